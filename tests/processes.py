@@ -1,9 +1,11 @@
-"""The processes of this machine, for tests of what ends with what."""
+"""Processes as the kernel sees them, for tests of what ends with what."""
 
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,19 @@ def wait_for(what: Callable[[], bool], within_s: float = 10) -> None:
 
 
 def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):  # it ended before the reading, or during it
-        return False
+    """Return whether a process has not ended: a stopped one has not, a zombie has."""
+    return _state(pid) not in (None, "Z", "X")
+
+
+def is_stopped(*pids: int) -> bool:
+    """Return whether SIGSTOP has stopped all of these processes."""
+    return all(_state(pid) == "T" for pid in pids)
+
+
+def kill(pid: int) -> None:
+    """Kill a process, unless it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def running_with(word: str) -> list[int]:
@@ -36,3 +47,11 @@ def running_with(word: str) -> list[int]:
             except OSError:
                 continue
     return pids
+
+
+def _state(pid: int) -> str | None:
+    """Return the kernel's letter for the state of a process; None when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # it ended before the reading, or during it
+        return None

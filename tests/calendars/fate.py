@@ -1,15 +1,20 @@
-"""What came of the programme: a row for each disturbance."""
+"""What becomes of the posts of a running calendar, as the sandbox and Airflow say: a row for each disturbance."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.calendars.running_calendar import DAG_ID, publish_requests, task_instances
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from tests.cluster.programme import Due
+    from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
 
 LINE = "{:<24}{:>6}  {:<16}{:<10}{:>28}  {}"
 HEAD = ("disturbance", "posts", "posts per key", "verdicts", "late: first, median, last", "not as it should be")
@@ -18,6 +23,35 @@ LABELLED_FROM_S, LABEL_TOLERANCE_S = 60.0, 20.0
 UNITS_S = {"s": 1, "min": 60, "h": 3600, "days": 86400}
 #: A task instance that has not ended says nothing yet.
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+
+@dataclass(frozen=True)
+class Due:
+    """A post that a calendar asks for.
+
+    :param post_id: Its id.
+    :param at: When it is due.
+    :param account: Its connection.
+    :param around: The disturbance that it is due around.
+    :param dag_id: The DAG that publishes it.
+    :param shows: What it shows, as a name of the test's.
+    :param is_skipped: Whether no run may publish it, because it is too late by the time that its DAG runs.
+    :param edited_caption: Its caption, if that is not its id.
+    """
+
+    post_id: str
+    at: datetime
+    account: str
+    around: str
+    dag_id: str = DAG_ID
+    shows: str = "reel"
+    is_skipped: bool = False
+    edited_caption: str | None = None
+
+    @property
+    def caption(self) -> str:
+        """The caption that the post must have."""
+        return self.edited_caption or self.post_id
 
 
 @dataclass(frozen=True)
@@ -70,26 +104,32 @@ class Fate:
         return f"{self.due.post_id}: {self.made} posts{late}; {tasks or 'no run has it'}; {shown}"
 
 
+def observed(posts: Sequence[Due], airflow: AirflowStack, sandbox: SandboxHandle) -> list[Fate]:
+    """Return what has become of posts: as the sandbox, Airflow's REST API and the page *Posts* say."""
+    instances = [ti for dag_id in {post.dag_id for post in posts} for ti in task_instances(airflow, dag_id)]
+    page = json.loads(airflow.download("/instagram/calendar/api/posts"))
+    cards = {card["id"]: (card.get("state", ""), card.get("why", "")) for card in page["cards"]}
+    return fates(posts, sandbox.truth.per_caption, publish_requests(sandbox), instances, cards)
+
+
 def fates(
     posts: Iterable[Due],
     made: Mapping[str, int],
     requests: Mapping[str, Sequence[float]],
-    task_instances: Iterable[Mapping[str, Any]],
-    captions: Mapping[str, str],
+    instances: Iterable[Mapping[str, Any]],
     cards: Mapping[str, tuple[str, str]],
 ) -> list[Fate]:
     """Compare what was to be with what the sandbox and Airflow say.
 
-    :param posts: The programme's posts.
+    :param posts: The posts that were asked for.
     :param made: How many posts the sandbox has, by caption.
     :param requests: When publish requests reached the sandbox, by caption.
-    :param task_instances: Airflow's task instances, as its REST API gives them.
-    :param captions: The captions that are not the post's id.
+    :param instances: Airflow's task instances, as its REST API gives them.
     :param cards: The state of each post on the page *Posts*, and why.
     """
     tasks: dict[str, dict[str, str]] = {}
     marks: dict[str, dict[str, str]] = {}
-    for ti in sorted(task_instances, key=lambda one: str(one["start_date"] or "")):
+    for ti in sorted(instances, key=lambda one: str(one["start_date"] or "")):
         label, _, mark = str(ti["rendered_map_index"] or "").partition(" (")
         task = str(ti["task_id"]).rpartition(".")[2]
         if task != "publish" or tasks.get(label, {}).get(task, "").split(" ")[0] != "success":
@@ -97,12 +137,11 @@ def fates(
             marks.setdefault(label, {})[task] = mark.rstrip(")")
     found = []
     for due in posts:
-        caption = captions.get(due.post_id, due.post_id)
-        first = min(requests.get(caption, ()), default=None)
+        first = min(requests.get(due.caption, ()), default=None)
         late_s = None if first is None else first - due.at.timestamp()
         of_post = tasks.get(due.post_id, {}), {task: mark for task, mark in marks.get(due.post_id, {}).items() if mark}
         card = cards.get(due.post_id, ("", ""))
-        found.append(Fate(due, made.get(caption, 0), late_s, *of_post, card=card))
+        found.append(Fate(due, made.get(due.caption, 0), late_s, *of_post, card=card))
     return found
 
 

@@ -90,31 +90,22 @@ class RunningCalendar:
 
     def requests(self) -> dict[str, list[float]]:
         """Return the times at which publish requests reached the sandbox, by the post's caption."""
-        captions = {container.container_id: container.caption for container in self.sandbox.containers}
-        times: dict[str, list[float]] = {}
-        for entry in self.sandbox.journal("publish"):
-            times.setdefault(captions[str(entry.container_id)], []).append(entry.at)
-        return times
+        return publish_requests(self.sandbox)
 
     def states(self, dag_id: str = DAG_ID) -> dict[tuple[str, str], str]:
         """Return the states of all task instances, by task and label."""
         return {
             (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
-            for one in self._task_instances(dag_id)
+            for one in task_instances(self.airflow, dag_id)
         }
 
     def failed(self, dag_id: str = DAG_ID) -> list[str]:
         """Return the task instances that failed, each with its log."""
         return [
             f"{one['dag_run_id']}/{one['task_id']}/{one['map_index']}: {self._log(one)}"
-            for one in self._task_instances(dag_id)
+            for one in task_instances(self.airflow, dag_id)
             if one["state"] == "failed"
         ]
-
-    def _task_instances(self, dag_id: str) -> list[dict[str, Any]]:
-        path = f"/dags/{dag_id}/dagRuns/~/taskInstances"
-        found: list[dict[str, Any]] = self.airflow.call("GET", path, params={"limit": 1000})["task_instances"]
-        return found
 
     def _log(self, ti: dict[str, Any]) -> str:
         path = f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/logs/{ti['try_number']}"
@@ -122,6 +113,28 @@ class RunningCalendar:
 
     def _calendar(self, dag_id: str) -> Path:
         return self.folder / f"{dag_id}.yaml"
+
+
+def publish_requests(sandbox: SandboxHandle) -> dict[str, list[float]]:
+    """Return the times at which publish requests reached a sandbox, by the post's caption."""
+    captions = {container.container_id: container.caption for container in sandbox.containers}
+    times: dict[str, list[float]] = {}
+    for request in sandbox.journal("publish"):
+        times.setdefault(captions[str(request.container_id)], []).append(request.at)
+    return times
+
+
+def task_instances(airflow: AirflowStack, dag_id: str) -> list[dict[str, Any]]:
+    """Read all task instances of a DAG, page by page. A DAG that does not exist yet has none."""
+    instances: list[dict[str, Any]] = []
+    if not airflow.has(f"/dags/{dag_id}"):
+        return instances
+    path = f"/dags/{dag_id}/dagRuns/~/taskInstances"
+    while True:
+        page = airflow.call("GET", path, params={"limit": 100, "offset": len(instances), "order_by": "id"})
+        instances += page["task_instances"]
+        if not page["task_instances"] or len(instances) >= page["total_entries"]:
+            return instances
 
 
 def entry(post_id: str, at: datetime, account: str, **more: Any) -> dict[str, Any]:

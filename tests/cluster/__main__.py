@@ -20,6 +20,15 @@ import yaml
 from demo.scene import ROOT
 from demo.stack import wait_until
 from demo.ui import connect
+from tests.calendars.fate import ENDED, Fate, is_good, observed, table
+from tests.calendars.running_calendar import (
+    DAG_FILE,
+    DAG_ID,
+    entry,
+    make_reel,
+    task_instances,
+    whole_second,
+)
 from tests.cluster.cluster import EXECUTORS, GROUPS, STORAGE, WORKERS, Cluster, cluster
 from tests.cluster.programme import (
     ACCOUNTS,
@@ -37,8 +46,6 @@ from tests.cluster.programme import (
     parsed,
     programme,
 )
-from tests.calendars.fate import ENDED, Fate, fates, is_good, table
-from tests.calendars.running_calendar import DAG_FILE, DAG_ID, entry, make_reel, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +57,6 @@ from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
 
 dag = instagram_doctor_dag({arguments})
 """
-EDITED = "edited in the answer"
 START_S, RUN_LIMIT_S = 120, 600
 #: After an outage, a task waits for up to a twelfth of ``max_lateness``, five minutes, and so may each after it.
 LAST_LIMIT_S = 900
@@ -124,7 +130,7 @@ def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spa
     _sleep_until(plan.end)
     with suppress(TimeoutError):
         wait_until(lambda: _all_over(running, plan), "every post is there", LAST_LIMIT_S, 5.0)
-    found = _found(running, plan)
+    found = observed(plan.posts, running.airflow, running.sandbox)
     if not is_good(found):
         _say("Not all posts are as they should be; what has not ended, or failed:")
         _show_failures(running, plan)
@@ -134,7 +140,7 @@ def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spa
 def _all_over(running: Cluster, plan: Programme) -> bool:
     """Return whether each post is as it should be, or no task is at work a while after the last one."""
     try:
-        if is_good(_found(running, plan)):
+        if is_good(observed(plan.posts, running.airflow, running.sandbox)):
             return True
         is_late = datetime.now(timezone.utc) > plan.end + LAST_LOOK
         return is_late and all(ti["state"] in ENDED for ti in _instances(running, plan))
@@ -143,7 +149,7 @@ def _all_over(running: Cluster, plan: Programme) -> bool:
 
 
 def _instances(running: Cluster, plan: Programme) -> list[dict[str, Any]]:
-    return [ti for dag_id in plan.dag_ids for ti in running.task_instances(dag_id)]
+    return [ti for dag_id in plan.dag_ids for ti in task_instances(running.airflow, dag_id)]
 
 
 def _write(running: Cluster, plan: Programme) -> None:
@@ -161,8 +167,9 @@ def _write(running: Cluster, plan: Programme) -> None:
 
 def _write_calendar(running: Cluster, plan: Programme, dag_id: str) -> None:
     posts = [entry(post.post_id, post.at, post.account, **MEDIA[post.shows]) for post in plan.of_dag(dag_id)]
+    asked = [post.post_id for post in plan.asked]
     for post in posts:
-        post |= {"approval": "required"} if post["id"] in plan.asked else {}
+        post |= {"approval": "required"} if post["id"] in asked else {}
     document = {"min_spacing": "0 s", "posts": posts}
     running.upload(f"calendar/{dag_id}.yaml", yaml.safe_dump(document, sort_keys=False).encode())
 
@@ -223,15 +230,15 @@ def _answer(running: Cluster, plan: Programme) -> None:
             for one in running.airflow.call("GET", path)["hitl_details"]
             if datetime.fromisoformat(one["created_at"]) < read
         }
-        return questions if set(plan.asked) <= set(questions) else None
+        return questions if {post.post_id for post in plan.asked} <= set(questions) else None
 
     questions = wait_until(asked, "the questions are asked", RUN_LIMIT_S, 1.0)
-    for post_id, fields in zip(plan.asked, ({}, {"caption": EDITED}), strict=True):
-        ti = questions[post_id]
+    for post in plan.asked:
+        fields, ti = {"caption": post.edited_caption} if post.edited_caption else {}, questions[post.post_id]
         where = f"/dags/{DAG_ID}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}"
         body = {"chosen_options": ["Approve"]} | ({"params_input": fields} if fields else {})
         running.airflow.call("PATCH", f"{where}/hitlDetails", json=body)
-        _say(f"approved {post_id} over REST with {body}")
+        _say(f"approved {post.post_id} over REST with {body}")
 
 
 def _keep_a_worker_busy(running: Cluster) -> None:
@@ -293,16 +300,6 @@ def _end(running: Cluster, disturbance: Disturbance) -> None:
     time.sleep(disturbance.seconds)
     for process in group:
         {"kill": process.start, "freeze": process.thaw}[disturbance.what]()
-
-
-def _found(running: Cluster, plan: Programme) -> list[Fate]:
-    captions = {container.container_id: container.caption for container in running.sandbox.containers}
-    requests: dict[str, list[float]] = {}
-    for one in running.sandbox.journal("publish"):
-        requests.setdefault(captions[str(one.container_id)], []).append(one.at)
-    edited = {plan.asked[1]: EDITED}
-    instances, made = _instances(running, plan), running.sandbox.truth.per_caption
-    return fates(plan.posts, made, requests, instances, edited, running.cards())
 
 
 def _show_failures(running: Cluster, plan: Programme) -> None:

@@ -19,9 +19,9 @@ from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
+from tests.calendars.running_calendar import CALLS_PER_HOUR
 from tests.cluster.process import Machine, Process, kept_running, program, require_namespaces, wrong_clock
 from tests.reliability.postgres import POOL_SIZE, USER, make_database, server_command, wait_for_database
-from tests.calendars.running_calendar import CALLS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -141,23 +141,6 @@ class Cluster:
             return True
 
         wait_until(started, f"a run of {dag_id} is started", START_LIMIT_S, 1.0)
-
-    def task_instances(self, dag_id: str) -> list[dict[str, Any]]:
-        """Read all task instances of a DAG, page by page. A DAG that does not exist yet has none."""
-        found: list[dict[str, Any]] = []
-        if not self.airflow.has(f"/dags/{dag_id}"):
-            return found
-        path = f"/dags/{dag_id}/dagRuns/~/taskInstances"
-        while True:
-            page = self.airflow.call("GET", path, params={"limit": 100, "offset": len(found), "order_by": "id"})
-            found += page["task_instances"]
-            if not page["task_instances"] or len(found) >= page["total_entries"]:
-                return found
-
-    def cards(self) -> dict[str, tuple[str, str]]:
-        """Return the state of each post on the page *Posts*, and why."""
-        page = json.loads(self.airflow.download("/instagram/calendar/api/posts"))
-        return {card["id"]: (card.get("state", ""), card.get("why", "")) for card in page["cards"]}
 
     def left_behind(self) -> dict[str, int]:
         """Return how many bytes are on each machine's disk, without Airflow's configuration and our bounded cache."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.cluster import GROUPS
+from tests.calendars.fate import Due
 from tests.calendars.running_calendar import DAG_ID
+from tests.cluster.cluster import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
 #: What a post shows, by name. Instagram fetches all but the first by link.
 MEDIA: Mapping[str, Mapping[str, Any]] = {
@@ -30,6 +32,7 @@ REFUSED = {"meta": "facebookexternalhit", "everybody": ""}
 #: By how much a clock is wrong.
 SKEW_S = 90
 CUT = "upload cut"
+EDITED = "edited in the answer"
 #: Between the end of a disturbance and the beginning of the next one.
 RECOVERY_S = 60
 
@@ -103,28 +106,6 @@ class Disturbance:
         return self.max_lateness_s is not None and self.seconds - after_s > self.max_lateness_s
 
 
-@dataclass(frozen=True)
-class Due:
-    """A post of the programme.
-
-    :param post_id: Its id, which is its caption, too.
-    :param at: When it is due.
-    :param account: Its connection.
-    :param around: The disturbance that it is due around.
-    :param dag_id: The DAG that publishes it.
-    :param shows: What it shows: a key of ``MEDIA``.
-    :param is_skipped: Whether no run may publish it, because it is too late by the time that its DAG runs.
-    """
-
-    post_id: str
-    at: datetime
-    account: str
-    around: str
-    dag_id: str = DAG_ID
-    shows: str = "reel"
-    is_skipped: bool = False
-
-
 def killed(component: str) -> Disturbance:
     """Return the kill of a component, which is back after three seconds."""
     return Disturbance("kill", component, 3)
@@ -167,9 +148,9 @@ class Programme:
     disturbances: tuple[tuple[datetime, Disturbance], ...]
 
     @property
-    def asked(self) -> tuple[str, str]:
+    def asked(self) -> tuple[Due, Due]:
         """The two posts that need an approval: one as it is, and one whose caption is edited in the answer."""
-        quiet = [post.post_id for post in self.posts if post.around == UNDISTURBED]
+        quiet = [post for post in self.posts if post.around == UNDISTURBED]
         return quiet[-2], quiet[-1]
 
     @property
@@ -205,6 +186,7 @@ def programme(first: datetime, quiet_posts: int, spacing_s: float, disturbances:
         Due(f"quiet-{number:02}", first + timedelta(seconds=number * spacing_s), _account(number), UNDISTURBED)
         for number in range(quiet_posts)
     ]
+    quiet[-1] = replace(quiet[-1], edited_caption=EDITED)
     cut = Due("cut", first + timedelta(seconds=quiet_s / 2), CUT_ACCOUNT, CUT)
     posts = sorted((*quiet, cut, *_around(starts)), key=lambda post: post.at)
     return Programme(tuple(posts), tuple(starts))

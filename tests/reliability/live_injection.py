@@ -8,7 +8,7 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.reliability.processes import is_running, is_stopped
+from tests.processes import alive, is_stopped
 from tests.reliability.scenario import (
     ConcurrentRun,
     Delay,
@@ -89,7 +89,7 @@ class Injector:
 
     def _see_killed(self, injection: ProcessKill) -> None:
         pid = self._processes_at_moment(injection)[injection.process]
-        self.run.wait(lambda: not is_running(pid), f"process {pid} is gone", 30, 0.2)
+        self.run.wait(lambda: not alive(pid), f"process {pid} is gone", 30, 0.2)
 
     def _freeze(self, injection: ProcessFreeze) -> None:
         """Wake the processes when the next try has come so far; they end by themselves then."""
@@ -104,7 +104,7 @@ class Injector:
         finally:
             for pid in pids.values():
                 os.kill(pid, signal.SIGCONT)
-        self.run.wait(lambda: not is_running(pids["task"]), "the process that was woken has ended", 90, 0.5)
+        self.run.wait(lambda: not alive(pids["task"]), "the process that was woken has ended", 90, 0.5)
 
     def _while_stopped(self, injection: Injection, act: Callable[[], object]) -> None:
         """Do something while the task is stopped at a moment, and let it go on."""
@@ -133,9 +133,9 @@ class Injector:
             )
         note = self.run.account.notes / f"{self.run.name}.{task}.1.json"
         pid = json.loads(note.read_text())["task"]
-        assert injection.call is None or is_running(pid)
+        assert injection.call is None or alive(pid)
         self.run.airflow.call("PATCH", f"{self.run.path()}/taskInstances/{task}", json={"new_state": "failed"})
-        self.run.wait(lambda: not is_running(pid), f"process {pid} is gone", 30, 0.2)
+        self.run.wait(lambda: not alive(pid), f"process {pid} is gone", 30, 0.2)
 
     def _start_concurrent_run(self) -> None:
         """Start another run once there is a container: two that make one at the same moment make two, and post one."""

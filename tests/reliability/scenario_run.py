@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from demo.stack import wait_until
+from tests.processes import alive, is_stopped, kill
 from tests.reliability import sandbox_injection
 from tests.reliability.live_injection import Injector, signal_to_send
 from tests.reliability.machine import MachineError
 from tests.reliability.main_job import media_conf
-from tests.reliability.processes import is_running, is_stopped, kill
 from tests.reliability.scenario import ConcurrentRun, ContainerOutcome
 from tests.reliability.verdict import Observation
 
@@ -86,7 +86,7 @@ class ScenarioRun:
         for pid in filter(is_stopped, pids):
             kill(pid)
         if pids:
-            wait_until(lambda: not any(map(is_running, pids)), f"the tasks of {self.scenario} are gone", 60)
+            wait_until(lambda: not any(map(alive, pids)), f"the tasks of {self.scenario} are gone", 60)
 
     def _noted_pids(self, run_id: str) -> set[int]:
         notes = self.account.notes.glob(f"{run_id}.*.json")

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
+from tests.calendars.fate import Due, is_good, observed, table
 from tests.calendars.running_calendar import DAG_ID, distribution, entry, running_calendar, whole_second
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
 LEAD_S = 150
 DEAD = "account_f"
+DISTURBED = "kills and edits"
 #: Tasks of a killed scheduler hold their account's place until the next scheduler looks for them. Each look takes the
 #: scheduler seconds.
 SETTINGS = {
@@ -43,38 +45,34 @@ class ExpectedPosts:
     """The posts that the calendar asks for, as the edits change them.
 
     :param calendar: The calendar in its running Airflow.
-    :param due: When each post is due, by its id.
-    :param account: The account of each post.
-    :param caption: The caption of each post.
+    :param posts: The posts, by id.
     """
 
     calendar: RunningCalendar
-    due: dict[str, datetime] = field(default_factory=dict)
-    account: dict[str, str] = field(default_factory=dict)
-    caption: dict[str, str] = field(default_factory=dict)
+    posts: dict[str, Due] = field(default_factory=dict)
 
     def add(self, post_id: str, at: datetime, account: str) -> None:
-        self.due[post_id], self.account[post_id], self.caption[post_id] = at, account, f"caption of {post_id}"
+        self.posts[post_id] = Due(post_id, at, account, DISTURBED)
 
     def write(self) -> None:
-        self.calendar.write(
-            [{**entry(i, at, self.account[i]), "caption": self.caption[i]} for i, at in sorted(self.due.items())]
-        )
+        by_id = sorted(self.posts.values(), key=lambda post: post.post_id)
+        self.calendar.write([entry(post.post_id, post.at, post.account, caption=post.caption) for post in by_id])
 
     def add_later(self, post_id: str, at: datetime, account: str) -> None:
         self.add(post_id, at, account)
         self.write()
 
     def move(self, post_id: str, later_s: int) -> None:
-        self.due[post_id] += timedelta(seconds=later_s)
+        post = self.posts[post_id]
+        self.posts[post_id] = replace(post, at=post.at + timedelta(seconds=later_s))
         self.write()
 
     def edit(self, post_id: str) -> None:
-        self.caption[post_id] = f"new caption of {post_id}"
+        self.posts[post_id] = replace(self.posts[post_id], edited_caption=f"new caption of {post_id}")
         self.write()
 
     def remove(self, post_id: str) -> None:
-        del self.due[post_id], self.caption[post_id]
+        del self.posts[post_id]
         self.write()
 
     def restart(self, component: str) -> None:
@@ -140,7 +138,7 @@ def _disturbances(
         """Return a post that is due in half its lead time: its container exists."""
         return post(part + LEAD_S / 2 / length.total_seconds())
 
-    added = expected.account[post(0.9)], expected.account[post(0.8)]
+    added = expected.posts[post(0.9)].account, expected.posts[post(0.8)].account
     acts: list[tuple[float, str, Callable[[], Any]]] = [
         (-0.05, "a post is moved, far ahead", lambda: expected.move(post(0.7), 60)),
         (0.02, "the scheduler is killed", lambda: expected.restart("scheduler")),
@@ -168,21 +166,19 @@ def _disturbances(
 
 
 def _all_there(expected: ExpectedPosts) -> bool:
-    return set(expected.caption.values()) <= set(expected.calendar.requests())
+    return {post.caption for post in expected.posts.values()} <= set(expected.calendar.requests())
 
 
 def _verdict(expected: ExpectedPosts) -> int:
-    requests = expected.calendar.requests()
-    wanted = {expected.caption[post_id]: at for post_id, at in expected.due.items()}
-    live = expected.calendar.sandbox.truth.per_caption
-    late = {caption: requests[caption][0] - at.timestamp() for caption, at in wanted.items()}
-    wrong = {caption: count for caption, count in live.items() if count != 1 or caption not in wanted}
-    missing = set(wanted) - set(live)
-    _say(f"publish requests after their time: {distribution(list(late.values()))}")
-    _say(f"within 2 s: {sum(value <= 2 for value in late.values())} of {len(late)}; early: {min(late.values()) < 0}")
-    _say(f"later than 2 s: { {caption: round(value) for caption, value in late.items() if value > 2} }")
-    _say(f"not wanted or more than once: {wrong or 'none'}; missing: {missing or 'none'}")
-    return 1 if wrong or missing or min(late.values()) < 0 else 0
+    calendar, posts = expected.calendar, list(expected.posts.values())
+    fates = observed(posts, calendar.airflow, calendar.sandbox)
+    late = [fate.late_s for fate in fates if fate.late_s is not None]
+    unwanted = set(calendar.sandbox.truth.per_caption) - {post.caption for post in posts}
+    for line in table(fates):
+        _say(line)
+    _say(f"publish requests after their time: {distribution(late)}; within 2 s: {sum(value <= 2 for value in late)}")
+    _say(f"not wanted: {unwanted or 'none'}")
+    return 0 if is_good(fates) and not unwanted else 1
 
 
 def _say(text: str) -> None:

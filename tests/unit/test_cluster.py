@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.calendars.fate import Due, Fate, fates, is_good, table
 from tests.cluster.front import is_refused
-from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, Disturbance, Due, parsed, programme
-from tests.calendars.fate import Fate, fates, is_good, table
+from tests.cluster.programme import FULL, LEAD_S, OUTAGES, REFUSED, Disturbance, parsed, programme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def instance(task: str, state: str, label: str = "monday", start: str = "12:00",
 def fate(made: int, *instances: dict[str, Any], late_s: float | None = 1.0) -> Fate:
     requests = {} if late_s is None else {"monday": [AT.timestamp() + late_s]}
     shown = {"monday": ("published", "") if made else ("failed", "no container")}
-    (found,) = fates([DUE], {"monday": made}, requests, instances, {}, shown)
+    (found,) = fates([DUE], {"monday": made}, requests, instances, shown)
     return found
 
 
@@ -79,17 +80,15 @@ def test_anything_else_is_not(found: Fate, is_true: bool) -> None:
 def test_a_post_that_is_too_late_is_good_if_it_is_skipped_with_the_reason() -> None:
     too_late = Due("monday", AT, "account_a", "create paused 240 s", is_skipped=True)
     shown = {"monday": ("skipped", "3 min 36 s late")}
-    assert is_good(fates([too_late], {}, {}, [], {}, shown))
-    assert not is_good(fates([too_late], {}, {}, [], {}, {"monday": ("skipped", "")}))
-    assert not is_good(fates([too_late], {}, {}, [], {}, {}))
-    assert not is_good(fates([too_late], {"monday": 1}, {}, [instance("publish", "success")], {}, shown))
+    assert is_good(fates([too_late], {}, {}, [], shown))
+    assert not is_good(fates([too_late], {}, {}, [], {"monday": ("skipped", "")}))
+    assert not is_good(fates([too_late], {}, {}, [], {}))
+    assert not is_good(fates([too_late], {"monday": 1}, {}, [instance("publish", "success")], shown))
 
 
 def test_a_page_that_shows_a_live_post_as_failed_is_not_good() -> None:
     live = instance("publish", "success")
-    assert not is_good(
-        fates([DUE], {"monday": 1}, {"monday": [AT.timestamp()]}, [live], {}, {"monday": ("failed", "")})
-    )
+    assert not is_good(fates([DUE], {"monday": 1}, {"monday": [AT.timestamp()]}, [live], {"monday": ("failed", "")}))
 
 
 def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
@@ -104,7 +103,8 @@ def test_the_table_names_what_is_wrong_beside_its_disturbance() -> None:
 
 def test_an_edited_caption_is_looked_for_under_its_new_text() -> None:
     requests, shown = {"new": [AT.timestamp()]}, {"monday": ("published", "")}
-    (found,) = fates([DUE], {"new": 1}, requests, [instance("publish", "success")], {"monday": "new"}, shown)
+    edited = replace(DUE, edited_caption="new")
+    (found,) = fates([edited], {"new": 1}, requests, [instance("publish", "success")], shown)
     assert is_good([found])
 
 
