@@ -66,7 +66,8 @@ def _open_accounts(airflow: AirflowStack, video: Path, notes: Path, number: int)
     """Open so many accounts, each with its sandbox and its connection."""
     with ExitStack() as open_until_the_end:
         stalls = open_until_the_end.enter_context(StallWatch().running())
-        sandboxes = [_start_sandbox(open_until_the_end) for _ in range(number)]
+        with ThreadPoolExecutor() as pool:
+            sandboxes = list(pool.map(_start_sandbox, [open_until_the_end] * number))
         accounts = [Account(n, airflow, sandbox, video, notes, stalls) for n, sandbox in enumerate(sandboxes)]
         for account in accounts:
             account.connect()

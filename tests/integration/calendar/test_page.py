@@ -17,8 +17,10 @@ from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from fastapi import FastAPI
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
@@ -28,9 +30,9 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def page(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def page(airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that reads an address of the page as a viewer. Its first call makes this an API server."""
-    from airflow.api_fastapi.app import create_app, create_auth_manager, get_auth_manager
+    from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from fastapi.testclient import TestClient
 
@@ -38,21 +40,17 @@ def page(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     from airflow_provider_instagram.plugin.board.boards import Boards
 
     monkeypatch.setattr(routes, "boards", Boards())
-    clients: list[TestClient] = []
+    client = TestClient(airflow_app, base_url=HOME)
+    client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="vic", role="VIEWER")))
 
     def get(path: str, **query: str) -> Any:
-        if not clients:
-            monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
-            monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-            clients.append(TestClient(create_app("core"), base_url=HOME))
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="vic", role="VIEWER"))
-            clients[0].cookies.set("_token", token)
-        answer = clients[0].get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, **query})
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)
+        monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+        answer = client.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, **query})
         assert answer.status_code in (200, 206), answer.text
         return answer
 
-    yield get
-    create_auth_manager()
+    return get
 
 
 @pytest.mark.usefixtures("pictures", "no_stored_tokens")
