@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, ScheduledPost, WrittenPost
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
@@ -42,7 +42,7 @@ def connection() -> str:
 def calendar_fields() -> str:
     """Return the fields of a post in a calendar. Those that only some kinds of posts take name these."""
     defaults = {
-        name: info.default for model in (ScheduledPost, WrittenPost) for name, info in model.model_fields.items()
+        name: info.default for model in (CalendarPost, WrittenPost) for name, info in model.model_fields.items()
     }
     rows = [
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from typing_extensions import TypedDict
@@ -53,6 +54,7 @@ class About:
     is_edit: bool = True
 
 
+@cache
 def declared(model: type[BaseModel]) -> dict[str, About]:
     """Return what is known of the fields of a model, in their order."""
     return {name: one for name, info in model.model_fields.items() for one in info.metadata if isinstance(one, About)}
@@ -73,6 +75,11 @@ UserTag: TypeAlias = str | PlacedTag
 def read_caption(name: str, value: Any) -> str:
     """Read a text that may be empty."""
     return arguments.text(name, value) or ""
+
+
+def read_flag(name: str, value: Any) -> bool:
+    """Read true or false. Without a value, it is false."""
+    return arguments.boolean(name, value) or False
 
 
 def read_word(default: str) -> Callable[[str, Any], str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pydantic
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
-from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Item, Post, is_set, kind_in
+from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Item, Post, kind_in
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
@@ -76,31 +77,38 @@ def checked_post(values: Mapping[str, Any]) -> Post:
     """
     has_items = values.get("video") is None and values.get("image") is None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
-    raise_if_broken([*items, *broken_by_values(values), *broken_by_kind(values, kind_in(values))])
+    raise_if_broken([*items, *broken_limits(values, kind_in(values))])
     return Post(**values)
 
 
-def broken_by_values(values: Mapping[str, Any]) -> list[BrokenLimit]:
+def broken_limits(values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post) -> list[BrokenLimit]:
+    """Return each documented limit that the values of a post of a kind break. A field that it does not take is one."""
+    by_kind = list(broken_by_kind(values, kind, model))
+    taken = {name: value for name, value in values.items() if kind in declared(model)[name].kinds}
+    return [*broken_by_values(taken, model), *by_kind]
+
+
+def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> list[BrokenLimit]:
     """Return each documented limit that values break whatever the post is."""
-    limits = [*_broken_by_caption(values.get("caption", "")), *_broken_by_types(values)]
+    limits = [*_broken_by_caption(values.get("caption", "")), *_broken_by_types(values, model)]
     if values.get("placement") == "feed" and values.get("share_to_feed") is False:
         message = "placement='feed' and share_to_feed=false contradict each other."
         limits.append(BrokenLimit("placement", message, "Remove one of them."))
     return limits
 
 
-def _broken_by_types(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[BrokenLimit]:
     try:
-        Post(**values)
+        model(**values)
     except pydantic.ValidationError as error:
         for one in error.errors(include_url=False):
             name, ctx = str(one["loc"][0]), one.get("ctx", {})
             if one["type"] == "too_long":
                 yield BrokenLimit(name, f"There are {ctx['actual_length']} {name}.", _at_most(ctx["max_length"]))
             else:
-                value = values[name]
-                written = shown(value) if FIELDS[name].is_location else value  # its query may contain a signature
-                yield BrokenLimit(name, f"{name} is {written!r}.", FIELDS[name].remedy)
+                value, about = values[name], declared(model)[name]
+                written = shown(value) if about.is_location else value  # its query may contain a signature
+                yield BrokenLimit(name, f"{name} is {written!r}.", about.remedy)
 
 
 def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
@@ -131,14 +139,14 @@ def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
                 yield replace(limit, option="carousel", message=f"Item {number}: {limit.message}")
 
 
-def broken_by_kind(values: Mapping[str, Any], kind: PostKind) -> Iterator[BrokenLimit]:
+def broken_by_kind(values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post) -> Iterator[BrokenLimit]:
     """Yield each documented limit that the values of a post of a kind break."""
     if kind is PostKind.STORY and values.get("carousel"):
         yield BrokenLimit("placement", "A carousel cannot be a story.", "Publish each item as a story of its own.")
         return
     for name, value in values.items():
-        about = FIELDS[name]
-        if kind not in about.kinds and is_set(name, value):
+        about = declared(model)[name]
+        if kind not in about.kinds and value != model.model_fields[name].default:
             yield not_taken(name, about, kind)
     yield from _broken_by_tags(values.get("user_tags", ()), kind)
     if values.get("upload") == "file" and not may_have_video(values):
@@ -228,11 +236,13 @@ def check_known(known: Mapping[str, Any]) -> None:
     is_named = any(arguments.given(known.get(name)) is not None for name in MEDIA)
     values = read_values(known) if is_named or not unknown else _read(known)
     has_items = arguments.given(known.get("carousel")) is not None
-    limits = [*(broken_by_carousel(values["carousel"]) if has_items else ()), *broken_by_values(values)]
+    items = broken_by_carousel(values["carousel"]) if has_items else ()
     if "placement" in known and (is_named or len(unknown) == 1):
         values |= {} if is_named else {unknown[0]: (Item(location="?"),) if unknown[0] == PostKind.CAROUSEL else "?"}
-        limits += broken_by_kind(values, kind_in(values))
-    raise_if_broken(limits)
+        limits = broken_limits(values, kind_in(values))
+    else:
+        limits = broken_by_values(values)
+    raise_if_broken([*items, *limits])
 
 
 def _read(given: Mapping[str, Any]) -> dict[str, Any]:

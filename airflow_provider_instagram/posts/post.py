@@ -298,7 +298,7 @@ class Post(BaseModel):
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in values.items()
-            if is_set(name, value)
+            if value != Post.model_fields[name].default
         }
 
     def parameters(self) -> dict[str, Any]:
@@ -323,12 +323,6 @@ MEDIA: Final = (*map(str, ItemKind), str(PostKind.CAROUSEL))
 #: The fields of a post's container, beside its media.
 OPTIONS: Final = tuple(name for name, about in FIELDS.items() if about.sent_as or name == "placement")
 LOCATIONS: Final = tuple(name for name, about in FIELDS.items() if about.is_location)
-_DEFAULTS: Final = {name: info.default for name, info in Post.model_fields.items()}
-
-
-def is_set(name: str, value: Any) -> bool:
-    """Return whether a value of a field says more than its default."""
-    return bool(value != _DEFAULTS[name])
 
 
 def kind_in(values: Mapping[str, Any]) -> PostKind:

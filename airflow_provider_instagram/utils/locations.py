@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 LOCAL_SCHEMES = ("file", "local")
-#: A web address. Its user name and password, and everything after its path, may be secret.
-WEB_ADDRESS: Final = re.compile(r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(.*))?", re.IGNORECASE | re.DOTALL)
+#: A web address. Its user name and password, and everything after its path, may be secret, but for the … of one that is
+#: shown already.
+WEB_ADDRESS: Final = re.compile(
+    r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(?!…['\"\].,:;)}]*\Z)(.*))?", re.IGNORECASE | re.DOTALL
+)
 #: A user name with a password, which may contain slashes, as a secret key of AWS does. A name alone is that of a
 #: connection; a number and a slash are a port. Beyond a slash, 200 characters are searched: a location may be long.
 PASSWORD: Final = re.compile(r"(?<=://)[^/?#@:\s]*:(?!\d*/)(?:[^?#\s]{0,200}|[^/?#\s]*)@")

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BaseModel, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
-from airflow_provider_instagram.posts.fields import NO_STORY, About, canonical, declared, read_word, read_words
+from airflow_provider_instagram.posts.fields import (
+    NO_STORY,
+    About,
+    canonical,
+    declared,
+    read_flag,
+    read_word,
+    read_words,
+)
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -27,23 +35,15 @@ ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,149}"
 
 
-class ScheduledPost(Post):
-    """One valid post of a calendar, with its time and its account.
+class CalendarPost(Post):
+    """What a calendar says about a post beyond its container. Each field may be left out."""
 
-    :param publish_at: When it is published, in its own time zone.
-    :param known_version: The version of the complete post, if the links of this one lack their signatures.
-    :param in_slot: Whether its time was chosen among the slots of its account.
-    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
-    """
-
-    id: str
-    publish_at: datetime
-    account: str
     first_comment: Annotated[
         str | None,
         About(
             "A comment that the account writes once the post is published.",
             arguments.text,
+            "Write a text.",
             kinds=NO_STORY,
             titles=("first comment", "comment"),
         ),
@@ -57,7 +57,7 @@ class ScheduledPost(Post):
             titles=("approval", "approve"),
         ),
     ] = "none"
-    dry_run: Annotated[bool, About("Do everything except publish.", arguments.boolean, "Write true or false.")] = False
+    dry_run: Annotated[bool, About("Do everything except publish.", read_flag, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],
         About(
@@ -68,6 +68,20 @@ class ScheduledPost(Post):
             is_edit=False,
         ),
     ] = ()
+
+
+class ScheduledPost(CalendarPost):
+    """One valid post of a calendar, with its time and its account.
+
+    :param publish_at: When it is published, in its own time zone.
+    :param known_version: The version of the complete post, if the links of this one lack their signatures.
+    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
+    """
+
+    id: str
+    publish_at: datetime
+    account: str
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
     in_slot: bool = False
@@ -158,7 +172,7 @@ class WrittenPost(BaseModel):
 
 
 #: All fields that a calendar may contain, in the order in which they are listed.
-CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(ScheduledPost)}
+CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(CalendarPost)}
 NO_EDITS: Final = {
     *("line", "known_version", "in_slot", "repetition"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),

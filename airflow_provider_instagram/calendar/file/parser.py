@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
     from airflow_provider_instagram.calendar.file.slots import Slot
 
-APPROVALS = ("none", "required")
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
 #: Suggestions are slow, so none are made after this many problems.
@@ -223,9 +222,7 @@ class _Reader:
         self._find_unknown(row, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.accounts)
         account, (content, kind) = fields.account(), fields.post(check=self.check_files)
-        approval = fields.choice("approval", APPROVALS)
-        first_comment = fields.first_comment(kind)
-        dry_run, tags = fields.boolean("dry_run"), fields.names("tags")
+        content |= {"approval": self.approval} if self.approval else {}
         has_slots = bool(self.slots.get(account))
         repeat_after = fields.repeat_after(kind, has_slots=has_slots)
         publish_at = fields.publish_at(None if repeat_after else self.now, has_slots=has_slots)
@@ -235,8 +232,7 @@ class _Reader:
         user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid)
         posts = [
             ScheduledPost.model_construct(
-                id=repetition_key(post_id, number), publish_at=at, account=account, approval=self.approval or approval,
-                first_comment=first_comment, dry_run=dry_run, tags=tags, line=row.line, in_slot=in_slot,
+                id=repetition_key(post_id, number), publish_at=at, account=account, line=row.line, in_slot=in_slot,
                 repetition=number, **content,
             )
             for number, at, in_slot in self._times_of(user)

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.media_parser import check_kind, items_in, read_item
-from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
 from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.limits import (
     broken_by_carousel,
-    broken_by_kind,
-    broken_by_values,
     broken_comment_limits,
+    broken_limits,
     may_have_video,
 )
-from airflow_provider_instagram.posts.post import FIELDS, MEDIA, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.posts.limits import BrokenLimit
     from airflow_provider_instagram.posts.post import Item
 
+FIELDS = declared(CalendarPost)
+LISTS = ("collaborators", "user_tags", "tags")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
 
 
@@ -142,7 +144,8 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
-        limits = [*broken_by_values(values), *broken_by_kind(values, kind)]
+        limits = broken_limits(values, kind, CalendarPost)
+        limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
         self._add_limits(limits)
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
             self._location("cover_url", values["cover_url"], check=False)
@@ -211,7 +214,7 @@ class PostFields:
                 values[name] = FIELDS[name].read(name, value)
             except ValidationError as error:  # noqa: PERF203 -- each field is reported
                 # the message says more than the value where it has a hint, and where it names the invalid item
-                says_more = error.hint or name in ("collaborators", "user_tags")
+                says_more = error.hint or name in LISTS
                 message = error.message if says_more else f"{name} is {value!r}."
                 self._add_problem(self._source_of(name), message, error.hint or FIELDS[name].remedy)
         return values
@@ -229,22 +232,6 @@ class PostFields:
                 remedy = "Write its https address, with characters outside ASCII percent-encoded."
                 self._add_problem(named, message, remedy)
 
-    def first_comment(self, kind: PostKind) -> str | None:
-        """Read the comment that the account adds once the post is published.
-
-        :param kind: What the post is. That of a default is ignored in a story.
-        """
-        if (text := self._text("first_comment")) is None or self._is_unused("first_comment", kind):
-            return None
-        if kind is PostKind.STORY:
-            self._add_problem("first_comment", "A story does not take first_comment.", "Remove first_comment.")
-        try:
-            arguments.check_printable("first_comment", text)
-        except ValidationError as error:
-            self._add_problem("first_comment", error.message, error.hint or "")
-        self._add_limits(broken_comment_limits(text, "first_comment"))
-        return text
-
     def _is_unused(self, name: str, kind: PostKind) -> bool:
         """Return whether an option is a default that a post of this kind does not take."""
         if name in self.row.values:
@@ -252,30 +239,6 @@ class PostFields:
         if name == "placement":  # without one, a picture or a carousel is in the feed
             return kind in (PostKind.PICTURE, PostKind.CAROUSEL)
         return kind not in CALENDAR_FIELDS[name].kinds
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> Any:
-        """Read one of several words; the default is the first."""
-        written = self._text(name) or choices[0]
-        if written.lower() not in choices:
-            self._add_problem(name, f"{name} is {written!r}.", f"Use one of {', '.join(choices)}.")
-        return written.lower()
-
-    def boolean(self, name: str) -> bool:
-        """Read true or false; the default is false."""
-        try:
-            return bool(arguments.boolean(name, arguments.literal(self._text(name))))
-        except ValidationError:
-            self._add_problem(name, f"{name} is {self._text(name)!r}.", "Write true or false.")
-            return False
-
-    def names(self, name: str) -> tuple[str, ...]:
-        """Read a list of words."""
-        value, about = self._value(name), CALENDAR_FIELDS[name]
-        try:
-            return tuple(about.read(name, arguments.literal(value.value) if value else None))
-        except ValidationError as error:
-            self._add_problem(name, error.message, error.hint or about.remedy)
-            return ()
 
     def _is_zone(self, name: str) -> bool:
         try:

@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, ScheduledPost, WrittenPost
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.file.slots import EXAMPLE, MAX_SLOTS, SLOT
 from airflow_provider_instagram.calendar.file.yaml_reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.posts.fields import About, declared
@@ -32,7 +32,7 @@ ANY_MEDIA: Final = {"anyOf": [{"required": [name]} for name in MEDIA]}
 
 def calendar_schema() -> dict[str, Any]:
     """Return the schema."""
-    fields = _fields(WrittenPost) | _fields(ScheduledPost)
+    fields = _fields(WrittenPost) | _fields(CalendarPost)
     fields["carousel"]["anyOf"][0] |= {"items": _item(), "minItems": FEWEST_ITEMS, "maxItems": MOST_ITEMS}
     defaults = {name: field for name, field in fields.items() if CALENDAR_FIELDS[name].has_default}
     post = {

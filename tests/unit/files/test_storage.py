@@ -45,6 +45,8 @@ def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
     assert locations.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
     assert locations.shown("HTTPS://me:secret@example.com/a.mp4#secret") == "HTTPS://example.com/a.mp4#…"
     assert locations.shown("simplecache::https://example.com/a?secret") == "simplecache::https://example.com/a?…"
+    assert locations.shown("link 'https://example.com/a.mp4?…'.") == "link 'https://example.com/a.mp4?…'."
+    assert locations.shown("https://example.com/a.mp4?…').secret") == "https://example.com/a.mp4?…"
     assert locations.shown("/data/really?.mov") == "/data/really?.mov"
     assert locations.shown("https://example.com/a@b.mp4") == "https://example.com/a@b.mp4"
     assert locations.shown("https://example.com:8443/a@b.mp4") == "https://example.com:8443/a@b.mp4"

@@ -215,6 +215,15 @@ def test_items_in_one_cell_are_separated_by_commas(
             "4: A carousel cannot be a story. Publish each item as a story of its own.",
         ),
         ("  video: a.mp4, alt_text: A", "4: A reel does not take alt_text. Remove alt_text."),
+        (
+            "  image: a.jpg, trial_graduation: SOON",
+            "4: A picture does not take trial_graduation. Remove trial_graduation.",
+        ),
+        (
+            "  video: a.mp4, cover_url: 'https://x.test/bühne.jpg?key=1'",
+            ("4: cover_url is 'https://x.test/bühne.jpg?…'. Write the public https address of a JPEG, with characters "
+            "outside ASCII percent-encoded."),
+        ),
         ("  image: a.jpg, share_to_feed: yes", "4: A picture does not take share_to_feed. Remove share_to_feed."),
         (
             "  image: a.jpg, user_tags: [ann]",
