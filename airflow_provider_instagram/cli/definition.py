@@ -188,9 +188,6 @@ def calendar_commands() -> list[ActionCommand]:
             ARG_OUTPUT_FILE,
         ),
         _command(
-            "schema",
-            "calendar.print_schema",
-            "Print the JSON Schema of a calendar, with which an editor completes and checks it",
-            ARG_OUTPUT_FILE,
+            "schema", "calendar.print_schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
         ),
     ]

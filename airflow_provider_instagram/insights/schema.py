@@ -7,13 +7,10 @@ what a table has, and adds what it lacks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.posts.kinds import PostKind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Row = dict[str, Any]
 Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
@@ -49,19 +46,15 @@ class Table:
         return tuple(str(row[name]) for name in self.key)
 
 
-_PREFIX: Final[Mapping[PostKind, str]] = {
-    PostKind.PICTURE: "video_photo",
-    PostKind.CAROUSEL: "carousel_album",
-    PostKind.REEL: "reel",
-    PostKind.STORY: "story",
-}
+#: How the names of columns begin, where that is not the name of the kind.
+_PREFIX: Final = {PostKind.PICTURE: "video_photo", PostKind.CAROUSEL: "carousel_album"}
 #: Metrics whose numbers are not whole.
 _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
 
 
 def columns_of(kind: str, metric: str) -> tuple[str, ...]:
     """Return the columns of a number."""
-    prefix = _PREFIX[PostKind(kind)]
+    prefix = _PREFIX.get(PostKind(kind), kind)
     own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
     count = {"likes": "like_count", "comments": "comment_count"}.get(metric)
     if count is None:

@@ -192,10 +192,13 @@ CAROUSEL_PICTURE: Final = PictureSpec(name="carousel")
 
 #: A reel is a video. A picture with this placement, which is the default, is one for the feed.
 PROFILES: Final = {
-    "reels": Profile(REELS, FEED_PICTURE),
-    "feed": Profile(FEED, FEED_PICTURE),
-    "story": Profile(STORY, STORY_PICTURE),
-    "carousel": Profile(CAROUSEL, CAROUSEL_PICTURE),
+    profile.video.name: profile
+    for profile in (
+        Profile(REELS, FEED_PICTURE),
+        Profile(FEED, FEED_PICTURE),
+        Profile(STORY, STORY_PICTURE),
+        Profile(CAROUSEL, CAROUSEL_PICTURE),
+    )
 }
 
 

@@ -9,12 +9,22 @@ from airflow_provider_instagram.utils.locations import ending
 
 
 class PostKind(str, Enum):
-    """What a post is."""
+    """What a post is, with its ``media_type`` at Meta, and the other words for it in sheets."""
 
-    REEL = "reel"
-    PICTURE = "picture"
-    CAROUSEL = "carousel"
-    STORY = "story"
+    _value_: str
+    media_type: str | None
+    other_words: tuple[str, ...]
+
+    def __new__(cls, value: str, media_type: str | None = None, *other_words: str) -> PostKind:
+        """Return the kind whose value is its word in calendars."""
+        kind = str.__new__(cls, value)
+        kind._value_, kind.media_type, kind.other_words = value, media_type, other_words
+        return kind
+
+    REEL = "reel", "REELS", "reels"
+    PICTURE = "picture", None, "image", "photo", "static"
+    CAROUSEL = "carousel", "CAROUSEL", "album", "gallery", "slideshow"
+    STORY = "story", "STORIES", "stories"
 
     __str__ = str.__str__
 

@@ -28,12 +28,6 @@ from airflow_provider_instagram.posts.fields import (
 from airflow_provider_instagram.posts.kinds import ItemKind, Placement, PostKind
 from airflow_provider_instagram.utils import arguments, locations
 
-MEDIA_TYPES: Final = {
-    PostKind.REEL: "REELS",
-    PostKind.PICTURE: None,
-    PostKind.CAROUSEL: "CAROUSEL",
-    PostKind.STORY: "STORIES",
-}
 Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
 Upload = Literal["auto", "file", "url"]
 A_FILE: Final = "a path, a URI of object storage, or an https address"
@@ -303,9 +297,10 @@ class Post(BaseModel):
 
     def parameters(self) -> dict[str, Any]:
         """Return Meta's parameters of its container, without those of its media."""
-        media_type, kind = MEDIA_TYPES[self.kind], self.kind
+        kind = self.kind
+        media_type = {"media_type": kind.media_type} if kind.media_type else {}
         shared = {"share_to_feed": True} if self.placement == "feed" and kind is PostKind.REEL else {}
-        return {**({"media_type": media_type} if media_type else {}), **_sent(self), **shared}
+        return {**media_type, **_sent(self), **shared}
 
     def without_signatures(self) -> Self:
         """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""

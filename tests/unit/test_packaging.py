@@ -181,7 +181,7 @@ def test_the_recipes_for_contributors_name_only_what_the_code_has() -> None:
     example = "test_[a-z_]+"  # how a test is named
     named = re.findall(rf"`(?!{paths}`|{example}`)([A-Za-z_][\w.]*)`", recipes)
     parts = {part for name in named for part in name.split(".")}
-    assert {"About", "sent_as", "HARSHEST", "ScheduledPost"} <= parts
+    assert {"About", "sent_as", "HARSHEST", "CalendarPost"} <= parts
     folders = [*PACKAGES.values(), ROOT / "tests" / "unit" / "graph"]  # the last one has the recipes' TABLE
     trees = [ast.parse(text) for folder in folders for _, text in modules(folder)]
     assert parts - {name for tree in trees for name in identifiers(tree)} - {*dir(builtins)} == set()

@@ -10,15 +10,21 @@ from typing import Any, Literal
 
 import yaml
 
-from airflow_provider_instagram.calendar.file.csv_media import ANY_MEDIA, with_media
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
+from airflow_provider_instagram.calendar.file.media_parser import items_in
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
 
+#: A column such as "File" may hold a video, a picture or several of them.
+ANY_MEDIA = "media"
+#: What a post shows, by the word of a sheet for its format. The other words are placements.
+SHOWN = {PostKind.PICTURE: ItemKind.PICTURE, PostKind.CAROUSEL: PostKind.CAROUSEL}
+FEED = ("feed", "post", "feed post")
 #: Titles of columns in such sheets, by field, in lower case and with single spaces.
 NAMES = {
     "title": ("title", "name", "post"),
@@ -76,7 +82,7 @@ def import_sheet(text: str, *, timezone: str | None, account: str | None, order:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
         problems += row.problems
         try:
-            drafts.append(_Draft(row.line, _publish_at(cells, order), with_media(cells)))
+            drafts.append(_Draft(row.line, _publish_at(cells, order), _with_media(cells)))
         except InvalidValue as invalid:
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
     lines_with_dated_id = _assign_ids(drafts)
@@ -139,6 +145,44 @@ def _assign_ids(drafts: list[_Draft]) -> tuple[int, ...]:
 def _column(title: str) -> str | None:
     folded = " ".join(title.lower().split())
     return COLUMNS.get(folded) or (folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " ")))
+
+
+def _with_media(cells: dict[str, str]) -> dict[str, str]:
+    """Return a row in which a calendar's fields contain the media and the placement.
+
+    :param cells: The cells of the row, by field. The field ``media`` may hold any kind.
+    :raises InvalidValue: If the row names media in two ways.
+    """
+    word = " ".join(cells.get("placement", "").lower().split())
+    kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)
+    shown = ItemKind.VIDEO if word == ItemKind.VIDEO else SHOWN.get(kind) if kind else None
+    placement = (
+        "feed" if word in FEED else {PostKind.REEL: "reels", PostKind.STORY: "story"}.get(kind) if kind else None
+    )
+    row = {name: cell for name, cell in cells.items() if name != ANY_MEDIA}
+    if shown is not None:
+        del row["placement"]
+    elif placement is not None:
+        row["placement"] = placement
+    if (written := cells.get(ANY_MEDIA)) is not None:
+        if given := [name for name in MEDIA if name in row]:
+            raise InvalidValue(
+                f"the row names {written!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
+                "Leave one of the two cells empty.",
+            )
+        row[str(shown or _field_of(written))] = written
+    return row
+
+
+def _field_of(written: str) -> str:
+    """Return the field for a cell by the names in it. A name may contain a comma, as many links do."""
+    try:
+        kinds = [kind_by_name(str(item)) for item in items_in(written)]
+    except InvalidValue:
+        return ItemKind.VIDEO
+    if len(kinds) > 1 and all(kinds):
+        return PostKind.CAROUSEL
+    return kind_by_name(written) or ItemKind.VIDEO
 
 
 def _publish_at(row: dict[str, str], order: Order | None) -> str:
