@@ -14,7 +14,6 @@ from airflow_provider_instagram.exceptions import (
     MediaRejectedError,
     PermissionDeniedError,
 )
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -199,10 +198,6 @@ class CreateContainerOperator(InstagramBaseOperator):
                 self._post_key(context), **event["known"], post=post, publish_at=publish_at
             )
         return self._finish(context, ledger, parent)
-
-    def on_kill(self) -> None:
-        """Remove the copy of a remote video when the task is killed."""
-        storage.abandon_copies()
 
     def file_checks(self, post: Post) -> list[FileCheck]:
         """Return what must be true of the file of each item. Empty if the author of the DAG named them."""

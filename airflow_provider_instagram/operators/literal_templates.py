@@ -15,6 +15,7 @@ from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.log import mask_secret
 
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import arguments, locations
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, RetryPolicy
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+    from airflow_provider_instagram.utils.process import Cancel
 
 
 class LiteralTemplateMixin(BaseOperator):
@@ -42,6 +45,8 @@ class LiteralTemplateMixin(BaseOperator):
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
     template_field_aliases: ClassVar[dict[str, str]] = {}
+    #: Ends what the task does in other processes.
+    cancel: Cancel | None = None
     #: How arguments are read.
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
 
@@ -65,6 +70,12 @@ class LiteralTemplateMixin(BaseOperator):
             weight_rule=weight_rule,
             **kwargs,
         )
+
+    def on_kill(self) -> None:
+        """Stop the programs that the task has started, and remove its copies of remote files."""
+        if self.cancel is not None:
+            self.cancel.cancel()
+        storage.abandon_copies()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:

@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.files import old_files, scratch, storage
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.spec import Options, PictureSpec, VideoSpec, profile_for
 from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
 from airflow_provider_instagram.operators.priority import TRANSCODE
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.publishing.output_names import ENDINGS, check_ending
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.encode import Progress
-    from airflow_provider_instagram.media.item import Item
-    from airflow_provider_instagram.media.report import Report
     from airflow_provider_instagram.media.spec import Profile
-    from airflow_provider_instagram.utils.process import Cancel
+    from airflow_provider_instagram.publishing.transcode import Result
 
-#: The limit of file systems, less the space for what is added to a name while the file is copied.
-LONGEST_NAME_BYTES = 200
 #: Executors whose tasks all run on the scheduler's machine.
 ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
-#: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
-ENDINGS = {".mp4": (".mp4", ".m4v", ".mov", ""), ".jpg": (".jpg", ".jpeg", "")}
-
-
-@dataclass(frozen=True)
-class Work:
-    """One source, and where its result goes.
-
-    :param source: Its location, as it was given.
-    :param local: The same as a local file.
-    :param item: What was read of it.
-    :param output: The location of the result: a file, a folder that ends in ``/``, or None.
-    """
-
-    source: str
-    local: Path
-    item: Item
-    output: str | None
 
 
 class TranscodeOperator(LiteralTemplateMixin):
@@ -117,7 +91,6 @@ class TranscodeOperator(LiteralTemplateMixin):
         self.trim = trim
         self.preview = preview
         self.spec = spec
-        self._cancel: Cancel | None = None
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
@@ -126,152 +99,59 @@ class TranscodeOperator(LiteralTemplateMixin):
         _profile(known.get("placement"), known.get("spec"))
         if "source" in known and not _sources(known["source"], known.get("output"), known.get("preview")):
             arguments.required_text("source", known["source"])
-        _check_ending("output", known.get("output"), *ENDINGS)
-        _check_ending("preview", known.get("preview"), ".jpg")
+        check_ending("output", arguments.text("output", known.get("output")), *ENDINGS)
+        check_ending("preview", arguments.text("preview", known.get("preview")), ".jpg")
 
     def execute(self, context: Context) -> str | list[str]:
         """Transcode each source, and push a report."""
-        from airflow_provider_instagram.utils.process import Cancel
-
-        self._cancel = Cancel()
         sources = _sources(self.source, self.output_location, self.preview)
         profile = _profile(self.placement, self.spec)
-        programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-        options = replace(
-            _options(self.fit, self.background, self.trim),
-            **programs,
-            on_progress=self._log_progress,
-            cancel=self._cancel,
+        options = _options(self.fit, self.background, self.trim)
+        preview = arguments.text("preview", self.preview)
+        check_ending("preview", preview, ".jpg")
+        results = transcode(
+            self,
+            sources or [arguments.required_text("source", self.source)],
+            profile,
+            options,
+            output=arguments.text("output", self.output_location),
+            preview=preview,
         )
-        _check_ending("preview", self.preview, ".jpg")
-        done: list[tuple[str, Report]] = []
-        with ExitStack() as files:
-            for source in sources or [arguments.required_text("source", self.source)]:
-                self.log.info("::group::Transcode %s", locations.shown(source))
-                try:
-                    local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
-                    work = self._work(source, local, profile, options)
-                    done.append(self._compliant(work))
-                finally:  # Airflow folds the error as well if the group stays open
-                    self.log.info("::endgroup::")
-                for line in done[-1][1].table():
-                    self.log.info("%s", line)
-                if len(done) == 1 and sources:
-                    profile = profile.with_aspect_ratio(work.item.aspect_ratio)
-        reports = [
-            {**report.as_data(), **self.about_result(place, location, report)}
-            for place, (location, report) in enumerate(done)
-        ]
+        reports = [result.report.as_data() for result in results]
         context["ti"].xcom_push(key="report", value=reports if sources else reports[0])
-        return [location for location, _ in done] if sources else done[0][0]
-
-    def on_kill(self) -> None:
-        """Stop ffmpeg and remove the copy of a remote video when the task is killed."""
-        if self._cancel is not None:
-            self._cancel.cancel()
-        storage.abandon_copies()
-
-    def file_check(self, location: str) -> FileCheck | None:
-        """Return what must be true of a file, or None if the author of the DAG named it."""
-        return None
-
-    def about_result(self, place: int, location: str, report: Report) -> dict[str, Any]:
-        """Return what a subclass adds to the report of a result.
-
-        :param place: The place of its source in the list, from 0.
-        :param location: The result.
-        :param report: The report.
-        """
-        return {}
-
-    def _work(self, source: str, local: Path, profile: Profile, options: Options) -> Work:
-        from airflow_provider_instagram.media.read import read_item
-
-        output, item = arguments.text("output", self.output_location), read_item(local, profile, options)
-        _check_ending("output", output, item.suffix)
-        return Work(source, local, item, output)
-
-    def _compliant(self, work: Work) -> tuple[str, Report]:
-        """Return the compliant file and its report: the source itself, an earlier result, or a new file."""
-        is_kept = work.output is None and not locations.secrets_in(work.source)
-        if is_kept and work.item.complies:
-            return work.source, self._write(work, work.local)
-        location = work.output if work.output and not work.output.endswith("/") else self._keyed_location(work)
-        if location != work.output and _is_own(location) and (report := self._earlier_result(work, location)):
-            return location, report
-        if locations.is_local(location):
-            self._warn_if_other_workers_lack(location, work.source)
-            path = locations.local_path(location)
-            storage.make_folder(path.parent)
-            return location, self._write(work, path)
-        with scratch.scratch_folder() as folder:
-            made = folder / f"result{work.item.suffix}"
-            report = self._write(work, made)
-            storage.put(made, location, keep=location != work.output)
-        return location, report
-
-    def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
-        """Log a warning if the next task may run on a machine that does not have the output."""
-        executors = set(re.findall(r"\w*Executor", conf.get("core", "executor")))
-        if executors <= ONE_MACHINE or locations.is_local(source):
-            return  # a local source shows that the workers share its folder, or run on one machine
-        self.log.warning(
-            "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
-            "[instagram] work_prefix to object storage or to a folder that all workers share.",
-            location,
-            ", ".join(sorted(executors - ONE_MACHINE)),
-        )
-
-    def _earlier_result(self, work: Work, location: str) -> Report | None:
-        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
-        with storage.as_local_file(location, check=self.file_check(location)) as made:
-            try:
-                report = work.item.done_before(made)
-            except TranscodeError as error:
-                self.log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
-                return None
-            self.log.info("Found the result of an earlier run: %s", location)
-            self._write_preview(work, made)
-            return report
-
-    def _keyed_location(self, work: Work) -> str:
-        """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
-        folder = work.output
-        if folder is None and locations.is_local(work.source):
-            folder = f"{locations.local_path(work.source).parent}/"
-        folder = folder or conf.get("instagram", "work_prefix")
-        if not folder:
-            why = "; its link may be signed, so it cannot be used itself" if locations.secrets_in(work.source) else ""
-            raise ValidationError(
-                f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
-                hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
-            )
-        ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
-        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
-        return f"{folder.rstrip('/')}/{stem}{ending}"
-
-    def _write(self, work: Work, made: Path) -> Report:
-        report = work.item.write(made)
-        self._write_preview(work, made)
-        return report
-
-    def _write_preview(self, work: Work, made: Path) -> None:
-        if preview := arguments.text("preview", self.preview):
-            jpeg = locations.local_path(preview)
-            storage.make_folder(jpeg.parent)
-            work.item.write_preview(made, jpeg)
-
-    def _log_progress(self, progress: Progress) -> None:
-        self.log.info("%s", progress)
+        return [result.location for result in results] if sources else results[0].location
 
 
-def _is_own(location: str) -> bool:
-    """Return whether this operator may have written the file at a location. It never writes symbolic links.
+def transcode(
+    task: LiteralTemplateMixin,
+    sources: Sequence[str],
+    profile: Profile,
+    options: Options | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    **more: Any,
+) -> list[Result]:
+    """Run :class:`~airflow_provider_instagram.publishing.transcode.Transcode` in a task, until the task is killed.
 
-    A file that is removed soon does not count: it is written again.
+    :param more: Its other parameters.
     """
-    is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
-    return not is_link and old_files.is_reusable(location)
+    from airflow_provider_instagram.publishing.transcode import Transcode
+    from airflow_provider_instagram.utils.process import Cancel
+
+    def watch(progress: Progress) -> None:
+        task.log.info("%s", progress)
+        on_progress(progress)
+
+    task.cancel = Cancel()
+    programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
+    options = replace(options or Options(), **programs, on_progress=watch, cancel=task.cancel)
+    prefix, others = conf.get("instagram", "work_prefix"), executors_on_other_machines()
+    return Transcode(profile, options, work_prefix=prefix, other_machines=others, **more).run(sources)
+
+
+def executors_on_other_machines() -> set[str]:
+    """Return the names of Airflow's executors whose tasks may not run on the scheduler's machine."""
+    return set(re.findall(r"\w*Executor", conf.get("core", "executor"))) - ONE_MACHINE
 
 
 def _sources(given: Any, output: Any, preview: Any) -> list[str]:
@@ -309,22 +189,3 @@ def _options(fit: Any = None, background: Any = None, trim: Any = None) -> Optio
     given = {"fit": fit, "background": background, "trim": trim}
     texts: dict[str, Any] = {name: arguments.text(name, value) for name, value in given.items()}
     return Options(**{name: text for name, text in texts.items() if text is not None})
-
-
-def _check_ending(name: str, given: Any, *suffixes: str) -> None:
-    """Check that the name of a result does not promise another format.
-
-    :param name: The name of the argument.
-    :param given: Its value: a file, or a folder, which may have any name.
-    :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
-    :raises ValidationError: If the name ends otherwise.
-    """
-    location = arguments.text(name, given)
-    if not location or location.endswith("/"):
-        return
-    if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
-        made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
-        raise ValidationError(
-            f"{name}={locations.shown(location)!r} ends in {found}, but the result is {made}.",
-            hint=f"End it in {' or '.join(suffixes)}.",
-        )

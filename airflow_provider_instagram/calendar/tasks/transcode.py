@@ -12,7 +12,9 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_c
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.transcode import TranscodeOperator
+from airflow_provider_instagram.media.spec import profile_for
+from airflow_provider_instagram.operators.priority import TRANSCODE
+from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.local_files import file_digest
 
@@ -23,18 +25,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.media.report import Report
 
 
-class TranscodePost(PostStep, TranscodeOperator):
+class TranscodePost(PostStep):
     """Make the video, the picture, or the items of the carousel of a calendar's post comply with Instagram's rules."""
 
     template_fields: Sequence[str] = ("post",)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(source="", **kwargs)
-        self._context: Context | None = None
+    ui_color = "#fdf1f6"
+
+    def __init__(self, *, priority_weight: int = TRANSCODE, **kwargs: Any) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
 
     @reports_failure
     def execute(self, context: Context) -> str | list[str]:
@@ -46,23 +48,29 @@ class TranscodePost(PostStep, TranscodeOperator):
             self.skip_post(context, "id used before", why)
         self.skip_if_over(context, post)
         self.check_links(post)
-        self.source = list(post.media) if post.carousel else post.media[0]
-        self.placement = PostKind.CAROUSEL.value if post.carousel else post.placement
-        self._context = context
-        return super().execute(context)
+        results = transcode(
+            self,
+            post.media,
+            profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement),
+            file_check=self.file_check,
+            on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),
+        )
+        post = self.as_post()
+        reports = [
+            {**result.report.as_data(), **self._about_result(post, place, *result)}
+            for place, result in enumerate(results)
+        ]
+        context["ti"].xcom_push(key="report", value=reports if post.carousel else reports[0])
+        return [result.location for result in results] if post.carousel else results[0].location
 
-    def _log_progress(self, progress: Progress) -> None:
-        super()._log_progress(progress)
-        if self._context is not None:
-            report(self._context, PROGRESS, {"percent": round(progress.percent)})
-
-    def about_result(self, place: int, location: str, report: Report) -> dict[str, Any]:
+    def _about_result(self, post: Post, place: int, location: str, report: Report) -> dict[str, Any]:
         """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.
 
         Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
         the picture is made. Without an approval, the picture is all, and nothing fails if there is none.
+
+        :param place: The place of its source in the post, from 0.
         """
-        post = self.as_post()
         name, check = cover_name(post.version, place + 1), self.file_check(location)
         if post.approval != "required" or is_sent_as_link(post.media[place], post.upload, report.as_data()):
             self._write_cover(post, name, location, check)

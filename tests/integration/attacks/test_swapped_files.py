@@ -378,7 +378,7 @@ def test_a_run_that_began_with_an_earlier_version_is_not_held_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The report of its transcode has no digest."""
-    monkeypatch.setattr(TranscodePost, "about_result", lambda *_: {})
+    monkeypatch.setattr(TranscodePost, "_about_result", lambda *_: {})
     approved()
     assert folder.run(approval="required", **media["a video that complies"]).state == "success"
     assert len(instagram_sandbox.posts) == 1

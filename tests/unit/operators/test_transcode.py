@@ -7,16 +7,19 @@ from unittest import mock
 
 import pytest
 
-from airflow_provider_instagram.operators import TranscodeOperator
+from airflow_provider_instagram.media.spec import Options, profile_for
+from airflow_provider_instagram.operators.transcode import executors_on_other_machines
+from airflow_provider_instagram.publishing import transcode
+from airflow_provider_instagram.publishing.transcode import Transcode
 
 REMOTE, LOCAL = "s3://media@clips/in/reel.mov", "/data/in/reel.mov"
 
 
 def warnings(executor: str, source: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
-    task = TranscodeOperator(task_id="transcode", source=source)
-    with mock.patch.object(TranscodeOperator, "log") as log:
-        task._warn_if_other_workers_lack("/tmp/work/reel.mp4", source)
+    use_case = Transcode(profile_for("reels"), Options(), other_machines=executors_on_other_machines())
+    with mock.patch.object(transcode, "log") as log:
+        use_case._warn_if_other_workers_lack("/tmp/work/reel.mp4", source)
     return [call.args for call in log.warning.call_args_list]
 
 

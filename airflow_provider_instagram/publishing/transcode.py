@@ -1,0 +1,169 @@
+"""Make the files of a post comply with Instagram's rules, at the lowest cost."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
+from airflow_provider_instagram.files import old_files, scratch, storage
+from airflow_provider_instagram.media.read import read_item
+from airflow_provider_instagram.publishing.output_names import check_ending
+from airflow_provider_instagram.utils import locations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
+
+    from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.media.item import Item
+    from airflow_provider_instagram.media.report import Report
+    from airflow_provider_instagram.media.spec import Options, Profile
+
+log = logging.getLogger(__name__)
+
+#: The limit of file systems, less the space for what is added to a name while the file is copied.
+LONGEST_NAME_BYTES = 200
+
+
+class Result(NamedTuple):
+    """A compliant file, and the report of how it came about."""
+
+    location: str
+    report: Report
+
+
+@dataclass(frozen=True)
+class Work:
+    """One source, and where its result goes.
+
+    :param source: Its location, as it was given.
+    :param local: The same as a local file.
+    :param item: What was read of it.
+    """
+
+    source: str
+    local: Path
+    item: Item
+
+
+@dataclass(frozen=True)
+class Transcode:
+    """Makes videos and pictures comply, and finds finished work by its name.
+
+    :param profile: The rules. All files get the aspect ratio of the first, as a carousel shows them.
+    :param options: The options of the work, and how to watch and to end it.
+    :param output: The location of the result: a file, a folder that ends in ``/``, or None.
+    :param preview: Local path for a JPEG of the first frame.
+    :param work_prefix: Where results go if ``output`` is not set and the source is not local.
+    :param other_machines: The names of Airflow's executors whose tasks may run on other machines.
+    :param file_check: Returns what must be true of a file. None if the author of the DAG named it.
+    """
+
+    profile: Profile
+    options: Options
+    output: str | None = None
+    preview: str | None = None
+    work_prefix: str = ""
+    other_machines: Collection[str] = ()
+    file_check: Callable[[str], FileCheck | None] = field(default=lambda _: None)
+
+    def run(self, sources: Sequence[str]) -> list[Result]:
+        """Return a compliant file for each source: the source itself, an earlier result, or a new file."""
+        results: list[Result] = []
+        profile = self.profile
+        with ExitStack() as files:
+            for source in sources:
+                log.info("::group::Transcode %s", locations.shown(source))
+                try:
+                    local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
+                    work = Work(source, local, read_item(local, profile, self.options))
+                    check_ending("output", self.output, work.item.suffix)
+                    results.append(self._compliant(work))
+                finally:  # Airflow folds the error as well if the group stays open
+                    log.info("::endgroup::")
+                for line in results[-1].report.table():
+                    log.info("%s", line)
+                if len(results) == 1:
+                    profile = profile.with_aspect_ratio(work.item.aspect_ratio)
+        return results
+
+    def _compliant(self, work: Work) -> Result:
+        is_kept = self.output is None and not locations.secrets_in(work.source)
+        if is_kept and work.item.complies:
+            return Result(work.source, self._write(work, work.local))
+        location = self.output if self.output and not self.output.endswith("/") else self._keyed_location(work)
+        if location != self.output and _is_own(location) and (report := self._earlier_result(work, location)):
+            return Result(location, report)
+        if locations.is_local(location):
+            self._warn_if_other_workers_lack(location, work.source)
+            path = locations.local_path(location)
+            storage.make_folder(path.parent)
+            return Result(location, self._write(work, path))
+        with scratch.scratch_folder() as folder:
+            made = folder / f"result{work.item.suffix}"
+            report = self._write(work, made)
+            storage.put(made, location, keep=location != self.output)
+        return Result(location, report)
+
+    def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
+        """Log a warning if the next task may run on a machine that does not have the output."""
+        if not self.other_machines or locations.is_local(source):
+            return  # a local source shows that the workers share its folder, or run on one machine
+        log.warning(
+            "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
+            "[instagram] work_prefix to object storage or to a folder that all workers share.",
+            location,
+            ", ".join(sorted(self.other_machines)),
+        )
+
+    def _earlier_result(self, work: Work, location: str) -> Report | None:
+        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
+        with storage.as_local_file(location, check=self.file_check(location)) as made:
+            try:
+                report = work.item.done_before(made)
+            except TranscodeError as error:
+                log.warning("Transcoding again, because the earlier result cannot be used: %s", error.message)
+                return None
+            log.info("Found the result of an earlier run: %s", location)
+            self._write_preview(work, made)
+            return report
+
+    def _keyed_location(self, work: Work) -> str:
+        """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
+        folder = self.output
+        if folder is None and locations.is_local(work.source):
+            folder = f"{locations.local_path(work.source).parent}/"
+        folder = folder or self.work_prefix
+        if not folder:
+            why = "; its link may be signed, so it cannot be used itself" if locations.secrets_in(work.source) else ""
+            raise ValidationError(
+                f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
+                hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
+            )
+        ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
+        stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
+        return f"{folder.rstrip('/')}/{stem}{ending}"
+
+    def _write(self, work: Work, made: Path) -> Report:
+        report = work.item.write(made)
+        self._write_preview(work, made)
+        return report
+
+    def _write_preview(self, work: Work, made: Path) -> None:
+        if self.preview:
+            jpeg = locations.local_path(self.preview)
+            storage.make_folder(jpeg.parent)
+            work.item.write_preview(made, jpeg)
+
+
+def _is_own(location: str) -> bool:
+    """Return whether a transcode may have written the file at a location. It never writes symbolic links.
+
+    A file that is removed soon does not count: it is written again.
+    """
+    is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
+    return not is_link and old_files.is_reusable(location)
