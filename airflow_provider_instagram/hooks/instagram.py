@@ -230,6 +230,17 @@ class InstagramHook(BaseHook):
         """Return the account's Instagram user id: the connection's login, or else the id of the token's account."""
         return self.settings.ig_user_id or self.read_account(client).user_id
 
+    def another_user_id(self, ig_user_id: str | None) -> str | None:
+        """Return the connection's Instagram user id, if it is another one. None also if either is unknown.
+
+        :param ig_user_id: The account on which a post was published, as recorded in the ledger.
+        """
+        try:
+            current = self.settings.ig_user_id
+        except Exception:  # noqa: BLE001 -- a connection that cannot be read changes nothing about a live post
+            return None
+        return None if ig_user_id in (None, current) else current
+
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Meta's two logins need different calls.
 

@@ -1,19 +1,49 @@
-"""Whether the owner of a claim or an intent may still publish, according to Airflow."""
+"""The running try of a task, and whether the owner of a claim or an intent may still publish, according to Airflow."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from airflow_provider_instagram.ledger.records import Owner
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
-
-    from airflow_provider_instagram.ledger.records import Owner
 
 #: States of a task instance that may still send a request, now or in a later try.
 AT_WORK = frozenset(
     {"scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "awaiting_input"}
 )
+
+
+@dataclass(frozen=True)
+class Try:
+    """The running try of a task.
+
+    :param owner: The task instance.
+    :param is_alive: Returns whether another task instance may still be at work.
+    :param round: The name of its round: of the tries since the task was last cleared.
+    :param number: Which try of its round this is, from 1.
+    :param is_last: Whether no retry follows.
+    """
+
+    owner: Owner
+    is_alive: Callable[[Owner], bool]
+    round: str = ""
+    number: int = 1
+    is_last: bool = False
+
+    @classmethod
+    def of(cls, task: BaseOperator, context: Context) -> Try:
+        """Return the try that runs. A Clear raises ``max_tries`` by the retries of the task."""
+        ti, owner = context["ti"], Owner.of(context)
+        number = max(1, int(ti.try_number) - int(ti.max_tries) + (task.retries or 0))
+        return cls(owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, ti.try_number > ti.max_tries)
 
 
 def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:

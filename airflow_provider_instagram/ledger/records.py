@@ -29,7 +29,7 @@ class ContainerRecord:
     :param upload_uri: Where to send the rest of an interrupted upload.
     :param shows: What the container is of. None for the parent of a carousel.
     :param item: Its place in a carousel, from 0. None for the container of a whole post.
-    :param round: In which :func:`round_of` its task it was created.
+    :param round: In which round of tries of its task it was created.
     """
 
     container_id: str
@@ -92,11 +92,6 @@ class Owner:
     def __str__(self) -> str:
         name = f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
         return name if self.loop_index is None else f"{name}/pass-{self.loop_index}"
-
-
-def round_of(context: Context, name: str) -> str:
-    """Return a name for the tries of a task since it was last cleared. A Clear raises ``max_tries``."""
-    return f"{name}{context['ti'].max_tries}"
 
 
 @dataclass(frozen=True)

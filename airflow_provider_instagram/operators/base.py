@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow.sdk import AssetAlias, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_provider_instagram.ledger.records import PublishedPost
-
 
 class InstagramBaseOperator(LiteralTemplateMixin):
     """Base class of tasks that work with one account.
@@ -62,26 +60,6 @@ class InstagramBaseOperator(LiteralTemplateMixin):
         if (next_kwargs or {}).get("error") == TriggerFailureReason.TRIGGER_TIMEOUT:
             next_method, next_kwargs = "execute", None
         return super().resume_execution(next_method, next_kwargs, context)
-
-    def compare_clock(self) -> None:
-        """Compare this worker's clock with Instagram's, which then counts."""
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
-
-        InstagramHook(self.instagram_conn_id).compare_clock()
-
-    def another_account(self, post: PublishedPost) -> str | None:
-        """Return the connection's current account, if a post was published on a different one.
-
-        :param post: The post, as recorded in the ledger.
-        :return: The Instagram user id of the current account, or None if it is the same or unknown.
-        """
-        from airflow_provider_instagram.hooks.instagram import InstagramHook
-
-        try:
-            user_id = InstagramHook(self.instagram_conn_id).settings.ig_user_id
-        except Exception:  # noqa: BLE001 -- a connection that cannot be read changes nothing about a live post
-            return None
-        return None if post.ig_user_id in (None, user_id) else user_id
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
-from airflow_provider_instagram.ledger.owners import is_at_work
+from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import COMMENT
@@ -70,21 +70,22 @@ class CommentOperator(InstagramBaseOperator):
         """Write the comment unless the ledger has it."""
         message = read_message(self.message)
         comment_key = arguments.text("comment_key", self.comment_key) or str(Owner.of(context))
-        return write_comment(context, self.instagram_conn_id, self.media_id, message, comment_key)
+        return write_comment(self, context, self.media_id, message, comment_key)
 
 
-def write_comment(context: Context, conn_id: str, published: Any, message: str | None, comment_key: str) -> str:
+def write_comment(
+    task: InstagramBaseOperator, context: Context, published: Any, message: str | None, comment_key: str
+) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task.
 
     :raises AirflowSkipException: If there is nothing to write.
     """
     from airflow_provider_instagram.hooks.scopes import open_for_comments
-    from airflow_provider_instagram.publishing.comments import Comment, Skipped
+    from airflow_provider_instagram.publishing.comments import Comment
+    from airflow_provider_instagram.publishing.use_case import Skipped
 
-    ledger = CommentLedger.of(context, conn_id)
-    comment = Comment(
-        ledger, partial(open_for_comments, conn_id), Owner.of(context), partial(is_at_work, context["ti"])
-    )
+    ledger = CommentLedger.of(context, task.instagram_conn_id)
+    comment = Comment(ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context))
     if isinstance(record := comment.run(published, message, comment_key), Skipped):
         raise AirflowSkipException(record.reason)
     pin_ledger_asset(context, ledger)

@@ -17,7 +17,8 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner, round_of
+from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.container_checks import check_account_type, check_cover, check_expiry
 from airflow_provider_instagram.operators.priority import CREATE
@@ -266,7 +267,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def _try_number(self, context: Context) -> int:
         """Return which try of its round this is, from 1."""
-        return max(1, int(context["ti"].try_number) - int(context["ti"].max_tries) + (self.retries or 0))
+        return Try.of(self, context).number
 
     def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
         """Return whether media that could not be fetched are of use after a pause. A subclass may override this."""
@@ -350,8 +351,8 @@ class CreateContainerOperator(InstagramBaseOperator):
 
         hook = InstagramHook(self.instagram_conn_id)
         with hook.get_conn() as client:
-            this_round, try_number = round_of(context, f"{Owner.of(context)}/"), self._try_number(context)
-            yield ContainerCreator(client, ledger, hook.ig_user_id(client), this_round, try_number)
+            attempt = Try.of(self, context)
+            yield ContainerCreator(client, ledger, hook.ig_user_id(client), attempt.round, attempt.number)
 
     def _wait(self, ledger: Ledger, record: ContainerRecord | None, container_id: str) -> None:
         """Wait for a container: for seconds in this process if it is ready soon, then in the triggerer."""

@@ -35,3 +35,10 @@ def operator_lineage(inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[
         inputs=[Dataset(namespace, name) for namespace, name in inputs],
         outputs=[Dataset(namespace, name) for namespace, name in outputs],
     )
+
+
+def publication_lineage(conn_id: str, container_id: Any, media_id: str | None) -> Any:
+    """Return the lineage of a publication: the container in, the post out, if there is one."""
+    account = f"instagram://{conn_id}"
+    outputs = [(account, f"posts/{media_id}")] if media_id else []
+    return operator_lineage([(account, f"containers/{container_id}")], outputs)

@@ -22,6 +22,7 @@ from airflow_provider_instagram.publishing.outcome import (
     READ_FOR_AT_LEAST,
     REQUEST_IN_EFFECT_WITHIN,
 )
+from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.comments import Comment as CommentOnPost
     from airflow_provider_instagram.ledger.comments import CommentLedger
+    from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.ledger.records import Intent, Owner
 
 log = logging.getLogger(__name__)
@@ -40,26 +42,17 @@ VISIBLE_WITHIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """There is nothing to write. The reason is a sentence."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class Comment:
     """Writes a comment on a post: one ``comment_key``, one comment.
 
     :param ledger: The account's ledger of comments.
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
-    :param owner: The task instance that writes.
-    :param is_alive: Returns whether another owner may still be at work.
+    :param attempt: The running try of the task.
     """
 
     ledger: CommentLedger
     connect: Callable[[], AbstractContextManager[GraphClient]]
-    owner: Owner
-    is_alive: Callable[[Owner], bool]
+    attempt: Try
 
     def run(self, published: Any, message: str | None, comment_key: str) -> CommentRecord | Skipped:
         """Return the comment of a key, and write it if it does not exist.
@@ -69,13 +62,13 @@ class Comment:
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         """
         if message is None:
-            return Skipped("The message is empty, so there is no comment to write.")
+            return Skipped("", "The message is empty, so there is no comment to write.")
         if _is_of_dry_run(published):
-            return Skipped("The post was only a dry run, so there is nothing to comment on.")
+            return Skipped("", "The post was only a dry run, so there is nothing to comment on.")
         media_id = read_media_id(published)
         if (record := recorded_comment(self.ledger, comment_key, media_id)) is None:
             with self.connect() as client:
-                writer = CommentWriter(client, self.ledger, self.owner, self.is_alive)
+                writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive)
                 record = writer.get_or_write(comment_key, media_id, message)
         log.info("The comment %s is on media %s: %s", comment_key, media_id, record.comment_id)
         return record

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
 
 def reason_to_drop(
     post: ScheduledPost, calendar: Calendar | None, assigned: Assignment | None, run: str
-) -> tuple[str, str] | None:
+) -> Skipped | None:
     """Return why a run drops a post that was assigned to it.
 
     :param post: The post as it was when the run selected it.
@@ -53,17 +54,18 @@ def reason_to_drop(
     """
     now = post if calendar is None else calendar.post(post.id)
     if now is None:
-        return "removed", f"{post.id} was removed from the calendar, so it is not published."
+        return Skipped("removed", f"{post.id} was removed from the calendar, so it is not published.")
     if now.version != post.version:
         moved = now.publish_at != post.publish_at
         if moved:
             word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
-            return word, f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
-        return "edited", f"{post.id} was edited: a run of its own publishes the new version."
+            why = f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
+            return Skipped(word, why)
+        return Skipped("edited", f"{post.id} was edited: a run of its own publishes the new version.")
     if assigned is not None and assigned.is_skip_of(post):
-        return "skipped", f"{assigned.skipped_by} decided on the page Posts that {post.id} is not published."
+        return Skipped("skipped", f"{assigned.skipped_by} decided on the page Posts that {post.id} is not published.")
     if assigned is not None and assigned.run not in ("", run):
-        return "taken over", f"{post.id} was taken over by the run {assigned.run}."
+        return Skipped("taken over", f"{post.id} was taken over by the run {assigned.run}.")
     return None
 
 
@@ -114,9 +116,7 @@ def due_posts(
     return chosen
 
 
-def too_late(
-    post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta
-) -> tuple[str, str] | None:
+def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> Skipped | None:
     """Return why a post may no longer be published.
 
     :param at: When it could be published.
@@ -128,12 +128,13 @@ def too_late(
     if after <= PUNCTUAL:
         return None
     if late == "skip":
-        return "skipped: late", f"It is {in_words(after)} after its time, and late posts are skipped."
+        return Skipped("skipped: late", f"It is {in_words(after)} after its time, and late posts are skipped.")
     if at - post.publish_at <= max_lateness:
         return None
-    return f"skipped: {in_words(after)} late", (
+    return Skipped(
+        f"skipped: {in_words(after)} late",
         f"The earliest it can be published is {in_words(at - post.publish_at)} after its time; "
-        f"max_lateness is {in_words(max_lateness)}."
+        f"max_lateness is {in_words(max_lateness)}.",
     )
 
 

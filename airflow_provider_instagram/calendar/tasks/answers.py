@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_instagram.publishing.use_case import Skipped
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     Sign = Callable[[str], str]
 
-NOBODY: tuple[str, str] = ("not approved", "Nobody has answered in time.")
+NOBODY = Skipped("not approved", "Nobody has answered in time.")
 #: What a record contains beside its seal.
 CONTENT = ("run", "version", "round", "answer")
 
@@ -43,14 +45,14 @@ class Answer:
     first_comment: str | None = None
 
     @property
-    def refusal(self) -> tuple[str, str] | None:
+    def refusal(self) -> Skipped | None:
         """Why the post is not published, as a mark and a sentence; None if it is."""
         if self.approved:
             return None
         if self.person is None:
             return NOBODY
         reason = self.reason or "no reason given"
-        return f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}"
+        return Skipped(f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}")
 
 
 def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:

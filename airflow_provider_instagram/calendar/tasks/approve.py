@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import is_requested_n
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.operators.priority import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
@@ -72,7 +73,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report, is_repeated=self._is_repeated(context))
+        self.body = question(post, self.report, is_repeated=Try.of(self, context).number > 1)
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
@@ -84,11 +85,6 @@ class ApprovePost(PostStep, ApprovalOperator):
             }
             raise
         raise AssertionError("unreachable")
-
-    def _is_repeated(self, context: Context) -> bool:
-        """Return whether an earlier try has asked since the task was last cleared: Airflow then adds retries."""
-        ti = context["ti"]
-        return bool(ti.try_number > max(1, ti.max_tries - (self.retries or 0) + 1))
 
     def deadline(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
         """Return until when a person may answer: as long as the post may be published.

@@ -20,10 +20,12 @@ from airflow_provider_instagram.calendar.tasks.outcome import report_skip, repor
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.locations import is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
@@ -104,9 +106,19 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
     def still_wanted(self, context: Context) -> tuple[ScheduledPost, Plan]:
+        """Return what :meth:`wanted` returns, or skip the post.
+
+        :raises AirflowSkipException: If the post is not wanted.
+        """
+        if isinstance(wanted := self.wanted(context), Skipped):
+            self.skip_post(context, *wanted)
+        return wanted
+
+    def wanted(self, context: Context) -> tuple[ScheduledPost, Plan] | Skipped:
         """Return the complete post and the plan, if the plan has the post in this version, for this run.
 
-        :raises AirflowSkipException: If the post was removed or edited since, or is assigned to another run.
+        If not, return why: the post was removed or edited since, is assigned to another run, or has the id of another.
+
         :raises ValidationError: If an edit made the post invalid.
         """
         post, assignments, plan = self.as_post(), self.assignments(context), self.settings.plan()
@@ -119,9 +131,10 @@ class PostStep(CalendarTask, InstagramBaseOperator):
             assignments.release(post, run_name(context))
             if isinstance(reason, ValidationError):
                 raise reason
-            self.skip_post(context, *reason)
+            return reason
         self._pin = plan.calendar.pin
-        self.skip_if_published_by_another(context, post, Ledger.of(context, self.instagram_conn_id).post(post.key))
+        if (reason := self.published_by_another(Ledger.of(context, self.instagram_conn_id).post(post.key))) is not None:
+            return reason
         complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
         return (complete if complete is not None and complete.version == post.version else post), plan
 
@@ -135,8 +148,8 @@ class PostStep(CalendarTask, InstagramBaseOperator):
 
     def _reason_to_drop(
         self, context: Context, post: ScheduledPost, assignments: Assignments, plan: Plan
-    ) -> tuple[str, str] | ValidationError | None:
-        """Return why the post is not published, as a mark and a reason, or the error of an invalid post."""
+    ) -> Skipped | ValidationError | None:
+        """Return why the post is not published, or the error of an invalid post."""
         if (unnamed := self.unnamed_account()) is not None:
             return unnamed
         calendar = plan.calendar if is_requested_now(context, post) else plan.timely
@@ -185,37 +198,33 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
-    def skip_if_published_by_another(self, context: Context, post: ScheduledPost, done: PublishedPost | None) -> None:
-        """Skip a post whose id another calendar has published. Nothing but that calendar's name is told of its post.
+    def published_by_another(self, done: PublishedPost | None) -> Skipped | None:
+        """Return that another calendar has published the post's id. Nothing but its name is told of its post.
 
-        :raises AirflowSkipException: If another calendar has.
+        :param done: The post that the ledger has.
         """
-        if done is not None and (other := other_publisher(done, self.settings)) is not None:
-            why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
-            self.skip_post(context, "id used by another calendar", why)
+        if done is None or (other := other_publisher(done, self.settings)) is None:
+            return None
+        post = self.as_post()
+        why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
+        return Skipped("id used by another calendar", why)
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live.
 
         :raises AirflowSkipException: If it is too late.
         """
-        if not (self.dry_run_requested(context) or self.may_be_live(context)):
+        if self.dry_run_requested(context) or self.may_be_live(context):
+            return
+        now = CLOCK.now()
+        if self.too_late(context, post, now, now) is not None:
+            InstagramHook(self.instagram_conn_id).compare_clock()
             now = CLOCK.now()
-            if self.too_late(context, post, now, now) is not None:
-                self.compare_clock()
-                now = CLOCK.now()
-            self.skip_if_too_late(context, post, now, now)
-
-    def skip_if_too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> None:
-        """Skip a post that is too late even at the earliest possible time.
-
-        :raises AirflowSkipException: If it is too late.
-        """
-        if (reason := self.too_late(context, post, now, at)) is not None:
+        if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
 
-    def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> tuple[str, str] | None:
-        """Return why a post is too late for a time, as a mark and a reason, or None if it is not."""
+    def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> Skipped | None:
+        """Return why a post is too late even at the earliest possible time, or None if it is not."""
         if is_requested_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)

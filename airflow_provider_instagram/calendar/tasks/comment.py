@@ -57,7 +57,7 @@ class CommentPost(PostStep):
             raise unnamed
         try:
             message = read_message(arguments.literal(self._text(context, post)))
-            return write_comment(context, self.instagram_conn_id, self.published, message, post.key)
+            return write_comment(self, context, self.published, message, post.key)
         except InstagramError as error:
             error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
             raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
@@ -15,34 +16,51 @@ from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.publish import WAKE_UP_AHEAD, PublishOperator
+from airflow_provider_instagram.operators.lineage import publication_lineage
+from airflow_provider_instagram.operators.link import InstagramPostLink
+from airflow_provider_instagram.operators.priority import PUBLISH
+from airflow_provider_instagram.operators.publish import at_moment, publish
+from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD, Order
+from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.exceptions import QuotaExhaustedError
-    from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: How long before a post's time its last look begins, at most.
 LAST_LOOK = WAKE_UP_AHEAD + timedelta(minutes=1)
 
 
-class PublishPost(PostStep, PublishOperator):
+class PublishPost(PostStep):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
     template_fields: Sequence[str] = ("post", "container_id")
+    operator_extra_links = (InstagramPostLink(),)
+    ui_color = "#fbdce9"
+    aliases = (posts_alias, ledger_alias)
     #: The post's version in the snapshot. None if the snapshot does not have the post as it is, or if it had another
     #: version for a while that is gone again: the wait then ends at its time, and never again and again before.
     _version_seen: str | None = None
     _was_resumed = False
+
+    def __init__(
+        self, *, container_id: Any, priority_weight: int = PUBLISH, multiple_outputs: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(priority_weight=priority_weight, multiple_outputs=multiple_outputs, **kwargs)
+        self.container_id = container_id
+        self.permalink: str | None = None
+        self.media_id: str | None = None
 
     @reports_failure
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -52,52 +70,72 @@ class PublishPost(PostStep, PublishOperator):
 
         :param event: The event that ended a wait.
         """
-        post, self._was_resumed = self.as_post(), event is not None
-        self.post_key, self.publish_at, self.is_dry_run = post.key, post.publish_at, self.dry_run_requested(context)
-        self.calendar = shown(self.settings.calendar)
-        if self.is_dry_run:
+        post, is_dry_run = self.as_post(), self.dry_run_requested(context)
+        self._was_resumed = event is not None
+        if is_dry_run:
             self.mark(context, "dry run")
-        return super().execute(context, event)
+        container_id = arguments.required_text("container_id", self.container_id)
+        result = publish(
+            self,
+            context,
+            Order(post.key, container_id, post.publish_at, is_dry_run=is_dry_run),
+            is_resumed=self._was_resumed,
+            trigger=self._wait_trigger,
+            publication_time=partial(self.publication_time, context),
+            objection=self.published_by_another,
+            too_late=partial(self._too_late_for_quota, context),
+            calendar=shown(self.settings.calendar),
+        )
+        if isinstance(result, Skipped):
+            self.skip_post(context, *result)
+        if result.post is not None:
+            self.permalink, self.media_id = result.post.permalink, result.post.media_id
+        return result.data
 
-    def check_publisher(self, context: Context, post: PublishedPost) -> None:
-        """Skip the post if another calendar published its id meanwhile."""
-        self.skip_if_published_by_another(context, self.as_post(), post)
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the container in, the post out."""
+        return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
-    def publication_time(self, context: Context) -> datetime:
-        """Return the time of the post in the calendar, or the next free time for a late post.
+    def publication_time(self, context: Context) -> datetime | Skipped:
+        """Return the time of the post in the calendar, or the next free time for a late post, or why there is none.
 
-        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
+        :raises ValidationError: If an edit made the post invalid, or the container is that of another post.
         """
-        post, plan = self.still_wanted(context)
+        if isinstance(wanted := self.wanted(context), Skipped):
+            return wanted
+        post, plan = wanted
         if post.id in plan.seen and not self._was_resumed:
             self._version_seen = plan.seen[post.id].version
         now = CLOCK.now()
-        if self.is_dry_run:
+        if self.dry_run_requested(context):
             return post.publish_at
         is_now = is_requested_now(context, post)
-        self._skip_if_refused(context, post, is_last_look=is_now or post.publish_at - now <= LAST_LOOK)
+        is_last_look = is_now or post.publish_at - now <= LAST_LOOK
+        if (refusal := self._refusal(context, post, is_last_look=is_last_look)) is not None:
+            return refusal
         if now - post.publish_at <= PUNCTUAL and not is_now:
             return post.publish_at
-        self.skip_if_too_late(context, post, now, now)
+        if (reason := self.too_late(context, post, now, now)) is not None:
+            return reason
         assignments = self.assignments(context)
         at = choose_late_time(post, plan.calendar, assignments, clock=CLOCK.now)
-        if self.too_late(context, post, now, at) is not None:
+        if (reason := self.too_late(context, post, now, at)) is not None:
             assignments.forget_late_time(post)
-        self.skip_if_too_late(context, post, now, at)
+            return reason
         self.mark(context, f"{in_words(at - post.publish_at)} late" if at > post.publish_at else "published early")
         return at
 
-    def _skip_if_refused(self, context: Context, post: ScheduledPost, *, is_last_look: bool) -> None:
-        """Skip an approved post that is not approved any more, because a user has cleared the approval alone.
+    def _refusal(self, context: Context, post: ScheduledPost, *, is_last_look: bool) -> Skipped | None:
+        """Return why an approved post is not approved any more, because a user has cleared the approval alone.
 
         The state of the task that asks is Airflow's own record: who may edit the ledger's rows cannot change it.
 
         :param is_last_look: Whether an answer would come too late.
-        :raises AirflowSkipException: If the post is rejected by now, or nobody has answered.
+        :return: The rejection, or that nobody has answered.
         :raises ValidationError: If the container is that of another post.
         """
         if post.approval == "none":
-            return
+            return None
         container_id = arguments.required_text("container_id", self.container_id)
         made = Ledger.of(context, self.instagram_conn_id).container(container_id)
         if made is None or made.post_key != post.key:  # users may edit the XCom with its id
@@ -109,30 +147,25 @@ class PublishPost(PostStep, PublishOperator):
         states = ti.get_task_states(ti.dag_id, ti.map_index, [asks], run_ids=[ti.run_id]).get(ti.run_id, {})
         state = states.get(f"{asks}_{ti.map_index}")
         if state not in ("success", "skipped"):  # the question is open again
-            refusal = NOBODY if is_last_look and self.settings.unanswered == "skip" else None
-        else:
-            row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
-            answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
-            refusal = (answer and answer.refusal) or (NOBODY if state == "skipped" else None)
-        if refusal is not None:
-            self.skip_post(context, *refusal)
+            return NOBODY if is_last_look and self.settings.unanswered == "skip" else None
+        row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
+        answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        return (answer and answer.refusal) or (NOBODY if state == "skipped" else None)
 
-    def wait_trigger(self, moment: datetime) -> BaseTrigger:
+    def _wait_trigger(self, moment: datetime) -> BaseTrigger:
         """Return the trigger that ends a wait, also soon after an edit of the post, so that the run does not stay."""
         if self._version_seen is None:
-            return super().wait_trigger(moment)
+            return at_moment(moment)
         from airflow_provider_instagram.calendar.tasks.post_time import PostTimeTrigger
 
         return PostTimeTrigger(moment, self.settings.snapshot, self.as_post().id, self._version_seen)
 
-    def before_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
-        """Skip the post if it will be too late once the account has free quota.
-
-        :param available_at: When the account has free quota.
-        :param error: The reason for the wait.
-        :raises AirflowSkipException: If it will be too late.
-        """
-        if (reason := self.too_late(context, self.as_post(), available_at, available_at)) is not None:
-            at = available_at.isoformat(timespec="seconds")
-            why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
-            self.skip_post(context, reason[0], why)
+    def _too_late_for_quota(
+        self, context: Context, available_at: datetime, error: QuotaExhaustedError
+    ) -> Skipped | None:
+        """Return why the post is skipped if it will be too late once the account has free quota."""
+        if (reason := self.too_late(context, self.as_post(), available_at, available_at)) is None:
+            return None
+        at = available_at.isoformat(timespec="seconds")
+        why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
+        return Skipped(reason.mark, why)

@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_by_hand,
 )
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.hooks.instagram import InstagramHook, account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -70,8 +70,9 @@ class SelectPosts(CalendarTask, InstagramBaseOperator):
 
     def _is_this(self, post: ScheduledPost, done: PublishedPost) -> bool:
         """Return whether the published post is this one. If not, the run selects it, and a later task reports why."""
-        is_ours = other_publisher(done, self.settings) is None
-        return is_ours and not used_before(post, done) and self.another_account(done) is None
+        if other_publisher(done, self.settings) is not None or used_before(post, done):
+            return False
+        return InstagramHook(self.instagram_conn_id).another_user_id(done.ig_user_id) is None
 
     def _chosen(self, context: Context, assignments: Assignments) -> list[ScheduledPost]:
         """Return the posts of the calendar as it is now. After some tries, or in the last, its last version is used.

@@ -11,6 +11,7 @@ from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
 from airflow_provider_instagram.files import scratch, storage
+from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.media.spec import profile_for
 from airflow_provider_instagram.operators.priority import TRANSCODE
@@ -43,7 +44,8 @@ class TranscodePost(PostStep):
         """Transcode what the post shows for its placement, unless it is too late for the post anyway."""
         post, _ = self.still_wanted(context)
         done = Ledger.of(context, self.instagram_conn_id).post(post.key)
-        if done is not None and used_before(post, done) and self.another_account(done) is None:
+        hook = InstagramHook(self.instagram_conn_id)
+        if done is not None and used_before(post, done) and hook.another_user_id(done.ig_user_id) is None:
             why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
             self.skip_post(context, "id used before", why)
         self.skip_if_over(context, post)
@@ -63,7 +65,7 @@ class TranscodePost(PostStep):
         context["ti"].xcom_push(key="report", value=reports if post.carousel else reports[0])
         return [result.location for result in results] if post.carousel else results[0].location
 
-    def _about_result(self, post: Post, place: int, location: str, report: Report) -> dict[str, Any]:
+    def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
         """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.
 
         Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which

@@ -221,13 +221,13 @@ def test_a_run_that_waits_for_the_time_of_a_post_ends_at_the_edit_and_leaves_the
 
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")
     monkeypatch.setattr(post_time, "LOOK_EVERY_S", 0.2)
-    defer, file = PublishPost._defer, calendar({"moved": 3000})
+    defer, file = PublishPost.defer, calendar({"moved": 3000})
 
-    def edited(self: PublishPost, *moments: Any) -> None:
+    def edited(self: PublishPost, **wait: Any) -> None:
         threading.Timer(1, lambda: made(calendar({"moved": 3300}))).start()
-        defer(self, *moments)
+        defer(self, **wait)
 
-    monkeypatch.setattr(PublishPost, "_defer", edited)
+    monkeypatch.setattr(PublishPost, "defer", edited)
     began = time.monotonic()
     result = run_dag(made(file), posts=["moved"])
     assert time.monotonic() - began < 1000, "long before its time"

@@ -21,7 +21,7 @@ def test_the_next_task_takes_single_values_of_a_publication(
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
-    monkeypatch.setattr("airflow_provider_instagram.operators.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
 
     @task
     def soon() -> str:

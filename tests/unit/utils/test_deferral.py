@@ -5,30 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
-from airflow_provider_instagram.operators import PublishOperator
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.publishing.publish import Order, Publish
+from airflow_provider_instagram.publishing.use_case import WaitUntil
 from airflow_provider_instagram.triggers import ContainerStatusTrigger
+from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+ORDER = Order("a", "179")
 
 
 def _due_in(seconds: float) -> datetime:
     return datetime.now(timezone.utc) + timedelta(seconds=seconds)
 
 
-def _deferred_until(work: Callable[[], None]) -> datetime | None:
-    try:
-        work()
-    except TaskDeferred as deferred:
-        moment: datetime = deferred.trigger.serialize()[1]["moment"]
-        return moment
-    return None
+def _publish() -> Publish:
+    """Return the use case as a task makes it, with Airflow's settings."""
+    nobody: Any = None
+    return Publish(nobody, Ledger({}, "b"), nobody, shortest_deferral(), timeouts_checked_every())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("due_in_s", "wakes_in_s"), [(-5, None), (15, None), (33, None), (37, 17)])
@@ -37,10 +35,8 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     due = _due_in(due_in_s)
-    moment = _deferred_until(
-        lambda: PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, due, is_resumed=False)
-    )
-    assert moment == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
+    wait = _publish()._wait_for_time(ORDER, None, due, is_resumed=False)
+    assert (wait and wait.moment) == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
 @pytest.mark.parametrize(("interval_s", "resumes_ahead_s"), [(15, 25), (5, 15), (60, 25)])
@@ -49,18 +45,18 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
 ) -> None:
     """Ten seconds before its time at the latest. If it resumed a minute before, it would take the slot of another."""
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL", str(interval_s))
-    with pytest.raises(TaskDeferred) as deferred:
-        PublishOperator(task_id="publish", container_id="179")._wait_for_time(None, _due_in(600), is_resumed=False)
-    assert deferred.value.timeout is not None
-    assert 600 - resumes_ahead_s - 5 < deferred.value.timeout.total_seconds() <= 600 - resumes_ahead_s
+    due = _due_in(600)
+    wait = _publish()._wait_for_time(ORDER, None, due, is_resumed=False)
+    assert wait is not None
+    assert due - wait.timeout_at == timedelta(seconds=resumes_ahead_s)
 
 
 def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
-    publish, soon = PublishOperator(task_id="publish", container_id="179"), _due_in(1)
-    moment = _deferred_until(lambda: publish._wait_for_quota(soon, QuotaExhaustedError("The hour is full"), None))
-    assert moment is not None
-    assert soon + timedelta(seconds=8) < moment < soon + timedelta(seconds=20)
+    soon = _due_in(1)
+    wait = _publish()._wait_for_quota(ORDER, QuotaExhaustedError("The hour is full", retry_after=timedelta(seconds=1)))
+    assert isinstance(wait, WaitUntil)
+    assert soon + timedelta(seconds=8) < wait.moment < soon + timedelta(seconds=20)
 
 
 def test_a_trigger_that_knows_at_once_says_so_when_airflow_can_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,268 @@
+"""Publish a container at its time, once."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.publishing.outcome import with_permalink
+from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.use_case import Skipped, WaitUntil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.owners import Try
+    from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
+    from airflow_provider_instagram.publishing.use_case import Account
+
+log = logging.getLogger(__name__)
+
+#: How long before ``publish_at`` the task resumes, so that its worker starts in time. It waits the last seconds there.
+WAKE_UP_AHEAD = timedelta(seconds=20)
+#: The same if no triggerer has resumed it.
+LATEST_WAKE_UP_AHEAD = timedelta(seconds=10)
+#: A task that resumes so long before it has to waits in its worker, because the triggerer's clock is ahead.
+LONGEST_WAIT_HERE = timedelta(minutes=2)
+#: When to check for free quota again, if the time at which the account may post again is unknown.
+QUOTA_CHECKED_AGAIN_AFTER = timedelta(minutes=30)
+#: The fields of a post that a task returns.
+RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published_at")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to publish, and when.
+
+    :param post_key: The key under which the post is published exactly once.
+    :param container_id: The container.
+    :param publish_at: When to publish it; None for now.
+    :param max_lateness: How late the post may be published.
+    :param is_dry_run: Whether to read the container and stop.
+    """
+
+    post_key: str
+    container_id: str
+    publish_at: datetime | None = None
+    max_lateness: timedelta | None = None
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Published:
+    """A post that is live, or the end of a dry run.
+
+    :param data: What the task returns.
+    :param post: The post. None after a dry run.
+    :param lateness: How long after its time it was published. None if it was published before, or had no time.
+    """
+
+    data: dict[str, Any]
+    post: PublishedPost | None = None
+    lateness: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Publishes the containers of an account at their times.
+
+    :param account: The account.
+    :param ledger: The account's ledger.
+    :param attempt: The running try of the task.
+    :param shortest_wait: The shortest wait that a task can be deferred for.
+    :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
+    :param publication_time: Returns when to publish a post that does not exist, or why not to. It is called at most
+        once, before the wait for the time. If an earlier try left its outcome open, it is called once the outcome is
+        settled and there is no post. No request was sent for the post then, and nothing is open. Default: the time of
+        the order.
+    :param objection: Returns why a post that is live is not the caller's, so that nothing of it is told.
+    :param too_late: Returns why not to wait for the moment at which the account has free quota.
+    :param calendar: The calendar that the post is from, if any.
+    """
+
+    account: Account
+    ledger: Ledger
+    attempt: Try
+    shortest_wait: timedelta
+    resumes_late_by: timedelta
+    publication_time: Callable[[], datetime | Skipped] | None = None
+    objection: Callable[[PublishedPost], Skipped | None] = field(default=lambda _: None)
+    too_late: Callable[[datetime, QuotaExhaustedError], Skipped | None] = field(default=lambda *_: None)
+    calendar: str | None = None
+
+    def run(self, order: Order, *, is_resumed: bool = False) -> Published | WaitUntil | Skipped:
+        """Publish a container at its time, unless the post exists.
+
+        :param is_resumed: Whether a wait has ended. The time is checked again.
+        :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
+        :raises InstagramError: If the post is not live. The error contains the reason.
+        """
+        ledger = self.ledger
+        if (post := ledger.post(order.post_key)) is not None:
+            return self._existing(post, order)
+        if order.publish_at is not None:
+            self.account.compare_clock()
+        is_open = bool(ledger.open_intents(order.post_key, self.attempt.owner))
+        # an open outcome is settled first, however late it is
+        if isinstance(publish_at := order.publish_at if is_open else self._time(order), Skipped):
+            return publish_at
+        if order.is_dry_run:
+            return self._dry_run(order, publish_at)
+        if not is_open:
+            wait = self._wait_for_time(order, ledger.container(order.container_id), publish_at, is_resumed=is_resumed)
+            if wait is not None:
+                return wait
+        try:
+            publication = self._publish(order, publish_at, is_open=is_open)
+        except QuotaExhaustedError as error:
+            return self._wait_for_quota(order, error)
+        if not isinstance(publication, Publication):
+            return publication
+        post, is_new = publication.post, not publication.already_published
+        if (objection := self.objection(post)) is not None:
+            return objection
+        if not is_new:
+            self._refuse_another_post(post, order.container_id)
+        log.info("Published %s: %s", post.post_key, post.permalink or post.media_id or "live")
+        lateness = datetime.fromisoformat(post.published_at) - publish_at if is_new and publish_at else None
+        return _published(post, already_published=not is_new, lateness=lateness)
+
+    def _time(self, order: Order) -> datetime | Skipped | None:
+        return self.publication_time() if self.publication_time else order.publish_at
+
+    def _existing(self, post: PublishedPost, order: Order) -> Published | Skipped:
+        """Return the post that the ledger has."""
+        if (objection := self.objection(post)) is not None:
+            return objection
+        self._refuse_another_post(post, order.container_id)
+        self._refuse_another_account(post)
+        post = self._read_permalink(post)
+        log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
+        return _published(post, already_published=True)
+
+    def _dry_run(self, order: Order, publish_at: datetime | None) -> Published:
+        """Read the container as a publication would, and send nothing."""
+        post_key, container_id = order.post_key, order.container_id
+        with self.account.get_conn() as client:
+            status = client.send(calls.container_status(container_id))
+        if (failure := status.failure()) is not None:
+            raise failure
+        when = publish_at.isoformat() if publish_at else "now"
+        log.info("Dry run: would publish %s %s; container %s: %s", post_key, when, container_id, status.summary())
+        nothing: dict[str, Any] = dict.fromkeys(RESULT)
+        return Published({**nothing, "container_id": container_id, "post_key": post_key, "already_published": False})
+
+    def _publish(
+        self, order: Order, publish_at: datetime | None, *, is_open: bool
+    ) -> Publication | WaitUntil | Skipped:
+        """Settle what is open, check the time again, and publish the post if it does not exist."""
+        with self.account.get_conn() as client:
+            publisher = Publisher(
+                client,
+                self.ledger,
+                self.account.ig_user_id(client),
+                self.attempt.owner,
+                self.attempt.is_alive,
+                quotas=self.account.settings.limits.quotas,
+                is_last_try=self.attempt.is_last,
+                calendar=self.calendar,
+            )
+            reconciled = publisher.reconcile(order.post_key, order.container_id)
+            if isinstance(reconciled, Publication):
+                return reconciled
+            at = self._time(order) if is_open else publish_at
+            if isinstance(at, Skipped):
+                return at
+            record = self.ledger.container(reconciled.container_id)
+            wait = self._wait_for_time(order, record, at, is_resumed=not is_open)
+            return wait or publisher.publish_new(reconciled, at)
+
+    def _refuse_another_post(self, post: PublishedPost, container_id: str) -> None:
+        """Raise an error if the post is not the one that the container was created for."""
+        record = self.ledger.container(container_id)
+        if post.container_id != container_id and record is not None and record.post_key != post.post_key:
+            raise ValidationError(
+                f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
+                f"container {container_id} was created for {record.post_key!r}.",
+                hint="Use one post_key in the create and publish tasks of a post, and a different one for each post.",
+            )
+
+    def _refuse_another_account(self, post: PublishedPost) -> None:
+        """Raise an error if the post was published on another account, such as a sandbox, of the same connection."""
+        if (user_id := self.account.another_user_id(post.ig_user_id)) is not None:
+            raise ValidationError(
+                f"{post.post_key!r} was published on account {post.ig_user_id}, but connection "
+                f"{self.ledger.conn_id!r} now belongs to account {user_id}.",
+                hint="Use a separate connection for each account, because posts are recorded by connection id. To "
+                f"publish the post on this account as well, run `{self.ledger.command('forget')} -- "
+                f"{shlex.quote(post.post_key)}`, then clear create and the tasks downstream of it.",
+            )
+
+    def _read_permalink(self, post: PublishedPost) -> PublishedPost:
+        """Read the permalink of a post that was recorded without one. A failure to read it changes nothing."""
+        if not post.lacks_permalink:
+            return post
+        try:
+            with self.account.get_conn() as client:
+                return with_permalink(client, post)
+        except Exception as error:  # noqa: BLE001 -- the post is live, even if its connection cannot be read
+            log.warning("Could not read the permalink of %s: %s", post.media_id, error)
+            return post
+
+    def _wait_for_time(
+        self, order: Order, record: ContainerRecord | None, publish_at: datetime | None, *, is_resumed: bool
+    ) -> WaitUntil | None:
+        """Return the wait until shortly before the time. The worker waits the last seconds, with everything prepared.
+
+        The wait ends whether or not a triggerer runs or has capacity left: its timeout needs none.
+
+        :raises ValidationError: If the container expires before, or the post has become too late.
+        """
+        if publish_at is None:
+            return None
+        if record is not None and not record.lives_until(publish_at):
+            raise ValidationError(
+                f"Container {record.container_id} expires at {record.expires.isoformat()}, which is before or too "
+                f"close to publish_at, {publish_at.isoformat()}.",
+                hint="Create it at most 23.5 hours ahead: clear create and the tasks downstream of it later.",
+            )
+        now = self.ledger.clock()
+        wait = WaitUntil(publish_at - WAKE_UP_AHEAD, publish_at - LATEST_WAKE_UP_AHEAD - self.resumes_late_by)
+        if min(wait.moment, wait.timeout_at) - now > (LONGEST_WAIT_HERE if is_resumed else self.shortest_wait):
+            log.info("Publishing at %s", publish_at.isoformat())
+            return wait
+        if order.max_lateness is not None and now - publish_at > order.max_lateness:
+            raise ValidationError(
+                f"publish_at, {publish_at.isoformat()}, was {now - publish_at} ago; max_lateness is "
+                f"{order.max_lateness}.",
+                hint="Set a later publish_at or a larger max_lateness, and clear this task.",
+            )
+        return None
+
+    def _wait_for_quota(self, order: Order, error: QuotaExhaustedError) -> WaitUntil | Skipped:
+        """Return the wait until the account has free quota, unless the container expires before."""
+        available_at = self.ledger.clock() + (error.retry_after or QUOTA_CHECKED_AGAIN_AFTER)
+        if (reason := self.too_late(available_at, error)) is not None:
+            return reason
+        record = self.ledger.container(order.container_id)
+        if record is not None and not record.lives_until(available_at):
+            raise ValidationError(
+                f"{error.message} Container {record.container_id} expires at {record.expires.isoformat()}, before "
+                "that.",
+                hint=f"After {available_at.isoformat()}, "
+                f"clear create and the tasks downstream of it. {error.hint or ''}",
+            ) from error
+        moment = max(available_at, self.ledger.clock() + self.shortest_wait)
+        log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
+        return WaitUntil(moment, moment)
+
+
+def _published(post: PublishedPost, *, already_published: bool, lateness: timedelta | None = None) -> Published:
+    data = {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}
+    return Published(data, post, lateness)

@@ -1,0 +1,63 @@
+"""What the use cases need of an account, and what they return if they have not done their work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.quota.limits import Limits
+
+
+class Settings(Protocol):
+    """The settings of an account that the use cases read."""
+
+    @property
+    def limits(self) -> Limits:
+        """The account's own limits of calls and posts."""
+
+
+class Account(Protocol):
+    """An account, as the connection names it: :class:`~airflow_provider_instagram.hooks.instagram.InstagramHook`."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in the connection."""
+
+    def get_conn(self) -> GraphClient:
+        """Return an open client."""
+
+    def ig_user_id(self, client: GraphClient) -> str:
+        """Return the account's Instagram user id."""
+
+    def another_user_id(self, ig_user_id: str | None) -> str | None:
+        """Return the id of the account now, if it is known to be another one."""
+
+    def compare_clock(self) -> None:
+        """Compare this worker's clock with Instagram's, which then counts."""
+
+
+class Skipped(NamedTuple):
+    """The work is not to be done.
+
+    :param mark: In a few words, for the label of the task in the grid.
+    :param reason: In a sentence.
+    """
+
+    mark: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class WaitUntil:
+    """The work goes on later.
+
+    :param moment: When it goes on.
+    :param timeout_at: When it goes on if nobody has noticed the moment.
+    """
+
+    moment: datetime
+    timeout_at: datetime
