@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 def dataset_of(location: str) -> tuple[str, str]:
@@ -35,6 +35,12 @@ def operator_lineage(inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[
         inputs=[Dataset(namespace, name) for namespace, name in inputs],
         outputs=[Dataset(namespace, name) for namespace, name in outputs],
     )
+
+
+def container_lineage(conn_id: str, media: Iterable[Any], container_id: str | None) -> Any:
+    """Return the lineage of a creation: the media in, the container out, if there is one."""
+    outputs = [(f"instagram://{conn_id}", f"containers/{container_id}")] if container_id else []
+    return operator_lineage([dataset_of(str(one)) for one in media if one], outputs)
 
 
 def publication_lineage(conn_id: str, container_id: Any, media_id: str | None) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from airflow_provider_instagram.graph.accounts import Account as ReadAccount
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.quota.limits import Limits
 
@@ -32,6 +33,9 @@ class Account(Protocol):
 
     def ig_user_id(self, client: GraphClient) -> str:
         """Return the account's Instagram user id."""
+
+    def read_account(self, client: GraphClient) -> ReadAccount:
+        """Read the account of the token."""
 
     def another_user_id(self, ig_user_id: str | None) -> str | None:
         """Return the id of the account now, if it is known to be another one."""
@@ -61,3 +65,16 @@ class WaitUntil:
 
     moment: datetime
     timeout_at: datetime
+
+
+@dataclass(frozen=True)
+class WaitForContainers:
+    """The work goes on when Instagram has processed a container, or those of the items of a carousel.
+
+    :param age: How long ago the wait began.
+    :param known: The ``content`` and the ``child_ids`` of a carousel whose parent is created then.
+    """
+
+    container_ids: str | list[str]
+    age: timedelta
+    known: dict[str, Any] | None = None

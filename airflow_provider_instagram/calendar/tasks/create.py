@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
@@ -14,11 +15,16 @@ from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedE
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.container import CreateContainerOperator
+from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.operators.container import create
+from airflow_provider_instagram.operators.lineage import container_lineage
+from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS
+from airflow_provider_instagram.publishing.create import Order
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
 
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
-    from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.posts.post import Item, Post
 
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 TRIES_FOR_A_PERSON = 15
 
 
-class CreatePost(PostStep, CreateContainerOperator):
+class CreatePost(PostStep):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
     :param media: The result of the transcode: the compliant file, or those of a carousel.
@@ -48,84 +53,97 @@ class CreatePost(PostStep, CreateContainerOperator):
     """
 
     template_fields: Sequence[str] = ("post", "approved", "report", "media")
+    ui_color = "#fdf1f6"
+    container_id: str | None = None
+    media_sent: tuple[str, ...] = ()
+    aliases = (ledger_alias,)
 
-    def __init__(self, *, media: Any = None, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
-        super().__init__(**{"wait_for_completion": True, **kwargs})
+    def __init__(
+        self,
+        *,
+        media: Any = None,
+        approved: Any = None,
+        report: Any = None,
+        priority_weight: int = CREATE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
         self.media = media
         self.approved = approved
-        self.answer: Answer | None = None
         self.report = report
-        self._created: Post | None = None
 
     @reports_failure
-    def execute(self, context: Context) -> str:
+    def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Create the container with the options of the calendar and the caption of the approval.
 
+        :param event: The event that ended a wait: for the container, or for the items of a carousel.
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
-        post, _ = self.still_wanted(context)
-        self.skip_if_over(context, post)
-        self.check_links(post)
-        self._set_arguments(context, post)
-        if not self.dry_run_requested(context):
-            self._check_quota(context, post)
-        return super().execute(context)
+        order, may_be = partial(self.order, context), partial(self._may_still_be_fetched, context)
+        try:
+            self.container_id = create(self, context, event, self.as_post().key, order, may_still_be_fetched=may_be)
+        except MediaRejectedError as error:
+            if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
+                code = f" ({error.subcode})" if error.subcode else ""
+                error.hint = (
+                    f"Instagram refused this file{code}. Put another file in its place and try again from the "
+                    "transcode on, or change the calendar."
+                )
+            raise
+        return self.container_id
 
-    def execute_parent(self, context: Context, event: dict[str, Any]) -> str:
-        """Create the container of a carousel after the wait for its items. The parameters are those of the operator.
+    def order(self, context: Context, *, is_resumed: bool) -> Order:
+        """Return what to create a container of. For the parent of a carousel, the media are sent already.
 
-        :raises AirflowSkipException: If the calendar no longer contains the post in this version.
+        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
+        :raises ValidationError: If a file may not be sent, or the account has no free quota in time.
         """
         post, _ = self.still_wanted(context)
-        self._set_arguments(context, post)
-        return super().execute_parent(context, event)
-
-    def file_checks(self, post: Post) -> list[FileCheck]:
-        """Return what must be true of the file of each item: where it is, and the content that was approved, if any."""
-        digests = self.answer.sha256 if self.answer else ()
-        digests = digests or (None,) * len(post.items)
-        return [
-            replace(self.file_check(item.location), sha256=sha256, as_copy=sha256 is not None)
-            for item, sha256 in zip(post.items, digests, strict=True)
+        if not is_resumed:
+            self.skip_if_over(context, post)
+            self.check_links(post)
+        answer = self._answer(context, post)
+        created = self._post_to_create(post, answer)
+        self.media_sent = created.media
+        is_dry_run = self.dry_run_requested(context)
+        publish_at = None if is_dry_run or is_requested_now(context, post) else post.publish_at
+        if is_resumed:
+            return Order(created, publish_at, waits=True)
+        digests = (answer and answer.sha256) or (None,) * len(created.items)
+        checks = [
+            replace(self.file_check(location), sha256=sha256, as_copy=sha256 is not None)
+            for location, sha256 in zip(created.media, digests, strict=True)
         ]
+        if not is_dry_run:
+            self._check_quota(context, post)
+        return Order(created, publish_at, True, checks)
 
-    def may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the media in, the container out."""
+        return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
+
+    def _may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
         """Return whether the post is not too late after a pause. A person who wants it now waits for about an hour."""
         if is_requested_now(context, self.as_post()):
-            return self._try_number(context) < TRIES_FOR_A_PERSON
+            return Try.of(self, context).number < TRIES_FOR_A_PERSON
         at = Ledger.of(context, self.instagram_conn_id).clock() + pause
         return self.too_late(context, self.as_post(), at, at) is None
 
-    def explain(self, error: MediaRejectedError) -> None:
-        """Change the hint to another file, because the calendar has transcoded this one."""
-        if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
-            code = f" ({error.subcode})" if error.subcode else ""
-            error.hint = (
-                f"Instagram refused this file{code}. Put another file in its place and try again from the transcode "
-                "on, or change the calendar."
-            )
-
-    def post_to_create(self) -> Post:
+    def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
         """Return the post with the files that the transcode made, and the caption of the approval."""
-        return checked_post({name: getattr(self._created, name) for name in FIELDS})
-
-    def _set_arguments(self, context: Context, post: ScheduledPost) -> None:
-        """Set what the operator needs of the post. Each process that runs the task needs it."""
-        self.answer = self._answer(context, post)
-        changes: dict[str, Any] = {}
-        if self.answer and has_caption(post):
-            changes["caption"] = FIELDS["caption"].read("caption", arguments.literal(self.answer.caption))
+        values = {name: getattr(post, name) for name in FIELDS}
+        if answer and has_caption(post):
+            values["caption"] = FIELDS["caption"].read("caption", arguments.literal(answer.caption))
         if post.carousel:
-            items = changes["carousel"] = self._items(post)
+            made = zip(post.carousel, self.media, self.report, strict=True)
+            items = [self._sent(item, location, report, post.upload) for item, location, report in made]
+            values["carousel"] = tuple(items)
         else:
-            items = (self._sent(post.items[0], self.media, self.report or {}, post.upload),)
-            changes[str(items[0].kind)] = items[0].location
+            items = [self._sent(post.items[0], self.media, self.report or {}, post.upload)]
+            values[str(items[0].kind)] = items[0].location
         if not any(item.kind is ItemKind.VIDEO for item in items):
-            changes["upload"] = "auto"  # a default of the calendar is for its videos
-        self._created = post.model_copy(update=changes)
-        self.post_key = post.key
-        is_now = self.dry_run_requested(context) or is_requested_now(context, post)
-        self.publish_at = None if is_now else post.publish_at
+            values["upload"] = "auto"  # a default of the calendar is for its videos
+        return checked_post(values)
 
     def _answer(self, context: Context, post: ScheduledPost) -> Answer | None:
         """Return the approval of a post, or None if the post requires none.
@@ -141,11 +159,6 @@ class CreatePost(PostStep, CreateContainerOperator):
                 hint="Clear approve with all downstream tasks. A new access token in the connection needs that, too.",
             )
         return answer
-
-    def _items(self, post: ScheduledPost) -> tuple[Item, ...]:
-        """Return the items of the carousel as they are sent."""
-        made = zip(post.carousel, self.media, self.report, strict=True)
-        return tuple(self._sent(item, location, report, post.upload) for item, location, report in made)
 
     def _sent(self, item: Item, made: Any, report: Mapping[str, Any], upload: str) -> Item:
         """Return what is sent of an item: the compliant file, or the post's own link if it complies.

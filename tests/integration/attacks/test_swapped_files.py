@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.files import public_copy
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.kind import kind_of
-from airflow_provider_instagram.operators import container
+from airflow_provider_instagram.publishing.create import Create
 from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def test_an_owner_who_writes_into_the_file_during_the_upload_changes_nothing(
     mine = folder.path / "mine.mp4"
     mine.write_bytes(portrait_video.read_bytes())
     approved()
-    after(container, "check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
+    after(Create, "_check_cover", lambda *_: mine.write_bytes(bytes(reversed(mine.read_bytes()))))
     result = folder.run(video="mine.mp4", approval="required")
     assert result.state == "success"
     assert sent == [hashlib.sha256(portrait_video.read_bytes()).hexdigest()]

@@ -153,7 +153,7 @@ def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log() -
     for number in (5, 6):
         task = CreateContainerOperator(task_id=f"c{number}", video="https://a.example/v.mp4", caption="#a " * number)
         with mock.patch.object(CreateContainerOperator, "log") as log:
-            task.post_to_create()
+            task.order(is_resumed=False)
         assert len(log.warning.call_args_list) == (number == 6)
 
 

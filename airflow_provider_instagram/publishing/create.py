@@ -1,0 +1,273 @@
+"""Create the container of a post, send the media to it, and see it through Instagram's processing."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import (
+    ContainerExpiredError,
+    InstagramError,
+    MediaNotFetchedError,
+    MediaRejectedError,
+    PermissionDeniedError,
+    ValidationError,
+)
+from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.media.probe import probe
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
+from airflow_provider_instagram.publishing.containers import ContainerCreator
+from airflow_provider_instagram.publishing.fetches import pause_before_retry, raise_if_not_fetched
+from airflow_provider_instagram.publishing.sources import open_sources
+from airflow_provider_instagram.publishing.use_case import WaitForContainers
+from airflow_provider_instagram.utils import locations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.owners import Try
+    from airflow_provider_instagram.ledger.records import ContainerRecord
+    from airflow_provider_instagram.posts.post import Post
+    from airflow_provider_instagram.publishing.sources import MediaSource
+    from airflow_provider_instagram.publishing.use_case import Account
+
+log = logging.getLogger(__name__)
+
+PROCESSING_TIMEOUT: Final = timedelta(minutes=30)
+POLL_INTERVAL: Final = timedelta(seconds=5)
+#: Failures of a container that a new container may fix.
+REPLACEABLE: Final = (MediaRejectedError, ContainerExpiredError)
+#: The types of accounts that cannot publish stories. Source: Meta, content publishing guide.
+CREATOR_ACCOUNTS: Final = ("MEDIA_CREATOR", "CREATOR")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to create a container of.
+
+    :param post: The post, with the kind of each item.
+    :param waits: Whether to wait until Instagram has processed the container. None: only if it fetches the media.
+    :param checks: What must be true of the file of each item. Empty if the author of the DAG named them.
+    """
+
+    post: Post
+    publish_at: datetime | None = None
+    waits: bool | None = None
+    checks: Sequence[FileCheck] = ()
+
+
+@dataclass(frozen=True)
+class Create:
+    """Creates the containers of one post.
+
+    :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
+        are sent, and only the parent of a carousel is to be created.
+    :param attempt: The running try of the task.
+    :param waits_here: Whether to wait in this process, instead of returning what to wait for.
+    :param may_still_be_fetched: Returns whether media that could not be fetched are of use after a pause.
+    """
+
+    account: Account
+    ledger: Ledger
+    attempt: Try
+    post_key: str
+    order: Callable[..., Order]
+    waits_here: bool = False
+    ffprobe: str = "ffprobe"
+    may_still_be_fetched: Callable[[timedelta], bool] = field(default=lambda _: True)
+
+    def run(self) -> str | WaitForContainers:
+        """Return the post's container. Create it unless the ledger has it, send the media, and wait for it.
+
+        :raises MediaNotFetchedError: If Instagram could not fetch the media, and a retry may help.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        order = self.order(is_resumed=False)
+        self._check_expiry(order.publish_at)
+        if (post := self.ledger.post(self.post_key)) is not None:
+            log.info("%s is already published, from container %s", self.post_key, post.container_id)
+            return post.container_id
+        with self._fetches():
+            sent = self._send(order)
+        return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
+
+    def resume(
+        self, failure: InstagramError | None, container_ids: str | list[str], known: dict[str, Any] | None
+    ) -> str | WaitForContainers:
+        """Return the post's container after a wait: a carousel gets its parent, a container that failed a successor.
+
+        :param failure: Why the wait failed, if it did.
+        :param container_ids: The containers that were waited for.
+        :param known: The ``content`` and the ``child_ids`` of a carousel that has no parent yet.
+        """
+        order = self.order(is_resumed=True) if known else None
+        ids = [container_ids] if isinstance(container_ids, str) else container_ids
+        if isinstance(failure, REPLACEABLE):
+            return self._replace(failure, ids)
+        if failure is not None:
+            raise failure
+        if order is None or known is None:
+            return ids[0]
+        with self._creator() as creator:
+            parent = CarouselCreator(creator).get_or_create_parent(
+                self.post_key, **known, post=order.post, publish_at=order.publish_at
+            )
+        return self._finish(order, parent)
+
+    def _replace(self, failure: InstagramError, container_ids: Sequence[str]) -> str | WaitForContainers:
+        """Create a new container if that can help: at once, or in a retry if a fetch failed."""
+        with self._fetches():
+            raise_if_not_fetched(self.ledger, failure, container_ids)
+        log.warning("%s", failure)
+        return self.run()
+
+    @contextmanager
+    def _fetches(self) -> Iterator[None]:
+        """Add to a fetch that failed when it is tried again, or make it final."""
+        try:
+            yield
+        except MediaNotFetchedError as error:
+            pause = pause_before_retry(self.ledger, self.post_key, self.attempt.number)
+            if not self.may_still_be_fetched(pause):
+                raise InstagramError.from_data({**error.as_data(), "error": MediaRejectedError.__name__}) from error
+            error.retry_after = pause
+            log.warning("Instagram fetches it again in %s, if the task has a retry left.", pause)
+            raise
+
+    def _finish(self, order: Order, container_id: str) -> str | WaitForContainers:
+        record = self.ledger.container(container_id)
+        if order.waits or (order.waits is None and record is not None and record.is_fetched):
+            try:
+                if self._is_processing(record, container_id):
+                    return WaitForContainers(container_id, self._age(container_id))
+            except REPLACEABLE as failure:
+                return self._replace(failure, [container_id])
+        return container_id
+
+    def _send(self, order: Order) -> str | WaitForContainers:
+        """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
+        items, upload = order.post.items, order.post.upload
+        try:
+            with open_sources(items, upload, order.checks) as sources, self._creator() as creator:
+                return self._container(creator, order, sources)
+        except PermissionDeniedError as error:
+            videos = [item.location for item in items if item.kind is ItemKind.VIDEO]
+            is_sent = [location for location in videos if not locations.is_web(location)]
+            if upload != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
+                raise
+            log.warning("%s Sending Instagram a link instead.", error.message)
+        with open_sources(items, "url", order.checks) as sources, self._creator() as creator:
+            return self._container(creator, order, sources)
+
+    @contextmanager
+    def _creator(self) -> Iterator[ContainerCreator]:
+        with self.account.get_conn() as client:
+            user_id, attempt = self.account.ig_user_id(client), self.attempt
+            yield ContainerCreator(client, self.ledger, user_id, attempt.round, attempt.number)
+
+    def _container(
+        self, creator: ContainerCreator, order: Order, sources: list[MediaSource]
+    ) -> str | WaitForContainers:
+        """Return the container of the post. A carousel gets one as soon as its items are processed."""
+        post = order.post
+        if post.kind is PostKind.STORY and not self.ledger.containers(self.post_key):
+            self._check_account_type(creator.client)
+        if post.carousel:
+            items = [CarouselItem(item, source) for item, source in zip(post.carousel, sources, strict=True)]
+            return self._carousel(CarouselCreator(creator), order, items)
+        if (path := sources[0].video_file) is not None:
+            self._check_cover(path, post)
+        return creator.get_or_create(self.post_key, sources[0], post, order.publish_at)
+
+    def _carousel(self, creator: CarouselCreator, order: Order, items: list[CarouselItem]) -> str | WaitForContainers:
+        while True:
+            prepared = creator.prepare(self.post_key, items, order.post, order.publish_at)
+            if isinstance(prepared, str):
+                return prepared
+            content, child_ids = prepared.content, prepared.child_ids
+            client = creator.containers.client
+            try:
+                waiting = still_processing(client, prepared.pictures)
+                waiting += still_processing(client, prepared.videos, pauses_s=())
+                if waiting and not self.waits_here:
+                    known = {"content": content, "child_ids": child_ids}
+                    return WaitForContainers(waiting, self._age(waiting[0]), known)
+                for container_id in waiting:
+                    wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+            except REPLACEABLE as failure:
+                raise_if_not_fetched(self.ledger, failure, [*prepared.pictures, *prepared.videos])
+                log.warning("%s", failure)  # the next pass replaces the container if a new one can help
+                continue
+            return creator.get_or_create_parent(self.post_key, content, child_ids, order.post, order.publish_at)
+
+    def _is_processing(self, record: ContainerRecord | None, container_id: str) -> bool:
+        """Return whether to wait for a container, after a few seconds in this process if it is ready soon."""
+        is_ready_soon = record is not None and record.is_ready_soon
+        may_be_ready = is_ready_soon or self._age(container_id) > timedelta(minutes=1)
+        if not may_be_ready and not self.waits_here:
+            return True
+        with self.account.get_conn() as client:
+            pauses_s = LOOK_PAUSES_S if is_ready_soon else ()
+            if may_be_ready and not still_processing(client, [container_id], pauses_s):
+                return False
+            if self.waits_here:
+                wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+        return not self.waits_here
+
+    def _age(self, container_id: str) -> timedelta:
+        """Return how long ago a container was created, as far as the ledger knows."""
+        record = self.ledger.container(container_id)
+        return record.age(self.ledger.clock()) if record else timedelta()
+
+    def _check_account_type(self, client: GraphClient) -> None:
+        """Check that the account can publish stories. An account whose type cannot be read is not refused.
+
+        :raises ValidationError: If it is a creator's account.
+        """
+        try:
+            account = self.account.read_account(client)
+        except InstagramError as error:
+            log.warning("Could not read the type of the account: %s", error)
+            return
+        if (account.account_type or "").upper() in CREATOR_ACCOUNTS:
+            raise ValidationError(
+                f"@{account.username} is a creator's account. Instagram publishes stories for business accounts only.",
+                hint="Change the account's type to business in the Instagram app, or use placement='feed'.",
+            )
+
+    def _check_expiry(self, publish_at: datetime | None) -> None:
+        """Check that a container that is created now lives until the post is published.
+
+        :raises ValidationError: If it expires before.
+        """
+        if publish_at is None or publish_at - self.ledger.clock() <= CONTAINER_LIFE - EXPIRY_MARGIN:
+            return
+        raise ValidationError(
+            f"A container created now expires before publish_at, {publish_at.isoformat()}.",
+            hint="Create it at most 23.5 hours ahead: schedule the run closer to publish_at.",
+        )
+
+    def _check_cover(self, video: Path, post: Post) -> None:
+        """Check that the frame of the cover is in the video.
+
+        :raises ValidationError: If it is not.
+        """
+        if not post.video_cover_timestamp_ms:
+            return
+        duration_ms = 1000 * probe(video, ffprobe=self.ffprobe).duration_s
+        if post.video_cover_timestamp_ms > duration_ms:
+            raise ValidationError(
+                f"video_cover_timestamp_ms is {post.video_cover_timestamp_ms}, but {video.name} ends at "
+                f"{duration_ms:.0f} ms.",
+                hint="Use a time within the video.",
+            )
