@@ -15,7 +15,7 @@ from airflow_provider_instagram.ledger.assets import insights_alias, insights_as
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:

@@ -1,32 +1,83 @@
-"""The base class of operators and sensors that work with one Instagram account."""
+"""The base classes of all our tasks, and of those that work with one Instagram account."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.bases.operator import TriggerFailureReason, get_merged_defaults
+from airflow.sdk import BaseOperator
+from airflow.sdk.bases.operator import TriggerFailureReason
+from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
+from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from airflow.sdk import AssetAlias, Context
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from airflow.sdk import AssetAlias, Context, RetryPolicy
+
+    from airflow_provider_instagram.utils.process import Cancel
 
 
-class InstagramBaseOperator(LiteralTemplateMixin):
-    """Base class of tasks that work with one account.
+class InstagramTask(BaseOperator):
+    """Base class of our tasks: their retries, and how they are killed.
 
-    The connection is a constant of the DAG, so that every kind of task can reach the account's ledger, also with
-    ``.partial().expand()``, which ignores what a constructor sets.
+    A try that cannot even start, because Airflow's API server is down, uses up a retry, and no policy is asked. The
+    retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8 and then 10 minutes.
+
+    :param retries: The number of retries.
+    :param retry_delay: The delay before the first retry, if the policy sets none.
+    :param retry_exponential_backoff: The factor by which each further delay is longer.
+    :param max_retry_delay: The longest delay.
+    :param retry_policy: Decides which failures of a running task are retried, and when.
+    :param weight_rule: The rule of ``priority_weight``; see :mod:`~airflow_provider_instagram.operators.priority`.
+    """
+
+    #: Ends what the task does in other processes.
+    cancel: Cancel | None = None
+
+    def __init__(
+        self,
+        *,
+        retries: int = 8,
+        retry_delay: timedelta = timedelta(minutes=1),
+        retry_exponential_backoff: float = 2,
+        max_retry_delay: timedelta | None = timedelta(minutes=10),
+        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
+        weight_rule: str = "absolute",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_exponential_backoff=retry_exponential_backoff,
+            max_retry_delay=max_retry_delay,
+            retry_policy=retry_policy,
+            weight_rule=weight_rule,
+            **kwargs,
+        )
+
+    def on_kill(self) -> None:
+        """Stop the programs that the task has started, and remove its copies of remote files."""
+        if self.cancel is not None:
+            self.cancel.cancel()
+        storage.abandon_copies()
+
+
+class AccountTask(InstagramTask):
+    """Base class of tasks that work with one account, which is a constant of the DAG.
 
     :param instagram_conn_id: The Airflow connection of the account, as plain text. It cannot be templated or mapped.
     :param inlets: Further inlets. The account's ledger is added to them.
-    :param outlets: Further outlets. The account's posts are added to them if the task publishes posts.
+    :param outlets: Further outlets. The account's aliases are added to them.
     """
 
     #: The aliases through which the task emits events: ``ledger_alias`` keeps the ledger after the DAG is deleted.
@@ -37,8 +88,8 @@ class InstagramBaseOperator(LiteralTemplateMixin):
     ) -> None:
         self.instagram_conn_id = constant_conn_id(instagram_conn_id)
         super().__init__(
-            inlets=_with_assets(inlets, self.account_inlets(instagram_conn_id)),
-            outlets=_with_assets(outlets, self.account_aliases(instagram_conn_id)),
+            inlets=with_assets(inlets, self.account_inlets(instagram_conn_id)),
+            outlets=with_assets(outlets, self.account_aliases(instagram_conn_id)),
             **kwargs,
         )
 
@@ -61,19 +112,6 @@ class InstagramBaseOperator(LiteralTemplateMixin):
             next_method, next_kwargs = "execute", None
         return super().resume_execution(next_method, next_kwargs, context)
 
-    @classmethod
-    def partial(cls, **kwargs: Any) -> OperatorPartial:
-        """Map the task. All map indexes use the same account; a mapped ``instagram_conn_id`` is rejected."""
-        partial = super().partial(**kwargs)
-        defaults, _ = get_merged_defaults(
-            partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
-        )
-        conn_id = partial.kwargs.setdefault("instagram_conn_id", defaults.get("instagram_conn_id", DEFAULT_CONN_ID))
-        constant_conn_id(conn_id)
-        partial.kwargs["inlets"] = _with_assets(partial.kwargs["inlets"], cls.account_inlets(conn_id))
-        partial.kwargs["outlets"] = _with_assets(partial.kwargs["outlets"], cls.account_aliases(conn_id))
-        return partial
-
 
 def constant_conn_id(conn_id: object) -> str:
     """Check that a connection id is known when the DAG is parsed.
@@ -91,6 +129,33 @@ def constant_conn_id(conn_id: object) -> str:
     )
 
 
-def _with_assets(given: Any, ours: list[Any]) -> list[Any]:
+def with_assets(given: Any, ours: list[Any]) -> list[Any]:
+    """Return the assets that an author named, and ours."""
     listed = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
     return [*listed, *(asset for asset in ours if asset not in listed)]
+
+
+def mask_addresses(value: Any) -> None:
+    """Mask the query of each web address among a field's values.
+
+    Airflow stores rendered fields and shows them to every user who may see the run, so they are masked before that.
+    A text that only mentions an address, such as a caption, is not masked: it will be public.
+    """
+    for text in _texts(value):
+        if locations.is_web(text) and not any(letter.isspace() for letter in text.strip()):
+            for secret in locations.secrets_in(text.strip()):
+                mask_secret(secret)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+        if value.lstrip().startswith("["):  # a list of files, as the text that a template gives
+            with suppress(ValueError, RecursionError):
+                yield from _texts(json.loads(value))
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, (list, tuple, set)):
+        for part in value:
+            yield from _texts(part)

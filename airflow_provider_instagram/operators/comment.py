@@ -12,7 +12,7 @@ from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.media_id import read_media_id
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context, XComArg
+
+    from airflow_provider_instagram.operators.base import AccountTask
 
 
 class CommentOperator(InstagramBaseOperator):
@@ -73,9 +75,7 @@ class CommentOperator(InstagramBaseOperator):
         return write_comment(self, context, self.media_id, message, comment_key)
 
 
-def write_comment(
-    task: InstagramBaseOperator, context: Context, published: Any, message: str | None, comment_key: str
-) -> str:
+def write_comment(task: AccountTask, context: Context, published: Any, message: str | None, comment_key: str) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task.
 
     :raises AirflowSkipException: If there is nothing to write.

@@ -13,7 +13,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.posts.limits import caption_warning, check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.create import Order
 
 #: The arguments that are templated, beside the fields of the post.
@@ -174,7 +175,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
 
 def create(
-    task: InstagramBaseOperator,
+    task: AccountTask,
     context: Context,
     event: dict[str, Any] | None,
     post_key: str,

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral

@@ -9,9 +9,9 @@ from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.publish import Order, Published
     from airflow_provider_instagram.publishing.use_case import Skipped
 
@@ -113,7 +114,7 @@ class PublishOperator(InstagramBaseOperator):
 
 
 def publish(
-    task: InstagramBaseOperator,
+    task: AccountTask,
     context: Context,
     order: Order,
     *,

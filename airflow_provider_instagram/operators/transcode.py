@@ -10,7 +10,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.spec import Options, PictureSpec, VideoSpec, profile_for
-from airflow_provider_instagram.operators.literal_templates import LiteralTemplateMixin
+from airflow_provider_instagram.operators.mapped import MappableTask
 from airflow_provider_instagram.operators.priority import TRANSCODE
 from airflow_provider_instagram.publishing.output_names import ENDINGS, check_ending
 from airflow_provider_instagram.utils import arguments
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.media.spec import Profile
+    from airflow_provider_instagram.operators.base import InstagramTask
     from airflow_provider_instagram.publishing.transcode import Result
 
 #: Executors whose tasks all run on the scheduler's machine.
 ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
 
-class TranscodeOperator(LiteralTemplateMixin):
+class TranscodeOperator(MappableTask):
     """Make a video or a picture comply with Instagram's rules, at the lowest cost.
 
     A file that complies is returned unchanged. If its link has a query, which may be a signature and must not be stored
@@ -123,7 +124,7 @@ class TranscodeOperator(LiteralTemplateMixin):
 
 
 def transcode(
-    task: LiteralTemplateMixin,
+    task: InstagramTask,
     sources: Sequence[str],
     profile: Profile,
     options: Options | None = None,

@@ -23,7 +23,7 @@ from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.base import AccountTask, mask_addresses
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.locations import is_web, shown
@@ -32,6 +32,7 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import jinja2
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Calendar
@@ -75,7 +76,7 @@ class CalendarTask(BaseOperator):
         self.settings = settings
 
 
-class PostStep(CalendarTask, InstagramBaseOperator):
+class PostStep(CalendarTask, AccountTask):
     """Base class of a task that works on one post of a calendar.
 
     :param post: The post, as the calendar contained it when the run began.
@@ -86,6 +87,12 @@ class PostStep(CalendarTask, InstagramBaseOperator):
         super().__init__(**kwargs)
         self.post = post
         self._pin: Pin | None = None
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render the fields, and mask the secret parts of web addresses, which Airflow would store."""
+        super().render_template_fields(context, jinja_env)
+        for field in self.template_fields:
+            mask_addresses(getattr(self, field))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a wait, and report an error to the page *Posts*."""

@@ -24,7 +24,7 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook, account_li
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import InstagramBaseOperator
+from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 TRIES_TO_READ, READ_AGAIN_AFTER = 3, timedelta(seconds=20)
 
 
-class SelectPosts(CalendarTask, InstagramBaseOperator):
+class SelectPosts(CalendarTask, AccountTask):
     """Select the posts of one account that this run publishes.
 
     A scheduled run selects the posts of its own time. A run that a user started selects the posts named in the

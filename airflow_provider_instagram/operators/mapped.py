@@ -1,81 +1,47 @@
-"""The base class of tasks that do not render data as templates, and that mask the secret parts of web addresses."""
+"""What the tasks of DAG authors need of Airflow's insides, above all if they are mapped. No other module uses these.
+
+* ``MappableTask.partial`` adds the defaults of the constructors, which Airflow 3.3.0 and 3.3.1 leave out of a mapped
+  task. It can go when 3.3.2 is the oldest version that the provider takes.
+* ``_do_render_template_fields`` can go when Airflow renders no text that ``expand_kwargs`` takes from an XCom.
+* ``_set_xcomargs_dependencies`` can go when Airflow calls a public method once a task is complete.
+"""
 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
 from airflow.sdk.definitions.mappedoperator import MappedOperator
-from airflow.sdk.log import mask_secret
 
-from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.operators.base import (
+    AccountTask,
+    InstagramTask,
+    constant_conn_id,
+    mask_addresses,
+    with_assets,
+)
+from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import jinja2
-    from airflow.sdk import Context, RetryPolicy
+    from airflow.sdk import Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from airflow_provider_instagram.utils.process import Cancel
 
-
-class LiteralTemplateMixin(BaseOperator):
-    """Base class of tasks that never render text from data, and that mask the signatures of links.
-
-    A try that cannot even start, because Airflow's API server is down, uses up a retry, and no policy is asked. The
-    retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8 and then 10 minutes.
-
-    :param retries: The number of retries.
-    :param retry_delay: The delay before the first retry, if the policy sets none.
-    :param retry_exponential_backoff: The factor by which each further delay is longer.
-    :param max_retry_delay: The longest delay.
-    :param retry_policy: Decides which failures of a running task are retried, and when.
-    :param weight_rule: The rule of ``priority_weight``; see :mod:`~airflow_provider_instagram.operators.priority`.
-    """
+class MappableTask(InstagramTask):
+    """Base class of tasks for DAG authors, alone or mapped: arguments are checked early, and data is never rendered."""
 
     #: Arguments whose template field has another name, because BaseOperator uses theirs.
     template_field_aliases: ClassVar[dict[str, str]] = {}
-    #: Ends what the task does in other processes.
-    cancel: Cancel | None = None
     #: How arguments are read.
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {}
-
-    def __init__(
-        self,
-        *,
-        retries: int = 8,
-        retry_delay: timedelta = timedelta(minutes=1),
-        retry_exponential_backoff: float = 2,
-        max_retry_delay: timedelta | None = timedelta(minutes=10),
-        retry_policy: RetryPolicy | None = InstagramRetryPolicy(),  # noqa: B008
-        weight_rule: str = "absolute",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            retries=retries,
-            retry_delay=retry_delay,
-            retry_exponential_backoff=retry_exponential_backoff,
-            max_retry_delay=max_retry_delay,
-            retry_policy=retry_policy,
-            weight_rule=weight_rule,
-            **kwargs,
-        )
-
-    def on_kill(self) -> None:
-        """Stop the programs that the task has started, and remove its copies of remote files."""
-        if self.cancel is not None:
-            self.cancel.cancel()
-        storage.abandon_copies()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
@@ -130,7 +96,7 @@ class LiteralTemplateMixin(BaseOperator):
         authored = [field for field in fields if field not in data]
         super()._do_render_template_fields(parent, authored, context, jinja_env, seen_oids)
         for field in fields:
-            _mask_addresses(getattr(parent, field, None))
+            mask_addresses(getattr(parent, field, None))
 
     def _fields_from_data(self, context: Context) -> set[str]:
         task = self.dag.get_task(self.task_id)
@@ -142,34 +108,29 @@ class LiteralTemplateMixin(BaseOperator):
         return set(self.template_fields) - {self.template_field_aliases.get(name, name) for name in task.partial_kwargs}
 
 
+class InstagramBaseOperator(MappableTask, AccountTask):
+    """Base class of operators and sensors that work with one account.
+
+    The connection is a constant of the DAG, so that every kind of task can reach the account's ledger, also with
+    ``.partial().expand()``, which ignores what a constructor sets.
+    """
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Map the task. All map indexes use the same account; a mapped ``instagram_conn_id`` is rejected."""
+        partial = super().partial(**kwargs)
+        defaults, _ = get_merged_defaults(
+            partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
+        )
+        conn_id = partial.kwargs.setdefault("instagram_conn_id", defaults.get("instagram_conn_id", DEFAULT_CONN_ID))
+        constant_conn_id(conn_id)
+        partial.kwargs["inlets"] = with_assets(partial.kwargs["inlets"], cls.account_inlets(conn_id))
+        partial.kwargs["outlets"] = with_assets(partial.kwargs["outlets"], cls.account_aliases(conn_id))
+        return partial
+
+
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if arguments.is_known(value)}
-
-
-def _mask_addresses(value: Any) -> None:
-    """Mask the query of each web address among a field's values.
-
-    Airflow stores rendered fields and shows them to every user who may see the run, so they are masked before that.
-    A text that only mentions an address, such as a caption, is not masked: it will be public.
-    """
-    for text in _texts(value):
-        if locations.is_web(text) and not any(letter.isspace() for letter in text.strip()):
-            for secret in locations.secrets_in(text.strip()):
-                mask_secret(secret)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-        if value.lstrip().startswith("["):  # a list of files, as the text that a template gives
-            with suppress(ValueError, RecursionError):
-                yield from _texts(json.loads(value))
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, (list, tuple, set)):
-        for part in value:
-            yield from _texts(part)
 
 
 def _constructor_defaults(task: type) -> Iterator[tuple[str, Any]]:
