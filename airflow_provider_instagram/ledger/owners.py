@@ -25,7 +25,6 @@ AT_WORK = frozenset(
 class Try:
     """The running try of a task.
 
-    :param owner: The task instance.
     :param is_alive: Returns whether another task instance may still be at work.
     :param round: The name of its round: of the tries since the task was last cleared.
     :param number: Which try of its round this is, from 1.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.operators.base import AccountTask
-    from airflow_provider_instagram.publishing.publish import Order, Published
     from airflow_provider_instagram.publishing.use_case import Skipped
 
 
@@ -91,22 +90,22 @@ class PublishOperator(InstagramBaseOperator):
 
         :param event: The event that ended the wait for ``publish_at``. The time is checked again.
         """
-        from airflow_provider_instagram.publishing.publish import Order
-
         container_id = arguments.required_text("container_id", self.container_id)
         record = Ledger.of(context, self.instagram_conn_id).container(container_id)
         default_key = record.post_key if record else str(Owner.of(context))
-        order = Order(
+        result = publish(
+            self,
+            context,
             arguments.text("post_key", self.post_key) or default_key,
             container_id,
-            arguments.moment("publish_at", self.publish_at),
-            arguments.duration("max_lateness", self.max_lateness),
-            is_dry_run=bool(arguments.boolean("dry_run", self.is_dry_run)),
+            publish_at=arguments.moment("publish_at", self.publish_at),
+            max_lateness=arguments.duration("max_lateness", self.max_lateness),
+            is_dry_run=arguments.boolean("dry_run", self.is_dry_run) is True,
+            is_resumed=event is not None,
         )
-        published = cast("Published", publish(self, context, order, is_resumed=event is not None))
-        if published.post is not None:
-            self.permalink, self.media_id = published.post.permalink, published.post.media_id
-        return published.data
+        fields = cast("dict[str, Any]", result)  # nothing makes this task skip a post
+        self.permalink, self.media_id = fields["permalink"], fields["media_id"]
+        return fields
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""
@@ -116,36 +115,41 @@ class PublishOperator(InstagramBaseOperator):
 def publish(
     task: AccountTask,
     context: Context,
-    order: Order,
+    post_key: str,
+    container_id: str,
     *,
     is_resumed: bool,
     trigger: Callable[[datetime], BaseTrigger] | None = None,
+    calendar: str | None = None,
     **more: Any,
-) -> Published | Skipped:
-    """Run :class:`~airflow_provider_instagram.publishing.publish.Publish` in a task.
+) -> dict[str, Any] | Skipped:
+    """Run :class:`~airflow_provider_instagram.publishing.publish.Publish` in a task, which is deferred while it waits.
 
-    The task is deferred until it has to go on. The event of a post that is live is emitted.
-
-    :param is_resumed: Whether a wait has ended.
     :param trigger: Returns the trigger that ends a wait.
     :param more: The other parameters of the use case.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.use_case import Skipped, WaitUntil
+    from airflow_provider_instagram.publishing.use_case import WaitUntil
 
     ledger = Ledger.of(context, task.instagram_conn_id)
-    hook, attempt = InstagramHook(task.instagram_conn_id), Try.of(task, context)
-    use_case = Publish(hook, ledger, attempt, shortest_deferral(), timeouts_checked_every(), **more)
-    result = use_case.run(order, is_resumed=is_resumed)
-    if isinstance(result, WaitUntil):
-        timeout = result.timeout_at - ledger.clock()
-        task.defer(trigger=(trigger or at_moment)(result.moment), method_name="execute", timeout=timeout)
-    if not isinstance(result, Skipped) and result.post is not None:
-        emit_post_event(context, ledger, result.post, use_case.calendar)
-        if result.lateness is not None:
-            _measure_lateness(task.instagram_conn_id, result.lateness)
-    return result
+    result = Publish(
+        InstagramHook(task.instagram_conn_id),
+        ledger,
+        Try.of(task, context),
+        post_key,
+        container_id,
+        shortest_wait=shortest_deferral(),
+        resumes_late_by=timeouts_checked_every(),
+        emit=lambda post: emit_post_event(context, ledger, post, calendar),
+        measure=lambda late: _measure_lateness(task.instagram_conn_id, late),
+        calendar=calendar,
+        **more,
+    ).run(is_resumed=is_resumed)
+    if not isinstance(result, WaitUntil):
+        return result
+    timeout = result.timeout_at - ledger.clock()
+    return task.defer(trigger=(trigger or at_moment)(result.moment), method_name="execute", timeout=timeout)
 
 
 def at_moment(moment: datetime) -> BaseTrigger:

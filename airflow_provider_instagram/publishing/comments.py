@@ -45,7 +45,6 @@ VISIBLE_WITHIN = timedelta(seconds=30)
 class Comment:
     """Writes a comment on a post: one ``comment_key``, one comment.
 
-    :param ledger: The account's ledger of comments.
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
     :param attempt: The running try of the task.
     """

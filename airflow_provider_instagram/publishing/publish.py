@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.owners import Try
-    from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
+    from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.publishing.use_case import Account
 
 log = logging.getLogger(__name__)
@@ -37,130 +37,100 @@ RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to publish, and when.
-
-    :param post_key: The key under which the post is published exactly once.
-    :param container_id: The container.
-    :param publish_at: When to publish it; None for now.
-    :param max_lateness: How late the post may be published.
-    :param is_dry_run: Whether to read the container and stop.
-    """
-
-    post_key: str
-    container_id: str
-    publish_at: datetime | None = None
-    max_lateness: timedelta | None = None
-    is_dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class Published:
-    """A post that is live, or the end of a dry run.
-
-    :param data: What the task returns.
-    :param post: The post. None after a dry run.
-    :param lateness: How long after its time it was published. None if it was published before, or had no time.
-    """
-
-    data: dict[str, Any]
-    post: PublishedPost | None = None
-    lateness: timedelta | None = None
-
-
-@dataclass(frozen=True)
 class Publish:
-    """Publishes the containers of an account at their times.
+    """Publishes a container at its time, unless the post exists.
 
-    :param account: The account.
-    :param ledger: The account's ledger.
     :param attempt: The running try of the task.
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
-    :param publication_time: Returns when to publish a post that does not exist, or why not to. It is called at most
-        once, before the wait for the time. If an earlier try left its outcome open, it is called once the outcome is
-        settled and there is no post. No request was sent for the post then, and nothing is open. Default: the time of
-        the order.
+    :param emit: Emits the event of a post that is live.
+    :param measure: Records how late a post was published.
+    :param publication_time: Returns when to publish a post that does not exist, or why not to; ``publish_at`` if not
+        set. It is called at most once, before the wait for the time, when nothing is open: an open outcome is settled
+        first.
     :param objection: Returns why a post that is live is not the caller's, so that nothing of it is told.
     :param too_late: Returns why not to wait for the moment at which the account has free quota.
-    :param calendar: The calendar that the post is from, if any.
     """
 
     account: Account
     ledger: Ledger
     attempt: Try
-    shortest_wait: timedelta
-    resumes_late_by: timedelta
+    post_key: str
+    container_id: str
+    publish_at: datetime | None = None
+    max_lateness: timedelta | None = None
+    is_dry_run: bool = False
+    shortest_wait: timedelta = timedelta()
+    resumes_late_by: timedelta = timedelta()
+    emit: Callable[[PublishedPost], None] = field(default=lambda _: None)
+    measure: Callable[[timedelta], None] = field(default=lambda _: None)
     publication_time: Callable[[], datetime | Skipped] | None = None
     objection: Callable[[PublishedPost], Skipped | None] = field(default=lambda _: None)
     too_late: Callable[[datetime, QuotaExhaustedError], Skipped | None] = field(default=lambda *_: None)
     calendar: str | None = None
 
-    def run(self, order: Order, *, is_resumed: bool = False) -> Published | WaitUntil | Skipped:
-        """Publish a container at its time, unless the post exists.
+    def run(self, *, is_resumed: bool = False) -> dict[str, Any] | WaitUntil | Skipped:
+        """Return the fields of the post, or those of a dry run.
 
         :param is_resumed: Whether a wait has ended. The time is checked again.
         :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
         :raises InstagramError: If the post is not live. The error contains the reason.
         """
-        ledger = self.ledger
-        if (post := ledger.post(order.post_key)) is not None:
-            return self._existing(post, order)
-        if order.publish_at is not None:
+        if (post := self.ledger.post(self.post_key)) is not None:
+            return self._existing(post)
+        if self.publish_at is not None:
             self.account.compare_clock()
-        is_open = bool(ledger.open_intents(order.post_key, self.attempt.owner))
+        is_open = bool(self.ledger.open_intents(self.post_key, self.attempt.owner))
         # an open outcome is settled first, however late it is
-        if isinstance(publish_at := order.publish_at if is_open else self._time(order), Skipped):
+        if isinstance(publish_at := self.publish_at if is_open else self._time(), Skipped):
             return publish_at
-        if order.is_dry_run:
-            return self._dry_run(order, publish_at)
-        if not is_open:
-            wait = self._wait_for_time(order, ledger.container(order.container_id), publish_at, is_resumed=is_resumed)
-            if wait is not None:
-                return wait
+        if self.is_dry_run:
+            return self._dry_run(publish_at)
+        if not is_open and (wait := self._wait_for_time(self.container_id, publish_at, is_resumed=is_resumed)):
+            return wait
         try:
-            publication = self._publish(order, publish_at, is_open=is_open)
+            publication = self._publish(publish_at, is_open=is_open)
         except QuotaExhaustedError as error:
-            return self._wait_for_quota(order, error)
+            return self._wait_for_quota(error)
         if not isinstance(publication, Publication):
             return publication
         post, is_new = publication.post, not publication.already_published
         if (objection := self.objection(post)) is not None:
             return objection
         if not is_new:
-            self._refuse_another_post(post, order.container_id)
-        log.info("Published %s: %s", post.post_key, post.permalink or post.media_id or "live")
-        lateness = datetime.fromisoformat(post.published_at) - publish_at if is_new and publish_at else None
-        return _published(post, already_published=not is_new, lateness=lateness)
+            self._refuse_another_post(post)
+        self.emit(post)
+        if is_new and publish_at is not None:
+            self.measure(datetime.fromisoformat(post.published_at) - publish_at)
+        log.info("Published %s: %s", self.post_key, post.permalink or post.media_id or "live")
+        return _fields(post, already_published=not is_new)
 
-    def _time(self, order: Order) -> datetime | Skipped | None:
-        return self.publication_time() if self.publication_time else order.publish_at
+    def _time(self) -> datetime | Skipped | None:
+        return self.publication_time() if self.publication_time else self.publish_at
 
-    def _existing(self, post: PublishedPost, order: Order) -> Published | Skipped:
-        """Return the post that the ledger has."""
+    def _existing(self, post: PublishedPost) -> dict[str, Any] | Skipped:
+        """Return the post that the ledger has, once its event is emitted."""
         if (objection := self.objection(post)) is not None:
             return objection
-        self._refuse_another_post(post, order.container_id)
+        self._refuse_another_post(post)
         self._refuse_another_account(post)
         post = self._read_permalink(post)
+        self.emit(post)
         log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
-        return _published(post, already_published=True)
+        return _fields(post, already_published=True)
 
-    def _dry_run(self, order: Order, publish_at: datetime | None) -> Published:
+    def _dry_run(self, publish_at: datetime | None) -> dict[str, Any]:
         """Read the container as a publication would, and send nothing."""
-        post_key, container_id = order.post_key, order.container_id
         with self.account.get_conn() as client:
-            status = client.send(calls.container_status(container_id))
+            status = client.send(calls.container_status(self.container_id))
         if (failure := status.failure()) is not None:
             raise failure
-        when = publish_at.isoformat() if publish_at else "now"
-        log.info("Dry run: would publish %s %s; container %s: %s", post_key, when, container_id, status.summary())
+        what, when = (self.post_key, self.container_id), publish_at.isoformat() if publish_at else "now"
+        log.info("Dry run: would publish %s %s; container %s: %s", what[0], when, what[1], status.summary())
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
-        return Published({**nothing, "container_id": container_id, "post_key": post_key, "already_published": False})
+        return {**nothing, "container_id": what[1], "post_key": what[0], "already_published": False}
 
-    def _publish(
-        self, order: Order, publish_at: datetime | None, *, is_open: bool
-    ) -> Publication | WaitUntil | Skipped:
+    def _publish(self, publish_at: datetime | None, *, is_open: bool) -> Publication | WaitUntil | Skipped:
         """Settle what is open, check the time again, and publish the post if it does not exist."""
         with self.account.get_conn() as client:
             publisher = Publisher(
@@ -173,19 +143,17 @@ class Publish:
                 is_last_try=self.attempt.is_last,
                 calendar=self.calendar,
             )
-            reconciled = publisher.reconcile(order.post_key, order.container_id)
+            reconciled = publisher.reconcile(self.post_key, self.container_id)
             if isinstance(reconciled, Publication):
                 return reconciled
-            at = self._time(order) if is_open else publish_at
-            if isinstance(at, Skipped):
+            if isinstance(at := self._time() if is_open else publish_at, Skipped):
                 return at
-            record = self.ledger.container(reconciled.container_id)
-            wait = self._wait_for_time(order, record, at, is_resumed=not is_open)
+            wait = self._wait_for_time(reconciled.container_id, at, is_resumed=not is_open)
             return wait or publisher.publish_new(reconciled, at)
 
-    def _refuse_another_post(self, post: PublishedPost, container_id: str) -> None:
+    def _refuse_another_post(self, post: PublishedPost) -> None:
         """Raise an error if the post is not the one that the container was created for."""
-        record = self.ledger.container(container_id)
+        container_id, record = self.container_id, self.ledger.container(self.container_id)
         if post.container_id != container_id and record is not None and record.post_key != post.post_key:
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "
@@ -215,9 +183,7 @@ class Publish:
             log.warning("Could not read the permalink of %s: %s", post.media_id, error)
             return post
 
-    def _wait_for_time(
-        self, order: Order, record: ContainerRecord | None, publish_at: datetime | None, *, is_resumed: bool
-    ) -> WaitUntil | None:
+    def _wait_for_time(self, container_id: str, publish_at: datetime | None, *, is_resumed: bool) -> WaitUntil | None:
         """Return the wait until shortly before the time. The worker waits the last seconds, with everything prepared.
 
         The wait ends whether or not a triggerer runs or has capacity left: its timeout needs none.
@@ -226,6 +192,7 @@ class Publish:
         """
         if publish_at is None:
             return None
+        record = self.ledger.container(container_id)
         if record is not None and not record.lives_until(publish_at):
             raise ValidationError(
                 f"Container {record.container_id} expires at {record.expires.isoformat()}, which is before or too "
@@ -237,20 +204,20 @@ class Publish:
         if min(wait.moment, wait.timeout_at) - now > (LONGEST_WAIT_HERE if is_resumed else self.shortest_wait):
             log.info("Publishing at %s", publish_at.isoformat())
             return wait
-        if order.max_lateness is not None and now - publish_at > order.max_lateness:
+        if self.max_lateness is not None and now - publish_at > self.max_lateness:
             raise ValidationError(
                 f"publish_at, {publish_at.isoformat()}, was {now - publish_at} ago; max_lateness is "
-                f"{order.max_lateness}.",
+                f"{self.max_lateness}.",
                 hint="Set a later publish_at or a larger max_lateness, and clear this task.",
             )
         return None
 
-    def _wait_for_quota(self, order: Order, error: QuotaExhaustedError) -> WaitUntil | Skipped:
+    def _wait_for_quota(self, error: QuotaExhaustedError) -> WaitUntil | Skipped:
         """Return the wait until the account has free quota, unless the container expires before."""
         available_at = self.ledger.clock() + (error.retry_after or QUOTA_CHECKED_AGAIN_AFTER)
         if (reason := self.too_late(available_at, error)) is not None:
             return reason
-        record = self.ledger.container(order.container_id)
+        record = self.ledger.container(self.container_id)
         if record is not None and not record.lives_until(available_at):
             raise ValidationError(
                 f"{error.message} Container {record.container_id} expires at {record.expires.isoformat()}, before "
@@ -263,6 +230,5 @@ class Publish:
         return WaitUntil(moment, moment)
 
 
-def _published(post: PublishedPost, *, already_published: bool, lateness: timedelta | None = None) -> Published:
-    data = {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}
-    return Published(data, post, lateness)
+def _fields(post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
+    return {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}

@@ -38,12 +38,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """One source, and where its result goes.
-
-    :param source: Its location, as it was given.
-    :param local: The same as a local file.
-    :param item: What was read of it.
-    """
+    """One source: its location, the same as a local file, and what was read of it."""
 
     source: str
     local: Path
@@ -55,10 +50,6 @@ class Transcode:
     """Makes videos and pictures comply, and finds finished work by its name.
 
     :param profile: The rules. All files get the aspect ratio of the first, as a carousel shows them.
-    :param options: The options of the work, and how to watch and to end it.
-    :param output: The location of the result: a file, a folder that ends in ``/``, or None.
-    :param preview: Local path for a JPEG of the first frame.
-    :param work_prefix: Where results go if ``output`` is not set and the source is not local.
     :param other_machines: The names of Airflow's executors whose tasks may run on other machines.
     :param file_check: Returns what must be true of a file. None if the author of the DAG named it.
     """

@@ -45,11 +45,7 @@ class Account(Protocol):
 
 
 class Skipped(NamedTuple):
-    """The work is not to be done.
-
-    :param mark: In a few words, for the label of the task in the grid.
-    :param reason: In a sentence.
-    """
+    """Why the work is not to be done: in a few words, for the label of the task in the grid, and in a sentence."""
 
     mark: str
     reason: str
@@ -57,11 +53,7 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class WaitUntil:
-    """The work goes on later.
-
-    :param moment: When it goes on.
-    :param timeout_at: When it goes on if nobody has noticed the moment.
-    """
+    """The work goes on at a moment, or at its timeout if no triggerer has noticed the moment."""
 
     moment: datetime
     timeout_at: datetime

@@ -22,7 +22,7 @@ from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
 from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.operators.publish import at_moment, publish
-from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD, Order
+from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
@@ -74,11 +74,13 @@ class PublishPost(PostStep):
         self._was_resumed = event is not None
         if is_dry_run:
             self.mark(context, "dry run")
-        container_id = arguments.required_text("container_id", self.container_id)
         result = publish(
             self,
             context,
-            Order(post.key, container_id, post.publish_at, is_dry_run=is_dry_run),
+            post.key,
+            arguments.required_text("container_id", self.container_id),
+            publish_at=post.publish_at,
+            is_dry_run=is_dry_run,
             is_resumed=self._was_resumed,
             trigger=self._wait_trigger,
             publication_time=partial(self.publication_time, context),
@@ -88,9 +90,8 @@ class PublishPost(PostStep):
         )
         if isinstance(result, Skipped):
             self.skip_post(context, *result)
-        if result.post is not None:
-            self.permalink, self.media_id = result.post.permalink, result.post.media_id
-        return result.data
+        self.permalink, self.media_id = result["permalink"], result["media_id"]
+        return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""

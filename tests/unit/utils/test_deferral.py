@@ -11,12 +11,10 @@ import pytest
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.publishing.publish import Order, Publish
+from airflow_provider_instagram.publishing.publish import Publish
 from airflow_provider_instagram.publishing.use_case import WaitUntil
 from airflow_provider_instagram.triggers import ContainerStatusTrigger
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
-
-ORDER = Order("a", "179")
 
 
 def _due_in(seconds: float) -> datetime:
@@ -26,7 +24,8 @@ def _due_in(seconds: float) -> datetime:
 def _publish() -> Publish:
     """Return the use case as a task makes it, with Airflow's settings."""
     nobody: Any = None
-    return Publish(nobody, Ledger({}, "b"), nobody, shortest_deferral(), timeouts_checked_every())  # type: ignore[arg-type]
+    waits = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
+    return Publish(nobody, Ledger({}, "b"), nobody, "a", "179", **waits)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("due_in_s", "wakes_in_s"), [(-5, None), (15, None), (33, None), (37, 17)])
@@ -35,7 +34,7 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     due = _due_in(due_in_s)
-    wait = _publish()._wait_for_time(ORDER, None, due, is_resumed=False)
+    wait = _publish()._wait_for_time("179", due, is_resumed=False)
     assert (wait and wait.moment) == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
@@ -46,7 +45,7 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
     """Ten seconds before its time at the latest. If it resumed a minute before, it would take the slot of another."""
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL", str(interval_s))
     due = _due_in(600)
-    wait = _publish()._wait_for_time(ORDER, None, due, is_resumed=False)
+    wait = _publish()._wait_for_time("179", due, is_resumed=False)
     assert wait is not None
     assert due - wait.timeout_at == timedelta(seconds=resumes_ahead_s)
 
@@ -54,7 +53,7 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
 def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     soon = _due_in(1)
-    wait = _publish()._wait_for_quota(ORDER, QuotaExhaustedError("The hour is full", retry_after=timedelta(seconds=1)))
+    wait = _publish()._wait_for_quota(QuotaExhaustedError("The hour is full", retry_after=timedelta(seconds=1)))
     assert isinstance(wait, WaitUntil)
     assert soon + timedelta(seconds=8) < wait.moment < soon + timedelta(seconds=20)
 
