@@ -15,7 +15,6 @@ from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.posts.limits import read_message
-from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class CommentOperator(InstagramBaseOperator):
 
     template_fields: Sequence[str] = ("media_id", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "media_id": lambda _, value: isinstance(value, str) and read_media_id(value),
+        "media_id": lambda _, value: isinstance(value, str) and arguments.media_id("media_id", value),
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.text,
     }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
@@ -147,7 +146,7 @@ def read_media_ids(given: Any) -> list[str] | None:
     if given is None:
         return None
     listed = [given] if isinstance(given, dict) else arguments.sequence("media_ids", given)
-    return list(dict.fromkeys(read_media_id(one) for one in listed))
+    return list(dict.fromkeys(arguments.media_id("media_id", one) for one in listed))
 
 
 @dataclass

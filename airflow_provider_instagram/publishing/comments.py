@@ -15,7 +15,6 @@ from airflow_provider_instagram.graph.listing import comments_since
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import CommentRecord
 from airflow_provider_instagram.publishing.claims import PostClaims
-from airflow_provider_instagram.publishing.media_id import read_media_id
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
     READ_AGAIN_AFTER,
@@ -23,6 +22,7 @@ from airflow_provider_instagram.publishing.outcome import (
     REQUEST_IN_EFFECT_WITHIN,
 )
 from airflow_provider_instagram.publishing.use_case import Skipped
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class Comment:
             return Skipped("", "The message is empty, so there is no comment to write.")
         if _is_of_dry_run(published):
             return Skipped("", "The post was only a dry run, so there is nothing to comment on.")
-        media_id = read_media_id(published)
+        media_id = arguments.media_id("media_id", published)
         if (record := recorded_comment(self.ledger, comment_key, media_id)) is None:
             with self.connect() as client:
                 writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive)

@@ -189,3 +189,23 @@ def duration(name: str, value: Any) -> timedelta | None:
     if result < timedelta(0):
         raise ValidationError(f"{name} must not be negative: {value!r}.")
     return result
+
+
+def media_id(name: str, value: Any) -> str:
+    """Read the media id of a post, also from what PublishOperator returns.
+
+    :raises ValidationError: If the value is not a media id, or contains none.
+    """
+    post = text(name, value.get("media_id") if isinstance(value, dict) else value)
+    if post is None:
+        raise ValidationError(
+            "There is no media id.",
+            hint="If the publish task succeeded without a media id, its post is live but could not be told apart from "
+            "others. Then use the Instagram app.",
+        )
+    if not (post.isascii() and post.isdigit()):
+        raise ValidationError(
+            f"{post[:80]!r} is not a media id.",
+            hint="Pass the output of the publish task, publish.output, or its media_id: publish.output['media_id'].",
+        )
+    return post
