@@ -167,7 +167,10 @@ def test_an_account_whose_type_cannot_be_read_is_not_refused(
 )
 def test_what_cannot_be_posted_is_refused_before_any_call(given: dict[str, Any], said: str) -> None:
     from airflow_provider_instagram.operators import CreateContainerOperator
+    from airflow_provider_instagram.publishing.create import Create
 
-    context: Any = None  # it is refused before the context is read
+    nobody: Any = None  # it is refused before an account or a ledger is asked
     with pytest.raises(ValidationError, match=said):
-        CreateContainerOperator(task_id="create", **given).execute(context)
+        Create(nobody, nobody, nobody, "key").run(
+            CreateContainerOperator(task_id="create", **given).order(is_resumed=False)
+        )
