@@ -65,7 +65,7 @@ def test_the_event_of_a_post_names_its_calendar(
 
 
 def test_a_dry_run_does_everything_but_publish(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Per run, per post and per DAG: Instagram processes the video, and the log says what would be published."""
     file = calendar({"one": 3600, "two": 3600}, two={"dry_run": True})
@@ -74,10 +74,11 @@ def test_a_dry_run_does_everything_but_publish(
         ("two", made(file), {}),
         ("one", made(file, dry_run=True), {}),
     ):
+        caplog.clear()
         result = run_dag(dag, posts=[post_id], **conf)
         assert result.state == "success"
         assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] is None
-        assert f"would publish {ACCOUNT}/{post_id}" in capsys.readouterr().out
+        assert f"would publish {ACCOUNT}/{post_id}" in caplog.text
     assert instagram_sandbox.calls("publish") == 0
     assert {container.status_code for container in instagram_sandbox.containers} == {"FINISHED"}
     assert len(instagram_sandbox.containers) == 2

@@ -83,7 +83,7 @@ def dag(
 
 
 def test_publish_waits_without_a_slot_until_quota_is_free(
-    dag: Callable[[int], Dag], capsys: pytest.CaptureFixture[str]
+    dag: Callable[[int], Dag], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of two posts in an account that allows itself one an hour, the second is deferred, and says until when."""
     account, began = dag(1), datetime.now(timezone.utc)
@@ -94,7 +94,7 @@ def test_publish_waits_without_a_slot_until_quota_is_free(
     moment = deferred.value.trigger.moment
     assert began + timedelta(hours=1) <= moment <= datetime.now(timezone.utc) + timedelta(hours=1)
     assert account.sandbox.calls("publish") == 1
-    said = capsys.readouterr().out
+    said = caplog.text
     assert "The account has reached its limit of posts per hour (1)" in said
     assert f"Publishing again at {moment.isoformat(timespec='seconds')}" in said
 
