@@ -171,6 +171,4 @@ def test_what_cannot_be_posted_is_refused_before_any_call(given: dict[str, Any],
 
     nobody: Any = None  # it is refused before an account or a ledger is asked
     with pytest.raises(ValidationError, match=said):
-        Create(nobody, nobody, nobody, "key").run(
-            CreateContainerOperator(task_id="create", **given).order(is_resumed=False)
-        )
+        Create(nobody, nobody, nobody, "key", CreateContainerOperator(task_id="create", **given).order).run()
