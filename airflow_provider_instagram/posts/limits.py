@@ -6,7 +6,7 @@ The limits of a single value are in the type of its field in :mod:`~airflow_prov
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pydantic
@@ -45,11 +45,15 @@ _LINK: Final = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """A documented limit that a field breaks: what is wrong, and what to change, as sentences."""
+    """A documented limit that a field breaks: what is wrong, and what to change, as sentences.
+
+    :param item: The position of the item of a carousel that breaks it, from 0.
+    """
 
     option: str
     message: str
     remedy: str
+    item: int | None = None
 
     def __str__(self) -> str:
         return f"{self.message.removesuffix('.')}: {self.remedy[:1].lower()}{self.remedy[1:]}"
@@ -128,15 +132,15 @@ def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
     if not FEWEST_ITEMS <= len(items) <= MOST_ITEMS:
         message = f"The carousel has {len(items)} items."
         yield BrokenLimit("carousel", message, f"Use {FEWEST_ITEMS} to {MOST_ITEMS} items.")
-    for number, item in enumerate(items, 1):
+    for index, item in enumerate(items):
         if item.kind is ItemKind.VIDEO:
             for name in ("alt_text", "user_tags"):
                 if getattr(item, name):
-                    message = f"Item {number} is a video, which takes no {name} in a carousel."
-                    yield BrokenLimit("carousel", message, f"Remove {name} from it.")
+                    message = f"Item {index + 1} is a video, which takes no {name} in a carousel."
+                    yield BrokenLimit("carousel", message, f"Remove {name} from it.", index)
         else:
             for limit in _broken_by_tags(item.user_tags, PostKind.PICTURE):
-                yield replace(limit, option="carousel", message=f"Item {number}: {limit.message}")
+                yield BrokenLimit("carousel", f"Item {index + 1}: {limit.message}", limit.remedy, index)
 
 
 def broken_by_kind(values: Mapping[str, Any], kind: PostKind, model: type[Post] = Post) -> Iterator[BrokenLimit]:

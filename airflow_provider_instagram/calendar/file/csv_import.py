@@ -11,8 +11,8 @@ from typing import Any, Literal
 import yaml
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_parser import items_in
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME

@@ -9,6 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from typing_extensions import TypedDict, Unpack
+
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import (
@@ -42,82 +44,55 @@ MAX_SUGGESTIONS = 1_000
 log = logging.getLogger(__name__)
 
 
-def read_calendar(
-    location: str,
-    *,
-    min_spacing: timedelta | None = None,
-    accounts: Collection[str] | None = None,
-    now: datetime | None = None,
-    check_files: bool = False,
-    times: Mapping[str, datetime] | None = None,
-) -> Calendar:
-    """Read a calendar's file.
+class Rules(TypedDict, total=False):
+    """What must be true of a calendar, beside what its file says.
 
-    :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
     :param min_spacing: Overrides the file's own.
     :param accounts: The connections that the file may name. None allows any.
+    :param approval: ``required`` if each post requires an approval, whatever the file says.
     :param now: If given, posts whose time has passed are problems.
     :param check_files: Whether the videos must exist.
     :param times: The times that were chosen among the slots, by post key. A post that has none yet is left out.
+    """
+
+    min_spacing: timedelta | None
+    accounts: Collection[str] | None
+    approval: str | None
+    now: datetime | None
+    check_files: bool
+    times: Mapping[str, datetime] | None
+
+
+def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
+    """Read a calendar's file.
+
+    :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
     :raises InvalidValue: If nothing of the file can be read.
     """
     files = CalendarFiles(location)
-    rows = loader.parse(loader.read_text(location, files), location)
+    text = loader.read_text(location, files)
     try:
-        return parse_rows(
-            rows,
-            location,
-            files=files,
-            min_spacing=min_spacing,
-            accounts=accounts,
-            now=now,
-            check_files=check_files,
-            times=times,
-        )
+        return parse_calendar(text, location, files, **rules)
     except TransientError as error:
         raise InvalidValue(error.message, error.hint or "Try again.") from None
 
 
-def parse_calendar(
-    text: str,
-    location: str,
-    *,
-    min_spacing: timedelta | None = None,
-    accounts: Collection[str] | None = None,
-    approval: str | None = None,
-    times: Mapping[str, datetime] | None = None,
-    files: CalendarFiles | None = None,
-) -> Calendar:
-    """Read the posts from a calendar's text. The other parameters are those of :func:`read_calendar`.
+def parse_calendar(text: str, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
+    """Read the posts from a calendar's text.
 
-    :param approval: ``required`` if each post requires an approval, whatever the file says.
     :param files: The files that it may name. None for those of its location.
     :raises TransientError: If the storage of a caption file fails.
     """
-    rows = loader.parse(text, location)
-    return parse_rows(
-        rows, location, min_spacing=min_spacing, accounts=accounts, approval=approval, times=times, files=files
-    )
+    return parse_rows(loader.parse(text, location), location, files, **rules)
 
 
-def parse_rows(
-    rows: Rows,
-    location: str,
-    *,
-    min_spacing: timedelta | None = None,
-    accounts: Collection[str] | None = None,
-    approval: str | None = None,
-    now: datetime | None = None,
-    check_files: bool = False,
-    times: Mapping[str, datetime] | None = None,
-    files: CalendarFiles | None = None,
-) -> Calendar:
-    """Read the posts from a calendar's rows. The parameters are those of the functions above."""
-    files = files or CalendarFiles(location)
-    reader = _Reader(rows, files, list(rows.problems), accounts, approval, now, check_files)
+def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
+    """Read the posts from a calendar's rows."""
+    files, min_spacing = files or CalendarFiles(location), rules.get("min_spacing")
+    reader = _Reader(rows, files, rules, list(rows.problems))
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
-    reader.read_slots(times or {})
+    reader.read_slots(rules.get("times") or {})
     posts = [post for row in rows.rows for post in reader.posts(row)]
     close = too_close(posts, spacing)
     kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
@@ -147,11 +122,8 @@ class _Reader:
 
     rows: Rows
     files: CalendarFiles
+    rules: Rules
     problems: list[Problem]
-    accounts: Collection[str] | None
-    approval: str | None
-    now: datetime | None
-    check_files: bool
     invalid: list[ScheduledPost] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
@@ -195,7 +167,7 @@ class _Reader:
         name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
         self.slots = read_slots(self.rows.slots, name or None, self.problems)
         for account, value in self.rows.slots.values.items():
-            if (unnamed := unnamed_account(account, self.accounts)) is not None:
+            if (unnamed := unnamed_account(account, self.rules.get("accounts"))) is not None:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
         for key, at in times.items():
             original, number = split_repetition(key)
@@ -220,12 +192,12 @@ class _Reader:
             return []
         post_id = self._id(row)
         self._find_unknown(row, post_id)
-        fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.accounts)
-        account, (content, kind) = fields.account(), fields.post(check=self.check_files)
-        content |= {"approval": self.approval} if self.approval else {}
+        fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
+        account, (content, kind) = fields.account(), fields.post(check=self.rules.get("check_files", False))
+        content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
         has_slots = bool(self.slots.get(account))
         repeat_after = fields.repeat_after(kind, has_slots=has_slots)
-        publish_at = fields.publish_at(None if repeat_after else self.now, has_slots=has_slots)
+        publish_at = fields.publish_at(None if repeat_after else self.rules.get("now"), has_slots=has_slots)
         if post_id is None or (publish_at is None and fields.has_time()):
             return []
         is_valid = len(self.problems) == before and not row.broken

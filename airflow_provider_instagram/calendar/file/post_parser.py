@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_provider_instagram.calendar.file.media_parser import check_kind, items_in, read_item
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
@@ -14,27 +14,32 @@ from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
-from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.limits import (
     broken_by_carousel,
     broken_comment_limits,
     broken_limits,
     may_have_video,
 )
-from airflow_provider_instagram.posts.post import MEDIA, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, Item, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Value
     from airflow_provider_instagram.posts.limits import BrokenLimit
-    from airflow_provider_instagram.posts.post import Item
+
+T = TypeVar("T")
 
 FIELDS = declared(CalendarPost)
+#: More items than any carousel has, so that a broken cell does not become a thousand problems.
+MOST_READ: Final = 50
+COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
+LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = ("collaborators", "user_tags", "tags")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
 
@@ -88,7 +93,7 @@ class PostFields:
                 self._add_problem("publish_at", "publish_at is missing.", f"{remedy}, {slots}")
             return None
         name = self._text("timezone")
-        known = name is None or self._is_zone(name)
+        known = name is None or self._tried("timezone", lambda: zone(name)) is not None
         try:
             at = read_local_time(written, name if known else None)
         except InvalidValue as invalid:
@@ -119,11 +124,7 @@ class PostFields:
             message = f"repeat_after needs slots of {self._text('account') or DEFAULT_CONN_ID}."
             remedy = f"Add them at the head of a YAML or JSON calendar: {self._slots_example()}"
             self._add_problem(name, message, remedy)
-        try:
-            return read_repeat_after(written)
-        except InvalidValue as invalid:
-            self._add_problem(name, invalid.message, invalid.remedy)
-            return None
+        return self._tried(name, lambda: read_repeat_after(written))
 
     def _slots_example(self) -> str:
         account = self._text("account") or DEFAULT_CONN_ID
@@ -174,30 +175,25 @@ class PostFields:
     def _file(self, name: str, check: bool) -> str | None:
         if (written := self._text(name)) is None or (location := self._location(name, written, check)) is None:
             return None
-        try:
-            check_kind(name, location)
-        except InvalidValue as invalid:
-            self._add_problem(name, invalid.message, invalid.remedy)
+        self._tried(name, lambda: _check_kind(name, location))
         return location
 
     def _carousel(self, check: bool) -> tuple[Item, ...]:
-        value = self.values["carousel"]
-        try:
-            written = items_in(value.value)
-        except InvalidValue as invalid:
-            self._add_problem("carousel", invalid.message, invalid.remedy)
+        if (written := self._tried("carousel", lambda: items_in(self.values["carousel"].value))) is None:
             return ()
-        items = []
-        for index, one in enumerate(written):
-            try:
-                item = read_item(one)
-                items.append(item.model_copy(update={"location": self.files.found(item.location, check=check)}))
-            except InvalidValue as invalid:  # noqa: PERF203 -- each item is reported
-                message = f"carousel, item {index + 1}: {invalid.message}"
-                self._add_problem("carousel", message, invalid.remedy, line=value.line_of_item(index))
+
+        def read(written: Any) -> Item:
+            item = _read_item(written)
+            return item.model_copy(update={"location": self.files.found(item.location, check=check)})
+
+        read_items = (
+            self._tried("carousel", lambda: read(one), f"carousel, item {index + 1}: ", index)  # noqa: B023 -- at once
+            for index, one in enumerate(written)
+        )
+        items = tuple(item for item in read_items if item is not None)
         if len(items) == len(written):
-            self._add_limits(broken_by_carousel(tuple(items)))
-        return tuple(items)
+            self._add_limits(broken_by_carousel(items))
+        return items
 
     def _options(self, kind: PostKind) -> dict[str, Any]:
         """Return the fields beside the media that can be read. Defaults that the kind does not take are ignored."""
@@ -240,29 +236,17 @@ class PostFields:
             return kind in (PostKind.PICTURE, PostKind.CAROUSEL)
         return kind not in CALENDAR_FIELDS[name].kinds
 
-    def _is_zone(self, name: str) -> bool:
-        try:
-            zone(name)
-        except InvalidValue as invalid:
-            self._add_problem("timezone", invalid.message, invalid.remedy)
-            return False
-        return True
-
     def _caption_file(self) -> str | None:
         if (written := self._text("caption_file")) is None:
             return None
         if "caption" in self.row.values:
             self._add_problem("caption_file", "the post has a caption and a caption_file.", "Keep one of them.")
             return None
-        try:
-            return self.files.caption(written)
-        except InvalidValue as invalid:
-            self._add_problem("caption_file", f"caption_file: {invalid.message}", invalid.remedy)
-            return None
+        return self._tried("caption_file", lambda: self.files.caption(written), "caption_file: ")
 
     def _add_limits(self, broken: Iterable[BrokenLimit]) -> None:
         for limit in broken:
-            self._add_problem(self._source_of(limit.option), limit.message, limit.remedy)
+            self._add_problem(self._source_of(limit.option), limit.message, limit.remedy, limit.item)
 
     def _source_of(self, option: str) -> str:
         """Return the field that contains an option: a caption may be in a file."""
@@ -271,10 +255,14 @@ class PostFields:
         return "caption_file" if from_file else option
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
+        return self._tried(name, lambda: self.files.found(written, check=check), f"{name}: ")
+
+    def _tried(self, name: str, read: Callable[[], T], about: str = "", item: int | None = None) -> T | None:
+        """Return what ``read`` returns. If the value cannot be used, add the problem and return None."""
         try:
-            return self.files.found(written, check=check)
+            return read()
         except InvalidValue as invalid:
-            self._add_problem(name, f"{name}: {invalid.message}", invalid.remedy)
+            self._add_problem(name, f"{about}{invalid.message}", invalid.remedy, item)
             return None
 
     def _text(self, name: str) -> str | None:
@@ -290,12 +278,14 @@ class PostFields:
         value = self.values.get(name)
         return None if value is None or value.value is None else value
 
-    def _add_problem(self, name: str, message: str, remedy: str, *, line: int | None = None) -> None:
-        if line is None:
-            line = self.values[name].line if name in self.values else self.row.line
-        is_shared = name in self.values and name not in self.row.values
-        message = without_secrets(message, self.values.get(name))
-        self.problems.append(Problem(line, message, remedy, None if is_shared else self.post_id))
+    def _add_problem(self, name: str, message: str, remedy: str, item: int | None = None) -> None:
+        """Add a problem at the line of a field, or at that of an item of its list."""
+        value = self.values.get(name)
+        line = self.row.line if value is None else value.line if item is None else value.line_of_item(item)
+        is_shared = value is not None and name not in self.row.values
+        self.problems.append(
+            Problem(line, without_secrets(message, value), remedy, None if is_shared else self.post_id)
+        )
 
 
 def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue | None:
@@ -312,3 +302,66 @@ def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue
 def _is_link(address: str, upload: str) -> bool:
     """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
     return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
+
+
+def _check_kind(name: str | None, location: str) -> None:
+    """Check that the name of a file fits the field that contains it.
+
+    :param name: ``video`` or ``image``; None for an item of a carousel whose kind is not written.
+    :param location: The file.
+    :raises InvalidValue: If the name is that of the other kind, or of neither.
+    """
+    if locations.ending(location) in OTHER_ENDINGS:
+        raise InvalidValue(
+            f"{locations.shown(location)} is neither a picture nor a video.", "Name a picture or a video."
+        )
+    kind = kind_by_name(location)
+    if kind is not None and name is not None and kind != name:
+        message = f"{name} is {locations.shown(location)}, which is {kind.in_words}."
+        raise InvalidValue(message, f"Write it after {kind}: instead.")
+
+
+def items_in(written: Any) -> list[Any]:
+    """Return the items of a carousel: a list, its JSON text, or names separated by commas.
+
+    :raises InvalidValue: If the value is none of these.
+    """
+    if isinstance(written, str) and not written.lstrip().startswith("["):
+        return _separated(written)
+    try:
+        return arguments.sequence("carousel", written)[:MOST_READ]
+    except ValidationError:
+        raise InvalidValue("carousel is not a list.", LIST) from None
+
+
+def _separated(written: str) -> list[str]:
+    """Return names that are separated by commas, or by the ends of lines within a cell."""
+    lines = [line for line in written.splitlines() if line.strip()]
+    try:
+        names = [name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row]
+    except csv.Error:
+        raise InvalidValue("the quotation marks in carousel do not match.", COMMAS) from None
+    return [name.strip() for name in names if name.strip()][:MOST_READ]
+
+
+def _read_item(written: Any) -> Item:
+    """Read one item of a carousel.
+
+    :param written: A location, or an object with ``video`` or ``image``.
+    :raises InvalidValue: If it is neither.
+    """
+    if not isinstance(written, (str, dict)) or not written:
+        raise InvalidValue("it is neither a file nor an object.", LIST)
+    try:
+        item = Item.read(_as_literal(written))
+    except ValidationError as error:
+        raise InvalidValue(error.message, error.hint or LIST) from None
+    _check_kind(item.kind, item.location)
+    return item
+
+
+def _as_literal(value: Any) -> Any:
+    """Return a value in which each text is marked as data."""
+    if isinstance(value, dict):
+        return {name: _as_literal(part) for name, part in value.items()}
+    return [_as_literal(part) for part in value] if isinstance(value, list) else arguments.literal(value)

@@ -73,6 +73,12 @@ def test_a_picture(read_post: Callable[..., ScheduledPost], tmp_path: Path) -> N
     assert (post.appears_in, post.kind, post.media) == ("feed", "picture", (str(tmp_path / "a.jpg"),))
 
 
+def test_an_item_that_breaks_a_limit_is_named_at_its_line(read: Callable[..., Calendar]) -> None:
+    head = "posts:\n- id: x\n  publish_at: 2030-05-06 08:30 UTC\n  carousel:\n"
+    (problem,) = read(f"{head}  - a.jpg\n  - video: c.mov\n    alt_text: A\n").problems
+    assert (problem.line, problem.message) == (6, "Item 2 is a video, which takes no alt_text in a carousel.")
+
+
 def test_tags_of_a_picture_have_a_place(read_post: Callable[..., ScheduledPost]) -> None:
     post = read_post("  image: a.jpg\n  user_tags: [{username: '@ann', x: 0.5, y: '1'}]\n")
     assert post.options == {"user_tags": [{"username": "ann", "x": 0.5, "y": 1.0}]}
