@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http.fields import Node, constant
@@ -16,7 +17,7 @@ from instagram_sandbox.simulator.scopes import PUBLISH
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from instagram_sandbox.simulator.state import Account
+    from instagram_sandbox.simulator.state import Account, Container
 
 SLACK_S: Final = 60.0
 
@@ -36,9 +37,26 @@ async def create(call: Call, account: Account) -> Response:
     answer = {"id": container.id}
     if container.resumable:
         answer["uri"] = f"{call.base_url}/ig-api-upload/{call.version}/{container.id}"
-    else:
+    elif container.video_url:
         call.sandbox.processor.start(container)
+    else:
+        await _take_pictures(call, container)
     return graph_json(answer)
+
+
+async def _take_pictures(call: Call, container: Container) -> None:
+    """Fetch and check a picture before its creation is answered, as Meta does. A carousel's are here already.
+
+    :raises GraphError: The picture is refused; the container then does not exist.
+    """
+    await asyncio.wait([call.sandbox.processor.start(container)])
+    facts = container.facts
+    if facts is None:
+        raise GraphError(2)  # the sandbox was reset meanwhile
+    if facts.subcode is not None and not container.children:
+        call.world.forget(container)
+        call.entry.container_id = None
+        raise GraphError.of_medium(facts.subcode, uri=container.image_url, **facts.told)
 
 
 async def publish(call: Call, account: Account) -> Response:
@@ -51,9 +69,6 @@ async def publish(call: Call, account: Account) -> Response:
     ignore = call.world.switches.unknown_parameters == "ignore"
     call.warn(*parameters.known_only(call.params, frozenset({"creation_id"}), ignore=ignore))
     call.entry.container_id = creation_id
-    container = call.world.container(creation_id, account.user_id)
-    if container is not None:
-        await call.sandbox.processor.settle_pictures(container)
     post = call.world.publish(account.user_id, creation_id)
     call.entry.media_id = post.id
     return graph_json({"id": post.id})

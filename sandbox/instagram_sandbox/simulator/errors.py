@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from instagram_sandbox.simulator.error_texts import TEXTS, Text
+from instagram_sandbox.simulator.error_texts import code_of, for_users, text_of
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Login
@@ -35,11 +35,12 @@ class GraphError(ApiError):
     :param code: Meta's error code.
     :param subcode: Meta's subcode; without one, the key is absent from the body.
     :param message: Replaces the usual message of the code and subcode.
+    :param told: What the call sent, for the text for users.
     """
 
-    def __init__(self, code: int, subcode: int | None = None, message: str | None = None) -> None:
+    def __init__(self, code: int, subcode: int | None = None, message: str | None = None, **told: object) -> None:
         self.code, self.subcode = code, subcode
-        text = TEXTS.get((code, subcode)) or TEXTS.get((code, None)) or Text(f"(#{code}) An error occurred")
+        text = text_of(code, subcode)
         self.status = text.status
         self.body: dict[str, Any] = {
             "message": message or text.message,
@@ -51,8 +52,13 @@ class GraphError(ApiError):
         if subcode is not None:
             self.body["error_subcode"] = subcode
         if text.title:
-            self.body |= {"error_user_title": text.title, "error_user_msg": text.user_message}
+            self.body |= {"error_user_title": text.title, "error_user_msg": for_users(text, told)}
         super().__init__(self.body["message"])
+
+    @classmethod
+    def of_medium(cls, subcode: int, **told: object) -> GraphError:
+        """Return the error of a medium that was refused, by the subcode that its container shows."""
+        return cls(code_of(subcode), subcode, None, **told)
 
     def by_host(self, host: Login) -> GraphError:
         """Set the type that this host answers, and return the error."""

@@ -15,7 +15,7 @@ from urllib.robotparser import RobotFileParser
 import certifi
 import httpx
 
-from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW
+from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_LARGE, TOO_SLOW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
             await _ask_robots(client, url)
             async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
-                await _save(answer, target, max_bytes)
+                await _save(answer, target, kind, max_bytes)
     except FetchError:
         raise
     except httpx.TimeoutException:
@@ -98,14 +98,19 @@ def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_ran
     if require_range and answer.status_code != httpx.codes.PARTIAL_CONTENT:
         raise FetchError(NOT_FETCHED, "the server does not support Range requests")
     if int(answer.headers.get("content-length", 0)) > max_bytes:
-        raise FetchError(NOT_FETCHED, f"the file has more than {max_bytes} bytes")
+        raise _too_large(kind, max_bytes)
 
 
-async def _save(answer: httpx.Response, target: Path, max_bytes: int) -> None:
+def _too_large(kind: str, max_bytes: int) -> FetchError:
+    subcode = TOO_LARGE if kind == "image" else NOT_FETCHED
+    return FetchError(subcode, f"the file has more than {max_bytes} bytes")
+
+
+async def _save(answer: httpx.Response, target: Path, kind: str, max_bytes: int) -> None:
     received = 0
     with target.open("wb") as file:
         async for block in answer.aiter_bytes():
             received += len(block)
             if received > max_bytes:
-                raise FetchError(NOT_FETCHED, f"the file has more than {max_bytes} bytes")
+                raise _too_large(kind, max_bytes)
             file.write(block)

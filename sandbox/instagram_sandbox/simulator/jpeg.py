@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
-
-from instagram_sandbox.simulator.state import NOT_FETCHED
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES: Final = 8_000_000
 MIN_COLUMNS, MAX_COLUMNS = 320, 1440
-MIN_ASPECT, MAX_ASPECT = Fraction(4, 5), Fraction(191, 100)
-WRONG_FORMAT, WRONG_ASPECT, WRONG_COLUMNS = 2207005, 2207009, 2207005
+MIN_ASPECT: Final = {"4:5": Fraction(4, 5), "3:4": Fraction(3, 4)}
+MAX_ASPECT: Final = Fraction(191, 100)
+WRONG_FORMAT, WRONG_ASPECT = 2207005, 2207009
+Tallest: TypeAlias = Literal["4:5", "3:4"]
 _ASPECT_TOLERANCE: Final = Fraction(1, 200)
 _GRAY, _RGB = 1, 3
+_OTHERS: Final = {"png": b"\x89PNG", "webp": b"WEBP", "gif": b"GIF8", "avif": b"ftypavif", "heic": b"ftyphei"}
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
@@ -26,11 +27,12 @@ class UnfitPictureError(Exception):
 
     :param subcode: Meta's subcode for it.
     :param reason: The rule, for the user of the sandbox.
+    :param told: What Meta's own text says of the picture.
     """
 
-    def __init__(self, subcode: int, reason: str) -> None:
+    def __init__(self, subcode: int, reason: str, **told: str) -> None:
         super().__init__(reason)
-        self.subcode = subcode
+        self.subcode, self.told = subcode, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Picture:
     height: int
     components: int
 
+    @property
+    def shown_width(self) -> int:
+        """The columns of the post: Meta scales a picture that is too narrow or too wide."""
+        return min(max(self.width, MIN_COLUMNS), MAX_COLUMNS)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether Meta scales the picture, or converts its colours to sRGB."""
+        return self.shown_width != self.width or self.components not in {_GRAY, _RGB}
+
 
 def check_signature(path: Path) -> None:
     """Check that a file begins as a JPEG does.
@@ -48,8 +60,10 @@ def check_signature(path: Path) -> None:
     :raises UnfitPictureError: It does not.
     """
     with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            raise UnfitPictureError(NOT_FETCHED, "the image is not a JPEG")
+        head = file.read(16)
+    if head[:2] != b"\xff\xd8":
+        kind = next((name for name, mark in _OTHERS.items() if mark in head), "unknown")
+        raise UnfitPictureError(WRONG_FORMAT, f"the image is not a JPEG ({kind})", format=kind)
 
 
 def read(path: Path) -> Picture:
@@ -68,11 +82,14 @@ def read(path: Path) -> Picture:
                 head = file.read(6)
                 if len(head) < 6:
                     break
-                return Picture(int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big"), head[5])
+                found = Picture(int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big"), head[5])
+                if not found.width or not found.height:
+                    break
+                return found
             if length < 2:
                 break
             file.seek(length - 2, 1)
-    raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off")
+    raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off", format="damaged JPEG")
 
 
 def _marker(file: BinaryIO) -> int | None:
@@ -84,19 +101,22 @@ def _marker(file: BinaryIO) -> int | None:
     return byte[0] if byte else None
 
 
-def check(picture: Picture, *, any_shape: bool, columns: Literal["refuse", "scale"]) -> None:
-    """Check a picture against the rules for posts.
+def warning(picture: Picture) -> str:
+    """Return a warning of a picture whose shape Meta accepts, but does not document; nothing for any other."""
+    if Fraction(picture.width, picture.height) >= MIN_ASPECT["4:5"] - _ASPECT_TOLERANCE:
+        return ""
+    size = f"{picture.width}x{picture.height}"
+    return f"The picture is {size}, taller than 4:5. Meta accepts 3:4 without documenting it. Remedy: crop it to 4:5."
 
-    :param any_shape: Whether the shape is free, as in a story.
-    :param columns: Whether a picture that is too narrow or too wide is refused, or scaled.
-    :raises UnfitPictureError: The first rule that is broken.
+
+def check_shape(picture: Picture, tallest: Tallest) -> None:
+    """Check the shape of a picture for a post. A story may have any.
+
+    :param tallest: The shape of the tallest picture that is accepted.
+    :raises UnfitPictureError: It is too tall or too flat.
     """
-    if picture.components not in {_GRAY, _RGB} or not picture.width or not picture.height:
-        raise UnfitPictureError(WRONG_FORMAT, "the colours of the picture are not sRGB")
-    if columns == "refuse" and not MIN_COLUMNS <= picture.width <= MAX_COLUMNS:
-        what = f"the picture has {picture.width} columns, not {MIN_COLUMNS} to {MAX_COLUMNS}"
-        raise UnfitPictureError(WRONG_COLUMNS, what)
     aspect = Fraction(picture.width, picture.height)
-    if not any_shape and not MIN_ASPECT - _ASPECT_TOLERANCE <= aspect <= MAX_ASPECT + _ASPECT_TOLERANCE:
-        what = f"the picture is {picture.width}x{picture.height}, outside 4:5 to 1.91:1"
-        raise UnfitPictureError(WRONG_ASPECT, what)
+    if not MIN_ASPECT[tallest] - _ASPECT_TOLERANCE <= aspect <= MAX_ASPECT + _ASPECT_TOLERANCE:
+        size = f"{picture.width}x{picture.height}"
+        what = f"the picture is {size}, outside {tallest} to 1.91:1"
+        raise UnfitPictureError(WRONG_ASPECT, what, ratio=size.replace("x", "/"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
@@ -23,6 +24,14 @@ MIN_ASPECT, MAX_ASPECT = Fraction(1, 100), Fraction(10)
 PROBE_LIMIT_S: Final = 60
 _TOLERANCE_S = 0.05
 _PARENTS = frozenset({b"moov", b"trak", b"edts"})
+EDIT_LIST: Final = (
+    "The video has an edit list, which Meta's documentation rules out and Meta was seen to refuse. Remedy: encode it "
+    "with ffmpeg's options -use_editlist 0 -movflags +faststart+negative_cts_offsets."
+)
+NOT_INSPECTED: Final = (
+    "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of the video were not checked, and "
+    "it has no cover."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +87,15 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
         at += size
 
 
-def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
+def has_ffmpeg() -> bool:
+    """Return whether videos can be inspected, and pictures converted."""
+    return shutil.which("ffmpeg") is not None and shutil.which("ffprobe") is not None
+
+
+def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> str:
     """Check a file against the rules for its container format.
 
+    :return: A warning of an edit list that is accepted, or nothing.
     :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
     """
     with path.open("rb") as file:
@@ -92,8 +107,23 @@ def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> None:
         raise UnfitVideoError("the file has no index (moov) or no media (mdat)")
     if kinds.index(b"moov") > kinds.index(b"mdat"):
         raise UnfitVideoError("the index (moov) is not at the front of the file")
-    if edit_lists == "refuse" and b"elst" in kinds:
+    if b"elst" not in kinds:
+        return ""
+    if edit_lists == "refuse":
         raise UnfitVideoError("the file has an edit list")
+    return EDIT_LIST
+
+
+def length_ms(path: Path) -> int:
+    """Return the length that the head of an MP4 (``mvhd``) names, without ffprobe."""
+    with path.open("rb") as file:
+        at = next((atom.offset for atom in atoms(file, 0, path.stat().st_size) if atom.kind == b"mvhd"), None)
+        if at is None:
+            raise UnfitVideoError("the index has no head (mvhd)")
+        file.seek(at + 8)
+        body = file.read(36)
+    scale, length = (body[20:24], body[24:32]) if body[:1] == b"\1" else (body[12:16], body[16:20])
+    return 1000 * int.from_bytes(length, "big") // max(1, int.from_bytes(scale, "big"))
 
 
 async def probe(path: Path) -> dict[str, Any]:
@@ -147,6 +177,17 @@ async def _run(*command: str) -> bytes:
     return out
 
 
+def check_size(size_bytes: int, duration_s: float, rules: VideoRules) -> None:
+    """Check a video's size and length.
+
+    :raises UnfitVideoError: It is too large, too short or too long.
+    """
+    if size_bytes > rules.max_bytes:
+        raise UnfitVideoError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
+    if not rules.min_s - _TOLERANCE_S <= duration_s <= rules.max_s + _TOLERANCE_S:
+        raise UnfitVideoError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
+
+
 def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> MediaFacts:
     """Check what ffprobe found against the rules.
 
@@ -156,11 +197,8 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
     audio = [s for s in found["streams"] if s["codec_type"] == "audio"]
     if not video:
         raise UnfitVideoError("the file has no video")
-    if size_bytes > rules.max_bytes:
-        raise UnfitVideoError(f"the file has {size_bytes} bytes, more than {rules.max_bytes}")
     duration_s = float(found["format"].get("duration", 0))
-    if not rules.min_s - _TOLERANCE_S <= duration_s <= rules.max_s + _TOLERANCE_S:
-        raise UnfitVideoError(f"the video lasts {duration_s:.2f} s, not {rules.min_s:.0f} to {rules.max_s:.0f} s")
+    check_size(size_bytes, duration_s, rules)
     width, height = _check_picture(video[0])
     bit_rate = int(video[0].get("bit_rate") or found["format"].get("bit_rate") or 0)
     if bit_rate > MAX_BIT_RATE:
@@ -210,10 +248,15 @@ async def inspect(path: Path, rules: VideoRules, *, thumb_offset_ms: int = 0) ->
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        check_atoms(path, rules.edit_lists)
-        found = await probe(path)
-        facts = check_streams(found, path.stat().st_size, rules)
-        await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
+        warning = check_atoms(path, rules.edit_lists)
+        if has_ffmpeg():
+            found = await probe(path)
+            facts = check_streams(found, path.stat().st_size, rules)
+            await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
+        else:
+            facts, warning = MediaFacts(duration_ms=length_ms(path)), NOT_INSPECTED
+            check_size(path.stat().st_size, facts.duration_ms / 1000, rules)
+        facts.warning = warning
     except (UnfitVideoError, asyncio.TimeoutError) as unfit:
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
     if thumb_offset_ms >= facts.duration_ms:
@@ -229,6 +272,20 @@ async def grab_cover(path: Path, cover: Path, at_ms: int) -> bool:
             "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-ss", f"{at_ms / 1000:.3f}",
             "-i", f"file:{path}", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}",
         )  # fmt: skip
-    except (UnfitVideoError, asyncio.TimeoutError):
+    except (UnfitVideoError, asyncio.TimeoutError, FileNotFoundError):
         return False
     return cover.exists()
+
+
+async def convert_picture(path: Path, columns: int) -> bool:
+    """Scale a picture and convert it to sRGB, as Meta does, and return whether it succeeded."""
+    made = path.with_suffix(".converted.jpg")
+    try:
+        await _run(
+            "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-f", "jpeg_pipe", "-i", f"file:{path}",
+            "-frames:v", "1", "-vf", f"scale={columns}:-2", "-pix_fmt", "yuvj420p", "-q:v", "2", f"file:{made}",
+        )  # fmt: skip
+    except (UnfitVideoError, asyncio.TimeoutError, FileNotFoundError):
+        return False
+    made.replace(path)
+    return True

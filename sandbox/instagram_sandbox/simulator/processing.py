@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from instagram_sandbox.simulator import jpeg, media
 from instagram_sandbox.simulator.fetch import FetchError, fetch
 from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from instagram_sandbox.simulator.inspections import Inspections
@@ -21,44 +23,43 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FETCHES_PER_HOST: Final = 32
+INSPECTIONS: Final = 2
+CONVERSIONS: Final = 2
+
 
 class Processor:
     """Processes the containers' media in the background.
 
-    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done.
+    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Each host
+    has its own places for fetching, so that a link that hangs delays no other host's. Videos are inspected, and
+    pictures converted, a few at once.
 
     :param world: The world of the containers.
     :param folder: Where the media files are stored.
-    :param rejected: Called with a container and the reason when its media are rejected.
+    :param warn: Called with a container and a sentence when its media are rejected, or accepted with a warning.
     :param inspections: The inspections of earlier videos.
     """
 
     def __init__(
-        self, world: World, folder: Path, rejected: Callable[[Container, str], None], inspections: Inspections
+        self, world: World, folder: Path, warn: Callable[[Container, str], None], inspections: Inspections
     ) -> None:
         self._world = world
         self.folder = folder
-        self._rejected = rejected
+        self._warn = warn
         self.inspections = inspections
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._two_at_once = asyncio.Semaphore(2)
+        self._fetching: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._inspecting = asyncio.Semaphore(INSPECTIONS)
+        self._converting = asyncio.Semaphore(CONVERSIONS)
         self._upload_turns: Counter[str] = Counter()
 
-    def start(self, container: Container) -> None:
+    def start(self, container: Container) -> asyncio.Task[None]:
         """Start to process a container whose link is known or whose upload is complete."""
         task = asyncio.create_task(self._work(container))
         self._tasks[container.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(container.id, None))
-
-    async def settle_pictures(self, container: Container) -> None:
-        """Wait for the work on a container of pictures, which are ready at once on the live API."""
-        if self._world.is_ready_at_once(container):
-            pictures = [child for child in container.children if self._world.containers[child].is_picture]
-            await self._wait(task for one in (container.id, *pictures) if (task := self._tasks.get(one)))
-
-    async def _wait(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        if waiting := list(tasks):
-            await asyncio.wait(waiting)
+        return task
 
     def held_bytes(self, container_id: str) -> int:
         """Return how many bytes of a container's source have arrived."""
@@ -89,7 +90,7 @@ class Processor:
     async def settle(self) -> None:
         """Wait until all running work is done."""
         while self._tasks:
-            await self._wait(self._tasks.values())
+            await asyncio.wait(list(self._tasks.values()))
 
     async def stop(self) -> None:
         """Cancel all work."""
@@ -112,13 +113,12 @@ class Processor:
 
     async def _work(self, container: Container) -> None:
         try:
-            async with self._two_at_once:
-                facts = await self._facts(container)
+            facts = await self._facts(container)
         except FetchError as failed:
             phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
             facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
         except jpeg.UnfitPictureError as unfit:
-            facts = MediaFacts(subcode=unfit.subcode, reason=str(unfit))
+            facts = MediaFacts(subcode=unfit.subcode, reason=str(unfit), told=unfit.told)
         if container.id not in self._world.containers:
             return  # the sandbox was reset meanwhile
         container.facts = facts
@@ -128,8 +128,10 @@ class Processor:
         self._world.store.commit()
         if facts.subcode is not None:
             reason = refusal(container, facts)
-            self._rejected(container, reason)
+            self._warn(container, reason)
             log.warning("Container %s (error %s): %s", container.id, facts.subcode, reason)
+        elif facts.warning:
+            self._warn(container, facts.warning)
 
     async def _facts(self, container: Container) -> MediaFacts:
         if container.facts is not None:
@@ -147,15 +149,23 @@ class Processor:
             cover = self.cover(container.id)
             await self._fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES)
             jpeg.check_signature(cover)
-            return await media.inspect(video, rules)
-        return await self.inspections.inspect(video, rules, self.cover(container.id), container.thumb_offset_ms)
+        async with self._inspecting:
+            if container.cover_url:
+                return await media.inspect(video, rules)
+            return await self.inspections.inspect(video, rules, self.cover(container.id), container.thumb_offset_ms)
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
         target = self.cover(container.id)
         await self._fetch(url, target, "image", jpeg.MAX_BYTES)
-        size = jpeg.read(target)
-        jpeg.check(size, any_shape=container.media_type == "STORIES", columns=self._world.switches.picture_columns)
-        return MediaFacts(width=size.width, height=size.height)
+        picture, warning = jpeg.read(target), ""
+        if container.media_type != "STORIES":
+            jpeg.check_shape(picture, self._world.switches.tallest_picture)
+            warning = jpeg.warning(picture)
+        if picture.is_changed:
+            async with self._converting:
+                if await media.convert_picture(target, picture.shown_width):
+                    picture = jpeg.read(target)
+        return MediaFacts(width=picture.width, height=picture.height, warning=warning)
 
     def _video_rules(self, container: Container) -> media.VideoRules:
         switches = self._world.switches
@@ -174,8 +184,11 @@ class Processor:
             max_bytes=max_bytes,
             require_range=switches.require_range and kind == "video",
         )
+        host = urlsplit(url).netloc
+        places = self._fetching.setdefault(host, asyncio.Semaphore(FETCHES_PER_HOST))
         try:
-            await asyncio.wait_for(fetching, switches.fetch_timeout_s)
+            async with places:
+                await asyncio.wait_for(fetching, switches.fetch_timeout_s)
         except asyncio.TimeoutError:
             raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None
 

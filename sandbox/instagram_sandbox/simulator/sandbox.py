@@ -85,7 +85,7 @@ class Sandbox:
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
-        processor = Processor(world, media, lambda container, reason: sandbox.warn(container, reason), Inspections())
+        processor = Processor(world, media, lambda container, what: sandbox.warn(container, what), Inspections())
         sandbox = cls(settings, store, world, processor, journal, faults)
         if not world.accounts:
             sandbox._open_first_account()
@@ -96,11 +96,11 @@ class Sandbox:
         self.world.add_account(account, self.settings.token)
         self.store.commit()
 
-    def warn(self, container: Container, reason: str) -> None:
+    def warn(self, container: Container, what: str) -> None:
         """Add a warning to the call that created a container."""
         for entry in reversed(self.journal.entries):
             if entry.container_id == container.id and entry.operation in {"create", "upload"}:
-                entry.warnings.append(reason)
+                entry.warnings.append(what)
                 self.keep_entry(entry)
                 return
 

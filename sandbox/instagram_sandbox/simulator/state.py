@@ -55,6 +55,7 @@ Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 
 UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
+TOO_LARGE: Final = 2207004
 LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
@@ -183,7 +184,8 @@ class LoginCode(Record):
 class MediaFacts(Record):
     """What the inspection of a medium found. ``subcode`` is None when Meta accepts it.
 
-    ``phase`` is where a failure lies: in the fetch of the media, or in what came after it.
+    ``phase`` is where a failure lies: in the fetch of the media, or in what came after it. ``told`` is what Meta's text
+    says of a picture, and ``warning`` what is accepted although Meta documents otherwise, with the remedy.
     """
 
     subcode: int | None = None
@@ -192,6 +194,8 @@ class MediaFacts(Record):
     duration_ms: int = 0
     width: int = 0
     height: int = 0
+    told: dict[str, str] = {}
+    warning: str = ""
 
 
 class Container(Record):

@@ -40,9 +40,9 @@ class Switches(Record):
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)
     fetch_timeout_s: float = Field(default=20.0, gt=0, le=600)
     require_range: bool = True
-    edit_lists: Literal["refuse", "accept"] = "refuse"
+    edit_lists: Literal["refuse", "accept"] = "accept"
     max_video_bytes: Count = Field(default=300_000_000, ge=1)
-    picture_columns: Literal["refuse", "scale"] = "refuse"
+    tallest_picture: Literal["4:5", "3:4"] = "3:4"
     carousel_max: int = Field(default=10, ge=2, le=20)
     story_by_creator: Literal["refuse", "accept"] = "refuse"
     insights_seed: int = 1
@@ -61,6 +61,8 @@ HARSHEST: Final[dict[str, Any]] = {
     "expired_version": "error",
     "fresh_id_unknown_s": 2.0,
     "insights_after_s": 3600.0,
+    "edit_lists": "refuse",
+    "tallest_picture": "4:5",
 }
 """The switches that ``--strict`` sets, each to its harshest answer. All others are the same in both modes."""
 

@@ -115,6 +115,11 @@ class World(Accounts):
         """Store a change of a container."""
         self.store.put("container", container.id, container)
 
+    def forget(self, container: Container) -> None:
+        """Delete a container whose creation is refused after all."""
+        del self.containers[container.id]
+        self.store.delete("container", container.id)
+
     def container(self, container_id: str, user_id: str) -> Container | None:
         """Return an account's own container."""
         found = self.containers.get(container_id)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from sandbox.tests.integration.conftest import WebServer, serving
 
@@ -31,24 +34,71 @@ def test_a_picture_comes_back_with_its_url_and_alt_text(client: Caller, picture:
     assert client.http.get(row["media_url"]).content == picture.video
 
 
+def refused(client: Caller, data: bytes, content_type: str = "image/jpeg") -> tuple[int, dict[str, Any], str]:
+    """Try to create a container of a picture; return the HTTP status, the error, and what the journal says."""
+    with serving(WebServer(data, content_type=content_type, status=200)) as server:
+        answer = client.create(media_type="IMAGE", image_url=server.url)
+    [entry] = client.sandbox.journal("create")
+    assert client.sandbox.containers == []
+    return answer.status_code, answer.json()["error"], entry.warnings[0]
+
+
 @pytest.mark.parametrize(
-    ("size", "options", "subcode", "words"),
+    ("size", "options", "code", "subcode", "words"),
     [
-        ("300x300", (), 2207005, "300 columns"),
-        ("1442x1442", (), 2207005, "1442 columns"),
-        ("800x1100", (), 2207009, "outside 4:5 to 1.91:1"),
-        ("1400x700", (), 2207009, "outside 4:5 to 1.91:1"),
-        ("400x400", ("-c:v", "png", "-f", "image2"), 2207052, "not a JPEG"),
+        ("800x1100", (), 36003, 2207009, "outside 3:4 to 1.91:1"),
+        ("1400x700", (), 36003, 2207009, "outside 3:4 to 1.91:1"),
+        ("400x400", ("-c:v", "png", "-f", "image2"), 36001, 2207005, "not a JPEG (png)"),
     ],
-    ids=["too narrow", "too wide", "too tall", "too flat", "no JPEG"],
+    ids=["too tall", "too flat", "no JPEG"],
 )
-def test_a_picture_outside_metas_bounds_is_refused(
-    client: Caller, make_picture: Callable[..., bytes], size: str, options: tuple[str, ...], subcode: int, words: str
+def test_a_picture_outside_metas_bounds_is_refused_on_create(
+    client: Caller,
+    make_picture: Callable[..., bytes],
+    size: str,
+    options: tuple[str, ...],
+    code: int,
+    subcode: int,
+    words: str,
 ) -> None:
-    with serving(WebServer(make_picture(size, *options), content_type="image/jpeg", status=200)) as server:
-        status, reason = status_of(client, media_type="IMAGE", image_url=server.url)
-    assert status == f"Error: Media upload has failed with error code {subcode}"
-    assert words in reason
+    status, error, warning = refused(client, make_picture(size, *options))
+    assert (status, error["code"], error["error_subcode"]) == (400, code, subcode)
+    assert words in warning
+
+
+def test_the_refusal_of_a_shape_reads_like_metas(client: Caller, make_picture: Callable[..., bytes]) -> None:
+    """To the letter, as authors of clients captured it."""
+    _, error, _ = refused(client, make_picture("718x208"))
+    assert error.pop("fbtrace_id")
+    assert error == {
+        "message": "The aspect ratio is not supported.",
+        "type": "OAuthException",
+        "code": 36003,
+        "error_subcode": 2207009,
+        "is_transient": False,
+        "error_user_title": "Invalid aspect ratio",
+        "error_user_msg": (
+            "The submitted image with aspect ratio ('718/208',) cannot be published. Please submit an image with a "
+            "valid aspect ratio."
+        ),
+    }
+
+
+def test_a_picture_that_cannot_be_fetched_is_refused_on_create(client: Caller) -> None:
+    answer = client.create(media_type="IMAGE", image_url="http://127.0.0.1:9/picture.jpg")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["error_subcode"]) == (400, 9004, 2207052)
+    assert error["message"] == "Only photo or video can be accepted as media type."
+    assert error["error_user_msg"] == "The media could not be fetched from this uri: http://127.0.0.1:9/picture.jpg"
+
+
+@pytest.mark.parametrize("size", ["810x1080", "900x1200"])
+def test_a_picture_of_3_to_4_is_a_switch(client: Caller, make_picture: Callable[..., bytes], size: str) -> None:
+    with serving(WebServer(make_picture(size), content_type="image/jpeg", status=200)) as server:
+        assert client.create(media_type="IMAGE", image_url=server.url).status_code == 200
+        assert "Remedy: crop it to 4:5" in client.sandbox.warnings[0]
+        client.sandbox.switch(tallest_picture="4:5")
+        assert client.create(media_type="IMAGE", image_url=server.url).json()["error"]["code"] == 36003
 
 
 @pytest.mark.parametrize("size", ["320x320", "1440x1440", "1080x1350", "1080x566"])
@@ -59,18 +109,43 @@ def test_a_picture_at_the_edge_of_metas_bounds_is_taken(
         assert status_of(client, media_type="IMAGE", image_url=server.url)[0].startswith("Finished")
 
 
-def test_a_picture_of_any_width_is_taken_when_the_switch_says_so(
-    client: Caller, make_picture: Callable[..., bytes]
+def published(client: Caller, data: bytes, folder: Path) -> tuple[int, int, str]:
+    """Publish a picture; return the columns, the rows and the colours of the one that the post shows."""
+    with serving(WebServer(data, content_type="image/jpeg", status=200)) as server:
+        container_id = client.create(media_type="IMAGE", image_url=server.url).json()["id"]
+    media_id = client.publish(container_id).json()["id"]
+    shown = folder / "shown.jpg"
+    shown.write_bytes(client.http.get(client.get(media_id, fields="media_url").json()["media_url"]).content)
+    entries = "stream=width,height,pix_fmt"
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(shown)]
+    [stream] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["streams"]
+    return stream["width"], stream["height"], stream["pix_fmt"]
+
+
+@pytest.mark.parametrize(
+    ("size", "columns", "rows"), [("3024x3024", 1440, 1440), ("300x300", 320, 320), ("2000x1600", 1440, 1152)]
+)
+def test_a_picture_that_is_too_wide_or_too_narrow_is_scaled(
+    client: Caller, make_picture: Callable[..., bytes], tmp_path: Path, size: str, columns: int, rows: int
 ) -> None:
-    client.sandbox.switch(picture_columns="scale")
-    with serving(WebServer(make_picture("2000x2000"), content_type="image/jpeg", status=200)) as server:
-        assert status_of(client, media_type="IMAGE", image_url=server.url)[0].startswith("Finished")
+    assert published(client, make_picture(size), tmp_path)[:2] == (columns, rows)
+    assert client.sandbox.warnings == []
+
+
+def test_the_colours_of_a_picture_are_converted(client: Caller, tmp_path: Path) -> None:
+    """From CMYK, which printers' tools write."""
+    source = tmp_path / "cmyk.jpg"
+    Image.new("CMYK", (400, 400), (0, 200, 200, 0)).save(source)
+    assert published(client, source.read_bytes(), tmp_path) == (400, 400, "yuvj420p")
+    red, green, _ = Image.open(tmp_path / "shown.jpg").getpixel((200, 200))
+    assert red > 200 > 100 > green
 
 
 def test_a_picture_over_8_mb_is_refused(client: Caller, make_picture: Callable[..., bytes]) -> None:
-    padded = make_picture() + bytes(8_000_000)
-    with serving(WebServer(padded, content_type="image/jpeg", status=200)) as server:
-        assert "8000000 bytes" in status_of(client, media_type="IMAGE", image_url=server.url)[1]
+    status, error, warning = refused(client, make_picture() + bytes(8_000_000))
+    assert (status, error["code"], error["error_subcode"]) == (400, 36000, 2207004)
+    assert error["message"] == "The image size is too large."
+    assert "8000000 bytes" in warning
 
 
 def test_a_carousels_children_can_be_read(client: Caller, picture: WebServer, web: WebServer) -> None:

@@ -324,14 +324,14 @@ def test_a_certificate_that_the_machine_trusts_is_trusted(monkeypatch: pytest.Mo
     fetch.trusted.cache_clear()
 
 
-def test_one_bad_picture_among_many_is_named(client: Caller, make_picture: Callable[..., bytes]) -> None:
+def test_one_bad_video_among_many_media_is_named(client: Caller, make_picture: Callable[..., bytes]) -> None:
     """A carousel whose child failed shows the child's error at once, not an endless IN_PROGRESS."""
     with (
         serving(WebServer(make_picture(), content_type="image/jpeg", status=200)) as good,
-        serving(WebServer(b"", content_type="image/jpeg", status=404)) as bad,
+        serving(WebServer(b"", status=404)) as bad,
     ):
-        child = {"media_type": "IMAGE", "is_carousel_item": "true"}
-        ids = [client.create(image_url=server.url, **child).json()["id"] for server in (good, bad)]
+        sources = ({"media_type": "IMAGE", "image_url": good.url}, {"media_type": "VIDEO", "video_url": bad.url})
+        ids = [client.create(**source, is_carousel_item="true").json()["id"] for source in sources]
         whole = client.create(media_type="CAROUSEL", children=",".join(ids)).json()["id"]
         client.sandbox.settle()
         assert client.status(whole)["status_code"] == "ERROR"

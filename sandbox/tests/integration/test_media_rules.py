@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from instagram_sandbox.simulator import media
 from instagram_sandbox.simulator.inspections import Inspections
 from instagram_sandbox.simulator.media import VideoRules
 
@@ -82,8 +84,6 @@ def test_a_rotated_video_is_measured_as_it_is_shown(
     caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     """Ten times as high as wide by its pixels, but a quarter turn makes it ten times as wide: too flat by a little."""
-    import subprocess
-
     upright, turned = make_clip(size="64x672"), tmp_path / "turned.mp4"
     flat = ["-c", "copy", "-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0"]
     command = ["ffmpeg", "-v", "error", "-display_rotation", "90", "-i", str(upright), *flat, str(turned)]
@@ -126,12 +126,29 @@ def test_300_mb_are_the_most(caller: Caller, instagram_sandbox: SandboxHandle) -
     assert body["type"] == "PartialRequestError"
 
 
-def test_edit_lists_may_be_accepted(
-    caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle
+def test_what_plain_ffmpeg_writes_is_published_with_a_warning(client: Caller, tmp_path: Path) -> None:
+    """It has edit lists, for the B-frames and for the priming of the sound. The strict mode refuses them."""
+    plain = tmp_path / "plain.mp4"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=180x320:rate=30:duration=4"]
+    command += ["-f", "lavfi", "-i", "sine=duration=4", "-c:v", "libx264", "-c:a", "aac", "-movflags", "+faststart"]
+    subprocess.run([*command, "-pix_fmt", "yuv420p", str(plain)], check=True)
+    container_id = client.reel(plain)
+    assert client.publish(container_id).status_code == 200
+    [warning] = client.sandbox.warnings
+    assert warning.startswith("upload: The video has an edit list")
+    assert "-use_editlist 0" in warning
+    assert "-use_editlist 0" in client.http.get("/").text
+
+
+def test_without_ffmpeg_the_boxes_of_a_video_are_checked_all_the_same(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instagram_sandbox.switch(edit_lists="accept")
-    container_id = caller.ready(make_clip("-movflags", "+faststart", "-use_editlist", "1"))
-    assert caller.status(container_id)["status_code"] == "FINISHED"
+    monkeypatch.setenv("PATH", "")
+    facts = asyncio.run(media.inspect(clip, VideoRules()))
+    assert (facts.subcode, facts.warning) == (None, media.NOT_INSPECTED)
+    assert facts.duration_ms == pytest.approx(4000, abs=50)
+    assert "more than 1000" in asyncio.run(media.inspect(clip, VideoRules(max_bytes=1000))).reason
+    assert "lasts 4.0" in asyncio.run(media.inspect(clip, VideoRules(max_s=2))).reason
 
 
 def test_a_file_over_the_limit_is_not_taken(caller: Caller, clip: Path, instagram_sandbox: SandboxHandle) -> None:
@@ -157,6 +174,5 @@ def test_a_fit_video_is_inspected_once_and_each_container_has_its_cover(
     assert inspect(tmp_path / "copy.mp4", rules, "second.jpg") == facts
     assert (tmp_path / "second.jpg").read_bytes() == (tmp_path / "first.jpg").read_bytes()
     (tmp_path / "other.mp4").write_bytes(clip.read_bytes() + b"\0\0\0\x08free")
-    for other, its_rules in ((clip, VideoRules(max_s=2)), (tmp_path / "other.mp4", rules)):
-        with pytest.raises(FileNotFoundError):
-            inspect(other, its_rules, "third.jpg")
+    for other, its_rules in ((clip, VideoRules(max_s=900.5)), (tmp_path / "other.mp4", rules)):
+        assert inspect(other, its_rules, "third.jpg").warning == media.NOT_INSPECTED

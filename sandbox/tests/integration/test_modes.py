@@ -31,6 +31,8 @@ def test_what_strict_sets_differs_from_what_is_documented() -> None:
         "expired_version": "upgrade",
         "fresh_id_unknown_s": 0.0,
         "insights_after_s": 60.0,
+        "edit_lists": "accept",
+        "tallest_picture": "3:4",
     }
     harsh = mode_switches(strict=True)
     assert all(getattr(harsh, name) == value != getattr(usual, name) for name, value in HARSHEST.items())
