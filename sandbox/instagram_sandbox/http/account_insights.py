@@ -48,10 +48,10 @@ def _dimensions(call: Call) -> list[str]:
 
 def _check(account: Account, asked: list[str], *, as_total: bool) -> None:
     every = {*insights.OF_ACCOUNT, *breakdowns.DEMOGRAPHIC, ONLINE}
-    unknown = [name for name in asked if name not in every or name in account.refused_metrics]
+    unknown = [at for at, name in enumerate(asked) if name not in every or name in account.refused_metrics]
     if unknown:
         known = ", ".join(sorted(every))
-        raise GraphError(100, None, f"(#100) metric[0] must be one of the following values: {known}")
+        raise GraphError(100, None, f"(#100) metric[{unknown[0]}] must be one of the following values: {known}")
     only_total = [name for name in asked if name not in insights.AS_TIME_SERIES and name != ONLINE]
     if only_total and not as_total:
         named = ", ".join(only_total)

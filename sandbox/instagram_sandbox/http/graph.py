@@ -145,7 +145,7 @@ def _route(
         return _of_node(sandbox, node)
     if node.isdecimal() and ((method, edge) in OF_POST or (method, edge) in OF_COMMENT):
         return (OF_POST.get((method, edge)) or OF_COMMENT[method, edge])[0], _absent(node)
-    return "unknown", _unknown
+    return "unknown", _unknown(method, parts)
 
 
 def _of_root(sandbox: Sandbox, method: str, request: Request) -> tuple[Operation, Handler]:
@@ -160,7 +160,7 @@ def _of_root(sandbox: Sandbox, method: str, request: Request) -> tuple[Operation
             return await batch.run(call, dispatch)
 
         return "batch", run
-    return "unknown", _unknown
+    return "unknown", _unknown(method, [])
 
 
 def _of_tokens(sandbox: Sandbox, node: str, version: str | None) -> tuple[Operation, Handler] | None:
@@ -182,10 +182,16 @@ def _of_node(sandbox: Sandbox, node: str) -> tuple[Operation, Handler]:
     return next((name for name, known in kinds if node in known), "unknown"), _node(node)
 
 
-async def _unknown(call: Call) -> Response:
-    call.enter()
-    path = call.request.url.path
-    raise GraphError(2500, None, f"(#2500) Unknown path components: {path}")
+def _unknown(method: str, parts: list[str]) -> Handler:
+    """Return the answer to an edge that does not exist, or that does not take the method."""
+
+    async def unknown(call: Call) -> Response:
+        call.enter()
+        if method != "GET" and parts:
+            raise _missing(parts[0], method)
+        raise GraphError(2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}")
+
+    return unknown
 
 
 def _absent(node: str) -> Handler:

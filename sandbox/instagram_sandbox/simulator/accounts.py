@@ -95,11 +95,11 @@ class Accounts:
 
         :param token: The text.
         :param host: The login whose host is asked; None if the request does not show it.
-        :raises GraphError: 190: the token is malformed, unknown, for the other login, revoked (with its subcode), or
-            expired (subcode 0).
+        :raises GraphError: 104: there is none. 190: it is malformed, unknown, for the other login, revoked (with its
+            subcode), or expired (subcode 0).
         """
         if not token:
-            raise GraphError(190, None, "An access token is required to request this resource.")
+            raise GraphError(104)
         record = self.tokens.get(token)
         if record is None or self._login_of(record) != (host or self._only_login() or self._login_of(record)):
             raise GraphError(190)

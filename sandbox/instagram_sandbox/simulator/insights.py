@@ -143,12 +143,12 @@ def check_metrics(world: World, post: Post, asked: Iterable[str]) -> list[str]:
         name fails the whole request.
     """
     answered, refused = [], world.accounts[post.user_id].refused_metrics
-    for metric in asked:
+    for place, metric in enumerate(asked):
         if metric in RETIRED and world.switches.retired_metrics == "empty":
             continue
         if metric not in METRICS:
             known = ", ".join(sorted(METRICS))
-            raise GraphError(100, None, f"(#100) metric[0] must be one of the following values: {known}")
+            raise GraphError(100, None, f"(#100) metric[{place}] must be one of the following values: {known}")
         if metric not in BY_PRODUCT[post.media_product_type] or metric in refused:
             what = f"The Media Insights API does not support the {metric} metric for this media product type."
             raise GraphError(100, None, f"(#100) {what}")

@@ -200,7 +200,7 @@ def _kind(params: Mapping[str, Any]) -> str:
     if media_type == IMAGE:
         return CHILD_IMAGE if child else IMAGE
     if media_type not in {REELS, STORIES, CAROUSEL}:
-        raise GraphError(100, 2207023)
+        raise GraphError(100, 2207023, None, type=media_type)
     if child:
         raise _invalid(f"is_carousel_item is not supported on {media_type} media")
     return media_type
@@ -226,7 +226,7 @@ def _check_caption(caption: str) -> None:
     hashtags = len(re.findall(r"#\w+", caption))
     mentions = len(re.findall(r"(?<!\w)@[\w.]+", caption))
     if units > CAPTION_UNITS or hashtags > HASHTAGS or mentions > MENTIONS:
-        raise GraphError(36004, 2207010)
+        raise GraphError(36004, 2207010, None, length=units)
 
 
 def _collaborators(params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -322,7 +322,9 @@ def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
 def _children(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
     value = params.get("children")
-    if isinstance(value, str) and re.fullmatch(r"\d+(,\s*\d+)+", value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and re.fullmatch(r"\d+(,\s*\d+)*", value):
         return tuple(re.split(r",\s*", value))
     return tuple(str(child) for child in _json(params, "children", list) or ())
 

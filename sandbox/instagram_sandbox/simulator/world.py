@@ -196,17 +196,22 @@ class World(Accounts):
             raise GraphError(25, 2207050)
         container = self.container(container_id, user_id)
         if container is None:
-            raise GraphError(24, 2207006)
+            raise GraphError(24, 2207006, None, id=container_id)
         now = self.clock.now()
         if container.post_ids:
             if self.switches.republish == "error":
-                raise GraphError(24, 2207008)
+                raise GraphError(24, 2207008, None, id=container_id)
             if self.switches.republish == "same_id":
                 return self.posts[container.post_ids[0]]
         status = self.status_code(container)
         if status == "EXPIRED":
-            raise GraphError(24, 2207008)
-        if status not in {"FINISHED", "PUBLISHED"} or container.is_carousel_item:
+            raise GraphError(24, 2207008, None, id=container_id)
+        if container.is_carousel_item:
+            raise GraphError(100, None, f"(#100) {container_id} is an item of a carousel, and not published by itself")
+        failure = self.shown_failure(container)
+        if failure is not None and failure.subcode is not None:  # "please wait" would be waited for without an end
+            raise GraphError.of_medium(failure.subcode, id=container_id, uri=container.video_url, **failure.told)
+        if status not in {"FINISHED", "PUBLISHED"}:
             raise GraphError(9007, 2207027)
         if now < self.finished_at(container) + self.switches.not_ready_after_finished_s:
             raise GraphError(9007, 2207027)

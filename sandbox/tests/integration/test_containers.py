@@ -98,7 +98,7 @@ def test_an_unfit_video_ends_in_error(caller: Caller, instagram_sandbox: Sandbox
         "Error: Media upload has failed with error code 2207026",
     )
     assert status["video_status"]["processing_phase"]["status"] == "error"
-    assert error_of(caller.publish(container_id)) == (400, 9007, 2207027)
+    assert error_of(caller.publish(container_id)) == (400, 352, 2207026)
     assert instagram_sandbox.containers[0].reason == "the file is neither MP4 nor MOV"
 
 
@@ -302,6 +302,14 @@ def test_the_401st_container_of_a_day_is_refused(caller: Caller) -> None:
     assert codes == [200] * 400 + [400]
 
 
+@pytest.mark.parametrize("children", ["{0}", '["{0}"]'], ids=["an id", "a list of one"])
+def test_a_carousel_of_one_child_is_no_carousel(caller: Caller, children: str) -> None:
+    child = caller.create(media_type="VIDEO", is_carousel_item="true", upload_type="resumable").json()["id"]
+    answer = caller.create(media_type="CAROUSEL", children=children.format(child))
+    assert error_of(answer) == (400, 100, 2207028)
+    assert "at least 2 photos/videos" in answer.json()["error"]["error_user_msg"]
+
+
 def test_nothing_else_exists(caller: Caller) -> None:
     assert error_of(caller.get("me/mentions")) == (400, 2500, None)
     assert error_of(caller.get("1")) == (400, 100, 33)
@@ -319,6 +327,6 @@ def test_carousels_images_and_stories_are_posts_too(
     instagram_sandbox.advance(5)
     carousel = caller.create(media_type="CAROUSEL", children=str(children).replace("'", '"')).json()["id"]
     instagram_sandbox.advance(5)
-    assert error_of(caller.publish(children[0])) == (400, 9007, 2207027)
+    assert error_of(caller.publish(children[0])) == (400, 100, None)
     media_id = caller.publish(carousel).json()["id"]
     assert caller.get(media_id, fields="media_type").json()["media_type"] == "CAROUSEL_ALBUM"

@@ -67,7 +67,12 @@ def test_the_example_in_each_language_publishes(
 
 
 def test_every_test_in_the_table_exists() -> None:
-    folders = ("sandbox/tests/unit", "sandbox/tests/integration", "tests/integration/graph", "tests/integration/attacks")
+    folders = (
+        "sandbox/tests/unit",
+        "sandbox/tests/integration",
+        "tests/integration/graph",
+        "tests/integration/attacks",
+    )
     files = [path.read_text() for folder in folders for path in (ROOT / folder).glob("test_*.py")]
     written = set(re.findall(r"^def (test_\w+)", "\n".join(files), re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)`", TABLE))

@@ -67,7 +67,8 @@ def test_the_token_is_taken_from_header_form_and_query(caller: Caller, instagram
     assert caller.http.get("/v27.0/me", params=params).status_code == 200
     data = params | {"media_type": "REELS", "upload_type": "resumable"}
     assert caller.http.post("/v27.0/me/media", data=data).status_code == 200
-    assert caller.http.get("/v27.0/me").json()["error"]["code"] == 190
+    error = caller.http.get("/v27.0/me").json()["error"]
+    assert (error["code"], error["message"]) == (104, "An access token is required to request this resource.")
 
 
 def test_usage_headers_follow_the_real_counters(caller: Caller, instagram_sandbox: SandboxHandle) -> None:

@@ -137,7 +137,7 @@ def test_the_colours_of_a_picture_are_converted(client: Caller, tmp_path: Path) 
     source = tmp_path / "cmyk.jpg"
     Image.new("CMYK", (400, 400), (0, 200, 200, 0)).save(source)
     assert published(client, source.read_bytes(), tmp_path) == (400, 400, "yuvj420p")
-    red, green, _ = Image.open(tmp_path / "shown.jpg").getpixel((200, 200))
+    red, green, _ = Image.open(tmp_path / "shown.jpg").tobytes()[:3]
     assert red > 200 > 100 > green
 
 

@@ -88,6 +88,13 @@ def test_one_bad_name_fails_the_whole_request(client: Caller, reel: str, bad: st
     assert client.get(f"{reel}/insights", metric=f"views,{bad}").json()["error"]["code"] == 100
 
 
+def test_the_name_that_is_wrong_is_named_by_its_place(client: Caller, reel: str) -> None:
+    media = client.get(f"{reel}/insights", metric="views,reach,nonsense").json()["error"]["message"]
+    account = client.get("me/insights", metric="reach,views,nonsense", period="day").json()["error"]["message"]
+    assert media.startswith("(#100) metric[2] must be one of the following values: ")
+    assert account.startswith("(#100) metric[2] must be one of the following values: ")
+
+
 def test_retired_names_return_nothing_when_the_switch_says_so(client: Caller, reel: str) -> None:
     client.sandbox.switch(retired_metrics="empty")
     client.sandbox.advance(3600)

@@ -27,7 +27,8 @@ def test_a_carousel_of_a_video_and_an_image_is_published(
     caller.sandbox.advance(5)
     media_id = caller.publish(whole).json()["id"]
     assert caller.get(media_id, fields="media_type").json()["media_type"] == "CAROUSEL_ALBUM"
-    assert caller.publish(video).json()["error"]["code"] == 9007
+    error = caller.publish(video).json()["error"]
+    assert (error["code"], "is an item of a carousel" in error["message"]) == (100, True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,8 @@ def test_a_carousel_with_a_failed_child_fails(
     whole = caller.create(media_type="CAROUSEL", children=f"{image},{video}").json()["id"]
     caller.sandbox.advance(5)
     assert caller.status(whole)["status"] == f"Error: Media upload has failed with error code {subcode}"
-    assert caller.publish(whole).json()["error"]["code"] == 9007
+    error = caller.publish(whole).json()["error"]
+    assert (error["error_subcode"], "wait" in error["error_user_msg"]) == (subcode, False)
     assert caller.sandbox.posts == []
     assert video in caller.sandbox.containers[2].reason
 

@@ -77,7 +77,7 @@ def test_the_token_is_taken_from_either_scheme_or_a_parameter(client: Caller) ->
         headers = {"Authorization": f"{scheme} {client.token}"}
         assert bare.get("/v27.0/me", headers=headers).status_code == 200
     assert bare.get("/v27.0/me", params={"access_token": client.token}).status_code == 200
-    assert bare.get("/v27.0/me").json()["error"]["code"] == 190
+    assert bare.get("/v27.0/me").json()["error"]["code"] == 104
 
 
 def test_the_limit_takes_what_metas_sample_sends(client: Caller, clip: Path) -> None:
