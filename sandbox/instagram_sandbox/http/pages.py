@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +121,7 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
         "actions": ACTIONS,
         "faults": sandbox.faults,
         "switches": _switches(sandbox),
-        "entries": sandbox.journal.entries[: -JOURNAL_ROWS - 1 : -1],
+        "entries": list(islice(reversed(sandbox.journal.entries), JOURNAL_ROWS)),
         "now": sandbox.now,
         "ago": _ago,
     }

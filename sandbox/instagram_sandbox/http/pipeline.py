@@ -167,7 +167,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
-    sandbox.keep_entry(entry)
+    sandbox.journal.keep(entry)
     if response is None:
         return Response()  # nobody reads it
     _add_usage(call, response)

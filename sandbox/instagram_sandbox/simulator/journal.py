@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -10,7 +12,11 @@ from pydantic import Field
 from instagram_sandbox.simulator.state import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from instagram_sandbox.simulator.store import Store
+
+MOST_IN_MEMORY: Final = 10_000
 
 Operation = Literal[
     "create",
@@ -78,11 +84,27 @@ class Entry(Record):
 
 
 class Journal:
-    """The calls in the order in which they came."""
+    """The calls in the order in which they came: the last ones in memory, all of them in the store.
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self.entries = entries
-        self._next = max((entry.number for entry in entries), default=0) + 1
+    Without a state folder, only the last ones are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.entries: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
+        self._next = 1
+
+    def restore(self) -> Iterator[Entry]:
+        """Read the calls that the previous process received, and yield each."""
+        for _, entry in self._store.each("journal", Entry):
+            self.entries.append(entry)
+            self._next = entry.number + 1
+            yield entry
+
+    def keep(self, entry: Entry) -> None:
+        """Store a call, or a change of one."""
+        self._store.put("journal", _key(entry.number), entry)
+        self._store.commit()
 
     def open(self, **facts: Any) -> Entry:
         """Record a call that has just arrived."""
@@ -107,9 +129,11 @@ class Journal:
         :param after: Only calls with a higher number.
         :param warned: Only calls with a warning.
         """
+        first = self.entries[0].number if self.entries else self._next
+        older = self._store.each("journal", Entry, before=_key(first)) if after + 1 < first else ()
         return [
             entry
-            for entry in self.entries
+            for entry in chain((entry for _, entry in older), self.entries)
             if entry.number > after
             and (entry.warnings or not warned)
             and (operation is None or entry.operation == operation)
@@ -121,6 +145,10 @@ class Journal:
         """Delete all calls."""
         self.entries.clear()
         self._next = 1
+
+
+def _key(number: int) -> str:
+    return f"{number:012d}"
 
 
 def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from instagram_sandbox.options import (
 )
 from instagram_sandbox.simulator.faults import PlannedFaults
 from instagram_sandbox.simulator.inspections import Inspections
-from instagram_sandbox.simulator.journal import Entry, Journal
+from instagram_sandbox.simulator.journal import Journal
 from instagram_sandbox.simulator.processing import Processor
 from instagram_sandbox.simulator.state import Account, Container, Record
 from instagram_sandbox.simulator.store import Store
@@ -80,8 +80,8 @@ class Sandbox:
         if offset := store.load("clock", _Offset).get(""):
             clock.advance(offset.seconds)
         world = World(clock, store.load("switches", Switches).get("", settings.switches), store)
-        journal = Journal(list(store.load("journal", Entry).values()))
-        for entry in journal.entries:
+        journal = Journal(store)
+        for entry in journal.restore():
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
@@ -101,13 +101,8 @@ class Sandbox:
         for entry in reversed(self.journal.entries):
             if entry.container_id == container.id and entry.operation in {"create", "upload"}:
                 entry.warnings.append(what)
-                self.keep_entry(entry)
+                self.journal.keep(entry)
                 return
-
-    def keep_entry(self, entry: Entry) -> None:
-        """Store a call, or a change of one."""
-        self.store.put("journal", f"{entry.number:012d}", entry)
-        self.store.commit()
 
     @property
     def now(self) -> float:

@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 M = TypeVar("M", bound=BaseModel)
 
 
 class Store:
-    """Records by kind and key in one SQLite file.
+    """Records by kind and key in one SQLite file. Without a file, nothing is kept.
 
     Committed records survive the death of the process. They are not synced to disk, because a sandbox need not
     survive a loss of power.
 
-    :param path: The database file; None keeps everything in memory.
+    :param path: The database file, or None.
     :raises sqlite3.OperationalError: Another process uses the file.
     """
 
     def __init__(self, path: Path | None) -> None:
+        self._database: sqlite3.Connection | None = None
+        if path is None:
+            return
         # One thread uses the database, but not always the one that opened it: a simulation runs the server in a thread.
-        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        self._database = sqlite3.connect(path, check_same_thread=False)
         # One process at a time: two processes with one folder would not see each other's changes.
         self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode=WAL")
@@ -37,30 +41,45 @@ class Store:
 
     def put(self, kind: str, key: str, record: BaseModel) -> None:
         """Store a record in place of the previous one with this key. :meth:`commit` makes it durable."""
-        self._database.execute(
-            "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-            (kind, key, record.model_dump_json()),
-        )
+        if self._database is not None:
+            self._database.execute(
+                "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+                (kind, key, record.model_dump_json()),
+            )
 
     def delete(self, kind: str, key: str) -> None:
         """Delete a record. :meth:`commit` makes it durable."""
-        self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
+        if self._database is not None:
+            self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
 
     def load(self, kind: str, model: type[M]) -> dict[str, M]:
         """Return all records of a kind by their keys, in the order of the keys."""
-        rows = self._database.execute("SELECT key, body FROM record WHERE kind = ? ORDER BY key", (kind,))
-        return {key: model.model_validate_json(body) for key, body in rows}
+        return dict(self.each(kind, model))
+
+    def each(self, kind: str, model: type[M], before: str = "\x7f") -> Iterator[tuple[str, M]]:
+        """Yield the records of a kind with their keys, in the order of the keys.
+
+        :param before: Only those with a smaller key.
+        """
+        if self._database is None:
+            return
+        what = "SELECT key, body FROM record WHERE kind = ? AND key < ? ORDER BY key"
+        for key, body in self._database.execute(what, (kind, before)):
+            yield key, model.model_validate_json(body)
 
     def commit(self) -> None:
         """Make all changes since the last commit durable."""
-        self._database.commit()
+        if self._database is not None:
+            self._database.commit()
 
     def clear(self) -> None:
         """Delete everything."""
-        self._database.execute("DELETE FROM record")
-        self._database.commit()
+        if self._database is not None:
+            self._database.execute("DELETE FROM record")
+            self._database.commit()
 
     def close(self) -> None:
         """Close the database file."""
-        self._database.commit()
-        self._database.close()
+        if self._database is not None:
+            self._database.commit()
+            self._database.close()
