@@ -26,7 +26,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph.fields import read_object
-from airflow_provider_instagram.graph.redaction import redact
+from airflow_provider_instagram.graph.redaction import redact, without_queries
 from airflow_provider_instagram.graph.scopes import FEATURES
 from airflow_provider_instagram.graph.usage import Usage
 
@@ -325,7 +325,7 @@ def _integer(value: object) -> int | None:
 
 
 def _text_of(value: object) -> str:
-    return redact(value).strip() if isinstance(value, str) else ""
+    return without_queries(redact(value)).strip() if isinstance(value, str) else ""
 
 
 def _quoted(meta_message: str) -> str:

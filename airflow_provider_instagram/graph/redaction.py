@@ -14,6 +14,8 @@ _PARAMETER: Final = re.compile(
 _HEADER: Final = re.compile(r"\b(Bearer|OAuth)\s+[A-Za-z0-9._~+/=|-]{20,}")
 #: Tokens of Instagram Login start with IG, those of Facebook Login with EA.
 _TOKEN: Final = re.compile(r"\b(?:IG|EA)[A-Za-z0-9_-]{16,}")
+#: Meta repeats the link that it could not fetch. A signature in its query lets anybody read the file.
+_QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]+\?)[^\s\"'<>]+", re.IGNORECASE)
 _LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
@@ -25,6 +27,11 @@ def redact(text: str) -> str:
     text = _PARAMETER.sub(r"\1\2***", text)
     text = _HEADER.sub(r"\1 ***", text)
     return _TOKEN.sub("***", text)
+
+
+def without_queries(text: str) -> str:
+    """Return a text with ``***`` in place of the query of each link, for what Meta says of a link."""
+    return _QUERY.sub(r"\1***", text)
 
 
 def _redact_record(record: logging.LogRecord) -> bool:

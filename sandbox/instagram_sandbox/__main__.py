@@ -22,6 +22,7 @@ from instagram_sandbox.options import (
     add_arguments,
 )
 from instagram_sandbox.simulator.addresses import is_loopback
+from instagram_sandbox.simulator.media import has_ffmpeg
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.state import Account, Processing
 from instagram_sandbox.simulator.switches import mode_switches
@@ -58,6 +59,10 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
     if not is_loopback(str(sock.getsockname()[0])):
         who = f"Warning: the sandbox listens on {args.host}, so everybody who can reach it can read and control it."
         print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)
+
+    if not has_ffmpeg():
+        what = "codecs, frame rate, bit rate and sound of videos are not checked, and pictures are not scaled"
+        print(f"Warning: ffmpeg and ffprobe are not on the path: {what}. Install ffmpeg.", file=sys.stderr)
 
     def ready() -> None:
         print(f"Instagram sandbox on {address.url}", flush=True)

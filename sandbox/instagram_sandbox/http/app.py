@@ -131,7 +131,19 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
 
     @app.get("/_static/{name}", response_model=None)
     async def static(name: str) -> Response:
-        return pages.static_file(name)
+        return pages.static_file("templates", name)
+
+    @app.api_route("/samples/{name}", methods=["GET", "HEAD"], response_model=None)
+    async def sample(name: str) -> Response:
+        return pages.static_file("samples", name)
+
+    @app.get("/redirects/{name}", response_model=None)
+    async def redirect(name: str) -> Response:
+        return pages.static_file("redirects", name)
+
+    @app.get("/robots.txt", response_model=None)
+    async def robots() -> Response:
+        return Response(status_code=404)
 
     @app.api_route("/media/{name}", methods=["GET", "HEAD"], response_model=None)
     async def media(name: str) -> Response:

@@ -32,8 +32,9 @@ def only_ours(allowed_hosts: tuple[str, ...], *, may_be_linked: bool = False) ->
         ):
             raise HTTPException(
                 403,
-                f"The sandbox does not accept the host name {named[:200]!r}. If the name is yours, start the sandbox "
-                "with --allow-host and that name.",
+                f"The sandbox does not accept the host name {named[:200]!r}, because a page of another site could make "
+                "its own name lead here. If the name is yours, such as that of a Compose service, start the sandbox "
+                f"with: --allow-host {here.host[:200] if here else 'NAME'}",
             )
         callers = headers.getlist("origin")
         if not may_be_linked:

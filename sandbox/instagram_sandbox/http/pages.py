@@ -96,12 +96,22 @@ def page(
     return HTMLResponse(html, status, headers=_SECURITY | {"Content-Security-Policy": policy})
 
 
-def static_file(name: str) -> Response:
-    """Return the style sheet, the script or the icon of the pages."""
-    kinds = {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"}
-    if name not in kinds:
+FILES: Final[dict[str, dict[str, str]]] = {
+    "templates": {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"},
+    "samples": {"reel.mp4": "video/mp4", "picture.jpg": "image/jpeg"},
+    "redirects": dict.fromkeys(
+        ("redirect.cjs", "sandbox_redirect.py", "sandbox_redirect.php", "sandbox_redirect.go"), "text/plain"
+    ),
+}
+"""What the sandbox serves beside pages and media, by its folder: parts of the pages, samples, redirect helpers."""
+
+
+def static_file(folder: str, name: str) -> Response:
+    """Return a file of the sandbox itself, in ranges if the client asks for them."""
+    kind = FILES[folder].get(name)
+    if kind is None:
         return Response(status_code=404)
-    return FileResponse(_FOLDER / name, media_type=kinds[name], headers={"Cache-Control": "no-cache"})
+    return FileResponse(_FOLDER.parent / folder / name, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def profile(sandbox: Sandbox, request: Request, username: str | None) -> Response:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sandbox.tests.integration.conftest import WebServer
 
 SOURCES = Path(__file__).parents[1] / "clients"
+REDIRECTS = Path(__file__).parents[2] / "instagram_sandbox/http/redirects"
 INSTALLED = Path(__file__).parents[3] / ".tools/sandbox-clients"
 
 pytestmark = pytest.mark.registry
@@ -54,7 +55,7 @@ def run(node_modules: Path, documented: SandboxHandle, picture: WebServer, web: 
             "PICTURE": picture.url,
             "VIDEO": web.url,
         }
-        command = ["node", "--require", str(SOURCES / "redirect.cjs"), str(SOURCES / script)]
+        command = ["node", "--require", str(REDIRECTS / "redirect.cjs"), str(SOURCES / script)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr[-4000:]
         return json.loads(done.stdout.splitlines()[-1])

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
+from airflow_provider_instagram.graph.redaction import redact, redact_http_logs, without_queries
 
 if TYPE_CHECKING:
     from tests.unit.graph.conftest import WebServer
@@ -45,6 +45,16 @@ def test_secrets_of_every_form_are_taken_out(text: str, expected: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_the_query_of_a_link_is_not_repeated() -> None:
+    """As where Meta names the link that it could not fetch."""
+    text = (
+        "could not be fetched from this uri: https://media.example/a.jpg?Signature=x&Expires=1. Try again: http://x/y"
+    )
+    assert without_queries(text) == (
+        "could not be fetched from this uri: https://media.example/a.jpg?*** Try again: http://x/y"
+    )
 
 
 def test_the_filters_are_attached_once() -> None:

@@ -1,9 +1,10 @@
-// Sends what a client sends to Meta's hosts to the sandbox instead. Nothing else of the client is changed.
+// Leads a client with constant hosts to the sandbox: node --require ./redirect.cjs client.js
+// Calls of fetch, https and what uses them to Meta's hosts go to SANDBOX_URL. Nothing else of the client changes.
 "use strict";
 const http = require("node:http");
 const https = require("node:https");
 
-const sandbox = new URL(process.env.SANDBOX_URL);
+const sandbox = new URL(process.env.SANDBOX_URL ?? "http://127.0.0.1:8077");
 const isMeta = (host) => /(^|\.)(facebook|instagram)\.com$/.test(host);
 
 const realFetch = globalThis.fetch;

@@ -1,0 +1,184 @@
+"""The first hour: the samples, the curl commands of the README, and what ``docs/testing/recipes.md`` says is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from instagram_sandbox.http.pages import FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "sandbox/README.md").read_text()
+RECIPES = (ROOT / "docs/testing/recipes.md").read_text()
+DOCKERFILE = (ROOT / "deploy/sandbox.Dockerfile").read_text()
+ADDRESS = "http://127.0.0.1:8077"
+#: The command that the recipes call is beside this Python.
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def recipe(title: str) -> Any:
+    """Return the YAML of a recipe."""
+    return yaml.safe_load(re.search(rf"^## {title}$.*?```yaml\n(.*?)```", RECIPES, re.DOTALL | re.MULTILINE)[1])  # type: ignore[index]
+
+
+@pytest.fixture
+def port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return str(free.getsockname()[1])
+
+
+def shell(script: str, folder: Path) -> str:
+    """Run a script as a runner does, and end what it has left running."""
+    command = ["bash", "-c", f"set -e\ntrap 'jobs -p | xargs -r kill' EXIT\n{script}"]
+    environment = os.environ | {"PATH": PATH}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def image(port: str, *arguments: str) -> Iterator[None]:
+    """Run the entry point of the image on another port."""
+    entry = re.search(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.MULTILINE)
+    assert entry is not None
+    command = [port if word == "8077" else word for word in yaml.safe_load(entry[1])]
+    process = subprocess.Popen([*command, *arguments], env=os.environ | {"PATH": PATH}, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_the_commands_of_the_readme_end_in_permalinks(documented: SandboxHandle, tmp_path: Path) -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    said = shell("\n".join(blocks).replace(ADDRESS, documented.url), tmp_path)
+    links = re.findall(r'"permalink": ?"([^"]+)"', said.replace("\\/", "/"))
+    assert [httpx.get(link).status_code for link in links] == [200, 200]
+    assert [(post.caption, post.permalink) for post in documented.posts] == list(
+        zip(["Hello", "Both"], links, strict=True)
+    )
+    assert documented.warnings == []
+
+
+@pytest.mark.parametrize("name", ["reel.mp4", "picture.jpg"])
+def test_a_sample_is_served_in_ranges(documented: SandboxHandle, name: str) -> None:
+    answer = httpx.get(f"{documented.url}/samples/{name}", headers={"Range": "bytes=0-99"})
+    assert (answer.status_code, len(answer.content)) == (206, 100)
+    assert answer.headers["Content-Type"] == FILES["samples"][name]
+
+
+def test_it_warns_without_ffmpeg_and_says_what_is_not_checked(tmp_path: Path, port: str) -> None:
+    command = [sys.executable, "-m", "instagram_sandbox", "--port", port]
+    process = subprocess.Popen(
+        command, env=os.environ | {"PATH": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of videos" in said
+
+
+def test_the_compose_file_reaches_the_image_by_its_name(port: str) -> None:
+    services = recipe("Compose")["services"]
+    address = services["tests"]["command"][-1]
+    with image(port, *services["sandbox"]["command"]):
+        here = address.replace("sandbox:8077", f"127.0.0.1:{port}")
+        assert httpx.get(here, headers={"Host": "sandbox:8077"}).json() == {"ok": True}
+        refused = httpx.get(here, headers={"Host": "another:8077"})
+        assert (refused.status_code, "--allow-host another" in refused.text) == (403, True)
+
+
+def test_the_steps_of_github_actions_run(port: str, tmp_path: Path) -> None:
+    steps = [step["run"] for step in recipe("GitHub Actions")["jobs"]["tests"]["steps"] if "run" in step]
+    assert "17841400000000001"[-15:] in shell("\n".join(steps[1:]).replace("8077", port), tmp_path)
+
+
+def test_the_script_of_gitlab_runs(port: str, tmp_path: Path) -> None:
+    script = recipe("GitLab CI")["tests"]["script"]
+    assert "17841400000000001"[-15:] in shell("\n".join(script).replace("8077", port), tmp_path)
+
+
+CLIENTS = {
+    "JavaScript": (
+        "client.mjs",
+        "node",
+        """const answer = await fetch("https://graph.instagram.com/v27.0/me?fields=username&access_token=TOKEN");
+console.log(await answer.text());""",
+    ),
+    "Python": (
+        "client.py",
+        "python",
+        """import json, urllib.request
+import httpx, requests
+address = "https://graph.instagram.com/v27.0/me"
+params = {"fields": "username", "access_token": "TOKEN"}
+print(httpx.get(address, params=params).text)
+assert requests.get(address, params=params).json()["username"] == httpx.get(address, params=params).json()["username"]
+with urllib.request.urlopen(f"{address}?access_token=TOKEN") as answer:
+    assert json.load(answer)["id"]""",
+    ),
+    "PHP": (
+        "client.php",
+        "php",
+        """<?php
+$url = 'https://graph.instagram.com/v27.0/me?fields=username&access_token=TOKEN';
+echo file_get_contents(sandbox_url($url));""",
+    ),
+    "Go": (
+        "client.go",
+        "go",
+        """package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+)
+
+func main() {
+	answer, err := http.Get("https://graph.instagram.com/v27.0/me?fields=username&access_token=TOKEN")
+	if err != nil {
+		panic(err)
+	}
+	body, _ := io.ReadAll(answer.Body)
+	fmt.Println(string(body))
+}""",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", CLIENTS)
+def test_a_client_with_constant_hosts_is_led_here(documented: SandboxHandle, tmp_path: Path, language: str) -> None:
+    """What is not installed is not run: its helper is served all the same."""
+    name, program, source = CLIENTS[language]
+    (tmp_path / name).write_text(source.replace("TOKEN", documented.token))
+    commands = re.search(rf"^{language},? for .*?```bash\n(.*?)```", RECIPES, re.DOTALL | re.MULTILINE)
+    assert commands is not None
+    lines = commands[1].replace(ADDRESS, documented.url).splitlines()
+    shell("\n".join(lines if shutil.which(program, path=PATH) else lines[:1]), tmp_path)
+    (helper,) = set(FILES["redirects"]) & {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / helper).read_text() == (ROOT / "sandbox/instagram_sandbox/http/redirects" / helper).read_text()
+    if shutil.which(program, path=PATH):
+        assert [entry.outcome for entry in documented.journal("account")][-1] == "ok"
