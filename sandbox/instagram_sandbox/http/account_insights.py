@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from instagram_sandbox.http import metrics
 from instagram_sandbox.http.listing import moment
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import breakdowns, insights
+from instagram_sandbox.simulator import audience, breakdowns, insights
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import LATEST, graph_time
 from instagram_sandbox.simulator.errors import GraphError
@@ -103,4 +103,6 @@ def _on_day(call: Call, account: Account, metric: str, day: int) -> int | dict[s
     if metric != ONLINE:
         return insights.of_account(call.world, account, metric, day)
     hours = range(24)
+    if audience.is_on(call.world):
+        return {str(hour): audience.online_followers(call.world, account, hour) for hour in hours}
     return {str(hour): insights.of_account(call.world, account, "reach", day * 24 + hour) // 4 for hour in hours}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from instagram_sandbox.simulator import audience
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.state import Comment
 
@@ -87,8 +88,22 @@ def delete(world: World, comment: Comment) -> None:
 
 def on_post(world: World, media_id: str) -> list[Comment]:
     """Return all comments on a post, with replies, oldest first, including those that the API does not show yet."""
+    _let_followers_speak(world, media_id)
     found = [comment for comment in world.comments.values() if comment.media_id == media_id]
     return sorted(found, key=lambda comment: (comment.created_at, comment.id))
+
+
+def _let_followers_speak(world: World, media_id: str) -> None:
+    """Add the comments that the followers have written since the last read, if the account has an audience."""
+    post = world.post(media_id)
+    if post is None or post.is_story or not post.is_comment_enabled or not audience.is_on(world):
+        return
+    due = audience.comments_due(world, post)
+    for username, text in due[post.heard :]:
+        add_foreign(world, post, text, username)
+    if len(due) > post.heard:
+        post.heard = len(due)
+        world.keep_post(post)
 
 
 def shown_on(world: World, media_id: str) -> list[Comment]:

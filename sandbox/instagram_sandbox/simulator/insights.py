@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from instagram_sandbox.simulator import comments
+from instagram_sandbox.simulator import audience, comments
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError
 
@@ -119,9 +119,11 @@ def value(world: World, post: Post, metric: str) -> int:
 def _views(world: World, post: Post) -> int:
     if "views" in post.metrics:
         return post.metrics["views"]
+    if audience.is_on(world):
+        return audience.views(world, post)
     age_s = max(0.0, world.clock.now() - post.published_at)
-    audience = world.accounts[post.user_id].audience * 2 * spread(world, post.id, "audience")
-    return int(audience * (1 - math.exp(-age_s / GROWTH_S)))
+    most = world.accounts[post.user_id].audience * 2 * spread(world, post.id, "audience")
+    return int(most * (1 - math.exp(-age_s / GROWTH_S)))
 
 
 def spread(world: World, *of: str) -> float:

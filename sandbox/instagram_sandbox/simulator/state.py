@@ -278,6 +278,7 @@ class Post(Record):
     children: list[str] = []
     collaborators: list[Collaborator] = []
     metrics: dict[str, Count] = {}  # insights that a test has fixed
+    heard: Count = 0  # how many comments its audience has written
     deleted: bool = False
 
     @property

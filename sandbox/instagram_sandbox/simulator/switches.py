@@ -46,6 +46,7 @@ class Switches(Record):
     carousel_max: int = Field(default=10, ge=2, le=20)
     story_by_creator: Literal["refuse", "accept"] = "refuse"
     insights_seed: int = 1
+    audience_seed: int | None = None
     insights_after_s: float = Field(default=60.0, ge=0, le=172_800)
     retired_metrics: Literal["error", "empty"] = "error"
 
