@@ -164,12 +164,9 @@ class Day:
     def _create(self, account: Account, key: str, processing_s: float) -> str:
         self.sandbox.process_next(after_s=processing_s, outcome="finished")
         with self._client(account) as client:
-            creator = ContainerCreator(client, account.ledger, account.user_id)
-            return creator.get_or_create(
-                key,
-                MediaSource(key, link="https://example.com/a.mp4"),
-                Post(video="https://example.com/a.mp4", caption=key),
-            )
+            link = "https://example.com/a.mp4"
+            creator = ContainerCreator(client, account.ledger, account.user_id, key, Post(video=link, caption=key))
+            return creator.get_or_create(MediaSource(key, link=link))
 
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:
         owner = Owner("day", key, "publish", -1)

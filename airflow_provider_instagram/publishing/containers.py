@@ -1,11 +1,14 @@
-"""The container of a post: created once, resumed after an interruption, replaced only if a new one can help."""
+"""The containers of a post: created once, resumed after an interruption, replaced only if a new one can help."""
 
 from __future__ import annotations
 
+import contextvars
+import hashlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
@@ -22,17 +25,18 @@ from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.posts.fields import canonical
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
-    from airflow_provider_instagram.posts.kinds import ItemKind
     from airflow_provider_instagram.posts.post import Post
     from airflow_provider_instagram.publishing.sources import MediaSource
 
@@ -44,6 +48,8 @@ MOST_CONTAINERS = 3
 MOST_DOUBTFUL_FETCHES = 8
 # A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
+#: How many videos of a carousel are uploaded at the same time.
+UPLOADS_AT_ONCE: Final = 3
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,37 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class PreparedCarousel:
+    """A carousel whose items all have a container, and that has no parent yet.
+
+    :param content: The digest of its items and options.
+    :param child_ids: The containers of its items, in their order.
+    :param pictures: Those that are pictures, and may still be processed.
+    :param videos: Those that are videos, and may still be processed.
+    """
+
+    content: str
+    child_ids: list[str]
+    pictures: list[str]
+    videos: list[str]
+
+
+@dataclass(frozen=True)
 class ContainerCreator:
-    """Creates the containers of one account.
+    """Creates the containers of one post, for which the ledger has no finished post.
+
+    A carousel:
+
+    1. For each item, find its container in the ledger, or create one and record it. One after the other, so that a
+       process that dies leaves at most one container that no record names.
+    2. Upload what is missing of the videos, several at the same time.
+    3. The caller waits until all items are processed.
+    4. Create the parent, and record it.
+
+    If the process dies at any step, the next try finds the recorded containers, and continues their uploads.
 
     :param client: An open client of the account.
-    :param ledger: The account's ledger.
-    :param ig_user_id: The account's Instagram user id.
+    :param publish_at: When the post will be published. A container that expires earlier is not reused.
     :param round: The round of the task. The containers that failed in it are counted.
     :param try_number: Which try of the task this is in its round, from 1.
     """
@@ -74,38 +105,85 @@ class ContainerCreator:
     client: GraphClient
     ledger: Ledger
     ig_user_id: str
+    post_key: str
+    post: Post
+    publish_at: datetime | None = None
     round: str = ""
     try_number: int = 1
 
-    def get_or_create(self, post_key: str, source: MediaSource, post: Post, publish_at: datetime | None = None) -> str:
-        """Return the container of a post of one video or picture, and send the video if Instagram does not have it yet.
+    def get_or_create(self, source: MediaSource) -> str:
+        """Return the container of one video or picture, and send the video if Instagram does not have it yet.
 
-        :param post_key: The key of the post. The ledger has no finished post for it.
-        :param source: The video or picture.
-        :param publish_at: When the post will be published. A container that expires earlier is not reused.
-        :return: The container's id.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
-        if (kept := self.kept_for_open_intent(post_key)) is not None:
+        if (kept := self._kept_for_open_intent()) is not None:
             return kept
-        content = source.fingerprint(f"{source.kind} {canonical(post.parameters())}")
-        records = reusable(self.ledger.containers(post_key), content, publish_at)
-        if records and (status := self.status_if_usable(records, is_same=source.is_read)) is not None:
-            record, rest = records[-1], unfinished_upload(records[-1], status, source)
-        else:
-            draft = draft_record(post_key, content, post, source.kind)
-            record = self.create(draft, source, post.parameters())
-            rest = unfinished_upload(record, None, source)
-        if rest is not None:
-            self.upload(rest)
+        parameters = self.post.parameters()
+        content = source.fingerprint(f"{source.kind} {canonical(parameters)}")
+        reused = self._reusable(self.ledger.containers(self.post_key), content, is_same=source.is_read)
+        record, status = reused or (self._create(self._draft(content, source.kind), source, parameters), None)
+        if (rest := _unfinished_upload(record, status, source)) is not None:
+            self._upload(rest)
         return record.container_id
 
-    def kept_for_open_intent(self, post_key: str) -> str | None:
+    def prepare(self, sources: Sequence[MediaSource]) -> str | PreparedCarousel:
+        """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2.
+
+        :param sources: The media of its items, in their order.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        items = list(zip(self.post.carousel, sources, strict=True))
+        contents = [source.fingerprint(canonical(item.parameters())) for item, source in items]
+        content = hashlib.sha256("\n".join([canonical(self.post.parameters()), *contents]).encode()).hexdigest()
+        if (parent := self._existing_parent(content)) is not None:
+            return parent
+        known = self.ledger.children(self.post_key)
+        child_ids: list[str] = []
+        uploads: list[Upload] = []
+        unread: dict[ItemKind, list[str]] = {ItemKind.PICTURE: [], ItemKind.VIDEO: []}
+        for place, (item, source) in enumerate(items):
+            kind, own = PostKind.CAROUSEL, [record for record in known if record.item == place]
+            draft = ContainerRecord("", self.post_key, "", contents[place], kind=kind, shows=source.kind, item=place)
+            reused = self._reusable(own, contents[place], is_same=source.is_read)
+            record, status = reused or (self._create(draft, source, item.parameters()), None)
+            child_ids.append(record.container_id)
+            if status is None or not status.is_terminal:
+                unread[source.kind].append(record.container_id)
+            if (rest := _unfinished_upload(record, status, source)) is not None:
+                uploads.append(rest)
+        self._upload_all(uploads)
+        return PreparedCarousel(content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO])
+
+    def get_or_create_parent(self, content: str, child_ids: list[str]) -> str:
+        """Return the parent of a carousel whose items are all processed: step 4.
+
+        :param content: The digest of its items and options.
+        :param child_ids: The containers of its items, in their order.
+        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
+        """
+        if (parent := self._existing_parent(content)) is not None:
+            return parent
+        parameters = {**self.post.parameters(), "children": child_ids}
+        try:
+            return self._create(self._draft(content, None), None, parameters).container_id
+        except MediaRejectedError as error:
+            if cause_of(error) is Cause.INVALID_CHILDREN:
+                self.ledger.discard_children(self.post_key)
+                error.hint = "Clear this task to create new containers for the items."
+            raise
+
+    def _existing_parent(self, content: str) -> str | None:
+        if (kept := self._kept_for_open_intent()) is not None:
+            return kept
+        reused = self._reusable(self.ledger.containers(self.post_key), content)
+        return reused and reused[0].container_id
+
+    def _kept_for_open_intent(self) -> str | None:
         """Return the container of an open intent that may be published already, or None if there is none.
 
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
-        for intent in self.ledger.open_intents(post_key):
+        for intent in self.ledger.open_intents(self.post_key):
             if self._may_be_published(intent):
                 log.info("Keeping container %s, because it may be published already", intent.container_id)
                 return intent.container_id
@@ -127,7 +205,20 @@ class ContainerCreator:
             finding = f"reports: {status.summary()}"
         raise undecided(self.ledger, intent, finding)
 
-    def status_if_usable(self, records: list[ContainerRecord], *, is_same: bool = True) -> ContainerStatus | None:
+    def _reusable(
+        self, records: list[ContainerRecord], content: str, *, is_same: bool = True
+    ) -> tuple[ContainerRecord, ContainerStatus] | None:
+        """Return the latest container with a content, and its status, or None if a new one is to be created.
+
+        :param is_same: Whether the media are known to be the same, not only their names.
+        :raises InstagramError: If the container failed, and no new one can help.
+        """
+        at = self.publish_at
+        same = [one for one in records if one.content == content and (at is None or one.lives_until(at))]
+        status = self._status_if_usable(same, is_same=is_same) if same else None
+        return None if status is None else (same[-1], status)
+
+    def _status_if_usable(self, records: list[ContainerRecord], *, is_same: bool) -> ContainerStatus | None:
         """Return the status of the latest container, or None if a new one should replace it.
 
         :param records: The containers that were created from the same media with the same options, oldest first.
@@ -163,7 +254,14 @@ class ContainerCreator:
         log.warning("%s Creating a new container instead.", failure.message)
         return None
 
-    def create(self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]) -> ContainerRecord:
+    def _draft(self, content: str, shows: ItemKind | None) -> ContainerRecord:
+        """Return the record of the post's container before it is created."""
+        caption = digest(self.post.caption)
+        return ContainerRecord("", self.post_key, "", content, caption, kind=self.post.kind, shows=shows)
+
+    def _create(
+        self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]
+    ) -> ContainerRecord:
         """Create a container, and record it.
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
@@ -198,7 +296,17 @@ class ContainerCreator:
             )
         return record
 
-    def upload(self, rest: Upload) -> None:
+    def _upload_all(self, uploads: list[Upload]) -> None:
+        """Send what is missing of the videos, and raise the first error once all uploads have ended."""
+        if len(uploads) == 1:
+            self._upload(uploads[0])
+            return
+        with ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool:
+            sent = [pool.submit(contextvars.copy_context().run, self._upload, one) for one in uploads]
+        for one in sent:
+            one.result()
+
+    def _upload(self, rest: Upload) -> None:
         """Send the rest of a video to its container."""
         path, offset, throttle = rest.path, rest.offset, Throttle()
 
@@ -213,21 +321,7 @@ class ContainerCreator:
         log.info("Uploaded %s", path.name)
 
 
-def draft_record(post_key: str, content: str, post: Post, shows: ItemKind | None) -> ContainerRecord:
-    """Return the record of a post's container before it is created."""
-    return ContainerRecord("", post_key, "", content, digest(post.caption), kind=post.kind, shows=shows)
-
-
-def reusable(records: list[ContainerRecord], content: str, publish_at: datetime | None) -> list[ContainerRecord]:
-    """Return the containers that have a content, and that do not expire before the post is published."""
-    return [
-        record
-        for record in records
-        if record.content == content and (publish_at is None or record.lives_until(publish_at))
-    ]
-
-
-def unfinished_upload(record: ContainerRecord, status: ContainerStatus | None, source: MediaSource) -> Upload | None:
+def _unfinished_upload(record: ContainerRecord, status: ContainerStatus | None, source: MediaSource) -> Upload | None:
     """Return what of a video is still to be sent, or None if Instagram has it or fetches it.
 
     :param record: The container.

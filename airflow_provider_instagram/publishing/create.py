@@ -20,7 +20,6 @@ from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_proc
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.fetches import pause_before_retry, raise_if_not_fetched
 from airflow_provider_instagram.publishing.sources import open_sources
@@ -118,10 +117,8 @@ class Create:
             raise failure
         if order is None or known is None:
             return ids[0]
-        with self._creator() as creator:
-            parent = CarouselCreator(creator).get_or_create_parent(
-                self.post_key, **known, post=order.post, publish_at=order.publish_at
-            )
+        with self._creator(order) as creator:
+            parent = creator.get_or_create_parent(**known)
         return self._finish(order, parent)
 
     def _replace(self, failure: InstagramError, container_ids: Sequence[str]) -> str | WaitForContainers:
@@ -158,57 +155,60 @@ class Create:
         """Send the media, with links instead of bytes if the account is not allowed to upload and there are links."""
         items, upload = order.post.items, order.post.upload
         try:
-            with open_sources(items, upload, order.checks) as sources, self._creator() as creator:
-                return self._container(creator, order, sources)
+            with open_sources(items, upload, order.checks) as sources, self._creator(order) as creator:
+                return self._container(creator, sources)
         except PermissionDeniedError as error:
             videos = [item.location for item in items if item.kind is ItemKind.VIDEO]
             is_sent = [location for location in videos if not locations.is_web(location)]
             if upload != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
                 raise
             log.warning("%s Sending Instagram a link instead.", error.message)
-        with open_sources(items, "url", order.checks) as sources, self._creator() as creator:
-            return self._container(creator, order, sources)
+        with open_sources(items, "url", order.checks) as sources, self._creator(order) as creator:
+            return self._container(creator, sources)
 
     @contextmanager
-    def _creator(self) -> Iterator[ContainerCreator]:
+    def _creator(self, order: Order) -> Iterator[ContainerCreator]:
         with self.account.get_conn() as client:
-            user_id, attempt = self.account.ig_user_id(client), self.attempt
-            yield ContainerCreator(client, self.ledger, user_id, attempt.round, attempt.number)
+            yield ContainerCreator(
+                client,
+                self.ledger,
+                self.account.ig_user_id(client),
+                self.post_key,
+                order.post,
+                order.publish_at,
+                self.attempt.round,
+                self.attempt.number,
+            )
 
-    def _container(
-        self, creator: ContainerCreator, order: Order, sources: list[MediaSource]
-    ) -> str | WaitForContainers:
+    def _container(self, creator: ContainerCreator, sources: list[MediaSource]) -> str | WaitForContainers:
         """Return the container of the post. A carousel gets one as soon as its items are processed."""
-        post = order.post
+        post = creator.post
         if post.kind is PostKind.STORY and not self.ledger.containers(self.post_key):
             self._check_account_type(creator.client)
         if post.carousel:
-            items = [CarouselItem(item, source) for item, source in zip(post.carousel, sources, strict=True)]
-            return self._carousel(CarouselCreator(creator), order, items)
+            return self._carousel(creator, sources)
         if (path := sources[0].video_file) is not None:
             self._check_cover(path, post)
-        return creator.get_or_create(self.post_key, sources[0], post, order.publish_at)
+        return creator.get_or_create(sources[0])
 
-    def _carousel(self, creator: CarouselCreator, order: Order, items: list[CarouselItem]) -> str | WaitForContainers:
+    def _carousel(self, creator: ContainerCreator, sources: list[MediaSource]) -> str | WaitForContainers:
         while True:
-            prepared = creator.prepare(self.post_key, items, order.post, order.publish_at)
+            prepared = creator.prepare(sources)
             if isinstance(prepared, str):
                 return prepared
-            content, child_ids = prepared.content, prepared.child_ids
-            client = creator.containers.client
             try:
-                waiting = still_processing(client, prepared.pictures)
-                waiting += still_processing(client, prepared.videos, pauses_s=())
+                waiting = still_processing(creator.client, prepared.pictures)
+                waiting += still_processing(creator.client, prepared.videos, pauses_s=())
                 if waiting and not self.waits_here:
-                    known = {"content": content, "child_ids": child_ids}
+                    known = {"content": prepared.content, "child_ids": prepared.child_ids}
                     return WaitForContainers(waiting, self._age(waiting[0]), known)
                 for container_id in waiting:
-                    wait_until_ready(client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
+                    wait_until_ready(creator.client, container_id, PROCESSING_TIMEOUT, POLL_INTERVAL)
             except REPLACEABLE as failure:
                 raise_if_not_fetched(self.ledger, failure, [*prepared.pictures, *prepared.videos])
                 log.warning("%s", failure)  # the next pass replaces the container if a new one can help
                 continue
-            return creator.get_or_create_parent(self.post_key, content, child_ids, order.post, order.publish_at)
+            return creator.get_or_create_parent(prepared.content, prepared.child_ids)
 
     def _is_processing(self, record: ContainerRecord | None, container_id: str) -> bool:
         """Return whether to wait for a container, after a few seconds in this process if it is ready soon."""

@@ -12,7 +12,6 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
 from airflow_provider_instagram.posts.limits import checked_post, read_values
 from airflow_provider_instagram.posts.post import Post
-from airflow_provider_instagram.publishing.carousel import CarouselCreator, CarouselItem
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
@@ -44,8 +43,10 @@ class Account:
         self.client.sleep = self.wait
         self.waits: list[float] = []
         self.ledger = Ledger(self.store, "studio", self.now)
-        self.creator = ContainerCreator(client, self.ledger, sandbox.user_id)
         self.alive: set[Owner] = set()
+
+    def creator(self, key: str, post: Post, publish_at: datetime | None = None) -> ContainerCreator:
+        return ContainerCreator(self.client, self.ledger, self.sandbox.user_id, key, post, publish_at)
 
     def publisher(self, owner: Owner = OWNER, **options: Any) -> Publisher:
         options = {"sleep": self.wait, **options}
@@ -85,26 +86,24 @@ class Account:
         self.sandbox.advance(seconds)
 
     def container(self, video: Path, key: str = "post-1", caption: str = "a teaser") -> str:
-        container_id = self.creator.get_or_create(
-            key, MediaSource(str(video), video), Post(video=str(video), caption=caption)
-        )
+        creator = self.creator(key, Post(video=str(video), caption=caption))
+        container_id = creator.get_or_create(MediaSource(str(video), video))
         self.sandbox.settle()
         self.sandbox.advance(5)
         return container_id
 
     def carousel(self, items: Sequence[Any], key: str = "post-1", caption: str = "a teaser") -> str:
         """Create a carousel, and wait until its items and the whole are processed, as the operator does."""
-        creator = CarouselCreator(self.creator)
         values = read_values({"carousel": list(items), "caption": caption})
         post = checked_post({**values, "carousel": tuple(map(with_kind, values["carousel"]))})
+        creator = self.creator(key, post)
         with open_sources(post.items, "auto") as sources:
-            pairs = [CarouselItem(item, source) for item, source in zip(post.items, sources, strict=True)]
-            prepared = creator.prepare(key, pairs, post)
+            prepared = creator.prepare(sources)
         if isinstance(prepared, str):
             return prepared
         self.processed()
         assert not still_processing(self.client, [*prepared.pictures, *prepared.videos])
-        parent = creator.get_or_create_parent(key, prepared.content, prepared.child_ids, post)
+        parent = creator.get_or_create_parent(prepared.content, prepared.child_ids)
         self.processed()
         return parent
 
@@ -112,7 +111,7 @@ class Account:
         """Create a container of one video or picture, and wait until it is processed."""
         post = Post(**read_values({"video": video, "image": image, **options}))
         with open_sources(post.items, "auto") as (source,):
-            container_id = self.creator.get_or_create(key, source, post)
+            container_id = self.creator(key, post).get_or_create(source)
         self.processed()
         return container_id
 

@@ -132,8 +132,9 @@ class World:
                 self.create(ScheduledPost.model_validate(post), run)
 
     def create(self, post: ScheduledPost, run: str) -> None:
-        maker = ContainerCreator(self.accounts[post.account], self.ledger(post.account), self.users[post.account])
-        container = maker.get_or_create(post.key, MediaSource(str(post.video), path=self.video), post)
+        client, ledger, user_id = self.accounts[post.account], self.ledger(post.account), self.users[post.account]
+        creator = ContainerCreator(client, ledger, user_id, post.key, post)
+        container = creator.get_or_create(MediaSource(str(post.video), path=self.video))
         self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
 
     def publish(self, fact: tuple[ScheduledPost, str, str]) -> None:

@@ -389,7 +389,7 @@ def test_a_picture_that_is_still_processed_is_waited_for_before_it_is_published(
     account.sandbox.switch(processing={"after_s": 6})
     post = Post(image=gallery.link("one"))
     with open_sources(post.items, "auto") as (source,):
-        container_id = account.creator.get_or_create("post-1", source, post)
+        container_id = account.creator("post-1", post).get_or_create(source)
     account.sandbox.settle()
     account.sandbox.advance(2)  # from now on, the sandbox knows the id of the container
     account.publish("post-1", container_id)

@@ -417,9 +417,9 @@ def test_a_container_that_expires_before_its_post_is_due_is_not_used_again(
     old = account.container(portrait_video)
     account.sandbox.advance(timedelta(hours=23, minutes=50))
     video = MediaSource(str(portrait_video), portrait_video)
-    again = partial(account.creator.get_or_create, "post-1", video, Post(video=video.name, caption="a teaser"))
-    assert again() == old
-    assert again(account.now() + timedelta(minutes=55)) != old
+    again = partial(account.creator, "post-1", Post(video=video.name, caption="a teaser"))
+    assert again().get_or_create(video) == old
+    assert again(account.now() + timedelta(minutes=55)).get_or_create(video) != old
 
 
 def test_the_error_after_three_expired_containers_says_how_to_continue(account: Account, portrait_video: Path) -> None:
