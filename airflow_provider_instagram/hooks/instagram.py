@@ -94,9 +94,7 @@ class AccountSettings:
 class InstagramHook(BaseHook):
     """Interact with the Instagram account of a connection.
 
-    :param instagram_conn_id: The Airflow connection of the account.
     :param clock: Returns the time, in UTC.
-    :param sleep: Waits for a number of seconds.
     """
 
     conn_name_attr = "instagram_conn_id"

@@ -33,10 +33,8 @@ class InstagramTask(BaseOperator):
     A try that cannot even start, because Airflow's API server is down, uses up a retry, and no policy is asked. The
     retries therefore span an outage of 55 minutes: their delays are 1, 2, 4, 8 and then 10 minutes.
 
-    :param retries: The number of retries.
     :param retry_delay: The delay before the first retry, if the policy sets none.
     :param retry_exponential_backoff: The factor by which each further delay is longer.
-    :param max_retry_delay: The longest delay.
     :param retry_policy: Decides which failures of a running task are retried, and when.
     :param weight_rule: The rule of ``priority_weight``; see :mod:`~airflow_provider_instagram.operators.priority`.
     """
@@ -116,7 +114,6 @@ class AccountTask(InstagramTask):
 def constant_conn_id(conn_id: object) -> str:
     """Check that a connection id is known when the DAG is parsed.
 
-    :param conn_id: The value of ``instagram_conn_id``.
     :return: The id.
     :raises ValidationError: If the value is a template, an XCom, a mapped argument or empty.
     """

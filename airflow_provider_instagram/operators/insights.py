@@ -74,8 +74,6 @@ class InsightsOperator(InstagramBaseOperator):
     ) -> list[dict[str, Any]]:
         """Read the numbers of all posts, as far as the calls of this hour suffice, and wait for further calls.
 
-        :param context: The task's context.
-        :param event: The event that ended a wait.
         :param pending: The media that are still to be read, after a wait.
         :param rows: The rows of the media that were read before the wait.
         """
@@ -124,7 +122,6 @@ class InsightsOperator(InstagramBaseOperator):
 def read_metrics(given: Any) -> list[str] | None:
     """Read the names of metrics.
 
-    :param given: The value of the argument.
     :return: The names, or None for all.
     :raises ValidationError: If one is not a name.
     """
@@ -138,7 +135,6 @@ def read_metrics(given: Any) -> list[str] | None:
 def read_media_ids(given: Any) -> list[str] | None:
     """Read media ids, each of them once.
 
-    :param given: The value of the argument.
     :return: The ids, or None for the newest posts.
     :raises ValidationError: If one is not a media id.
     """

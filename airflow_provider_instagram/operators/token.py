@@ -62,8 +62,6 @@ def refresh_token(
 ) -> dict[str, Any]:
     """Refresh the token of a connection, and send an alert if the token expires soon.
 
-    :param conn_id: The connection.
-    :param context: The context of the task.
     :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook

@@ -43,10 +43,7 @@ class PostClaims:
     If the process dies before step 5, nothing was sent, and the next claim replaces this one. If it dies after step 5,
     its intent stays open until the next owner settles it.
 
-    :param ledger: The account's ledger.
-    :param owner: The task instance that publishes.
     :param is_alive: Returns whether another owner may still be at work.
-    :param sleep: Waits for a number of seconds.
     """
 
     ledger: Ledger
@@ -75,7 +72,6 @@ class PostClaims:
     def check_abandoned(self, intent: Intent) -> None:
         """Check that an open intent is this owner's, or that its owner is no longer at work: part of step 4.
 
-        :param intent: The open intent.
         :raises TransientError: If its owner may still send the request.
         """
         if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
@@ -84,8 +80,6 @@ class PostClaims:
     def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
         """Record the intent right before a request: steps 5 and 6.
 
-        :param container_id: The container that the request will publish.
-        :param claim: The claim of this owner.
         :raises TransientError: If another owner has claimed the post. The request must not be sent.
         """
         if (other := self._other_at_work(post_key)) is not None:

@@ -46,7 +46,6 @@ class Comment:
     """Writes a comment on a post: one ``comment_key``, one comment.
 
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
-    :param attempt: The running try of the task.
     """
 
     ledger: CommentLedger
@@ -83,9 +82,6 @@ def _is_of_dry_run(published: Any) -> bool:
 def recorded_comment(ledger: CommentLedger, comment_key: str, media_id: str) -> CommentRecord | None:
     """Return the comment that the ledger has for a key, or None.
 
-    :param ledger: The account's ledger of comments.
-    :param comment_key: The key of the comment.
-    :param media_id: The post.
     :raises ValidationError: If the comment of this key is on another post.
     """
     record = ledger.comment(comment_key)
@@ -106,11 +102,7 @@ def _checked(ledger: CommentLedger, record: CommentRecord, media_id: str) -> Com
 class CommentWriter:
     """Writes the comments of one owner.
 
-    :param client: An open client of the account.
-    :param ledger: The account's ledger of comments.
-    :param owner: The task instance that writes.
     :param is_alive: Returns whether another owner may still be at work.
-    :param sleep: Waits for a number of seconds.
     """
 
     client: GraphClient
@@ -132,9 +124,6 @@ class CommentWriter:
 
         If the process dies before step 5, nothing was sent. If it dies after step 5, the next try settles the intent.
 
-        :param comment_key: The key of the comment.
-        :param media_id: The post.
-        :param message: The text.
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         :raises TransientError: If another owner writes the comment.
         :raises InstagramError: If the comment is not live. The error contains the reason.
@@ -182,8 +171,6 @@ class CommentWriter:
     def _settle(self, intent: Intent, username: str | None, sent_by: datetime) -> CommentRecord | None:
         """Read the comments of a post until it is certain whether a request wrote one.
 
-        :param intent: The open intent.
-        :param username: The account's user name.
         :param sent_by: When its request was sent at the latest.
         :return: The comment, or None if it certainly does not exist.
         :raises OutcomeUnknownError: If several comments may be the one.

@@ -71,7 +71,6 @@ class Create:
 
     :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
         are sent, and only the parent of a carousel is to be created.
-    :param attempt: The running try of the task.
     :param waits_here: Whether to wait in this process, instead of returning what to wait for.
     :param may_still_be_fetched: Returns whether media that could not be fetched are of use after a pause.
     """

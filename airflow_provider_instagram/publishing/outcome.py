@@ -54,10 +54,6 @@ POST_VISIBLE_WITHIN = timedelta(seconds=90)
 class OutcomeReader:
     """Reads what a request to publish did. It sends no request to publish.
 
-    :param client: An open client of the account.
-    :param ledger: The account's ledger.
-    :param ig_user_id: The account's Instagram user id.
-    :param sleep: Waits for a number of seconds.
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
         listed.
     """
@@ -71,7 +67,6 @@ class OutcomeReader:
     def settle(self, intent: Intent, sent_by: datetime) -> PublishedPost | None:
         """Read the container of an intent until it is certain whether the request made a post.
 
-        :param intent: The open intent.
         :param sent_by: When its request was sent at the latest.
         :return: The post, or None if it certainly does not exist. Then the same container may be published.
         :raises ContainerExpiredError: If the container expired unpublished.
@@ -103,8 +98,6 @@ class OutcomeReader:
     def settle_failed_request(self, intent: Intent, error: InstagramError) -> PublishedPost | None:
         """Find out what a request did that ended with an error.
 
-        :param intent: The intent of the request.
-        :param error: The error.
         :return: The post, or None if it certainly does not exist.
         :raises OutcomeUnknownError: If the outcome cannot be determined.
         """
@@ -129,7 +122,6 @@ class OutcomeReader:
 
         A single match counts only once every post of that time is listed. Before, the match may be another post.
 
-        :param container_id: The published container.
         :param since: The earliest time of publication.
         :param until: The latest time of publication.
         :return: The post, without a media id if it cannot be told apart from others.
@@ -198,7 +190,6 @@ def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownErr
 def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
     """Read the permalink of a post that was recorded without one.
 
-    :param client: An open client of the post's account.
     :return: The post, without a permalink if it cannot be read.
     """
     if post.media_id is None or not post.lacks_permalink:

@@ -40,7 +40,6 @@ RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published
 class Publish:
     """Publishes a container at its time, unless the post exists.
 
-    :param attempt: The running try of the task.
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
     :param emit: Emits the event of a post that is live.

@@ -60,7 +60,6 @@ class UnpublishedPost:
 
     :param container_id: The container to publish. If an earlier request may still take effect, this is its container,
         so that there is one post in either case.
-    :param claim: The claim of this owner.
     """
 
     post_key: str
@@ -79,12 +78,7 @@ class Publisher:
 
     :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
 
-    :param client: An open client of the account.
-    :param ledger: The account's ledger.
-    :param ig_user_id: The account's Instagram user id.
-    :param owner: The task instance that publishes.
     :param is_alive: Returns whether another owner may still be at work.
-    :param sleep: Waits for a number of seconds.
     :param quotas: The account's own limits of posts per period, the longest period last.
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
         listed.

@@ -31,7 +31,6 @@ class MediaSource:
     :param name: The location that the user gave. May be a signed link, so it is shown without its query.
     :param path: The local file. The bytes of a video are sent; a picture is copied to where Instagram can fetch it.
     :param link: The link that Instagram fetches instead. May be presigned, so it is never shown.
-    :param kind: Whether it is a video or a picture.
     :param sha256: The digest of its content, if that was approved. The content has it.
     """
 

@@ -29,10 +29,8 @@ CONTENT = ("run", "version", "round", "answer")
 class Answer:
     """What a person answered.
 
-    :param approved: Whether the person approved the post.
     :param person: Their name; None if the answer is the default after the deadline.
     :param caption: The caption as they left it.
-    :param reason: Why they rejected the post.
     :param sha256: The digest of each file that they were asked about. None for one that Instagram fetches from the web.
     :param first_comment: The first comment that they were asked about.
     """
@@ -63,7 +61,6 @@ def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
 def sealed(answer: Answer, version: str, run: str, round_: int, sign: Sign) -> dict[str, Any]:
     """Return the record of an answer.
 
-    :param answer: The answer.
     :param version: The version of the post that the question was about.
     :param run: The run that asked, as ``dag_id/run_id``.
     :param round_: The number of the question. A Clear of the task begins another one.

@@ -107,11 +107,7 @@ class ApprovePost(PostStep, ApprovalOperator):
     ) -> dict[str, Any]:
         """Return the record of the answer if a person approved the post, and skip the post otherwise.
 
-        :param event: The answer, as Airflow stored it.
         :param version: The version of the post that the question was about.
-        :param caption: Its caption.
-        :param sha256: The digests of its files.
-        :param first_comment: Its first comment.
         """
         if "error" in event:
             self.process_trigger_event_error(event)

@@ -50,10 +50,7 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 
 
 class CalendarTask(BaseOperator):
-    """Base class of a calendar's tasks. Their retries outlast an outage of Airflow, unless the author sets others.
-
-    :param settings: The calendar's settings.
-    """
+    """Base class of a calendar's tasks. Their retries outlast an outage of Airflow, unless the author sets others."""
 
     def __init__(
         self,
@@ -206,10 +203,7 @@ class PostStep(CalendarTask, AccountTask):
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
     def published_by_another(self, done: PublishedPost | None) -> Skipped | None:
-        """Return that another calendar has published the post's id. Nothing but its name is told of its post.
-
-        :param done: The post that the ledger has.
-        """
+        """Return that another calendar has published the post's id. Nothing but its name is told of its post."""
         if done is None or (other := other_publisher(done, self.settings)) is None:
             return None
         post = self.as_post()
@@ -266,7 +260,6 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
 
     :param source: The location in the calendar.
     :param upload: How a video is uploaded.
-    :param report: The report of the transcode.
     """
     return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
 

@@ -42,7 +42,6 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
     A file is as old as its post, because it is written at most a lead time before. Its name decides whether the
     provider wrote it. So a calendar decides nothing about what is removed outside of its own folder.
 
-    :param settings: The calendar's settings.
     :param calendar: The calendar. If it has problems, nothing is removed from its own folder: a post that is left out
         may name a result as its video.
     """

@@ -27,7 +27,6 @@ NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
 def cover_name(version: str, place: int = 1) -> str:
     """Return the name of a cover.
 
-    :param version: The post's version.
     :param place: The place of the item in a carousel, from 1.
     """
     return version if place == 1 else f"{version}-{place}"
@@ -39,18 +38,12 @@ def covers_folder() -> str:
 
 
 def cover_file(name: str) -> str:
-    """Return the location of a cover.
-
-    :param name: Its name.
-    """
+    """Return the location of a cover."""
     return f"{covers_folder()}/{name}.jpg"
 
 
 def has_cover(name: str) -> bool:
-    """Return whether a cover is stored. A post can be approved without one, so a storage that fails has none.
-
-    :param name: Its name.
-    """
+    """Return whether a cover is stored. A post can be approved without one, so a storage that fails has none."""
     try:
         return storage.exists(cover_file(name))
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
@@ -71,7 +64,6 @@ def thumbnail_file(name: str) -> str:
 def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
     """Return a cover, or None if it is not stored.
 
-    :param name: Its name.
     :param is_small: Whether its thumbnail is enough.
     :raises ValidationError: If something else has been put in its place.
     """
@@ -83,7 +75,6 @@ def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
 def write_cover(name: str, picture: Path) -> None:
     """Store a cover and its thumbnail. The picture is read once, so that its owner cannot change it in between.
 
-    :param name: The cover's name.
     :param picture: A JPEG.
     :raises ValidationError: If it is another file, or a larger one.
     """

@@ -165,8 +165,6 @@ class CreatePost(PostStep):
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :param made: The result of the transcode.
-        :param report: The report of the transcode.
         :param upload: How a video is uploaded.
         :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
         """

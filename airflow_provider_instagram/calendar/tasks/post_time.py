@@ -36,9 +36,6 @@ class PostTimeTrigger(BaseTrigger):
     What became of the post is for the task to find out. If the triggerer cannot read the calendar's snapshot, the
     trigger fires at the moment.
 
-    :param moment: The moment.
-    :param snapshot: Where the snapshot of the calendar is kept.
-    :param post_id: The post.
     :param version: Its version in the snapshot when the wait began.
     """
 
@@ -70,10 +67,7 @@ class PostTimeTrigger(BaseTrigger):
 
 
 class _Watch:
-    """Reads the snapshot of a calendar for all waits for its posts in this process.
-
-    :param snapshot: Where the snapshot is kept.
-    """
+    """Reads the snapshot of a calendar for all waits for its posts in this process."""
 
     def __init__(self, snapshot: str) -> None:
         self.snapshot = snapshot

@@ -193,7 +193,6 @@ def _too_far(post: ScheduledPost) -> Problem:
 def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
     """Return a problem for each missing video or picture of the next posts.
 
-    :param calendar: The calendar.
     :param local: Whether to check the local files, or those in object storage.
     :param ahead: Until when a post is one of the next.
     """
