@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.process import Cancel
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Trim = Literal["error", "end"]
 MAX_DENOMINATOR: Final = 40
 #: The syntax of a colour. ffmpeg decides whether a name exists.
 COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
+#: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
+ENDINGS: Final = {".mp4": (".mp4", ".m4v", ".mov", ""), ".jpg": (".jpg", ".jpeg", "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +216,21 @@ def profile_for(placement: str) -> Profile:
         raise ValidationError(
             f"{placement!r} is not a valid placement.", hint=f"Use one of: {', '.join(PROFILES)}."
         ) from None
+
+
+def check_ending(name: str, location: str | None, *suffixes: str) -> None:
+    """Check that the name of a result does not promise another format.
+
+    :param name: The name of the argument.
+    :param location: Its value: a file, or a folder, which may have any name.
+    :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
+    :raises ValidationError: If the name ends otherwise.
+    """
+    if not location or location.endswith("/"):
+        return
+    if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
+        made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
+        raise ValidationError(
+            f"{name}={locations.shown(location)!r} ends in {found}, but the result is {made}.",
+            hint=f"End it in {' or '.join(suffixes)}.",
+        )

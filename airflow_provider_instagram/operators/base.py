@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import TriggerFailureReason
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.utils.process import Cancel
 
+#: The weight of each task: which one gets a free slot first, whatever its DAG. What publishes comes before what
+#: prepares. All other tasks have Airflow's weight, 1.
+PUBLISH: Final = 100
+COMMENT: Final = 80
+CREATE: Final = 60
+APPROVE: Final = 40
+TRANSCODE: Final = 20
+
 
 class InstagramTask(BaseOperator):
     """Base class of our tasks: their retries, and how they are killed.
@@ -36,7 +44,7 @@ class InstagramTask(BaseOperator):
     :param retry_delay: The delay before the first retry, if the policy sets none.
     :param retry_exponential_backoff: The factor by which each further delay is longer.
     :param retry_policy: Decides which failures of a running task are retried, and when.
-    :param weight_rule: The rule of ``priority_weight``; see :mod:`~airflow_provider_instagram.operators.priority`.
+    :param weight_rule: The rule of ``priority_weight``. ``absolute`` ignores the other tasks of the DAG.
     """
 
     #: Ends what the task does in other processes.

@@ -12,8 +12,8 @@ from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.operators.base import COMMENT
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.utils import arguments
 

@@ -9,10 +9,10 @@ from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.operators.base import PUBLISH
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.use_case import Skipped
 
@@ -128,21 +129,31 @@ def publish(
     :param trigger: Returns the trigger that ends a wait.
     :param more: The other parameters of the use case.
     """
+    from airflow.sdk.observability.stats import Stats
+
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.use_case import WaitUntil
 
-    ledger = Ledger.of(context, task.instagram_conn_id)
+    hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
+
+    def report(post: PublishedPost, late: timedelta | None) -> None:
+        emit_post_event(context, ledger, post, calendar)
+        if late is not None:
+            Stats.timing(
+                "instagram.published_late", 1000 * late.total_seconds(), tags={"conn_id": hook.instagram_conn_id}
+            )
+
     result = Publish(
-        InstagramHook(task.instagram_conn_id),
+        hook,
         ledger,
         Try.of(task, context),
         post_key,
         container_id,
         shortest_wait=shortest_deferral(),
         resumes_late_by=timeouts_checked_every(),
-        emit=lambda post: emit_post_event(context, ledger, post, calendar),
-        measure=lambda late: _measure_lateness(task.instagram_conn_id, late),
+        quotas=lambda: hook.settings.limits.quotas,
+        report=report,
         calendar=calendar,
         **more,
     ).run(is_resumed=is_resumed)
@@ -157,9 +168,3 @@ def at_moment(moment: datetime) -> BaseTrigger:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
     return DateTimeTrigger(moment=moment)
-
-
-def _measure_lateness(conn_id: str, late: timedelta) -> None:
-    from airflow.sdk.observability.stats import Stats
-
-    Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags={"conn_id": conn_id})

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.spec import Options, PictureSpec, VideoSpec, profile_for
+from airflow_provider_instagram.media.spec import ENDINGS, Options, PictureSpec, VideoSpec, check_ending, profile_for
+from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.mapped import MappableTask
-from airflow_provider_instagram.operators.priority import TRANSCODE
-from airflow_provider_instagram.publishing.output_names import ENDINGS, check_ending
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.publishing.use_case import Account
+    from airflow_provider_instagram.quota.limits import Quota
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,8 @@ class Publish:
 
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
-    :param emit: Emits the event of a post that is live.
-    :param measure: Records how late a post was published.
+    :param quotas: Returns the account's own limits of posts per period.
+    :param report: Emits the event of a post that is live. Is also told how late it was published, if it was now.
     :param publication_time: Returns when to publish a post that does not exist, or why not to; ``publish_at`` if not
         set. It is called at most once, before the wait for the time, when nothing is open: an open outcome is settled
         first.
@@ -61,8 +62,8 @@ class Publish:
     is_dry_run: bool = False
     shortest_wait: timedelta = timedelta()
     resumes_late_by: timedelta = timedelta()
-    emit: Callable[[PublishedPost], None] = field(default=lambda _: None)
-    measure: Callable[[timedelta], None] = field(default=lambda _: None)
+    quotas: Callable[[], tuple[Quota, ...]] = tuple
+    report: Callable[[PublishedPost, timedelta | None], None] = field(default=lambda *_: None)
     publication_time: Callable[[], datetime | Skipped] | None = None
     objection: Callable[[PublishedPost], Skipped | None] = field(default=lambda _: None)
     too_late: Callable[[datetime, QuotaExhaustedError], Skipped | None] = field(default=lambda *_: None)
@@ -98,9 +99,7 @@ class Publish:
             return objection
         if not is_new:
             self._refuse_another_post(post)
-        self.emit(post)
-        if is_new and publish_at is not None:
-            self.measure(datetime.fromisoformat(post.published_at) - publish_at)
+        self.report(post, datetime.fromisoformat(post.published_at) - publish_at if is_new and publish_at else None)
         log.info("Published %s: %s", self.post_key, post.permalink or post.media_id or "live")
         return _fields(post, already_published=not is_new)
 
@@ -114,7 +113,7 @@ class Publish:
         self._refuse_another_post(post)
         self._refuse_another_account(post)
         post = self._read_permalink(post)
-        self.emit(post)
+        self.report(post, None)
         log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
         return _fields(post, already_published=True)
 
@@ -124,10 +123,10 @@ class Publish:
             status = client.send(calls.container_status(self.container_id))
         if (failure := status.failure()) is not None:
             raise failure
-        what, when = (self.post_key, self.container_id), publish_at.isoformat() if publish_at else "now"
-        log.info("Dry run: would publish %s %s; container %s: %s", what[0], when, what[1], status.summary())
+        key, container_id, when = self.post_key, self.container_id, publish_at.isoformat() if publish_at else "now"
+        log.info("Dry run: would publish %s %s; container %s: %s", key, when, container_id, status.summary())
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
-        return {**nothing, "container_id": what[1], "post_key": what[0], "already_published": False}
+        return {**nothing, "container_id": container_id, "post_key": key, "already_published": False}
 
     def _publish(self, publish_at: datetime | None, *, is_open: bool) -> Publication | WaitUntil | Skipped:
         """Settle what is open, check the time again, and publish the post if it does not exist."""
@@ -138,7 +137,7 @@ class Publish:
                 self.account.ig_user_id(client),
                 self.attempt.owner,
                 self.attempt.is_alive,
-                quotas=self.account.settings.limits.quotas,
+                quotas=self.quotas(),
                 is_last_try=self.attempt.is_last,
                 calendar=self.calendar,
             )

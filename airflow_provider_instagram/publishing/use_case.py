@@ -10,23 +10,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.accounts import Account as ReadAccount
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.quota.limits import Limits
-
-
-class Settings(Protocol):
-    """The settings of an account that the use cases read."""
-
-    @property
-    def limits(self) -> Limits:
-        """The account's own limits of calls and posts."""
 
 
 class Account(Protocol):
     """An account, as the connection names it: :class:`~airflow_provider_instagram.hooks.instagram.InstagramHook`."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in the connection."""
 
     def get_conn(self) -> GraphClient:
         """Return an open client."""

@@ -14,8 +14,8 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.base import COMMENT
 from airflow_provider_instagram.operators.comment import write_comment
-from airflow_provider_instagram.operators.priority import COMMENT
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.utils import arguments
 

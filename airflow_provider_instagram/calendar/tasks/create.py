@@ -18,9 +18,9 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
-from airflow_provider_instagram.operators.priority import CREATE
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS

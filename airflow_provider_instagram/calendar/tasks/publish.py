@@ -18,9 +18,9 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.base import PUBLISH
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
-from airflow_provider_instagram.operators.priority import PUBLISH
 from airflow_provider_instagram.operators.publish import at_moment, publish
 from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD
 from airflow_provider_instagram.publishing.use_case import Skipped

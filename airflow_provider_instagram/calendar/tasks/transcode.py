@@ -14,7 +14,7 @@ from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.media.spec import profile_for
-from airflow_provider_instagram.operators.priority import TRANSCODE
+from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.local_files import file_digest
