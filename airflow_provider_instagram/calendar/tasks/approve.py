@@ -46,11 +46,10 @@ class ApprovePost(PostStep, ApprovalOperator):
     """
 
     template_fields: Sequence[str] = ("post", "report")
+    weight = APPROVE
 
-    def __init__(self, *, report: Any = None, priority_weight: int = APPROVE, **kwargs: Any) -> None:
-        super().__init__(
-            priority_weight=priority_weight, **{**kwargs, "subject": "Publish this post?", "params": _form("")}
-        )
+    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
         self.report = report
 
     @reports_failure

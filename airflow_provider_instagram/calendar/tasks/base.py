@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -52,10 +52,14 @@ CLOCKS_DIFFER = timedelta(minutes=2)
 class CalendarTask(BaseOperator):
     """Base class of a calendar's tasks. Their retries outlast an outage of Airflow, unless the author sets others."""
 
+    #: Which tasks get a free slot first; see :mod:`~airflow_provider_instagram.operators.base`.
+    weight: ClassVar[int] = 1
+
     def __init__(
         self,
         *,
         settings: CalendarSettings,
+        priority_weight: int | None = None,
         retries: int | None = None,
         retry_delay: timedelta | None = None,
         retry_exponential_backoff: float | None = None,
@@ -63,13 +67,14 @@ class CalendarTask(BaseOperator):
         **kwargs: Any,
     ) -> None:
         given = {
+            "priority_weight": priority_weight,
             "retries": retries,
             "retry_delay": retry_delay,
             "retry_exponential_backoff": retry_exponential_backoff,
             "max_retry_delay": max_retry_delay,
         }
-        chosen = asdict(settings.retries) | {name: value for name, value in given.items() if value is not None}
-        super().__init__(**chosen, **kwargs)
+        ours = {"priority_weight": self.weight, **asdict(settings.retries)}
+        super().__init__(**{**ours, **{name: one for name, one in given.items() if one is not None}}, **kwargs)
         self.settings = settings
 
 

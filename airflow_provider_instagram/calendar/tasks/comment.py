@@ -36,12 +36,12 @@ class CommentPost(PostStep):
     """
 
     template_fields: Sequence[str] = ("post", "published")
-
     ui_color = "#fbdce9"
+    weight = COMMENT
     aliases = (ledger_alias,)
 
-    def __init__(self, *, published: Any = None, priority_weight: int = COMMENT, **kwargs: Any) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.published = published
 
     @reports_failure

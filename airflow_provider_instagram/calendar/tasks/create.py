@@ -54,20 +54,13 @@ class CreatePost(PostStep):
 
     template_fields: Sequence[str] = ("post", "approved", "report", "media")
     ui_color = "#fdf1f6"
+    weight = CREATE
     container_id: str | None = None
     media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
 
-    def __init__(
-        self,
-        *,
-        media: Any = None,
-        approved: Any = None,
-        report: Any = None,
-        priority_weight: int = CREATE,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+    def __init__(self, *, media: Any = None, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.media = media
         self.approved = approved
         self.report = report

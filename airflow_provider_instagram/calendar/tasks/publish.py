@@ -48,16 +48,15 @@ class PublishPost(PostStep):
     template_fields: Sequence[str] = ("post", "container_id")
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
+    weight = PUBLISH
     aliases = (posts_alias, ledger_alias)
     #: The post's version in the snapshot. None if the snapshot does not have the post as it is, or if it had another
     #: version for a while that is gone again: the wait then ends at its time, and never again and again before.
     _version_seen: str | None = None
     _was_resumed = False
 
-    def __init__(
-        self, *, container_id: Any, priority_weight: int = PUBLISH, multiple_outputs: bool = True, **kwargs: Any
-    ) -> None:
-        super().__init__(priority_weight=priority_weight, multiple_outputs=multiple_outputs, **kwargs)
+    def __init__(self, *, container_id: Any, multiple_outputs: bool = True, **kwargs: Any) -> None:
+        super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.container_id = container_id
         self.permalink: str | None = None
         self.media_id: str | None = None

@@ -33,11 +33,8 @@ class TranscodePost(PostStep):
     """Make the video, the picture, or the items of the carousel of a calendar's post comply with Instagram's rules."""
 
     template_fields: Sequence[str] = ("post",)
-
     ui_color = "#fdf1f6"
-
-    def __init__(self, *, priority_weight: int = TRANSCODE, **kwargs: Any) -> None:
-        super().__init__(priority_weight=priority_weight, **kwargs)
+    weight = TRANSCODE
 
     @reports_failure
     def execute(self, context: Context) -> str | list[str]:
