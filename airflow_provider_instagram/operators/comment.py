@@ -75,10 +75,7 @@ class CommentOperator(InstagramBaseOperator):
 
 
 def write_comment(task: AccountTask, context: Context, published: Any, message: str | None, comment_key: str) -> str:
-    """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task.
-
-    :raises AirflowSkipException: If there is nothing to write.
-    """
+    """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task, or skip the task."""
     from airflow_provider_instagram.hooks.scopes import open_for_comments
     from airflow_provider_instagram.publishing.comments import Comment
     from airflow_provider_instagram.publishing.use_case import Skipped

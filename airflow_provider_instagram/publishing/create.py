@@ -229,10 +229,7 @@ class Create:
         return record.age(self.ledger.clock()) if record else timedelta()
 
     def _check_account_type(self, client: GraphClient) -> None:
-        """Check that the account can publish stories. An account whose type cannot be read is not refused.
-
-        :raises ValidationError: If it is a creator's account.
-        """
+        """Check that the account can publish stories. An account whose type cannot be read is not refused."""
         try:
             account = self.account.read_account(client)
         except InstagramError as error:
@@ -245,10 +242,7 @@ class Create:
             )
 
     def _check_expiry(self, publish_at: datetime | None) -> None:
-        """Check that a container that is created now lives until the post is published.
-
-        :raises ValidationError: If it expires before.
-        """
+        """Check that a container that is created now lives until the post is published."""
         if publish_at is None or publish_at - self.ledger.clock() <= CONTAINER_LIFE - EXPIRY_MARGIN:
             return
         raise ValidationError(
@@ -257,10 +251,7 @@ class Create:
         )
 
     def _check_cover(self, video: Path, post: Post) -> None:
-        """Check that the frame of the cover is in the video.
-
-        :raises ValidationError: If it is not.
-        """
+        """Check that the frame of the cover is in the video."""
         if not post.video_cover_timestamp_ms:
             return
         duration_ms = 1000 * probe(video, ffprobe=self.ffprobe).duration_s

@@ -43,10 +43,7 @@ def not_fetched(failure: InstagramError, shows: ItemKind | None, *, is_fetched: 
 
 
 def raise_if_not_fetched(ledger: Ledger, failure: InstagramError, container_ids: Iterable[str]) -> None:
-    """Raise the error of a fetch that failed, if one of these containers failed for that reason.
-
-    :raises MediaNotFetchedError: If so.
-    """
+    """Raise the error of a fetch that failed, if one of these containers failed for that reason."""
     records = [record for one in container_ids if (record := ledger.container(one)) is not None]
     shows = records[0].shows if len({record.shows for record in records}) == 1 else None
     error = not_fetched(failure, shows, is_fetched=any(record.is_fetched for record in records))

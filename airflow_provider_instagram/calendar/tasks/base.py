@@ -115,10 +115,7 @@ class PostStep(CalendarTask, AccountTask):
         return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
 
     def still_wanted(self, context: Context) -> tuple[ScheduledPost, Plan]:
-        """Return what :meth:`wanted` returns, or skip the post.
-
-        :raises AirflowSkipException: If the post is not wanted.
-        """
+        """Return what :meth:`wanted` returns, or skip the post."""
         if isinstance(wanted := self.wanted(context), Skipped):
             self.skip_post(context, *wanted)
         return wanted
@@ -173,10 +170,7 @@ class PostStep(CalendarTask, AccountTask):
         return schedule.reason_to_drop(post, calendar if plan.readable else None, assigned, run_name(context))
 
     def check_links(self, post: ScheduledPost) -> None:
-        """Check that the files of a post may be opened and that its links are complete, right before they are opened.
-
-        :raises ValidationError: If a file may not be opened, or a link lacks its signature.
-        """
+        """Check that the files of a post may be opened and its links are complete, right before they are opened."""
         if not post.is_complete:
             raise ValidationError(
                 f"The links of {post.id} contain signatures, which are stored in the calendar only, and "
@@ -193,10 +187,7 @@ class PostStep(CalendarTask, AccountTask):
 
     @property
     def _files(self) -> CalendarFiles:
-        """The files that the calendar may name, in the folder that the DAG processor saw.
-
-        :raises InstagramError: If another folder is in its place.
-        """
+        """The files that the calendar may name, in the folder that the DAG processor saw."""
         files = CalendarFiles(self.settings.calendar, self._pin)
         if files.moved is not None:
             raise files.moved
@@ -216,10 +207,7 @@ class PostStep(CalendarTask, AccountTask):
         return Skipped("id used by another calendar", why)
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
-        """Skip a post that is too late already, unless this is a dry run or the post may be live.
-
-        :raises AirflowSkipException: If it is too late.
-        """
+        """Skip a post that is too late already, unless this is a dry run or the post may be live."""
         if self.dry_run_requested(context) or self.may_be_live(context):
             return
         now = CLOCK.now()
@@ -244,10 +232,7 @@ class PostStep(CalendarTask, AccountTask):
         context["mark"] = f" ({mark})"  # type: ignore[typeddict-unknown-key]
 
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
-        """Skip this task and those downstream, close the post's assignment, and mark the post in the grid.
-
-        :raises AirflowSkipException: Always.
-        """
+        """Skip this task and those downstream, close the post's assignment, and mark the post in the grid."""
         self.mark(context, mark)
         self.log.warning("%s", reason)
         report_skip(context, mark, reason)

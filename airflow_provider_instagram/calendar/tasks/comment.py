@@ -46,10 +46,7 @@ class CommentPost(PostStep):
 
     @reports_failure
     def execute(self, context: Context) -> str:
-        """Write the comment, if the post has one.
-
-        :raises AirflowSkipException: If it has none.
-        """
+        """Write the comment, if the post has one."""
         post = self.as_post()
         if not post.first_comment:
             raise AirflowSkipException(f"{post.id} has no first comment.")

@@ -173,10 +173,7 @@ class CreatePost(PostStep):
         return item.model_copy(update={"kind": kind, "location": made})
 
     def _check_quota(self, context: Context, post: ScheduledPost) -> None:
-        """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain.
-
-        :raises ValidationError: If the account has none.
-        """
+        """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain."""
         ledger = Ledger.of(context, self.instagram_conn_id)
         if ledger.post(post.key) is not None or ledger.containers(post.key):
             return
@@ -200,10 +197,7 @@ class CreatePost(PostStep):
 
 
 def _check_kind(named: ItemKind, kind: ItemKind, location: str) -> None:
-    """Check that a file is what the calendar says. Its name need not show that.
-
-    :raises ValidationError: If it is the other kind.
-    """
+    """Check that a file is what the calendar says. Its name need not show that."""
     if named != kind:
         raise ValidationError(
             f"The calendar calls {locations.shown(location)} {named}, but it is {kind.in_words}.",
