@@ -221,10 +221,9 @@ def profile_for(placement: str) -> Profile:
 def check_ending(name: str, location: str | None, *suffixes: str) -> None:
     """Check that the name of a result does not promise another format.
 
-    :param name: The name of the argument.
+    :param name: The name of the argument, for the message.
     :param location: Its value: a file, or a folder, which may have any name.
     :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
-    :raises ValidationError: If the name ends otherwise.
     """
     if not location or location.endswith("/"):
         return

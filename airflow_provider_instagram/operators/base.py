@@ -93,21 +93,18 @@ class AccountTask(InstagramTask):
         self, *, instagram_conn_id: str = DEFAULT_CONN_ID, inlets: Any = None, outlets: Any = None, **kwargs: Any
     ) -> None:
         self.instagram_conn_id = constant_conn_id(instagram_conn_id)
-        super().__init__(
-            inlets=with_assets(inlets, self.account_inlets(instagram_conn_id)),
-            outlets=with_assets(outlets, self.account_aliases(instagram_conn_id)),
-            **kwargs,
-        )
+        super().__init__(**self.with_assets(instagram_conn_id, inlets, outlets), **kwargs)
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
         """Return the task's inlets: the account's ledger, which holds its state, and the assets that it emits."""
-        return [ledger_asset(conn_id), *cls.account_aliases(conn_id)]
+        return [ledger_asset(conn_id), *(alias(conn_id) for alias in cls.aliases)]
 
     @classmethod
-    def account_aliases(cls, conn_id: str) -> list[Any]:
-        """Return the task's aliases, which are its outlets."""
-        return [alias(conn_id) for alias in cls.aliases]
+    def with_assets(cls, conn_id: str, inlets: Any, outlets: Any) -> dict[str, Any]:
+        """Return the inlets and the outlets that the author named, and ours."""
+        aliases = [alias(conn_id) for alias in cls.aliases]
+        return {"inlets": _joined(inlets, cls.account_inlets(conn_id)), "outlets": _joined(outlets, aliases)}
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a wait. After its timeout, the task begins again, and looks itself.
@@ -120,11 +117,7 @@ class AccountTask(InstagramTask):
 
 
 def constant_conn_id(conn_id: object) -> str:
-    """Check that a connection id is known when the DAG is parsed.
-
-    :return: The id.
-    :raises ValidationError: If the value is a template, an XCom, a mapped argument or empty.
-    """
+    """Return a connection id that is known when the DAG is parsed: no template, no XCom, no mapped argument."""
     if isinstance(conn_id, str) and conn_id and "{{" not in conn_id:
         return conn_id
     raise ValidationError(
@@ -134,8 +127,7 @@ def constant_conn_id(conn_id: object) -> str:
     )
 
 
-def with_assets(given: Any, ours: list[Any]) -> list[Any]:
-    """Return the assets that an author named, and ours."""
+def _joined(given: Any, ours: list[Any]) -> list[Any]:
     listed = list(given) if isinstance(given, (list, tuple)) else [given] if given else []
     return [*listed, *(asset for asset in ours if asset not in listed)]
 

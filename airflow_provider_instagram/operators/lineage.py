@@ -23,11 +23,7 @@ def dataset_of(location: str) -> tuple[str, str]:
 
 
 def operator_lineage(inputs: Sequence[tuple[str, str]], outputs: Sequence[tuple[str, str]]) -> Any:
-    """Return the lineage of a task.
-
-    :param inputs: The namespace and the name of each dataset that the task reads.
-    :param outputs: The namespace and the name of each dataset that the task writes.
-    """
+    """Return the lineage of a task, from the namespace and the name of each dataset that it reads and writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import Dataset
 

@@ -22,7 +22,6 @@ from airflow_provider_instagram.operators.base import (
     InstagramTask,
     constant_conn_id,
     mask_addresses,
-    with_assets,
 )
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -124,8 +123,7 @@ class InstagramBaseOperator(MappableTask, AccountTask):
         )
         conn_id = partial.kwargs.setdefault("instagram_conn_id", defaults.get("instagram_conn_id", DEFAULT_CONN_ID))
         constant_conn_id(conn_id)
-        partial.kwargs["inlets"] = with_assets(partial.kwargs["inlets"], cls.account_inlets(conn_id))
-        partial.kwargs["outlets"] = with_assets(partial.kwargs["outlets"], cls.account_aliases(conn_id))
+        partial.kwargs.update(cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"]))
         return partial
 
 

@@ -54,12 +54,7 @@ UPLOADS_AT_ONCE: Final = 3
 
 @dataclass(frozen=True)
 class Upload:
-    """The rest of a video that Instagram does not have yet.
-
-    :param record: The container that waits for it.
-    :param path: The video.
-    :param offset: How many bytes Instagram has.
-    """
+    """The rest of a video, of which Instagram has ``offset`` bytes, for the container that waits for it."""
 
     record: ContainerRecord
     path: Path
@@ -72,8 +67,7 @@ class PreparedCarousel:
 
     :param content: The digest of its items and options.
     :param child_ids: The containers of its items, in their order.
-    :param pictures: Those that are pictures, and may still be processed.
-    :param videos: Those that are videos, and may still be processed.
+    :param pictures: Those of them that may still be processed, as are ``videos``.
     """
 
     content: str
@@ -222,7 +216,6 @@ class ContainerCreator:
         """Return the status of the latest container, or None if a new one should replace it.
 
         :param records: The containers that were created from the same media with the same options, oldest first.
-        :param is_same: Whether the media are known to be the same, not only their names.
         :raises InstagramError: If the container failed, and no new one can help.
         """
         latest = records[-1]
@@ -268,8 +261,6 @@ class ContainerCreator:
 
         :param draft: The record, without the container's id, time and upload address.
         :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
-        :param parameters: Meta's other parameters.
-        :return: The complete record.
         :raises MediaNotFetchedError: If Instagram could not fetch a link.
         """
         draft = replace(draft, round=self.round or None)
@@ -322,12 +313,7 @@ class ContainerCreator:
 
 
 def _unfinished_upload(record: ContainerRecord, status: ContainerStatus | None, source: MediaSource) -> Upload | None:
-    """Return what of a video is still to be sent, or None if Instagram has it or fetches it.
-
-    :param record: The container.
-    :param status: Its status, or None for a new container.
-    :param source: Its video or picture.
-    """
+    """Return what of a video is still to be sent, or None if Instagram has it or fetches it."""
     if record.upload_uri is None or source.video_file is None:
         return None
     if status is None:

@@ -168,16 +168,9 @@ class Create:
     @contextmanager
     def _creator(self, order: Order) -> Iterator[ContainerCreator]:
         with self.account.get_conn() as client:
-            yield ContainerCreator(
-                client,
-                self.ledger,
-                self.account.ig_user_id(client),
-                self.post_key,
-                order.post,
-                order.publish_at,
-                self.attempt.round,
-                self.attempt.number,
-            )
+            user_id, attempt = self.account.ig_user_id(client), self.attempt
+            what = (self.post_key, order.post, order.publish_at)
+            yield ContainerCreator(client, self.ledger, user_id, *what, attempt.round, attempt.number)
 
     def _container(self, creator: ContainerCreator, sources: list[MediaSource]) -> str | WaitForContainers:
         """Return the container of the post. A carousel gets one as soon as its items are processed."""

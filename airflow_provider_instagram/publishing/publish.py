@@ -131,16 +131,10 @@ class Publish:
     def _publish(self, publish_at: datetime | None, *, is_open: bool) -> Publication | WaitUntil | Skipped:
         """Settle what is open, check the time again, and publish the post if it does not exist."""
         with self.account.get_conn() as client:
-            publisher = Publisher(
-                client,
-                self.ledger,
-                self.account.ig_user_id(client),
-                self.attempt.owner,
-                self.attempt.is_alive,
-                quotas=self.quotas(),
-                is_last_try=self.attempt.is_last,
-                calendar=self.calendar,
-            )
+            attempt, user_id = self.attempt, self.account.ig_user_id(client)
+            who = (client, self.ledger, user_id, attempt.owner, attempt.is_alive)
+            quotas, is_last_try = self.quotas(), attempt.is_last
+            publisher = Publisher(*who, quotas=quotas, is_last_try=is_last_try, calendar=self.calendar)
             reconciled = publisher.reconcile(self.post_key, self.container_id)
             if isinstance(reconciled, Publication):
                 return reconciled
