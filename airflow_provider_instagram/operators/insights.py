@@ -120,11 +120,7 @@ class InsightsOperator(InstagramBaseOperator):
 
 
 def read_metrics(given: Any) -> list[str] | None:
-    """Read the names of metrics.
-
-    :return: The names, or None for all.
-    :raises ValidationError: If one is not a name.
-    """
+    """Read the names of metrics. None stands for all."""
     names = arguments.sequence("metrics", given)
     for name in names:
         if not (isinstance(name, str) and name.isidentifier()):
@@ -133,11 +129,7 @@ def read_metrics(given: Any) -> list[str] | None:
 
 
 def read_media_ids(given: Any) -> list[str] | None:
-    """Read media ids, each of them once.
-
-    :return: The ids, or None for the newest posts.
-    :raises ValidationError: If one is not a media id.
-    """
+    """Read media ids, each of them once. None stands for the newest posts."""
     given = arguments.given(given)
     if given is None:
         return None

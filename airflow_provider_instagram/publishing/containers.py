@@ -88,7 +88,8 @@ class ContainerCreator:
     3. The caller waits until all items are processed.
     4. Create the parent, and record it.
 
-    If the process dies at any step, the next try finds the recorded containers, and continues their uploads.
+    If the process dies at any step, the next try finds the recorded containers, and continues their uploads. An error
+    says that Instagram refuses, or that no further container is worth creating.
 
     :param client: An open client of the account.
     :param publish_at: When the post will be published. A container that expires earlier is not reused.
@@ -106,10 +107,7 @@ class ContainerCreator:
     try_number: int = 1
 
     def get_or_create(self, source: MediaSource) -> str:
-        """Return the container of one video or picture, and send the video if Instagram does not have it yet.
-
-        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
-        """
+        """Return the container of one video or picture, and send the video if Instagram does not have it yet."""
         if (kept := self._kept_for_open_intent()) is not None:
             return kept
         parameters = self.post.parameters()
@@ -121,11 +119,7 @@ class ContainerCreator:
         return record.container_id
 
     def prepare(self, sources: Sequence[MediaSource]) -> str | PreparedCarousel:
-        """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2.
-
-        :param sources: The media of its items, in their order.
-        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
-        """
+        """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2."""
         items = list(zip(self.post.carousel, sources, strict=True))
         contents = [source.fingerprint(canonical(item.parameters())) for item, source in items]
         content = hashlib.sha256("\n".join([canonical(self.post.parameters()), *contents]).encode()).hexdigest()
@@ -153,7 +147,6 @@ class ContainerCreator:
 
         :param content: The digest of its items and options.
         :param child_ids: The containers of its items, in their order.
-        :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         if (parent := self._existing_parent(content)) is not None:
             return parent
@@ -205,7 +198,6 @@ class ContainerCreator:
         """Return the latest container with a content, and its status, or None if a new one is to be created.
 
         :param is_same: Whether the media are known to be the same, not only their names.
-        :raises InstagramError: If the container failed, and no new one can help.
         """
         at = self.publish_at
         same = [one for one in records if one.content == content and (at is None or one.lives_until(at))]
@@ -216,7 +208,6 @@ class ContainerCreator:
         """Return the status of the latest container, or None if a new one should replace it.
 
         :param records: The containers that were created from the same media with the same options, oldest first.
-        :raises InstagramError: If the container failed, and no new one can help.
         """
         latest = records[-1]
         failure: InstagramError | None

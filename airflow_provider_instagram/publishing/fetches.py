@@ -54,7 +54,6 @@ def raise_if_not_fetched(ledger: Ledger, failure: InstagramError, container_ids:
 def pause_before_retry(ledger: Ledger, post_key: str, try_number: int) -> timedelta:
     """Return how long to wait before the next fetch.
 
-    :param ledger: The account's ledger.
     :param post_key: The key of the post. Each item of a carousel may need a container.
     :param try_number: Which try of its round has failed, from 1.
     """

@@ -108,20 +108,16 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""
-        from airflow_provider_instagram.triggers.container import processed_container
-
+        if event["error"] is None:
+            return str(event["container_id"])
+        error = InstagramError.from_data(event["error"])
+        if isinstance(error, NotReadyError):
+            raise AirflowSensorTimeout(str(error)) from error
         with self._add_hints():
-            try:
-                return processed_container(event)
-            except NotReadyError as error:
-                raise AirflowSensorTimeout(str(error)) from error
+            raise error
 
     def poke(self, context: Context) -> PokeReturnValue | None:  # type: ignore[override]
-        """Read the container once.
-
-        :return: The container's id if it can be published, or None while Instagram is processing it.
-        :raises InstagramError: If the container can never be published, or another read makes no sense.
-        """
+        """Read the container once, and return its id if it can be published, or None while it is processed."""
         return PokeReturnValue(True, self.container_id) if self._is_ready() else None
 
     def _is_ready(self, *, looks_longer: bool = False) -> bool:

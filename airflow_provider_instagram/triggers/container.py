@@ -56,7 +56,7 @@ class ContainerStatusTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait until the container's outcome is known, and yield one event for :func:`processed_container`."""
+        """Wait until the container's outcome is known, and yield one event: with the error, if there is one."""
         from airflow.sdk.observability.stats import Stats
 
         from airflow_provider_instagram.triggers.poller import Wait, poller_of
@@ -83,14 +83,3 @@ class ContainerStatusTrigger(BaseTrigger):
         hook = InstagramHook(self.instagram_conn_id)
         client = await hook.get_async_conn()
         return client, hook.settings.limits.calls_per_hour
-
-
-def processed_container(event: dict[str, Any]) -> str:
-    """Read the trigger's event.
-
-    :raises NotReadyError: If the deadline passed.
-    :raises InstagramError: If the container can never be published, or another read made no sense.
-    """
-    if event["error"] is not None:
-        raise InstagramError.from_data(event["error"])
-    return str(event["container_id"])

@@ -246,11 +246,7 @@ def has_caption(post: ScheduledPost) -> bool:
 
 
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
-    """Return whether Instagram fetches a file itself from where the calendar's author keeps it.
-
-    :param source: The location in the calendar.
-    :param upload: How a video is uploaded.
-    """
+    """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
     return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
 
 

@@ -69,7 +69,6 @@ class CreatePost(PostStep):
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Create the container with the options of the calendar and the caption of the approval.
 
-        :param event: The event that ended a wait: for the container, or for the items of a carousel.
         :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
         """
         order, may_be = partial(self.order, context), partial(self._may_still_be_fetched, context)

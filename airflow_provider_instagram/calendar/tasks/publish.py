@@ -66,8 +66,6 @@ class PublishPost(PostStep):
         """Publish the post, unless the calendar no longer contains it in this version.
 
         If an earlier try left its outcome open, the outcome is settled first, whatever the calendar contains now.
-
-        :param event: The event that ended a wait.
         """
         post, is_dry_run = self.as_post(), self.dry_run_requested(context)
         self._was_resumed = event is not None
