@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.create import Order
 
-#: The arguments that are templated, beside the fields of the post.
-OTHER_FIELDS = ("publish_at", "post_key", "wait_for_completion", "deferrable")
-
 
 class CreateContainerOperator(InstagramBaseOperator):
     """Create the container of a post, and send the media to it: one video, one picture, or 2 to 10 of them.
@@ -77,7 +74,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = (*FIELDS, *OTHER_FIELDS)
+    template_fields: Sequence[str] = (*FIELDS, "publish_at", "post_key", "wait_for_completion", "deferrable")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "publish_at": arguments.moment,
         "post_key": arguments.text,
