@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BaseModel, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
+from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim
 from airflow_provider_instagram.posts.fields import (
+    EVERY_KIND,
     NO_STORY,
+    PICTURE,
     About,
     canonical,
     declared,
@@ -57,6 +60,31 @@ class CalendarPost(Post):
             titles=("approval", "approve"),
         ),
     ] = "none"
+    fit: Annotated[
+        Fit,
+        About(
+            "How a file of another shape fits into the frame: pad with bars, blur with a blurred copy, or crop.",
+            read_word("pad"),
+            "Write pad, blur or crop.",
+        ),
+    ] = "pad"
+    background: Annotated[
+        Annotated[str, Field(pattern=f"^({COLOUR})$")],
+        About(
+            "The colour of the bars, and behind transparent parts: a name, or #rrggbb in quotation marks.",
+            read_word("black"),
+            'Write a name such as white, or "#ffffff" with its quotation marks.',
+        ),
+    ] = "black"
+    trim: Annotated[
+        Trim,
+        About(
+            "What to do with a video that is too long: error, or end to cut off its end.",
+            read_word("error"),
+            "Write error or end.",
+            kinds=EVERY_KIND - PICTURE,
+        ),
+    ] = "error"
     dry_run: Annotated[bool, About("Do everything except publish.", read_flag, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],

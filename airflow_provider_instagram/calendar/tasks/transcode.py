@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, 
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.media.spec import profile_for
+from airflow_provider_instagram.media.spec import Options, profile_for
 from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
@@ -51,6 +51,7 @@ class TranscodePost(PostStep):
             self,
             post.media,
             profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement),
+            Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
             on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.media.spec import profile_for
 from tests.integration.calendar.runs import ACCOUNT, made, states
 
 if TYPE_CHECKING:
@@ -75,6 +77,45 @@ def test_the_items_of_a_carousel_get_the_shape_of_the_first(
         with Image.open(location) as picture:
             sizes.append(picture.width / picture.height)
     assert sizes == pytest.approx([1.6, 1.6], rel=0.01)
+
+
+@pytest.mark.usefixtures("pictures", "instagram_sandbox")
+def test_a_post_says_how_its_files_are_fitted(
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    tmp_path: Path,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A story is 9:16. The video lasts 4 s, and here, a reel lasts 3 s at most."""
+    Image.new("RGB", (800, 800), "white").save(tmp_path / "white.png")
+    profile = profile_for("reels")
+    short = replace(profile, video=replace(profile.video, max_duration_s=3.0))
+    monkeypatch.setattr(
+        "airflow_provider_instagram.calendar.tasks.transcode.profile_for",
+        lambda placement: short if placement == "reels" else profile_for(placement),
+    )
+    story = of(image="white.png", placement="story", dry_run=True)
+    posts = {
+        "red": {**story, "background": "red"},
+        "cropped": {**story, "fit": "crop", "background": "red"},
+        "long": {"dry_run": True},
+        "cut": {"trim": "end", "dry_run": True},
+    }
+    result = run_dag(made(calendar(dict.fromkeys(posts, 5), **posts)), posts=list(posts))
+    labels = {
+        ti.rendered_map_index: ti.map_index for ti in result.run.get_task_instances() if "transcode" in ti.task_id
+    }
+    results = {name: result.xcom(f"{ACCOUNT}.transcode", map_index=labels[name]) for name in ("red", "cropped", "cut")}
+    corners = {}
+    for name in ("red", "cropped"):
+        with Image.open(results[name]) as picture:
+            corners[name] = picture.getpixel((5, 5))
+    assert corners == {"red": pytest.approx((255, 0, 0), abs=4), "cropped": (255, 255, 255)}
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", results["cut"]]
+    duration_s = float(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert duration_s == pytest.approx(3.0, abs=0.05)
+    assert states(result)[f"transcode[{labels['long']}]"] == "failed"
 
 
 @pytest.mark.usefixtures("pictures")

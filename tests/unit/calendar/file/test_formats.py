@@ -221,6 +221,13 @@ def test_items_in_one_cell_are_separated_by_commas(
             "4: A carousel cannot be a story. Publish each item as a story of its own.",
         ),
         ("  video: a.mp4, alt_text: A", "4: A reel does not take alt_text. Remove alt_text."),
+        ("  video: a.mp4, fit: stretch", "4: fit is 'stretch'. Write pad, blur or crop."),
+        ("  video: a.mp4, trim: start", "4: trim is 'start'. Write error or end."),
+        ("  image: a.jpg, trim: end", "4: A picture does not take trim. Remove trim."),
+        (
+            "  image: a.jpg, background: 'a:b'",
+            "4: background is 'a:b'. Write a name such as white, or \"#ffffff\" with its quotation marks.",
+        ),
         (
             "  image: a.jpg, trial_graduation: SOON",
             "4: A picture does not take trial_graduation. Remove trial_graduation.",
@@ -355,9 +362,21 @@ def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Ca
     ]
 
 
+def test_a_post_says_how_its_files_are_fitted(read_post: Callable[..., ScheduledPost]) -> None:
+    plain = read_post("  video: a.mp4\n")
+    assert (plain.fit, plain.background, plain.trim) == ("pad", "black", "error")
+    assert read_post("  video: a.mp4\n  fit: pad\n  background: black\n  trim: error\n").version == plain.version
+    post = read_post("  video: a.mp4\n  fit: Blur\n  background: '#FF8800'\n  trim: end\n")
+    assert (post.fit, post.background, post.trim) == ("blur", "#ff8800", "end")
+    assert read_post("  image: a.jpg\n", "timezone: UTC, trim: end").trim == "error", "a default is for the videos"
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ("image: a.jpg", "image: a.jpg\n  fit: crop"),
+        ("image: a.jpg", "image: a.jpg\n  background: white"),
+        ("video: a.mp4", "video: a.mp4\n  trim: end"),
         ("image: a.jpg", "image: b.jpg"),
         ("carousel: 'a.jpg, b.jpg'", "carousel: 'b.jpg, a.jpg'"),
         ("carousel: 'a.jpg, b.jpg'", "carousel: [a.jpg, {image: b.jpg}]"),
