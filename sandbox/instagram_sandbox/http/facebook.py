@@ -105,6 +105,12 @@ def _business(account: Account) -> dict[str, Any]:
     return {"id": account.business_id, "name": account.name or account.username}
 
 
+def system_user_node(account: Account) -> Node:
+    """Return the system user of a business integration, whose fields Meta's pages do not list beyond these."""
+    values = {"id": constant(account.business_id), "name": constant("Sandbox integration")}
+    return Node("SystemUser", values, default=("id", "name"))
+
+
 async def pages(call: Call) -> Response:
     """Return the Pages that a person manages, with their tokens and Instagram accounts (``/me/accounts``)."""
     account = _person(call, "accounts")
@@ -153,7 +159,7 @@ def page(account: Account) -> Handler:
 
     async def read(call: Call) -> Response:
         own, token = call.enter()
-        if own.user_id != account.user_id or token.kind == "instagram":
+        if own.user_id != account.user_id or token.kind in {"instagram", "system"}:
             raise GraphError(100, 33)
         page_token = call.world.page_token(account, token.scopes) if token.kind == "user" else token
         return graph_json(page_node(call, account, page_token.token).read(rows.fields_of(call)))
@@ -212,7 +218,7 @@ async def debug_token(call: Call) -> Response:
     ends = 0 if token.kind == "page" else int(token.expires_at)
     known = {
         "app_id": call.sandbox.settings.app_id,
-        "type": "PAGE" if token.kind == "page" else "USER",
+        "type": {"page": "PAGE", "system": "SYSTEM_USER"}.get(token.kind, "USER"),
         "application": "Sandbox app",
         "expires_at": ends,
         "is_valid": token.revoked is None and (not ends or call.sandbox.now < ends),

@@ -40,6 +40,11 @@ OnPost: TypeAlias = "Callable[[Call, Account, Post], Awaitable[Response]]"
 OnComment: TypeAlias = "Callable[[Call, Account, Comment], Awaitable[Response]]"
 MAX_IDS: Final = 50
 
+FACEBOOK_ONLY: Final = frozenset(
+    {("DELETE", "media", ""), ("GET", "media", "collaborators"), ("GET", "media", "poll_attachment")}
+)
+"""What Facebook Login alone can do, of the tables below: the method, the kind of object, the edge."""
+
 OF_ACCOUNT: Final[dict[tuple[str, str], tuple[Operation, OnAccount]]] = {
     ("POST", "media"): ("create", publishing.create),
     ("POST", "media_publish"): ("publish", publishing.publish),
@@ -60,6 +65,7 @@ OF_POST: Final[dict[tuple[str, str], tuple[Operation, OnPost]]] = {
     ("POST", "comments"): ("comment", media.write_comment),
     ("GET", "insights"): ("insights", media.read_insights),
     ("GET", "collaborators"): ("collaborators", media.collaborators),
+    ("GET", "poll_attachment"): ("media", media.poll_attachment),
     ("POST", ""): ("moderate", media.change),
     ("DELETE", ""): ("delete", media.delete),
 }
@@ -134,7 +140,7 @@ def _route(
         return "page", of_facebook
     if node in sandbox.world.posts and (method, edge) in OF_POST:
         operation, on_post = OF_POST[method, edge]
-        return operation, _of_post(node, on_post)
+        return operation, _of_post(node, on_post, (method, "media", edge) in FACEBOOK_ONLY)
     if node in sandbox.world.comments and (method, edge) in OF_COMMENT:
         operation, on_comment = OF_COMMENT[method, edge]
         return operation, _of_comment(node, on_comment)
@@ -204,8 +210,8 @@ def _absent(node: str) -> Handler:
 
 def _of_account(node: str, handler: OnAccount) -> Handler:
     async def on_account(call: Call) -> Response:
-        account, _ = call.enter()
-        named = {"me", account.user_id, account.app_scoped_id}
+        account, token = call.enter()
+        named = {account.user_id, account.app_scoped_id} | ({"me"} if token.kind != "system" else set())
         if node not in (named | {account.page_id} if call.entry.operation == "subscribe" else named):
             raise _missing(node, call.request.method)
         return await handler(call, account)
@@ -213,9 +219,11 @@ def _of_account(node: str, handler: OnAccount) -> Handler:
     return on_account
 
 
-def _of_post(node: str, handler: OnPost) -> Handler:
+def _of_post(node: str, handler: OnPost, only_facebook: bool) -> Handler:
     async def on_post(call: Call) -> Response:
         account, _ = call.enter()
+        if only_facebook and call.host == "instagram":
+            raise _missing(node, call.request.method)
         return await handler(call, account, _post(call, account, node))
 
     return on_post
@@ -249,7 +257,12 @@ def _node(node: str) -> Handler:
     async def read(call: Call) -> Response:
         account, token = call.enter()
         if (node == "me" and token.kind != "instagram") or (node == account.person_id and token.kind == "user"):
-            found = facebook.page_node(call, account) if token.kind == "page" else facebook.person_node(call, account)
+            if token.kind == "system":
+                found = facebook.system_user_node(account)
+            else:
+                found = (
+                    facebook.page_node(call, account) if token.kind == "page" else facebook.person_node(call, account)
+                )
             return graph_json(found.read(rows.fields_of(call)))
         row = _read(call, account, node)
         return graph_json({"data": [row]} if node == "me" and call.world.switches.me_answer == "data" else row)
@@ -294,3 +307,23 @@ def _post(call: Call, account: Account, node: str) -> Post:
         raise _missing(node, call.request.method)
     call.entry.media_id = post.id
     return post
+
+
+def served() -> list[tuple[str, str, bool, bool]]:
+    """Return what the sandbox serves of the Graph API, for the documentation.
+
+    :return: The method, the path, and whether Instagram Login and Facebook Login can call it.
+    """
+    rows: list[tuple[str, str, bool, bool]] = []
+    for kind, table in (("account", OF_ACCOUNT), ("media", OF_POST), ("comment", OF_COMMENT)):
+        rows.append(("GET", f"/{{{kind}}}", True, True))
+        rows += [
+            (method, f"/{{{kind}}}/{edge}".rstrip("/"), (method, kind, edge) not in FACEBOOK_ONLY, True)
+            for method, edge in table
+        ]
+    rows.append(("GET", "/{container}", True, True))
+    rows += [(method, f"/me/{edge}", False, True) for method, edge in facebook.OF_PERSON]
+    rows += [(method, f"/{{business}}/{edge}", False, True) for method, edge in facebook.OF_BUSINESS]
+    rows += [(method, f"/{node}/{edge}".rstrip("/"), False, True) for method, node, edge in facebook.OTHERS]
+    rows += [("GET", "/access_token", True, False), ("GET", "/refresh_access_token", True, False)]
+    return sorted(rows, key=lambda row: (row[1], row[0]))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from instagram_sandbox.http import listing, metrics, rows
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import comments
+from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.parameters import POLL_OPTIONS
 from instagram_sandbox.simulator.scopes import COMMENTS, CONTENTS, INSIGHTS, PUBLISH
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ async def change(call: Call, _: Account, post: Post) -> Response:
 
 async def delete(call: Call, _: Account, post: Post) -> Response:
     """Delete a post, which Facebook Login alone can do. Source: Meta, IG Media, Deleting."""
-    if call.host == "instagram":
-        raise GraphError(100, 33, "Unsupported delete request. A post cannot be deleted with Instagram Login.")
     call.require(*CONTENTS)
     call.world.delete_post(post)
     return graph_json({"success": True})
@@ -54,10 +53,21 @@ async def delete(call: Call, _: Account, post: Post) -> Response:
 
 async def collaborators(call: Call, _: Account, post: Post) -> Response:
     """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
-    if call.host == "instagram":
-        raise GraphError(100, None, "(#100) Tried accessing nonexisting field (collaborators) on node type (Media)")
     call.require(*PUBLISH)
     return graph_json({"data": [one.model_dump() for one in post.collaborators]})
+
+
+async def poll_attachment(call: Call, _: Account, post: Post) -> Response:
+    """Return the poll of a post with the shares of its votes, or null. Source: Meta, IG Media Poll Attachment."""
+    if post.is_story:
+        raise GraphError(100, None, "(#100) Story media is not supported")
+    if not post.poll:
+        return graph_json(None)
+    weights = [insights.spread(call.world, post.id, option) for option in post.poll]
+    found: dict[str, str | float] = {}
+    for name, option, weight in zip(POLL_OPTIONS, post.poll, weights, strict=False):
+        found |= {name: option, f"{name}_votes_percentage": round(weight / sum(weights), 2)}
+    return graph_json(found)
 
 
 async def read_insights(call: Call, _: Account, post: Post) -> Response:

@@ -51,6 +51,9 @@ PLACES: Final[dict[str, frozenset[str]]] = {
 OF_FACEBOOK: Final[dict[str, frozenset[str]]] = {
     "branded_content_sponsor_ids": _WHOLE_POSTS | {STORIES},
     "is_paid_partnership": _WHOLE_POSTS | {STORIES},
+    "is_comment_prompt_used": _WHOLE_POSTS,
+    "is_poll_duration_extended": _WHOLE_POSTS,
+    "poll_attachment": _WHOLE_POSTS,
 }
 """The same for parameters of Facebook Login alone. Source: Meta, IG User Media."""
 
@@ -60,6 +63,7 @@ REFUSED: Final[dict[str, GraphError]] = {
 }
 """Parameters of Meta's schema that are refused on purpose."""
 
+POLL_OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
 
@@ -82,6 +86,7 @@ class NewMedia:
     alt_text: str
     is_ai_generated: bool
     collaborators: tuple[str, ...]
+    poll: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,7 @@ def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
         alt_text=_text(params, "alt_text"),
         is_ai_generated=bool(_flag(params, "is_ai_generated")),
         collaborators=collaborators,
+        poll=_poll(params),
     )
     _check_source(media, kind, rules.carousel_max)
     return media
@@ -252,6 +258,21 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
             raise GraphError(100, 2207036)
         if set(tag) - {"username", "x", "y"}:
             raise GraphError(100, 2207037)
+
+
+def _poll(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the options of a poll, after a check of all add-ons of the caption. Source: Meta, Caption Add-ons."""
+    poll, prompt = _json(params, "poll_attachment", dict), bool(_flag(params, "is_comment_prompt_used"))
+    if poll is not None and prompt:
+        raise _invalid("A poll and a comment prompt cannot be combined")
+    if (poll is not None or prompt) and not _text(params, "caption").strip():
+        raise _invalid("A poll or a comment prompt needs a caption, which is its question")
+    if poll is None:
+        return ()
+    options = [poll.get(name) for name in POLL_OPTIONS[: len(poll)]]
+    if not 2 <= len(poll) <= len(POLL_OPTIONS) or not all(isinstance(one, str) and one for one in options):
+        raise _invalid(f"poll_attachment must have two to four options: {', '.join(POLL_OPTIONS)}")
+    return tuple(map(str, options))
 
 
 def _check_trial(params: Mapping[str, Any]) -> bool:

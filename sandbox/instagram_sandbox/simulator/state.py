@@ -63,8 +63,9 @@ TokenText = Annotated[str, Field(pattern=r"^IG[A-Za-z0-9_-]{2,500}$")]
 AnyTokenText = Annotated[str, Field(pattern=r"^(IG|EA)[A-Za-z0-9_-]{2,500}$")]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._]{1,30}$")]
 Digits = Annotated[str, Field(pattern=r"^\d{10,20}$")]
-#: Who a token belongs to: an account by Instagram Login, its Facebook Page, or a person who manages the Page.
-TokenKind = Literal["instagram", "page", "user"]
+#: Who a token belongs to: an account by Instagram Login, its Facebook Page, a person who manages the Page, or the
+#: system user of a business integration (Unified Login), which has no Page.
+TokenKind = Literal["instagram", "page", "user", "system"]
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 Minutes = Annotated[int, Field(ge=0, le=100_000)]
@@ -214,6 +215,7 @@ class Container(Record):
     alt_text: str = ""
     is_ai_generated: bool = False
     collaborators: list[Username] = []
+    poll: list[str] = []
     is_carousel_item: bool = False
     children: list[str] = []
     resumable: bool = False
@@ -277,6 +279,7 @@ class Post(Record):
     is_comment_enabled: bool = True
     children: list[str] = []
     collaborators: list[Collaborator] = []
+    poll: list[str] = []  # the options of the caption's poll
     metrics: dict[str, Count] = {}  # insights that a test has fixed
     heard: Count = 0  # how many comments its audience has written
     deleted: bool = False

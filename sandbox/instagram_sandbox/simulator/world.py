@@ -75,6 +75,7 @@ class World(Accounts):
             alt_text=media.alt_text,
             is_ai_generated=media.is_ai_generated,
             collaborators=list(media.collaborators),
+            poll=list(media.poll),
             is_carousel_item=media.is_carousel_item,
             children=list(media.children),
             resumable=media.resumable,
@@ -241,6 +242,7 @@ class World(Accounts):
             height=facts.height,
             alt_text=container.alt_text,
             is_ai_generated=container.is_ai_generated,
+            poll=container.poll,
             collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
         )
         post.children = [self._child(post, child).id for child in whole]
