@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import metrics
+from instagram_sandbox.http.body import names
 from instagram_sandbox.http.listing import moment
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import audience, breakdowns, insights
@@ -27,7 +28,7 @@ async def read_insights(call: Call, account: Account) -> Response:
     """Return numbers about an account, for whole days."""
     call.require(*INSIGHTS)
     as_total = str(call.params.get("metric_type", "time_series")) == "total_value"
-    asked, dimensions = metrics.asked(call.params.get("metric", "")), _dimensions(call)
+    asked, dimensions = metrics.asked(call.params.get("metric", "")), names(call.params.get("breakdown", ""))
     _check(account, asked, as_total=as_total)
     for metric in asked:
         breakdowns.check(metric, dimensions, as_total=as_total)
@@ -38,12 +39,6 @@ async def read_insights(call: Call, account: Account) -> Response:
     if as_total:
         return graph_json({"data": [_total(call, account, metric, days, dimensions) for metric in asked]})
     return graph_json({"data": [_series(call, account, metric, days) for metric in asked]})
-
-
-def _dimensions(call: Call) -> list[str]:
-    given = call.params.get("breakdown", "")
-    names = given if isinstance(given, list) else str(given).strip("[]").split(",")
-    return [name for one in names if (name := str(one).strip("\"' "))]
 
 
 def _check(account: Account, asked: list[str], *, as_total: bool) -> None:

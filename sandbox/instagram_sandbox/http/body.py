@@ -63,6 +63,12 @@ async def _multipart(request: Request) -> dict[str, Any]:
     return structured((name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile))
 
 
+def names(value: Any) -> list[str]:
+    """Return the names in a parameter: a list, or a text with commas between them, each of them once."""
+    given = value if isinstance(value, list) else str(value).strip("[]").split(",")
+    return list(dict.fromkeys(name for one in given if (name := str(one).strip("\"' "))))
+
+
 def structured(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return parameters by name, with lists and objects in PHP's notation put together.
 

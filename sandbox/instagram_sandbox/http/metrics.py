@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from instagram_sandbox.http.body import names
 from instagram_sandbox.simulator import insights
 from instagram_sandbox.simulator.errors import GraphError
 
@@ -18,8 +19,7 @@ def asked(value: Any) -> list[str]:
     :param value: The parameter ``metric``.
     :raises GraphError: 100: none is named.
     """
-    names = [str(one).strip() for one in (value if isinstance(value, list) else str(value).strip("[]").split(","))]
-    found = list(dict.fromkeys(name.strip("\"' ") for name in names if name.strip("\"' ")))
+    found = names(value)
     if not found:
         raise GraphError(100, None, "(#100) The parameter metric is required")
     return found
@@ -33,12 +33,12 @@ def of_post(world: World, post: Post, value: Any) -> list[dict[str, Any]]:
     :param value: The parameter ``metric``.
     :raises GraphError: 100: a metric does not fit the post; 10: a story has too few viewers.
     """
-    names = insights.check_metrics(world, post, asked(value))
+    metrics = insights.check_metrics(world, post, asked(value))
     if not insights.exist(world, post):
         return []
     if insights.has_too_few_viewers(world, post):
         raise GraphError(10, None, "(#10) Not enough viewers for the media to show insights")
-    return [_row(world, post, name) for name in names]
+    return [_row(world, post, name) for name in metrics]
 
 
 def _row(world: World, post: Post, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instagram_sandbox.http.body import names
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.errors import GraphError
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 async def subscribe(call: Call, account: Account) -> Response:
     """Subscribe the app to fields of an account or of its Page."""
-    value = call.params.get("subscribed_fields", "")
-    names = value if isinstance(value, list) else str(value).strip("[]").split(",")
-    fields = [name for one in names if (name := str(one).strip("\"' "))]
+    fields = names(call.params.get("subscribed_fields", ""))
     if not fields:
         raise GraphError(100, None, "(#100) The parameter subscribed_fields is required")
     call.warn("The sandbox sends no webhooks. It only remembers the subscription.")
