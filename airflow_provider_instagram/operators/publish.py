@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
@@ -129,21 +130,11 @@ def publish(
     :param trigger: Returns the trigger that ends a wait.
     :param more: The other parameters of the use case.
     """
-    from airflow.sdk.observability.stats import Stats
-
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.use_case import WaitUntil
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-
-    def report(post: PublishedPost, late: timedelta | None) -> None:
-        emit_post_event(context, ledger, post, calendar)
-        if late is not None:
-            Stats.timing(
-                "instagram.published_late", 1000 * late.total_seconds(), tags={"conn_id": hook.instagram_conn_id}
-            )
-
     result = Publish(
         hook,
         ledger,
@@ -153,7 +144,7 @@ def publish(
         shortest_wait=shortest_deferral(),
         resumes_late_by=timeouts_checked_every(),
         quotas=lambda: hook.settings.limits.quotas,
-        report=report,
+        report=partial(_report, context, ledger, calendar),
         calendar=calendar,
         **more,
     ).run(is_resumed=is_resumed)
@@ -168,3 +159,13 @@ def at_moment(moment: datetime) -> BaseTrigger:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
     return DateTimeTrigger(moment=moment)
+
+
+def _report(
+    context: Context, ledger: Ledger, calendar: str | None, post: PublishedPost, late: timedelta | None
+) -> None:
+    from airflow.sdk.observability.stats import Stats
+
+    emit_post_event(context, ledger, post, calendar)
+    if late is not None:
+        Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags={"conn_id": ledger.conn_id})
