@@ -33,7 +33,7 @@ from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.quota.call_budget import CallBudget
-from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.quota.reservations import post_quotas
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.virtual_time import VirtualTimeLoop
 from instagram_sandbox.http.server import running
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START = datetime(2026, 11, 24, tzinfo=timezone.utc)
-LIMITS = Limits()
-CALLS_LIMIT = LIMITS.calls_per_hour
+QUOTAS = post_quotas(10, 25)
+CALLS_LIMIT = 200
 REFUSALS_BY_LIMIT = {"4", "17", "32", "613", "80002", "9/2207042"}
 LATENESS_LIMIT_S = 1.0
 AHEAD_S = (600, 2400)
@@ -124,7 +124,7 @@ class Day:
     async def _open(self, account: Account) -> tuple[AsyncGraphClient, float]:
         client = Client(account.token, base_url=self.sandbox.url)
         client.loop = self.loop
-        return client, LIMITS.calls_per_hour
+        return client, CALLS_LIMIT
 
     async def run(self, accounts: int, posts: int) -> None:
         """Simulate the day."""
@@ -171,9 +171,7 @@ class Day:
     def _publish(self, account: Account, key: str, container_id: str, at: float) -> None:
         owner = Owner("day", key, "publish", -1)
         with self._client(account) as client:
-            publisher = Publisher(
-                client, account.ledger, account.user_id, owner, lambda _: False, self._sleep, LIMITS.quotas
-            )
+            publisher = Publisher(client, account.ledger, account.user_id, owner, lambda _: False, self._sleep, QUOTAS)
             found = publisher.reconcile(key, container_id)
             if not isinstance(found, Publication):
                 publisher.publish_new(found, datetime.fromtimestamp(at, timezone.utc))

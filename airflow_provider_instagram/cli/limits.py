@@ -21,14 +21,14 @@ from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledge
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
-from airflow_provider_instagram.quota.reservations import QuotaReservations
+from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from airflow_provider_instagram.graph.usage import Usage
-    from airflow_provider_instagram.quota.limits import Limits, Quota
+    from airflow_provider_instagram.quota.reservations import Quota
 
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
@@ -49,10 +49,11 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     """Describe the limits of an account, as pairs of a name and a text."""
     hook = InstagramHook(conn_id)
     limits, reported = hook.settings.limits, _reported_by_instagram(hook)
-    used, available_at = _own_posts(conn_id, limits)
+    quotas = post_quotas(limits.posts_per_hour, limits.posts_per_day)
+    used, available_at = _own_posts(conn_id, quotas)
     if reported.posts is not None:
         yield "posts, Instagram", reported.posts
-    for quota in limits.quotas:
+    for quota in quotas:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
     next_at = max(filter(None, (available_at, reported.available_at)), default=None)
     yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
@@ -97,14 +98,14 @@ def _format_time(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _own_posts(conn_id: str, limits: Limits) -> tuple[dict[Quota, int], datetime | None]:
+def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int], datetime | None]:
     """Return how many posts the ledger counts, and when the account can post again (None: now)."""
     try:
         with open_ledger(conn_id) as store:
-            reservations = QuotaReservations(Ledger(store, conn_id), limits.quotas)
-            return {quota: reservations.used(quota) for quota in limits.quotas}, reservations.available_at()
+            reservations = QuotaReservations(Ledger(store, conn_id), quotas)
+            return {quota: reservations.used(quota) for quota in quotas}, reservations.available_at()
     except NoLedgerError:
-        return dict.fromkeys(limits.quotas, 0), None
+        return dict.fromkeys(quotas, 0), None
 
 
 def deadlines_of_waits(conn_id: str) -> list[float]:

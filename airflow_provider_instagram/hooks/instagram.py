@@ -15,7 +15,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION
-from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.use_case import Skipped
+    from airflow_provider_instagram.quota.reservations import Quota
 
 
 class PublishOperator(InstagramBaseOperator):
@@ -143,7 +145,7 @@ def publish(
         container_id,
         shortest_wait=shortest_deferral(),
         resumes_late_by=timeouts_checked_every(),
-        quotas=lambda: hook.settings.limits.quotas,
+        quotas=partial(_quotas, hook),
         report=partial(_report, context, ledger, calendar),
         calendar=calendar,
         **more,
@@ -159,6 +161,13 @@ def at_moment(moment: datetime) -> BaseTrigger:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
     return DateTimeTrigger(moment=moment)
+
+
+def _quotas(hook: InstagramHook) -> tuple[Quota, ...]:
+    from airflow_provider_instagram.quota.reservations import post_quotas
+
+    limits = hook.settings.limits
+    return post_quotas(limits.posts_per_hour, limits.posts_per_day)
 
 
 def _report(

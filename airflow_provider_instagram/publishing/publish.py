@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.publishing.use_case import Account
-    from airflow_provider_instagram.quota.limits import Quota
+    from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.limits import Quota
+    from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)
 

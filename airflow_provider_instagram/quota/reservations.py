@@ -12,10 +12,26 @@ from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.limits import Quota
 
 #: How long a reservation lasts without a request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A limit of posts in a moving period.
+
+    :param name: The name of the period. Part of the ledger's keys.
+    """
+
+    name: str
+    posts: int
+    period: timedelta
+
+
+def post_quotas(per_hour: int, per_day: int) -> tuple[Quota, ...]:
+    """Return an account's limits of posts, the shorter period first."""
+    return Quota("hour", per_hour, timedelta(hours=1)), Quota("day", per_day, timedelta(days=1))
 
 
 @dataclass

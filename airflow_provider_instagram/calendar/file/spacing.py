@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-    from airflow_provider_instagram.quota.limits import Limits
+    from airflow_provider_instagram.hooks.limits import Limits
 
 
 def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
@@ -47,7 +48,7 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
     """
 
     def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
-        for quota in limits[post.account].quotas:
+        for quota in post_quotas(limits[post.account].posts_per_hour, limits[post.account].posts_per_day):
             first = before[-quota.posts] if len(before) >= quota.posts else None
             if first is not None and post.publish_at - first.publish_at < quota.period:
                 return Problem(

@@ -29,10 +29,10 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.scopes import COMMENTS
 from airflow_provider_instagram.hooks.instagram import account_limits
+from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
-from airflow_provider_instagram.quota.limits import Limits
 from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:

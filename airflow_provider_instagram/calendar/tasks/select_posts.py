@@ -21,11 +21,11 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, account_limits
+from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.base import AccountTask
-from airflow_provider_instagram.quota.limits import Limits
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

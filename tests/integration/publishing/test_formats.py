@@ -17,7 +17,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.upload import upload
-from airflow_provider_instagram.quota.limits import Limits
+from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ def test_a_story_is_published_and_has_a_permalink(
 
 def test_a_carousel_is_one_post_in_the_order_of_its_items(account: Account, trio: Sequence[Any]) -> None:
     """It is one place of the quota, and each item has what belongs to it."""
-    quotas = Limits(posts_per_hour=1).quotas
+    quotas = post_quotas(1, 25)
     post, _ = account.publish("post-1", account.carousel(trio), quotas=quotas)
     (real,) = account.sandbox.posts
     assert (real.media_id, real.media_type, real.caption) == (post.media_id, "CAROUSEL_ALBUM", "a teaser")

@@ -19,8 +19,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.publisher import Publication, UnpublishedPost
-from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.quota.reservations import QuotaReservations
+from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
@@ -360,7 +359,7 @@ def test_create_keeps_a_container_that_may_be_published(account: Account, portra
 
 
 def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait_video: Path) -> None:
-    quotas = Limits().quotas
+    quotas = post_quotas(10, 25)
     account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=1)
     container_id = account.container(portrait_video, key="post-2")
@@ -371,11 +370,11 @@ def test_a_full_quota_is_seen_before_anything_is_sent(account: Account, portrait
     assert account.sandbox.calls("publish") == 1
     account.sandbox.advance(refused.value.retry_after)
     account.sandbox.switch(quota_total=100)
-    assert QuotaReservations(account.ledger, Limits().quotas).available_at() is None
+    assert QuotaReservations(account.ledger, post_quotas(10, 25)).available_at() is None
 
 
 def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_video: Path) -> None:
-    quotas = Limits(posts_per_hour=1).quotas
+    quotas = post_quotas(1, 25)
     account.publish("post-1", account.container(portrait_video), quotas=quotas)
     container_id = account.container(portrait_video, key="post-2")
     with pytest.raises(QuotaExhaustedError, match=r"limit of posts per hour \(1\)") as refused:
@@ -387,7 +386,7 @@ def test_the_accounts_own_limit_of_posts_is_kept(account: Account, portrait_vide
 
 
 def test_an_unreadable_limit_does_not_keep_a_post_back(account: Account, portrait_video: Path) -> None:
-    quotas = Limits().quotas
+    quotas = post_quotas(10, 25)
     account.sandbox.fail("limit", 10)
     account.publish("post-1", account.container(portrait_video), quotas=quotas)
     assert len(account.sandbox.posts) == 1

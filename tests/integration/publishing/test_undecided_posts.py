@@ -21,8 +21,7 @@ from airflow_provider_instagram.graph.pages import Page
 from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.sources import MediaSource
-from airflow_provider_instagram.quota.limits import Limits
-from airflow_provider_instagram.quota.reservations import QuotaReservations
+from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 from tests.integration.account import OTHER, OWNER
 
 if TYPE_CHECKING:
@@ -431,7 +430,7 @@ def test_the_error_after_three_expired_containers_says_how_to_continue(account: 
 
 
 def test_the_reservation_of_an_attempt_that_died_lapses(account: Account, portrait_video: Path) -> None:
-    quotas = Limits(posts_per_hour=2).quotas
+    quotas = post_quotas(2, 25)
     QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
     account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.advance(timedelta(minutes=11))
@@ -441,7 +440,7 @@ def test_the_reservation_of_an_attempt_that_died_lapses(account: Account, portra
 
 def test_an_attempt_that_died_is_not_pending_once_its_post_is_published(account: Account, portrait_video: Path) -> None:
     """Instagram allows one more post, and no other attempt is pending."""
-    quotas = Limits().quotas
+    quotas = post_quotas(10, 25)
     QuotaReservations(account.ledger, quotas).reserve("post-1", "a try that died")
     account.publish("post-1", account.container(portrait_video), quotas=quotas)
     account.sandbox.switch(quota_total=2)

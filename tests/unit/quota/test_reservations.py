@@ -9,8 +9,7 @@ import pytest
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.quota.limits import Limits, Quota
-from airflow_provider_instagram.quota.reservations import QuotaReservations
+from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas
 from tests.unit.quota.test_races import Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))
@@ -49,7 +48,7 @@ def test_the_quota_is_never_exceeded() -> None:
 
 
 def test_the_hour_and_the_day_are_both_kept() -> None:
-    account = Account(*Limits(posts_per_day=25, posts_per_hour=10).quotas)
+    account = Account(*post_quotas(10, 25))
     published: list[datetime] = []
     for number in range(60):
         if (available_at := account.reservations.available_at()) is not None:

@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.quota.call_budget import CALLS_PER_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Source: the specification of this provider: 25 posts a day, 10 an hour.
-POSTS_PER_DAY = 25
-POSTS_PER_HOUR = 10
-MOST = 100_000
-
-
-@dataclass(frozen=True)
-class Quota:
-    """A limit of posts in a moving period.
-
-    :param name: The name of the period. Part of the ledger's keys.
-    """
-
-    name: str
-    posts: int
-    period: timedelta
+MOST: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of an account."""
+    """The limits of an account. Source of the defaults: the specification of this provider."""
 
-    calls_per_hour: int = CALLS_PER_HOUR
-    posts_per_day: int = POSTS_PER_DAY
-    posts_per_hour: int = POSTS_PER_HOUR
-
-    @property
-    def quotas(self) -> tuple[Quota, ...]:
-        """The limits on posts, the shorter period first."""
-        return (
-            Quota("hour", self.posts_per_hour, timedelta(hours=1)),
-            Quota("day", self.posts_per_day, timedelta(days=1)),
-        )
+    calls_per_hour: int = 200
+    posts_per_day: int = 25
+    posts_per_hour: int = 10
 
     @classmethod
     def read(cls, extra: Mapping[str, str]) -> Limits:
