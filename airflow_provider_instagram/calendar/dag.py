@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.schedule import pool_name, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

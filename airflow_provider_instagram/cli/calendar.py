@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
-from airflow_provider_instagram.calendar.planning.schedule import pool_name, publishers_needed
+from airflow_provider_instagram.calendar.planning.schedule import publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed, local_pictures
@@ -33,7 +33,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import account_limits
 from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.posts.limits import caption_warning
-from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, pool_name
 
 if TYPE_CHECKING:
     import argparse

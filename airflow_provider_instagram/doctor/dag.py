@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from airflow.sdk import DAG, BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
-from airflow_provider_instagram.calendar.planning.schedule import pool_name
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

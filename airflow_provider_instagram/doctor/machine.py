@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
@@ -28,6 +26,8 @@ _TIMEOUT_S: Final = 10
 _LITTLE_SPACE_BYTES: Final = 2 * 10**9
 # Source: Airflow's configuration reference, [scheduler].
 _QUEUED_TIMEOUT_S, _QUEUED_AGAIN = 600.0, 2
+#: The ``max_lateness`` of a calendar whose author gives none.
+MAX_LATENESS_S: Final = 3600.0
 
 
 def host_name() -> str:
@@ -122,9 +122,11 @@ def read_work_file(name: str) -> bool:
 def _snapshots() -> Finding:
     location = conf.get("instagram", "calendar_snapshots")
     if not is_local(location):
-        for problem in snapshot_problems(f"{location.rstrip('/')}/doctor.json"):
-            return Finding("snapshots", False, f"{problem.message} {problem.remedy}")
-        return Finding("snapshots", True, f"{shown(location)} can be written")
+        if (reason := storage.unwritable_because(location.rstrip("/"))) is None:
+            return Finding("snapshots", True, f"{shown(location)} can be written")
+        text = f"{shown(location)} cannot be written to ({reason}): edits made within the lead time are not published."
+        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
+        return Finding("snapshots", False, f"{text} {remedy}")
     folder = local_path(location)
     if not folder.is_dir():
         said = f"{folder} is not on this machine. Calendars with an approval need it on every machine"
@@ -139,7 +141,7 @@ def _queued_tasks() -> Finding:
     timeout_s = conf.getfloat("scheduler", "task_queued_timeout", fallback=_QUEUED_TIMEOUT_S)
     tries = 1 + conf.getint("scheduler", "num_stuck_in_queued_retries", fallback=_QUEUED_AGAIN)
     said = f"Airflow fails a queued task for good after {tries * timeout_s / 60:,.0f} minutes without a worker"
-    if tries * timeout_s > CalendarSettings.max_lateness.total_seconds():
+    if tries * timeout_s > MAX_LATENESS_S:
         return Finding("queued tasks", True, said)
     to_do = "Raise [scheduler] num_stuck_in_queued_retries, so that it is longer than the max_lateness of calendars"
     return Finding("queued tasks", None, f"{said}. {to_do}")

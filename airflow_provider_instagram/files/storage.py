@@ -216,6 +216,17 @@ def remove(location: str) -> None:
         within_small_file_timeout(object_path(location).unlink)
 
 
+def unwritable_because(folder: str) -> str | None:
+    """Return why no file can be written to a folder or prefix, or None if one was written and removed again."""
+    try:
+        write(f"{folder}/.write-test", b"")
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        return shown(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
+    with suppress(Exception):  # the right to write is enough
+        remove(f"{folder}/.write-test")
+    return None
+
+
 def exists(location: str) -> bool:
     """Return whether a file exists."""
     if is_local(location):

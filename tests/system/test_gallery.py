@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 from sqlalchemy.engine import make_url
 
-from airflow_provider_instagram.calendar.planning.schedule import pool_name
+from airflow_provider_instagram.utils.connection import pool_name
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle

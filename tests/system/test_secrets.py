@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_instagram.calendar.planning.schedule import pool_name
+from airflow_provider_instagram.utils.connection import pool_name
 from demo.stack import wait_until
 from instagram_sandbox.options import DEFAULT_APP_SECRET
 from tests.system.conftest import TOKEN_KEY, Run

@@ -187,8 +187,3 @@ def publishers_needed(posts: Iterable[ScheduledPost]) -> dict[str, int]:
     for post in posts:
         times[post.account].append(post.publish_at.timestamp())
     return {account: most_in_window(moments, PUBLISHER_AWAKE) for account, moments in sorted(times.items())}
-
-
-def pool_name(account: str) -> str:
-    """Return the name of the pool that an account's publishers share."""
-    return f"instagram_{account}"

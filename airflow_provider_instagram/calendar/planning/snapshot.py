@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -150,19 +149,11 @@ def snapshot_problems(file: str) -> list[Problem]:
     :param file: Where the snapshot is kept.
     """
     folder = file.rpartition("/")[0]
-    try:
-        storage.write(f"{folder}/.write-test", b"")
-        with suppress(Exception):  # the right to write is enough
-            storage.remove(f"{folder}/.write-test")
-    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        what = (
-            f"the folder {shown(folder)} cannot be written to ({shown(str(reason))}): edits made within the lead time "
-            "are not published."
-        )
-        remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
-        return [Problem(0, what, remedy)]
-    return []
+    if (reason := storage.unwritable_because(folder)) is None:
+        return []
+    what = f"the folder {shown(folder)} cannot be written to ({reason})"
+    remedy = "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
+    return [Problem(0, f"{what}: edits made within the lead time are not published.", remedy)]
 
 
 def _fingerprint(text: str, settings: CalendarSettings) -> str:

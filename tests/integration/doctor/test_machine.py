@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_instagram.doctor.machine import machine_findings, read_work_file
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.doctor.machine import MAX_LATENESS_S, machine_findings, read_work_file
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.doctor.findings import Finding
@@ -49,6 +50,7 @@ def test_a_deployment_says_how_long_its_workers_may_be_away(
     monkeypatch: pytest.MonkeyPatch, timeout_s: str, queued_again: str, good: bool | None, minutes: int
 ) -> None:
     """By default, Airflow gives up before a calendar does, whose posts may be an hour late."""
+    assert CalendarSettings.max_lateness.total_seconds() == MAX_LATENESS_S
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT", timeout_s)
     monkeypatch.setenv("AIRFLOW__SCHEDULER__NUM_STUCK_IN_QUEUED_RETRIES", queued_again)
     finding = findings("c.txt")["queued tasks"]
