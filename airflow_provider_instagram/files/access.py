@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,14 +17,14 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files.addresses import is_public
 from airflow_provider_instagram.files.scratch import require_space
-from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.utils.throttle import Throttle
+from airflow_provider_instagram.utils.time_limit import run_with_time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_instagram.files.time_limit import Connections
+    from airflow_provider_instagram.utils.time_limit import Connections
 
 MAX_REDIRECTS: Final = 5
 CONNECT_TIMEOUT_S: Final = 10.0

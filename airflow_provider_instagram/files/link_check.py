@@ -9,12 +9,12 @@ import httpx
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
 from airflow_provider_instagram.files.download import THREAD, ranged_request
-from airflow_provider_instagram.files.time_limit import run_with_time_limit
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.utils.time_limit import run_with_time_limit
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.files.time_limit import Connections
+    from airflow_provider_instagram.utils.time_limit import Connections
 
 log = logging.getLogger(__name__)
 

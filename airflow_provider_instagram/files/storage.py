@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
 from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
-from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.utils.process import Cancel, sharing
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.time_limit import within_small_file_timeout
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.utils.locations import is_local, is_web
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
 @pytest.fixture
 def silent_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Object storage that accepts connections and never answers, and a time limit of one second instead of eight."""
-    monkeypatch.setattr("airflow_provider_instagram.files.time_limit.SMALL_FILE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("airflow_provider_instagram.utils.time_limit.SMALL_FILE_TIMEOUT_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         extra = {"endpoint_url": f"http://127.0.0.1:{server.getsockname()[1]}", "region_name": "us-east-1"}
         connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
@@ -151,7 +151,7 @@ def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
 def test_three_small_files_fit_into_the_time_that_airflow_gives_a_dag_file() -> None:
     from airflow.configuration import conf
 
-    from airflow_provider_instagram.files import time_limit
+    from airflow_provider_instagram.utils import time_limit
 
     longest_s = 3 * (time_limit.SMALL_FILE_TIMEOUT_S + time_limit.JOIN_TIMEOUT_S)
     assert longest_s < conf.getfloat("core", "dagbag_import_timeout")

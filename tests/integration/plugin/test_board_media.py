@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import HTTPException
 
-from airflow_provider_instagram.files import storage, time_limit
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.plugin.board import media
+from airflow_provider_instagram.utils import time_limit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_provider_instagram.utils.process import Cancel
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from airflow_provider_instagram.utils.process import Cancel
 
 T = TypeVar("T")
 
@@ -91,8 +91,6 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
 
 def within_small_file_timeout(work: Callable[[], T]) -> T:
     """Return what work on a small file in object storage returns. Clients of such storages retry for minutes."""
-    from airflow_provider_instagram.utils.process import Cancel
-
     done: list[T] = []
     try:
         run_with_time_limit(lambda _: done.append(work()), SMALL_FILE_TIMEOUT_S, Cancel(), "small file")
