@@ -1,11 +1,11 @@
-"""The provider's metadata: its connection form, links and configuration."""
+"""The provider's metadata: its connection form, links and configuration.
+
+Airflow reads it in many processes, so it imports nothing of the provider. A test compares it with the code.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
-
-from airflow_provider_instagram.graph import API_VERSION
-from airflow_provider_instagram.utils.connection import CONN_TYPE
 
 
 def _field(label: str, description: str, *, type: str = "string", **schema: Any) -> dict[str, Any]:  # noqa: A002
@@ -24,7 +24,7 @@ def _option(description: str, *, example: str | None = None, default: str = "", 
 
 
 CONNECTION: Final[dict[str, Any]] = {
-    "connection-type": CONN_TYPE,
+    "connection-type": "instagram",
     "hook-name": "Instagram",
     "hook-class-name": "airflow_provider_instagram.hooks.instagram.InstagramHook",
     "ui-field-behaviour": {
@@ -40,8 +40,8 @@ CONNECTION: Final[dict[str, Any]] = {
     "conn-fields": {
         "api_version": _field(
             "Graph API version",
-            f"The version of Meta's API to use, for example {API_VERSION}.",
-            default=API_VERSION,
+            "The version of Meta's API to use, for example v27.0.",
+            default="v27.0",
             pattern=r"^v\d+\.\d+$",
         ),
         "app_id": _field(

@@ -7,6 +7,5 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The default version of the API: the newest that the provider was tested with. Airflow reads it in many processes, so
-#: this module imports nothing.
+#: The default version of the API: the newest that the provider was tested with.
 API_VERSION: Final = "v27.0"

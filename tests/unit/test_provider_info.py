@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import jsonschema
 import pytest
 
 from airflow_provider_instagram.get_provider_info import get_provider_info
+from airflow_provider_instagram.graph import API_VERSION
+from airflow_provider_instagram.hooks import InstagramHook
+from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.posts.kinds import PostKind
 
 PACKAGE = "airflow_provider_instagram"
@@ -29,6 +33,14 @@ def test_it_lists_the_modules_of_each_public_class(room: str) -> None:
     ((integration, modules),) = [(one["integration-name"], one["python-modules"]) for one in get_provider_info()[room]]
     assert set(modules) == public
     assert [integration] == [one["integration-name"] for one in get_provider_info()["integrations"]]
+
+
+def test_its_defaults_are_those_of_the_hook() -> None:
+    (connection,) = get_provider_info()["connection-types"]
+    defaults = {name: field["schema"].get("default") for name, field in connection["conn-fields"].items()}
+    limits = {name: default for name, default in defaults.items() if name.startswith(("calls", "posts"))}
+    assert connection["connection-type"] == InstagramHook.conn_type
+    assert (defaults["api_version"], limits) == (API_VERSION, asdict(Limits()))
 
 
 def test_it_names_all_formats() -> None:
