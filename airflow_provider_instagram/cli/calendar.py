@@ -30,8 +30,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.hooks.instagram import account_limits
-from airflow_provider_instagram.hooks.limits import Limits
+from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, pool_name
 

@@ -20,8 +20,7 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
-from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
+from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas, time_until_quota_frees
 
 if TYPE_CHECKING:
     import argparse

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk import DAG, BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
+from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
-
-    from airflow_provider_instagram.doctor.deployment import WorkerReport
-    from airflow_provider_instagram.doctor.findings import Finding
 
 _PAUSE: Final = timedelta(seconds=10)
 #: A task in one of these states has not been on a worker yet.
 _WAITING: Final = (None, "none", "scheduled", "queued")
 _ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
+#: The clock of the host is known to the second, and its answer takes a while.
+_MAX_CLOCK_DIFFERENCE_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What the doctor found on a worker.
+
+    :param clock_s: How far its clock is ahead of Instagram's; None if that is unknown.
+    """
+
+    queue: str
+    machine: str
+    versions: Mapping[str, str]
+    clock_s: float | None
+    findings: Sequence[Finding]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> WorkerReport:
+        """Return a report from its fields in an XCom."""
+        return cls(**{**data, "findings": tuple(Finding(**fields) for fields in data["findings"])})
+
+
+def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
+    """Compare the workers' versions and clocks."""
+    differing = []
+    for name in dict.fromkeys(name for report in reports for name in report.versions):
+        versions = dict.fromkeys((report.versions.get(name, "none"), report.machine) for report in reports)
+        if len({version for version, _ in versions}) > 1:
+            differing.append(f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}")
+    text = f"differ: {'; '.join(differing)}. Install the same on every worker" if differing else "are equal"
+    yield Finding("versions", not differing, text)
+    clocks = [report.clock_s for report in reports if report.clock_s is not None]
+    if len(clocks) < len(reports):
+        yield Finding("clocks", None, "cannot be compared, because some workers do not know Instagram's clock")
+    elif clocks:
+        apart_s = max(clocks) - min(clocks)
+        good, text = apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s"
+        yield Finding("clocks", good, text if good else f"{text}. Synchronize the workers' clocks with NTP")
 
 
 class CheckWorkerOperator(BaseOperator):
@@ -35,7 +72,6 @@ class CheckWorkerOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run all checks."""
         from airflow_provider_instagram.doctor.account import account_findings
-        from airflow_provider_instagram.doctor.deployment import WorkerReport
         from airflow_provider_instagram.doctor.machine import host_name, machine_findings, versions
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.utils.server_clock import ServerClock
@@ -76,8 +112,6 @@ class ReportWorkersOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Log the findings about each worker, and then those about all of them."""
-        from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison
-
         states = self._states(context)
         now, ended = datetime.now(timezone.utc), all(state in _ENDED for state in states.values())
         if not ended and now < (context["dag_run"].start_date or now) + self.patience:
@@ -99,8 +133,6 @@ class ReportWorkersOperator(BaseOperator):
         return {task_id: states.get(task_id) for task_id in wanted}
 
     def _tasks(self, states: dict[str, str | None]) -> Iterator[Finding]:
-        from airflow_provider_instagram.doctor.findings import Finding
-
         for task_id in self.checks:
             if states[task_id] in _WAITING:
                 patience = f"{self.patience.total_seconds():.0f} s"
@@ -114,7 +146,6 @@ class ReportWorkersOperator(BaseOperator):
 
     def _shared_files(self, context: Context, reports: list[WorkerReport]) -> Finding:
         """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
-        from airflow_provider_instagram.doctor.findings import Finding
         from airflow_provider_instagram.doctor.machine import host_name, read_work_file
 
         missing = [

@@ -8,15 +8,16 @@ import socket
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, TransientError, ValidationError
 from airflow_provider_instagram.files.scratch import require_space
+from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.utils.throttle import Throttle
 from airflow_provider_instagram.utils.time_limit import run_with_time_limit
@@ -26,11 +27,36 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.utils.time_limit import Connections
 
+log = logging.getLogger(__name__)
+
 MAX_REDIRECTS: Final = 5
 CONNECT_TIMEOUT_S: Final = 10.0
 STALL_TIMEOUT_S: Final = 30.0
 TOTAL_TIMEOUT_S: Final = 3600.0
 THREAD: Final = "instagram-download"
+
+#: Networks without public servers that ``ipaddress`` of some Python version calls global, each with its source.
+NOT_PUBLIC_V4: Final = (
+    IPv4Network("168.63.129.16/32"),  # Microsoft Azure: the host of a virtual machine
+    IPv4Network("192.0.0.0/24"),  # RFC 6890: protocols; Oracle Cloud's metadata is 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # RFC 7526: relays of 6to4, deprecated
+    IPv4Network("224.0.0.0/4"),  # RFC 5771: multicast
+)
+NOT_PUBLIC_V6: Final = (
+    IPv6Network("2001::/23"),  # RFC 2928: protocols, among them Teredo (RFC 4380)
+    IPv6Network("3fff::/20"),  # RFC 9637: documentation
+)
+#: The only IPv6 addresses that are assigned to servers so far. Source: IANA, IPv6 Address Space.
+GLOBAL_UNICAST_V6: Final = IPv6Network("2000::/3")
+LAST_32_BITS: Final = 0xFFFF_FFFF
+#: Forms that a network may route to the IPv4 address that they contain, and the number of bits after that address.
+EMBEDDED_IPV4: Final = (
+    (IPv6Network("::ffff:0:0/96"), 0),  # RFC 4291: IPv4-mapped
+    (IPv6Network("64:ff9b::/96"), 0),  # RFC 6052: NAT64
+    (IPv6Network("2002::/16"), 80),  # RFC 3056: 6to4
+)
+#: The beginning of the last 64 bits of an ISATAP address, in any network. Source: RFC 5214.
+ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
 
 
 def download(
@@ -210,3 +236,62 @@ def _is_of_another_thread(record: logging.LogRecord) -> bool:
 def _suffix(address: httpx.URL) -> str:
     ending = re.search(r"\.[A-Za-z0-9]{1,5}$", address.path)
     return ending[0].lower() if ending else ""
+
+
+def is_public(ip: str) -> bool:
+    """Return whether an address belongs to a public server.
+
+    For an IPv6 address that contains an IPv4 address, the IPv4 address counts: a private server has several forms.
+
+    :param ip: An IPv4 or IPv6 address, with or without a zone (``%eth0``).
+    """
+    address = ip_address(ip.partition("%")[0])
+    if isinstance(address, IPv4Address):
+        return address.is_global and not any(address in network for network in NOT_PUBLIC_V4)
+    bits = int(address)
+    for network, bits_after in EMBEDDED_IPV4:
+        if address in network:
+            return is_public(str(IPv4Address(bits >> bits_after & LAST_32_BITS)))
+    if bits >> 32 & LAST_32_BITS in ISATAP and not is_public(str(IPv4Address(bits & LAST_32_BITS))):
+        return False
+    is_assigned = address in GLOBAL_UNICAST_V6 and address.is_global
+    return is_assigned and not any(address in network for network in NOT_PUBLIC_V6)
+
+
+TIMEOUT_S: Final = 15.0
+#: Refusals that a server takes back by itself, beside those of 500 and more.
+TEMPORARY: Final = (408, 425, 429)
+
+
+def check_link(link: str, kind: str) -> None:
+    """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
+
+    :raises MediaNotFetchedError: If the server fails at this moment.
+    :raises ValidationError: If it refuses, or answers with something else.
+    """
+    answers: list[httpx.Response] = []
+
+    def ask(connections: Connections) -> None:
+        with httpx.HTTPTransport() as transport:
+            answer = transport.handle_request(ranged_request(link, connections, TIMEOUT_S))
+            answer.close()
+            answers.append(answer)
+
+    try:
+        run_with_time_limit(ask, TIMEOUT_S, Cancel(), THREAD)
+    except (InstagramError, httpx.HTTPError, TimeoutError) as error:
+        log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
+        return
+    status, content_type = answers[0].status_code, answers[0].headers.get("content-type", "no content type")
+    if status in TEMPORARY or status >= 500:
+        raise MediaNotFetchedError(f"{shown(link)} answers {status}.", hint="Its server must work again first.")
+    if not answers[0].is_success:
+        raise ValidationError(
+            f"Instagram cannot fetch {shown(link)}, which answers {status} to this worker as well.",
+            hint="Check that the link is right, public, not expired, and without redirects.",
+        )
+    if not content_type.lower().startswith(f"{kind}/"):
+        raise ValidationError(
+            f"Instagram cannot use {shown(link)}, which is served as {content_type[:80]}.",
+            hint=f"Serve it with the content type of {'a picture' if kind == 'image' else 'a video'}.",
+        )

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
-from airflow_provider_instagram.graph.comments import CommentCount, read_comment_counts
 from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.insights import Insights
 from airflow_provider_instagram.graph.models import (
+    CommentCount,
     Container,
     ContainerStatus,
     Media,
+    Page,
     PublishingLimit,
+    read_comment_counts,
+    read_comment_page,
+    read_media_page,
 )
-from airflow_provider_instagram.graph.pages import Page, read_comment_page, read_media_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from airflow_provider_instagram.graph.comments import Comment
+    from airflow_provider_instagram.graph.models import Comment
 
 T = TypeVar("T")
 

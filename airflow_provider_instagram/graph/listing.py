@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.comments import Comment
-    from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.graph.pages import Page, T
+    from airflow_provider_instagram.graph.models import Comment, Media, Page, T
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
     first_row,
+    read_cursor,
     read_id,
     read_integer,
     read_mapping,
+    read_rows,
     read_text,
     read_time,
 )
@@ -250,3 +252,68 @@ class PublishingLimit:
         if usage is None or total is None or duration_s is None:
             raise ValueError("no quota_usage, quota_total or quota_duration")
         return cls(usage, total, timedelta(seconds=duration_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment. Every field but the id may be missing.
+
+    :param timestamp: When it was written, with its time zone.
+    """
+
+    id: str
+    text: str | None = None
+    timestamp: datetime | None = None
+    username: str | None = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Comment:
+        """Read a comment."""
+        return cls(read_id(data), read_text(data, "text"), read_time(data, "timestamp"), read_text(data, "username"))
+
+
+@dataclass(frozen=True, slots=True)
+class CommentCount:
+    """How many comments a post has.
+
+    :param count: The number of its comments and replies, or None if Instagram does not tell it.
+    """
+
+    media_id: str
+    count: int | None = None
+    username: str | None = None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> CommentCount:
+        """Read the count of one post."""
+        return cls(read_id(data), read_integer(data, "comments_count"), read_text(data, "username"))
+
+
+def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
+    """Read the counts of a page of posts."""
+    return tuple(map(CommentCount.read, read_rows(data, "media")))
+
+
+T = TypeVar("T", Media, Comment)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of posts or comments, newest first."""
+
+    items: tuple[T, ...]
+    after: str | None = None
+
+    def since(self, since: datetime) -> list[T]:
+        """Return the items that were published at a time or later, and those whose time is unknown."""
+        return [item for item in self.items if item.timestamp is None or item.timestamp >= since]
+
+
+def read_media_page(data: Mapping[str, Any]) -> Page[Media]:
+    """Read a page of posts."""
+    return Page(tuple(map(Media.read, read_rows(data, "media"))), read_cursor(data))
+
+
+def read_comment_page(data: Mapping[str, Any]) -> Page[Comment]:
+    """Read a page of comments."""
+    return Page(tuple(map(Comment.read, read_rows(data, "comments"))), read_cursor(data))

@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -15,13 +15,12 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION
-from airflow_provider_instagram.hooks.limits import Limits
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow.sdk import Connection
 
@@ -31,6 +30,35 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.hooks.token_refresh import RefreshResult, TokenManager
     from airflow_provider_instagram.hooks.token_store import StoredToken
+
+MOST: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of an account. Source of the defaults: the specification of this provider."""
+
+    calls_per_hour: int = 200
+    posts_per_day: int = 25
+    posts_per_hour: int = 10
+
+    @classmethod
+    def read(cls, extra: Mapping[str, str]) -> Limits:
+        """Read the limits from a connection's extra. A missing limit has its default."""
+        return cls(**{name: _number(name, extra[name]) for name in cls.__dataclass_fields__ if name in extra})
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST:
+        raise ValidationError(
+            f"{name} in the connection's extra is {text!r}, which is not a valid limit.",
+            hint=f"Use a whole number from 1 to {MOST}, or remove it to use the default.",
+        )
+    return number
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.graph.pages import Page
+    from airflow_provider_instagram.graph.models import Media, Page
     from airflow_provider_instagram.insights.schema import Row
     from airflow_provider_instagram.insights.tracking import Tracking
     from airflow_provider_instagram.ledger.ledger import Ledger

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.comments import Comment as CommentOnPost
+    from airflow_provider_instagram.graph.models import Comment as CommentOnPost
     from airflow_provider_instagram.ledger.comments import CommentLedger
     from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.ledger.records import Intent, Owner

@@ -67,10 +67,10 @@ def check_link(link: str, kind: ItemKind, try_number: int) -> None:
     :raises MediaNotFetchedError: If its server fails at this moment.
     :raises ValidationError: If its server refuses.
     """
-    from airflow_provider_instagram.files import link_check
+    from airflow_provider_instagram.files import download
 
     try:
-        link_check.check_link(link, kind)
+        download.check_link(link, kind)
     except ValidationError as error:
         if try_number > PATIENT_TRIES:
             raise

@@ -21,7 +21,7 @@ from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Intent, PublishedPost
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable

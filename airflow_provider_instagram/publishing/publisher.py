@@ -23,8 +23,7 @@ from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import OutcomeReader, with_permalink
-from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
-from airflow_provider_instagram.quota.reservations import QuotaReservations
+from airflow_provider_instagram.quota.reservations import QuotaReservations, time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,20 +1,41 @@
-"""The posts that an account may still make in a moving period. Each is reserved before a publication, by one task."""
+"""The posts that an account may still make in a moving period: by Instagram's quota, and by its own limits."""
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import QuotaExhaustedError
+from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError
+from airflow_provider_instagram.graph.listing import media_since, stories_since
 from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
 
+# Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
+QUOTA_PERIOD: Final = timedelta(hours=24)
+#: Instagram's clock and ours differ.
+MARGIN: Final = timedelta(seconds=10)
 #: How long a reservation lasts without a request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
+
+log = logging.getLogger(__name__)
+
+
+def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) -> timedelta | None:
+    """Return the time until the oldest post of the last 24 hours stops counting."""
+    since, times = now - QUOTA_PERIOD, []
+    try:
+        for listed in (media_since, stories_since):  # a story is not among the media, but counts as well
+            times += [media.timestamp for media in listed(client, ig_user_id, since) if media.timestamp]
+    except InstagramError as error:
+        log.warning("Could not determine when the account may post again: %s", error)
+        return None
+    return min(times) + QUOTA_PERIOD + MARGIN - now if times else None
 
 
 @dataclass(frozen=True)

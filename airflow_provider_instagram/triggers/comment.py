@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.comments import CommentCount
+    from airflow_provider_instagram.graph.models import CommentCount
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.triggers.new_comments import Memory, NewComment, Send
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from airflow_provider_instagram.graph.calls import Call
-    from airflow_provider_instagram.graph.comments import Comment, CommentCount
-    from airflow_provider_instagram.graph.pages import Page
+    from airflow_provider_instagram.graph.models import Comment, CommentCount, Page
 
     Send = Callable[[Call[Any]], Awaitable[Any]]
 

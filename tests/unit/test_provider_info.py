@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_instagram.get_provider_info import get_provider_info
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.hooks import InstagramHook
-from airflow_provider_instagram.hooks.limits import Limits
+from airflow_provider_instagram.hooks.instagram import Limits
 from airflow_provider_instagram.posts.kinds import PostKind
 
 PACKAGE = "airflow_provider_instagram"

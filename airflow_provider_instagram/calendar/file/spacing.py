@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-    from airflow_provider_instagram.hooks.limits import Limits
+    from airflow_provider_instagram.hooks.instagram import Limits
 
 
 def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
@@ -14,7 +15,6 @@ from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.retries import Retries
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
@@ -24,6 +24,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from os import PathLike
+
+FIRST_DELAY = timedelta(seconds=20)
+#: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.
+DELAY_BOUNDS = timedelta(minutes=1), timedelta(minutes=5)
+#: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as skipped.
+EXTRA_RETRY_TIME = timedelta(days=1)
+BACKOFF = 2.0
+
+
+@dataclass(frozen=True)
+class Retries:
+    """The retries of a task, in the names of Airflow's arguments.
+
+    Airflow uses up a retry for each try that cannot start, for example because the API server is down.
+    """
+
+    retries: int
+    max_retry_delay: timedelta
+    retry_delay: timedelta = FIRST_DELAY
+    retry_exponential_backoff: float = BACKOFF
+
+    @classmethod
+    def spanning(cls, lead_time: timedelta, max_lateness: timedelta) -> Retries:
+        """Return the retries that last from the start of a run until its posts are too late, and a day longer."""
+        shortest, longest = DELAY_BOUNDS
+        delay = max(shortest, min(longest, max_lateness / 12))
+        growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
+        return cls(growing + math.ceil((lead_time + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
 
 
 LATE = ("publish", "skip")

@@ -25,7 +25,7 @@ from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.publishing.create import Order
-from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:

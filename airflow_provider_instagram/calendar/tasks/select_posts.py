@@ -20,8 +20,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_by_hand,
 )
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.hooks.instagram import InstagramHook, account_limits
-from airflow_provider_instagram.hooks.limits import Limits
+from airflow_provider_instagram.hooks.instagram import InstagramHook, Limits, account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger

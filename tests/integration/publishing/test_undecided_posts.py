@@ -16,8 +16,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
-from airflow_provider_instagram.graph.models import Media
-from airflow_provider_instagram.graph.pages import Page
+from airflow_provider_instagram.graph.models import Media, Page
 from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.sources import MediaSource

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.quota.instagram_quota import time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.doctor.deployment import WorkerReport, comparison
+from airflow_provider_instagram.doctor.dag import WorkerReport, comparison
 from airflow_provider_instagram.doctor.findings import Finding
 
 GOOD = {"Airflow": "3.3.2", "ffmpeg": "7.1"}

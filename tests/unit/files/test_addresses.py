@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from airflow_provider_instagram.files.addresses import is_public
+from airflow_provider_instagram.files.download import is_public
 
 PRIVATE_V4 = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "168.63.129.16", "192.0.0.192", "100.100.100.200", "0.1.2.3")
 

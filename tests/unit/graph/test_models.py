@@ -12,15 +12,16 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
 )
 from airflow_provider_instagram.graph.accounts import Account, Token
-from airflow_provider_instagram.graph.comments import Comment
 from airflow_provider_instagram.graph.models import (
+    Comment,
     Container,
     ContainerState,
     ContainerStatus,
     Media,
+    Page,
     PublishingLimit,
+    read_media_page,
 )
-from airflow_provider_instagram.graph.pages import Page, read_media_page
 
 
 def status(status_code: str | None = None, sentence: str | None = None, **phases: object) -> ContainerStatus:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError
-from airflow_provider_instagram.graph.models import ContainerStatus, Media
-from airflow_provider_instagram.graph.pages import Page
+from airflow_provider_instagram.graph.models import ContainerStatus, Media, Page
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher

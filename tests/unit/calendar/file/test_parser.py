@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.parser import KEYS, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_local_time
-from airflow_provider_instagram.hooks.limits import Limits
+from airflow_provider_instagram.hooks.instagram import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

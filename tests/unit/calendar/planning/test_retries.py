@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.planning.retries import Retries
+from airflow_provider_instagram.calendar.planning.settings import Retries
 
 if TYPE_CHECKING:
     from pathlib import Path
