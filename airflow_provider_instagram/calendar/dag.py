@@ -123,7 +123,6 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
 def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
     """Return the DAG of a plan.
 
-    :param plan: The calendar as it is now.
     :param dag_arguments: Arguments of the DAG that override those from the calendar.
     """
     parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
@@ -168,9 +167,7 @@ def _account_of(task_id: str) -> list[str]:
 def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
     """Add the task group of an account, which is mapped over its posts. All of them share connection, pool and ledger.
 
-    :param account: The account's connection.
     :param asks_approval: Whether any of its posts requires an approval.
-    :param comments: Whether any of its posts has a first comment.
     """
     due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 

@@ -36,7 +36,6 @@ def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int)
     """Return a month as lines of text.
 
     :param first: Any day of the month.
-    :param zone: The viewer's time zone.
     :param width: Columns of the terminal.
     """
     column = max(NARROWEST, (width - 8) // 7)

@@ -35,7 +35,6 @@ class CalendarDag:
     """A DAG that is a content calendar.
 
     :param name: The name that Airflow shows.
-    :param location: The calendar's file.
     :param snapshot: Where its last readable version is stored.
     :param problems: What is wrong with its settings, or with a file that cannot be read.
     :param accounts: The connections that its author named.

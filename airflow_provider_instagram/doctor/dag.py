@@ -100,8 +100,6 @@ class ReportWorkersOperator(BaseOperator):
     """Wait for the checks, and log what they found. The task fails if something needs fixing.
 
     It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
-
-    :param patience: How long a task may wait for a worker or a pool.
     """
 
     def __init__(self, *, checks: Sequence[str], pools: dict[str, str], patience: timedelta, **kwargs: Any) -> None:

@@ -78,7 +78,6 @@ def page_account() -> Call[Account]:
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
     """Create a container. Source: Meta, IG User Media reference.
 
-    :param ig_user_id: The account that will publish the media.
     :param parameters: The parameters by Meta's names. Without a media type, it is a picture.
     :return: The call, whose answer is the container.
     """

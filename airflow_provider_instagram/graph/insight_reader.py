@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -57,21 +57,6 @@ class RefusedMetrics(Protocol):
         """Record metrics that are refused for a kind of medium."""
 
 
-@dataclass
-class NothingRefused:
-    """Refused metrics in memory, for readers without a ledger."""
-
-    rows: dict[str, set[str]] = field(default_factory=dict)
-
-    def of(self, kind: str) -> frozenset[str]:
-        """Return the metrics that are refused for a kind of medium."""
-        return frozenset(self.rows.get(kind, ()))
-
-    def add(self, kind: str, metrics: Sequence[str]) -> None:
-        """Record metrics that are refused for a kind of medium."""
-        self.rows.setdefault(kind, set()).update(metrics)
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The numbers of one medium or account."""
@@ -94,7 +79,7 @@ class InsightReader:
     """Reads the insights of an account."""
 
     client: GraphClient
-    refused: RefusedMetrics = field(default_factory=NothingRefused)
+    refused: RefusedMetrics
 
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
         """Read numbers about a medium."""

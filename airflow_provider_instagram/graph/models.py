@@ -79,10 +79,8 @@ class Phase:
 class ContainerStatus:
     """The status of a container. Source: Meta, IG Container reference.
 
-    :param status_code: Meta's status code. May be empty although the container has failed.
-    :param status: Meta's description of the status.
+    :param status_code: May be empty although the container has failed.
     :param bytes_transferred: Bytes of an upload that Instagram has, or None if unknown.
-    :param source_file_size_bytes: Size of the whole upload, or None if unknown.
     """
 
     id: str
@@ -224,11 +222,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class PublishingLimit:
-    """How many posts the account may still publish. Source: Meta, content_publishing_limit.
-
-    :param quota_total: Posts that fit into the window.
-    :param quota_duration: Length of the window.
-    """
+    """How many posts the account may still publish. Source: Meta, content_publishing_limit."""
 
     quota_usage: int
     quota_total: int

@@ -27,7 +27,6 @@ LOOK_PAUSES_S: Final = (0.7, 1.0, 1.5, 2.0)
 def is_ready(answer: ContainerStatus | InstagramError) -> bool:
     """Check the result of reading a container.
 
-    :param answer: The container's status, or the error of the read.
     :return: Whether the container can be published, or has been. If False, read it again.
     :raises InstagramError: If the container can never be published, or another read makes no sense.
     """
@@ -45,7 +44,6 @@ def still_processing(
 ) -> list[str]:
     """Read containers for a few seconds, because a deferral takes longer than the processing of a picture.
 
-    :param client: An open client of their account.
     :param container_ids: The containers. They are read one after the other, so that few calls are used.
     :param pauses_s: The pauses before a container is read again, for all containers together. Empty: none is.
     :return: The containers that may still be processed.
@@ -80,10 +78,6 @@ def _in_words(answer: ContainerStatus | InstagramError | None) -> str:
 def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta) -> None:
     """Wait in this process until a container can be published.
 
-    :param client: An open client of its account.
-    :param container_id: The container.
-    :param timeout: How long to wait.
-    :param poll_interval: The pause between two reads.
     :raises NotReadyError: If the wait times out.
     :raises InstagramError: If the container can never be published, or another read makes no sense.
     """

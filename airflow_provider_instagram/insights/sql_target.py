@@ -44,7 +44,6 @@ class SqlTarget:
 
     Tried with PostgreSQL, SQLite and DuckDB. Rows are written by key: a row that exists is not changed.
 
-    :param conn_id: The Airflow connection of the database.
     :param schema: The schema of the tables, if not the connection's own. It must exist.
     """
 

@@ -77,7 +77,6 @@ class Head:
 
     :param days: For each day with posts that are still read, when the next of them is due.
     :param looked_at: When the media list was read last, in seconds since the epoch.
-    :param stories_looked_at: When the stories were read last.
     :param events_until: The time of the last event of a post that was seen, as ISO 8601.
     :param unseen: Posts that an event names, and that Instagram has not shown yet.
     :param account_day: The last day whose account numbers were read, as ISO 8601.

@@ -72,9 +72,7 @@ class Mp4Layout:
     """The layout of an MP4 or MOV file.
 
     :param brand: The major brand in its ``ftyp`` box. ``qt`` is QuickTime's.
-    :param moov_first: Whether the index comes before the media.
     :param fragmented: Whether the index is spread over the file.
-    :param missing_bytes: The number of bytes of the index or the media that are missing.
     :param tracks: The tracks. After :meth:`ordered_as`, in the order of ffprobe's streams.
     :param location_boxes: The names of the boxes that may contain a location.
     """
@@ -129,7 +127,6 @@ def begins_like_mp4(path: Path) -> bool:
 def has_only_idr_frames(path: Path, positions: Iterable[int], length_bytes: int) -> bool:
     """Return whether each H.264 frame is an IDR frame, so that no later frame depends on a frame before it.
 
-    :param positions: The positions of the frames, in bytes.
     :param length_bytes: The size of the length field of each NAL unit, in bytes.
     :return: Whether the first slice of each is that of an IDR picture. Source: ITU-T H.264, table 7-1. False also for a
         file in which it takes too long to find out.

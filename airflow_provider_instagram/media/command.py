@@ -118,7 +118,6 @@ class Encoding:
 
     :param start_s: The start in the source's timestamps, in seconds.
     :param video_bps: The mean bit rate to aim at, in bits per second.
-    :param peak_bps: The highest bit rate, in bits per second.
     """
 
     layout: Layout
@@ -139,7 +138,6 @@ class Span:
     """The part of the source that the result shows.
 
     :param start_s: Its start in the source's timestamps, in seconds.
-    :param duration_s: Its duration, in seconds.
     """
 
     start_s: float
@@ -203,7 +201,6 @@ class Steps:
         It decodes the video as it arrives, and stops at the first error.
 
         :param pipe: The file descriptor from which to read the video.
-        :param nut: The file with the audio.
         """
         # One thread keeps up with the encoder, and costs it less than several.
         picture = ffmpeg.input(f"pipe:{pipe}", f="nut", threads=1, protocol_whitelist="pipe", **DECODE_ONLY).video
@@ -213,10 +210,7 @@ class Steps:
         return arguments(ffmpeg.merge_outputs(written, ffmpeg.output(picture, "-", f="null")).global_args("-xerror"))
 
     def audio(self, loudness: Loudness | None, output: Path) -> list[str]:
-        """Return the command that copies the video and encodes the audio.
-
-        :param loudness: The loudness of the source, or None without audio.
-        """
+        """Return the command that copies the video and encodes the audio."""
         source = self._source()
         sound = self._sound(source, loudness)
         options = {"c:v": "copy", "tag:v": "avc1", **self._aac(), **NO_METADATA, **MUXER}

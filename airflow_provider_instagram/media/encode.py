@@ -31,7 +31,6 @@ NO_TIME_US: Final = 10**15
 class Progress:
     """The progress of the encoder.
 
-    :param percent: The share that is done, from 0 to 100.
     :param speed: Seconds of video per second of work.
     """
 
@@ -45,10 +44,7 @@ class Progress:
 
 
 class ProgressReader:
-    """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end.
-
-    :param duration_s: The duration of the result, in seconds.
-    """
+    """Turns the lines of ``ffmpeg -progress`` into calls: at most one in five seconds, and one at the end."""
 
     def __init__(
         self, duration_s: float, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
@@ -174,7 +170,6 @@ def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> tuple[
 
     The caller checks that the file has the digest of the encoder's video.
 
-    :param result: The file to write, in a folder for unfinished work.
     :return: The loudness of the source, or None without audio, and the digest of the video, printed by its encoder.
     :raises TranscodeError: If a step failed, or the work was cancelled.
     """

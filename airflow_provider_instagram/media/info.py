@@ -24,19 +24,13 @@ UPRIGHT: Final = 1
 class Video:
     """The video stream.
 
-    :param codec: The codec, as ffmpeg names it.
     :param columns: The stored columns, without those that players crop.
     :param rows: The stored rows, without those that players crop.
-    :param is_cropped: Whether the container makes players crop the edges.
     :param sample_aspect_ratio: The width of a pixel over its height.
     :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
     :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
-    :param pixel_format: The pixel format, as ffmpeg names it.
     :param full_range: Whether the levels are 0 to 255.
     :param matrix: The colour matrix, as ffmpeg names it. Empty if unknown.
-    :param transfer: The transfer curve of the colours. Empty if unknown.
-    :param primaries: The primaries of the colours. Empty if unknown.
-    :param nominal_fps: The frame rate in the header.
     :param has_non_idr_keyframes: Whether some keyframes are not IDR frames. Looked for in MP4 files only.
     """
 
@@ -85,7 +79,6 @@ class Video:
 class Audio:
     """The audio stream.
 
-    :param codec: The codec, as ffmpeg names it.
     :param profile: The codec's profile, such as ``LC``. Empty if unknown.
     :param channels: 1 for mono, 2 for stereo, 6 for surround 5.1.
     """
@@ -102,9 +95,7 @@ class Audio:
 class VideoInfo(FileInfo):
     """The properties of a video file.
 
-    :param container: The container, as ffprobe names it.
     :param start_s: The start of the first stream in the file's timestamps, in seconds.
-    :param audio: The audio stream, if any.
     :param extra_streams: Other streams, in words, such as ``subtitle mov_text``.
     :param location_tags: Metadata that may reveal where the video was filmed.
     :param layout: The boxes of the file, if it is an MP4 or MOV.
@@ -129,14 +120,11 @@ class PictureInfo(FileInfo):
     """The properties of a picture file.
 
     :param format: The format, as Pillow names it. ``MPO`` is a JPEG with several pictures.
-    :param mode: The pixel format, as Pillow names it.
     :param columns: The columns as shown.
     :param rows: The rows as shown.
     :param orientation: EXIF's orientation, which viewers apply. 1 is upright.
     :param colour_profile: The name of the ICC profile. Empty without one.
     :param is_srgb: Whether the colours are sRGB, which is also the meaning of a missing profile.
-    :param frames: The number of frames or pages.
-    :param location_tags: Metadata that may reveal where the picture was taken.
     :param has_extra_data: Whether other data follows the picture, such as the video of a motion photo.
     """
 

@@ -45,7 +45,6 @@ OTHER_PICTURES: Final = (
 def kind_of(path: Path) -> ItemKind:
     """Return the kind of a file. A GIF with a single frame is a picture, and an animated one is a video.
 
-    :param path: A local file.
     :raises ValidationError: If the file cannot be read, or if its name is that of a picture and its content is not one
         that can be opened, or if its name is that of neither a picture nor a video.
     """
@@ -72,10 +71,7 @@ def kind_of(path: Path) -> ItemKind:
 
 
 def format_of(head: bytes) -> PictureFormat | None:
-    """Return the format of a picture, or None if it is not a picture.
-
-    :param head: The first bytes of the file.
-    """
+    """Return the format of a picture, or None if it is not a picture."""
     if head[4:8] == b"ftyp":
         brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(len(head), head[3]), 4))}
         if head[8:12] in AVIF_BRANDS or (head[8:12] in HEIF_BRANDS and brands & AVIF_BRANDS):

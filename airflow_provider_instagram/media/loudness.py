@@ -22,7 +22,6 @@ LIMITER_RATE_HZ: Final = 192_000
 class Loudness:
     """The loudness of audio. Source: EBU R 128.
 
-    :param lufs: Integrated loudness.
     :param peak_dbtp: The highest true peak, in decibels below full scale.
     """
 

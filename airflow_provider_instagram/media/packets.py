@@ -23,7 +23,6 @@ ENTRIES: Final = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,f
 class Timeline:
     """The packets of one stream that a player shows.
 
-    :param size_bytes: The total size of all packets.
     :param start_s: The timestamp of the first shown packet, in seconds.
     :param end_s: The end of the last shown packet, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
@@ -87,7 +86,6 @@ def read_timelines(
 ) -> tuple[dict[int, Timeline], str]:
     """Read the packets of a file.
 
-    :param path: The file, for messages.
     :param ffprobe: The program and its arguments that open the file.
     :param starts_at_zero: Whether packets that end at 0 or before are hidden, although ffprobe does not mark them.
     :return: The timeline of each stream, and ffprobe's error output.

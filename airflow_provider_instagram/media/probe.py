@@ -185,7 +185,6 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
 def _check_animation(path: Path, frames: int) -> None:
     """Check that a GIF is a complete animation.
 
-    :param frames: The number of frames that ffprobe found.
     :raises ValidationError: If the GIF has a single frame, or is truncated.
     """
     with path.open("rb") as file:

@@ -19,14 +19,10 @@ if TYPE_CHECKING:
 class VideoMeasures:
     """The facts about one video.
 
-    :param container: The container format, as ffprobe names it.
     :param columns: The width as shown, in pixels.
     :param rows: The height as shown, in pixels.
-    :param video_codec: The video codec, as ffmpeg names it.
-    :param video_kbps: The mean bit rate of the video, in kilobits per second.
     :param audio_codec: The audio codec, as ffmpeg names it. None without audio.
     :param audio_kbps: The mean bit rate of the audio, in kilobits per second. None without audio.
-    :param sample_rate_hz: The sample rate. None without audio.
     :param channels: 1 for mono, 2 for stereo. None without audio.
     """
 
@@ -80,10 +76,6 @@ class VideoMeasures:
 class PictureMeasures:
     """The facts about one picture.
 
-    :param format: The format, as Pillow names it.
-    :param columns: The width as shown, in pixels.
-    :param rows: The height as shown, in pixels.
-    :param mode: The pixel format, as Pillow names it.
     :param colour_profile: The name of the ICC profile. Empty without one.
     """
 

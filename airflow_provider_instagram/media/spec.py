@@ -28,23 +28,14 @@ ENDINGS: Final = {".mp4": (".mp4", ".m4v", ".mov", ""), ".jpg": (".jpg", ".jpeg"
 
 @dataclass(frozen=True, slots=True)
 class VideoSpec:
-    """The rules and targets of one placement. To change some, use :func:`dataclasses.replace`.
+    """The rules (``min_…``, ``max_…``) and targets of one placement. To change some, use :func:`dataclasses.replace`.
 
     :param name: The name of the placement in messages and file names.
     :param frames: The frame sizes of an encoding, as columns and rows. Their aspect ratios are a rule.
-    :param min_duration_s: Rule: the shortest duration, in seconds.
-    :param max_duration_s: Rule: the longest duration, in seconds.
-    :param max_size_bytes: Rule: the largest file size.
-    :param min_fps: Rule: the lowest frame rate.
-    :param max_fps: Rule: the highest frame rate.
-    :param min_columns: Rule: the fewest columns. A smaller video is enlarged.
-    :param max_columns: Rule: the most columns.
-    :param max_video_bps: Rule: the highest mean bit rate of the video, in bits per second.
+    :param min_columns: A smaller video is enlarged.
     :param aspect_tolerance: The allowed relative difference from a frame's aspect ratio.
-    :param target_fps: Target: the frame rate, if the source does not suggest another one.
-    :param target_video_bps: Target: the bit rate of an encoded video, in bits per second.
-    :param target_audio_bps: Target: the bit rate of encoded audio, in bits per second.
-    :param recommended_max_duration_s: Recommendation: the longest duration that is shown everywhere, in seconds.
+    :param target_fps: Used if the source does not suggest another one.
+    :param recommended_max_duration_s: The longest duration that is shown everywhere.
     """
 
     name: str
@@ -74,13 +65,10 @@ class VideoSpec:
 class PictureSpec:
     """The rules of one placement for pictures. Source: Meta, IG User media reference, "Image Specifications".
 
-    :param name: The name of the placement in messages and file names.
-    :param min_aspect_ratio: Rule: the narrowest aspect ratio, as width over height.
-    :param max_aspect_ratio: Rule: the widest aspect ratio.
+    :param min_aspect_ratio: The narrowest, as width over height.
     :param aspect_tolerance: The allowed relative difference from these two.
-    :param min_columns: Rule: the fewest columns. A smaller picture is enlarged.
-    :param max_columns: Rule: the most columns. A larger picture is reduced.
-    :param max_size_bytes: Rule: the largest file size.
+    :param min_columns: A smaller picture is enlarged.
+    :param max_columns: A larger picture is reduced.
     """
 
     name: str

@@ -82,7 +82,6 @@ def problem(
 ) -> HTMLResponse:
     """Render a page that says what went wrong and what to do.
 
-    :param conn_id: The connection to try again with, if any.
     :param login: The address of Airflow's login, for a user who is not logged in.
     """
     links: dict[str, Any] = {"conn_id": conn_id, "login": login, "has_pages": has_pages}

@@ -32,7 +32,6 @@ class CallBudget:
     """A token bucket: calls are added at a steady rate, and every read takes one.
 
     :param clock: Returns the time in seconds since the epoch.
-    :param calls_per_hour: The account's calls per hour, for all purposes.
     :param since: The time since which this process has sent no calls, in seconds since the epoch. Default: now.
     """
 

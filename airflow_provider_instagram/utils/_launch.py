@@ -22,7 +22,6 @@ def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, comm
     :param cpu_s: CPU time that the command may use over all its threads, in seconds.
     :param memory_bytes: Private memory that the command may use.
     :param output_bytes: The largest file that the command may write.
-    :param command: The program, as an absolute path, and its arguments.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -77,7 +77,6 @@ def regular_file(path: Path) -> os.stat_result:
 def file_digest(path: Path, prefix: bytes = b"") -> str:
     """Return the SHA-256 digest of a file, in hexadecimal.
 
-    :param path: A local file, which is read completely.
     :param prefix: Bytes to put before the content.
     """
     digest = hashlib.sha256(prefix)

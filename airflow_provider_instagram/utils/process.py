@@ -37,11 +37,7 @@ _shared: set[int] = set()
 class ProcessLimits:
     """The limits of one process.
 
-    :param wall_s: Elapsed time, in seconds.
     :param cpu_s: CPU time over all threads, in seconds.
-    :param memory_bytes: Private memory.
-    :param output_bytes: The size of a file that it writes.
-    :param stdout_bytes: The size of its standard output.
     """
 
     wall_s: float
@@ -129,7 +125,6 @@ class Cancel:
 def find_program(name: str) -> str:
     """Return the absolute path of a program.
 
-    :param name: A name on ``PATH``, or a path.
     :raises TranscodeError: If the program does not exist.
     """
     found = shutil.which(name)

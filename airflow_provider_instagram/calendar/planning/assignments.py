@@ -27,9 +27,7 @@ log = logging.getLogger(__name__)
 class Assignment:
     """Which run publishes a post, in which version. An edited post is assigned again, to a run of its own.
 
-    :param post_key: The post.
     :param run: The run, as ``dag_id/run_id``; empty if the run released the post.
-    :param version: The version.
     :param settled: Whether the run dropped the post for good: a person rejected it, or it was too late.
     :param skipped_by: The user that decided that no run publishes this version.
     """
@@ -52,7 +50,6 @@ class Assignment:
 class LateTime(BaseModel):
     """The row of the time that a late post has chosen.
 
-    :param post_key: The post.
     :param at: The time; None if the post has given it up.
     :param version: The version; None if it was chosen without knowledge of the other posts.
     """
@@ -81,8 +78,6 @@ class Assignments:
 
     Dry runs have rows of their own, so that none of them keeps the post from being published.
 
-    :param store: The ledger's rows.
-    :param dag_id: The DAG.
     :param dry_run: Whether the DAG only makes dry runs.
     """
 
@@ -99,10 +94,7 @@ class Assignments:
         self._write(post, Assignment(post.key, run, post.version))
 
     def skip(self, post: ScheduledPost, user: str) -> None:
-        """Record that no run publishes this version of a post, unless a user starts a run for it.
-
-        :param user: The user that decided this.
-        """
+        """Record that no run publishes this version of a post, unless a user starts a run for it."""
         run = f"{self.dag_id}/skipped"  # no run has this name
         self._write(post, Assignment(post.key, run, post.version, settled=True, skipped_by=user))
 

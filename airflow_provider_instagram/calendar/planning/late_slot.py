@@ -42,10 +42,6 @@ def choose_late_time(
        other's time, so at least one of them finds the conflict.
     3. If no other post is too close, return the time.
     4. Otherwise forget the time, pause, and start again. If the process dies here, the time is free for others.
-
-    :param calendar: The calendar as it is now.
-    :param assignments: The account's rows.
-    :param sleep: Waits for a number of seconds.
     """
     at = assignments.late_time(post, any_version=False)
     if at is None or at <= clock() - PUNCTUAL:

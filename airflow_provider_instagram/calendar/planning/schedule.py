@@ -35,7 +35,6 @@ def run_time_of(due_s: float, lead_time: timedelta) -> int:
     """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
 
     :param due_s: When the post is published, in seconds since the epoch.
-    :param lead_time: The lead time.
     :return: Seconds since the epoch.
     """
     return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
@@ -49,7 +48,6 @@ def reason_to_drop(
     :param post: The post as it was when the run selected it.
     :param calendar: The calendar as it is now; None if it cannot be read.
     :param assigned: Which run the post is assigned to now.
-    :param run: This run.
     :return: The reason in a word, and in a sentence; None if the post is still wanted in this version.
     """
     now = post if calendar is None else calendar.post(post.id)
@@ -92,12 +90,8 @@ def due_posts(
     * A post from before the run's time is included only if the run is for such posts. Any other such post was
       published by other means, or is too late. A version that a user skipped is not included.
 
-    :param posts: The posts of the calendar.
-    :param account: The account.
     :param run: This run, as ``dag_id/run_id``.
-    :param run_time: When the run begins.
     :param since: The earliest time of the posts that it publishes.
-    :param lead_time: The lead time.
     :param assignment_of: Returns which run a post is assigned to.
     :param has_failed: Returns whether that run ended without publishing the post.
     :param by_hand: Whether a user started the run.
@@ -121,7 +115,6 @@ def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max
 
     :param at: When it could be published.
     :param late: What to do with late posts: ``publish`` or ``skip``.
-    :param max_lateness: How late it may be published.
     :return: The reason in a word, and in a sentence; None if the post may be published.
     """
     after = now - post.publish_at
@@ -163,7 +156,6 @@ def first_free_time(earliest: datetime, others: Iterable[datetime], spacing: tim
 
     :param earliest: The earliest time to consider.
     :param others: When the account's other posts are published.
-    :param spacing: The smallest distance between two posts.
     """
     at = earliest
     for other in sorted(others):

@@ -84,12 +84,7 @@ def _seen_in_slot(post: ScheduledPost, post_version: str, chosen_at: int, stored
 
 
 def _arrival(before: Seen | None, due: float, now: int, max_lateness: timedelta) -> Arrival:
-    """Return how a new version of a post came into the calendar.
-
-    :param before: The record of the previous version.
-    :param due: When the new version is to be published.
-    :param max_lateness: How late a post may still be published.
-    """
+    """Return how a new version of a post came into the calendar."""
     if before is None:
         return Arrival.ADDED
     if before.arrival is Arrival.INVALID:  # its time is known only now that it is corrected

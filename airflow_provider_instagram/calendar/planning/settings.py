@@ -92,8 +92,6 @@ class CalendarSettings:
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
         """Return the settings. An invalid one becomes a problem: a mistake must not keep the DAG from being parsed.
 
-        :param dag_id: The DAG's id.
-        :param calendar: The calendar's file.
         :param given: The settings, and arguments of the DAG that it cannot have.
         """
         problems = []
@@ -133,7 +131,6 @@ class CalendarSettings:
     def for_pages(self, plan: Plan, missing: Iterable[Problem]) -> dict[str, Any]:
         """Return what the page *Posts* needs and the snapshot does not contain, as JSON.
 
-        :param plan: The calendar as it is now.
         :param missing: The problems of posts whose files are missing.
         """
         unreadable = () if plan.readable else plan.calendar.problems[:1]
@@ -165,10 +162,7 @@ class CalendarSettings:
 
 
 def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the connections that the DAG's author named. What is not a connection id allows no account.
-
-    :param named: The argument ``accounts``.
-    """
+    """Return the connections that the DAG's author named. What is not a connection id allows no account."""
     is_list = isinstance(named, (list, tuple, set, frozenset)) and all(isinstance(one, str) for one in named)
     accounts = tuple(dict.fromkeys(named)) if is_list else ()
     if not is_list:

@@ -71,7 +71,6 @@ def read_choices(read: Callable[[], bytes | None], file: str) -> SlotChoices:
     """Read the stored choices. None, and a damaged file, count as no choices.
 
     :param read: Reads the file, or returns None if it does not exist.
-    :param file: Its location, for the log.
     """
     content = read()
     if content is None:
@@ -142,10 +141,7 @@ def preview(
 ) -> tuple[Calendar, frozenset[str]]:
     """Return a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
 
-    :param location: The calendar's file.
-    :param folder: The folder, or the prefix of object storage, of the snapshots.
     :param parse: Reads the calendar, given the times by post key.
-    :param lead_time: How long before a post's time its run begins.
     :return: The calendar, and the keys of the posts whose slots are stored.
     """
     calendar = parse({})

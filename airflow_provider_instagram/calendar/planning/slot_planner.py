@@ -32,7 +32,6 @@ class Choice:
     """The time of a post that was chosen among the slots of its account.
 
     :param at: The time, in seconds since the epoch.
-    :param zone: The zone of the slot.
     :param chosen_at: When it was chosen, in seconds since the epoch.
     """
 
@@ -57,7 +56,6 @@ def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_
     A choice depends only on these parameters, so two processes that look at the same file and the same choices choose
     the same.
 
-    :param calendar: The calendar, with the posts that use slots.
     :param known: The choices until now, by post key. Those of posts that the calendar does not have are kept for a
         while, because a file may be half-written at this moment. Their slots are free.
     :param lead_time: How long before a post's time its run begins.
@@ -87,12 +85,7 @@ def _without_old(calendar: Calendar, known: Mapping[str, Choice], now: datetime)
 
 @dataclass
 class _AccountPlanner:
-    """Chooses the slots of one account.
-
-    :param account: The account's connection.
-    :param choices: The choices by post key, which are changed in place.
-    :param lead_time: How long before a post's time its run begins.
-    """
+    """Chooses the slots of one account."""
 
     calendar: Calendar
     account: str

@@ -144,10 +144,7 @@ def snapshot_file(folder: str, dag_id: str, location: str) -> str:
 
 
 def snapshot_problems(file: str) -> list[Problem]:
-    """Return a problem if the snapshot cannot be written, or an empty list.
-
-    :param file: Where the snapshot is kept.
-    """
+    """Return a problem if the snapshot cannot be written, or an empty list."""
     folder = file.rpartition("/")[0]
     if (reason := storage.unwritable_because(folder)) is None:
         return []
@@ -176,7 +173,6 @@ class Stored:
 
     :param plan: The calendar as the DAG processor last read it. Without the present problem of a file that has become
         unreadable, which the DAG's task ``calendar`` reports.
-    :param text: Its text.
     """
 
     plan: Plan
@@ -186,7 +182,6 @@ class Stored:
 def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
     """Read a snapshot, or return None if it was stored by a release that did not store what a page needs.
 
-    :param location: The calendar's file.
     :param content: The content of the snapshot.
     """
     snapshot = Snapshot.read(content)
@@ -272,7 +267,6 @@ def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now:
 def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
     """Read a snapshot. A damaged one counts as none, and must not break the DAG.
 
-    :param file: Where it is kept.
     :param may_be_missing: Whether a snapshot whose storage does not answer counts as none, too.
     :raises TransientError: If its storage does not answer.
     """

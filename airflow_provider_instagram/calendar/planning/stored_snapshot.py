@@ -26,17 +26,13 @@ class Snapshot(BaseModel):
     """The last readable text of a calendar, and when the DAG processor first saw each version of its posts.
 
     :param form: The form of the file. From 0.2.0 on, two later releases read each form.
-    :param text: The text.
     :param at: When the snapshot was stored, as ISO 8601.
-    :param seen: The records, by post id.
-    :param accounts: The accounts of the posts.
     :param gone: The accounts without posts, and since when, in seconds since the epoch.
     :param problems_seen: When each of its problems was first seen, in seconds since the epoch, by the problem's key.
     :param since: When the calendar was first seen, in seconds since the epoch. Later snapshots keep it.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param posts: The posts of the text; None if this release cannot read them as another has stored them.
-    :param faults: Its problems.
     :param pin: Where its file was found; None in object storage.
     """
 

@@ -59,7 +59,6 @@ class Act:
     """What a user wants to do.
 
     :param request: Their request, whose credentials are used.
-    :param given: What they entered.
     """
 
     name: str

@@ -33,10 +33,7 @@ def is_approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Iterator[C
 
 
 def answer_on_its_way(next_kwargs: Any, post: ScheduledPost) -> Answer | None:
-    """Return the answer with which the task of an approval continues, or None if it has none or has ended.
-
-    :param next_kwargs: The arguments with which Airflow resumes the task.
-    """
+    """Return the answer with which the task of an approval continues, or None if it has none or has ended."""
     event = next_kwargs.get("event") if isinstance(next_kwargs, dict) else None
     return answer_in(event, post.caption) if isinstance(event, dict) and "chosen_options" in event else None
 

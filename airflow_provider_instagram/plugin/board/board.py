@@ -53,7 +53,6 @@ class Board:
     """A calendar as it was at one look.
 
     :param stored: Its last readable version; None if that is not on this machine.
-    :param facts: What is known about each post, by its id.
     :param seen_s: When the look ended, in seconds since the epoch.
     """
 

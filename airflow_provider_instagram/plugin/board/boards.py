@@ -128,7 +128,6 @@ class Boards:
 
         :param dag_id: The calendar, which the user may read, or None for all that the user may read.
         :param window: The first and the last time, in seconds since the epoch.
-        :param shown: The ETag of what the page shows.
         :raises HTTPException: 404 if the DAG is no calendar.
         """
         seen_s, shown_digest = read_etag(shown)

@@ -29,7 +29,6 @@ def kind_of(post: ScheduledPost) -> str:
 class PostCard:
     """A card.
 
-    :param kind: Its kind; empty if it has a problem.
     :param version: Its version, which names its cover; empty if it has none.
     :param tags: Words for the reader of the calendar.
     :param is_dry: Whether everything but the publication is done.

@@ -92,7 +92,6 @@ class Rows(dict[str, Any]):
 class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
-    :param rows: The rows of the ledgers, by account.
     :param problems: The problems that the last run found and the DAG processor cannot find.
     """
 

@@ -111,11 +111,9 @@ class PostRun:
 class Facts:
     """Everything that is known about a post.
 
-    :param post: The post as the calendar has it now.
     :param done: Its record, if it is live.
     :param published_by: Who published its id, if another calendar did.
     :param is_open: Whether an attempt to publish it has an open outcome.
-    :param run: The run that works on this version of it.
     :param arrival: How this version came into the calendar.
     :param late_at: The time that its publisher chose when its own had passed.
     """

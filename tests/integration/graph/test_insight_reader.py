@@ -12,6 +12,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+from airflow_provider_instagram.ledger.insights import StoredRefusals
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -35,9 +36,15 @@ def client(instagram_sandbox: SandboxHandle) -> Iterator[GraphClient]:
         yield client
 
 
+class Rows(dict[str, Any]):
+    """A ledger's rows in memory."""
+
+    set = dict.__setitem__
+
+
 @pytest.fixture
 def reader(client: GraphClient) -> InsightReader:
-    return InsightReader(client)
+    return InsightReader(client, StoredRefusals(Rows()))
 
 
 @pytest.fixture
@@ -135,7 +142,7 @@ def test_a_medium_that_is_gone_is_a_reason(instagram_sandbox: SandboxHandle, rea
 def test_a_missing_scope_is_an_error(instagram_sandbox: SandboxHandle, reel: str) -> None:
     token = instagram_sandbox.add_token(instagram_sandbox.user_id, scopes=["instagram_business_basic"])
     with GraphClient(token, base_url=instagram_sandbox.url) as client, pytest.raises(PermissionDeniedError):
-        InsightReader(client).of_media(reel, "reel", ["views", "likes"])
+        InsightReader(client, StoredRefusals(Rows())).of_media(reel, "reel", ["views", "likes"])
     assert reads(instagram_sandbox) == 1
 
 
