@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+from airflow_provider_instagram.graph.models import MEDIA_METRICS
 from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
 from airflow_provider_instagram.insights.sql_target import SqlTarget

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
 from airflow_provider_instagram.graph.fields import read_id
-from airflow_provider_instagram.graph.insights import Insights
 from airflow_provider_instagram.graph.models import (
     CommentCount,
     Container,
     ContainerStatus,
+    Insights,
     Media,
     Page,
     PublishingLimit,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.insights import Insights
+    from airflow_provider_instagram.graph.models import Insights
 
 log = logging.getLogger(__name__)
 

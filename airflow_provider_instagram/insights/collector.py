@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
 )
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of

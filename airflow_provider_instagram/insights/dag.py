@@ -4,19 +4,156 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES, checked_ages, name_of
-from airflow_provider_instagram.insights.tasks import CollectInsights, open_target
+from airflow_provider_instagram.insights.file_target import FileTarget
+from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
+from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
+from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from airflow_provider_instagram.insights.file_target import FileTarget
-    from airflow_provider_instagram.insights.sql_target import SqlTarget
+    from airflow.sdk import Context
+    from pydantic import JsonValue
+
+    from airflow_provider_instagram.insights.collector import Batch
+    from airflow_provider_instagram.insights.tracking import PostEvent
+
+
+class CollectInsights(InstagramBaseOperator):
+    """Read the numbers of an account that are due, and write them to the target.
+
+    The task sends what the calls for insights allow, and leaves the rest to the next run, so it never waits. An account
+    without the scope for insights is skipped. Returns how many rows of each kind are written.
+
+    :param target: Where to write: a target, the id of a database's connection, or a folder or prefix.
+    """
+
+    ui_color = "#e9f3fb"
+    aliases = (insights_alias, ledger_alias)
+
+    def __init__(
+        self,
+        *,
+        target: str | SqlTarget | FileTarget,
+        ages: Sequence[timedelta] = DEFAULT_AGES,
+        look_every: timedelta = timedelta(hours=20),
+        retries: int = 2,  # the next run reads what this one could not
+        retry_delay: timedelta = timedelta(minutes=1),
+        execution_timeout: timedelta | None = timedelta(minutes=15),
+        max_active_tis_per_dag: int | None = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            retries=retries,
+            retry_delay=retry_delay,
+            execution_timeout=execution_timeout,
+            max_active_tis_per_dag=max_active_tis_per_dag,
+            **kwargs,
+        )
+        self.target = open_target(target)
+        self.ages = checked_ages(ages)
+        self.look_every = arguments.duration("look_every", look_every) or timedelta()
+
+    @classmethod
+    def account_inlets(cls, conn_id: str) -> list[Any]:
+        """Return the ledger, and the posts of the account, whose events name what to read."""
+        return [*super().account_inlets(conn_id), posts_asset(conn_id)]
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Read and write what is due, and emit the event of the batch."""
+        from airflow_provider_instagram.graph.scopes import INSIGHTS
+        from airflow_provider_instagram.hooks.scopes import known_scopes
+
+        ledger = Ledger.of(context, self.instagram_conn_id)
+        try:
+            known_scopes(self.instagram_conn_id).require(INSIGHTS)
+            batch = self._collect(context, ledger)
+            if isinstance(batch.error, PermissionDeniedError):
+                raise batch.error
+        except PermissionDeniedError as error:
+            record_access(ledger.store, str(error), ledger.now())
+            raise AirflowSkipException(str(error)) from error
+        record_access(ledger.store, None, ledger.now())
+        counts = batch.counts()
+        self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))
+        if batch.error is not None:
+            raise batch.error
+        self._emit(context, ledger, batch)
+        return counts
+
+    def _collect(self, context: Context, ledger: Ledger) -> Batch:
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+        from airflow_provider_instagram.insights.collector import Collector
+        from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+
+        self.target.prepare()  # a target that fails spends no calls
+        hook = InstagramHook(self.instagram_conn_id)
+        budget = InsightsBudget(ledger.store, ledger.clock, hook.settings.limits.calls_per_hour)
+        with hook.get_conn() as client:
+            user_id = hook.ig_user_id(client)
+            collector = Collector(
+                client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every
+            )
+            return collector.run(self._events(context, collector.events_since()))
+
+    def _events(self, context: Context, since: datetime) -> Iterator[PostEvent]:
+        """Yield the events of posts since a time."""
+        from airflow_provider_instagram.insights.tracking import PostEvent
+
+        events = cast("Any", context["inlet_events"])[posts_asset(self.instagram_conn_id)]
+        for event in events.after(since.isoformat()):
+            extra = event.extra or {}
+            if media_id := extra.get("media_id"):
+                at = event.timestamp.astimezone(timezone.utc).isoformat()
+                dag_id, calendar = event.source_dag_id, extra.get("calendar")
+                yield PostEvent(str(media_id), at, extra.get("post_key"), dag_id, calendar)
+
+    def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:
+        """Emit the event of the rows that no event has announced yet: of this batch, and of tries that failed later.
+
+        If the process dies between the end of this method and that of the task, the event is lost.
+        """
+        rows = unnamed_rows(ledger.store, self.target.identity)
+        if not rows:
+            return
+        pin_ledger_asset(context, ledger)
+        alias = insights_alias(self.instagram_conn_id)
+        become_first_emitter(context, ledger, alias)
+        extra: dict[str, JsonValue] = {**rows, "left": batch.left, "target": self.target.name}
+        context["outlet_events"][alias].add(insights_asset(self.instagram_conn_id), extra=extra)
+        record_unnamed_rows(ledger.store, self.target.identity, {})
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the lineage of the task, for OpenLineage: the account in, the tables out."""
+        from airflow_provider_instagram.insights.schema import TABLES
+        from airflow_provider_instagram.operators.lineage import operator_lineage
+
+        account = (f"instagram://{self.instagram_conn_id}", "insights")
+        return operator_lineage([account], [self.target.location(table) for table in TABLES])
+
+
+def open_target(target: str | SqlTarget | FileTarget) -> SqlTarget | FileTarget:
+    """Return a target from the text that the author of a DAG writes, or from itself."""
+    if not isinstance(target, str):
+        return target
+    text = target.strip()
+    if not text:
+        raise ValidationError(
+            "The target is empty.", hint="Use the id of a database's connection, or a folder or prefix for files."
+        )
+    return FileTarget(text) if "/" in text else SqlTarget(text)
+
 
 #: Twice an hour, not at the full hour, when posts are published.
 SCHEDULE = "12,42 * * * *"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Row = dict[str, Any]

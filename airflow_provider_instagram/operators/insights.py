@@ -198,7 +198,7 @@ class _Reading:
     def _rows_of(
         self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
     ) -> Iterator[dict[str, Any]]:
-        from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+        from airflow_provider_instagram.graph.models import MEDIA_METRICS
         from airflow_provider_instagram.posts.kinds import PostKind
 
         names = metrics or MEDIA_METRICS[PostKind(medium.kind)]

@@ -11,7 +11,7 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, RateLim
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.insights import MEDIA_METRICS
+from airflow_provider_instagram.graph.models import MEDIA_METRICS
 from airflow_provider_instagram.ledger.insights import StoredRefusals
 from airflow_provider_instagram.posts.kinds import PostKind
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.graph.insights import ACCOUNT_METRICS
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.insights import unnamed_rows

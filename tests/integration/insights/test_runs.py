@@ -206,7 +206,7 @@ def test_what_cannot_be_accounts_is_refused_when_the_dag_is_parsed(accounts: Any
 
 
 def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
-    from airflow_provider_instagram.insights.tasks import CollectInsights
+    from airflow_provider_instagram.insights.dag import CollectInsights
 
     namespace: dict[str, Any] = {}
     exec(compile((ROOT / "dags/instagram_insights.py").read_text(), "insights", "exec"), namespace)  # noqa: S102

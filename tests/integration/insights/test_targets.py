@@ -14,8 +14,8 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.insights import FileTarget, SqlTarget, sql_target
+from airflow_provider_instagram.insights.dag import open_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, TABLES, Column, Table
-from airflow_provider_instagram.insights.tasks import open_target
 from tests.integration.insights.conftest import database, plain
 
 if TYPE_CHECKING:
