@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from airflow_provider_instagram.media.geometry import picture_layout
 from airflow_provider_instagram.media.info import SIDEWAYS, UPRIGHT, PictureInfo
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.plan import plan_picture
-from airflow_provider_instagram.utils.local_files import regular_file
+from airflow_provider_instagram.utils.local_files import ends_with, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +41,7 @@ GPS: Final = 0x8825
 XMP_WORDS: Final = (b"GPS", b"photoshop:City", b"photoshop:Country", b"photoshop:State", b":Location", b"xmp/extension")
 #: Datasets of IPTC that reveal a location: city, sublocation, state, country. Source: IPTC-IIM, record 2.
 IPTC_DATASETS: Final = tuple(b"\x1c\x02" + bytes([number]) for number in (90, 92, 95, 100, 101))
-#: How a JPEG ends. Some programs write zeros after it.
 JPEG_END: Final = b"\xff\xd9"
-PADDING_BYTES: Final = 64 * 1024
 #: Names of ICC profiles that are sRGB. "c2" is the short one of facebook/tinysrgb.
 SRGB_NAMES: Final = ("srgb", "c2")
 #: Above this, a JPEG grows and does not look better. Source: Pillow, JPEG, "quality".
@@ -172,7 +171,7 @@ def read_info(image: Image.Image, path: Path) -> PictureInfo:
         has_alpha=image.has_transparency_data,
         frames=getattr(image, "n_frames", 1),
         location_tags=tuple(sorted(set(_location_tags(image, exif)))),
-        has_extra_data=image.format == "JPEG" and not _ends_with_picture(path),
+        has_extra_data=image.format == "JPEG" and not ends_with(path, JPEG_END),
     )
 
 
@@ -196,12 +195,6 @@ def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
             yield "XMP"
         if marker == "APP13" and any(dataset in content for dataset in IPTC_DATASETS):
             yield "IPTC"
-
-
-def _ends_with_picture(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
-        return file.read(PADDING_BYTES).rstrip(b"\x00").endswith(JPEG_END)
 
 
 def colour_of(name: str) -> tuple[int, int, int]:
@@ -314,17 +307,11 @@ def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
     best = _jpeg(picture, BEST_QUALITY)
     if len(best) <= max_size_bytes:
         return best
-    fits, low, high = b"", 1, BEST_QUALITY - 1
-    while low <= high:
-        middle = (low + high) // 2
-        attempt = _jpeg(picture, middle)
-        if len(attempt) <= max_size_bytes:
-            fits, low = attempt, middle + 1
-        else:
-            high = middle - 1
-    if not fits:
+    qualities = range(1, BEST_QUALITY)
+    fitting = bisect_right(qualities, max_size_bytes, key=lambda quality: len(_jpeg(picture, quality)))
+    if not fitting:
         raise ValidationError(f"The picture does not fit into {max_size_bytes:,} bytes.", hint="Use another picture.")
-    return fits
+    return _jpeg(picture, qualities[fitting - 1])
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:

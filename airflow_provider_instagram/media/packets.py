@@ -33,17 +33,17 @@ class Timeline:
     :param keyframe_positions: The byte positions of the keyframes. Empty if the container does not have them.
     """
 
-    count: int
-    hidden: int
-    size_bytes: int
-    start_s: float
-    end_s: float
-    longest_s: float
-    shortest_s: float
-    open_gop: bool
-    largest_step_s: float
-    first_timestamps_s: tuple[float, ...]
-    keyframe_positions: tuple[int, ...]
+    count: int = 0
+    hidden: int = 0
+    size_bytes: int = 0
+    start_s: float = 0.0
+    end_s: float = 0.0
+    longest_s: float = 0.0
+    shortest_s: float = 0.0
+    open_gop: bool = False
+    largest_step_s: float = 0.0
+    first_timestamps_s: tuple[float, ...] = ()
+    keyframe_positions: tuple[int, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -138,19 +138,7 @@ def _number(text: str, default: float | None) -> float | None:
 def _timeline(packets: list[_Packet]) -> Timeline:
     shown = sorted((packet for packet in packets if not packet.is_hidden), key=lambda packet: packet.timestamp_s)
     if not shown:
-        return Timeline(
-            0,
-            len(packets),
-            0,
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-            open_gop=False,
-            largest_step_s=0.0,
-            first_timestamps_s=(),
-            keyframe_positions=(),
-        )
+        return Timeline(hidden=len(packets))
     steps = [after.timestamp_s - before.timestamp_s for before, after in itertools.pairwise(shown)]
     usual_s = sorted(steps)[len(steps) // 2] if steps else 0.0
     last = shown[-1]

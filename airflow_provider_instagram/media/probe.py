@@ -11,7 +11,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
 from airflow_provider_instagram.media.info import Audio, Video, VideoInfo
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.utils.local_files import regular_file
+from airflow_provider_instagram.utils.local_files import ends_with, regular_file
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ LARGEST_STEP_BACK_S: Final = -1.0
 LARGEST_STEP_FORWARD_S: Final = 10.0
 #: How a GIF ends: the end of its last block, then the trailer. Source: GIF89a, 16 and 27.
 GIF_END: Final = b"\x00\x3b"
-#: Some programs write zeros after the trailer. Up to this many bytes are ignored.
-PADDING_BYTES: Final = 64 * 1024
 LOCATION_WORDS: Final = ("location", "gps", "xmp", "geo")
 
 
@@ -187,10 +185,8 @@ def _check_animation(path: Path, frames: int) -> None:
 
     :raises ValidationError: If the GIF has a single frame, or is truncated.
     """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
-        if not file.read(PADDING_BYTES).rstrip(b"\x00").endswith(GIF_END):
-            raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
+    if not ends_with(path, GIF_END):
+        raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
     if frames == 1:
         raise ValidationError(
             f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLOCK_BYTES: Final = 1024**2
+#: Some programs write zeros after the end of a file. Up to this many bytes are ignored.
+PADDING_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ def regular_file(path: Path) -> os.stat_result:
             f"{path} is not a regular file.", hint="Use a video or a picture, not a directory, pipe or device."
         )
     return status
+
+
+def ends_with(path: Path, end: bytes) -> bool:
+    """Return whether a file ends with these bytes, and zeros."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - PADDING_BYTES))
+        return file.read(PADDING_BYTES).rstrip(b"\x00").endswith(end)
 
 
 def file_digest(path: Path, prefix: bytes = b"") -> str:
