@@ -19,7 +19,6 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.cards import (
     PostCard,
-    card_of,
     invalid_card,
     problem_as_data,
     problem_status,
@@ -67,7 +66,7 @@ class Board:
     @cached_property
     def head(self) -> dict[str, Any]:
         """What the page shows of the calendar itself."""
-        times = [int(card.publish_at.timestamp()) for card in self.cards.values()]
+        times = [int(card.post.publish_at.timestamp()) for card in self.cards.values()]
         return {
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
@@ -126,7 +125,7 @@ class _Look:
                 card = self._card(post, facts, status_of(facts, self.now, self.calendar.max_lateness))
             except Exception:  # a user has edited a row or an XCom
                 log.exception("The records of %s cannot be understood", post.key)
-                card = card_of(self.calendar.dag_id, post, DAMAGED, has_cover=False, is_dry=post.dry_run)
+                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)
             else:
                 all_facts[post.id] = facts
             cards.append(card)
@@ -170,7 +169,7 @@ class _Look:
         tasks = facts.run.tasks if facts.run else {}
         has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
         is_dry = self.calendar.is_dry or post.dry_run
-        card = card_of(self.calendar.dag_id, post, status, has_cover=has_cover, is_dry=is_dry)
+        card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
         problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card

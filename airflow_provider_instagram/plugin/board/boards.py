@@ -136,7 +136,7 @@ class Boards:
             card.as_json
             for board in boards
             for card in board.cards.values()
-            if window[0] <= card.publish_at.timestamp() <= window[1]
+            if window[0] <= card.post.publish_at.timestamp() <= window[1]
         )
         heads: list[dict[str, Any]] = [board.head for board in boards]
         content = f'{{"calendars":{json.dumps(heads)},"cards":[{cards}]}}'.encode()

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.plugin.board.states import State, Status, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 LONGEST_LINE: Final = 120
@@ -29,34 +28,27 @@ def kind_of(post: ScheduledPost) -> str:
 class PostCard:
     """A card.
 
-    :param version: Its version, which names its cover; empty if it has none.
-    :param tags: Words for the reader of the calendar.
     :param is_dry: Whether everything but the publication is done.
-    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
-    :param line: Its line in the file, if the file has its id twice.
+    :param is_duplicate: Whether the file has its id twice. Its line then tells it from the other post.
     """
 
     dag_id: str
-    post_id: str
-    account: str
-    publish_at: datetime
-    kind: str
-    title: str
+    post: ScheduledPost | InvalidPost
     status: Status
-    caption: str = ""
-    version: str = ""
-    tags: tuple[str, ...] = ()
+    has_cover: bool = False
     is_dry: bool = False
-    asks_approval: bool = False
     problems: tuple[Problem, ...] = ()
-    in_slot: bool = False
-    repetition: int = 1
-    line: int | None = None
+    is_duplicate: bool = False
 
     @property
     def key(self) -> str:
         """What tells the card from all others."""
-        return f"{self.dag_id}/{self.post_id}{'' if self.line is None else f':{self.line}'}"
+        return f"{self.dag_id}/{self.post.id}{f':{self.post.line}' if self.is_duplicate else ''}"
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the post, which names its cover; empty if it has none."""
+        return self.post.version if self.has_cover and not isinstance(self.post, InvalidPost) else ""
 
     @cached_property
     def as_json(self) -> str:
@@ -65,64 +57,40 @@ class PostCard:
 
     def as_data(self) -> dict[str, Any]:
         """Return the card as JSON, without what is empty: a page has thousands of cards."""
-        status = self.status
-        given = {
+        post, status = self.post, self.status
+        content: dict[str, Any] = {
             "dag": self.dag_id,
-            "id": self.post_id,
-            "account": self.account,
-            "at": int(self.publish_at.timestamp()),
-            "local": self.publish_at.strftime("%Y-%m-%dT%H:%M"),
-            "kind": self.kind,
-            "title": self.title,
-            "caption": self.caption if self.caption != self.title else "",
+            "account": post.account,
             "state": status.state.value,
             "why": cut(status.text),
             "percent": status.percent,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
-            "tags": list(self.tags),
             "dry": self.is_dry,
-            "asks": self.asks_approval,
-            "slot": self.in_slot,
-            "repetition": self.repetition if self.repetition > 1 else None,
-            "line": self.line,
+            "slot": post.in_slot,
+            "line": post.line if self.is_duplicate else None,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
-        return {name: value for name, value in given.items() if value or name in ("at", "local", "id")}
-
-
-def card_of(dag_id: str, post: ScheduledPost, status: Status, *, has_cover: bool, is_dry: bool) -> PostCard:
-    """Return the card of a post of the calendar."""
-    return PostCard(
-        dag_id=dag_id,
-        post_id=post.id,
-        account=post.account,
-        publish_at=post.publish_at,
-        kind=kind_of(post),
-        title=first_line(post.caption),
-        status=status,
-        caption=post.caption,
-        version=post.version if has_cover else "",
-        tags=post.tags,
-        is_dry=is_dry,
-        asks_approval=post.approval == "required",
-        in_slot=post.in_slot,
-        repetition=post.repetition,
-    )
+        if isinstance(post, InvalidPost):
+            repetition = split_repetition(post.id)[1]
+        else:
+            repetition, title = post.repetition, first_line(post.caption)
+            content |= {"kind": kind_of(post), "title": title, "caption": post.caption if post.caption != title else ""}
+            content |= {"tags": list(post.tags), "asks": post.approval == "required"}
+        content["repetition"] = repetition if repetition > 1 else None
+        at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
+        return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
 
 
 def invalid_card(
     dag_id: str, post: InvalidPost, problems: tuple[Problem, ...], *, is_duplicate: bool = False
 ) -> PostCard:
-    """Return the card of a post that has a problem. The line tells it from another post with its id."""
+    """Return the card of a post that has a problem."""
     if is_duplicate:
         problems = tuple(sorted(problems, key=lambda one: one.line != post.line))  # its own first
     nothing = Status(State.PROBLEM, "the calendar's file has a problem")
     status = problem_status(problems[0]) if problems else nothing
-    return PostCard(
-        dag_id, post.id, post.account, post.publish_at, "", "", status, problems=problems, in_slot=post.in_slot,
-        repetition=split_repetition(post.id)[1], line=post.line if is_duplicate else None,
-    )  # fmt: skip
+    return PostCard(dag_id, post, status, problems=problems, is_duplicate=is_duplicate)
 
 
 def first_line(caption: str) -> str:

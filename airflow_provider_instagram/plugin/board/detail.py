@@ -83,7 +83,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     """
     key = f"{board.calendar.dag_id}/{post_id}"
     if key not in board.cards:  # the file has the id twice, and the page was opened by a link from before
-        key = next((one for one, card in board.cards.items() if card.post_id == post_id), key)
+        key = next((one for one, card in board.cards.items() if card.post.id == post_id), key)
     card = board.cards[key]
     content: dict[str, Any] = {"card": card.as_data(), "hint": card.status.hint, "why": card.status.text}
     facts = board.facts.get(post_id)

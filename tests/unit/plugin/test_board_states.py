@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.ledger.records import PublishedPost
-from airflow_provider_instagram.plugin.board.cards import card_of, first_line, invalid_card, kind_of
+from airflow_provider_instagram.plugin.board.cards import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
 
@@ -158,7 +158,7 @@ def test_the_kind_of_a_post_is_in_words(changes: dict[str, Any], kind: str) -> N
 
 
 def test_a_card_says_what_is_needed_and_leaves_out_what_is_empty() -> None:
-    card = card_of("spring", POST, Status(State.READY), has_cover=False, is_dry=False).as_data()
+    card = PostCard("spring", POST, Status(State.READY)).as_data()
     assert card == {
         "dag": "spring", "id": "hello", "account": "studio", "at": int(DUE.timestamp()), "local": "2030-05-06T08:30",
         "kind": "reel", "title": "Hello", "state": "ready",
@@ -168,7 +168,7 @@ def test_a_card_says_what_is_needed_and_leaves_out_what_is_empty() -> None:
 def test_a_card_says_that_its_time_is_a_slot_and_which_repetition_it_is() -> None:
     first = POST.model_copy(update={"in_slot": True})
     second = first.model_copy(update={"id": "hello~2", "repetition": 2})
-    cards = [card_of("spring", one, Status(State.READY), has_cover=False, is_dry=False) for one in (first, second)]
+    cards = [PostCard("spring", one, Status(State.READY)) for one in (first, second)]
     data = [card.as_data() for card in cards]
     assert [(one["id"], one.get("slot"), one.get("repetition")) for one in data] == [
         ("hello", True, None),
