@@ -1,7 +1,8 @@
 """Results that a task has sent to object storage, kept on this machine for the next tasks (TMPDIR).
 
 A kept file is used only if neither the object nor the file has changed since. It is linked, and never opened for
-writing, so that tasks may keep, use and remove files at the same time, and be killed meanwhile.
+writing, so that tasks may keep, use and remove files at the same time, and be killed meanwhile. fsspec's caches keep
+only what was downloaded, not what was sent, do not see that another process has changed a file, and have no limit.
 """
 
 from __future__ import annotations

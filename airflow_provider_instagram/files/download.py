@@ -19,11 +19,10 @@ from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetche
 from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.process import Cancel
-from airflow_provider_instagram.utils.throttle import Throttle
 from airflow_provider_instagram.utils.time_limit import run_with_time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow_provider_instagram.utils.time_limit import Connections
 
@@ -64,7 +63,6 @@ def download(
     folder: Path,
     *,
     max_bytes: int,
-    on_progress: Callable[[int, int | None], None] | None = None,
     cancel: Cancel | None = None,
     total_s: float = TOTAL_TIMEOUT_S,
     stall_s: float = STALL_TIMEOUT_S,
@@ -72,7 +70,6 @@ def download(
     """Download a video into a folder, where it appears complete or not at all.
 
     :param url: An ``https://`` link. Its query may contain a signature, and is never shown.
-    :param on_progress: Called with the bytes received and the total bytes, if known, once in five seconds.
     :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
     """
@@ -81,7 +78,7 @@ def download(
     _keep_headers_out_of_logs()
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
-        job = _Download(address, part, max_bytes, stall_s, on_progress or (lambda *_: None))
+        job = _Download(address, part, max_bytes, stall_s)
         try:
             run_with_time_limit(job.run, total_s, cancel, THREAD)
         except TimeoutError:
@@ -105,7 +102,6 @@ class _Download:
     part: Path
     max_bytes: int
     stall_s: float
-    on_progress: Callable[[int, int | None], None]
 
     def run(self, connections: Connections) -> None:
         """Follow all redirects, and write the body to a file."""
@@ -136,16 +132,14 @@ class _Download:
 
     def _save(self, response: httpx.Response) -> None:
         length = response.headers.get("content-length", "")
-        expected, received, throttle = int(length) if length.isdigit() else None, 0, Throttle()
-        self._check_size(expected or 0)
-        require_space(self.part.parent, expected or 0)
+        expected, received = int(length) if length.isdigit() else 0, 0
+        self._check_size(expected)
+        require_space(self.part.parent, expected)
         with self.part.open("wb") as file:
             for block in response.iter_raw():
                 received += len(block)
                 self._check_size(received)
                 file.write(block)
-                if throttle.is_due():
-                    self.on_progress(received, expected)
 
     def _check_size(self, size: int) -> None:
         if size > self.max_bytes:

@@ -1,4 +1,8 @@
-"""Network work with a time limit that holds in every phase, whatever the server does."""
+"""Network work with a time limit that holds in every phase, whatever the server does.
+
+httpx has a timeout for each read but none for their sum, so that a server that sends a byte a minute is never too slow,
+and none for a DNS lookup. A task that Airflow ends waits for neither.
+"""
 
 from __future__ import annotations
 
