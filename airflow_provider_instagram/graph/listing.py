@@ -1,9 +1,13 @@
-"""Reading lists of posts and comments page by page, as far back as a time."""
+"""Reads that take several calls: lists page by page, as far back as a time, and what was just created."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from airflow_provider_instagram.exceptions import NotReadyError
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
@@ -12,6 +16,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment, Media, Page, T
+
+A = TypeVar("A")
+_TRIES: Final = 7
+_PAUSE: Final = timedelta(seconds=3)
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
@@ -44,3 +52,21 @@ def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]
         yield page
         if (after := page.after) is None:
             return
+
+
+def read_after_create(client: GraphClient, call: calls.Call[A]) -> A:
+    """Send a read of a container or post that was just created, and repeat it while its id is unknown.
+
+    Source: reported, 100/33 on fresh ids.
+
+    :raises NotReadyError: If the id is still unknown after about 20 seconds.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(NotReadyError),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_fixed(_PAUSE),
+        sleep=client.sleep,
+        reraise=True,
+    )
+    answer: A = retrying(client.send, call)
+    return answer

@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_after_create
+from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 
 if TYPE_CHECKING:

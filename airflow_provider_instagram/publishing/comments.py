@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_after_create
-from airflow_provider_instagram.graph.listing import comments_since
+from airflow_provider_instagram.graph.listing import comments_since, read_after_create
 from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import CommentRecord
 from airflow_provider_instagram.publishing.claims import PostClaims

@@ -19,7 +19,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.graph.fresh import read_after_create
+from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest

@@ -15,8 +15,7 @@ from airflow_provider_instagram.exceptions import (
     QuotaExhaustedError,
 )
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.fresh import read_after_create
-from airflow_provider_instagram.graph.listing import media_since, stories_since
+from airflow_provider_instagram.graph.listing import media_since, read_after_create, stories_since
 from airflow_provider_instagram.graph.models import ContainerState
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Intent, PublishedPost
