@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, origin
-from airflow_provider_instagram.graph.scopes import FEATURES, PUBLISHING, read_scopes
+from airflow_provider_instagram.graph.scopes import PUBLISHING, read_scopes
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
@@ -104,7 +104,7 @@ def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
     needed = (*PUBLISHING.scopes(is_facebook_login=scopes.is_facebook_login), *asked)
     if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
-    off = [feature.name for feature in FEATURES if scopes.missing(feature)]
+    off = [feature.name for feature in scopes.features_off]
     text = ", ".join(sorted(scopes.granted))
     return Finding("scopes", True, f"{text}; off: {', '.join(off)}" if off else text)
 

@@ -1,4 +1,4 @@
-"""Download a video over https, from public servers only."""
+"""Download a video over https, from public servers only, and check links that Instagram fetches."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ CONNECT_TIMEOUT_S: Final = 10.0
 STALL_TIMEOUT_S: Final = 30.0
 TOTAL_TIMEOUT_S: Final = 3600.0
 THREAD: Final = "instagram-download"
+#: How long the check of a link may take.
+CHECK_TIMEOUT_S: Final = 15.0
+#: Refusals that a server takes back by itself, beside those of 500 and more.
+TEMPORARY: Final = (408, 425, 429)
 
 #: Networks without public servers that ``ipaddress`` of some Python version calls global, each with its source.
 NOT_PUBLIC_V4: Final = (
@@ -147,14 +151,6 @@ class _Download:
             raise ValidationError(what, hint="Use a smaller file.")
 
 
-def ranged_request(link: str, connections: Connections, stall_s: float) -> httpx.Request:
-    """Return a request for the first byte behind a link."""
-    _keep_headers_out_of_logs()
-    request = _request(httpx.URL(link), connections, stall_s)
-    request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})
-    return request
-
-
 def _request(address: httpx.URL, connections: Connections, stall_s: float) -> httpx.Request:
     """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
     url = address.copy_with(host=_checked_ip(address))
@@ -252,11 +248,6 @@ def is_public(ip: str) -> bool:
     return is_assigned and not any(address in network for network in NOT_PUBLIC_V6)
 
 
-TIMEOUT_S: Final = 15.0
-#: Refusals that a server takes back by itself, beside those of 500 and more.
-TEMPORARY: Final = (408, 425, 429)
-
-
 def check_link(link: str, kind: str) -> None:
     """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
 
@@ -264,15 +255,18 @@ def check_link(link: str, kind: str) -> None:
     :raises ValidationError: If it refuses, or answers with something else.
     """
     answers: list[httpx.Response] = []
+    _keep_headers_out_of_logs()
 
     def ask(connections: Connections) -> None:
+        request = _request(httpx.URL(link), connections, CHECK_TIMEOUT_S)
+        request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})
         with httpx.HTTPTransport() as transport:
-            answer = transport.handle_request(ranged_request(link, connections, TIMEOUT_S))
+            answer = transport.handle_request(request)
             answer.close()
             answers.append(answer)
 
     try:
-        run_with_time_limit(ask, TIMEOUT_S, Cancel(), THREAD)
+        run_with_time_limit(ask, CHECK_TIMEOUT_S, Cancel(), THREAD)
     except (InstagramError, httpx.HTTPError, TimeoutError) as error:
         log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
         return
