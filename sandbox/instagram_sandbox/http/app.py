@@ -48,6 +48,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.add_exception_handler(ValidationError, explain)
     app.add_exception_handler(RequestValidationError, explain)
     _add_pages(app, sandbox)
+    _add_files(app, sandbox)
     _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
     _add_login(app, sandbox)
 
@@ -129,6 +130,8 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
         await check(request)
         return pages.post_page(sandbox, request, shortcode)
 
+
+def _add_files(app: FastAPI, sandbox: Sandbox) -> None:
     @app.get("/_static/{name}", response_model=None)
     async def static(name: str) -> Response:
         return pages.static_file("templates", name)
