@@ -64,9 +64,11 @@ def test_numbers_grow_with_the_clock_the_same_way_for_the_same_seed(client: Call
         views.append(numbers(client.get(f"{reel}/insights", metric="views"))["views"])
     assert views == sorted(set(views))
     assert client.sandbox.insights(reel)["views"] == views[-1]
-    client.sandbox.switch(insights_seed=2)
-    other = client.sandbox.insights(reel)["views"]
-    assert other != views[-1]
+    others = set()
+    for seed in (2, 3, 4):  # two seeds may have the same number
+        client.sandbox.switch(insights_seed=seed)
+        others.add(client.sandbox.insights(reel)["views"])
+    assert len(others) > 1
     client.sandbox.switch(insights_seed=1)
     assert client.sandbox.insights(reel)["views"] == pytest.approx(views[-1], rel=0.01)
 

@@ -45,8 +45,8 @@ class HttpsServer:
             while True:
                 connection, _ = self._listener.accept()
                 thread = threading.Thread(target=self._answer, args=(connection,))
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
 
     def _answer(self, connection: socket.socket) -> None:
         assert self.behave is not None

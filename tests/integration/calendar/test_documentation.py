@@ -13,6 +13,7 @@ from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.cli.definition import calendar_commands
 from airflow_provider_instagram.posts.kinds import PostKind
+from docs.tables import TABLES
 
 ROOT = Path(__file__).parents[3]
 INDEX, FILE, SLOTS, COMMANDS = (
@@ -20,12 +21,12 @@ INDEX, FILE, SLOTS, COMMANDS = (
 )
 
 
-@pytest.mark.parametrize(("document", "posts"), [(FILE, 4), (INDEX, 2)])
-def test_the_example_calendars_have_no_problem(document: str, posts: int) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
-    calendar = parse_calendar(text, "/data/example.yaml")
-    assert calendar.problems == ()
-    assert len(calendar.posts) == posts
+@pytest.mark.parametrize(("document", "posts"), [(FILE, [4, 1]), (INDEX, [2])])
+def test_the_example_calendars_have_no_problem(document: str, posts: list[int]) -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
+    calendars = [parse_calendar(text, "/data/example.yaml") for text in texts]
+    assert [calendar.problems for calendar in calendars] == [()] * len(posts)
+    assert [len(calendar.posts) for calendar in calendars] == posts
 
 
 def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +70,7 @@ def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_every_name_and_command_is_told() -> None:
-    names = set(re.findall(r"`([a-z_]+)`", FILE))
+    names = set(re.findall(r"`([a-z_]+)`", FILE + TABLES["calendar fields"]()))
     assert set(KEYS) <= names
     for command in calendar_commands():
         assert f"airflow instagram calendar {command.name} " in COMMANDS
