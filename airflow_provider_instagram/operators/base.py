@@ -15,7 +15,7 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
