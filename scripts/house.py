@@ -157,7 +157,7 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 29_298, 26_000),
+    Measure("lines of Python", House.lines, 29_299, 26_000),
     Measure("modules", House.module_count, 188, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

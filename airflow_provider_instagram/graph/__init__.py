@@ -9,3 +9,5 @@ from typing import Final
 
 #: The default version of the API: the newest that the provider was tested with.
 API_VERSION: Final = "v27.0"
+#: How many calls an account may send in an hour. Source: the specification of this provider.
+CALLS_PER_HOUR: Final = 200

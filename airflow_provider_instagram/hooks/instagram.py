@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
-from airflow_provider_instagram.graph import API_VERSION
+from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -38,7 +38,7 @@ MOST: Final = 100_000
 class Limits:
     """The limits of an account. Source of the defaults: the specification of this provider."""
 
-    calls_per_hour: int = 200
+    calls_per_hour: int = CALLS_PER_HOUR
     posts_per_day: int = 25
     posts_per_hour: int = 10
 

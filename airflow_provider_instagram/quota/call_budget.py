@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.graph import CALLS_PER_HOUR
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.graph.usage import Usage
 
-# Source: the specification of this provider, "200 API calls an hour and user".
-CALLS_PER_HOUR: Final = 200
 # Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
 # create, publish and insights in other processes: of 200 calls, 7 for each of ten posts an hour, or of five if insights
 # use all of their share.

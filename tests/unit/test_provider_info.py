@@ -16,7 +16,6 @@ from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.hooks import InstagramHook
 from airflow_provider_instagram.hooks.instagram import Limits
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.quota.call_budget import CALLS_PER_HOUR
 
 PACKAGE = "airflow_provider_instagram"
 ROOT = Path(__file__).parents[2]
@@ -42,7 +41,6 @@ def test_its_defaults_are_those_of_the_hook() -> None:
     limits = {name: default for name, default in defaults.items() if name.startswith(("calls", "posts"))}
     assert connection["connection-type"] == InstagramHook.conn_type
     assert (defaults["api_version"], limits) == (API_VERSION, asdict(Limits()))
-    assert Limits().calls_per_hour == CALLS_PER_HOUR
 
 
 def test_it_names_all_formats() -> None:
