@@ -72,5 +72,6 @@ def test_followers_comment_while_the_numbers_grow(client: Caller, post: Callable
     assert views[0] < views[-1]
     assert counts == sorted(counts)
     assert counts[-1] > 0
-    assert client.get(media_id, fields="comments_count").json()["comments_count"] == counts[-1]
+    counted = client.get(media_id, fields="comments_count").json()["comments_count"]
+    assert counts[-1] <= counted <= len(client.sandbox.comments(media_id)), "some may come between two looks"
     assert {comment.username[:9] for comment in client.sandbox.comments(media_id)} == {"follower_"}
