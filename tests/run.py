@@ -68,7 +68,7 @@ IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "3", "--dist", "workstea
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        10,
+        16,
         (
             *IN_PARALLEL,
             "sandbox/tests",
@@ -80,7 +80,7 @@ TEST: Final = (
     ),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
-        3.5,
+        4,
         ("-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
     ),
 )
