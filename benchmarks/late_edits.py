@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.calendars.running_calendar import RunningCalendar
 
 ACCOUNTS = 3
-#: Two cores need about four seconds for the tasks of a post: closer together, the machine is measured.
+#: Two cores keep this pace on an undisturbed day.
 SPACING = timedelta(seconds=5)
 SECOND_MOVE_AFTER_S = 30
 #: A later post is due to the edits. Less is due to the machine.
