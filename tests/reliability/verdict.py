@@ -163,7 +163,7 @@ def _happened(injection: Injection, observed: Observation, sandbox: SandboxHandl
         return len(journal("limit")) > 1 or (len(journal("limit")) == 1 and not journal("publish"))
     if isinstance(injection, ContainerOutcome):
         made = sandbox.containers[0]
-        if injection.processing.get("outcome") == "finished":  # it only takes longer
+        if "after_s" in injection.processing:  # it only takes longer
             return journal("publish")[0].at >= made.created_at.timestamp() + float(injection.processing["after_s"])
         return made.status_code not in ("FINISHED", "PUBLISHED")
     return injection in observed.injected
