@@ -15,6 +15,7 @@ from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.errors import RULES
 from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
+from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,6 +83,21 @@ def commands() -> str:
     )
 
 
+def endpoints() -> str:
+    """Return what the sandbox serves of the Graph API, to whom, and with which permission."""
+    yes = {True: "yes", False: "no"}
+    rows = [
+        (
+            f"`{one.method} {one.path}`",
+            f"`{one.operation}`",
+            *(yes[bool(tokens & one.tokens)] for tokens in LOGINS.values()),
+            ", ".join(f"`{name}`" for name in one.permission or () if name),
+        )
+        for one in ENDPOINTS
+    ]
+    return _table(("call", "in the journal", *LOGINS, "permission"), rows)
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "connection": connection,
@@ -89,6 +105,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "error classes": error_classes,
     "error codes": error_codes,
     "commands": commands,
+    "endpoints": endpoints,
 }
 
 

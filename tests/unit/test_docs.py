@@ -93,6 +93,7 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "## `airflow instagram ledger settle`" in TABLES["commands"]()
     assert "| `RateLimitError` | Too many calls." in TABLES["error classes"]()
     assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
+    assert "| `DELETE /{media}` | `delete` | no | yes | yes | `instagram_manage_contents` |" in TABLES["endpoints"]()
 
 
 def test_the_list_of_versions_begins_with_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

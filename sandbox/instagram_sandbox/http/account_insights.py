@@ -12,7 +12,6 @@ from instagram_sandbox.simulator import audience, breakdowns, insights
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import LATEST, graph_time
 from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.scopes import INSIGHTS
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -26,7 +25,6 @@ PERIODS: Final = ("day", "week", "days_28", "lifetime")
 
 async def read_insights(call: Call, account: Account) -> Response:
     """Return numbers about an account, for whole days."""
-    call.require(*INSIGHTS)
     as_total = str(call.params.get("metric_type", "time_series")) == "total_value"
     asked, dimensions = metrics.asked(call.params.get("metric", "")), names(call.params.get("breakdown", ""))
     _check(account, asked, as_total=as_total)

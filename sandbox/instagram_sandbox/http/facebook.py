@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import rows
 from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
-from instagram_sandbox.http.pipeline import Call, Handler, graph_json
+from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
 from instagram_sandbox.simulator.errors import GraphError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.sandbox import Settings
     from instagram_sandbox.simulator.state import Account, Scope, Token
 
 PLACES: Final = (
@@ -43,11 +43,9 @@ _PAGE_UNSET: Final = frozenset(
 # Pages and people
 
 
-def page_node(call: Call, account: Account, token: str | None = None) -> Node:
-    """Return the Facebook Page of an account. Source: Meta, Page reference.
-
-    :param token: The Page's access token, which its own node and ``/me/accounts`` show.
-    """
+def page_node(call: Call, account: Account) -> Node:
+    """Return the Facebook Page of an account, with its access token. Source: Meta, Page reference."""
+    token = call.world.page_token(account, call.token.scopes) if call.token.kind == "user" else call.token
     linked = rows.account_node(call, account)
     values: dict[str, Value] = {
         "id": constant(account.page_id),
@@ -59,7 +57,7 @@ def page_node(call: Call, account: Account, token: str | None = None) -> Node:
         "picture": lambda _: picture(call, account),
         "instagram_business_account": lambda field: linked.read(field.inner),
         "connected_instagram_account": lambda field: linked.read(field.inner),
-        "access_token": constant(token),
+        "access_token": constant(token.token),
     }
     return Node("Page", values, _PAGE_UNSET, default=("id", "name"))
 
@@ -94,88 +92,43 @@ def _paged(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
     """Return the Pages that a person manages: the one of the account."""
-    token = call.world.authenticate(call.token_text(), call.named_host)
-    if "pages_show_list" not in token.scopes:
+    if "pages_show_list" not in call.token.scopes:
         return _paged([])  # as the live API answers; it is the first trap of this login
-    page_token = call.world.page_token(account, token.scopes)
-    return _paged([page_node(call, account, page_token.token).read(fields or _OF_LISTED_PAGES)])
+    return _paged([page_node(call, account).read(fields or _OF_LISTED_PAGES)])
 
 
 def _business(account: Account) -> dict[str, Any]:
     return {"id": account.business_id, "name": account.name or account.username}
 
 
-def system_user_node(account: Account) -> Node:
+def system_user_node(call: Call, account: Account) -> Node:
     """Return the system user of a business integration, whose fields Meta's pages do not list beyond these."""
     values = {"id": constant(account.business_id), "name": constant("Sandbox integration")}
     return Node("SystemUser", values, default=("id", "name"))
 
 
-async def pages(call: Call) -> Response:
-    """Return the Pages that a person manages, with their tokens and Instagram accounts (``/me/accounts``)."""
-    account = _person(call, "accounts")
+async def pages(call: Call, account: Account) -> Response:
+    """Return the Pages that a person manages, with their tokens and Instagram accounts."""
     return graph_json(_pages(call, account, rows.fields_of(call)))
 
 
-async def businesses(call: Call) -> Response:
-    """Return the business portfolios of a person (``/me/businesses``). Source: Meta, User, Businesses."""
-    account = _person(call, "businesses")
-    _require_portfolio(call)
+async def businesses(call: Call, account: Account) -> Response:
+    """Return the business portfolios of a person. Source: Meta, User, Businesses."""
     return graph_json(_paged([_business(account)]))
 
 
-def _person(call: Call, field: str) -> Account:
-    """Return the account of the person whose token calls.
-
-    :raises GraphError: 100: the token is no person's, or another person is meant.
-    """
-    account, token = call.enter()
-    if token.kind != "user":
-        owner = "Page" if token.kind == "page" else "IGUser"
-        raise GraphError(100, None, f"(#100) Tried accessing nonexisting field ({field}) on node type ({owner})")
-    return account
-
-
-def _require_portfolio(call: Call) -> None:
-    call.require(None, "business_management")
-
-
-async def owned_pages(call: Call) -> Response:
-    """Return the Pages that a business portfolio owns (``/{business}/owned_pages``)."""
-    account = _person(call, "owned_pages")
-    _require_portfolio(call)
-    return graph_json(_pages(call, account, rows.fields_of(call)))
-
-
-async def client_pages(call: Call) -> Response:
-    """Return the Pages of a portfolio's clients (``/{business}/client_pages``). It has none."""
-    _person(call, "client_pages")
-    _require_portfolio(call)
+async def client_pages(call: Call, account: Account) -> Response:
+    """Return the Pages of a portfolio's clients. It has none."""
     return graph_json(_paged([]))
 
 
-def page(account: Account) -> Handler:
-    """Return a reader of a Page."""
-
-    async def read(call: Call) -> Response:
-        own, token = call.enter()
-        if own.user_id != account.user_id or token.kind in {"instagram", "system"}:
-            raise GraphError(100, 33)
-        page_token = call.world.page_token(account, token.scopes) if token.kind == "user" else token
-        return graph_json(page_node(call, account, page_token.token).read(rows.fields_of(call)))
-
-    return read
+async def permissions(call: Call, account: Account) -> Response:
+    """Return what a person granted to the app."""
+    return graph_json({"data": [{"permission": scope, "status": "granted"} for scope in call.token.scopes]})
 
 
-async def permissions(call: Call) -> Response:
-    """Return what a person granted to the app (``/me/permissions``)."""
-    _, token = call.enter()
-    return graph_json({"data": [{"permission": scope, "status": "granted"} for scope in token.scopes]})
-
-
-async def revoke(call: Call) -> Response:
+async def revoke(call: Call, account: Account) -> Response:
     """Take back what a person granted to the app: all of it, or one permission. Source: Meta, User, Permissions."""
-    account, _ = call.enter()
     name = call.request.url.path.rstrip("/").rpartition("/permissions")[2].strip("/")
     for token in call.world.tokens.values():
         if token.user_id != account.user_id or token.kind == "instagram":
@@ -188,9 +141,8 @@ async def revoke(call: Call) -> Response:
     return graph_json({"success": True})
 
 
-async def search_places(call: Call) -> Response:
-    """Search Pages with a location, for ``location_id`` (``/pages/search``)."""
-    call.enter()
+async def search_places(call: Call, account: Account) -> Response:
+    """Search Pages with a location, for ``location_id``."""
     asked = str(call.params.get("q", "")).strip().lower()
     if not asked:
         raise GraphError(100, None, "(#100) The parameter q is required")
@@ -206,8 +158,8 @@ def _place(page_id: str, name: str, street: str, city: str, country: str, latitu
     return Node("Page", readers, frozenset({"verification_status"}), default=("id", "name"))
 
 
-async def debug_token(call: Call) -> Response:
-    """Return what is known about a token (``/debug_token``)."""
+async def debug_token(call: Call, settings: Settings) -> Response:
+    """Return what is known about a token."""
     given = str(call.params.get("access_token", call.token_text() or ""))
     if given != app_token(call) and call.world.tokens.get(given) is None:
         raise GraphError(190)
@@ -217,7 +169,7 @@ async def debug_token(call: Call) -> Response:
         return graph_json({"data": {"error": error, "is_valid": False, "scopes": []}})
     ends = 0 if token.kind == "page" else int(token.expires_at)
     known = {
-        "app_id": call.sandbox.settings.app_id,
+        "app_id": settings.app_id,
         "type": {"page": "PAGE", "system": "SYSTEM_USER"}.get(token.kind, "USER"),
         "application": "Sandbox app",
         "expires_at": ends,
@@ -293,38 +245,3 @@ def _lengthen(call: Call) -> Response:
 def _answer(call: Call, new: Token) -> Response:
     lasts_s = int(new.expires_at - call.sandbox.now)
     return graph_json({"access_token": new.token, "token_type": "bearer", "expires_in": lasts_s})
-
-
-# Routes
-
-
-def route(sandbox: Sandbox, method: str, node: str, edge: str) -> Handler | None:
-    """Return the handler of a call that Facebook Login alone has, or None.
-
-    :param sandbox: The sandbox that is called.
-    :param method: The HTTP method.
-    :param node: The first part of the path.
-    :param edge: The rest of it.
-    """
-    accounts = sandbox.world.accounts.values()
-    if node == "me" or any(node == account.person_id for account in accounts):
-        return OF_PERSON.get((method, "permissions" if edge.startswith("permissions/") else edge))
-    if any(node == account.business_id for account in accounts):
-        return OF_BUSINESS.get((method, edge))
-    return OTHERS.get((method, node, edge))
-
-
-OF_PERSON: Final[dict[tuple[str, str], Handler]] = {
-    ("GET", "accounts"): pages,
-    ("GET", "businesses"): businesses,
-    ("GET", "permissions"): permissions,
-    ("DELETE", "permissions"): revoke,
-}
-OF_BUSINESS: Final[dict[tuple[str, str], Handler]] = {
-    ("GET", "owned_pages"): owned_pages,
-    ("GET", "client_pages"): client_pages,
-}
-OTHERS: Final[dict[tuple[str, str, str], Handler]] = {
-    ("GET", "pages", "search"): search_places,
-    ("GET", "debug_token", ""): debug_token,
-}

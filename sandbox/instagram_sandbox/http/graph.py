@@ -3,78 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import Response
 
-from instagram_sandbox.http import (
-    account_insights,
-    batch,
-    facebook,
-    listing,
-    media,
-    pipeline,
-    publishing,
-    rows,
-    webhooks,
-)
+from instagram_sandbox.http import batch, pipeline, rows
 from instagram_sandbox.http.body import parameters
-from instagram_sandbox.http.login import exchange_token, refresh_token
+from instagram_sandbox.http.endpoints import APP, ENDPOINTS, LOGINS, NODES, OF_TOKEN, Endpoint, endpoint_of, missing
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
-from instagram_sandbox.simulator import comments
 from instagram_sandbox.simulator.errors import ApiError, GraphError
 from instagram_sandbox.simulator.versions import check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
 
-    from instagram_sandbox.http.fields import Node
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Comment, Post
 
-OnAccount: TypeAlias = "Callable[[Call, Account], Awaitable[Response]]"
-OnPost: TypeAlias = "Callable[[Call, Account, Post], Awaitable[Response]]"
-OnComment: TypeAlias = "Callable[[Call, Account, Comment], Awaitable[Response]]"
 MAX_IDS: Final = 50
-
-FACEBOOK_ONLY: Final = frozenset(
-    {("DELETE", "media", ""), ("GET", "media", "collaborators"), ("GET", "media", "poll_attachment")}
-)
-"""What Facebook Login alone can do, of the tables below: the method, the kind of object, the edge."""
-
-OF_ACCOUNT: Final[dict[tuple[str, str], tuple[Operation, OnAccount]]] = {
-    ("POST", "media"): ("create", publishing.create),
-    ("POST", "media_publish"): ("publish", publishing.publish),
-    ("POST", "mediapublish"): ("publish", publishing.publish),  # as Meta's SDK spells it for Instagram Login
-    ("GET", "media"): ("media_list", listing.media_list),
-    ("GET", "stories"): ("stories", listing.stories),
-    ("GET", "tags"): ("media_list", listing.nothing),
-    ("GET", "live_media"): ("media_list", listing.nothing),
-    ("GET", "content_publishing_limit"): ("limit", publishing.limit),
-    ("GET", "insights"): ("insights", account_insights.read_insights),
-    ("POST", "subscribed_apps"): ("subscribe", webhooks.subscribe),
-    ("GET", "subscribed_apps"): ("subscribe", webhooks.subscriptions),
-    ("DELETE", "subscribed_apps"): ("subscribe", webhooks.unsubscribe),
-}
-OF_POST: Final[dict[tuple[str, str], tuple[Operation, OnPost]]] = {
-    ("GET", "children"): ("children", media.children),
-    ("GET", "comments"): ("comments", media.list_comments),
-    ("POST", "comments"): ("comment", media.write_comment),
-    ("GET", "insights"): ("insights", media.read_insights),
-    ("GET", "collaborators"): ("collaborators", media.collaborators),
-    ("GET", "poll_attachment"): ("media", media.poll_attachment),
-    ("POST", ""): ("moderate", media.change),
-    ("DELETE", ""): ("delete", media.delete),
-}
-OF_COMMENT: Final[dict[tuple[str, str], tuple[Operation, OnComment]]] = {
-    ("GET", "replies"): ("comments", media.list_replies),
-    ("POST", "replies"): ("comment", media.write_reply),
-    ("POST", ""): ("moderate", media.hide),
-    ("DELETE", ""): ("moderate", media.delete_comment),
-}
 
 
 async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
@@ -132,26 +78,14 @@ def _route(
     if not parts:
         return _of_root(sandbox, method, request)
     node, edge = parts[0], "/".join(parts[1:])
-    if method == "GET" and not edge and node in {"access_token", "refresh_access_token"}:
-        found = _of_tokens(sandbox, node, version)
-        if found is not None:
-            return found
-    if (of_facebook := facebook.route(sandbox, method, node, edge)) is not None:
-        return "page", of_facebook
-    if node in sandbox.world.posts and (method, edge) in OF_POST:
-        operation, on_post = OF_POST[method, edge]
-        return operation, _of_post(node, on_post, (method, "media", edge) in FACEBOOK_ONLY)
-    if node in sandbox.world.comments and (method, edge) in OF_COMMENT:
-        operation, on_comment = OF_COMMENT[method, edge]
-        return operation, _of_comment(node, on_comment)
-    if (method, edge) in OF_ACCOUNT:
-        operation, on_account = OF_ACCOUNT[method, edge]
-        return operation, _of_account(node, on_account)
-    if not edge and method == "GET":
-        return _of_node(sandbox, node)
-    if node.isdecimal() and ((method, edge) in OF_POST or (method, edge) in OF_COMMENT):
-        return (OF_POST.get((method, edge)) or OF_COMMENT[method, edge])[0], _absent(node)
-    return "unknown", _unknown(method, parts)
+    found = endpoint_of(sandbox.world, method, node, edge)
+    if found is not None and found.kind is APP and found.tokens == LOGINS["Instagram Login"]:
+        login = sandbox.world.switches.login
+        if login == "facebook" or (version is not None and login == "instagram"):
+            found = None  # these have no version, which --strict takes literally
+    if found is None:
+        return "unknown", _unknown(method, parts)
+    return found.operation, _handler(found, node)
 
 
 def _of_root(sandbox: Sandbox, method: str, request: Request) -> tuple[Operation, Handler]:
@@ -169,161 +103,60 @@ def _of_root(sandbox: Sandbox, method: str, request: Request) -> tuple[Operation
     return "unknown", _unknown(method, [])
 
 
-def _of_tokens(sandbox: Sandbox, node: str, version: str | None) -> tuple[Operation, Handler] | None:
-    switches = sandbox.world.switches
-    if switches.login == "facebook" or (version is not None and switches.login == "instagram"):
-        return None  # the endpoints have no version, which --strict takes literally
-    return ("exchange_token", exchange_token) if node == "access_token" else ("refresh", refresh_token)
+def _handler(found: Endpoint[Any], node: str) -> Handler:
+    async def handler(call: Call) -> Response:
+        endpoint = found
+        if endpoint.kind is APP:
+            token = call.world.tokens.get(call.token_text() or "")
+            if token is not None and token.kind not in endpoint.tokens:
+                raise GraphError(190)
+            return await endpoint.handler(call, call.sandbox.settings)
+        call.enter()
+        if (node, endpoint.method, endpoint.edge) == ("me", "GET", ""):
+            endpoint = next(one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge)
+        if call.token.kind not in endpoint.tokens:
+            raise _not_for_this_login(call, endpoint, node)
+        thing = endpoint.kind.find(call, node)
+        if thing is None:
+            raise missing(node, endpoint.method)
+        if endpoint.permission is not None:
+            call.require(endpoint.permission)
+        return await endpoint.handler(call, thing)
+
+    return handler
 
 
-def _of_node(sandbox: Sandbox, node: str) -> tuple[Operation, Handler]:
-    world = sandbox.world
-    page = world.account_of_page(node)
-    if page is not None:
-        return "page", facebook.page(page)
-    kinds: tuple[tuple[Operation, Any], ...] = (
-        *(("status", world.containers), ("media", world.posts), ("media", world.children)),
-        *(("comments", world.comments), ("account", {"me", *world.accounts})),
-    )
-    return next((name for name, known in kinds if node in known), "unknown"), _node(node)
+def _not_for_this_login(call: Call, endpoint: Endpoint[Any], node: str) -> GraphError:
+    if endpoint.method != "GET" or not endpoint.edge or not endpoint.kind.name:
+        return missing(node, endpoint.method)
+    owner = OF_TOKEN[call.token.kind] if node == "me" else endpoint.kind
+    what = f"Tried accessing nonexisting field ({endpoint.edge}) on node type ({owner.type})"
+    return GraphError(100, None, f"(#100) {what}")
 
 
 def _unknown(method: str, parts: list[str]) -> Handler:
-    """Return the answer to an edge that does not exist, or that does not take the method."""
+    """Return the answer to an object or an edge that does not exist, or that does not take the method."""
 
     async def unknown(call: Call) -> Response:
         call.enter()
-        if method != "GET" and parts:
-            raise _missing(parts[0], method)
+        if parts and (method != "GET" or len(parts) == 1):
+            raise missing(parts[0], method)
         raise GraphError(2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}")
 
     return unknown
 
 
-def _absent(node: str) -> Handler:
-    async def absent(call: Call) -> Response:
-        call.enter()
-        raise _missing(node, call.request.method)
-
-    return absent
-
-
-def _of_account(node: str, handler: OnAccount) -> Handler:
-    async def on_account(call: Call) -> Response:
-        account, token = call.enter()
-        named = {account.user_id, account.app_scoped_id} | ({"me"} if token.kind != "system" else set())
-        if node not in (named | {account.page_id} if call.entry.operation == "subscribe" else named):
-            raise _missing(node, call.request.method)
-        return await handler(call, account)
-
-    return on_account
-
-
-def _of_post(node: str, handler: OnPost, only_facebook: bool) -> Handler:
-    async def on_post(call: Call) -> Response:
-        account, _ = call.enter()
-        if only_facebook and call.host == "instagram":
-            raise _missing(node, call.request.method)
-        return await handler(call, account, _post(call, account, node))
-
-    return on_post
-
-
-def _of_comment(node: str, handler: OnComment) -> Handler:
-    async def on_comment(call: Call) -> Response:
-        account, _ = call.enter()
-        comment = comments.comment_of(call.world, node, account.user_id)
-        if comment is None:
-            raise _missing(node, call.request.method)
-        return await handler(call, account, comment)
-
-    return on_comment
-
-
-def _missing(node: str, method: str) -> GraphError:
-    return GraphError(
-        100,
-        33,
-        f"Unsupported {method.lower()} request. Object with ID '{node}' does not exist, cannot be loaded due to "
-        "missing permissions, or does not support this operation. Please read the Graph API documentation at "
-        "https://developers.facebook.com/docs/graph-api",
-    )
-
-
-# Nodes
-
-
-def _node(node: str) -> Handler:
-    async def read(call: Call) -> Response:
-        account, token = call.enter()
-        if (node == "me" and token.kind != "instagram") or (node == account.person_id and token.kind == "user"):
-            if token.kind == "system":
-                found = facebook.system_user_node(account)
-            else:
-                found = (
-                    facebook.page_node(call, account) if token.kind == "page" else facebook.person_node(call, account)
-                )
-            return graph_json(found.read(rows.fields_of(call)))
-        row = _read(call, account, node)
-        return graph_json({"data": [row]} if node == "me" and call.world.switches.me_answer == "data" else row)
-
-    return read
-
-
 async def _many(call: Call) -> Response:
     ids = [part for part in str(call.params["ids"]).split(",") if part]
-    account, _ = call.enter(weight=max(1, len(ids)))
+    call.enter(weight=max(1, len(ids)))
     if not ids or len(ids) > MAX_IDS:
         raise GraphError(100, None, f"(#100) ids must be 1 to {MAX_IDS} ids")
-    return graph_json({node: _read(call, account, node) for node in dict.fromkeys(ids)})
+    return graph_json({node: _row(call, node) for node in dict.fromkeys(ids)})
 
 
-def _read(call: Call, account: Account, node: str) -> dict[str, Any]:
-    return _found(call, account, node).read(rows.fields_of(call))
-
-
-def _found(call: Call, account: Account, node: str) -> Node:
-    world = call.world
-    if node in {"me", account.user_id, account.app_scoped_id}:
-        return rows.account_node(call, account, of_me=node in {"me", account.app_scoped_id})
-    container = world.container(node, account.user_id)
-    if container is not None:
-        if call.sandbox.now < container.created_at + world.switches.fresh_id_unknown_s:
-            raise _missing(node, "GET")
-        call.entry.container_id = container.id
-        return rows.container_node(call, container)
-    child = world.children.get(node)
-    if child is not None and world.post(child.post_id, account.user_id) is not None:
-        return rows.child_node(call, child)
-    comment = comments.comment_of(world, node, account.user_id)
-    if comment is not None:
-        return rows.comment_node(call, comment)
-    return rows.post_node(call, _post(call, account, node))
-
-
-def _post(call: Call, account: Account, node: str) -> Post:
-    post = call.world.post(node, account.user_id)
-    if post is None or call.sandbox.now < post.published_at + call.world.switches.fresh_id_unknown_s:
-        raise _missing(node, call.request.method)
-    call.entry.media_id = post.id
-    return post
-
-
-def served() -> list[tuple[str, str, bool, bool]]:
-    """Return what the sandbox serves of the Graph API, for the documentation.
-
-    :return: The method, the path, and whether Instagram Login and Facebook Login can call it.
-    """
-    rows: list[tuple[str, str, bool, bool]] = []
-    for kind, table in (("account", OF_ACCOUNT), ("media", OF_POST), ("comment", OF_COMMENT)):
-        rows.append(("GET", f"/{{{kind}}}", True, True))
-        rows += [
-            (method, f"/{{{kind}}}/{edge}".rstrip("/"), (method, kind, edge) not in FACEBOOK_ONLY, True)
-            for method, edge in table
-        ]
-    rows.append(("GET", "/{container}", True, True))
-    rows += [(method, f"/me/{edge}", False, True) for method, edge in facebook.OF_PERSON]
-    rows += [(method, f"/{{business}}/{edge}", False, True) for method, edge in facebook.OF_BUSINESS]
-    rows += [(method, f"/{node}/{edge}".rstrip("/"), False, True) for method, node, edge in facebook.OTHERS]
-    rows += [("GET", "/access_token", True, False), ("GET", "/refresh_access_token", True, False)]
-    return sorted(rows, key=lambda row: (row[1], row[0]))
+def _row(call: Call, node: str) -> dict[str, Any]:
+    for kind in NODES:
+        thing = kind.find(call, node)
+        if thing is not None and kind.show is not None:
+            return kind.show(call, thing).read(rows.fields_of(call))
+    raise missing(node, "GET")

@@ -21,7 +21,7 @@ from instagram_sandbox.simulator.scopes import BASIC, SCOPES, USUAL
 from instagram_sandbox.simulator.state import LoginCode
 
 if TYPE_CHECKING:
-    from instagram_sandbox.simulator.sandbox import Sandbox
+    from instagram_sandbox.simulator.sandbox import Sandbox, Settings
     from instagram_sandbox.simulator.state import Login, Scope
 
 
@@ -175,11 +175,11 @@ async def exchange_code(call: Call) -> Response:
     return JSONResponse({"data": [documented]} if call.world.switches.login_answer == "data" else flat)
 
 
-async def exchange_token(call: Call) -> Response:
+async def exchange_token(call: Call, settings: Settings) -> Response:
     """Exchange a short-lived token for a long-lived one. ``client_id`` is optional, but must be right if sent."""
     if call.params.get("grant_type") != "ig_exchange_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
-    if call.params.get("client_id", call.sandbox.settings.app_id) != call.sandbox.settings.app_id:
+    if call.params.get("client_id", settings.app_id) != settings.app_id:
         raise GraphError(101, None, "Error validating application. Invalid application ID.")
     if not _is_secret(call, call.params.get("client_secret")):
         raise GraphError(101, None, "Error validating client secret.")
@@ -193,7 +193,7 @@ async def exchange_token(call: Call) -> Response:
     return _token_answer(call, token.token, token.expires_at)
 
 
-async def refresh_token(call: Call) -> Response:
+async def refresh_token(call: Call, settings: Settings) -> Response:
     """Refresh a long-lived token for 60 more days."""
     if call.params.get("grant_type") != "ig_refresh_token":
         raise GraphError(100, None, "(#100) grant_type must be ig_refresh_token")

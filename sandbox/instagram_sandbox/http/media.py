@@ -9,55 +9,49 @@ from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.parameters import POLL_OPTIONS
-from instagram_sandbox.simulator.scopes import COMMENTS, CONTENTS, INSIGHTS, PUBLISH
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from instagram_sandbox.simulator.state import Account, Child, Comment, Post
+    from instagram_sandbox.simulator.state import Child, Comment, Post
 
 
-async def children(call: Call, _: Account, post: Post) -> Response:
+async def children(call: Call, post: Post) -> Response:
     """Return the media of a carousel. Source: Meta, IG Media Children."""
     found: list[Child] = [call.world.children[child] for child in post.children]
     return listing.page(call, found, lambda child: rows.child_node(call, child))
 
 
-async def list_comments(call: Call, _: Account, post: Post) -> Response:
+async def list_comments(call: Call, post: Post) -> Response:
     """Return the comments on a post, newest first, without replies. Source: Meta, IG Media Comments."""
-    call.require(*COMMENTS)
     return listing.page(call, comments.shown_on(call.world, post.id), lambda c: rows.comment_node(call, c))
 
 
-async def write_comment(call: Call, account: Account, post: Post) -> Response:
+async def write_comment(call: Call, post: Post) -> Response:
     """Comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
-    call.require(*COMMENTS)
-    comment = comments.write(call.world, post, account, _message(call))
+    comment = comments.write(call.world, post, call.account, _message(call))
     return graph_json({"id": comment.id})
 
 
-async def change(call: Call, _: Account, post: Post) -> Response:
+async def change(call: Call, post: Post) -> Response:
     """Switch the comments of a post on or off. Source: Meta, IG Media, Updating."""
-    call.require(*COMMENTS)
     post.is_comment_enabled = flag(call, "comment_enabled")
     call.world.keep_post(post)
     return graph_json({"success": True})
 
 
-async def delete(call: Call, _: Account, post: Post) -> Response:
+async def delete(call: Call, post: Post) -> Response:
     """Delete a post, which Facebook Login alone can do. Source: Meta, IG Media, Deleting."""
-    call.require(*CONTENTS)
     call.world.delete_post(post)
     return graph_json({"success": True})
 
 
-async def collaborators(call: Call, _: Account, post: Post) -> Response:
+async def collaborators(call: Call, post: Post) -> Response:
     """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
-    call.require(*PUBLISH)
     return graph_json({"data": [one.model_dump() for one in post.collaborators]})
 
 
-async def poll_attachment(call: Call, _: Account, post: Post) -> Response:
+async def poll_attachment(call: Call, post: Post) -> Response:
     """Return the poll of a post with the shares of its votes, or null. Source: Meta, IG Media Poll Attachment."""
     if post.is_story:
         raise GraphError(100, None, "(#100) Story media is not supported")
@@ -70,39 +64,34 @@ async def poll_attachment(call: Call, _: Account, post: Post) -> Response:
     return graph_json(found)
 
 
-async def read_insights(call: Call, _: Account, post: Post) -> Response:
+async def read_insights(call: Call, post: Post) -> Response:
     """Return numbers about a post. Source: Meta, Instagram Media Insights."""
-    call.require(*INSIGHTS)
     return graph_json({"data": metrics.of_post(call.world, post, call.params.get("metric", ""))})
 
 
 # Comments
 
 
-async def list_replies(call: Call, _: Account, comment: Comment) -> Response:
+async def list_replies(call: Call, comment: Comment) -> Response:
     """Return the replies to a comment. Source: Meta, IG Comment Replies."""
-    call.require(*COMMENTS)
     return listing.page(call, comments.replies(call.world, comment), lambda c: rows.comment_node(call, c))
 
 
-async def write_reply(call: Call, account: Account, comment: Comment) -> Response:
+async def write_reply(call: Call, comment: Comment) -> Response:
     """Reply to a comment. Source: Meta, IG Comment Replies."""
-    call.require(*COMMENTS)
     post = call.world.posts[comment.media_id]
-    return graph_json({"id": comments.write(call.world, post, account, _message(call), comment).id})
+    return graph_json({"id": comments.write(call.world, post, call.account, _message(call), comment).id})
 
 
-async def hide(call: Call, account: Account, comment: Comment) -> Response:
+async def hide(call: Call, comment: Comment) -> Response:
     """Hide a comment or show it again. One's own comment is always shown. Source: Meta, IG Comment, Updating."""
-    call.require(*COMMENTS)
-    comment.hidden = flag(call, "hide") and comment.user_id != account.user_id
+    comment.hidden = flag(call, "hide") and comment.user_id != call.token.user_id
     comments.keep(call.world, comment)
     return graph_json({"success": True})
 
 
-async def delete_comment(call: Call, _: Account, comment: Comment) -> Response:
+async def delete_comment(call: Call, comment: Comment) -> Response:
     """Delete a comment on one's own post. Source: Meta, IG Comment, Deleting."""
-    call.require(*COMMENTS)
     comments.delete(call.world, comment)
     return graph_json({"success": True})
 

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.faults import Fault
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Login, Scope, Token
+    from instagram_sandbox.simulator.scopes import Permission
+    from instagram_sandbox.simulator.state import Account, Login, Token
     from instagram_sandbox.simulator.world import World
 
 
@@ -39,6 +40,7 @@ class Call:
     request: Request
     params: dict[str, Any]
     entry: Entry
+    token: Token = field(init=False)  #: set by :meth:`enter`
     version: str = NEWEST
     cut_after_bytes: int | None = None
     regain_minutes: int | None = None
@@ -98,27 +100,30 @@ class Call:
         value = self.params.get("access_token")
         return value if isinstance(value, str) else None
 
-    def enter(self, weight: int = 1) -> tuple[Account, Token]:
+    @property
+    def account(self) -> Account:
+        """The account that the token belongs to."""
+        return self.world.accounts[self.token.user_id]
+
+    def enter(self, weight: int = 1) -> None:
         """Authenticate the client by its token, and count the call.
 
         :param weight: How many calls this call counts as.
         """
-        token = self.world.authenticate(self.token_text(), self.named_host)
-        self.entry.account = token.user_id
+        self.token = self.world.authenticate(self.token_text(), self.named_host)
+        self.entry.account = self.token.user_id
         self.entry.weight = weight
-        self._check_proof(token.token)
-        self.world.count_call(token.user_id, weight)
-        return self.world.accounts[token.user_id], token
+        self._check_proof(self.token.token)
+        self.world.count_call(self.token.user_id, weight)
 
-    def require(self, *any_of: Scope | None) -> None:
-        """Check that the token has one of these permissions, which mean the same on the two hosts.
+    def require(self, permission: Permission) -> None:
+        """Check that the token has a permission.
 
-        :raises GraphError: 200: the token has none of them.
+        :raises GraphError: 200: it has not.
         """
-        token = self.world.authenticate(self.token_text(), self.named_host)
-        if not set(any_of) & set(token.scopes):
-            wanted = any_of[0 if self.host == "instagram" else 1]
-            raise GraphError(200, None, f"(#200) Requires {wanted or any_of[1]} permission")
+        if not set(permission) & set(self.token.scopes):
+            wanted = permission[0 if self.host == "instagram" else 1]
+            raise GraphError(200, None, f"(#200) Requires {wanted or permission[1]} permission")
 
 
 log = logging.getLogger(__name__)

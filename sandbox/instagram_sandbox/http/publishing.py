@@ -12,7 +12,6 @@ from instagram_sandbox.http.rows import fields_of
 from instagram_sandbox.simulator import parameters
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.scopes import PUBLISH
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -24,7 +23,6 @@ SLACK_S: Final = 60.0
 
 async def create(call: Call, account: Account) -> Response:
     """Create a container. Source: Meta, IG User Media."""
-    call.require(*PUBLISH)
     switches = call.world.switches
     ignore, of_facebook = switches.unknown_parameters == "ignore", call.host == "facebook"
     rules = parameters.Rules(ignore, switches.carousel_max, of_facebook)
@@ -61,7 +59,6 @@ async def _take_pictures(call: Call, container: Container) -> None:
 
 async def publish(call: Call, account: Account) -> Response:
     """Publish a container. Source: Meta, IG User Media Publish."""
-    call.require(*PUBLISH)
     creation_id = str(call.params.get("creation_id", ""))
     if not creation_id.isdecimal():
         said = "must be the id of a container" if creation_id else "is required"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Login, Scope
@@ -53,10 +53,14 @@ SCOPES: Final[dict[Login, dict[Scope, str]]] = {
 BASIC: Final[dict[Login, Scope | None]] = {"instagram": "instagram_business_basic", "facebook": None}
 """The permission without which a login makes no sense. Source: Meta, Business Login for Instagram."""
 
-PUBLISH: Final[tuple[Scope, Scope]] = ("instagram_business_content_publish", "instagram_content_publish")
-COMMENTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_comments", "instagram_manage_comments")
-INSIGHTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_insights", "instagram_manage_insights")
-CONTENTS: Final[tuple[None, Scope]] = (None, "instagram_manage_contents")
+Permission: TypeAlias = "tuple[Scope | None, Scope]"
+"""What a call needs: its name with Instagram Login (None: it does not exist), and with Facebook Login."""
+
+PUBLISH: Final[Permission] = ("instagram_business_content_publish", "instagram_content_publish")
+COMMENTS: Final[Permission] = ("instagram_business_manage_comments", "instagram_manage_comments")
+INSIGHTS: Final[Permission] = ("instagram_business_manage_insights", "instagram_manage_insights")
+CONTENTS: Final[Permission] = (None, "instagram_manage_contents")
+BUSINESSES: Final[Permission] = (None, "business_management")
 
 USUAL: Final[dict[Login, tuple[Scope, ...]]] = {
     "instagram": ("instagram_business_basic", PUBLISH[0], COMMENTS[0], INSIGHTS[0]),
