@@ -94,7 +94,7 @@ SETTINGS: Final[dict[str, Any]] = {
         ),
         "keep_results_days": _option(
             "How many days after its time a post's covers are kept, and its transcoded files in work_prefix and in the "
-            "calendar's own folder. At least 7; 0 keeps them for ever.",
+            "calendar's own folder. At least 9; 0 keeps them for ever.",
             default="30",
             type="integer",
         ),

@@ -65,6 +65,7 @@ def content_calendar_dag(
     *,
     accounts: Collection[str] = (DEFAULT_CONN_ID,),
     lead_time: timedelta = timedelta(hours=1),
+    prepare_ahead: timedelta | str = timedelta(days=3),
     late: str = "publish",
     max_lateness: timedelta = timedelta(hours=1),
     min_spacing: timedelta | None = None,
@@ -83,7 +84,8 @@ def content_calendar_dag(
 
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
-    :param lead_time: How long before a post's time its run begins.
+    :param lead_time: How long before a post's time the run begins that publishes it.
+    :param prepare_ahead: How long before that time a run transcodes it and asks for its approval, such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between two posts of an account. None uses the calendar's own.
@@ -97,9 +99,9 @@ def content_calendar_dag(
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
-        dag_id, calendar, accounts=accounts, lead_time=lead_time, late=late, max_lateness=max_lateness,
-        min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run, on_problem=on_problem,
-        **unknown,
+        dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
+        max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
+        on_problem=on_problem, **unknown,
     )  # fmt: skip
     return _dag(settings, _plan(settings, clock()), dag_arguments)
 
@@ -126,7 +128,7 @@ def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) 
     :param dag_arguments: Arguments of the DAG that override those from the calendar.
     """
     parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
-    timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness)
+    timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
     # Object storage is left to the tasks: the DAG processor must not wait for it.
     missing = missing_files(timely, utc_now(), local=True, ahead=MAX_DURATION)
     with DAG(

@@ -16,9 +16,9 @@ from airflow_provider_instagram.utils.locations import is_local
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Half of this is longer than a result is needed after a transcode: from the begin of a run to its post, and then for
-#: a day, while Instagram may fetch it.
-SHORTEST: Final = timedelta(days=7)
+#: Half of this is longer than a result is needed after a transcode: from the preparation of a post, by default three
+#: days ahead, to its time, and then for a day, while Instagram may fetch it.
+SHORTEST: Final = timedelta(days=9)
 
 
 def kept_for() -> timedelta | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.schedule import run_time_of
+from airflow_provider_instagram.calendar.planning.schedule import HOUR_S, run_time_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
@@ -82,6 +83,18 @@ class Seen:
         begin = max(planned, self.at or 0)
         return [planned, begin] if self.at is not None and self.at > self.due else [begin]
 
+    def prepared_at(self, lead_time: timedelta, prepare_ahead: timedelta, since: int | None) -> int | None:
+        """Return when a run begins to prepare this version: ``prepare_ahead`` before its time, or when it was seen.
+
+        :param since: When the calendar was first seen, in seconds since the epoch.
+        :return: Seconds since the epoch. None if its own run begins by then, and prepares it.
+        """
+        if self.version is None or prepare_ahead <= lead_time:
+            return None
+        seen_at = (since or 0) if self.at is None else self.at
+        begin = max(run_time_of(self.due, prepare_ahead, HOUR_S), seen_at)
+        return begin if begin < run_time_of(self.due, lead_time) else None
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -119,6 +132,11 @@ class Plan:
         seen = self.seen.get(post_id)
         return seen is not None and begin.timestamp() in seen.run_times(lead_time)
 
+    def is_prepared_by(self, post_id: str, begin: datetime, lead_time: timedelta, prepare_ahead: timedelta) -> bool:
+        """Return whether the run that begins at a time prepares a post, which a later run publishes."""
+        seen = self.seen.get(post_id)
+        return seen is not None and seen.prepared_at(lead_time, prepare_ahead, self.since) == begin.timestamp()
+
     def is_new_enough(self, post: ScheduledPost, begin: datetime, lead_time: timedelta) -> bool:
         """Return whether a run may publish a post: any post, except one whose time had passed when the DAG was new.
 
@@ -127,12 +145,15 @@ class Plan:
         is_over = post.id in self.seen and self.seen[post.id].arrival is Arrival.ALREADY_OVER
         return not is_over or self.has_run(post.id, begin, lead_time)
 
-    def runs(self, lead_time: timedelta, max_lateness: timedelta) -> dict[float, float]:
+    def runs(
+        self, lead_time: timedelta, max_lateness: timedelta, prepare_ahead: timedelta = timedelta()
+    ) -> dict[float, float]:
         """Return when runs begin, each with the earliest time of the posts that it publishes.
 
         A run begins ``lead_time`` before its posts. The run of a post that was added later begins when the post was
         seen. A post that was added after its time has no run. Only the run of an edit that was seen late publishes
-        posts from before its own beginning. A run also begins when a problem is first seen, and reports it.
+        posts from before its own beginning. A run also begins when a problem is first seen, and reports it, and when
+        the preparation of posts begins.
 
         :return: Both in seconds since the epoch, sorted.
         """
@@ -143,6 +164,8 @@ class Plan:
             for begin in one.run_times(lead_time):
                 due = begin if one.arrival is Arrival.ALREADY_OVER else math.floor(one.due)
                 earliest[begin] = min(earliest.get(begin, begin), due)
+            if (begin_early := one.prepared_at(lead_time, prepare_ahead, self.since)) is not None:
+                earliest.setdefault(begin_early, begin_early)
         return dict(sorted(earliest.items()))
 
 

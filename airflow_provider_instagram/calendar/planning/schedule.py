@@ -22,6 +22,8 @@ PUNCTUAL = timedelta(seconds=60)
 PUBLISHER_AWAKE = timedelta(seconds=30)
 #: Runs begin at whole minutes, so up to one minute earlier than the lead time.
 MINUTE_S = 60
+#: Posts whose preparation begins in one hour share a run, so that few runs are active while their questions are open.
+HOUR_S = 3600
 #: How long the chosen time of a late post counts. No late post chose its time longer ago.
 LATE_TIMES_KEPT = timedelta(days=2)
 
@@ -31,13 +33,14 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def run_time_of(due_s: float, lead_time: timedelta) -> int:
+def run_time_of(due_s: float, lead_time: timedelta, together_s: int = MINUTE_S) -> int:
     """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
 
     :param due_s: When the post is published, in seconds since the epoch.
+    :param together_s: The seconds of which the posts share a run.
     :return: Seconds since the epoch.
     """
-    return int((due_s - lead_time.total_seconds()) // MINUTE_S) * MINUTE_S
+    return int((due_s - lead_time.total_seconds()) // together_s) * together_s
 
 
 def reason_to_drop(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.model import Calendar
-from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.times import MAX_DURATION
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -59,6 +61,10 @@ UNANSWERED = ("skip", "publish")
 APPROVAL = (None, "required")
 #: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
+#: Half of the time for which a result is kept, less this, is the longest time between a preparation and its post: up
+#: to an hour until the run begins, the lead time, and a day in which Instagram may fetch the result.
+PREPARED_MARGIN = timedelta(hours=30)
+MAX_PREPARE_AHEAD = timedelta(days=30)
 #: Airflow stores a task group for each account with posts: a DAG with 1,000 of them took 27 s to serialize.
 MAX_ACCOUNTS = 200
 #: Arguments of a DAG that the calendar sets.
@@ -78,6 +84,7 @@ class CalendarSettings:
     calendar: str
     snapshot: str
     lead_time: timedelta = timedelta(hours=1)
+    prepare_ahead: timedelta = timedelta(days=3)
     late: str = "publish"
     max_lateness: timedelta = timedelta(hours=1)
     min_spacing: timedelta | None = None
@@ -97,6 +104,9 @@ class CalendarSettings:
         problems = []
         calendar, on_problem = str(calendar), given.get("on_problem") or ()
         given["on_problem"] = on_problem if isinstance(on_problem, (list, tuple)) else [on_problem]
+        if isinstance(ahead := given.get("prepare_ahead"), str):
+            with suppress(InvalidValue):
+                given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
         valid: dict[str, Any] = {}
         if "accounts" in given:
             valid["accounts"], wrong = _accounts(given.pop("accounts"))
@@ -176,6 +186,12 @@ def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
     return accounts, []
 
 
+def longest_ahead() -> timedelta:
+    """Return how long before a post's time its preparation may begin: its result must not be old by then."""
+    kept = kept_for()
+    return MAX_PREPARE_AHEAD if kept is None else min(MAX_PREPARE_AHEAD, kept / 2 - PREPARED_MARGIN)
+
+
 def _written(value: Any) -> str:
     """Return a value without the address of an object, which would make the problem a new one at each parse."""
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
@@ -185,6 +201,11 @@ def _remedy(name: str, value: Any) -> str | None:
     zero = timedelta(0)
     if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= MAX_LEAD_TIME):
         return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
+    if name == "prepare_ahead" and not (isinstance(value, timedelta) and zero <= value <= longest_ahead()):
+        return (
+            f'Give a timedelta or a text such as "7 days", of {in_words(longest_ahead())} at most, or timedelta(0) to '
+            "prepare each post in its own run. For more, raise [instagram] keep_results_days."
+        )
     if name == "max_lateness" and not (isinstance(value, timedelta) and value >= zero):
         return "Give a timedelta."
     if name == "min_spacing" and not (

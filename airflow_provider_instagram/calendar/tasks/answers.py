@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NOBODY = Skipped("not approved", "Nobody has answered in time.")
 #: What a record contains beside its seal.
-CONTENT = ("run", "version", "round", "answer")
+CONTENT = ("run", "map_index", "version", "round", "answer")
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,19 @@ def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
     return f"calendar-approval{'-dry' if is_dry_run else ''}:{post.key}"
 
 
-def sealed(answer: Answer, version: str, run: str, round_: int, sign: Sign) -> dict[str, Any]:
+def sealed(
+    answer: Answer, version: str, run: str, round_: int, sign: Sign, *, map_index: int | None = None
+) -> dict[str, Any]:
     """Return the record of an answer.
 
     :param version: The version of the post that the question was about.
     :param run: The run that asked, as ``dag_id/run_id``.
     :param round_: The number of the question. A Clear of the task begins another one.
+    :param map_index: Where the run had the post.
     :param sign: Returns the signature of a text.
     """
     given = {**asdict(answer), "sha256": list(answer.sha256)}  # a row takes no tuple
-    content = {"run": run, "version": version, "round": round_, "answer": given}
+    content = {"run": run, "map_index": map_index, "version": version, "round": round_, "answer": given}
     return {**content, "seal": sign(_text(content))}
 
 

@@ -13,6 +13,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, sealed, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
@@ -35,12 +36,21 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
+#: How long before the run that publishes a post the question of the run that prepares it ends. The scheduler ends it up
+#: to 15 s later, and its task needs a free slot.
+SETTLED = timedelta(minutes=2)
+UNANSWERED = ("not answered yet", "Nobody has answered yet. The run that publishes the post asks again.")
+
+
 class ApprovePost(PostStep, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task precedes the container, which would expire if the answer took a day. It returns the sealed record of the
     answer: the caption as the person left it, and the digests of the files. An answer counts in all further tries for
     this version of the post and of its files. A user who clears the task is asked again.
+
+    A run that only prepares the post asks until shortly before the post's own run begins. That run takes the answer
+    over, or asks itself if there is none.
 
     :param report: What the transcode did, which the form shows.
     """
@@ -58,13 +68,14 @@ class ApprovePost(PostStep, ApprovalOperator):
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return None
-        row = Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
-        answer = unsealed(row, post.version, run_name(context), self._sign, context["ti"].max_tries)
+        answer = self._given_before(context, post)
         if answer is not None and answer.sha256 == digests_in(self.report):
             return self._carry_out(context, answer, post.version)
         now = datetime.now(timezone.utc)
         deadline = self.deadline(context, post, now)
         if now >= deadline:
+            if self.only_prepares(context, post):
+                self.leave_to_later_run(context, *UNANSWERED)
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
@@ -88,8 +99,12 @@ class ApprovePost(PostStep, ApprovalOperator):
     def deadline(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
         """Return until when a person may answer: as long as the post may be published.
 
-        For a post that a user requested after its time, that is one lead time.
+        For a post that a user requested after its time, that is one lead time. In a run that only prepares the post,
+        until shortly before the run that publishes it, so that only one of them asks.
         """
+        if self.only_prepares(context, post):
+            begin_s = run_time_of(post.publish_at.timestamp(), self.settings.lead_time)
+            return datetime.fromtimestamp(begin_s, timezone.utc) - SETTLED
         if is_requested_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"
@@ -110,6 +125,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         """
         if "error" in event:
             self.process_trigger_event_error(event)
+        post, _ = self.still_wanted(context)  # an answer about another version must not replace that about this one
         if tuple(sha256) != digests_in(self.report):
             raise ValidationError(
                 f"The files of {self.as_post().id} were made again after this question was asked, and are not the "
@@ -117,7 +133,29 @@ class ApprovePost(PostStep, ApprovalOperator):
                 hint="Clear this task. It asks about the new ones.",
             )
         answer = replace(self._read_answer(event, caption), sha256=tuple(sha256), first_comment=first_comment)
+        if answer.person is None and self.only_prepares(context, post):
+            self.leave_to_later_run(context, *UNANSWERED)
         return self._carry_out(context, answer, version)
+
+    def _given_before(self, context: Context, post: ScheduledPost) -> Answer | None:
+        """Return the answer about this version of the post, from this run or from the one that prepared it.
+
+        The state of the task that asked then is Airflow's own record: a user may have cleared it, and the question is
+        open again, or an old row of the ledger may have been written once more.
+        """
+        ti, row = context["ti"], Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
+        answer = unsealed(row, post.version, run_name(context), self._sign, ti.max_tries)
+        if (
+            answer is not None or not isinstance(row, dict) or ti.max_tries != self.retries
+        ):  # cleared, to be asked again
+            return answer
+        dag_id, _, run_id = str(row.get("run")).partition("/")
+        if dag_id != ti.dag_id or (answer := unsealed(row, post.version, f"{dag_id}/{run_id}", self._sign)) is None:
+            return None
+        asks, index = f"{self.instagram_conn_id}.approve", row["map_index"]
+        states = ti.get_task_states(dag_id, index, [asks], run_ids=[run_id]).get(run_id, {})
+        agrees = states.get(f"{asks}_{index}") == ("success" if answer.approved else "skipped")
+        return answer if agrees else None
 
     def _read_answer(self, event: Mapping[str, Any], caption: str) -> Answer:
         """Return the answer, which may leave out fields, as answers by REST do.
@@ -140,7 +178,8 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     def _carry_out(self, context: Context, answer: Answer, version: str) -> dict[str, Any]:
         """Record an answer, also in the ledger, where a later try and the publisher find it. Skip a refused post."""
-        record = sealed(answer, version, run_name(context), context["ti"].max_tries, self._sign)
+        ti = context["ti"]
+        record = sealed(answer, version, run_name(context), ti.max_tries, self._sign, map_index=ti.map_index)
         Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), record)
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)

@@ -16,8 +16,12 @@ from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.outcome import report_skip, reports_failure
-from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, started_as_dry_run
+from airflow_provider_instagram.calendar.tasks.outcome import report_later, report_skip, reports_failure
+from airflow_provider_instagram.calendar.tasks.run_request import (
+    begins_before_lead,
+    is_requested_now,
+    started_as_dry_run,
+)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -230,6 +234,23 @@ class PostStep(CalendarTask, AccountTask):
     def mark(self, context: Context, mark: str) -> None:
         """Add a mark, such as "late", to the post's label in the grid."""
         context["mark"] = f" ({mark})"  # type: ignore[typeddict-unknown-key]
+
+    def only_prepares(self, context: Context, post: ScheduledPost) -> bool:
+        """Return whether this run ends before the container, because a later run publishes the post.
+
+        A run to which the post is assigned publishes it, also if the author has made the lead time shorter since.
+        """
+        if not begins_before_lead(context, post, self.settings.lead_time):
+            return False
+        row = self.assignments(context).of(post)
+        return row is None or row.run != run_name(context)
+
+    def leave_to_later_run(self, context: Context, mark: str, reason: str) -> NoReturn:
+        """Skip this task and those downstream in a run that only prepares the post. Its own run does it again."""
+        self.mark(context, mark)
+        self.log.info("%s", reason)
+        report_later(context, mark, reason)
+        raise AirflowSkipException(reason)
 
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
         """Skip this task and those downstream, close the post's assignment, and mark the post in the grid."""

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: datetime) -> None:
     """Remove what the provider wrote for posts that are long past. A failure is logged, and keeps nothing from working.
 
-    A file is as old as its post, because it is written at most a lead time before. Its name decides whether the
-    provider wrote it. So a calendar decides nothing about what is removed outside of its own folder.
+    A file is written before its post, but by less than half of the time for which it is kept. Its name decides whether
+    the provider wrote it. So a calendar decides nothing about what is removed outside of its own folder.
 
     :param calendar: The calendar. If it has problems, nothing is removed from its own folder: a post that is left out
         may name a result as its video.

@@ -91,6 +91,8 @@ class CreatePost(PostStep):
         :raises ValidationError: If a file may not be sent, or the account has no free quota in time.
         """
         post, _ = self.still_wanted(context)
+        if self.only_prepares(context, post):
+            self.leave_to_later_run(context, "prepared", f"{post.id} is prepared. A run of its own publishes it.")
         if not is_resumed:
             self.skip_if_over(context, post)
             self.check_links(post)

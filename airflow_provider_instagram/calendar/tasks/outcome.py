@@ -10,7 +10,7 @@ import logging
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
 
 from airflow_provider_instagram.exceptions import InstagramError
 
@@ -41,6 +41,11 @@ def report_skip(context: Context, mark: str, reason: str) -> None:
     report(context, OUTCOME, {"state": "skipped", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
 
 
+def report_later(context: Context, mark: str, reason: str) -> None:
+    """Report why a run that prepares a post leaves something to the run that publishes it."""
+    report(context, OUTCOME, {"state": "later", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
+
+
 def reports_failure(method: T) -> T:
     """Return a method of a task that reports its error before it raises it."""
 
@@ -48,7 +53,7 @@ def reports_failure(method: T) -> T:
     def reporting(self: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, context, *args, **kwargs)
-        except (AirflowSkipException, AirflowRescheduleException):
+        except (AirflowSkipException, AirflowRescheduleException, DownstreamTasksSkipped):
             raise
         except Exception as error:
             report(context, OUTCOME, _failure(error))

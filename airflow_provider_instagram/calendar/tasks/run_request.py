@@ -8,7 +8,7 @@ from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow.sdk import Context
 
@@ -46,6 +46,13 @@ def is_requested_now(context: Context, post: ScheduledPost) -> bool:
     in_this_run = post.id in requested_posts(context)
     at_once = post.publish_at <= started or started_to_publish_now(context)
     return in_this_run and at_once and started > schedule.utc_now() - CONTAINER_LIFE
+
+
+def begins_before_lead(context: Context, post: ScheduledPost, lead_time: timedelta) -> bool:
+    """Return whether a run begins before the lead time of a post, so that it prepares the post for a later run."""
+    return not started_by_hand(context) and run_time(context).timestamp() < schedule.run_time_of(
+        post.publish_at.timestamp(), lead_time
+    )
 
 
 def run_time(context: Context) -> datetime:

@@ -13,6 +13,7 @@ from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_p
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
 from airflow_provider_instagram.calendar.tasks.run_request import (
+    begins_before_lead,
     posts_from,
     requested_posts,
     run_time,
@@ -42,25 +43,26 @@ TRIES_TO_READ, READ_AGAIN_AFTER = 3, timedelta(seconds=20)
 class SelectPosts(CalendarTask, AccountTask):
     """Select the posts of one account that this run publishes.
 
-    A scheduled run selects the posts of its own time. A run that a user started selects the posts named in the
-    parameter ``posts``, or without it the posts whose lead time has begun.
+    A scheduled run selects the posts of its own time, and those that it prepares for a later run. A run that a user
+    started selects the posts named in the parameter ``posts``, or without it the posts whose lead time has begun.
     """
 
     aliases = (ledger_alias,)
 
     @reports_failure
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Select the posts, and record that they are assigned to this run."""
+        """Select the posts, and record that those which this run publishes are assigned to it."""
         ledger = Ledger.of(context, self.instagram_conn_id)
         assignments, run = Assignments(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
         requested, posts = requested_posts(context), []
         for post in self._chosen(context, assignments):
             done, row = ledger.post(post.key), assignments.of(post)
             not_by_this_run = not requested and (row is None or row.run != run)
-            if done is not None and not_by_this_run and self._is_this(post, done):
+            only_prepares = begins_before_lead(context, post, self.settings.lead_time)
+            if done is not None and (only_prepares or (not_by_this_run and self._is_this(post, done))):
                 self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
                 continue
-            if not started_as_dry_run(context):
+            if not (only_prepares or started_as_dry_run(context)):
                 assignments.assign(post, run)
             self.log.info("%s: %s at %s", post.id, post.appears_in, post.publish_at.isoformat())
             posts.append(post.without_signatures().model_dump(mode="json", exclude_defaults=True))
@@ -95,7 +97,9 @@ class SelectPosts(CalendarTask, AccountTask):
         as_dry_run = started_as_dry_run(context)  # the user wants to see it, whatever earlier dry runs did
         begin, limits = run_time(context), {account: account_limits(account) or Limits()}
         posts = within_limits(plan.timely, limits).posts
-        return schedule.due_posts(
+        ahead = (self.settings.lead_time, self.settings.prepare_ahead)
+        prepared = [post for post in posts if post.account == account and plan.is_prepared_by(post.id, begin, *ahead)]
+        due = schedule.due_posts(
             [post for post in posts if plan.is_new_enough(post, begin, self.settings.lead_time)],
             account,
             run_name(context),
@@ -106,6 +110,14 @@ class SelectPosts(CalendarTask, AccountTask):
             has_failed=partial(_run_has_failed, ti),
             by_hand=started_by_hand(context),
         )
+        is_free = partial(_is_free, run=run_name(context), assignments=assignments)
+        return due if started_by_hand(context) else [*due, *filter(is_free, prepared)]
+
+
+def _is_free(post: ScheduledPost, run: str, assignments: Assignments) -> bool:
+    """Return whether no run has this version of a post, and no user has skipped it, so that it may be prepared."""
+    row = assignments.of(post)
+    return row is None or row.version != post.version or row.run in ("", run) or row.of_another_dag(run)
 
 
 def _run_has_failed(ti: RuntimeTaskInstanceProtocol, row: Assignment) -> bool:

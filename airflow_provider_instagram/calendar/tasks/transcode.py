@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
@@ -18,6 +21,7 @@ from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.local_files import file_digest
+from airflow_provider_instagram.utils.locations import is_web
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +51,10 @@ class TranscodePost(PostStep):
             self.skip_post(context, "id used before", why)
         self.skip_if_over(context, post)
         self.check_links(post)
+        only_prepares = self.only_prepares(context, post)
+        if only_prepares and (missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]):
+            why = f"There is no file {public_name(missing[0])} yet. The run that publishes {post.id} looks again."
+            self.leave_to_later_run(context, "its file is missing", why)
         results = transcode(
             self,
             post.media,
@@ -61,7 +69,11 @@ class TranscodePost(PostStep):
             for place, result in enumerate(results)
         ]
         context["ti"].xcom_push(key="report", value=reports if post.carousel else reports[0])
-        return [result.location for result in results] if post.carousel else results[0].location
+        made = [result.location for result in results] if post.carousel else results[0].location
+        if only_prepares:  # nothing waits for the container, so that Airflow need not look at it for days
+            context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=made)
+            raise DownstreamTasksSkipped(tasks=[(f"{self.instagram_conn_id}.create", context["ti"].map_index)])
+        return made
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
         """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.

@@ -202,7 +202,7 @@ class _Look:
         if runs:
             named = assignment.run.partition("/")[2] if assignment is not None else ""
             chosen = next((one for one in runs if one[0] == named), None)
-            return self._post_run(post, *(chosen or max(runs, key=lambda one: self.source.runs[one[0]].begins)))
+            return self._post_run(post, named, *(chosen or max(runs, key=lambda one: self.source.runs[one[0]].begins)))
         if (now := self._runs_now.get(post.id)) is not None:
             return self.source.run_of(now, post.account, -1)
         begun = self._scheduled_runs.get(run_time_of(post.publish_at.timestamp(), self.calendar.lead_time))
@@ -210,11 +210,18 @@ class _Look:
         has_begun = run is not None and "due" in run.tasks and run.tasks["due"].state != "success"
         return run if has_begun else None
 
-    def _post_run(self, post: ScheduledPost, run_id: str, index: int) -> PostRun:
+    def _post_run(self, post: ScheduledPost, assigned: str, run_id: str, index: int) -> PostRun:
+        """Return a run that has selected a post.
+
+        :param assigned: The run that the post is assigned to.
+        """
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
         answer = answer_on_its_way(self.source.given_answer(run_id, post.account, index), post)
-        return replace(run, is_dry=is_dry, answer=answer)
+        begins, by_hand = self.source.runs[run_id].begins, self.source.runs[run_id].by_hand
+        is_early = begins.timestamp() < run_time_of(post.publish_at.timestamp(), self.calendar.lead_time)
+        only_prepares = is_early and not by_hand and run_id != assigned
+        return replace(run, is_dry=is_dry, answer=answer, only_prepares=only_prepares)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

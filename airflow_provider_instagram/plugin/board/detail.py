@@ -54,6 +54,7 @@ NO_ANSWER: Final = "Nobody answered in time"
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.PLANNED: ("publish_now", "skip"),
+    State.PREPARED: ("publish_now", "skip"),
     State.PREPARING: ("skip",),
     State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),

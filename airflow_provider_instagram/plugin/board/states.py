@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The tasks of a post, in order.
 STEPS: Final = ("transcode", "approve", "create", "publish")
+#: Those of a run that only prepares the post.
+PREPARATION: Final = STEPS[:2]
 #: The task after them, which some posts have.
 COMMENT: Final = "comment"
 #: The last task of a post of an account with first comments, which decides the state of its run.
@@ -50,12 +52,15 @@ CLOCKS_DIFFER: Final = timedelta(minutes=2)
 class State(str, Enum):
     """The state of a post, as a card shows it.
 
+    ``PREPARED``: A run has transcoded the post ahead, and a person has approved it if it requires that.
+
     ``PROBLEM``: The calendar's file has to be corrected before the post can be published.
 
     ``UNKNOWN``: A request to publish the post was sent, and nothing but a person can determine whether it is live.
     """
 
     PLANNED = "planned"
+    PREPARED = "prepared"
     PREPARING = "preparing"
     WAITING = "waiting"
     READY = "ready"
@@ -92,6 +97,7 @@ class PostRun:
     :param map_index: The post's map index; -1 if the run has not selected its posts.
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
     :param at_once: Whether the run publishes the post whatever its time.
+    :param only_prepares: Whether a later run publishes the post.
     :param answer: The answer to the post's approval, until its task has carried it out.
     """
 
@@ -100,6 +106,7 @@ class PostRun:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     is_dry: bool = False
     at_once: bool = False
+    only_prepares: bool = False
     answer: Answer | None = None
 
     def has_failed(self, step: str) -> bool:
@@ -218,11 +225,13 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
         if due is not None and due.state in ENDED_BADLY:
             return _failed(due)
         return Status(State.PREPARING, "its run has begun")
-    for name in STEPS:
+    for name in PREPARATION if run.only_prepares else STEPS:
         task = run.tasks.get(name)
         if task is None and name == "approve":
             continue  # no post of the account requires an approval
         task = task or Task(None)  # Airflow has not created it yet
+        if task.state == "skipped" and (task.outcome or {}).get("state") == "later":
+            return Status(State.PLANNED, str((task.outcome or {}).get("mark")))
         if task.state == "skipped":
             return _skipped(task)
         if task.state == "failed":
@@ -231,6 +240,8 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
             return _answered(run.answer)
         if task.state != "success":
             return _at_work(name, task, is_near=run.at_once or now >= post.publish_at - LAST_MOMENT)
+    if run.only_prepares:
+        return Status(State.PREPARED, "approved" if post.approval == "required" else "")
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
     return Status(State.PUBLISHING)  # the ledger has the post in a moment

@@ -74,12 +74,13 @@ class SimulatedCalendar:
     """A calendar whose DAG is parsed and run in this process. Times are minutes after noon.
 
     :param file: The calendar's file.
-    :param given: Arguments of the DAG.
+    :param given: Arguments of the DAG. Without ``prepare_ahead``, no run prepares posts ahead.
     :param now: The current time.
     :param try_number: Which of four tries the tasks are in.
     :param failed: Runs that have failed, or were deleted.
     :param runs: When the runs of the last parse begin, and the earliest time of the posts of each.
     :param asks: The state of the task that asks for an approval.
+    :param asked_in: The state of that task in other runs, by their ids.
     """
 
     file: Path
@@ -92,10 +93,11 @@ class SimulatedCalendar:
     events: Events = field(default_factory=Events)
     dag_id: str = "content"
     asks: str | None = "success"
+    asked_in: dict[str, str | None] = field(default_factory=dict)
 
     def task_states(self, dag_id: str, map_index: int, task_ids: list[str], *, run_ids: list[str]) -> dict[str, Any]:
         """Return the state of a task that Airflow knows: that of the approval."""
-        return {run_ids[0]: {f"{task_ids[0]}_{map_index}": self.asks}}
+        return {run_ids[0]: {f"{task_ids[0]}_{map_index}": self.asked_in.get(run_ids[0], self.asks)}}
 
     def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
         """Return how many of these runs Airflow knows as active or successful: all but those that failed."""
@@ -103,7 +105,9 @@ class SimulatedCalendar:
 
     @property
     def settings(self) -> CalendarSettings:
-        return CalendarSettings.of(self.dag_id, str(self.file), **{"accounts": ACCOUNTS, **self.given})
+        return CalendarSettings.of(
+            self.dag_id, str(self.file), **{"accounts": ACCOUNTS, "prepare_ahead": timedelta(0), **self.given}
+        )
 
     def write(self, *posts: dict[str, Any], **head: Any) -> None:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}
@@ -113,7 +117,8 @@ class SimulatedCalendar:
         """Read the file as the DAG processor does, and return when runs begin."""
         self.now = at
         settings = self.settings
-        runs = settings.plan(after_noon(at)).runs(settings.lead_time, settings.max_lateness)
+        plan = settings.plan(after_noon(at))
+        runs = plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
         self.runs = {minutes_after_noon(begin): minutes_after_noon(earliest) for begin, earliest in runs.items()}
         return list(self.runs)
 

@@ -22,11 +22,20 @@ DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
 DONE = PublishedPost("studio/hello", "c1", "2030-05-06T08:30:01+00:00", "m1", permalink="https://instagram.com/reel/a")
 HOUR = timedelta(hours=1)
+OF_ANOTHER_RUN = {"create": Task("skipped"), "publish": Task("skipped")}
 
 
 def in_run(*, is_dry: bool = False, map_index: int = 0, **states: Task | str | None) -> Facts:
     tasks = {name: task if isinstance(task, Task) else Task(task) for name, task in states.items()}
     return Facts(POST, run=PostRun("run", map_index, tasks, is_dry=is_dry))
+
+
+def ahead(asks: str = "required", **states: Task | str | None) -> Facts:
+    """Return a post whose run only prepares it."""
+    tasks = {name: task if isinstance(task, Task) else Task(task) for name, task in states.items()}
+    return Facts(
+        POST.model_copy(update={"approval": asks}), run=PostRun("early", 0, tasks | OF_ANOTHER_RUN, only_prepares=True)
+    )
 
 
 def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
@@ -59,6 +68,26 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
 )
 def test_the_first_task_that_did_not_succeed_determines_the_state(facts: Facts, expected: State) -> None:
     assert state(facts).state is expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (ahead(transcode="running", approve=None), Status(State.PREPARING, "the video is transcoded")),
+        (ahead(transcode="success", approve="awaiting_input"), Status(State.WAITING)),
+        (ahead(transcode="success", approve="success"), Status(State.PREPARED, "approved")),
+        (ahead("none", transcode="success", approve="success"), Status(State.PREPARED)),
+        (ahead("none", transcode="success"), Status(State.PREPARED)),
+        (ahead(transcode=Task("skipped", outcome={"state": "later", "mark": "its file is missing"}), approve="skipped"),
+         Status(State.PLANNED, "its file is missing")),
+        (ahead(transcode="success", approve=Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"})),
+         Status(State.SKIPPED, "rejected: loud")),
+        (ahead(transcode=Task("failed", outcome={"reason": "It is damaged."}), approve="upstream_failed"),
+         Status(State.FAILED, "It is damaged.")),
+    ],
+)  # fmt: skip
+def test_a_post_that_is_prepared_ahead_shows_how_far_that_is(facts: Facts, expected: Status) -> None:
+    assert state(facts) == expected
 
 
 def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:

@@ -48,6 +48,7 @@ export const DAYS_IN_LIST = 31; // the list begins with the chosen day
 /** @type {Record<string, string>} */
 export const STATES = {
   planned: "Planned",
+  prepared: "Prepared",
   preparing: "Preparing",
   waiting: "Waiting for approval",
   ready: "Ready",

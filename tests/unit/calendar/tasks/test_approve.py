@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,19 +48,19 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 class Approval:
     """The approval of one post, in the tries of one run."""
 
-    def __init__(self, calendar: SimulatedCalendar) -> None:
+    def __init__(self, calendar: SimulatedCalendar, due: float = 60) -> None:
         self.calendar, self.max_tries, self.tries = calendar, calendar.settings.retries.retries, 0
         self.report: Any = None
         self.asked: dict[str, Any] = {}
         self.params: dict[str, Any] = {}
-        self.run = RUN
-        calendar.write(post("a", 60, caption="As written", approval="required"))
+        self.run, self.begin = RUN, 0.0
+        calendar.write(post("a", due, caption="As written", approval="required"))
         calendar.parse(0)
         (self.post,) = calendar.run(RUN, 0)
 
     def task(self) -> tuple[ApprovePost, Any]:
         """Return the task and its context as each process makes them anew."""
-        context = self.calendar.context(self.run, 0)
+        context = self.calendar.context(self.run, self.begin)
         context["params"] = self.params
         context["ti"].max_tries, context["ti"].try_number = self.max_tries, self.tries
         context["ti"].id = context["task_instance"] = context["ti"]
@@ -121,6 +121,126 @@ class Approval:
         if row is not ...:
             rows[key] = row
         return rows.get(key)
+
+    def own_run(self) -> None:
+        """Go on with the run that publishes the post, at its lead time."""
+        self.calendar.asked_in[self.run.partition("/")[2]] = self.calendar.asks
+        self.run, self.begin, self.tries, self.max_tries = (
+            "content/own",
+            540.0,
+            0,
+            self.calendar.settings.retries.retries,
+        )
+        self.calendar.now = Clock.minutes = self.begin
+        selected = self.calendar.run(self.run, self.begin)
+        self.post = selected[0] if selected else self.post
+
+
+@pytest.fixture
+def ahead(calendar: SimulatedCalendar, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Approval:
+    """The approval of a post that is prepared nine hours before the run that publishes it."""
+    monkeypatch.setattr(Clock, "minutes", 0.0)
+    calendar.given = {"prepare_ahead": timedelta(days=1)}
+    return Approval(calendar, due=600)
+
+
+def test_an_approval_that_was_given_ahead_counts_in_the_run_that_publishes(
+    ahead: Approval, questions: list[dict[str, Any]]
+) -> None:
+    ahead.report = {"sha256": "1" * 64}
+    assert ahead.answer("Approve", params_input={"caption": "As approved"})["caption"] == "As approved"
+    ahead.own_run()
+    assert ahead.ask() == {"caption": "As approved", "sha256": ["1" * 64]}
+    assert len(questions) == 1
+
+
+def test_a_rejection_that_was_given_ahead_counts_in_the_run_that_publishes(
+    ahead: Approval, questions: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        ahead.answer("Reject", params_input={"reason": "too loud"})
+    ahead.own_run()
+    with pytest.raises(AirflowSkipException, match="Rejected by anna: too loud"):
+        ahead.ask()
+    assert len(questions) == 1
+
+
+@pytest.mark.parametrize("unanswered", ["skip", "publish"])
+def test_a_question_that_nobody_answers_ahead_ends_before_the_own_run_asks_again(
+    ahead: Approval, questions: list[dict[str, Any]], unanswered: str
+) -> None:
+    ahead.calendar.given["unanswered"] = unanswered
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        ahead.ask()
+    assert waiting.value.timeout == timedelta(hours=8, minutes=58)
+    with pytest.raises(AirflowSkipException, match="Nobody has answered yet"):
+        ahead.answer({"skip": "Reject", "publish": "Approve"}[unanswered], responded_by_user=None, timedout=True)
+    ahead.own_run()
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        ahead.ask()
+    assert waiting.value.timeout == timedelta(hours=1)
+    assert len(questions) == 2
+
+
+def test_a_post_that_is_prepared_right_before_its_own_run_is_asked_about_there(
+    ahead: Approval, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Clock, "minutes", 539.0)
+    with pytest.raises(AirflowSkipException, match="asks again"):
+        ahead.ask()
+    assert questions == []
+
+
+@pytest.mark.parametrize("state", ["awaiting_input", "scheduled", "skipped", "failed", None])
+def test_an_approval_given_ahead_counts_only_while_airflow_has_its_task_as_successful(
+    ahead: Approval, state: str | None
+) -> None:
+    """A user has cleared it and is asked again, or has rejected the post then and the old row was written back."""
+    ahead.answer("Approve")
+    ahead.calendar.asks = state
+    ahead.own_run()
+    with pytest.raises(TaskAwaitingInput):
+        ahead.ask()
+
+
+def test_a_user_who_clears_the_approval_in_the_run_that_publishes_is_asked_again(ahead: Approval) -> None:
+    ahead.answer("Approve")
+    ahead.own_run()
+    ahead.ask()
+    ahead.clear()
+    with pytest.raises(TaskAwaitingInput):
+        ahead.ask()
+
+
+@pytest.mark.parametrize("change", ["the caption", "the file"])
+def test_what_is_changed_after_an_approval_given_ahead_is_asked_about_again(ahead: Approval, change: str) -> None:
+    ahead.report = {"sha256": "1" * 64}
+    ahead.answer("Approve")
+    if change == "the caption":
+        ahead.calendar.write(post("a", 600, caption="Edited", approval="required"))
+        ahead.calendar.parse(1)
+    else:
+        ahead.report = {"sha256": "2" * 64}
+    ahead.own_run()
+    with pytest.raises(TaskAwaitingInput):
+        ahead.ask()
+
+
+def test_an_answer_about_an_earlier_version_does_not_replace_that_about_the_present_one(ahead: Approval) -> None:
+    """Its question stays open after the edit."""
+    first = Approval(ahead.calendar, due=600)
+    with pytest.raises(TaskAwaitingInput):
+        first.ask()
+    ahead.calendar.write(post("a", 600, caption="Edited", approval="required"))
+    ahead.calendar.parse(1)
+    ahead.run, ahead.begin = "content/of-the-edit", 1.0
+    (ahead.post,) = ahead.calendar.run(ahead.run, ahead.begin)
+    assert ahead.answer("Approve") == {"caption": "Edited"}
+    with pytest.raises(AirflowSkipException, match="was edited"):
+        first.answer("Reject")
+    ahead.calendar.asks = "success"
+    ahead.own_run()
+    assert ahead.ask() == {"caption": "Edited"}
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_who_names_a_post_today_wants_it_now(
     calendar: SimulatedCalendar, run_type: str, ago: timedelta, names: bool, wants_now: bool
 ) -> None:
     """Not who clears a run of long ago, and not who fills gaps."""
-    run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago)
+    run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago, data_interval_end=None)
     context: Any = {"dag_run": run, "params": {"posts": [" a", ""]}}
     over, to_come, unnamed = (
         ScheduledPost(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4")
