@@ -249,4 +249,5 @@ def modified(location: str) -> datetime | None:
 def names_below(prefix: str) -> list[str]:
     """Return the names of what is right below a prefix of object storage."""
     path = object_path(prefix.rstrip("/"))
+    path.fs.invalidate_cache(path.path)  # another process may have added a file
     return [name.rpartition("/")[2] for name in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))]

@@ -65,11 +65,16 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     return Table(line, titles, names, rows, _duplicate_columns(line, titles, names))
 
 
+def separator_of(text: str) -> str:
+    """Return the separator of a table that does not name it: the most frequent one in its first line."""
+    return max(",;\t", key=text.lstrip().partition("\n")[0].count)
+
+
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     """Return the rows that are not empty, each with the line where it begins."""
     first_line = SEPARATOR.match(text)
     body = text[first_line.end() :] if first_line else text
-    separator = first_line[1] if first_line else max(",;\t", key=body.lstrip().partition("\n")[0].count)
+    separator = first_line[1] if first_line else separator_of(body)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
     while True:
         line = reader.line_num + (2 if first_line else 1)

@@ -39,7 +39,7 @@ UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U00
 INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
 LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
 QUOTE = 'Put the text between quotation marks: "…".'
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_json(text: str) -> Rows:
@@ -62,9 +62,9 @@ def read_yaml(text: str) -> Rows:
     """
     readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
-        if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=_YAML), MAX_EVENTS, None)):
+        if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=LOADER), MAX_EVENTS, None)):
             raise InvalidValue("the file holds more than a calendar can.", "Split the calendar.")
-        root = yaml.compose(readable, Loader=_YAML)
+        root = yaml.compose(readable, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         raise _invalid_yaml(text, error) from None
     except yaml.reader.ReaderError as error:

@@ -1,0 +1,290 @@
+"""Edits of one post of a calendar: what is asked for, and the text of the file with it.
+
+1. The text is changed in the place of the post only.
+2. The new text is read again. It must hold what was asked for, and every other post as before: an anchor of YAML may
+   make one text the value of many posts.
+3. It is checked as ``airflow instagram calendar check`` does. A problem that was not there before refuses the edit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.parser import parse_rows
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.table_text import TableText
+from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
+from airflow_provider_instagram.calendar.file.tree_text import TreeText
+from airflow_provider_instagram.exceptions import InstagramError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.parser import Rules
+    from airflow_provider_instagram.calendar.file.rows import Row, Rows
+
+#: What may be changed of a post, beside its time.
+FIELDS: Final = ("caption", "first_comment", "alt_text", "tags", "placement")
+MEDIA: Final = ("video", "image")
+#: A message names lines, which move with an edit.
+LINE: Final = re.compile(r"\blines? \d+")
+CONTEXT_LINES: Final = 3
+#: The numbers of lines in the head of a part of a diff.
+HUNK: Final = re.compile(r"(?<=[-+])\d+")
+EDIT_THE_FILE: Final = "Edit the file itself."
+UNUSUAL: Final = InvalidValue(
+    "this edit cannot be written: the post shares text with others, or is written in an unusual form.", EDIT_THE_FILE
+)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is to become of one post.
+
+    :param do: ``change``, ``remove``, ``add``, ``duplicate`` or ``restore``.
+    :param post_id: The post; for a duplicate, the one that is copied.
+    :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
+    :param fields: The new values: texts, tags as a tuple of texts, ``publish_at`` as a local time of the post's zone.
+    :param new_id: The id of a duplicate.
+    :param lines: The text of the removed post that is restored.
+    :param after: The post after which that one stood.
+    """
+
+    do: str
+    post_id: str
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    new_id: str = ""
+    lines: str = field(default="", repr=False)
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A calendar's text with an edit.
+
+    :param post: The post as it is now; None if it was removed.
+    :param removed: The text of a removed post.
+    :param after: The post after which a removed one stood.
+    """
+
+    text: str
+    post: ScheduledPost | None
+    removed: str = ""
+    after: str | None = None
+
+
+class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: another person was first
+    """Somebody has changed the post since the author of an edit saw it.
+
+    :param now: What the file says by now, by field. None for a post that is gone.
+    """
+
+    def __init__(self, now: Mapping[str, Any] | None) -> None:
+        super().__init__("The post was changed.")
+        self.now = now
+
+
+def shown_values(post: ScheduledPost) -> dict[str, Any]:
+    """Return the values of a post that an edit may change, as the page shows them."""
+    local = post.publish_at.strftime("%Y-%m-%dT%H:%M")
+    values = {name: getattr(post, name) for name in FIELDS}
+    return {"publish_at": local, **values}
+
+
+def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
+    """Return a calendar's text with an edit.
+
+    :param now: The current time. No post may be moved to a time before.
+    :param rules: What the DAG requires of the calendar, as ``calendar check`` takes it.
+    :raises SeenOther: If the post is another one than the author of the edit saw.
+    :raises InvalidValue: If the file does not take the edit, in the words of the problem.
+    """
+    rows = loader.parse(text, location)
+    calendar = parse_rows(rows, location, files, **rules)
+    post = calendar.post(edit.post_id)
+    if edit.do not in ("add", "restore"):
+        _check_seen(edit, post)
+    fields = _written_fields(edit, post, _row_of(rows, edit.post_id))
+    edited = _changed(text, location, edit, fields, rows)
+    try:
+        new_rows = loader.parse(edited.text, location)
+    except InvalidValue:
+        raise UNUSUAL from None
+    if _content(new_rows) != _expected(rows, edit, fields, new_rows):
+        raise UNUSUAL
+    after = parse_rows(new_rows, location, files, **rules)
+    _check_problems(calendar, after)
+    if edit.do == "remove":
+        return edited
+    written = after.post(edit.new_id or edit.post_id)
+    _check_result(edit, written, files, now)
+    return Edited(edited.text, written)
+
+
+def _check_seen(edit: Edit, post: ScheduledPost | None) -> None:
+    if post is None:
+        raise SeenOther(None)
+    shown = shown_values(post)
+    now = {name: shown[name] for name, value in edit.seen.items() if name in shown and not _is_same(shown[name], value)}
+    if now:
+        raise SeenOther(now)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple) or isinstance(other, (list, tuple)):
+        return tuple(one or ()) == tuple(other or ())
+    return (one or "") == (other or "")
+
+
+def _written_fields(edit: Edit, post: ScheduledPost | None, row: Row | None) -> dict[str, Any]:
+    """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
+    fields: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value or None for name, value in edit.fields.items()
+    }
+    if edit.do == "duplicate" and row is not None:
+        fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
+    if edit.do == "add":
+        fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value}}
+    if post is not None and isinstance(at := edit.fields.get("publish_at"), str):
+        written = row.values.get("publish_at") if row is not None else None
+        fields["publish_at"] = _time_like(at, written.value if written is not None else None, post.publish_at)
+    return fields
+
+
+def _time_like(local: str, written: Any, before: datetime) -> str:
+    """Return a local time in the form of the time that the file has: with its zone, if it has one there.
+
+    :param local: The new time, as ``2030-05-06T08:30``.
+    :param written: The time in the file; None if it was chosen among slots, whose zone is then written.
+    :param before: The post's present time.
+    """
+    at = local.replace("T", " ")
+    found = DATE_AND_TIME.fullmatch(written.strip()) if isinstance(written, str) else None
+    if found is None:
+        zone = getattr(before.tzinfo, "key", None) or (before.strftime("%z") if before.utcoffset() else "UTC")
+        return f"{at} {zone}"
+    if "T" in written.strip()[:11]:
+        at = at.replace(" ", "T")
+    if found["offset"] and found["zone"]:
+        return f"{at} {found['zone']}"  # the offset of another day may be another one
+    return f"{at}{str(written).strip()[found.end('time') :]}"
+
+
+def _document(text: str, location: str) -> TreeText | TableText:
+    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
+
+
+def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], rows: Rows) -> Edited:
+    document = _document(text, location)
+    ids = [_id_in(row) for row in rows.rows]
+    if edit.do == "remove":
+        at = ids.index(edit.post_id)
+        new, removed = document.remove(edit.post_id)
+        return Edited(new, None, removed, ids[at - 1] if at else None)
+    if edit.do == "change":
+        return Edited(document.change(edit.post_id, fields), None)
+    after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
+    return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
+
+
+def _id_in(row: Row) -> str | None:
+    value = row.values.get("id")
+    return value.value.strip() if value is not None and isinstance(value.value, str) else None
+
+
+def _row_of(rows: Rows, post_id: str) -> Row | None:
+    return next((row for row in rows.rows if _id_in(row) == post_id), None)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {name: value.value for name, value in row.values.items() if value.value is not None}
+
+
+def _content(rows: Rows) -> tuple[Any, ...]:
+    """Return all that a file says, without its layout."""
+    spacing = rows.min_spacing.value if rows.min_spacing else None
+    return spacing, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
+
+
+def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows) -> tuple[Any, ...]:
+    """Return what a file must say after an edit."""
+    *shared, posts = _content(rows)
+    is_table = bool(rows.columns.values)
+    given = {name: _in_cell(value) if is_table else value for name, value in fields.items()}
+    ids = [post.get("id") for post in posts]
+    expected: list[Any] = list(posts)
+    if edit.do == "remove":
+        expected = [post for post in posts if str(post.get("id")).strip() != edit.post_id]
+    elif edit.do == "change":
+        at = next(at for at, one in enumerate(ids) if str(one).strip() == edit.post_id)
+        expected[at] = {name: value for name, value in {**posts[at], **given}.items() if value is not None}
+    else:
+        restored = _row_of(new, edit.post_id)
+        post = _plain(restored) if edit.do == "restore" and restored is not None else given
+        before = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, str(ids[-1]).strip() if ids else None)
+        at = next((at for at, one in enumerate(ids) if str(one).strip() == before), -1) + 1
+        expected.insert(at, {name: value for name, value in post.items() if value is not None})
+    return (*shared, expected)
+
+
+def _in_cell(value: Any) -> str | None:
+    """Return what is read back from a cell with a value."""
+    text = ", ".join(value) if isinstance(value, list) else value
+    return text if text and text.strip() else None
+
+
+def _check_problems(before: Calendar, after: Calendar) -> None:
+    """Refuse an edit that makes a problem."""
+
+    def problems(calendar: Calendar) -> dict[tuple[str | None, str], Any]:
+        return {(one.post_id, LINE.sub("line", one.message)): one for one in calendar.problems}
+
+    known = problems(before)
+    for key, problem in problems(after).items():
+        if key not in known:
+            about = f"{problem.post_id}: " if problem.post_id else ""
+            raise InvalidValue(f"{about}{problem.message}", problem.remedy)
+
+
+def _check_result(edit: Edit, post: ScheduledPost | None, files: CalendarFiles, now: datetime) -> None:
+    """Check that the post is as its author wants it, and that the file of a new one exists."""
+    if post is None:
+        raise InvalidValue("the post has no time: its account has no free slot for it.", "Give it a time.")
+    if edit.fields.get("publish_at") and post.publish_at <= now:
+        raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
+    shown = shown_values(post)
+    for name, value in edit.fields.items():
+        if name in shown and edit.do != "add" and not _is_same(shown[name], value):
+            raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE)
+    if edit.do == "add":
+        for name in MEDIA:
+            if (location := getattr(post, name)) is not None:
+                try:
+                    files.found(location, check=True)
+                except InstagramError as error:
+                    raise InvalidValue(error.message, error.hint or "Choose another file.") from None
+
+
+def unified_diff(before: str, after: str, name: str) -> list[str]:
+    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared."""
+    old, new = before.splitlines(), after.splitlines()
+    first = 0
+    while first < min(len(old), len(new)) and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
+    parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
+    lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
+    return [HUNK.sub(lambda number: str(int(number[0]) + begin), line) if line[:3] == "@@ " else line for line in lines]

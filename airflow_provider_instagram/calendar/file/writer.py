@@ -1,0 +1,144 @@
+"""Write edits into a calendar's file, and new files into its folder."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.calendar.file.edits import Edited, apply, unified_diff
+from airflow_provider_instagram.calendar.file.loader import MAX_BYTES
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.files import scratch, storage
+from airflow_provider_instagram.files.replace import (
+    ChangedMeanwhileError,
+    NotWritableError,
+    ReadFile,
+    add,
+    read_for_edit,
+    replace,
+)
+from airflow_provider_instagram.posts.kinds import kind_by_name
+from airflow_provider_instagram.utils.locations import is_local, local_path, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.edits import Edit
+    from airflow_provider_instagram.calendar.file.parser import Rules
+    from airflow_provider_instagram.files.pins import Pin
+
+MOST_FILES: Final = 1_000
+#: So often a file is read again that others write at the same moment.
+TRIES: Final = 50
+FETCHED: Final = "the calendar's file is in a bundle that Airflow fetches, such as a git repository."
+BUSY: Final = InvalidValue("others are changing the calendar's file all the time.", "Try again.")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of an edit.
+
+    :param diff: What it changes in the file, with the queries of links.
+    :param refused: Why the file cannot be written here; empty if it was. The diff is then a patch.
+    """
+
+    edited: Edited
+    diff: tuple[str, ...]
+    refused: str = ""
+
+
+class CalendarWriter:
+    """Writes into a calendar's file and its folder.
+
+    :param location: The file.
+    :param pin: Where Airflow found it.
+    :param last_read: The text that Airflow read last, of which a patch is made if the file cannot be opened here.
+    """
+
+    def __init__(self, location: str, pin: Pin | None, last_read: str | None) -> None:
+        self._location = location
+        self._folder = location.rpartition("/")[0]
+        self._files = CalendarFiles(location, pin)
+        self._last_read = last_read
+
+    def write(self, edit: Edit, now: datetime, rules: Callable[[str], Rules]) -> Written:
+        """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
+
+        :param rules: Returns what the DAG requires of a calendar with a text.
+        :raises SeenOther: If the post is another one than the author of the edit saw.
+        :raises InvalidValue: If the file does not take the edit.
+        :raises InstagramError: If the file's folder is another one than Airflow has read.
+        """
+        if self._files.moved is not None:
+            raise self._files.moved
+        for _ in range(TRIES):
+            try:
+                before = self._read()
+            except ChangedMeanwhileError:
+                continue
+            except (NotWritableError, InstagramError, OSError) as error:
+                why = shown(str(getattr(error, "message", error)))
+                if self._last_read is None:
+                    raise InvalidValue(why, "Edit the file itself.") from None
+                return self._as_patch(self._last_read, edit, now, rules, why)
+            written = self._as_patch(before.content.decode("utf-8-sig"), edit, now, rules)
+            bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
+            try:
+                replace(self._location, self._files.own, before, bom + written.edited.text.encode())
+            except ChangedMeanwhileError:
+                continue
+            except NotWritableError as error:
+                return Written(written.edited, written.diff, str(error))
+            return written
+        raise BUSY
+
+    def _read(self) -> ReadFile:
+        bundles = conf.get("dag_processor", "dag_bundle_storage_path", fallback="") or _default_bundles()
+        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
+            raise NotWritableError(FETCHED)
+        return read_for_edit(self._location, self._files.own, MAX_BYTES)
+
+    def _as_patch(
+        self, text: str, edit: Edit, now: datetime, rules: Callable[[str], Rules], refused: str = ""
+    ) -> Written:
+        edited = apply(text, self._location, edit, self._files, now, rules(text))
+        name = self._location.partition("?")[0].rpartition("/")[2]
+        return Written(edited, tuple(unified_diff(text, edited.text, name)), refused)
+
+    def media_names(self) -> list[str]:
+        """Return the names of the videos and pictures in the calendar's folder."""
+        is_here = is_local(self._folder)
+        names = os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
+        return sorted(one for one in names if kind_by_name(one) is not None and not one.startswith("."))[:MOST_FILES]
+
+    @contextmanager
+    def new_file(self, name: str) -> Iterator[Path]:
+        """Yield a scratch file for a new video or picture, and put it into the folder unless an error is raised.
+
+        :raises InvalidValue: If it is neither a video nor a picture, or if the folder has a file of this name.
+        """
+        if kind_by_name(name) is None:
+            raise InvalidValue(f"{name} is neither a video nor a picture.", "Choose another file.")
+        with scratch.scratch_folder() as folder:
+            yield folder / name
+            try:
+                add(folder / name, f"{self._folder}/{name}", self._files.own)
+            except ChangedMeanwhileError:
+                raise InvalidValue(f"The folder has a file {name} already.", "Give this one another name.") from None
+            except NotWritableError as error:
+                raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
+
+
+def _default_bundles() -> str:
+    from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
+
+    return str(get_bundle_storage_root_path().resolve())

@@ -1,0 +1,196 @@
+"""Replace a file if nobody has changed it meanwhile, and add a file that does not exist yet.
+
+A local file is replaced like this:
+
+1. A lock beside it is taken, which every other writer of this package takes. A writer that dies releases it.
+2. The file is read again. If it is not the one that was read before, nothing is written.
+3. The new content is written to a file beside it, to the disk, and renamed. A reader sees the old or the new content.
+
+An object of S3 is replaced by a request with ``If-Match``, which S3 refuses if the object has changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
+from airflow_provider_instagram.utils.locations import is_local, shown
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.files.access import FileAccess
+
+#: S3's answers to a request whose condition does not hold, as botocore and s3fs name them.
+REFUSED: Final = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+S3: Final = ("s3", "s3a")
+
+
+class ChangedMeanwhileError(Exception):
+    """Somebody has changed the file since it was read, or has made the one that was to be added."""
+
+
+class NotWritableError(Exception):
+    """A file that cannot be written here. The text says why."""
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file as it was read.
+
+    :param etag: The version of an object.
+    """
+
+    content: bytes = field(repr=False)
+    etag: str = ""
+
+
+def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile:
+    """Read a small file that is to be replaced.
+
+    :param access: Where it may be.
+    :raises ChangedMeanwhileError: If it changes at this moment.
+    """
+    if is_local(location):
+        return ReadFile(access.read(location, max_bytes))
+    access.check(location)
+    path = object_path(location)
+    if path.protocol not in S3:
+        raise NotWritableError(f"{path.protocol}:// has no writes that depend on the version of a file.")
+    # An older version than the content belongs to is harmless: the write is refused, and both are read again.
+    etag = within_small_file_timeout(lambda: str(_fresh_info(path)["ETag"]))
+    try:
+        return ReadFile(read_file(location, max_bytes), etag)
+    except OSError as error:
+        if error.errno == errno.EBUSY:  # s3fs has seen two versions
+            raise ChangedMeanwhileError from None
+        raise
+
+
+def _fresh_info(path: Any) -> Any:
+    path.fs.invalidate_cache(path.path)
+    return path.fs.info(path.path)
+
+
+def replace(location: str, access: FileAccess, before: ReadFile, content: bytes) -> None:
+    """Replace a file.
+
+    :param access: Where it may be.
+    :param before: The file as it was read.
+    :raises ChangedMeanwhileError: If it is another one by now.
+    :raises NotWritableError: If it cannot be written.
+    """
+    if not is_local(location):
+        path = object_path(location)
+        with _refusals(location):
+            within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+        return
+    file = access.resolved(location)
+    try:
+        with _folder(file.parent) as folder, _lock(folder, f".{file.name}.lock"):
+            mode = stat.S_IMODE(os.stat(file.name, dir_fd=folder, follow_symlinks=False).st_mode)
+            part = f".{file.name}.{secrets.token_hex(6)}.part"
+            try:
+                with _new_file(part, folder, mode) as out:
+                    out.write(content)
+                if access.read(location, len(before.content) + 1) != before.content:
+                    raise ChangedMeanwhileError
+                os.rename(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(part, dir_fd=folder)
+            os.fsync(folder)
+    except ValidationError:  # longer than it was
+        raise ChangedMeanwhileError from None
+    except OSError as error:
+        raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
+
+
+def add(source: Path, location: str, access: FileAccess) -> None:
+    """Write a copy of a local file where no file is.
+
+    :param source: A file in a scratch folder.
+    :param access: Where it may be put.
+    :raises ChangedMeanwhileError: If a file is there.
+    :raises NotWritableError: If the folder cannot be written to.
+    """
+    access.check(location)
+    if not is_local(location):
+        path = object_path(location)
+        if path.protocol not in S3:
+            raise NotWritableError(f"{path.protocol}:// has no writes that fail where a file exists.")
+        with _refusals(location):
+            path.fs.put_file(str(source), path.path, mode="create")
+        return
+    file = access.resolved(location)
+    try:
+        with _folder(file.parent) as folder:
+            part = f".{secrets.token_hex(8)}.part"
+            try:
+                with _new_file(part, folder, 0o644) as out, source.open("rb") as given:
+                    while block := given.read(1 << 20):
+                        out.write(block)
+                os.link(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(part, dir_fd=folder)
+    except FileExistsError:
+        raise ChangedMeanwhileError from None
+    except OSError as error:
+        raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
+
+
+@contextmanager
+def _refusals(location: str) -> Iterator[None]:
+    """Name the refusals of an object storage."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
+        cause = error.__cause__ or error
+        code = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
+        if isinstance(error, FileExistsError) or code in REFUSED:
+            raise ChangedMeanwhileError from None
+        raise NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.") from None
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[int]:
+    """Open the folder of a checked path. A link that was put in its place since then is not followed."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if DESCRIPTORS.is_dir() and (DESCRIPTORS / str(number)).readlink() != folder:
+            raise NotWritableError(f"The folder {folder} was replaced.")
+        yield number
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _lock(folder: int, name: str) -> Iterator[None]:
+    number = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _new_file(name: str, folder: int, mode: int) -> Iterator[Any]:
+    """Create a file, and write it to the disk when it is complete."""
+    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
+    with os.fdopen(number, "wb") as out:
+        yield out
+        os.fchmod(number, mode)  # whatever the umask says: the tasks may run as another user
+        out.flush()
+        os.fsync(number)

@@ -1,0 +1,191 @@
+"""Edits of a calendar's file by several people at one moment: on disk, and on a real S3 server."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther
+from airflow_provider_instagram.calendar.file.loader import parse
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.files import replace, storage
+from airflow_provider_instagram.files.access import FileAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
+FEW, MANY = 8, 34
+TEXT = """\
+# The plan
+defaults: {timezone: UTC, video: a.mp4}
+posts:
+  # the first
+  - id: first
+    publish_at: 2030-05-06 08:30
+    caption: Hello
+"""
+
+
+def rules(_: str) -> Any:
+    return {"accounts": None}
+
+
+def write(location: str, edit: Edit) -> Any:
+    return CalendarWriter(location, None, TEXT).write(edit, NOW, rules)
+
+
+def add_posts(location: str, name: str, count: int) -> int:
+    """Add posts one after the other, as a page does."""
+    for number in range(count):
+        at = NOW + timedelta(days=number + 200, hours=ord(name))
+        fields = {"publish_at": f"{at:%Y-%m-%d %H:%M} UTC", "video": "a.mp4", "caption": f"{name} {number}"}
+        assert write(location, Edit("add", f"{name}-{number}", fields=fields)).refused == ""
+    return count
+
+
+def write_comments(location: str, count: int) -> int:
+    """Write comments into the file, as an editor that looks whether the file has changed before it saves."""
+    access = FileAccess.of(location.rpartition("/")[0])
+    done = 0
+    while done < count:
+        before = replace.read_for_edit(location, access, 10**6)
+        try:
+            replace.replace(location, access, before, before.content + f"  # note {done}.\n".encode())
+        except replace.ChangedMeanwhileError:
+            continue
+        done += 1
+    return done
+
+
+def read_always(read: Callable[[], str], ended: threading.Event) -> list[int]:
+    """Read the file until the end. Return how many posts it had at each look."""
+    counts = []
+    while not ended.is_set():
+        counts.append(len(parse(read(), "calendar.yaml").rows))
+    return counts
+
+
+@pytest.mark.long
+def test_of_a_hundred_edits_by_two_pages_and_an_editor_none_is_lost_or_doubled(tmp_path: Path) -> None:
+    file = tmp_path / "calendar.yaml"
+    file.write_text(TEXT)
+    file.chmod(0o640)
+    (tmp_path / "a.mp4").touch()
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as reader, ProcessPoolExecutor(3, get_context("spawn")) as writers:
+        counts = reader.submit(read_always, file.read_text, ended)
+        try:
+            jobs = [writers.submit(add_posts, str(file), name, MANY) for name in "ab"]
+            jobs.append(writers.submit(write_comments, str(file), MANY - 2))
+            assert sum(job.result(timeout=240) for job in jobs) == 100
+        finally:
+            ended.set()
+        seen = counts.result()
+    assert seen == sorted(seen), "no post was away at any instant"
+    text = file.read_text()
+    ids = [row.values["id"].value for row in parse(text, file.name).rows]
+    assert sorted(ids) == sorted(["first", *(f"{name}-{number}" for name in "ab" for number in range(MANY))])
+    assert [text.count(f"# note {number}.") for number in range(MANY - 2)] == [1] * (MANY - 2)
+    assert (text.count("# the first"), file.stat().st_mode & 0o777) == (1, 0o640)
+    assert {one.name for one in tmp_path.iterdir()} == {"calendar.yaml", "a.mp4", ".calendar.yaml.lock"}
+
+
+def test_two_pages_lose_nothing_on_object_storage(bucket: str) -> None:
+    location = f"{bucket}/plans/calendar.yaml"
+    storage.write(location, TEXT.encode())
+    storage.write(f"{bucket}/plans/a.mp4", b"")
+    with ThreadPoolExecutor(2) as writers:
+        assert sum(writers.map(partial(add_posts, location, count=FEW), "ab")) == 2 * FEW
+    ids = [row.values["id"].value for row in parse((storage.read(location) or b"").decode(), location).rows]
+    assert sorted(ids) == sorted(["first", *(f"{name}-{number}" for name in "ab" for number in range(FEW))])
+
+
+def test_of_two_who_edit_one_caption_the_second_sees_what_the_first_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "calendar.yaml"
+    file.write_text(TEXT)
+    seen = {"caption": "Hello"}
+    assert write(str(file), Edit("change", "first", seen=seen, fields={"caption": "Mine"})).refused == ""
+    with pytest.raises(SeenOther) as refused:
+        write(str(file), Edit("change", "first", seen=seen, fields={"caption": "Yours"}))
+    assert refused.value.now == {"caption": "Mine"}
+    assert "caption: Mine" in file.read_text()
+
+
+def test_an_object_is_not_replaced_by_one_who_has_read_an_older_version(bucket: str) -> None:
+    location, access = f"{bucket}/calendar.yaml", FileAccess.of(bucket)
+    storage.write(location, b"one")
+    before = replace.read_for_edit(location, access, 100)
+    storage.write(location, b"two")
+    with pytest.raises(replace.ChangedMeanwhileError):
+        replace.replace(location, access, before, b"three")
+    assert storage.read(location) == b"two"
+
+
+def test_a_file_that_cannot_be_written_gives_a_patch_that_makes_the_edit(tmp_path: Path, monkeypatch: Any) -> None:
+    bundles = tmp_path / "bundles"
+    file = bundles / "team" / "calendar.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(TEXT)
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(bundles))
+    written = write(str(file), Edit("change", "first", fields={"caption": "Mine"}))
+    assert "a bundle that Airflow fetches" in written.refused
+    assert [line for line in written.diff if line[0] in "+-"] == [
+        "--- a/calendar.yaml",
+        "+++ b/calendar.yaml",
+        "-    caption: Hello",
+        "+    caption: Mine",
+    ]
+    assert file.read_text() == TEXT
+    gone = write(str(tmp_path / "elsewhere.yaml"), Edit("change", "first", fields={"caption": "Mine"}))
+    assert gone.diff[2:] == written.diff[2:], "the patch is made from what Airflow has read last"
+
+
+def test_no_edit_follows_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> None:
+    outside, inside = tmp_path / "secret.yaml", tmp_path / "team" / "calendar.yaml"
+    inside.parent.mkdir()
+    outside.write_text(TEXT)
+    inside.symlink_to(outside)
+    written = write(str(inside), Edit("change", "first", fields={"caption": "Mine"}))
+    assert "not in an allowed folder" in written.refused
+    assert outside.read_text() == TEXT
+
+
+@pytest.mark.parametrize("where", ["a folder", "a bucket"])
+def test_a_new_file_never_takes_the_place_of_another(tmp_path: Path, where: str, request: Any) -> None:
+    folder = str(tmp_path) if where == "a folder" else f"{request.getfixturevalue('bucket')}/new"
+    writer = CalendarWriter(f"{folder}/calendar.yaml", None, None)
+    with writer.new_file("new.mp4") as file:
+        file.write_bytes(b"first")
+    with pytest.raises(InvalidValue, match=r"has a file new\.mp4 already"), writer.new_file("new.mp4") as file:
+        file.write_bytes(b"second")
+    assert storage.read(f"{folder}/new.mp4") == b"first"
+    assert writer.media_names() == ["new.mp4"]
+    with pytest.raises(InvalidValue, match="neither a video nor a picture"), writer.new_file("calendar.yaml"):
+        pass
+    with pytest.raises(ZeroDivisionError), writer.new_file("broken.mp4") as file:
+        file.write_bytes(b"half" * (1 // 0))
+    assert not storage.exists(f"{folder}/broken.mp4")
+
+
+def test_the_files_of_a_folder_that_was_replaced_are_not_touched(tmp_path: Path) -> None:
+    file = tmp_path / "team" / "calendar.yaml"
+    file.parent.mkdir()
+    file.write_text(TEXT)
+    pin = CalendarFiles(str(file)).pin
+    file.parent.rename(tmp_path / "was")
+    file.parent.mkdir()
+    file.write_text(TEXT)
+    with pytest.raises(TransientError, match="its folder was replaced"):
+        CalendarWriter(str(file), pin, TEXT).write(Edit("change", "first", fields={"caption": "x"}), NOW, rules)
+    assert file.read_text() == TEXT

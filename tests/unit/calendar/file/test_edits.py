@@ -1,0 +1,299 @@
+"""Edits of one post in the text of a calendar: every other character stays, and a wrong edit is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply, unified_diff
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.file.edits import Edited
+
+NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
+YAML = """\
+# Our plan
+defaults: {timezone: Europe/Berlin, video: a.mp4}
+
+posts:
+  # the week begins
+  - id: one   # of the series
+    publish_at: 2030-05-06 08:30
+    caption: |-   # by Ada
+      Hello 😀
+      everybody
+
+    tags:       # for the report
+      - spring
+      - sale
+
+  # The second
+  - {id: two, publish_at: "2030-05-07T08:30+02:00", caption: 'it''s'}
+
+  - id: three
+    caption:
+    publish_at: 2030-05-08 08:30 UTC  # late shift
+"""
+JSON = """\
+{
+  "defaults": {"timezone": "Europe/Berlin", "video": "a.mp4"},
+  "posts": [
+    {
+      "id": "one",
+      "publish_at": "2030-05-06 08:30",
+      "caption": "Hello \\ud83d\\ude00",
+      "tags": ["spring", "sale"]
+    },
+    {"id": "two", "publish_at": "2030-05-07 08:30", "caption": "it's"}
+  ]
+}
+"""
+CSV = (
+    "id;publish_at;timezone;video;caption\r\n"
+    'one;2030-05-06 08:30;Europe/Berlin;a.mp4;"Hello\neverybody; yes"\r\n'
+    "\r\n"
+    '"two";"2030-05-07 08:30";"UTC";"a.mp4";"it\'s"'
+)
+TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON, "calendar.csv": CSV}
+
+
+class File:
+    """A calendar's file, to which edits are applied."""
+
+    def __init__(self, folder: Path, name: str, text: str) -> None:
+        (folder / "a.mp4").touch()
+        self.location = str(folder / name)
+        self.text = text
+
+    def edited(self, do: str, post_id: str, **given: Any) -> Edited:
+        edit = Edit(do, post_id, **given)
+        return apply(self.text, self.location, edit, CalendarFiles(self.location), NOW, {"accounts": None})
+
+    def diff(self, do: str, post_id: str, **given: Any) -> list[str]:
+        """Return the lines that an edit removes and adds."""
+        lines = unified_diff(self.text, self.edited(do, post_id, **given).text, "c")
+        return [line for line in lines[2:] if line[0] in "+-"]
+
+
+@pytest.fixture
+def yaml(tmp_path: Path) -> File:
+    return File(tmp_path, "calendar.yaml", YAML)
+
+
+@pytest.fixture(params=TEXTS)
+def any_form(tmp_path: Path, request: pytest.FixtureRequest) -> File:
+    return File(tmp_path, request.param, TEXTS[request.param])
+
+
+@pytest.mark.parametrize(
+    ("post_id", "before", "after"),
+    [
+        ("one", "    publish_at: 2030-05-06 08:30", "    publish_at: 2030-06-01 09:15"),
+        (
+            "two",
+            """  - {id: two, publish_at: "2030-05-07T08:30+02:00", caption: 'it''s'}""",
+            """  - {id: two, publish_at: "2030-06-01T09:15+02:00", caption: 'it''s'}""",
+        ),
+        (
+            "three",
+            "    publish_at: 2030-05-08 08:30 UTC  # late shift",
+            "    publish_at: 2030-06-01 09:15 UTC  # late shift",
+        ),
+    ],
+)
+def test_a_move_writes_the_time_as_the_file_writes_times(yaml: File, post_id: str, before: str, after: str) -> None:
+    assert yaml.diff("change", post_id, fields={"publish_at": "2030-06-01T09:15"}) == [f"-{before}", f"+{after}"]
+
+
+def test_comments_stay_where_a_value_changes_its_form(yaml: File) -> None:
+    assert yaml.diff("change", "one", fields={"caption": "Back: #1", "tags": ("autumn", "a b")}) == [
+        "-    caption: |-   # by Ada",
+        "-      Hello 😀",
+        "-      everybody",
+        '+    caption: "Back: #1"  # by Ada',
+        "-    tags:       # for the report",
+        "-      - spring",
+        "-      - sale",
+        '+    tags: [autumn, "a b"]  # for the report',
+    ]
+
+
+def test_a_text_of_several_lines_is_written_as_lines(yaml: File) -> None:
+    assert yaml.diff("change", "three", fields={"caption": "One\n\n  two", "first_comment": "#spring"}) == [
+        "-    caption:",
+        "+    caption: |-",
+        "+      One",
+        "+",
+        "+        two",
+        '+    first_comment: "#spring"',
+    ]
+
+
+def test_each_other_character_of_a_json_file_stays(tmp_path: Path) -> None:
+    file = File(tmp_path, "calendar.json", JSON)
+    assert file.diff("change", "one", fields={"caption": 'a "b"\n😀', "first_comment": "c"}) == [
+        '-      "caption": "Hello \\ud83d\\ude00",',
+        '-      "tags": ["spring", "sale"]',
+        '+      "caption": "a \\"b\\"\\n😀",',
+        '+      "tags": ["spring", "sale"],',
+        '+      "first_comment": "c"',
+    ]
+
+
+def test_a_csv_file_keeps_its_separator_its_line_ends_and_the_quotation_marks_of_each_row(tmp_path: Path) -> None:
+    file = File(tmp_path, "calendar.csv", CSV)
+    edited = file.edited("change", "two", fields={"caption": "Back", "publish_at": "2030-06-01T09:15"})
+    assert edited.text == CSV.replace("it's", "Back").replace("2030-05-07 08:30", "2030-06-01 09:15")
+
+
+def test_a_csv_file_gets_a_column_for_a_field_that_it_has_none_for(tmp_path: Path) -> None:
+    file = File(tmp_path, "calendar.csv", CSV)
+    edited = file.edited("change", "one", fields={"tags": ("spring", "sale")})
+    assert edited.text.splitlines()[0] == "id;publish_at;timezone;video;caption;tags"
+    assert edited.post is not None
+    assert (edited.post.tags, edited.post.caption) == (("spring", "sale"), "Hello\neverybody; yes")
+    assert edited.text.endswith(CSV.splitlines()[-1]), "the other row is as it was"
+
+
+def test_a_removed_post_comes_back_with_each_of_its_characters(any_form: File) -> None:
+    removed = any_form.edited("remove", "one")
+    assert "everybody" not in removed.text
+    before, any_form.text = any_form.text, removed.text
+    assert any_form.edited("restore", "one", lines=removed.removed, after=removed.after).text == before
+
+
+def test_the_last_post_can_be_removed_and_comes_back(tmp_path: Path) -> None:
+    text = "posts:\n  - {id: a, publish_at: 2030-05-06 08:30 UTC, video: a.mp4}\n"
+    file = File(tmp_path, "calendar.yaml", text)
+    removed = file.edited("remove", "a")
+    assert removed.text == "posts:\n"
+    file.text = removed.text
+    assert file.edited("restore", "a", lines=removed.removed, after=removed.after).text == text
+
+
+def test_a_duplicate_follows_its_post_in_the_same_form(any_form: File) -> None:
+    edited = any_form.edited("duplicate", "two", new_id="copy", fields={"publish_at": "2030-06-01T09:15"})
+    assert edited.post is not None
+    assert (edited.post.id, edited.post.caption) == ("copy", "it's")
+    assert f"{edited.post.publish_at:%Y-%m-%d %H:%M}" == "2030-06-01 09:15"
+    line = next(line for line in edited.text.splitlines() if "copy" in line)
+    assert line.strip()[:1] == next(one for one in any_form.text.splitlines() if "two" in one).strip()[:1]
+
+
+def test_a_new_post_is_added_at_the_end(any_form: File) -> None:
+    fields = {"publish_at": "2030-06-01 09:15 Europe/Berlin", "video": "a.mp4", "caption": "New", "tags": ("x",)}
+    edited = any_form.edited("add", "new", fields=fields)
+    assert edited.post is not None
+    assert (edited.post.caption, edited.post.tags, edited.post.publish_at.hour) == ("New", ("x",), 9)
+    assert edited.text.rindex("new") > edited.text.rindex("two")
+
+
+def test_a_new_post_needs_a_file_that_exists(any_form: File) -> None:
+    with pytest.raises(InvalidValue, match=r"there is no file .*missing\.mp4"):
+        any_form.edited("add", "new", fields={"publish_at": "2030-06-01 09:15 UTC", "video": "missing.mp4"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"publish_at": "2030-05-07T08:31"}, "min_spacing is 5 min"),
+        ({"publish_at": "2029-05-07T08:31"}, "2029-05-07 08:31 has passed"),
+        ({"publish_at": "2030-02-30T08:31"}, "does not exist"),
+        ({"caption": "x" * 2201}, "2201|2,201"),
+        ({"placement": "moon"}, "placement is 'moon'"),
+    ],
+)
+def test_a_problem_that_was_not_there_before_refuses_the_edit_in_its_words(
+    yaml: File, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidValue, match=words):
+        yaml.edited("change", "one", fields=fields)
+
+
+def test_problems_that_are_there_already_refuse_nothing(yaml: File) -> None:
+    yaml.text += "  - {id: broken, capton: x}\n"
+    assert yaml.edited("change", "one", fields={"caption": "Back"}).post is not None
+
+
+def test_an_edit_of_a_post_that_changed_meanwhile_is_refused_with_what_it_says_now(any_form: File) -> None:
+    with pytest.raises(SeenOther) as refused:
+        any_form.edited("change", "two", seen={"caption": "old", "tags": ()}, fields={"caption": "mine"})
+    assert refused.value.now == {"caption": "it's"}
+    with pytest.raises(SeenOther) as gone:
+        any_form.edited("change", "gone", fields={"caption": "mine"})
+    assert gone.value.now is None
+
+
+def test_a_text_that_posts_share_through_an_anchor_is_not_changed_for_both(tmp_path: Path) -> None:
+    text = (
+        "posts:\n- {id: a, publish_at: 2030-05-06 08:30 UTC, video: a.mp4, caption: &c Both}\n"
+        "- {id: b, publish_at: 2030-05-07 08:30 UTC, video: a.mp4, caption: *c}\n"
+    )
+    file = File(tmp_path, "calendar.yaml", text)
+    with pytest.raises(InvalidValue, match="shares text with others"):
+        file.edited("change", "a", fields={"caption": "Mine"})
+    edited = file.edited("change", "b", fields={"caption": "Mine"})
+    assert edited.text == text.replace("*c", '"Mine"')
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "- a",
+        "a: b",
+        "# a",
+        "null",
+        "yes",
+        "1",
+        "*a",
+        "&a",
+        "'",
+        '"',
+        "a\u2028b",
+        "a\x85b",
+        "😀\n😀",
+        "a\n b\n",
+        "{a}",
+        "%",
+        "\\n",
+    ],
+)
+def test_whatever_a_caption_contains_is_read_back(any_form: File, caption: str) -> None:
+    edited = any_form.edited("change", "one", fields={"caption": caption.strip()})
+    assert edited.post is not None
+    assert edited.post.caption == caption.strip()
+
+
+def test_the_line_ends_of_windows_stay(tmp_path: Path) -> None:
+    file = File(tmp_path, "calendar.yaml", YAML.replace("\n", "\r\n"))
+    edited = file.edited("change", "one", fields={"caption": "a\nb", "first_comment": "c"})
+    assert "\n" not in edited.text.replace("\r\n", "")
+    assert edited.post is not None
+    assert edited.post.caption == "a\nb"
+
+
+def test_a_post_in_a_slot_gets_a_time_with_its_zone(tmp_path: Path) -> None:
+    slots = "slots: {instagram_default: [Mon 08:30]}\ndefaults: {timezone: Europe/Berlin}\n"
+    text = f"{slots}posts:\n- {{id: a, video: a.mp4}}\n"
+    file = File(tmp_path, "calendar.yaml", text)
+    at = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
+    rules: Any = {"accounts": None, "times": {"instagram_default/a": at}}
+    edit = Edit("change", "a", fields={"publish_at": "2030-05-08T10:00"})
+    edited = apply(text, file.location, edit, CalendarFiles(file.location), NOW, rules)
+    assert '{id: a, video: a.mp4, publish_at: "2030-05-08 10:00 UTC"}' in edited.text
+
+
+def test_a_diff_names_the_lines_of_the_file() -> None:
+    before = [f"line {number}" for number in range(100)]
+    after = [*before[:50], "new", *before[51:]]
+    diff = unified_diff("\n".join(before), "\n".join(after), "plan.yaml")
+    assert diff == [
+        "--- a/plan.yaml", "+++ b/plan.yaml", "@@ -48,7 +48,7 @@",
+        " line 47", " line 48", " line 49", "-line 50", "+new", " line 51", " line 52", " line 53",
+    ]  # fmt: skip
