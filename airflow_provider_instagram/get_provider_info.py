@@ -122,6 +122,14 @@ SETTINGS: Final[dict[str, Any]] = {
             example="/data/airflow/calendars/",
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),
+        "calendar_editing": _option(
+            "Whether users who may edit the DAG of a content calendar may edit its posts on the page Posts. It writes "
+            "them into the calendar's file, and uploads into its folder, so the API server needs the right to write "
+            "there.",
+            type="boolean",
+            example="True",
+            default="False",
+        ),
         "private_sources": _option(
             "Whether an https source may have a private, loopback or link-local address. If True, everybody who "
             "can trigger a run can read whatever a worker can reach.",

@@ -12,9 +12,11 @@ from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
 from sqlalchemy import select
 
+from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.snapshot import Stored, read_stored
+from airflow_provider_instagram.calendar.planning.slot_choices import choices_file, read_choices
+from airflow_provider_instagram.calendar.planning.snapshot import SLOTS, Stored, read_stored
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
@@ -38,6 +40,8 @@ class CalendarDag:
     :param snapshot: Where its last readable version is stored.
     :param problems: What is wrong with its settings, or with a file that cannot be read.
     :param accounts: The connections that its author named.
+    :param min_spacing: The distance between two posts that its author requires; None for that of the file.
+    :param approval: ``required`` if its author requires an approval of each post.
     """
 
     dag_id: str
@@ -50,6 +54,8 @@ class CalendarDag:
     is_dry: bool
     problems: tuple[Problem, ...] = ()
     accounts: tuple[str, ...] = ()
+    min_spacing: timedelta | None = None
+    approval: str | None = None
 
     @classmethod
     def of(cls, dag_id: str, name: str, is_paused: bool, settings: dict[str, Any]) -> CalendarDag:
@@ -65,7 +71,17 @@ class CalendarDag:
             is_dry=settings["dry_run"],
             problems=tuple(Problem(**problem) for problem in settings["problems"]),
             accounts=tuple(settings["accounts"]),
+            min_spacing=None if settings["min_spacing_s"] is None else timedelta(seconds=settings["min_spacing_s"]),
+            approval=settings["approval"],
         )
+
+    def rules(self, text: str) -> Rules:
+        """Return what the DAG requires of its calendar, to check a text of it."""
+        times = {}
+        if SLOTS in text:
+            file = choices_file(self.snapshot.rpartition("/")[0], self.location)
+            times = read_choices(lambda: storage.read(file), file).times
+        return Rules(min_spacing=self.min_spacing, accounts=self.accounts, approval=self.approval, times=times)
 
 
 @dataclass

@@ -186,8 +186,9 @@ def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
 async def refused(request: Request, error: AnyHTTPException) -> Response:
     """Show Airflow's refusals as pages, and to the script of the page *Posts* as JSON."""
     if "/calendar/api/" in request.url.path:
-        detail = LOG_IN if error.status_code == 401 else str(error.detail)
-        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
+        detail: Any = LOG_IN if error.status_code == 401 else error.detail
+        content = detail if isinstance(detail, dict) else {"detail": str(detail)}
+        return JSONResponse(content, error.status_code, headers=error.headers)
     if error.status_code == 401:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem(LOG_IN, "Only users of Airflow can see this page.", status=401, login=target)

@@ -83,6 +83,14 @@ class BrowserState:
         """Return whether a form token is ours and was made for this user."""
         return self._decrypted("form", token, _FORM_LIFE) == {"user": user}
 
+    def undo_token(self, removed: dict[str, Any]) -> str:
+        """Encrypt a post that was removed from a calendar, because its links may have signatures."""
+        return self._encrypted("undo", removed)
+
+    def removed_post(self, token: str) -> dict[str, Any] | None:
+        """Return the post that a token holds, or None if the token is forged or too old."""
+        return self._decrypted("undo", token, _FORM_LIFE)
+
     def _encrypted(self, purpose: str, content: dict[str, Any]) -> str:
         text = json.dumps(content).encode()
         return self._fernet(purpose).encrypt_at_time(text, int(self._clock())).decode()

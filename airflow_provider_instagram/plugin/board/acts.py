@@ -253,14 +253,19 @@ def _run(act: Act) -> PostRun:
     return act.facts.run
 
 
-async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
-    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply."""
-    airflow = act.request.scope["airflow_app"]
-    headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
-    transport = httpx.ASGITransport(app=airflow)
+async def call_airflow(request: Request, method: str, path: str, body: Any = None) -> httpx.Response:
+    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply.
+
+    :param request: The user's request, whose credentials are used.
+    """
+    headers = {name: request.headers[name] for name in CREDENTIALS if name in request.headers}
+    transport = httpx.ASGITransport(app=request.scope["airflow_app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
-        address = f"/api/v2/dags/{_quoted(act.dag_id)}{path}"
-        answer = await client.request(method, address, json=body, headers=headers)
+        return await client.request(method, f"/api/v2{path}", json=body, headers=headers)
+
+
+async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = await call_airflow(act.request, method, f"/dags/{_quoted(act.dag_id)}{path}", body)
     if answer.is_success:
         return
     by = await run_in_threadpool(_answered_by, act) if answer.status_code == 409 and method == "PATCH" else None
@@ -289,18 +294,22 @@ def _quoted(part: str) -> str:
 
 
 def _log(act: Act) -> None:
-    """Write to Airflow's audit log which post the act concerned. Airflow's own entry names only its task."""
     reason = act.text("reason", LONGEST_REASON) if act.name == "reject" else None
     about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
+    write_log(act.user, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None)
+
+
+def write_log(user: PageUser, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None) -> None:
+    """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
     with create_session(scoped=False) as session:
         session.add(
             Log(
-                event=f"{EVENT}{act.name}",
+                event=f"{EVENT}{name}",
                 task_instance=None,
-                owner=act.user.name,
-                owner_display_name=act.user.name,
+                owner=user.name,
+                owner_display_name=user.name,
                 extra=json.dumps({name: value for name, value in about.items() if value}),
-                dag_id=act.dag_id,
-                run_id=act.facts.run.run_id if act.facts.run else None,
+                dag_id=dag_id,
+                run_id=run_id,
             )
         )

@@ -23,7 +23,7 @@ from fastapi import HTTPException
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
-from airflow_provider_instagram.plugin.board.rights import READ, may
+from airflow_provider_instagram.plugin.board.rights import READ, may, may_edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,9 @@ class Boards:
             for card in board.cards.values()
             if window[0] <= card.post.publish_at.timestamp() <= window[1]
         )
-        heads: list[dict[str, Any]] = [board.head for board in boards]
+        heads: list[dict[str, Any]] = [
+            {**board.head, "edit": may_edit(user, board.calendar.dag_id)} for board in boards
+        ]
         content = f'{{"calendars":{json.dumps(heads)},"cards":[{cards}]}}'.encode()
         digest = hashlib.sha256(content).hexdigest()[:16]
         tag = etag(max((board.seen_s for board in boards), default=NOTHING), digest)

@@ -250,7 +250,9 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
             continue
         if at is not None and about.get("post") == post_id and event != f"{EVENT}approve":
             what = event.removeprefix(EVENT).replace("_", " ").capitalize()
-            found.append(_event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or "", ""))
+            found.append(
+                _event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or about.get("changed") or "", "")
+            )
     return found
 
 

@@ -64,6 +64,12 @@ def may_act(user: PageUser, dag_id: str, act: str) -> bool:
     return may(user, dag_id, ACTS[act])
 
 
+def may_edit(user: PageUser, dag_id: str) -> bool:
+    """Return whether a user may edit a calendar's file: if the deployment allows it, who may edit the DAG."""
+    is_allowed = conf.getboolean("instagram", "calendar_editing", fallback=False)
+    return is_allowed and may(user, dag_id, (*READ, ("PUT", None)))
+
+
 def require_read(user: PageUser, dag_id: str) -> None:
     """Refuse a user who may not read a calendar's DAG and its tasks.
 

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
-from airflow_provider_instagram.plugin.board import acts, media
+from airflow_provider_instagram.plugin.board import acts, edits, media
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import detail_of
-from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, require_read
+from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, may_edit, require_read
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import check_form
@@ -116,6 +116,9 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
     content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
+    if post_id in board.facts and may_edit(user, dag_id):
+        card = board.cards[f"{dag_id}/{post_id}"]
+        content["edit"] = edits.offered(board.facts[post_id], card.status.state)
     return JSONResponse(content, headers=JSON)
 
 
@@ -159,6 +162,39 @@ async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: 
     done = await acts.perform(acts.Act(name, board, facts, user, request, given))
     board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
     return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=JSON)
+
+
+@router.post("/api/edits")
+async def edit(request: Request, given: edits.EditRequest, user: Any = VIEWER) -> Response:
+    """Edit a post in the calendar's file."""
+    check_form(request, {"form_token": given.form_token}, user)
+    board = await run_in_threadpool(_editable_board, user, given.dag_id)
+    return JSONResponse(await edits.edit(board, user, request, given), headers=JSON)
+
+
+@router.get("/api/files")
+def files(dag_id: str, user: Any = VIEWER) -> Response:
+    """Return the files of which a post can be made, and the accounts that the calendar may name."""
+    board = _editable_board(user, dag_id)
+    content = {"files": edits.media_files(board), "accounts": list(board.calendar.accounts)}
+    return JSONResponse(content, headers=JSON)
+
+
+@router.post("/api/files")
+async def upload(
+    request: Request, dag_id: str, name: Annotated[str, Query(pattern=edits.FILE_NAME)],
+    x_form_token: Annotated[str, Header()] = "", user: Any = VIEWER,
+) -> Response:  # fmt: skip
+    """Write a file into the calendar's folder."""
+    check_form(request, {"form_token": x_form_token}, user)
+    board = await run_in_threadpool(_editable_board, user, dag_id)
+    return JSONResponse({"done": await edits.upload(board, user, request, name)}, headers=JSON)
+
+
+def _editable_board(user: PageUser, dag_id: str) -> Any:
+    if not may_edit(user, dag_id):
+        raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
+    return boards.board(dag_id, is_fresh=True)
 
 
 def _fresh_board(user: PageUser, dag_id: str) -> Any:

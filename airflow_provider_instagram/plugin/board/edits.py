@@ -1,0 +1,261 @@
+"""Edits of posts on the page *Posts*, which are written into the calendar's file, and uploads into its folder.
+
+An edit says what its author saw of the post. Of two people, the second is told what the post says by now. Where the
+other one changed another post, the edit is made in the new file.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from fastapi import HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from airflow_provider_instagram.calendar.file import edits
+from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
+from airflow_provider_instagram.plugin.board.lines import without_queries
+from airflow_provider_instagram.plugin.board.states import State
+from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.utils.arguments import check_printable
+from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from airflow_provider_instagram.calendar.file.writer import Written
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import Facts
+    from airflow_provider_instagram.plugin.users import PageUser
+
+LOCAL_TIME: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d$"
+#: A name that neither hides a file nor leaves the folder.
+FILE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
+#: More than any file that Instagram takes, as it comes from a camera.
+MAX_UPLOAD_BYTES: Final = 2_000_000_000
+BLOCK_BYTES: Final = 1 << 20
+LONGEST_DIFF: Final = 20_000
+#: States in which a post takes no edit: it is live, or may be.
+OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
+DONE: Final = {
+    "change": "Saved in {file}.",
+    "remove": "Removed from {file}.",
+    "add": "Added to {file}.",
+    "duplicate": "Copied in {file}.",
+    "restore": "Brought back into {file}.",
+}
+LATER: Final = " The page shows it once Airflow has read the file."
+ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
+
+
+class Values(BaseModel):
+    """Values of a post, as the page sends them. None is a value that is not sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish_at: str | None = Field(default=None, pattern=LOCAL_TIME)
+    caption: str | None = Field(default=None, max_length=10_000)
+    first_comment: str | None = Field(default=None, max_length=10_000)
+    alt_text: str | None = Field(default=None, max_length=10_000)
+    tags: tuple[str, ...] | None = Field(default=None, max_length=100)
+    placement: Literal["", "reels", "feed", "story"] | None = None
+    video: str | None = Field(default=None, pattern=FILE_NAME)
+    image: str | None = Field(default=None, pattern=FILE_NAME)
+    account: str | None = Field(default=None, pattern=f"^{ACCOUNT}$")
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that were sent, as a calendar reads them.
+
+        :raises HTTPException: 422, if one has an invisible character.
+        """
+        values = {name: _clean(value) for name, value in self if value is not None}
+        try:
+            for name, value in values.items():
+                for text in value if isinstance(value, tuple) else (value,):
+                    check_printable(name, text)
+        except ValidationError as error:
+            raise HTTPException(422, f"{error} Nothing was changed.") from None
+        return values
+
+
+class EditRequest(BaseModel):
+    """An edit, as the page sends it.
+
+    :param sure: Whether the user knows that an approval is asked for again.
+    :param undo: What the removal of the post has answered, to bring it back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    do: Literal["change", "remove", "add", "duplicate", "restore"]
+    post_id: str = Field(pattern=f"^{ID}$")
+    new_id: str = Field(default="", pattern=f"^({ID})?$")
+    seen: Values = Values()
+    fields: Values = Values()
+    undo: str = Field(default="", max_length=1_000_000)
+    sure: bool = False
+
+
+def offered(facts: Facts, state: State) -> dict[str, Any]:
+    """Return what the page offers for a post that a user may edit."""
+    does = ["duplicate"] if state in OVER else ["change", "duplicate", "remove"]
+    is_own = facts.post.repetition == 1
+    return {"does": does if is_own else [], "seen": edits.shown_values(facts.post), "approved": _is_approved(facts)}
+
+
+async def edit(board: Board, user: PageUser, request: Request, given: EditRequest) -> dict[str, Any]:
+    """Write an edit into the calendar's file, and return what happened, as JSON.
+
+    :raises HTTPException: If the post cannot be edited, has changed, or would have a problem.
+    """
+    facts = board.facts.get(given.post_id)
+    if given.do in ("change", "remove", "duplicate"):
+        _check_state(board, given, facts)
+    edited = _edit_of(board, given)
+    written = await run_in_threadpool(_write, board, edited)
+    diff = _as_text(written.diff)
+    if written.refused:
+        return {"done": "", "refused": written.refused, "patch": diff}
+    changed = ", ".join(edited.fields) if given.do == "change" else None
+    key = facts.post.key if facts else None
+    about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}
+    await run_in_threadpool(write_log, user, given.dag_id, given.do, about)
+    with suppress(Exception):  # otherwise, the DAG processor reads the file at its usual time
+        await _read_again(request, given.dag_id)
+    file = board.calendar.location.rpartition("/")[2]
+    removed = {"lines": written.edited.removed, "after": written.edited.after}
+    undo = BrowserState().undo_token({"dag_id": given.dag_id, "post_id": given.post_id, **removed})
+    return {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
+
+
+def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+    if facts is None:
+        raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
+    if given.do == "duplicate":
+        return
+    state = board.cards[f"{board.calendar.dag_id}/{given.post_id}"].status.state
+    if state in OVER:
+        raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
+    changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
+    if _is_approved(facts) and changes_version and not given.sure:
+        raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
+
+
+def _is_approved(facts: Facts) -> bool:
+    task = facts.run.tasks.get("approve") if facts.run else None
+    return facts.post.approval == "required" and task is not None and task.state == "success"
+
+
+def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
+    fields = given.fields.given()
+    if given.do == "restore":
+        removed = BrowserState().removed_post(given.undo)
+        if removed is None or (removed["dag_id"], removed["post_id"]) != (given.dag_id, given.post_id):
+            raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
+        return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
+    if given.do == "add" and "publish_at" in fields:
+        fields["publish_at"] = f"{fields['publish_at'].replace('T', ' ')} {_zone(board)}"
+    return edits.Edit(given.do, given.post_id, given.seen.given(), fields, given.new_id)
+
+
+def _zone(board: Board) -> str:
+    """Return the zone in which a new post's time is meant: that of the calendar's last post."""
+    posts = board.stored.plan.calendar.posts if board.stored else ()
+    return str(getattr(posts[-1].publish_at.tzinfo, "key", None) or "UTC") if posts else "UTC"
+
+
+def _writer(board: Board) -> CalendarWriter:
+    stored = board.stored
+    pin, text = (stored.plan.calendar.pin, stored.text) if stored else (None, None)
+    return CalendarWriter(board.calendar.location, pin, text)
+
+
+def _write(board: Board, edit: edits.Edit) -> Written:
+    try:
+        return _writer(board).write(edit, utc_now(), board.calendar.rules)
+    except edits.SeenOther as other:
+        raise HTTPException(409, _in_words(other.now)) from None
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)} Nothing was changed.") from None
+    except InstagramError as error:
+        raise HTTPException(503, f"{shown(error.message)} Nothing was changed. Try again.") from None
+
+
+def _in_words(now: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what somebody else has changed in a post."""
+    if now is None:
+        return {"detail": "Somebody else has removed this post from the file. Nothing was changed."}
+    words = [f"{name.replace('_', ' ')} is now {_text(value)!r}" for name, value in now.items()]
+    message = f"Somebody else has changed this post meanwhile: {'; '.join(words)}. Nothing was changed."
+    return {"detail": message, "now": dict(now)}
+
+
+def _text(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value or "").replace("T", " ")
+
+
+def _clean(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Return a value without what a calendar's reader leaves out."""
+    if isinstance(value, tuple):
+        return tuple(dict.fromkeys(word for one in value if (word := one.strip())))
+    return value.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _as_text(diff: Iterable[str]) -> str:
+    return "\n".join(without_queries(diff))
+
+
+async def _read_again(request: Request, dag_id: str) -> None:
+    """Send Airflow the request to read the DAG file soon."""
+    answer = await call_airflow(request, "GET", f"/dags/{dag_id}")
+    await call_airflow(request, "PUT", f"/parseDagFile/{answer.raise_for_status().json()['file_token']}")
+
+
+def media_files(board: Board) -> list[str]:
+    """Return the names of the videos and pictures in the calendar's folder."""
+    try:
+        return _writer(board).media_names()
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
+
+
+async def upload(board: Board, user: PageUser, request: Request, name: str) -> str:
+    """Write the body of a request into the calendar's folder, and return what happened.
+
+    The bytes go through a scratch file in blocks, so that memory does not depend on the size.
+
+    :raises HTTPException: If the file is too large or no video or picture, or if one of this name exists.
+    """
+    try:
+        with _writer(board).new_file(name) as file:
+            await _received(request, file)
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{invalid.message} {invalid.remedy} Nothing was changed.") from None
+    except InstagramError as error:
+        raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
+    await run_in_threadpool(write_log, user, board.calendar.dag_id, "upload", {"file": name})
+    return f"{name} is in the calendar's folder."
+
+
+async def _received(request: Request, file: Path) -> None:
+    with file.open("wb") as out:
+        block = bytearray()
+        async for part in request.stream():
+            block += part
+            if out.tell() + len(block) > MAX_UPLOAD_BYTES:
+                raise HTTPException(413, f"The file has more than {MAX_UPLOAD_BYTES:,} bytes. Nothing was changed.")
+            if len(block) >= BLOCK_BYTES:
+                await run_in_threadpool(out.write, bytes(block))
+                block.clear()
+        await run_in_threadpool(out.write, bytes(block))

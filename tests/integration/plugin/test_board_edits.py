@@ -1,0 +1,290 @@
+"""Edits on the page Posts over HTTP: who may make them, what they write, and what is in the audit log."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.plugin.board import edits, routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from airflow_provider_instagram.plugin.state import BrowserState
+from tests.integration.conftest import store_dag
+from tests.integration.pages import HOME, OURS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+DAG_ID, OTHER_ID = "edited_posts", "posts_of_another_team"
+ACCOUNT = "edit_studio"
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+SECRET = "X-Signature=abcdef0123456789"
+VALUES = {"publish_at", "caption", "first_comment", "alt_text", "tags", "placement"}
+
+
+def at(days: float, form: str = "%Y-%m-%d %H:%M UTC") -> str:
+    return f"{NOW + timedelta(days=days):{form}}"
+
+
+def local(days: float) -> str:
+    return at(days, "%Y-%m-%dT%H:%M")
+
+
+@pytest.fixture
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stored calendar that may be edited, and one of another team."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
+    monkeypatch.setattr(routes, "boards", Boards())
+    posts = [
+        {"id": "hello", "publish_at": at(1), "video": "a.mp4", "caption": "Hello", "tags": ["spring"]},
+        {
+            "id": "signed",
+            "publish_at": at(2),
+            "video": f"https://media.example.com/a.mp4?{SECRET}",
+            "caption": "Signed",
+        },
+    ]
+    for dag_id in (DAG_ID, OTHER_ID):
+        file = tmp_path / dag_id / "calendar.yaml"
+        file.parent.mkdir()
+        (file.parent / "a.mp4").touch()
+        content = {"defaults": {"account": ACCOUNT}, "posts": posts}
+        file.write_text(f"# Ours\n{yaml.safe_dump(content, sort_keys=False)}")
+        store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+    return tmp_path / DAG_ID / "calendar.yaml"
+
+
+@pytest.fixture
+def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
+    """A browser in which a user with a role is logged in to a whole Airflow."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    def logged_in(name: str, role: str) -> TestClient:
+        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
+        client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role)))
+        return client
+
+    return logged_in
+
+
+def edit(
+    browser: TestClient, name: str, do: str = "change", post_id: str = "hello", headers: Any = None, **given: Any
+) -> Any:
+    body = {"dag_id": DAG_ID, "do": do, "post_id": post_id, "form_token": BrowserState().form_token(name), **given}
+    return browser.post("/instagram/calendar/api/edits", json=body, headers=OURS if headers is None else headers)
+
+
+def upload(browser: TestClient, name: str, file: str, content: Any = b"moving", dag_id: str = DAG_ID) -> Any:
+    headers = {**OURS, "X-Form-Token": BrowserState().form_token(name)}
+    about = {"dag_id": dag_id, "name": file}
+    return browser.post("/instagram/calendar/api/files", params=about, content=content, headers=headers)
+
+
+def detail(browser: TestClient, post_id: str = "hello") -> dict[str, Any]:
+    answer = browser.get("/instagram/calendar/api/post", params={"dag_id": DAG_ID, "post_id": post_id})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def audit() -> list[dict[str, Any]]:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.execute(
+            select(Log.event, Log.owner, Log.extra)
+            .where(Log.dag_id == DAG_ID, Log.event.startswith("instagram_post_"))
+            .order_by(Log.id)
+        )
+        return [{"event": event, "owner": owner, **json.loads(extra)} for event, owner, extra in rows]
+
+
+def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    offered = detail(ada)["edit"]
+    assert (offered["does"], set(offered["seen"])) == (["change", "duplicate", "remove"], VALUES)
+    assert (offered["seen"]["publish_at"], offered["seen"]["tags"]) == (local(1), ["spring"])
+    answer = edit(ada, "ada", seen=offered["seen"], fields={"caption": "Bye\r\nnow ", "tags": ["spring", "sale"]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["done"].startswith("Saved in calendar.yaml.")
+    text = calendar.read_text()
+    assert text.startswith("# Ours\n")
+    assert yaml.safe_load(text)["posts"][0] | {"publish_at": 0} == {
+        "id": "hello", "publish_at": 0, "video": "a.mp4", "caption": "Bye\nnow", "tags": ["spring", "sale"],
+    }  # fmt: skip
+    (entry,) = audit()[-1:]
+    assert (entry["event"], entry["owner"], entry["post"]) == ("instagram_post_change", "ada", "hello")
+    assert "-  caption: Hello\n" in entry["diff"]
+    assert "+    Bye\n" in entry["diff"]
+    assert "Change, by ada" in [event["what"] for event in detail(ada)["history"]]
+
+
+def test_the_second_of_two_editors_is_told_what_the_first_wrote(user: Any, calendar: Path) -> None:
+    ada, bob = user("ada", "USER"), user("bob", "USER")
+    seen = detail(ada)["edit"]["seen"]
+    assert edit(ada, "ada", seen=seen, fields={"caption": "Ada's"}).status_code == 200
+    refused = edit(bob, "bob", seen=seen, fields={"caption": "Bob's"})
+    assert refused.status_code == 409
+    assert refused.json()["now"] == {"caption": "Ada's"}
+    assert 'caption is now "Ada\'s"' in refused.json()["detail"]
+    assert (
+        edit(bob, "bob", post_id="signed", seen={"caption": "Signed"}, fields={"caption": "Bob's"}).status_code == 200
+    )
+    assert [post["caption"] for post in yaml.safe_load(calendar.read_text())["posts"]] == ["Ada's", "Bob's"]
+
+
+def test_a_removed_post_is_brought_back_and_no_signature_reaches_browser_or_log(user: Any, calendar: Path) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    removed = edit(ada, "ada", "remove", "signed")
+    assert removed.status_code == 200, removed.text
+    assert "signed" not in calendar.read_text()
+    assert SECRET not in removed.text
+    assert SECRET not in str(audit()[-1])
+    forged = edit(ada, "ada", "restore", "hello", undo=removed.json()["undo"])
+    assert forged.status_code == 422
+    assert edit(ada, "ada", "restore", "signed", undo=removed.json()["undo"]).status_code == 200
+    assert calendar.read_text() == before
+
+
+def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    copied = edit(ada, "ada", "duplicate", new_id="again", fields={"publish_at": local(3)})
+    assert copied.status_code == 200, copied.text
+    assert upload(ada, "ada", "new clip.mp4", content=iter([b"moving"] * 3)).status_code == 200
+    assert (calendar.parent / "new clip.mp4").read_bytes() == b"moving" * 3
+    listed = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
+    assert listed == {"files": ["a.mp4", "new clip.mp4"], "accounts": [ACCOUNT]}
+    fields = {"publish_at": local(4), "video": "new clip.mp4", "caption": "New"}
+    added = edit(ada, "ada", "add", "new", fields=fields)
+    assert added.status_code == 200, added.text
+    posts = {post["id"]: post for post in yaml.safe_load(calendar.read_text())["posts"]}
+    assert list(posts) == ["hello", "again", "signed", "new"]
+    assert (posts["again"]["caption"], posts["again"]["publish_at"]) == ("Hello", at(3))
+    assert posts["new"] == {"id": "new", "publish_at": at(4), "video": "new clip.mp4", "caption": "New"}
+
+
+def test_a_problem_refuses_an_edit_in_the_words_of_the_check(user: Any, calendar: Path) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    refused = edit(ada, "ada", fields={"publish_at": local(2)})
+    assert refused.status_code == 422
+    assert "min_spacing is 5 min" in refused.json()["detail"]
+    assert "Nothing was changed." in refused.json()["detail"]
+    assert edit(ada, "ada", "add", "other", fields={"video": "a.mp4", "account": "elsewhere"}).status_code == 422
+    assert calendar.read_text() == before
+
+
+def test_a_viewer_is_offered_nothing_and_may_do_nothing(user: Any, calendar: Path) -> None:
+    vic, before = user("vic", "VIEWER"), calendar.read_text()
+    assert "edit" not in detail(vic)
+    heads = vic.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()["calendars"]
+    assert [head["edit"] for head in heads] == [False]
+    assert edit(vic, "vic", fields={"caption": "x"}).status_code == 403
+    assert upload(vic, "vic", "x.mp4").status_code == 403
+    assert vic.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).status_code == 403
+    assert calendar.read_text() == before
+
+
+def test_nobody_edits_where_the_deployment_does_not_allow_it(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING")
+    root, before = user("root", "ADMIN"), calendar.read_text()
+    assert "edit" not in detail(root)
+    assert edit(root, "root", fields={"caption": "x"}).status_code == 403
+    assert upload(root, "root", "x.mp4").status_code == 403
+    assert calendar.read_text() == before
+
+
+def test_a_calendar_of_another_team_is_out_of_reach(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id == DAG_ID)
+    ada, other = user("ada", "USER"), calendar.parent.with_name(OTHER_ID) / "calendar.yaml"
+    before = other.read_text()
+    assert edit(ada, "ada", dag_id=OTHER_ID, fields={"caption": "x"}).status_code == 403
+    assert upload(ada, "ada", "x.mp4", dag_id=OTHER_ID).status_code == 403
+    undo = edit(ada, "ada", "remove").json()["undo"]
+    assert edit(ada, "ada", "restore", dag_id=OTHER_ID, undo=undo).status_code == 403
+    assert (other.read_text(), [*other.parent.glob("x.*")]) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "given"),
+    [
+        ({"Origin": "https://evil.example.com"}, {}),
+        ({"Origin": HOME, "Sec-Fetch-Site": "cross-site"}, {}),
+        ({}, {}),
+        (OURS, {"form_token": "forged"}),
+    ],
+)
+def test_another_site_edits_nothing(user: Any, calendar: Path, headers: dict[str, str], given: dict[str, Any]) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    assert edit(ada, "ada", headers=headers, fields={"caption": "x"}, **given).status_code == 403
+    sent = ada.post(
+        "/instagram/calendar/api/files", params={"dag_id": DAG_ID, "name": "x.mp4"}, content=b"x",
+        headers={**headers, "X-Form-Token": given.get("form_token", BrowserState().form_token("ada"))},
+    )  # fmt: skip
+    assert sent.status_code == 403
+    assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.mp4", "a/x.mp4", ".x.mp4", "x.yaml", "calendar.yaml", "x", "x\x00.mp4", "", "a.mp4"]
+)
+def test_an_upload_stays_in_the_folder_and_takes_no_other_files_place(user: Any, calendar: Path, name: str) -> None:
+    ada = user("ada", "USER")
+    before = sorted(one.relative_to(calendar.parents[1]) for one in calendar.parents[1].rglob("*"))
+    assert upload(ada, "ada", name).status_code == 422
+    assert sorted(one.relative_to(calendar.parents[1]) for one in calendar.parents[1].rglob("*")) == before
+    assert (calendar.parent / "a.mp4").read_bytes() == b""
+
+
+def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edits, "MAX_UPLOAD_BYTES", 10)
+    assert upload(user("ada", "USER"), "ada", "x.mp4", content=iter([b"12345678"] * 2)).status_code == 413
+    assert [*calendar.parent.glob("*x.mp4*")] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"do": "format"},
+        {"post_id": "../x"},
+        {"fields": {"video": "../../etc/passwd"}},
+        {"fields": {"video": "/etc/passwd"}},
+        {"fields": {"publish_at": "soon"}},
+        {"fields": {"approval": "none"}},
+        {"fields": {"caption": "a\u0007b"}},
+        {"fields": {"placement": "moon"}},
+    ],
+)
+def test_what_the_page_does_not_send_is_refused(user: Any, calendar: Path, given: dict[str, Any]) -> None:
+    before = calendar.read_text()
+    assert edit(user("ada", "USER"), "ada", **{"do": "change", **given}).status_code == 422
+    assert calendar.read_text() == before
+
+
+def test_a_file_that_cannot_be_written_gives_a_patch_without_signatures(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(calendar.parents[1]))
+    before, logged = calendar.read_text(), len(audit())
+    answer = edit(user("ada", "USER"), "ada", post_id="signed", fields={"caption": "Mine"}).json()
+    assert (answer["done"], "git repository" in answer["refused"]) == ("", True)
+    assert "-  caption: Signed\n+  caption: Mine" in answer["patch"]
+    assert SECRET not in str(answer)
+    assert (calendar.read_text(), len(audit())) == (before, logged)
