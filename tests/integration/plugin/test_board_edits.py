@@ -110,7 +110,7 @@ def audit() -> list[dict[str, Any]]:
             .where(Log.dag_id == DAG_ID, Log.event.startswith("instagram_post_"))
             .order_by(Log.id)
         )
-        return [{"event": event, "owner": owner, **json.loads(extra)} for event, owner, extra in rows]
+        return [{"event": event, "owner": owner, **json.loads(extra or "{}")} for event, owner, extra in rows]
 
 
 def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, calendar: Path) -> None:
