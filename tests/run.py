@@ -64,7 +64,7 @@ class Result:
     word: str
 
 
-IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "3", "--dist", "worksteal")
+IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "5", "--dist", "worksteal")
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -102,14 +103,33 @@ class PublishOperator(InstagramBaseOperator):
             context,
             arguments.text("post_key", self.post_key) or default_key,
             container_id,
-            publish_at=arguments.moment("publish_at", self.publish_at),
-            max_lateness=arguments.duration("max_lateness", self.max_lateness),
+            publication_time=partial(self.publication_time, context),
             is_dry_run=arguments.boolean("dry_run", self.is_dry_run) is True,
             is_resumed=event is not None,
         )
         fields = cast("dict[str, Any]", result)  # nothing makes this task skip a post
         self.permalink, self.media_id = fields["permalink"], fields["media_id"]
         return fields
+
+    def publication_time(self, context: Context) -> datetime | None:
+        """Return when to publish the post, or None for at once.
+
+        :raises ValidationError: If that was longer ago than ``max_lateness``.
+        """
+        publish_at = arguments.moment("publish_at", self.publish_at)
+        max_lateness = arguments.duration("max_lateness", self.max_lateness)
+        if publish_at is None:
+            return None
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        InstagramHook(self.instagram_conn_id).compare_clock()
+        late = Ledger.of(context, self.instagram_conn_id).clock() - publish_at
+        if max_lateness is not None and late > max_lateness:
+            raise ValidationError(
+                f"publish_at, {publish_at.isoformat()}, was {late} ago; max_lateness is {max_lateness}.",
+                hint="Set a later publish_at or a larger max_lateness, and clear this task.",
+            )
+        return publish_at
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""

@@ -6,6 +6,7 @@ import logging
 import shlex
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
@@ -45,9 +46,8 @@ class Publish:
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
     :param quotas: Returns the account's own limits of posts per period.
     :param report: Emits the event of a post that is live. Is also told how late it was published, if it was now.
-    :param publication_time: Returns when to publish a post that does not exist, or why not to; ``publish_at`` if not
-        set. It is called at most once, before the wait for the time, when nothing is open: an open outcome is settled
-        first.
+    :param publication_time: Returns when to publish a post that does not exist, or why not to; None for at once. It is
+        called at most once, before the wait for the time, when nothing is open: an open outcome is settled first.
     :param objection: Returns why a post that is live is not the caller's, so that nothing of it is told.
     :param too_late: Returns why not to wait for the moment at which the account has free quota.
     """
@@ -57,14 +57,12 @@ class Publish:
     attempt: Try
     post_key: str
     container_id: str
-    publish_at: datetime | None = None
-    max_lateness: timedelta | None = None
     is_dry_run: bool = False
     shortest_wait: timedelta = timedelta()
     resumes_late_by: timedelta = timedelta()
     quotas: Callable[[], tuple[Quota, ...]] = tuple
     report: Callable[[PublishedPost, timedelta | None], None] = field(default=lambda *_: None)
-    publication_time: Callable[[], datetime | Skipped] | None = None
+    publication_time: Callable[[], datetime | Skipped | None] = field(default=lambda: None)
     objection: Callable[[PublishedPost], Skipped | None] = field(default=lambda _: None)
     too_late: Callable[[datetime, QuotaExhaustedError], Skipped | None] = field(default=lambda *_: None)
     calendar: str | None = None
@@ -78,18 +76,16 @@ class Publish:
         """
         if (post := self.ledger.post(self.post_key)) is not None:
             return self._existing(post)
-        if self.publish_at is not None:
-            self.account.compare_clock()
-        is_open = bool(self.ledger.open_intents(self.post_key, self.attempt.owner))
-        # an open outcome is settled first, however late it is
-        if isinstance(publish_at := self.publish_at if is_open else self._time(), Skipped):
-            return publish_at
-        if self.is_dry_run:
-            return self._dry_run(publish_at)
-        if not is_open and (wait := self._wait_for_time(self.container_id, publish_at, is_resumed=is_resumed)):
-            return wait
+        is_open = not self.is_dry_run and bool(self.ledger.open_intents(self.post_key, self.attempt.owner))
+        if not is_open:  # an open outcome is settled first, however late it is
+            if isinstance(publish_at := self.publish_at, Skipped):
+                return publish_at
+            if self.is_dry_run:
+                return self._dry_run(publish_at)
+            if wait := self._wait_for_time(self.container_id, publish_at, is_resumed=is_resumed):
+                return wait
         try:
-            publication = self._publish(publish_at, is_open=is_open)
+            publication = self._publish(is_open=is_open)
         except QuotaExhaustedError as error:
             return self._wait_for_quota(error)
         if not isinstance(publication, Publication):
@@ -99,12 +95,15 @@ class Publish:
             return objection
         if not is_new:
             self._refuse_another_post(post)
-        self.report(post, datetime.fromisoformat(post.published_at) - publish_at if is_new and publish_at else None)
+        due = self.publish_at if is_new else None
+        self.report(post, datetime.fromisoformat(post.published_at) - due if isinstance(due, datetime) else None)
         log.info("Published %s: %s", self.post_key, post.permalink or post.media_id or "live")
         return _fields(post, already_published=not is_new)
 
-    def _time(self) -> datetime | Skipped | None:
-        return self.publication_time() if self.publication_time else self.publish_at
+    @cached_property
+    def publish_at(self) -> datetime | Skipped | None:
+        """When to publish the post, or why not to."""
+        return self.publication_time()
 
     def _existing(self, post: PublishedPost) -> dict[str, Any] | Skipped:
         """Return the post that the ledger has, once its event is emitted."""
@@ -128,7 +127,7 @@ class Publish:
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
         return {**nothing, "container_id": container_id, "post_key": key, "already_published": False}
 
-    def _publish(self, publish_at: datetime | None, *, is_open: bool) -> Publication | WaitUntil | Skipped:
+    def _publish(self, *, is_open: bool) -> Publication | WaitUntil | Skipped:
         """Settle what is open, check the time again, and publish the post if it does not exist."""
         with self.account.get_conn() as client:
             attempt, user_id = self.attempt, self.account.ig_user_id(client)
@@ -138,7 +137,7 @@ class Publish:
             reconciled = publisher.reconcile(self.post_key, self.container_id)
             if isinstance(reconciled, Publication):
                 return reconciled
-            if isinstance(at := self._time() if is_open else publish_at, Skipped):
+            if isinstance(at := self.publish_at, Skipped):
                 return at
             wait = self._wait_for_time(reconciled.container_id, at, is_resumed=not is_open)
             return wait or publisher.publish_new(reconciled, at)
@@ -180,7 +179,7 @@ class Publish:
 
         The wait ends whether or not a triggerer runs or has capacity left: its timeout needs none.
 
-        :raises ValidationError: If the container expires before, or the post has become too late.
+        :raises ValidationError: If the container expires before.
         """
         if publish_at is None:
             return None
@@ -196,12 +195,6 @@ class Publish:
         if min(wait.moment, wait.timeout_at) - now > (LONGEST_WAIT_HERE if is_resumed else self.shortest_wait):
             log.info("Publishing at %s", publish_at.isoformat())
             return wait
-        if self.max_lateness is not None and now - publish_at > self.max_lateness:
-            raise ValidationError(
-                f"publish_at, {publish_at.isoformat()}, was {now - publish_at} ago; max_lateness is "
-                f"{self.max_lateness}.",
-                hint="Set a later publish_at or a larger max_lateness, and clear this task.",
-            )
         return None
 
     def _wait_for_quota(self, error: QuotaExhaustedError) -> WaitUntil | Skipped:

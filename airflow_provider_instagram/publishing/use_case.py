@@ -27,9 +27,6 @@ class Account(Protocol):
     def another_user_id(self, ig_user_id: str | None) -> str | None:
         """Return the id of the account now, if it is known to be another one."""
 
-    def compare_clock(self) -> None:
-        """Compare this worker's clock with Instagram's, which then counts."""
-
 
 class Skipped(NamedTuple):
     """Why the work is not to be done: in a few words, for the label of the task in the grid, and in a sentence."""

@@ -76,7 +76,6 @@ class PublishPost(PostStep):
             context,
             post.key,
             arguments.required_text("container_id", self.container_id),
-            publish_at=post.publish_at,
             is_dry_run=is_dry_run,
             is_resumed=self._was_resumed,
             trigger=self._wait_trigger,
@@ -101,6 +100,7 @@ class PublishPost(PostStep):
         """
         if isinstance(wanted := self.wanted(context), Skipped):
             return wanted
+        InstagramHook(self.instagram_conn_id).compare_clock()
         post, plan = wanted
         if post.id in plan.seen and not self._was_resumed:
             self._version_seen = plan.seen[post.id].version

@@ -23,7 +23,7 @@ def _dag(dag_id: str, video: Path, *, create: dict[str, Any] | None = None, **pu
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 
-    with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
+    with DAG(dag_id, schedule=None, default_args={"retries": 0}, params={"at": "", "late": ""}) as dag:
         made = CreateContainerOperator(
             task_id="create", video=str(video), wait_for_completion=True, caption=dag_id, **(create or {})
         )
@@ -110,6 +110,17 @@ def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
     said = capsys.readouterr().out
     assert "max_lateness is 1:00:00" in said
     assert "Set a later publish_at or a larger max_lateness, and clear this task." in said
+
+
+@pytest.mark.parametrize(("publish_at", "max_lateness"), [("next Friday", "3600"), ("2026-01-05T18:00+01:00", "soon")])
+def test_a_post_that_exists_is_returned_whatever_its_time_says_by_now(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, publish_at: str, max_lateness: str
+) -> None:
+    times = {"publish_at": "{{ params.at }}", "max_lateness": "{{ params.late }}"}
+    dag = _dag("edited_time", portrait_video, create={"post_key": "edited-time"}, **times)
+    made = run_dag(dag, at=_in(hours=-1).isoformat(), late="7200")
+    result = run_dag(dag, at=publish_at, late=max_lateness)
+    assert result.xcom("publish") == {**made.xcom("publish"), "already_published": True}
 
 
 def test_an_open_outcome_is_settled_however_late_it_is(
