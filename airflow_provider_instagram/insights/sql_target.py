@@ -145,17 +145,22 @@ class SqlTarget:
         return self._columns[table.name]
 
     def _added(self, hook: DbApiHook, table: str, column: Column) -> set[str]:
-        """Add a column, and return the names of the columns that the table has then."""
-        try:
-            hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
-        except Exception as error:  # noqa: BLE001 -- another task adds it, or only an administrator may
-            existing = _names(hook, table)
-            if column.name not in existing:
-                log.warning(
-                    "%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, error
-                )
-            return existing
-        return {column.name}
+        """Add a column, and return the names of the columns that the table has then.
+
+        If the database refuses that, another task may be adding it, whose change is not visible yet.
+        """
+        for _ in range(3):
+            try:
+                hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
+            except Exception as error:  # noqa: BLE001, PERF203 -- another task adds it, or only an administrator may
+                refused = error
+                if column.name in (existing := _names(hook, table)):
+                    return existing
+                time.sleep(0.2)
+            else:
+                return {column.name}
+        log.warning("%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, refused)
+        return existing
 
     def _create(self, table: Table) -> str:
         columns = [
