@@ -31,11 +31,6 @@ os.environ.update(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take longest: the other processes would wait for one that begins last."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
 def pytest_runtest_setup() -> None:
     """Begin no test when the time budget of ``make test-all`` is used up."""
     if time_is_up():

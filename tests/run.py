@@ -64,27 +64,23 @@ class Result:
     word: str
 
 
-IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "5", "--dist", "worksteal")
+#: The processes wait for the sandbox, the clock and Airflow for half of their time: five keep two cores busy.
+IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "5", "--dist", "worksteal", "--ignore-glob=*_live.py")
+FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        16,
-        (
-            *IN_PARALLEL,
-            "sandbox/tests",
-            "tests/unit",
-            "tests/integration",
-            "tests/reliability",
-            "--ignore-glob=*_live.py",
-        ),
+        12,
+        (*IN_PARALLEL, "-m", "not long and not registry", *FOLDERS),
     ),
+)
+REST: Final = (
+    Part("long tests of the sandbox and of one process", 4, (*IN_PARALLEL, "-m", "long", *FOLDERS)),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
         4,
         ("-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
     ),
-)
-REST: Final = (
     Part(
         "all other reliability scenarios in a running Airflow",
         12,

@@ -62,6 +62,7 @@ def held(caller: Caller, container_id: str) -> int:
     return int(caller.status(container_id)["video_status"]["uploading_phase"]["bytes_transferred"])
 
 
+@pytest.mark.long
 def test_an_upload_goes_on_after_each_of_three_kills(tmp_path: Path, clip: Path) -> None:
     """What a status read acknowledged is there after the kill, and the finished file is the sent one."""
     state, data = tmp_path / "state", clip.read_bytes()

@@ -464,6 +464,7 @@ def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 def test_a_caption_file_on_all_rows_is_read_once(
     tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
     from tests.integration.attacks.https_server import HttpsServer
 
+pytestmark = pytest.mark.long
+
 ACCOUNT = "instagram_default"
 
 

@@ -26,6 +26,7 @@ def of(**post: Any) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.long
 def test_one_post_of_each_format(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path
 ) -> None:

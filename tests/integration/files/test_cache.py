@@ -132,6 +132,7 @@ def test_a_copy_in_use_outlives_its_removal(bucket: str, disk: Path) -> None:
         assert path.read_bytes() == b"moving pictures"
 
 
+@pytest.mark.long
 def test_a_result_is_uploaded_from_the_worker_that_made_it(
     bucket: str,
     disk: Path,

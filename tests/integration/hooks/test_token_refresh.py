@@ -93,6 +93,7 @@ def days_left(hook: InstagramHook, time: Time) -> float:
     return left / DAY
 
 
+@pytest.mark.long
 def test_a_year_with_the_daily_refresh_has_no_day_without_a_token(hook: Any, time: Time, meta: SandboxHandle) -> None:
     least = 60.0
     for day in range(365):
@@ -105,6 +106,7 @@ def test_a_year_with_the_daily_refresh_has_no_day_without_a_token(hook: Any, tim
     assert meta.calls("refresh") >= 360
 
 
+@pytest.mark.long
 def test_a_year_without_the_daily_refresh_is_the_same_to_who_posts_every_day(hook: Any, time: Time) -> None:
     """The DAG was never turned on: the token is refreshed on use, when less than a third of its life is left."""
     refreshed_on = []
@@ -119,6 +121,7 @@ def test_a_year_without_the_daily_refresh_is_the_same_to_who_posts_every_day(hoo
     assert set(gaps) <= {40, 41}, "40 days are two thirds of 60"
 
 
+@pytest.mark.long
 def test_twenty_days_without_the_refresh_endpoint_cost_no_day(hook: Any, time: Time, meta: SandboxHandle) -> None:
     failures = 0
     for day in range(365):

@@ -14,6 +14,8 @@ import pytest
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.video import VideoItem
 
+pytestmark = pytest.mark.long
+
 Make = Callable[..., Path]
 
 FLASHES = "between(t\\,0.99\\,1.05)+between(t\\,1.99\\,2.05)+between(t\\,2.99\\,3.05)+between(t\\,3.99\\,4.05)"
