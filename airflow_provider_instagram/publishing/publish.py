@@ -45,7 +45,8 @@ class Publish:
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
     :param quotas: Returns the account's own limits of posts per period.
-    :param report: Emits the event of a post that is live. Is also told how late it was published, if it was now.
+    :param report: Emits the event of a post that is live. Is also told how late it was published, if this try
+        published it at a time.
     :param publication_time: Returns when to publish a post that does not exist, or why not to; None for at once. It is
         called at most once, before the wait for the time, when nothing is open: an open outcome is settled first.
     :param objection: Returns why a post that is live is not the caller's, so that nothing of it is told.
@@ -95,8 +96,8 @@ class Publish:
             return objection
         if not is_new:
             self._refuse_another_post(post)
-        due = self.publish_at if is_new else None
-        self.report(post, datetime.fromisoformat(post.published_at) - due if isinstance(due, datetime) else None)
+        due = publication.due if is_new else None
+        self.report(post, datetime.fromisoformat(post.published_at) - due if due else None)
         log.info("Published %s: %s", self.post_key, post.permalink or post.media_id or "live")
         return _fields(post, already_published=not is_new)
 

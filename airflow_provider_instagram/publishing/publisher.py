@@ -47,10 +47,12 @@ class Publication:
 
     :param already_published: Whether it was published before, by another task or outside Airflow. False if this task
         is the first to record a post that a task of this key published.
+    :param due: When it was to be published, if this try has sent the request.
     """
 
     post: PublishedPost
     already_published: bool
+    due: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Publisher:
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         try:
-            return self._send(unpublished)
+            return replace(self._send(unpublished), due=not_before)
         finally:
             own = self.ledger.intent(unpublished.post_key, self.owner)
             if own is None or own.claim != unpublished.claim or own.withdrawn:

@@ -153,6 +153,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
     connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
+    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})  # it may hold one that a test without a bucket opened
     client = boto3.client(
         "s3",
         endpoint_url=s3_server,
