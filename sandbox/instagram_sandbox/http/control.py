@@ -170,7 +170,7 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
         _account(sandbox, new.user_id)
         _check_new_token(sandbox, new.token)
         token = sandbox.world.add_token(
-            new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes, kind=new.kind
+            new.user_id, token=new.token, long_lived=new.long_lived, scopes=new.scopes, kind=new.kind, ends=new.ends
         )
         token.issued_at -= new.age_s
         token.expires_at -= new.age_s

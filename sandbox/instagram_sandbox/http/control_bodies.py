@@ -79,12 +79,13 @@ class NewAccount(Account):
 
 
 class NewToken(Record):
-    """A token to issue. ``age_s`` sets how long ago it was issued."""
+    """A token to issue. ``age_s`` sets how long ago it was issued, and ``ends`` whether it ends at all."""
 
     user_id: UserId
     token: AnyTokenText | None = None
     kind: TokenKind = "instagram"
     long_lived: bool = True
+    ends: bool | None = None
     age_s: Duration = 0.0
     scopes: list[Scope] | None = None
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from instagram_sandbox.http import account_insights, facebook, listing, login, media, publishing, rows, webhooks
+from instagram_sandbox.http import account_insights, audio, facebook, listing, login, media, publishing, rows, webhooks
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments
+from instagram_sandbox.simulator.audio import CATALOGUE, Audio
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import BUSINESSES, COMMENTS, CONTENTS, INSIGHTS, PUBLISH
 
@@ -170,6 +171,9 @@ SYSTEM_USER: Final[Kind[Account]] = Kind(
     "me", "SystemUser", lambda _, node: False, lambda call, node: call.account if node == "me" else None,
     facebook.system_user_node,
 )  # fmt: skip
+AUDIO: Final[Kind[Audio]] = Kind(
+    "{audio}", "IGAudio", lambda _, node: node in CATALOGUE, lambda _, node: CATALOGUE.get(node)
+)
 SEARCH: Final[Kind[Account]] = Kind("", "", lambda _, node: True, lambda call, _: call.account)
 APP: Final[Kind[Settings]] = Kind("", "", lambda _, node: True, lambda call, _: call.sandbox.settings)
 """Calls of the app itself, which neither need the token of an account nor count as its calls."""
@@ -240,7 +244,10 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("POST", MEDIA, "comments", "comment", media.write_comment, ALL, COMMENTS),
     Endpoint("GET", MEDIA, "insights", "insights", media.read_insights, ALL, INSIGHTS),
     Endpoint("GET", MEDIA, "collaborators", "collaborators", media.collaborators, FACEBOOK, PUBLISH),
-    Endpoint("GET", MEDIA, "poll_attachment", "media", media.poll_attachment, FACEBOOK),
+    Endpoint("GET", MEDIA, "poll_attachment", "add_on", media.poll_attachment, FACEBOOK),
+    Endpoint("GET", MEDIA, "prompt_response", "add_on", media.prompt_response, FACEBOOK),
+    Endpoint("GET", SEARCH, "ig_audio", "audio", audio.search, FACEBOOK, PUBLISH),
+    Endpoint("GET", AUDIO, "", "audio", audio.read, FACEBOOK, PUBLISH),
     Endpoint("GET", COMMENT, "", "comments", COMMENT.read, ALL),
     Endpoint("POST", COMMENT, "", "moderate", media.hide, ALL, COMMENTS),
     Endpoint("DELETE", COMMENT, "", "moderate", media.delete_comment, ALL, COMMENTS),

@@ -167,7 +167,7 @@ async def debug_token(call: Call, settings: Settings) -> Response:
     if token is None:
         error = {"code": 190, "message": "Invalid OAuth access token - Cannot parse access token"}
         return graph_json({"data": {"error": error, "is_valid": False, "scopes": []}})
-    ends = 0 if token.kind == "page" else int(token.expires_at)
+    ends = int(token.expires_at) if token.ends else 0
     known = {
         "app_id": settings.app_id,
         "type": {"page": "PAGE", "system": "SYSTEM_USER"}.get(token.kind, "USER"),
@@ -233,15 +233,17 @@ def _exchange(call: Call) -> Response:
     code.used = True
     call.sandbox.store.put("code", code.code, code)
     call.entry.account = code.user_id
+    if call.world.accounts[code.user_id].unified_login:
+        return _answer(call, call.world.add_token(code.user_id, scopes=code.scopes, kind="system", ends=False))
     return _answer(call, call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user"))
 
 
 def _lengthen(call: Call) -> Response:
     old = call.world.authenticate(str(call.params.get("fb_exchange_token", "")), "facebook")
     call.entry.account = old.user_id
-    return _answer(call, call.world.add_token(old.user_id, scopes=old.scopes, kind="user"))
+    return _answer(call, call.world.add_token(old.user_id, scopes=old.scopes, kind=old.kind, ends=old.ends))
 
 
 def _answer(call: Call, new: Token) -> Response:
-    lasts_s = int(new.expires_at - call.sandbox.now)
-    return graph_json({"access_token": new.token, "token_type": "bearer", "expires_in": lasts_s})
+    lasts = {"expires_in": int(new.expires_at - call.sandbox.now)} if new.ends else {}
+    return graph_json({"access_token": new.token, "token_type": "bearer"} | lasts)

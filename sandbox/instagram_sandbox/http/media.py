@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http import listing, metrics, rows
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator.accounts import DAY_S
+from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.parameters import POLL_OPTIONS
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from instagram_sandbox.simulator.state import Child, Comment, Post
+
+POLL_LASTS_S: Final = 3 * DAY_S
 
 
 async def children(call: Call, post: Post) -> Response:
@@ -53,15 +57,29 @@ async def collaborators(call: Call, post: Post) -> Response:
 
 async def poll_attachment(call: Call, post: Post) -> Response:
     """Return the poll of a post with the shares of its votes, or null. Source: Meta, IG Media Poll Attachment."""
-    if post.is_story:
-        raise GraphError(100, None, "(#100) Story media is not supported")
+    _check_has_caption(post)
     if not post.poll:
         return graph_json(None)
     weights = [insights.spread(call.world, post.id, option) for option in post.poll]
     found: dict[str, str | float] = {}
+    ends_at = post.published_at + POLL_LASTS_S
+    if not post.poll_is_endless:
+        in_seconds = call.params.get("date_format") == "U"
+        found["expiration_timestamp"] = int(ends_at) if in_seconds else graph_time(ends_at)
     for name, option, weight in zip(POLL_OPTIONS, post.poll, weights, strict=False):
         found |= {name: option, f"{name}_votes_percentage": round(weight / sum(weights), 2)}
     return graph_json(found)
+
+
+async def prompt_response(call: Call, post: Post) -> Response:
+    """Return the comments that answer a post's prompt, or null. Source: Meta, Caption Add-ons, without a sample."""
+    _check_has_caption(post)
+    return await list_comments(call, post) if post.has_prompt else graph_json(None)
+
+
+def _check_has_caption(post: Post) -> None:
+    if post.is_story:
+        raise GraphError(100, None, "(#100) Story media is not supported")
 
 
 async def read_insights(call: Call, post: Post) -> Response:

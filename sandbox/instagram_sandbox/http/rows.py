@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
-    | {"has_poll", "has_slider", "legacy_instagram_media_id", "media_audio_type", "video_title", "audio_id"}
+    | {"has_poll", "has_slider", "legacy_instagram_media_id", "media_audio_type", "video_title"}
     | {"reposts_count", "saved_count", "shares_count", "view_count", "total_views_count", "product_tags"}
 )
 _ACCOUNT_UNSET: Final = frozenset({"biography", "website", "has_profile_pic", "legacy_instagram_user_id"})
@@ -111,9 +111,19 @@ def container_node(call: Call, container: Container) -> Node:
         "status_code": constant(code),
         "status": lambda _: _status(call.sandbox, container, code),
         "video_status": lambda _: video_status(call.sandbox, container, code),
-        "copyright_check_status": constant({"status": "completed", "matches_found": False}),
+        "copyright_check_status": lambda _: _copyright(call.sandbox, container),
     }
     return Node("ShadowIGMediaBuilder", values)
+
+
+def _copyright(sandbox: Sandbox, container: Container) -> dict[str, Any]:
+    """Return where the search for another's work in a video stands. Source: Meta, IG Container reference."""
+    found, status = container.processing.copyright, "completed"
+    if not sandbox.world.is_processed(container):
+        status = "not_started" if container.source_at is None else "in_progress"
+    elif found == "error":
+        status = "error"
+    return {"status": status, "matches_found": status == "completed" and found == "match"}
 
 
 def _status(sandbox: Sandbox, container: Container, code: str) -> str:
@@ -173,6 +183,7 @@ def post_node(call: Call, post: Post) -> Node:
         "is_shared_to_feed": constant(post.share_to_feed),
         "is_ai_generated": constant(post.is_ai_generated),
         "alt_text": constant(post.alt_text or None),
+        "audio_id": constant(post.audio_id),
         "caption": constant(post.caption or None),
         "like_count": lambda _: insights.value(world, post, "likes"),
         "total_like_count": lambda _: insights.value(world, post, "likes"),
@@ -229,6 +240,7 @@ def child_node(call: Call, child: Child) -> Node:
         "owner": lambda field: account_node(call, account).read(field.inner),
     }
     not_of_children = {"caption", "like_count", "comments_count", "is_comment_enabled", "is_shared_to_feed", "children"}
+    not_of_children |= {"audio_id"}
     return Node("Media", values, _MEDIA_UNSET | not_of_children)
 
 

@@ -60,8 +60,9 @@ class Accounts:
         long_lived: bool = True,
         scopes: Iterable[Scope] | None = None,
         kind: TokenKind = "instagram",
+        ends: bool | None = None,
     ) -> Token:
-        """Issue a token for an account."""
+        """Issue a token for an account. By default, all but those of Pages end."""
         now = self.clock.now()
         alphabet = string.ascii_letters + string.digits
         login: Login = "instagram" if kind == "instagram" else "facebook"
@@ -72,6 +73,7 @@ class Accounts:
             user_id=user_id,
             issued_at=now,
             expires_at=now + (LONG_LIFE_S if long_lived else SHORT_LIFE_S),
+            ends=ends if ends is not None else kind != "page",
             long_lived=long_lived,
             scopes=list(USUAL[login] if scopes is None else scopes),
         )
@@ -105,7 +107,7 @@ class Accounts:
             raise GraphError(190)
         if record.revoked is not None:
             raise GraphError(190, record.revoked or None)
-        if record.kind != "page" and self.clock.now() >= record.expires_at:
+        if record.ends and self.clock.now() >= record.expires_at:
             raise GraphError(190, 0)
         return record
 

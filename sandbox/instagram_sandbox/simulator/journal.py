@@ -29,6 +29,8 @@ Operation = Literal[
     "children",
     "delete",
     "collaborators",
+    "add_on",
+    "audio",
     "comments",
     "comment",
     "moderate",

@@ -205,8 +205,9 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
         raise UnfitVideoError(f"the video has {bit_rate} bit/s, more than {MAX_BIT_RATE}")
     if audio:
         _check_sound(audio[0])
-    picture_s = float(video[0].get("duration") or duration_s)  # sound may continue after the last picture
-    return MediaFacts(duration_ms=round(picture_s * 1000), width=width, height=height)
+    # sound may continue after the last picture
+    picture_s = float(video[0].get("duration") or duration_s)
+    return MediaFacts(has_sound=bool(audio), duration_ms=round(picture_s * 1000), width=width, height=height)
 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.simulator.addresses import web_address
+from instagram_sandbox.simulator.audio import CATALOGUE
 from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.state import AudioConfiguration, NewMedia
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +51,7 @@ PLACES: Final[dict[str, frozenset[str]]] = {
 """The kinds of media that take each parameter."""
 
 OF_FACEBOOK: Final[dict[str, frozenset[str]]] = {
+    "audio_configuration": frozenset({REELS}),
     "branded_content_sponsor_ids": _WHOLE_POSTS | {STORIES},
     "is_paid_partnership": _WHOLE_POSTS | {STORIES},
     "is_comment_prompt_used": _WHOLE_POSTS,
@@ -58,35 +61,15 @@ OF_FACEBOOK: Final[dict[str, frozenset[str]]] = {
 """The same for parameters of Facebook Login alone. Source: Meta, IG User Media."""
 
 REFUSED: Final[dict[str, GraphError]] = {
-    "audio_configuration": GraphError(100, None, "(#100) audio_configuration is not documented and not available"),
+    "audio_configuration": GraphError(100, None, "(#100) audio_configuration is supported with Facebook Login only"),
     "product_tags": GraphError(10, None, "(#10) product_tags requires instagram_shopping_tag_products permission"),
 }
 """Parameters of Meta's schema that are refused on purpose."""
 
 POLL_OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
+LOUDEST: Final = 100
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
-
-
-@dataclass(frozen=True, slots=True)
-class NewMedia:
-    """The parameters of a create call, checked."""
-
-    media_type: str
-    caption: str
-    video_url: str | None
-    image_url: str | None
-    cover_url: str | None
-    thumb_offset_ms: int
-    share_to_feed: bool | None
-    is_carousel_item: bool
-    children: tuple[str, ...]
-    resumable: bool
-    trial: bool
-    alt_text: str
-    is_ai_generated: bool
-    collaborators: tuple[str, ...]
-    poll: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +135,7 @@ def known_only(params: Mapping[str, Any], known: frozenset[str], *, ignore: bool
 def _known_here(params: Mapping[str, Any], kind: str, rules: Rules) -> tuple[dict[str, Any], list[str]]:
     """Return the parameters that this kind of media takes, and a warning for each of the others."""
     for name in params:
-        if name in REFUSED:
+        if name in REFUSED and name not in rules.places:
             raise REFUSED[name]
     places = rules.places
     warnings = known_only(params, frozenset(places), ignore=rules.ignore_unknown)
@@ -191,6 +174,9 @@ def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
         is_ai_generated=bool(_flag(params, "is_ai_generated")),
         collaborators=collaborators,
         poll=_poll(params),
+        poll_is_endless=bool(_flag(params, "is_poll_duration_extended")),
+        has_prompt=bool(_flag(params, "is_comment_prompt_used")),
+        audio=_audio(params),
     )
     _check_source(media, kind, rules.carousel_max)
     return media
@@ -235,13 +221,13 @@ def _check_caption(caption: str) -> None:
         raise GraphError(36004, 2207010, None, length=units)
 
 
-def _collaborators(params: Mapping[str, Any]) -> tuple[str, ...]:
+def _collaborators(params: Mapping[str, Any]) -> list[str]:
     names = _json(params, "collaborators", list) or []
     if len(names) > COLLABORATORS or not all(isinstance(name, str) and name for name in names):
         raise _invalid(f"collaborators must be at most {COLLABORATORS} usernames")
     if not all(re.fullmatch(USERNAME, name) for name in names):
         raise GraphError(110, 2207018)
-    return tuple(names)
+    return names
 
 
 def _check_tags(params: Mapping[str, Any], kind: str) -> None:
@@ -260,7 +246,7 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
             raise GraphError(100, 2207037)
 
 
-def _poll(params: Mapping[str, Any]) -> tuple[str, ...]:
+def _poll(params: Mapping[str, Any]) -> list[str]:
     """Return the options of a poll, after a check of all add-ons of the caption. Source: Meta, Caption Add-ons."""
     poll, prompt = _json(params, "poll_attachment", dict), bool(_flag(params, "is_comment_prompt_used"))
     if poll is not None and prompt:
@@ -268,11 +254,26 @@ def _poll(params: Mapping[str, Any]) -> tuple[str, ...]:
     if (poll is not None or prompt) and not _text(params, "caption").strip():
         raise _invalid("A poll or a comment prompt needs a caption, which is its question")
     if poll is None:
-        return ()
+        return []
     options = [poll.get(name) for name in POLL_OPTIONS[: len(poll)]]
     if not 2 <= len(poll) <= len(POLL_OPTIONS) or not all(isinstance(one, str) and one for one in options):
         raise _invalid(f"poll_attachment must have two to four options: {', '.join(POLL_OPTIONS)}")
-    return tuple(map(str, options))
+    return list(map(str, options))
+
+
+def _audio(params: Mapping[str, Any]) -> AudioConfiguration | None:
+    """Return the audio of a reel. Source: Meta, Instagram Audio API; ``should_loop_audio`` is in its example alone."""
+    given = _json(params, "audio_configuration", dict)
+    if given is None:
+        return None
+    volumes = {name: given[name] for name in ("audio_volume", "video_volume") if name in given}
+    if set(given) - {"audio_id", "should_loop_audio", *volumes} or str(given.get("audio_id")) not in CATALOGUE:
+        raise _invalid("audio_configuration must have the audio_id of an audio asset, and may have two volumes")
+    if not all(re.fullmatch(r"\d{1,3}", str(volume)) and int(volume) <= LOUDEST for volume in volumes.values()):
+        raise _invalid(f"audio_volume and video_volume must be integers from 0 to {LOUDEST}")
+    return AudioConfiguration(
+        audio_id=str(given["audio_id"]), **{name: int(volume) for name, volume in volumes.items()}
+    )
 
 
 def _check_trial(params: Mapping[str, Any]) -> bool:
@@ -340,14 +341,14 @@ def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
     return value
 
 
-def _children(params: Mapping[str, Any]) -> tuple[str, ...]:
+def _children(params: Mapping[str, Any]) -> list[str]:
     """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
     value = params.get("children")
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str) and re.fullmatch(r"\d+(,\s*\d+)*", value):
-        return tuple(re.split(r",\s*", value))
-    return tuple(str(child) for child in _json(params, "children", list) or ())
+        return re.split(r",\s*", value)
+    return [str(child) for child in _json(params, "children", list) or ()]
 
 
 def _url(params: Mapping[str, Any], name: str) -> str | None:

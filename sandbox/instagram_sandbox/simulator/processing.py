@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from instagram_sandbox.simulator import jpeg, media
 from instagram_sandbox.simulator.fetch import FetchError, fetch
-from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_SLOW, Container, MediaFacts
+from instagram_sandbox.simulator.state import NOT_FETCHED, NOT_MIXED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,8 +151,14 @@ class Processor:
             jpeg.check_signature(cover)
         async with self._inspecting:
             if container.cover_url:
-                return await media.inspect(video, rules)
-            return await self.inspections.inspect(video, rules, self.cover(container.id), container.thumb_offset_ms)
+                facts = await media.inspect(video, rules)
+            else:
+                cover, at_ms = self.cover(container.id), container.thumb_offset_ms
+                facts = await self.inspections.inspect(video, rules, cover, at_ms)
+        if container.audio and container.audio.video_volume and not facts.has_sound and facts.subcode is None:
+            facts.subcode = NOT_MIXED
+            facts.reason = "it has no sound to mix with the audio: send video_volume 0"
+        return facts
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
         target = self.cover(container.id)

@@ -55,7 +55,7 @@ Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 
 UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
-TOO_LARGE: Final = 2207004
+TOO_LARGE, NOT_MIXED = 2207004, 2207082
 LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
@@ -86,7 +86,8 @@ class Processing(Record):
 
     ``outcome`` ``inspected`` is what the inspection of the real video says; the others are forced. With ``never`` it
     stays IN_PROGRESS until it expires; with ``after_polls`` time does not count, but the number of status reads does.
-    ``phase`` is where a ``phase_error`` shows; without a ``subcode``, 2207026 is named.
+    ``phase`` is where a ``phase_error`` shows; without a ``subcode``, 2207026 is named. ``copyright`` is what the check
+    of a video finds, which does not stop it from being published.
     """
 
     after_s: Duration | None = None
@@ -95,6 +96,7 @@ class Processing(Record):
     outcome: Outcome = "inspected"
     phase: Phase = "processing"
     subcode: Subcode | None = None
+    copyright: Literal["clear", "match", "error"] = "clear"
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -116,8 +118,9 @@ class PlannedProcessing(Record):
 class Account(Record):
     """A professional account.
 
-    ``resumable`` is whether its tokens may use the upload host, ``audience`` about how many people see a post, and
-    ``refused_metrics`` the insights that this account cannot read.
+    ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
+    tokens of a system user, ``audience`` about how many people see a post, and ``refused_metrics`` the insights that
+    this account cannot read.
     """
 
     user_id: UserId
@@ -126,6 +129,7 @@ class Account(Record):
     account_type: Literal["BUSINESS", "MEDIA_CREATOR", "PERSONAL"] = "BUSINESS"
     app_scoped_id: str = Field(default="", pattern=r"^\d*$")
     resumable: bool = True
+    unified_login: bool = False
     trial_reels: bool = True
     restricted: bool = False
     audience: Count = 1000
@@ -156,7 +160,7 @@ class Account(Record):
 class Token(Record):
     """An access token: whose, how long it lives, what it may do. ``revoked`` is the subcode it answers with.
 
-    A Page's token does not end, whatever ``expires_at`` says.
+    With ``ends=False``, as a Page's token has it, it lives on after ``expires_at``.
     """
 
     token: AnyTokenText
@@ -164,6 +168,7 @@ class Token(Record):
     user_id: str
     issued_at: float
     expires_at: float
+    ends: bool = True
     long_lived: bool = True
     scopes: list[Scope] = []
     revoked: Subcode190 | None = None
@@ -192,6 +197,7 @@ class MediaFacts(Record):
     subcode: int | None = None
     reason: str = ""
     phase: Phase = "processing"
+    has_sound: bool = True
     duration_ms: int = 0
     width: int = 0
     height: int = 0
@@ -199,12 +205,17 @@ class MediaFacts(Record):
     warning: str = ""
 
 
-class Container(Record):
-    """A media container and where its processing stands."""
+class AudioConfiguration(Record):
+    """The audio asset of a reel, and the volumes of the asset and of the video's own sound."""
 
-    id: str
-    user_id: str
-    created_at: float
+    audio_id: str
+    audio_volume: int = 100
+    video_volume: int = 100
+
+
+class NewMedia(Record):
+    """What a create call asks for."""
+
     media_type: str
     caption: str = ""
     video_url: str | None = None
@@ -215,10 +226,22 @@ class Container(Record):
     alt_text: str = ""
     is_ai_generated: bool = False
     collaborators: list[Username] = []
-    poll: list[str] = []
+    poll: list[str] = []  # the options of the caption's poll
+    poll_is_endless: bool = False
+    has_prompt: bool = False  # whether the caption asks for comments
+    audio: AudioConfiguration | None = None
     is_carousel_item: bool = False
     children: list[str] = []
     resumable: bool = False
+    trial: bool = False
+
+
+class Container(NewMedia):
+    """A media container and where its processing stands."""
+
+    id: str
+    user_id: str
+    created_at: float
     file_size: int | None = None
     processing: Processing = Processing()
     is_planned: bool = False  # whether a test planned the processing
@@ -280,6 +303,9 @@ class Post(Record):
     children: list[str] = []
     collaborators: list[Collaborator] = []
     poll: list[str] = []  # the options of the caption's poll
+    poll_is_endless: bool = False
+    has_prompt: bool = False
+    audio_id: str | None = None
     metrics: dict[str, Count] = {}  # insights that a test has fixed
     heard: Count = 0  # how many comments its audience has written
     deleted: bool = False

@@ -17,6 +17,7 @@ from instagram_sandbox.simulator.state import (
     Comment,
     Container,
     MediaFacts,
+    NewMedia,
     PlannedProcessing,
     Post,
     Processing,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from instagram_sandbox.simulator.clock import Clock
-    from instagram_sandbox.simulator.parameters import NewMedia
     from instagram_sandbox.simulator.store import Store
     from instagram_sandbox.simulator.switches import Switches
 
@@ -62,23 +62,10 @@ class World(Accounts):
             raise GraphError(10, None, "(#10) Stories can be published for business accounts only")
         self._check_children(user_id, media)
         container = Container(
+            **dict(media),
             id=self.new_id("179"),
             user_id=user_id,
             created_at=now,
-            media_type=media.media_type,
-            caption=media.caption,
-            video_url=media.video_url,
-            image_url=media.image_url,
-            cover_url=media.cover_url,
-            thumb_offset_ms=media.thumb_offset_ms,
-            share_to_feed=media.share_to_feed,
-            alt_text=media.alt_text,
-            is_ai_generated=media.is_ai_generated,
-            collaborators=list(media.collaborators),
-            poll=list(media.poll),
-            is_carousel_item=media.is_carousel_item,
-            children=list(media.children),
-            resumable=media.resumable,
             is_planned=bool(self.planned),
             processing=self._next_processing(),
         )
@@ -133,7 +120,7 @@ class World(Accounts):
             return "PUBLISHED"
         if now >= container.created_at + CONTAINER_LIFE_S and not container.post_ids:
             return "EXPIRED"
-        if not self._is_processed(container) or container.processing.outcome == "phase_error":
+        if not self.is_processed(container) or container.processing.outcome == "phase_error":
             return "IN_PROGRESS"
         if container.processing.outcome == "download_failed":
             return ""
@@ -141,7 +128,7 @@ class World(Accounts):
 
     def shown_failure(self, container: Container) -> MediaFacts | None:
         """Return the failure of a container, or None until its processing is over."""
-        return self.failure(container) if self._is_processed(container) else None
+        return self.failure(container) if self.is_processed(container) else None
 
     def failure(self, container: Container) -> MediaFacts | None:
         """Return why a container (or a carousel's child) will fail, or None if it will not."""
@@ -178,8 +165,9 @@ class World(Accounts):
             return False
         return bool(container.children) or container.is_picture
 
-    def _is_processed(self, container: Container) -> bool:
-        if container.children and not all(self._is_processed(self.containers[c]) for c in container.children):
+    def is_processed(self, container: Container) -> bool:
+        """Return whether the media of a container were here long enough, fit or not."""
+        if container.children and not all(self.is_processed(self.containers[c]) for c in container.children):
             return False
         if container.facts is None and container.processing.outcome == "inspected":
             return False
@@ -243,6 +231,9 @@ class World(Accounts):
             alt_text=container.alt_text,
             is_ai_generated=container.is_ai_generated,
             poll=container.poll,
+            poll_is_endless=container.poll_is_endless,
+            has_prompt=container.has_prompt,
+            audio_id=container.audio.audio_id if container.audio else None,
             collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
         )
         post.children = [self._child(post, child).id for child in whole]

@@ -134,7 +134,8 @@ class SandboxHandle:
         :param times: How many containers.
         :param processing: ``after_s``, ``after_polls``, ``never``, ``outcome`` (``inspected``, ``finished``, ``error``,
             ``phase_error``, ``download_failed``), ``subcode``; with a ``phase_error`` also its ``phase``
-            (``processing``, ``uploading``). Without any of these, containers are processed normally.
+            (``processing``, ``uploading``); ``copyright`` (``clear``, ``match``, ``error``). Without any of these,
+            containers are processed normally.
         """
         how = processing or {"outcome": "inspected"}
         self._control("POST", "processing", json={"processing": how, "times": times})
@@ -162,8 +163,8 @@ class SandboxHandle:
     def add_account(self, user_id: str, username: str, **more: Any) -> str:
         """Create another account and return its token.
 
-        :param more: ``token``, ``resumable``, ``trial_reels``, ``restricted``, ``account_type``, ``audience``,
-            ``refused_metrics``.
+        :param more: ``token``, ``resumable``, ``unified_login``, ``trial_reels``, ``restricted``, ``account_type``,
+            ``audience``, ``refused_metrics``.
         """
         return str(self._control("POST", "accounts", json={"user_id": user_id, "username": username} | more)["token"])
 
@@ -172,7 +173,7 @@ class SandboxHandle:
         self._control("PATCH", f"accounts/{user_id}", json=changes)
 
     def add_token(self, user_id: str, **more: Any) -> str:
-        """Issue a token: ``token``, ``long_lived``, ``age_s``, ``scopes``, ``kind``."""
+        """Issue a token: ``token``, ``long_lived``, ``ends``, ``age_s``, ``scopes``, ``kind``."""
         return str(self._control("POST", "tokens", json={"user_id": user_id} | more)["token"])
 
     def revoke(self, token: str, subcode: int = 460) -> None:
