@@ -34,8 +34,8 @@ class Inspections:
             facts, picture = self._kept[key]
             cover.write_bytes(picture)
             return facts.model_copy()
-        facts = await media.inspect(video, rules, thumb_offset_ms=at_ms)
-        if facts.subcode is None and await media.grab_cover(video, cover, at_ms):
+        facts = await media.inspect(video, rules, cover, at_ms)
+        if facts.subcode is None and cover.exists():
             self._kept[key] = facts.model_copy(), cover.read_bytes()
             if len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]

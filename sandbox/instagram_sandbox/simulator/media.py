@@ -28,6 +28,7 @@ EDIT_LIST: Final = (
     "The video has an edit list, which Meta's documentation rules out and Meta was seen to refuse. Remedy: encode it "
     "with ffmpeg's options -use_editlist 0 -movflags +faststart+negative_cts_offsets."
 )
+CLOSED_GROUPS: Final = "encode it with closed ones, in libx265 with -x265-params open-gop=0"
 NOT_INSPECTED: Final = (
     "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of the video were not checked, and "
     "it has no cover."
@@ -127,35 +128,51 @@ def length_ms(path: Path) -> int:
 
 
 async def probe(path: Path) -> dict[str, Any]:
-    """Read a file's streams with ffprobe.
+    """Read a file's streams, and which of its packets are sync samples, with ffprobe.
 
     :raises UnfitVideoError: ffprobe cannot read the file.
     """
     out = await _run(
-        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-of", "json",
-        f"file:{path}",
+        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-show_packets",
+        "-show_entries", "packet=stream_index,flags", "-of", "json=compact=1", f"file:{path}",
     )  # fmt: skip
     found: dict[str, Any] = json.loads(out)
     return found
 
 
-async def check_gops(path: Path, codec: str) -> None:
+async def check_gops(path: Path, found: dict[str, Any], cover: Path | None, at_ms: int) -> None:
     """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
+    The same run of ffmpeg writes a frame of the video as JPEG.
+
+    :param path: The file.
+    :param found: What :func:`probe` found in it.
+    :param cover: Where the frame is written; None: nowhere.
+    :param at_ms: The frame's time.
     :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
-    idr = "5" if codec == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
-    flags = await _run(
-        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-select_streams", "v:0",
-        "-show_entries", "packet=flags", "-of", "csv=p=0", f"file:{path}",
-    )  # fmt: skip
-    closed = await _run(
-        "ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-map", "0:v:0", "-c", "copy",
-        "-bsf:v", f"filter_units=pass_types={idr}", "-f", "framecrc", "-",
-    )  # fmt: skip
-    sync_samples = sum(line.startswith(b"K") for line in flags.splitlines())
+    video = _video_streams(found)[0]
+    source = ("-protocol_whitelist", "file", "-i", f"file:{path}")
+    frame: tuple[str, ...] = ()
+    if cover is not None:
+        frame = ("-map", "1:v:0", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}")
+        source += ("-ss", f"{at_ms / 1000:.3f}", *source)
+    idr = "5" if video["codec_name"] == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
+    try:
+        closed = await _run(
+            "ffmpeg", "-v", "error", "-y", *source, "-map", f"0:{video['index']}", "-c", "copy",
+            "-bsf:v", f"filter_units=pass_types={idr}", "-f", "framecrc", "-", *frame,
+        )  # fmt: skip
+    except UnfitVideoError:
+        if cover is None:
+            raise
+        await check_gops(path, found, None, at_ms)  # the last frame may begin before the cover's time
+        return
+    sync_samples = sum(
+        packet["stream_index"] == video["index"] and packet["flags"].startswith("K") for packet in found["packets"]
+    )
     if sync_samples > sum(not line.startswith(b"#") for line in closed.splitlines()):
-        raise UnfitVideoError("the video has open groups of pictures")
+        raise UnfitVideoError(f"the video has open groups of pictures. Remedy: {CLOSED_GROUPS}")
 
 
 async def _run(*command: str) -> bytes:
@@ -193,7 +210,7 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
 
     :raises UnfitVideoError: The first rule that is broken.
     """
-    video = [s for s in found["streams"] if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")]
+    video = _video_streams(found)
     audio = [s for s in found["streams"] if s["codec_type"] == "audio"]
     if not video:
         raise UnfitVideoError("the file has no video")
@@ -208,6 +225,10 @@ def check_streams(found: dict[str, Any], size_bytes: int, rules: VideoRules) -> 
     # sound may continue after the last picture
     picture_s = float(video[0].get("duration") or duration_s)
     return MediaFacts(has_sound=bool(audio), duration_ms=round(picture_s * 1000), width=width, height=height)
+
+
+def _video_streams(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [s for s in found["streams"] if s["codec_type"] == "video" and not s["disposition"].get("attached_pic")]
 
 
 def _check_picture(video: dict[str, Any]) -> tuple[int, int]:
@@ -240,42 +261,34 @@ def _check_sound(audio: dict[str, Any]) -> None:
         raise UnfitVideoError(f"the sound has {audio['channels']} channels, not one or two")
 
 
-async def inspect(path: Path, rules: VideoRules, *, thumb_offset_ms: int = 0) -> MediaFacts:
+async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_ms: int = 0) -> MediaFacts:
     """Return the facts about a video, and whether Meta accepts it.
 
     :param path: The complete file.
     :param rules: The rules for this kind of video.
-    :param thumb_offset_ms: The cover's time, which must lie inside the video.
+    :param cover: Where a frame of the video is written as its cover; None if it has another one.
+    :param at_ms: The frame's time, which must lie inside the video.
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        warning = check_atoms(path, rules.edit_lists)
+        warning, found = check_atoms(path, rules.edit_lists), None
         if has_ffmpeg():
             found = await probe(path)
             facts = check_streams(found, path.stat().st_size, rules)
-            await check_gops(path, next(s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"))
         else:
             facts, warning = MediaFacts(duration_ms=length_ms(path)), NOT_INSPECTED
             check_size(path.stat().st_size, facts.duration_ms / 1000, rules)
         facts.warning = warning
+        if at_ms >= facts.duration_ms:
+            facts.subcode = BAD_COVER_OFFSET
+            facts.reason = f"thumb_offset {at_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
+        elif found is not None:
+            await check_gops(path, found, cover, at_ms)
     except (UnfitVideoError, asyncio.TimeoutError) as unfit:
+        if cover is not None:
+            cover.unlink(missing_ok=True)
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
-    if thumb_offset_ms >= facts.duration_ms:
-        facts.subcode = BAD_COVER_OFFSET
-        facts.reason = f"thumb_offset {thumb_offset_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
     return facts
-
-
-async def grab_cover(path: Path, cover: Path, at_ms: int) -> bool:
-    """Write a frame of a video as JPEG, and return whether it succeeded."""
-    try:
-        await _run(
-            "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-ss", f"{at_ms / 1000:.3f}",
-            "-i", f"file:{path}", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}",
-        )  # fmt: skip
-    except (UnfitVideoError, asyncio.TimeoutError, FileNotFoundError):
-        return False
-    return cover.exists()
 
 
 async def convert_picture(path: Path, columns: int) -> bool:

@@ -140,6 +140,19 @@ def test_what_plain_ffmpeg_writes_is_published_with_a_warning(client: Caller, tm
     assert "-use_editlist 0" in client.http.get("/").text
 
 
+@pytest.mark.parametrize("options", [(), ("-bf", "0"), ("-bf", "0", "-g", "12")], ids=" ".join)
+def test_a_video_with_cuts_has_closed_groups_as_libx264_writes_them(
+    make_clip: Callable[..., Path], options: tuple[str, ...]
+) -> None:
+    """At a cut, libx264 writes an I-frame: a new group, or one within the group, which the index does not list."""
+    cuts = ("-vf", "negate=enable='lt(mod(t,0.7),0.3)'", "-preset", "medium")
+    video = make_clip(*cuts, *options)
+    shown = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pict_type", "-of", "csv=p=0"]
+    frames = subprocess.run([*shown, str(video)], check=True, capture_output=True, text=True).stdout
+    assert frames.count("I") > 4, "there are no cuts"
+    assert asyncio.run(media.inspect(video, VideoRules())).subcode is None
+
+
 def test_without_ffmpeg_the_boxes_of_a_video_are_checked_all_the_same(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
