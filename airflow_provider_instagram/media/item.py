@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.plan import Plan
     from airflow_provider_instagram.media.spec import Options, Spec
@@ -52,6 +53,19 @@ class Item(ABC):
     @abstractmethod
     def aspect_ratio(self) -> float:
         """The width of the result over its height."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout:
+        """How the source is laid out in the frame of the result."""
+
+    @abstractmethod
+    def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
+        """Write a JPEG of what the result will show, with its bars or its crop, without making the result.
+
+        :param jpeg: The file to write, in a folder for unfinished work.
+        :param at_ms: The time in a video, in milliseconds from its start.
+        """
 
     @abstractmethod
     def write_preview(self, result: Path, jpeg: Path) -> None:

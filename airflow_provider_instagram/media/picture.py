@@ -20,6 +20,7 @@ from airflow_provider_instagram.utils.local_files import FileInfo
 from airflow_provider_instagram.utils.process import Finished, ProcessLimits, run
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.spec import Options, PictureSpec
 
@@ -58,8 +59,16 @@ class PictureItem(Item):
         """The width of the result over its height."""
         if self.complies:
             return self.info.aspect_ratio
-        frame = picture_layout(self.info, self.spec, self.options.fit).frame
-        return frame.columns / frame.rows
+        return self.layout.frame.columns / self.layout.frame.rows
+
+    @property
+    def layout(self) -> Layout:
+        """How the source is laid out in the frame of the result."""
+        return picture_layout(self.info, self.spec, self.options.fit)
+
+    def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
+        """Write the result itself, which is made as fast."""
+        self.write(jpeg)
 
     def write_preview(self, result: Path, jpeg: Path) -> None:
         """Copy a result, which is a JPEG already."""

@@ -267,10 +267,11 @@ def _video_warnings(info: VideoInfo, spec: VideoSpec, tier: Tier, fit: Fit) -> I
         )
     if tier != "full":
         return
-    yield from _layout_warnings(video_layout(info.video, spec, fit), f" {spec.aspect_ratios()} fills the frame.")
+    yield from layout_warnings(video_layout(info.video, spec, fit), f" {spec.aspect_ratios()} fills the frame.")
 
 
-def _layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
+def layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
+    """Yield what of a picture is lost, by a crop, bars or an enlargement."""
     if layout.enlarged > ENLARGED:
         yield f"The picture is enlarged {layout.enlarged:.1f} times and will look soft."
     if layout.lost > LOST:
@@ -313,4 +314,4 @@ def _frame_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
 def _picture_warnings(info: PictureInfo, spec: PictureSpec, fit: Fit) -> Iterator[str]:
     if info.frames > 1:
         yield f"The file contains {info.frames} pictures. The result shows the first."
-    yield from _layout_warnings(picture_layout(info, spec, fit))
+    yield from layout_warnings(picture_layout(info, spec, fit))

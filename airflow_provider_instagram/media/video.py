@@ -15,12 +15,14 @@ from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, enco
 from airflow_provider_instagram.media.geometry import video_layout
 from airflow_provider_instagram.media.item import Item
 from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
+from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
-from airflow_provider_instagram.media.spec import DEFAULTS
+from airflow_provider_instagram.media.spec import DEFAULTS, PictureSpec
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info, VideoInfo
     from airflow_provider_instagram.media.spec import Options, VideoSpec
 
@@ -54,8 +56,19 @@ class VideoItem(Item):
         """The width of the result over its height."""
         if self.plan.tier != "full":
             return float(self.info.video.aspect_ratio)
-        frame = video_layout(self.info.video, self.spec, self.options.fit).frame
-        return frame.columns / frame.rows
+        return self.layout.frame.columns / self.layout.frame.rows
+
+    @property
+    def layout(self) -> Layout:
+        """How the source is laid out in the frame of the result."""
+        return video_layout(self.info.video, self.spec, self.options.fit)
+
+    def write_still(self, jpeg: Path, at_ms: int = 0) -> None:
+        """Write the frame at a time, as a picture that gets the aspect ratio of the result."""
+        write_preview(self.info.path, frame := jpeg.with_name("frame.jpg"), at_ms, ffmpeg=self.options.ffmpeg)
+        ratio = self.aspect_ratio
+        spec = PictureSpec(self.spec.name, ratio, ratio, self.spec.aspect_tolerance, max_columns=self.spec.frames[0][0])
+        PictureItem.read(frame, spec, self.options).write(jpeg)
 
     def write_preview(self, result: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""

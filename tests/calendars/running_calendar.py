@@ -33,7 +33,8 @@ from datetime import timedelta
 from airflow_provider_instagram.calendar import content_calendar_dag
 
 dag = content_calendar_dag(
-    {dag_id!r}, {calendar!r}, accounts={accounts!r}, lead_time=timedelta(seconds={lead_s}), {more}
+    {dag_id!r}, {calendar!r}, accounts={accounts!r}, lead_time=timedelta(seconds={lead_s}),
+    prepare_ahead=timedelta(seconds={ahead_s}), {more}
 )
 """
 SETTINGS = {
@@ -73,11 +74,16 @@ class RunningCalendar:
         part.write_text(yaml.safe_dump(document, sort_keys=False))
         part.replace(self._calendar(dag_id))
 
-    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "") -> None:
-        """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow."""
+    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0) -> None:
+        """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow.
+
+        :param ahead_s: How long ahead posts are prepared. They are due in minutes, so by default their own runs do it.
+        """
         calendar = str(self._calendar(dag_id))
         self.command("pools", calendar)
-        text = DAG_FILE.format(dag_id=dag_id, calendar=calendar, accounts=[*self.users], lead_s=lead_s, more=more)
+        text = DAG_FILE.format(
+            dag_id=dag_id, calendar=calendar, accounts=[*self.users], lead_s=lead_s, ahead_s=ahead_s, more=more
+        )
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 
     def command(self, *words: str) -> str:

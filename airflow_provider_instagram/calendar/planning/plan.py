@@ -152,8 +152,8 @@ class Plan:
 
         A run begins ``lead_time`` before its posts. The run of a post that was added later begins when the post was
         seen. A post that was added after its time has no run. Only the run of an edit that was seen late publishes
-        posts from before its own beginning. A run also begins when a problem is first seen, and reports it, and when
-        the preparation of posts begins.
+        posts from before its own beginning. A run also begins when a problem is first seen, and reports it, when posts
+        are first seen that are prepared ahead, and shows them, and when their preparation begins.
 
         :return: Both in seconds since the epoch, sorted.
         """
@@ -164,8 +164,12 @@ class Plan:
             for begin in one.run_times(lead_time):
                 due = begin if one.arrival is Arrival.ALREADY_OVER else math.floor(one.due)
                 earliest[begin] = min(earliest.get(begin, begin), due)
-            if (begin_early := one.prepared_at(lead_time, prepare_ahead, self.since)) is not None:
-                earliest.setdefault(begin_early, begin_early)
+            seen_at = self.since if one.at is None else one.at
+            prepared_at = one.prepared_at(lead_time, prepare_ahead, self.since)
+            if prepared_at is not None and seen_at is not None:  # it is shown before it is prepared
+                earliest.setdefault(seen_at, seen_at)
+            if prepared_at is not None:
+                earliest.setdefault(prepared_at, prepared_at)
         return dict(sorted(earliest.items()))
 
 

@@ -1,9 +1,9 @@
-"""Which problems of a calendar have been reported, and those that only a worker finds: a row of an asset of its own."""
+"""What workers have found out about a calendar, in rows of an asset of its own: its problems, and its previews."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from airflow.sdk import Asset, AssetAlias
@@ -11,8 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 #: The key of the row.
 RECORD: Final = "problems"
+#: The key of the row of previews.
+PREVIEWS: Final = "previews"
 #: The row contains at most so many problems that only a worker finds.
 MOST_FOUND: Final = 100
 
@@ -30,7 +35,43 @@ def problems_alias(dag_id: str) -> AssetAlias:
     return AssetAlias(problems_asset(dag_id).uri)
 
 
-class ProblemRecord(BaseModel):
+class Row(BaseModel):
+    """A row that a user with rights may write."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return what a row contains. A malformed one contains nothing."""
+        try:
+            return cls.model_validate(row or {})
+        except ValidationError as error:
+            log.warning("A row of what is known of a calendar is damaged: %s", error)
+            return cls()
+
+
+class Preview(BaseModel):
+    """The picture of a post that was made before its preparation.
+
+    :param at: When it was made, in seconds since the epoch.
+    :param says: What is lost of the picture, or why there is none.
+    :param is_there: Whether it could be made.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    at: int
+    says: str = ""
+    is_there: bool = True
+
+
+class PreviewRecord(Row):
+    """The row of the pictures, by the versions of their posts."""
+
+    previews: dict[str, Preview] = {}
+
+
+class ProblemRecord(Row):
     """The row.
 
     :param told: The keys of the problems that have been reported and still exist, each with whether the callbacks
@@ -38,16 +79,5 @@ class ProblemRecord(BaseModel):
     :param found: The problems that the last run found and the DAG processor cannot find, such as a missing object.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
     told: dict[str, bool] = {}
     found: tuple[Problem, ...] = ()
-
-    @classmethod
-    def of(cls, row: Any) -> ProblemRecord:
-        """Return what a row contains. A malformed one contains nothing: a user with rights may write it."""
-        try:
-            return cls.model_validate(row or {})
-        except ValidationError as error:
-            log.warning("The row of the reported problems is damaged: %s", error)
-            return cls()

@@ -19,10 +19,12 @@ from airflow_provider_instagram.calendar.planning.snapshot import snapshot_probl
 from airflow_provider_instagram.calendar.tasks.alerts import report_new
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.cleanup import remove_old_files
+from airflow_provider_instagram.calendar.tasks.previews import make_previews
 from airflow_provider_instagram.calendar.tasks.run_request import (
     requested_posts,
     run_time,
     started_as_dry_run,
+    started_by_hand,
     started_to_publish_now,
 )
 from airflow_provider_instagram.exceptions import ValidationError
@@ -50,7 +52,7 @@ MOST_MISSING = 200
 
 
 class ReportProblems(CalendarTask):
-    """Report each problem of the calendar once. No other task waits for this one.
+    """Report each problem of the calendar once, and make previews of its posts. No other task waits for this one.
 
     It fails only if its own run cannot publish a post: one that a user started the run for, or one beyond the limits of
     its account. A problem of another post does not concern the run.
@@ -98,6 +100,8 @@ class ReportProblems(CalendarTask):
         except Exception:  # what is wrong with other posts does not fail this run
             self.log.exception("The problems could not be reported. The next run does it.")
         remove_old_files(self.settings, plan.calendar, now)
+        if not started_by_hand(context):
+            make_previews(context, self.settings, plan, now)
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:

@@ -24,7 +24,7 @@ from airflow_provider_instagram.plugin.board.cards import (
     problem_status,
 )
 from airflow_provider_instagram.plugin.board.source import CalendarSource
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
@@ -167,7 +167,11 @@ class _Look:
 
     def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
         tasks = facts.run.tasks if facts.run else {}
+        preview = self.source.previews.get(post.version)
         has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
+        has_cover = has_cover or (preview is not None and preview.is_there)
+        if preview is not None and status.state is State.PLANNED and not status.text:
+            status = replace(status, text=without_folders(preview.says))
         is_dry = self.calendar.is_dry or post.dry_run
         card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
         problems = tuple(self._missing[post.id])

@@ -22,7 +22,13 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import case, func, or_, select
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.planning.problem_record import RECORD, ProblemRecord, problems_asset
+from airflow_provider_instagram.calendar.planning.problem_record import (
+    PREVIEWS,
+    RECORD,
+    PreviewRecord,
+    ProblemRecord,
+    problems_asset,
+)
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.problems import Problem
+    from airflow_provider_instagram.calendar.planning.problem_record import Preview
 
 #: What was stored this long before the last look is read again: clocks differ, and transactions end late.
 MARGIN: Final = timedelta(seconds=60)
@@ -93,12 +100,14 @@ class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
     :param problems: The problems that the last run found and the DAG processor cannot find.
+    :param previews: The pictures that were made before the preparation of their posts, by version.
     """
 
     dag_id: str
     runs: dict[str, Run] = field(default_factory=dict)
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
+    previews: dict[str, Preview] = field(default_factory=dict)
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
     _since: datetime | None = None
@@ -161,14 +170,16 @@ class CalendarSource:
             self._xcoms[run_id, task_id, index, key] = _versions(content) if key == RETURNED else content
 
     def _read_problems(self, session: Session) -> None:
-        """Read the problems that only a worker finds, such as a file that is missing in object storage."""
+        """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
         store = AssetStateStoreModel
-        row = session.scalar(
-            select(store.value)
+        found = session.execute(
+            select(store.key, store.value)
             .join(AssetModel, AssetModel.id == store.asset_id)
-            .where(AssetModel.uri == problems_asset(self.dag_id).uri, store.key == RECORD)
+            .where(AssetModel.uri == problems_asset(self.dag_id).uri)
         )
-        self.problems = ProblemRecord.of(decoded(row)).found
+        rows = {key: decoded(value) for key, value in found}
+        self.problems = ProblemRecord.of(rows.get(RECORD)).found
+        self.previews = PreviewRecord.of(rows.get(PREVIEWS)).previews
 
     def _read_rows(self, session: Session) -> None:
         uris = {ledger_asset(account).uri: account for account in self._accounts}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.calendar.planning.problem_record import problems_asset
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from tests.integration.calendar.runs import ACCOUNT, labels, made, states
 
 if TYPE_CHECKING:
@@ -16,18 +21,19 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 FIVE_HOURS_S = 5 * 3600.0
+TEN_DAYS_S = 10 * 86400.0
 
 
 @pytest.fixture
 def prepare(run_dag: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
-    """Run a DAG as the scheduler does when the preparation of all its posts begins."""
+    """Run a DAG as the scheduler does when the preparation of all its posts begins, or of none."""
 
-    def run(dag: Any) -> Any:
+    def run(dag: Any, *, prepares: bool = True) -> Any:
         with monkeypatch.context() as scheduled:
-            for module in ("run_request", "select_posts"):
+            for module in ("run_request", "select_posts", "report_problems"):
                 name = f"airflow_provider_instagram.calendar.tasks.{module}.started_by_hand"
                 scheduled.setattr(name, lambda _: False)
-            scheduled.setattr(Plan, "is_prepared_by", lambda *_: True)
+            scheduled.setattr(Plan, "is_prepared_by", lambda *_: prepares)
             return run_dag(dag)
 
     return run
@@ -82,3 +88,85 @@ def test_a_file_that_cannot_be_used_fails_the_run_that_prepares_it(
     assert early.state == "failed"
     assert sorted((states(early)["transcode[0]"], states(early)["transcode[1]"])) == ["failed", "success"]
     assert instagram_sandbox.journal() == []
+
+
+def grey(picture: Image.Image, row: int) -> int:
+    """Return how bright the middle of a row is, from 0 to 255."""
+    return picture.convert("L").crop((picture.width // 2, row, picture.width // 2 + 1, row + 1)).tobytes()[0]
+
+
+def previews() -> dict[str, Any]:
+    """Return the row of the previews, as the page Posts reads it."""
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        row = session.scalar(
+            select(AssetStateStoreModel.value)
+            .join(AssetModel, AssetModel.id == AssetStateStoreModel.asset_id)
+            .where(AssetModel.uri == problems_asset("content").uri, AssetStateStoreModel.key == "previews")
+        )
+    return dict(json.loads(row)["previews"]) if row else {}
+
+
+def test_posts_have_pictures_with_their_bars_or_their_crop_long_before_they_are_prepared(
+    instagram_sandbox: SandboxHandle,
+    prepare: Callable[..., Any],
+    calendar: Callable[..., Path],
+    landscape_mov: Path,
+    pictures: None,
+    tmp_path: Path,
+) -> None:
+    """A wide video as a reel: two thirds of the frame are bars, or of the video are lost. Nothing is transcoded."""
+    (tmp_path / "clip.mov").write_bytes(landscape_mov.read_bytes())
+    (tmp_path / "broken.mp4").write_bytes(b"not a video")
+    files = {
+        "bars": {"video": "clip.mov", "background": "white"},
+        "crop": {"video": "clip.mov", "fit": "crop"},
+        "slides": {"video": None, "carousel": ["wide.png", "tall.jpg"]},
+        "broken": {"video": "broken.mp4"},
+        "to-come": {"video": "tomorrow.mp4"},
+    }
+    file = calendar({**dict.fromkeys(files, TEN_DAYS_S), "prepared": FIVE_HOURS_S}, **files)
+    dag = made(file, accounts=[ACCOUNT])
+    result = prepare(dag, prepares=False)
+    assert result.state == "success"
+    assert "transcode[0]" not in states(result)
+    assert instagram_sandbox.journal() == []
+    versions = {post.id: post.version for post in CalendarSettings.of("content", str(file)).plan().calendar.posts}
+    row = previews()
+    assert set(row) == {versions[name] for name in versions if name != "to-come"}
+    says = {name: row[versions[name]].get("says", "") for name in versions if name != "to-come"}
+    assert says["bars"] == "68% of the frame is outside the picture."
+    assert says["crop"].endswith("68% of the picture is cropped away.")
+    assert says["broken"].startswith("no preview: ")
+    assert not row[versions["broken"]]["is_there"]
+    covers = {name: Image.open(cover_file(versions[name])) for name in ("bars", "crop", "slides")}
+    ratios = {name: round(cover.width / cover.height, 2) for name, cover in covers.items()}
+    assert ratios == {"bars": 0.56, "crop": 0.56, "slides": 1.6}
+    assert grey(covers["bars"], 20) > 250
+    assert grey(covers["bars"], covers["bars"].height // 2) < 250
+    assert grey(covers["crop"], 20) < 250
+    assert Image.open(cover_file(f"{versions['slides']}-2")).size == (1440, 900)  # 600x900, with bars
+
+    written = {name: Path(cover_file(versions[name])).stat().st_mtime_ns for name in covers}
+    prepare(dag, prepares=False)
+    assert {name: Path(cover_file(versions[name])).stat().st_mtime_ns for name in covers} == written
+
+
+def test_a_run_makes_so_many_previews_the_next_posts_first_and_a_later_run_the_others(
+    instagram_sandbox: SandboxHandle,
+    prepare: Callable[..., Any],
+    calendar: Callable[..., Path],
+    pictures: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.previews.MOST_AT_ONCE", 1)
+    file = calendar({"second": TEN_DAYS_S + 60, "first": TEN_DAYS_S}, defaults={"video": None, "image": "wide.png"})
+    plan = CalendarSettings.of("content", str(file)).plan()
+    first, second = (one.version for one in plan.calendar.posts)
+    for expected in ({first}, {first, second}):
+        prepare(made(file), prepares=False)
+        assert set(previews()) == expected

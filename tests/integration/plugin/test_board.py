@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from airflow_provider_instagram.plugin.board import boards, routes
 from airflow_provider_instagram.plugin.board.board import BoardReader
@@ -20,7 +22,6 @@ from tests.integration.pages import HOME, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
@@ -479,6 +480,45 @@ def test_what_the_last_run_found_missing_in_object_storage_is_shown(user: Any) -
             session.add(AssetStateStoreModel(asset_id=asset_id, key=RECORD, value=json.dumps(value)))
         routes.boards.board(DAG_ID, is_fresh=True)
         assert cards(user("ada", "USER"))["hello"]["state"] == state
+
+
+def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(user: Any, calendar: Path) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    from airflow_provider_instagram.calendar.planning.problem_record import PREVIEWS, problems_asset
+    from airflow_provider_instagram.calendar.tasks.covers import cover_file
+
+    planned = {
+        post_id: routes.boards.board(DAG_ID).facts[post_id].post.version for post_id in ("hello", "fast", "slow")
+    }
+    cover = Path(cover_file(planned["hello"]))
+    cover.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (90, 160)).save(cover)
+    row = {
+        planned["hello"]: {"at": 1, "says": "68% of the frame is outside the picture."},
+        planned["fast"]: {"at": 1, "says": "no preview: /data/a.mp4 is damaged.", "is_there": False},
+    }
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == problems_asset(DAG_ID).uri))
+        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == PREVIEWS))
+        session.add(AssetStateStoreModel(asset_id=asset_id, key=PREVIEWS, value=json.dumps({"previews": row})))
+    routes.boards.board(DAG_ID, is_fresh=True)
+    ada = user("ada", "USER")
+    found = cards(ada)
+    assert {
+        post_id: (found[post_id]["state"], found[post_id].get("why"), "cover" in found[post_id]) for post_id in planned
+    } == {
+        "hello": ("planned", "68% of the frame is outside the picture.", True),
+        "fast": ("planned", "no preview: a.mp4 is damaged.", False),
+        "slow": ("planned", None, False),
+    }
+    answer = ada.get(f"/instagram/calendar/api/covers/{found['hello']['cover']}.jpg", params={"dag_id": DAG_ID})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    (media,) = detail(ada, "hello")["media"]
+    assert media["cover"] == planned["hello"]
 
 
 SHAPES = [

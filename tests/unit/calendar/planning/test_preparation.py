@@ -34,9 +34,11 @@ def ahead(calendar: SimulatedCalendar) -> SimulatedCalendar:
 def test_a_run_prepares_the_posts_of_an_hour_a_day_ahead_and_another_publishes_each(ahead: SimulatedCalendar) -> None:
     ahead.write(post("a", DUE), post("b", DUE + 30), post("c", DUE + HOUR))
     assert ahead.parse(0) == [
+        0,  # shows them
         *(2 * DAY, 2 * DAY + HOUR),
         *(3 * DAY - 40, 3 * DAY - 10, 3 * DAY + 20),
     ]
+    assert ids(ahead.run("content/first", 0)) == []
     assert ids(ahead.run("content/early", 2 * DAY)) == ["a", "b"]
     assert ids(ahead.run("content/next", 2 * DAY + HOUR)) == ["c"]
     assert ids(ahead.run("content/own", 3 * DAY - 40)) == ["a"]
@@ -80,6 +82,14 @@ def test_an_edited_or_moved_or_new_version_is_prepared_when_it_is_seen(ahead: Si
     assert ahead.parse(100) == [0, 100, 9 * HOUR, 10 * HOUR, 11 * HOUR]
     assert ids(ahead.run("content/of-the-edit", 100)) == ["near", "edited", "new", "moved"]
     assert ids(ahead.run("content/first", 0)) == ["stays"]
+
+
+def test_a_version_that_is_seen_long_before_its_preparation_has_a_run_that_shows_it(ahead: SimulatedCalendar) -> None:
+    ahead.write(post("a", DUE))
+    ahead.parse(0)
+    ahead.write(post("a", DUE, caption="Edited"), post("over", 50))
+    assert ahead.parse(100) == [100, 2 * DAY, 3 * DAY - 40]
+    assert ids(ahead.run("content/of-the-edit", 100)) == []
 
 
 def test_a_post_that_another_run_has_or_that_is_skipped_or_live_is_not_prepared(ahead: SimulatedCalendar) -> None:

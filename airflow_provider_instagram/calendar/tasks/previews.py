@@ -1,0 +1,138 @@
+"""Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
+
+1. A run begins when the DAG processor sees a new version of a post. Its task ``calendar`` makes the picture: of a video
+   one frame at the cover's time, of a picture what its transcode makes. Nothing else is transcoded.
+2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
+3. A run makes at most ``MOST_AT_ONCE``, the next posts first, and begins none after ``TIME_LIMIT_S``. Each later run
+   goes on. If the process dies, the next one makes again what the row does not contain.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import conf
+
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.planning.problem_record import (
+    PREVIEWS,
+    Preview,
+    PreviewRecord,
+    problems_asset,
+)
+from airflow_provider_instagram.calendar.tasks.covers import cover_name, has_cover, write_cover
+from airflow_provider_instagram.calendar.tasks.run_request import run_time
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.files import scratch, storage
+from airflow_provider_instagram.files.access import FileCheck
+from airflow_provider_instagram.files.old_files import kept_for
+from airflow_provider_instagram.media.spec import Options, profile_for
+from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.locations import is_web, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
+MOST_AT_ONCE: Final = 100
+TIME_LIMIT_S: Final = 180.0
+LONGEST_TEXT: Final = 200
+#: Airflow's default limit of a row is 65,535 bytes. The posts that are furthest away have no place in it.
+MOST_BYTES: Final = 60_000
+
+log = logging.getLogger(__name__)
+
+
+def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now: datetime) -> None:
+    """Make the pictures that are missing. A failure is logged, and fails no run: a post needs no preview."""
+    try:
+        store = context["asset_state_store"][problems_asset(settings.dag_id)]
+        before = PreviewRecord.of(store.get(PREVIEWS)).previews
+        wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
+        known = {version: one for version, one in before.items() if _is_current(one, now)}
+        made = known | dict(_made(context, settings, plan, wanted, known, now))
+        if (row := _row([(post.version, made[post.version]) for post in wanted if post.version in made])) != before:
+            content = PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True)
+            store.set(PREVIEWS, content)
+    except Exception:  # each storage and each tool has errors of its own
+        log.exception("The previews could not be made. The next run tries again.")
+
+
+def _is_current(preview: Preview, now: datetime) -> bool:
+    """Return whether a picture is not removed soon because of its age."""
+    kept = kept_for()
+    return kept is None or now.timestamp() - preview.at < kept.total_seconds() / 2
+
+
+def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
+    """Return as many previews as a row can hold."""
+    row, size = {}, 0
+    for version, preview in previews:
+        size += len(version) + len(json.dumps(preview.model_dump(exclude_defaults=True))) + 8
+        if size > MOST_BYTES:
+            break
+        row[version] = preview
+    return row
+
+
+def _made(
+    context: Context,
+    settings: CalendarSettings,
+    plan: Plan,
+    posts: list[ScheduledPost],
+    known: dict[str, Preview],
+    now: datetime,
+) -> Iterator[tuple[str, Preview]]:
+    """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
+    begun_s, left, at = time.monotonic(), MOST_AT_ONCE, int(now.timestamp())
+    missing = [post for post in posts if post.version not in known or not known[post.version].is_there]
+    for post in sorted(missing, key=lambda post: post.version in known):
+        if left == 0 or time.monotonic() - begun_s > TIME_LIMIT_S:
+            return
+        if plan.is_prepared_by(post.id, run_time(context), settings.lead_time, settings.prepare_ahead):
+            continue  # this run transcodes it
+        if has_cover(cover_name(post.version)):
+            yield post.version, Preview(at=at)
+        elif all(is_web(source) or storage.exists(source) for source in post.media):
+            left -= 1
+            yield post.version, _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at)
+
+
+def _preview(post: ScheduledPost, files: CalendarFiles, at: int) -> Preview:
+    try:
+        return Preview(at=at, says=" ".join(_written(post, files))[:LONGEST_TEXT])
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the page shows why
+        text = error.message if isinstance(error, InstagramError) else f"{type(error).__name__}: {error}"
+        log.warning("There is no preview of %s: %s", post.id, shown(text))
+        return Preview(at=at, says=f"no preview: {shown(text)}"[:LONGEST_TEXT], is_there=False)
+
+
+def _written(post: ScheduledPost, files: CalendarFiles) -> Iterator[str]:
+    """Store a picture of each item, and yield what is lost of it."""
+    from airflow_provider_instagram.media.plan import layout_warnings
+    from airflow_provider_instagram.media.read import read_item
+
+    if files.moved is not None:
+        raise files.moved
+    profile = profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement)
+    programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
+    options = Options(post.fit, post.background, post.trim, **programs)
+    for place, source in enumerate(post.media, 1):
+        check = FileCheck(files.access_to(source))
+        check.access.check(source)
+        with storage.as_local_file(source, check=check) as local, scratch.scratch_folder() as folder:
+            item = read_item(local, profile, options)
+            item.write_still(still := folder / "still.jpg", post.video_cover_timestamp_ms or 0)
+            write_cover(cover_name(post.version, place), still)
+        yield from layout_warnings(item.layout)
+        if place == 1:
+            profile = profile.with_aspect_ratio(item.aspect_ratio)
