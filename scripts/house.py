@@ -158,7 +158,7 @@ class Measure(NamedTuple):
 
 MEASURES: Final = (
     Measure("lines of Python", House.lines, 32_000, 26_000),
-    Measure("modules", House.module_count, 194, 190),
+    Measure("modules", House.module_count, 195, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
     Measure("arrows", House.arrow_count, 100, 100),
