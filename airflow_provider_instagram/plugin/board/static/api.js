@@ -19,10 +19,11 @@ const FAILED = "Airflow could not answer, because of an error in its API server,
 
 /** Something that was refused or has failed, in a sentence. */
 export class RequestError extends Error {
-  /** @param {string} message @param {number} status */
-  constructor(message, status = 0) {
+  /** @param {string} message @param {number} status @param {any} content What the answer says beyond that. */
+  constructor(message, status = 0, content = null) {
     super(message);
     this.status = status;
+    this.content = content;
   }
 }
 
@@ -46,16 +47,20 @@ export async function request(path, options = {}) {
   const given = isOurs && typeof content?.detail === "string" && content.detail;
   const words = ANSWERS[answer.status];
   const next = options.method ? (words ? "Nothing was changed." : "Look at the post before you try again.") : "";
-  throw new RequestError(given || `${words ?? FAILED} ${next}`.trim(), answer.status);
+  throw new RequestError(given || `${words ?? FAILED} ${next}`.trim(), answer.status, content);
 }
 
-/** Do something to a post. @param {Record<string, unknown>} body */
-export async function post(body) {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await request("acts", {
+/** Send something to be written. @param {string} path @param {Record<string, unknown> | File} body */
+export async function send(path, body) {
+  const isFile = body instanceof File;
+  const headers = { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
+  const answer = await request(path, {
     method: "POST",
-    headers,
-    body: JSON.stringify({ ...body, form_token: FORM_TOKEN }),
+    headers: isFile ? { ...headers, "X-Form-Token": FORM_TOKEN } : headers,
+    body: isFile ? body : JSON.stringify({ ...body, form_token: FORM_TOKEN }),
   });
   return answer?.content;
 }
+
+/** Do something to a post. @param {Record<string, unknown>} body */
+export const post = (body) => send("acts", body);

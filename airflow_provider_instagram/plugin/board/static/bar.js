@@ -2,6 +2,8 @@
 
 import { addDays, addMonths, inWords, today } from "./dates.js";
 import { byId, h, icon, isNarrow } from "./dom.js";
+import { addPost, editable } from "./edit.js";
+import { chooseByClick } from "./select.js";
 import { DAYS_IN_LIST, STATES, VIEWS, data, go, isTab, shown, span, view } from "./state.js";
 
 /** @typedef {import("./state.js").Calendar} Calendar */
@@ -99,7 +101,16 @@ function views() {
       text,
     ),
   );
-  return h("div", { class: "group push" }, h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons));
+  const day = view.day < today() ? today() : view.day;
+  const add = { class: "btn", type: "button", "data-go": "add", click: () => addPost(day) };
+  const select = { class: "btn", type: "button", "data-go": "select", title: "Key x on a post", click: chooseByClick };
+  return h(
+    "div",
+    { class: "group push" },
+    editable().length ? h("button", add, "Add post") : null,
+    data.cards.size ? h("button", select, "Select") : null,
+    h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons),
+  );
 }
 
 function search() {

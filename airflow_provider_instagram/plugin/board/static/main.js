@@ -3,6 +3,7 @@
 import { drawBar, drawNotices } from "./bar.js";
 import { today } from "./dates.js";
 import { byId, followTheme, h, isNarrow } from "./dom.js";
+import { chooseByKey, choose, choosing, drawChosen, endReview, followDrags } from "./select.js";
 import { closePart, drawPanel, follow, openPost } from "./panel.js";
 import { data, go, listen, readAddress, refresh, view } from "./state.js";
 import { cardElements, cardOf, mark, viewElement } from "./views.js";
@@ -85,9 +86,10 @@ function turnByKey(event) {
 
 document.addEventListener("keydown", (event) => {
   const target = /** @type {Element} */ (event.target);
-  if (event.key === "Escape" && closePart()) return event.preventDefault();
+  if (event.key === "Escape" && (endReview() || closePart())) return event.preventDefault();
   if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || event.ctrlKey || event.metaKey || event.altKey)
     return;
+  if (chooseByKey(event)) return event.preventDefault();
   if (target.closest("#panel") && event.key.startsWith("Arrow")) return turnByKey(event);
   if (event.key === "t") go({ day: today() });
   if (!event.key.startsWith("Arrow")) return;
@@ -96,7 +98,9 @@ document.addEventListener("keydown", (event) => {
 });
 byId("view").addEventListener("click", (event) => {
   const card = /** @type {Element} */ (event.target).closest(".card");
-  if (card instanceof HTMLElement) openPost(card.dataset.key ?? "");
+  if (!(card instanceof HTMLElement)) return;
+  if (choosing() || event.ctrlKey || event.metaKey) choose(card.dataset.key ?? "");
+  else openPost(card.dataset.key ?? "");
 });
 document.addEventListener("visibilitychange", () => {
   if (isVisible()) refresh();
@@ -114,6 +118,8 @@ readAddress();
 window.focus(); // so that the keys reach this page, and not Airflow's around it
 listen(draw);
 listen(follow);
+listen(drawChosen);
+followDrags();
 draw();
 await refresh();
 await watch();

@@ -2,6 +2,7 @@
 
 import { post, request } from "./api.js";
 import { byId, h, icon, isNarrow, messageOf, outward, say } from "./dom.js";
+import { closeForm, editSection } from "./edit.js";
 import { previewSection } from "./preview.js";
 import {
   factsSection,
@@ -24,6 +25,7 @@ import { cardOf, mark } from "./views.js";
  * @property {string[]} acts What this user can do; keys of `ACTS`.
  * @property {number} [line]
  * @property {string} lines Its lines in the file.
+ * @property {import("./edit.js").Offer} [edit] What can be edited of it.
  *
  * @typedef {object} PostPart
  * @property {string} caption
@@ -88,7 +90,7 @@ export function openPost(key) {
 export function closePart() {
   if (!open) return false;
   if (open.asked) ask("");
-  else closePost();
+  else if (!closeForm()) closePost();
   return true;
 }
 
@@ -130,7 +132,7 @@ export function follow() {
 
 function isTyping() {
   const active = document.activeElement;
-  return byId("panel").contains(active) && ["TEXTAREA", "INPUT"].includes(active?.tagName ?? "");
+  return byId("panel").contains(active) && ["TEXTAREA", "INPUT", "SELECT"].includes(active?.tagName ?? "");
 }
 
 export function drawPanel() {
@@ -175,6 +177,7 @@ function sectionsOf(current, card, playing) {
   return [
     ...errors,
     state,
+    editSection(content.card, content.edit, drawPanel),
     problemSection(content.card),
     previewSection(content, Math.min(current.place, content.media.length - 1), turn, playing),
     insightsSection(content),
@@ -330,6 +333,13 @@ function confirmElement(name) {
     field ? h("label", { class: "field" }, FIELDS[field], input) : null,
     h("div", { class: "acts" }, confirm, cancel),
   );
+}
+
+/** Do something to the open post once it is shown, if that can be done. Return whether it was. @param {string} name */
+export async function actOn(name) {
+  if (!open?.content?.acts.includes(name)) return false;
+  await act(name);
+  return open?.refused === "";
 }
 
 /** Do something to the open post. @param {string} name @param {Record<string, string>} given */

@@ -28,6 +28,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {number} [repetition]
  * @property {number} [line] Its line, if the file has its id twice.
  * @property {Problem[]} [problems]
+ * @property {boolean} [saved] Whether it is shown as the file says, which Airflow has not read yet.
  *
  * @typedef {object} Calendar
  * @property {string} dag
@@ -36,6 +37,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {boolean} paused
  * @property {boolean} read Whether its snapshot is on the server.
  * @property {boolean} dry
+ * @property {boolean} edit Whether the user may edit its posts.
  * @property {Problem[]} problems
  * @property {number} more_problems
  * @property {number | null} first The time of its first post.
@@ -145,7 +147,27 @@ async function load() {
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
+  for (const [key, { values, until }] of edits) {
+    const card = data.cards.get(key);
+    const isRead =
+      card && Object.entries(values).every(([name, value]) => same(card[/** @type {keyof Card} */ (name)], value));
+    if (!card || isRead || Date.now() > until) edits.delete(key);
+    else data.cards.set(key, { ...card, ...values, saved: true });
+  }
   return isNew;
+}
+
+const EDIT_LIFE_MS = 120000; // so long an edit is shown that Airflow does not read
+/** @type {Map<string, { values: Partial<Card>, until: number }>} */
+const edits = new Map();
+/** @param {unknown} one @param {unknown} other */
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Show at once what was written into the calendar's file. @param {Card} card @param {Partial<Card>} values */
+export function edited(card, values) {
+  edits.set(keyOf(card), { values, until: Date.now() + EDIT_LIFE_MS });
+  data.cards.set(keyOf(card), { ...card, ...values, saved: true });
+  changed();
 }
 
 /** @type {Promise<void> | null} */
@@ -188,6 +210,7 @@ export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");
 /** Return the words of a card's state, with the percent, the time that is left, or the reason. @param {Card} card */
 export function stateText(card) {
   const word = STATES[card.state] ?? card.state;
+  if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
   if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
   return card.why && card.state !== "preparing" ? `${word}: ${card.why}` : word;

@@ -136,7 +136,7 @@ function monthDay(day, days) {
   const list = () => go({ view: "list", day });
   return h(
     "section",
-    { class: dayClass(day, isOver ? " over" : ""), "aria-label": longDay(day) },
+    { class: dayClass(day, isOver ? " over" : ""), "aria-label": longDay(day), "data-day": day },
     h("div", { class: "date" }, h("span", {}, String(+day.slice(8))), count),
     (more === 1 ? cards : cards.slice(0, IN_A_DAY)).map((card) => cardElement(card)),
     more > 1 ? h("button", { class: "more", type: "button", click: list }, `${more} more`) : null,
@@ -171,7 +171,7 @@ function weekView(cards) {
     const posts = days.get(day) ?? [];
     const name = h("span", {}, inWords(day, { weekday: "short", day: "numeric" }));
     const date = h("div", { class: "date" }, name, posts.length ? h("span", {}, String(posts.length)) : null);
-    const about = { class: dayClass(day, posts.length ? "" : " bare"), "aria-label": longDay(day) };
+    const about = { class: dayClass(day, posts.length ? "" : " bare"), "aria-label": longDay(day), "data-day": day };
     week.append(
       h(
         "section",
@@ -188,7 +188,7 @@ function weekView(cards) {
 function dayRows(day, cards) {
   const count = h("span", {}, `${cards.length} ${cards.length === 1 ? "post" : "posts"}`);
   const rows = cards.map((card) => h("li", {}, cardElement(card, "list")));
-  return h("section", {}, h("h2", {}, longDay(day), count), h("ul", { class: "rows" }, rows));
+  return h("section", { "data-day": day }, h("h2", {}, longDay(day), count), h("ul", { class: "rows" }, rows));
 }
 
 /** How many rows of a list are drawn. */

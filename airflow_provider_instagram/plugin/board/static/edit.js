@@ -1,0 +1,375 @@
+// Edits of posts, which the server writes into the calendar's file.
+
+import { request, send } from "./api.js";
+import { byId, h, icon, messageOf, say } from "./dom.js";
+import { data, edited, keyOf, refresh, view } from "./state.js";
+
+/** @typedef {import("./state.js").Card} Card */
+/** @typedef {Record<string, string | string[] | null>} Values */
+/** @typedef {{ does: string[], seen: Values, approved: boolean }} Offer What a user can edit of a post. */
+/** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
+
+/** What is asked of a post: its name in the file, its label, and how many lines its field has. */
+const FIELDS = /** @type {const} */ ([
+  ["publish_at", "Time, in the calendar's zone", 0],
+  ["caption", "Caption", 6],
+  ["first_comment", "First comment", 2],
+  ["alt_text", "Alt text", 2],
+  ["tags", "Tags, separated by commas", 0],
+]);
+const PLACEMENTS = ["reels", "feed", "story"];
+
+/** Return the calendars that the user may edit. */
+export const editable = () => data.calendars.filter((calendar) => calendar.edit);
+/** @param {Card} card */
+export const mayEdit = (card) =>
+  card.kind !== undefined && !card.repetition && editable().some((calendar) => calendar.dag === card.dag);
+
+/**
+ * Ask the user something, or show a text, in a window of its own. Return whether they agreed.
+ * @param {string} text
+ * @param {string} yes
+ * @param {Node | null} more
+ */
+export function question(text, yes, more = null) {
+  const dialog = h("dialog", { "aria-label": text });
+  const cancel = h("button", { class: "btn", value: "", formnovalidate: true }, yes ? "Cancel" : "Close");
+  const agree = yes ? h("button", { class: "btn main", value: "yes" }, yes) : null;
+  dialog.append(h("form", { method: "dialog" }, h("p", {}, text), more, h("div", { class: "acts" }, agree, cancel)));
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((/** @type {(agreed: boolean) => void} */ resolve) =>
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    }),
+  );
+}
+
+/**
+ * Send an edit. If it asks for an approval again, the user is asked first. If the file cannot be written, the user
+ * gets a patch.
+ * @param {string} name @param {Edit} edit
+ * @returns {Promise<{ done: string, undo: string } | null>} Null if nothing was changed.
+ */
+export async function sendEdit(name, { dag, id, ...edit }, sure = false) {
+  try {
+    const answer = await send("edits", { do: name, dag_id: dag, post_id: id, ...edit, sure });
+    if (answer.done) return answer;
+    const patch = h("pre", { class: "mono patch", tabindex: 0, "aria-label": "Patch" }, answer.patch);
+    await question(`Nothing was changed: ${answer.refused} Here is the edit as a patch.`, "", patch);
+    return null;
+  } catch (error) {
+    const { content } = /** @type {{ content?: { confirm?: boolean } }} */ (error);
+    if (!content?.confirm || sure) throw error;
+    return (await question(messageOf(error), "Edit anyway")) ? sendEdit(name, { dag, id, ...edit }, true) : null;
+  }
+}
+
+/** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back */
+export function offerUndo(text, back) {
+  const box = byId("undo");
+  const close = () => {
+    box.hidden = true;
+  };
+  const undo = async () => {
+    close();
+    await tell(back);
+  };
+  box.replaceChildren(
+    h("span", {}, text),
+    h("button", { class: "btn", type: "button", click: undo }, "Undo"),
+    h("button", { class: "btn square", type: "button", "aria-label": "Dismiss", click: close }, icon("close")),
+  );
+  box.hidden = false;
+}
+
+/** Do something, and say if it is refused. Return whether it was done. @param {() => Promise<unknown>} work */
+export async function tell(work) {
+  try {
+    return (await work()) !== null;
+  } catch (error) {
+    say(messageOf(error));
+    return false;
+  } finally {
+    await refresh();
+  }
+}
+
+/** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
+const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);
+
+/** Return a card's time on another day, or so many days later. @param {Card} card @param {string | number} to */
+export const movedTo = (card, to) =>
+  typeof to === "string" ? `${to}${card.local.slice(10)}` : later(card.local, to * 1440);
+
+/** Move a post. @param {Card} card @param {string} local */
+export async function move(card, local) {
+  const before = card.local;
+  if (local === before) return null;
+  const answer = await sendEdit("change", {
+    dag: card.dag,
+    id: card.id,
+    seen: { publish_at: before },
+    fields: { publish_at: local },
+  });
+  if (answer) edited(card, { local, at: card.at + (Date.parse(`${local}Z`) - Date.parse(`${before}Z`)) / 1000 });
+  return answer;
+}
+
+/** Move a post, and offer to move it back. @param {Card} card @param {string} local */
+export async function moveWithUndo(card, local) {
+  const before = card.local;
+  const isDone = await tell(() => move(card, local));
+  const now = data.cards.get(keyOf(card));
+  if (isDone && now && local !== before) {
+    say(`${card.id} moved to ${local.replace("T", ", ")}.`);
+    offerUndo(`${card.id} moved to ${local.replace("T", ", ")}.`, () => move(now, before));
+  }
+}
+
+/** @type {{ key: string, name: string, error: string }} */
+const form = { key: "", name: "", error: "" };
+let redraw = () => {};
+
+/** Open a form of the open post, or none. @param {string} name */
+export function showForm(name) {
+  Object.assign(form, { key: view.post, name, error: "" });
+  redraw();
+  /** @type {HTMLElement | null} */
+  const first = document.querySelector("#panel .edit input, #panel .edit button");
+  first?.focus();
+}
+
+/** Close the form of the open post. Return whether one was open. */
+export function closeForm() {
+  const isOpen = form.name !== "" && form.key === view.post;
+  if (isOpen) showForm("");
+  return isOpen;
+}
+
+/**
+ * Return what can be edited of the open post.
+ * @param {Card} card @param {Offer | undefined} offer @param {() => void} draw Draws the panel again.
+ */
+export function editSection(card, offer, draw) {
+  redraw = draw;
+  if (!offer?.does.length) return null;
+  const texts = { change: "Edit", duplicate: "Duplicate", remove: "Remove" };
+  const name = form.key === view.post && offer.does.includes(form.name) ? form.name : "";
+  if (name === "change") return formElement(card, offer, name, "Save");
+  if (name === "duplicate") return formElement(card, offer, name, "Duplicate");
+  const remove = () => removePost(card, offer);
+  const buttons = Object.entries(texts)
+    .filter(([one]) => offer.does.includes(one))
+    .map(([one, text]) =>
+      h(
+        "button",
+        {
+          class: `btn${one === "remove" ? " danger" : ""}`,
+          type: "button",
+          "data-edit": one,
+          click: () => (one === "remove" ? remove() : showForm(one)),
+        },
+        text,
+      ),
+    );
+  return h("section", { class: "edit" }, h("div", { class: "acts" }, buttons), errorElement());
+}
+
+const errorElement = () => (form.error && form.key === view.post ? h("p", { class: "error" }, form.error) : null);
+
+/** @param {Card} card @param {Offer} offer */
+async function removePost(card, offer) {
+  const edit = { dag: card.dag, id: card.id };
+  const text = "This post is taken out of the calendar's file. You can undo this.";
+  if (!(await question(text, "Remove"))) return;
+  await submit(async () => {
+    const answer = await sendEdit("remove", { ...edit, seen: offer.seen });
+    if (!answer) return;
+    say(answer.done);
+    offerUndo(`${card.id} was removed.`, async () => {
+      const back = await sendEdit("restore", { ...edit, undo: answer.undo });
+      if (back) say(back.done);
+    });
+  });
+}
+
+/** Do what a form says, and show in it why that is refused. @param {() => Promise<unknown>} work */
+async function submit(work) {
+  form.error = "";
+  Object.assign(form, { key: view.post });
+  try {
+    await work();
+  } catch (error) {
+    form.error = messageOf(error);
+    say(form.error);
+    /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
+    redraw();
+  }
+  await refresh();
+}
+
+/** @param {Card} card @param {Offer} offer @param {string} name @param {string} sure */
+function formElement(card, offer, name, sure) {
+  const isCopy = name === "duplicate";
+  const start = isCopy ? { ...offer.seen, publish_at: later(String(offer.seen.publish_at), 1440) } : offer.seen;
+  const id = isCopy
+    ? labelled("Id of the copy", h("input", { name: "new_id", value: `${card.id}-copy`, required: true }))
+    : null;
+  const fields = isCopy ? [fieldElement("publish_at", FIELDS[0][1], 0, start)] : allFields(start, card.kind ?? "");
+  const draft = drafts.get(view.post);
+  /** @type {HTMLFormElement} */
+  const element = h(
+    "form",
+    { class: "confirm edit", input: () => !isCopy && drafts.set(view.post, read(element)) },
+    offer.approved && !isCopy
+      ? h(
+          "p",
+          { class: "hint" },
+          "This post is approved. If you change more than its tags, its approval is asked for again.",
+        )
+      : null,
+    id,
+    fields,
+    errorElement(),
+    h(
+      "div",
+      { class: "acts" },
+      h("button", { class: "btn main", type: "submit" }, sure),
+      h("button", { class: "btn", type: "button", click: () => showForm("") }, "Cancel"),
+    ),
+  );
+  if (draft && !isCopy) fill(element, draft);
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(() => save(card, offer, element, name));
+  });
+  return h("section", {}, element);
+}
+
+/** What a user has typed, by post. @type {Map<string, Values>} */
+const drafts = new Map();
+
+/** @param {Card} card @param {Offer} offer @param {HTMLFormElement} element @param {string} name */
+async function save(card, offer, element, name) {
+  const key = view.post;
+  const given = read(element);
+  const isCopy = name === "duplicate";
+  const changed = Object.entries(given).filter(
+    ([one, value]) => isCopy || JSON.stringify(value) !== JSON.stringify(offer.seen[one] ?? ""),
+  );
+  const fields = /** @type {Values} */ (Object.fromEntries(changed.filter(([one]) => one !== "new_id")));
+  if (!Object.keys(fields).length) return showForm("");
+  const about = isCopy ? { new_id: String(given.new_id) } : { seen: offer.seen };
+  const answer = await sendEdit(name, { dag: card.dag, id: card.id, fields, ...about });
+  if (!answer) return;
+  drafts.delete(key);
+  if (!isCopy && typeof fields.publish_at === "string") {
+    const at = card.at + (Date.parse(`${fields.publish_at}Z`) - Date.parse(`${card.local}Z`)) / 1000;
+    edited(card, { local: fields.publish_at, at });
+  }
+  say(answer.done);
+  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
+  showForm("");
+}
+
+/** @param {Values} start @param {string} kind */
+function allFields(start, kind) {
+  const fields = FIELDS.filter(([name]) => name !== "alt_text" || kind === "picture").map(([name, label, lines]) =>
+    fieldElement(name, label, lines, start),
+  );
+  const options = PLACEMENTS.map((value) => h("option", { value, selected: value === start.placement }, value));
+  if (kind !== "reel" && kind !== "feed video") return fields;
+  return [...fields, labelled("Placement", h("select", { name: "placement" }, options))];
+}
+
+/** @param {string} label @param {Node} field */
+const labelled = (label, field) => h("label", { class: "field" }, label, field);
+
+/** @param {string} name @param {string} label @param {number} lines @param {Values} start */
+function fieldElement(name, label, lines, start) {
+  const value = start[name] ?? "";
+  const text = Array.isArray(value) ? value.join(", ") : value;
+  if (!lines)
+    return labelled(label, h("input", { name, value: text, type: name === "publish_at" ? "datetime-local" : "text" }));
+  const area = h("textarea", { name, rows: lines, dir: "auto" });
+  area.value = text;
+  return labelled(label, area);
+}
+
+/** Return what a form contains. @param {HTMLFormElement} element @returns {Values} */
+function read(element) {
+  const pairs = [...new FormData(element)].map(([name, value]) => {
+    const text = String(value).replace(/\r\n?/g, "\n").trim();
+    return [
+      name,
+      name === "tags"
+        ? text
+            .split(",")
+            .map((one) => one.trim())
+            .filter(Boolean)
+        : text,
+    ];
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** @param {HTMLFormElement} element @param {Values} values */
+function fill(element, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = element.elements.namedItem(name);
+    if (field && "value" in field) field.value = Array.isArray(value) ? value.join(", ") : (value ?? "");
+  }
+}
+
+/** Ask for a new post, of a file in the calendar's folder or one that is uploaded there. @param {string} day */
+export async function addPost(day) {
+  const calendars = editable();
+  const dag = (calendars.find((one) => one.dag === view.dag) ?? calendars[0])?.dag;
+  if (!dag) return;
+  await tell(async () => {
+    const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
+    const element = addForm(day, content.files, content.accounts);
+    if (!(await question(`Add a post to ${calendars.find((one) => one.dag === dag)?.name ?? dag}`, "Add", element)))
+      return null;
+    const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
+    const given = Object.fromEntries([...inputs].map((one) => [one.name, one.value]));
+    const upload = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]")).files?.[0];
+    if (upload) {
+      say(`${upload.name} is being uploaded …`);
+      await send(`files?${new URLSearchParams({ dag_id: dag, name: upload.name })}`, upload);
+    }
+    const file = upload?.name ?? given.file ?? "";
+    const field = /\.(jpe?g|png|webp|hei[cf]|avif|tiff?)$/i.test(file) ? "image" : "video";
+    /** @type {Values} */
+    const fields = {
+      publish_at: given.at ?? "",
+      account: given.account ?? "",
+      caption: given.caption ?? "",
+      [field]: file,
+    };
+    const answer = await sendEdit("add", { dag, id: given.id ?? "", fields });
+    if (answer) say(answer.done);
+    return answer;
+  });
+}
+
+/** @param {string} day @param {string[]} files @param {string[]} accounts */
+function addForm(day, files, accounts) {
+  /** @param {string[]} values */
+  const options = (values) => values.map((value) => h("option", { value }, value));
+  return h(
+    "div",
+    { class: "fields" },
+    labelled("Id", h("input", { name: "id", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", maxlength: 100 })),
+    labelled(
+      "Time, in the calendar's zone",
+      h("input", { name: "at", type: "datetime-local", value: `${day}T12:00`, required: true }),
+    ),
+    labelled("Account", h("select", { name: "account" }, options(accounts))),
+    labelled("File in the calendar's folder", h("select", { name: "file" }, options(files))),
+    labelled("or upload one", h("input", { type: "file", accept: "video/*,image/*" })),
+    labelled("Caption", h("textarea", { name: "caption", rows: 4, dir: "auto" })),
+  );
+}

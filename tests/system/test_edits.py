@@ -1,0 +1,202 @@
+"""Edits on the page Posts in a running Airflow and a browser: with the mouse, by keys, and several posts at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from demo.stack import wait_until
+from tests.calendars.running_calendar import DAG_ID, RunningCalendar, entry, running_calendar, whole_second
+from tests.system.test_board import LEAD_S, LIMIT_S, Board
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+STUDIO, SHOP = "studio", "shop"
+#: The posts stand in one week, whatever day it is, and at noon, so that no zone moves them to another day.
+MONDAY = whole_second(timedelta(days=14)).replace(hour=12, minute=0, second=0)
+MONDAY -= timedelta(days=MONDAY.weekday())
+WEEK = {"view": "week", "day": f"{MONDAY:%Y-%m-%d}"}
+
+
+@pytest.fixture(scope="module")
+def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
+    folder = tmp_path_factory.mktemp("edits")
+    with running_calendar(folder, (STUDIO, SHOP), AIRFLOW__INSTAGRAM__CALENDAR_EDITING="True") as everything:
+        everything.write(posts())
+        everything.add_dag(LEAD_S, more="default_args={'retries': 0}")
+        yield everything
+
+
+def posts() -> list[dict[str, Any]]:
+    def post(post_id: str, day: int, account: str = STUDIO, **more: Any) -> dict[str, Any]:
+        return entry(post_id, MONDAY + timedelta(days=day), account, **more)
+
+    soon = whole_second(timedelta(minutes=50))
+    return [
+        post("dragged", 0),
+        post("keyed", 1),
+        post("typed", 2),
+        post("copied", 3),
+        post("removed", 4),
+        post("first", 5),
+        post("second", 6),
+        *(entry(name, soon, SHOP, approval="required") for name in ("asked", "asked-too", "asked-last")),
+    ]
+
+
+def in_file(calendar: RunningCalendar) -> dict[str, dict[str, Any]]:
+    """Return the posts in the calendar's file."""
+    document = yaml.safe_load((calendar.folder / f"{DAG_ID}.yaml").read_text())
+    return {post["id"]: post for post in document["posts"]}
+
+
+def day_of(calendar: RunningCalendar, post_id: str) -> str:
+    return str(in_file(calendar)[post_id]["publish_at"])[:10]
+
+
+def day(later: int) -> str:
+    return f"{MONDAY + timedelta(days=later):%Y-%m-%d}"
+
+
+@pytest.fixture
+def board(calendar: RunningCalendar, page: Page) -> Board:
+    wait_until(lambda: calendar.airflow.has(f"/dags/{DAG_ID}"), "Airflow has read the calendar", LIMIT_S)
+    return Board(calendar, page)
+
+
+@pytest.mark.timeout(900)
+def test_a_card_is_dragged_to_another_day_and_moved_by_keys_and_both_can_be_undone(
+    calendar: RunningCalendar, board: Board
+) -> None:
+    board.open(**WEEK)
+    board.card("dragged").drag_to(board.frame.locator(f'[data-day="{day(2)}"]'))
+    expect(board.frame.locator(f'[data-day="{day(2)}"]')).to_contain_text("dragged", timeout=60_000)
+    assert (day_of(calendar, "dragged"), board.frame.locator("#panel").is_visible()) == (day(2), False)
+    board.frame.get_by_role("button", name="Undo").click()
+    wait_until(lambda: day_of(calendar, "dragged") == day(0), "the move is undone", 60)
+    board.card("keyed").focus()
+    board.page.keyboard.press("Shift+ArrowRight")
+    wait_until(lambda: day_of(calendar, "keyed") == day(2), "a key has moved it by a day", 60)
+    expect(board.frame.locator(f'[data-day="{day(2)}"]')).to_contain_text("keyed")
+    expect(board.card("keyed")).not_to_contain_text("Airflow reads it soon", timeout=1000 * LIMIT_S)
+    expect(board.frame.locator(f'[data-day="{day(2)}"]')).to_contain_text("keyed")
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_a_post_is_edited_duplicated_removed_and_brought_back_in_the_panel(
+    calendar: RunningCalendar, board: Board
+) -> None:
+    board.open(**WEEK)
+    panel = board.frame.locator("#panel")
+    board.card("typed").click()
+    panel.get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+    panel.locator("[name=publish_at]").fill(f"{day(2)}T15:45")
+    panel.locator("form.edit [name=caption]").fill("typed\nin two lines")
+    panel.locator("[name=tags]").fill("spring, sale")
+    panel.get_by_role("button", name="Save").click()
+    wait_until(lambda: in_file(calendar)["typed"].get("tags") == ["spring", "sale"], "the edit is written", 60)
+    written = in_file(calendar)["typed"]
+    assert (written["caption"], str(written["publish_at"])[:16]) == ("typed\nin two lines", f"{day(2)} 15:45")
+    panel.get_by_role("button", name="Close").click()
+
+    board.card("copied").click()
+    panel.get_by_role("button", name="Duplicate").click(timeout=60_000)
+    panel.locator("[name=new_id]").fill("the-copy")
+    panel.get_by_role("button", name="Duplicate", exact=True).click()
+    wait_until(lambda: "the-copy" in in_file(calendar), "the copy is in the file", 60)
+    assert list(in_file(calendar)).index("the-copy") == list(in_file(calendar)).index("copied") + 1
+    panel.get_by_role("button", name="Close").click()
+
+    before = (calendar.folder / f"{DAG_ID}.yaml").read_text()
+    board.card("removed").click()
+    panel.get_by_role("button", name="Remove").click(timeout=60_000)
+    board.frame.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    wait_until(lambda: "removed" not in in_file(calendar), "the post is out of the file", 60)
+    board.frame.get_by_role("button", name="Undo").click()
+    wait_until(lambda: (calendar.folder / f"{DAG_ID}.yaml").read_text() == before, "the removal is undone", 60)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_a_post_is_added_from_a_file_that_is_uploaded(calendar: RunningCalendar, board: Board) -> None:
+    board.open(**WEEK)
+    board.frame.get_by_role("button", name="Add post").click()
+    dialog = board.frame.get_by_role("dialog")
+    dialog.get_by_label("Id").fill("uploaded")
+    dialog.get_by_label("Time").fill(f"{day(3)}T18:00")
+    dialog.get_by_label("Caption").fill("From a phone")
+    video = (calendar.folder / "reel.mp4").read_bytes()
+    dialog.locator("[type=file]").set_input_files({"name": "phone.mp4", "mimeType": "video/mp4", "buffer": video})
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    wait_until(lambda: "uploaded" in in_file(calendar), "the post is in the file", 60)
+    assert (calendar.folder / "phone.mp4").read_bytes() == video
+    assert {"video": "phone.mp4", "caption": "From a phone"}.items() <= in_file(calendar)["uploaded"].items()
+    expect(board.card("uploaded")).to_be_visible(timeout=1000 * LIMIT_S)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_several_posts_are_moved_and_tagged_at_once(calendar: RunningCalendar, board: Board) -> None:
+    board.open(**WEEK)
+    for post_id in ("first", "second"):
+        board.card(post_id).focus()
+        board.page.keyboard.press("x")
+    bulk = board.frame.get_by_role("toolbar", name="Chosen posts")
+    expect(bulk).to_contain_text("2 chosen")
+    bulk.get_by_label("Tag", exact=True).fill("may")
+    bulk.get_by_role("button", name="Add tag").click()
+    wait_until(lambda: in_file(calendar)["second"].get("tags") == ["may"], "both have the tag", 60)
+    assert in_file(calendar)["first"]["tags"] == ["may"]
+    expect(bulk).to_be_hidden(timeout=60_000)
+    for post_id in ("first", "second"):
+        board.card(post_id).focus()
+        board.page.keyboard.press("x")
+    bulk.get_by_label("Days").fill("-1")
+    bulk.get_by_role("button", name="Move by days").click()
+    wait_until(lambda: day_of(calendar, "second") == day(5), "both are moved", 60)
+    assert day_of(calendar, "first") == day(4)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_the_posts_that_wait_are_answered_one_after_the_other_by_keys_only(
+    calendar: RunningCalendar, board: Board
+) -> None:
+    board.open(view="list")
+    keys, panel = board.page.keyboard, board.frame.locator("#panel")
+    names = ("asked", "asked-last", "asked-too")
+    for post_id in names:
+        board.reaches(post_id, "waiting")
+        board.card(post_id).focus()
+        keys.press("x")
+    board.frame.get_by_role("button", name="Approve 3 …").press("Enter")
+    for key, post_id in zip("anr", names, strict=True):
+        expect(panel.locator("h2")).to_have_text(post_id, timeout=60_000)
+        expect(panel.get_by_role("button", name="Approve", exact=True)).to_be_visible(timeout=60_000)
+        keys.press(key)
+    board.reaches("asked", "ready")
+    board.reaches("asked-too", "skipped")
+    board.reaches("asked-last", "waiting")
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_the_forms_are_accessible(board: Board) -> None:
+    board.open(**WEEK)
+    board.card("dragged").click()
+    board.frame.locator("#panel").get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+    board.frame.locator("#view .card").first.dispatch_event("click", {"ctrlKey": True})
+    expect(board.frame.locator("#bulk")).to_contain_text(re.compile("chosen"))
+    found = Axe().run(board.page_frame()).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in serious]
