@@ -120,7 +120,7 @@ def test_a_post_is_edited_duplicated_removed_and_brought_back_in_the_panel(
     before = (calendar.folder / f"{DAG_ID}.yaml").read_text()
     board.card("removed").click()
     panel.get_by_role("button", name="Remove").click(timeout=60_000)
-    board.frame.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    board.frame.locator("dialog").get_by_role("button", name="Remove").click()
     wait_until(lambda: "removed" not in in_file(calendar), "the post is out of the file", 60)
     board.frame.get_by_role("button", name="Undo").click()
     wait_until(lambda: (calendar.folder / f"{DAG_ID}.yaml").read_text() == before, "the removal is undone", 60)
@@ -131,7 +131,7 @@ def test_a_post_is_edited_duplicated_removed_and_brought_back_in_the_panel(
 def test_a_post_is_added_from_a_file_that_is_uploaded(calendar: RunningCalendar, board: Board) -> None:
     board.open(**WEEK)
     board.frame.get_by_role("button", name="Add post").click()
-    dialog = board.frame.get_by_role("dialog")
+    dialog = board.frame.locator("dialog")
     dialog.get_by_label("Id").fill("uploaded")
     dialog.get_by_label("Time").fill(f"{day(3)}T18:00")
     dialog.get_by_label("Caption").fill("From a phone")

@@ -46,6 +46,7 @@ export function drawChosen() {
   const isShown = chosen.size > 0 || isChoosing || queue.length > 0;
   if (bar.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement && isShown) return;
   bar.hidden = !isShown;
+  document.body.classList.toggle("choosing", isShown);
   bar.replaceChildren(...(queue.length ? reviewElements() : barElements()));
 }
 
