@@ -40,6 +40,8 @@ APPROVALS = "approvals"
 APPROVER = "rome"
 EVERY_FORMAT = "madrid"
 READING = timedelta(seconds=5)
+AHEAD, AHEAD_S = "ahead", 420
+APPROVED = {"early, approved", "edited since"}
 QUESTIONS = ("yes", "no", "silent", "changed")
 
 
@@ -147,6 +149,34 @@ def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: Running
     assert calendar.requests()["unanswered"][0] >= at.timestamp()
 
 
+@pytest.mark.timeout(700)
+def test_posts_are_approved_ahead_and_published_in_their_last_version_by_their_own_runs(
+    calendar: RunningCalendar,
+) -> None:
+    """One is edited after its approval, and asked about again. Until the lead time, Instagram has no container."""
+    at = whole_second(timedelta(seconds=AHEAD_S))
+    posts = {post_id: entry(post_id, at, APPROVER, approval="required") for post_id in ("early", "edited")}
+    calendar.write(list(posts.values()), AHEAD)
+    calendar.add_dag(LEAD_S, AHEAD, ahead_s=3600)
+    asked = wait_until(lambda: _asked(calendar, *posts, dag_id=AHEAD), "the questions are asked", 150, 0.5)
+    for post_id in posts:
+        _answer(calendar, asked[post_id], "Approve", caption=f"{post_id}, approved", reason=None)
+    posts["edited"]["caption"] = "edited since"
+    calendar.write(list(posts.values()), AHEAD)
+    again = wait_until(lambda: _asked(calendar, "edited", dag_id=AHEAD), "the edited one is asked about", 90, 0.5)
+    _answer(calendar, again["edited"], "Approve", caption="edited since", reason=None)
+    wait_until(lambda: _states_of_runs(calendar, AHEAD) == {"success"}, "the preparations have ended", 60, 0.5)
+    assert {container.caption for container in calendar.sandbox.containers}.isdisjoint(APPROVED)
+    wait_until(lambda: set(calendar.requests()) >= APPROVED, "both are published", AHEAD_S, 1.0)
+    wait_until(lambda: _states_of_runs(calendar, AHEAD) == {"success"}, "all runs have succeeded", 60, 1.0)
+
+    published = calendar.requests()
+    assert [len(published[caption]) for caption in sorted(APPROVED)] == [1, 1]
+    assert min(published[caption][0] for caption in APPROVED) >= at.timestamp()
+    found = calendar.airflow.call("GET", f"/dags/{AHEAD}/dagRuns/~/hitlDetails")["hitl_details"]
+    assert len(found) == 3, "nobody was asked twice about one version"
+
+
 def _posts_of(calendar: RunningCalendar, account: str) -> list[PostTruth]:
     return [post for post in calendar.sandbox.posts if post.user_id == calendar.users[account]]
 
@@ -155,12 +185,12 @@ def _states_of_runs(calendar: RunningCalendar, dag_id: str) -> set[str]:
     return {run["state"] for run in calendar.airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]}
 
 
-def _asked(calendar: RunningCalendar, *post_ids: str) -> dict[str, Any] | None:
+def _asked(calendar: RunningCalendar, *post_ids: str, dag_id: str = APPROVALS) -> dict[str, Any] | None:
     """Return the open questions by the post's id, once all of these have been there for as long as a person reads.
 
     Airflow 3.3.2 fails a task that is answered before its scheduler has seen that it waits.
     """
-    found = calendar.airflow.call("GET", f"/dags/{APPROVALS}/dagRuns/~/hitlDetails")["hitl_details"]
+    found = calendar.airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails")["hitl_details"]
     read = datetime.now(timezone.utc) - READING
     asked = {
         one["subject"].split()[1]: one
@@ -172,5 +202,7 @@ def _asked(calendar: RunningCalendar, *post_ids: str) -> dict[str, Any] | None:
 
 def _answer(calendar: RunningCalendar, question: dict[str, Any], option: str, **fields: Any) -> None:
     ti = question["task_instance"]
-    path = f"/dags/{APPROVALS}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}/hitlDetails"
+    path = (
+        f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}/hitlDetails"
+    )
     calendar.airflow.call("PATCH", path, json={"chosen_options": [option], "params_input": fields})
