@@ -13,6 +13,8 @@ from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.problem_record import problems_asset
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.publish import PublishPost
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from tests.integration.calendar.runs import ACCOUNT, labels, made, states
 
 if TYPE_CHECKING:
@@ -170,3 +172,35 @@ def test_a_run_makes_so_many_previews_the_next_posts_first_and_a_later_run_the_o
     for expected in ({first}, {first, second}):
         prepare(made(file), prepares=False)
         assert set(previews()) == expected
+
+
+def dies(*_: Any, **__: Any) -> None:
+    raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("where", ["in its preparation", "before its preparation", "in the run that publishes it"])
+def test_an_edited_post_goes_out_once_in_its_last_version_whichever_run_dies(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    prepare: Callable[..., Any],
+    calendar: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    once, later = {"retries": 0}, f"later-{len(where)}"
+    file = calendar({later: FIVE_HOURS_S}, **{later: {"caption": "first"}})
+    if where != "before its preparation":
+        with monkeypatch.context() as broken:
+            if where == "in its preparation":
+                broken.setattr(TranscodePost, "_about_result", dies)
+            early = prepare(made(file, default_args=once))
+        assert early.state == ("failed" if where == "in its preparation" else "success")
+    file = calendar({later: FIVE_HOURS_S}, **{later: {"caption": "last"}})
+    if where == "in the run that publishes it":
+        with monkeypatch.context() as broken:
+            broken.setattr(PublishPost, "publication_time", dies)
+            assert run_dag(made(file, default_args=once), posts=[later], now=True).state == "failed"
+        assert instagram_sandbox.calls("create") == 1
+    assert run_dag(made(file), posts=[later], now=True).state == "success"
+    assert [post.caption for post in instagram_sandbox.posts] == ["last"]
+    assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("publish")) == (1, 1)
