@@ -149,6 +149,7 @@ def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: Running
     assert calendar.requests()["unanswered"][0] >= at.timestamp()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_posts_are_approved_ahead_and_published_in_their_last_version_by_their_own_runs(
     calendar: RunningCalendar,
