@@ -187,6 +187,37 @@ def test_the_posts_that_wait_are_answered_one_after_the_other_by_keys_only(
     board.reaches("asked", "ready")
     board.reaches("asked-too", "skipped")
     board.reaches("asked-last", "waiting")
+
+    board.card("asked").click()
+    panel.get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+    panel.locator("form.edit [name=caption]").fill("asked again")
+    panel.get_by_role("button", name="Save").click()
+    question = board.frame.locator("dialog")
+    expect(question).to_contain_text("its approval is asked for again", timeout=60_000)
+    assert in_file(calendar)["asked"]["caption"] == "asked"
+    question.get_by_role("button", name="Edit anyway").click()
+    board.reaches("asked", "waiting")
+    assert in_file(calendar)["asked"]["caption"] == "asked again"
+    assert board.errors == []
+
+
+@pytest.mark.timeout(900)
+def test_the_second_of_two_editors_sees_what_the_first_wrote_and_keeps_what_he_typed(
+    calendar: RunningCalendar, board: Board
+) -> None:
+    board.open(**WEEK)
+    panel, file = board.frame.locator("#panel"), calendar.folder / f"{DAG_ID}.yaml"
+    board.card("dragged").click()
+    panel.get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+    panel.locator("form.edit [name=first_comment]").fill("mine")
+    file.write_text(file.read_text().replace("caption: dragged", "caption: somebody else's"))
+    panel.get_by_role("button", name="Save").click()
+    expect(panel.locator("form.edit .error")).to_contain_text('caption is now "somebody else\'s"', timeout=60_000)
+    assert "first_comment" not in in_file(calendar)["dragged"]
+    expect(panel.locator("form.edit [name=caption]")).to_have_value("somebody else's")
+    panel.get_by_role("button", name="Save").click()
+    wait_until(lambda: in_file(calendar)["dragged"].get("first_comment") == "mine", "both words are in the file", 60)
+    assert in_file(calendar)["dragged"]["caption"] == "somebody else's"
     assert board.errors == []
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import quote
 
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
@@ -218,7 +219,7 @@ def _as_text(diff: Iterable[str]) -> str:
 
 async def _read_again(request: Request, dag_id: str) -> None:
     """Send Airflow the request to read the DAG file soon."""
-    answer = await call_airflow(request, "GET", f"/dags/{dag_id}")
+    answer = await call_airflow(request, "GET", f"/dags/{quote(dag_id, safe='')}")
     await call_airflow(request, "PUT", f"/parseDagFile/{answer.raise_for_status().json()['file_token']}")
 
 

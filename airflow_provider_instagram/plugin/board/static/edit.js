@@ -184,7 +184,7 @@ async function removePost(card, offer) {
   const edit = { dag: card.dag, id: card.id };
   const text = "This post is taken out of the calendar's file. You can undo this.";
   if (!(await question(text, "Remove"))) return;
-  await submit(async () => {
+  await submit(offer, async () => {
     const answer = await sendEdit("remove", { ...edit, seen: offer.seen });
     if (!answer) return;
     say(answer.done);
@@ -195,14 +195,34 @@ async function removePost(card, offer) {
   });
 }
 
-/** Do what a form says, and show in it why that is refused. @param {() => Promise<unknown>} work */
-async function submit(work) {
+/**
+ * Take over what somebody else has written meanwhile: saving again then writes only what this user has changed.
+ * @param {Offer} offer @param {Values} now
+ */
+function takeOver(offer, now) {
+  const draft = drafts.get(view.post);
+  for (const [name, value] of Object.entries(now)) {
+    if (draft && JSON.stringify(draft[name]) === JSON.stringify(offer.seen[name] ?? "")) draft[name] = value;
+    offer.seen[name] = value;
+  }
+}
+
+/**
+ * Do what a form says, and show in it why that is refused.
+ * @param {Offer} offer @param {() => Promise<unknown>} work
+ */
+async function submit(offer, work) {
   form.error = "";
   Object.assign(form, { key: view.post });
   try {
     await work();
   } catch (error) {
     form.error = messageOf(error);
+    const { content } = /** @type {{ content?: { now?: Values } }} */ (error);
+    if (content?.now) {
+      takeOver(offer, content.now);
+      form.error += " Save again to write what you have typed.";
+    }
     say(form.error);
     /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
     redraw();
@@ -243,7 +263,7 @@ function formElement(card, offer, name, sure) {
   if (draft && !isCopy) fill(element, draft);
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    submit(() => save(card, offer, element, name));
+    submit(offer, () => save(card, offer, element, name));
   });
   return h("section", {}, element);
 }
