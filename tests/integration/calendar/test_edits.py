@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2030, 1, 1, tzinfo=timezone.utc)
 FEW, MANY = 8, 34
+#: How long the slowest process may take to load what it needs.
+START_LIMIT_S = 120
 TEXT = """\
 # The plan
 defaults: {timezone: UTC, video: a.mp4}
@@ -45,8 +47,18 @@ def write(location: str, edit: Edit) -> Any:
     return CalendarWriter(location, None, TEXT).write(edit, NOW, rules)
 
 
+def meet_at(barrier: Any) -> None:
+    """Have the writers of this process begin together with those of the others."""
+    globals()["start_together"] = barrier.wait
+
+
+def start_together(limit_s: float) -> None:
+    """Begin at once, in a test with one process."""
+
+
 def add_posts(location: str, name: str, count: int) -> int:
     """Add posts one after the other, as a page does."""
+    start_together(START_LIMIT_S)
     for number in range(count):
         at = NOW + timedelta(days=number + 200, hours=ord(name))
         fields = {"publish_at": f"{at:%Y-%m-%d %H:%M} UTC", "video": "a.mp4", "caption": f"{name} {number}"}
@@ -58,6 +70,7 @@ def write_comments(location: str, count: int) -> int:
     """Write comments into the file, as an editor that looks whether the file has changed before it saves."""
     access = FileAccess.of(location.rpartition("/")[0])
     done = 0
+    start_together(START_LIMIT_S)
     while done < count:
         before = replace.read_for_edit(location, access, 10**6)
         try:
@@ -83,7 +96,11 @@ def test_of_a_hundred_edits_by_two_pages_and_an_editor_none_is_lost_or_doubled(t
     file.chmod(0o640)
     (tmp_path / "a.mp4").touch()
     ended = threading.Event()
-    with ThreadPoolExecutor(1) as reader, ProcessPoolExecutor(3, get_context("spawn")) as writers:
+    spawn = get_context("spawn")
+    with (
+        ThreadPoolExecutor(1) as reader,
+        ProcessPoolExecutor(3, spawn, initializer=meet_at, initargs=(spawn.Barrier(3),)) as writers,
+    ):
         counts = reader.submit(read_always, file.read_text, ended)
         try:
             jobs = [writers.submit(add_posts, str(file), name, MANY) for name in "ab"]
@@ -122,8 +139,10 @@ def test_of_two_who_edit_one_caption_the_second_sees_what_the_first_wrote(tmp_pa
     assert "caption: Mine" in file.read_text()
 
 
-def test_an_object_is_not_replaced_by_one_who_has_read_an_older_version(bucket: str) -> None:
-    location, access = f"{bucket}/calendar.yaml", FileAccess.of(bucket)
+@pytest.mark.parametrize("where", ["a folder", "a bucket"])
+def test_a_file_is_not_replaced_by_one_who_has_read_an_older_version(tmp_path: Path, where: str, request: Any) -> None:
+    folder = str(tmp_path) if where == "a folder" else request.getfixturevalue("bucket")
+    location, access = f"{folder}/calendar.yaml", FileAccess.of(folder)
     storage.write(location, b"one")
     before = replace.read_for_edit(location, access, 100)
     storage.write(location, b"two")

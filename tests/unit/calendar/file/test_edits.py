@@ -242,6 +242,17 @@ def test_a_text_that_posts_share_through_an_anchor_is_not_changed_for_both(tmp_p
     assert edited.text == text.replace("*c", '"Mine"')
 
 
+def test_a_post_from_which_others_take_their_values_is_not_changed_for_all_of_them(tmp_path: Path) -> None:
+    text = (
+        "posts:\n- &base\n  id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n  caption: Both\n"
+        "- <<: *base\n  id: b\n  publish_at: 2030-05-07 08:30 UTC\n"
+    )
+    file = File(tmp_path, "calendar.yaml", text)
+    with pytest.raises(InvalidValue, match="shares text with others"):
+        file.edited("change", "a", fields={"caption": "Mine"})
+    assert file.edited("change", "b", fields={"caption": "Mine"}).text == f"{text.rstrip()}\n  caption: Mine\n"
+
+
 @pytest.mark.parametrize(
     "caption",
     [
