@@ -22,6 +22,7 @@ from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems, missing_files
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
+from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
@@ -72,15 +73,15 @@ def content_calendar_dag(
     approval: str | None = None,
     unanswered: str = "skip",
     dry_run: bool = False,
-    on_problem: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
+    notify: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time.
 
     Nothing in the calendar makes this function raise: an exception here stalls the active runs. A post with a
-    problem is left out. If the file cannot be read, its last readable version is used. Each new problem calls
-    ``on_problem``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
+    problem is left out. If the file cannot be read, its last readable version is used. Each new problem is told
+    to ``notify``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
 
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
@@ -92,7 +93,9 @@ def content_calendar_dag(
     :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
-    :param on_problem: What is called with ``problem`` in its context: a callable or a notifier, or a list of them.
+    :param notify: What is called, with ``event`` in its context, when a post waits for an approval, is late, has a
+        problem, failed, or may be live: a notifier or a callable, or a list of them. A list may be empty: the events of
+        the calendar's asset are emitted all the same.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
         stored DAG, and its runs continue with the next parse that succeeds.
@@ -101,7 +104,7 @@ def content_calendar_dag(
     settings = CalendarSettings.of(
         dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
-        on_problem=on_problem, **unknown,
+        notify=notify, **unknown,
     )  # fmt: skip
     return _dag(settings, _plan(settings, clock()), dag_arguments)
 
@@ -185,6 +188,7 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
             approved = ApprovePost(task_id="approve", report=report, **common).output
         create = CreatePost(task_id="create", media=transcode.output, approved=approved, report=report, **common)
         publish = PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **common)
+        last: list[Any] = [publish]
         if comments:
             from airflow.providers.standard.operators.empty import EmptyOperator
 
@@ -193,6 +197,9 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
             comment = CommentPost(task_id="comment", published=publish.output, **common)
             # The last task decides the state of the run. A comment that fails must not make the post look failed.
             [publish, comment] >> EmptyOperator(task_id="end", trigger_rule="one_success")
+            last.append(comment)
+        if settings.notify is not None:
+            last >> TellPost(task_id="tell", **common).as_teardown()
 
     posts.expand(post=due.output)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import conf
 
@@ -21,6 +21,18 @@ def connect_page(conn_id: str | None = None) -> str | None:
     if not (base := conf.get("api", "base_url", fallback="")):
         return None
     return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
+
+
+def post_page(dag_id: str, post_id: str | None = None, day: str | None = None) -> str:
+    """Return the address of a post on the page *Posts*, or of the page.
+
+    :param day: The day of the post, as 2030-12-24, which the page shows behind it.
+    :return: The address; empty if ``[api] base_url`` is not set.
+    """
+    base = conf.get("api", "base_url", fallback="")
+    asked = {"dag": dag_id, "day": day, "post": post_id and f"{dag_id}/{post_id}"}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return base and f"{base.rstrip('/')}/plugin/instagram-calendar?{query}"
 
 
 def reconnect_hint(conn_id: str) -> str:

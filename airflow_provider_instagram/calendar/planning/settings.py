@@ -76,7 +76,7 @@ class CalendarSettings:
     """How a calendar is published; ``content_calendar_dag`` describes each setting.
 
     :param snapshot: Where the last readable text is kept.
-    :param on_problem: The callbacks for a new problem; one, or several in a list.
+    :param notify: What is called for each event; None tells nobody, and only problems are events of the asset.
     :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 
@@ -92,7 +92,7 @@ class CalendarSettings:
     approval: str | None = None
     unanswered: str = "skip"
     dry_run: bool = False
-    on_problem: Sequence[Callable[[Any], Any]] = ()
+    notify: Sequence[Callable[[Any], Any]] | None = None
     problems: tuple[Problem, ...] = field(default=())
 
     @classmethod
@@ -102,8 +102,8 @@ class CalendarSettings:
         :param given: The settings, and arguments of the DAG that it cannot have.
         """
         problems = []
-        calendar, on_problem = str(calendar), given.get("on_problem") or ()
-        given["on_problem"] = on_problem if isinstance(on_problem, (list, tuple)) else [on_problem]
+        calendar, notify = str(calendar), given.get("notify")
+        given["notify"] = notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
         if isinstance(ahead := given.get("prepare_ahead"), str):
             with suppress(InvalidValue):
                 given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
@@ -220,8 +220,10 @@ def _remedy(name: str, value: Any) -> str | None:
         return 'Use "required", or None to go by the file.'
     if name == "unanswered" and value not in UNANSWERED:
         return f"Use one of {', '.join(UNANSWERED)}."
-    if name == "on_problem" and not all(map(callable, value)):
-        return "Give a callable, a notifier, or a list of them."
+    if name == "notify" and not all(map(callable, value or ())):
+        return "Give a notifier, a callable, or a list of them."
+    if name == "on_problem":
+        return 'Use notify, which also tells of problems: event.event is "problem" then.'
     if name in SET_BY_CALENDAR:
         return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
     known = [one.name for one in fields(CalendarSettings)]

@@ -1,70 +1,92 @@
-"""Each problem of a calendar is reported once: in an event of an asset, and to the callbacks of its DAG."""
+"""What people should know of a calendar is told once: in an event of an asset, and by the notifiers of its DAG."""
 
 from __future__ import annotations
 
 import logging
 from copy import copy
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from airflow.sdk import BaseNotifier
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.problem_record import (
+from airflow_provider_instagram.calendar.planning.told import (
     MOST_FOUND,
     RECORD,
+    PostRecord,
     ProblemRecord,
-    problems_alias,
-    problems_asset,
+    events_alias,
+    events_asset,
 )
+from airflow_provider_instagram.ledger.events import become_first_emitter
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.pages import post_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.sdk import Context
 
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
-#: A mistake in a large file may be hundreds of problems. One run reports so many, and counts the others.
+#: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the others.
 MOST_AT_ONCE: Final = 20
+EventName = Literal["waiting", "late", "problem", "failed", "unknown"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ReportedProblem:
-    """A problem, as an event and a callback's context contain it.
+class CalendarEvent:
+    """What happened, as an event of the asset and the context of a notifier contain it.
 
+    :param event: ``waiting`` (for an approval), ``late``, ``problem``, ``failed`` or ``unknown``.
     :param dag_id: The calendar's DAG.
     :param calendar: Its file.
-    :param line: The line of the file, from 1; 0 if the problem concerns the whole file.
-    :param post: The id of the post, if the problem concerns one post.
-    :param message: What is wrong.
-    :param remedy: What to change.
+    :param post: The id of the post, if the event concerns one post.
+    :param account: The connection of the post.
+    :param publish_at: The time of the post, as ISO 8601.
+    :param line: The line of the file, from 1; 0 if the event concerns no line.
+    :param message: What happened.
+    :param remedy: What to do.
     :param text: All of it in one line.
+    :param link: The address of the post on the page *Posts*, or of the page; empty without ``[api] base_url``.
     """
 
+    event: EventName
     dag_id: str
     calendar: str
-    line: int
-    post: str | None
     message: str
     remedy: str
     text: str
+    link: str
+    post: str | None = None
+    account: str | None = None
+    publish_at: str | None = None
+    line: int = 0
 
     def __str__(self) -> str:
-        """Return the problem in one line."""
+        """Return the event in one line."""
         return self.text
 
 
-def report_new(
+def told_assets(dag_id: str) -> dict[str, Any]:
+    """Return the inlets and the outlets that a task needs to tell something."""
+    asset, alias = events_asset(dag_id), events_alias(dag_id)
+    return {"inlets": [asset, alias], "outlets": [alias]}
+
+
+def tell_problems(
     context: Context, settings: CalendarSettings, problems: Iterable[Problem], found: Iterable[Problem], *, is_all: bool
 ) -> None:
-    """Report the problems that have not been reported. One that is corrected and returns counts as new.
+    """Tell the problems that have not been told. One that is corrected and returns counts as new.
 
-    1. Read the row of the problems that have been reported. No other task of this DAG does so at this time.
-    2. Add one event with all new problems, and call the callbacks for each. If the process dies now, the next try does
+    1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
+    2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
        it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
-    3. Write the row. If a callback failed, the next run calls it again. Airflow stores the event when the task
+    3. Write the row. If a notifier failed, the next run calls it again. Airflow stores the event when the task
        succeeds. If the process dies before that, the event is lost.
 
     :param settings: The calendar's settings.
@@ -72,53 +94,125 @@ def report_new(
     :param found: Those of them that the DAG processor cannot find.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     """
-    store = context["asset_state_store"][problems_asset(settings.dag_id)]
+    store = context["asset_state_store"][events_asset(settings.dag_id)]
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
-    reported = {
-        problem.key: _reported(settings, problem) for problem in (*due[:MOST_AT_ONCE], *_others(due[MOST_AT_ONCE:]))
-    }
-    if new := [one for key, one in reported.items() if key not in before]:
-        extra: dict[str, Any] = {
-            "dag_id": settings.dag_id,
-            "calendar": shown(settings.calendar),
-            "text": "\n".join(one.text for one in new),
-            "problems": [asdict(one) for one in new],
-        }
-        context["outlet_events"][problems_alias(settings.dag_id)].add(problems_asset(settings.dag_id), extra=extra)
-    failed = {key for key, one in reported.items() if not _call_back(context, settings, one)}
-    told = {key: key not in failed for key in now}
+    due = [*due[:MOST_AT_ONCE], *_others(due[MOST_AT_ONCE:])]
+    succeeded = _tell(context, settings, {problem.key: _problem(settings, problem) for problem in due}, before)
+    told = {key: succeeded.get(key, True) for key in now}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
 
 
-def _others(problems: list[Problem]) -> list[Problem]:
+def tell_post(
+    context: Context,
+    settings: CalendarSettings,
+    post: ScheduledPost,
+    event: EventName,
+    message: str,
+    remedy: str = "",
+    emits: bool = True,
+) -> bool:
+    """Tell what happened to a post, once for each of its versions, as :func:`tell_problems` does.
+
+    :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
+    :return: Whether all notifiers succeeded, now or before.
+    """
+    store, key = context["asset_state_store"][events_asset(settings.dag_id)], row_key("told", post.key)
+    record = PostRecord.of(store.get(key))
+    before = record.told if record.version == post.version else {}
+    if before.get(event):
+        return True
+    events: dict[str, CalendarEvent] = {event: _post_event(settings, post, event, message, remedy)}
+    told = before | _tell(context, settings, events, before, emits=emits)
+    store.set(key, PostRecord(version=post.version, told=told).model_dump(mode="json"))
+    return told[event]
+
+
+def _tell(
+    context: Context,
+    settings: CalendarSettings,
+    events: Mapping[str, CalendarEvent],
+    before: Mapping[str, bool],
+    *,
+    emits: bool = True,
+) -> dict[str, bool]:
+    """Add one asset event with all that is new, call the notifiers, and return by key whether they succeeded."""
+    if emits and (new := [one for key, one in events.items() if key not in before]):
+        asset, alias = events_asset(settings.dag_id), events_alias(settings.dag_id)
+        become_first_emitter(context, Ledger(context["asset_state_store"][asset], settings.dag_id), alias)
+        extra: dict[str, Any] = {
+            "dag_id": settings.dag_id,
+            "calendar": shown(settings.calendar),
+            "text": "\n".join(one.text for one in new),
+            "events": [asdict(one) for one in new],
+        }
+        context["outlet_events"][alias].add(asset, extra=extra)
+    return {key: notify(context, settings.notify or (), one) for key, one in events.items()}
+
+
+def _others(problems: Sequence[Problem]) -> list[Problem]:
     if not problems:
         return []
     return [Problem(0, f"{len(problems)} more problems are new.", "airflow instagram calendar check lists all.")]
 
 
-def _reported(settings: CalendarSettings, problem: Problem) -> ReportedProblem:
+def _problem(settings: CalendarSettings, problem: Problem) -> CalendarEvent:
     location = shown(settings.calendar)
-    return ReportedProblem(
+    return CalendarEvent(
+        event="problem",
         dag_id=settings.dag_id,
         calendar=location,
-        line=problem.line,
         post=problem.post_id,
+        line=problem.line,
         message=problem.message,
         remedy=problem.remedy,
         text=problem.text(location),
+        link=post_page(settings.dag_id, problem.post_id),
     )
 
 
-def _call_back(context: Context, settings: CalendarSettings, reported: ReportedProblem) -> bool:
-    """Call the callbacks with the context, as Airflow does. Return whether all of them succeeded."""
+def run_event(settings: CalendarSettings, message: str, remedy: str) -> CalendarEvent:
+    """Return the event of a run that publishes none of its posts."""
+    location = shown(settings.calendar)
+    text, link = f"{location}: {message} {remedy}", post_page(settings.dag_id)
+    return CalendarEvent("failed", settings.dag_id, location, message, remedy, text, link)
+
+
+def _post_event(
+    settings: CalendarSettings, post: ScheduledPost, event: EventName, message: str, remedy: str
+) -> CalendarEvent:
+    at = f"{post.publish_at:%a %d %b, %H:%M %Z}"
+    return CalendarEvent(
+        event=event,
+        dag_id=settings.dag_id,
+        calendar=shown(settings.calendar),
+        post=post.id,
+        account=post.account,
+        publish_at=post.publish_at.isoformat(),
+        line=post.line,
+        message=message,
+        remedy=remedy,
+        text=" ".join(f"{post.id} ({post.account}, {at}): {message} {remedy}".split()),
+        link=post_page(settings.dag_id, post.id, f"{post.publish_at:%Y-%m-%d}"),
+    )
+
+
+def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:
+    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded."""
     succeeded = True
-    for callback in settings.on_problem:
+    for notifier in notifiers:
+        given: Any = {**context, "event": event}
         try:
-            copy(callback)({**context, "problem": reported})  # a notifier renders its templates in place, once
-        except Exception:  # noqa: PERF203 -- one that fails keeps neither the others nor the run from succeeding
-            log.exception("on_problem failed for: %s. The next run calls it again.", reported)
+            if isinstance(notifier, BaseNotifier):  # called, it would only log its errors
+                one = copy(notifier)  # it renders its templates in place, once
+                given |= {name: getattr(one, name) for name in one.template_fields}
+                one.render_template_fields(given)
+                one.notify(given)
+            else:
+                notifier(given)
+        except Exception:
+            log.exception("A notifier failed for: %s", event)
             succeeded = False
     return succeeded

@@ -57,6 +57,7 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     template_fields: Sequence[str] = ("post", "report")
     weight = APPROVE
+    tells = True
 
     def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
@@ -79,6 +80,7 @@ class ApprovePost(PostStep, ApprovalOperator):
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
+        self.tell_that_it_waits(context, post, emits=False)  # if the transcode's own attempt failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
         self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))

@@ -16,6 +16,7 @@ from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
+from airflow_provider_instagram.calendar.tasks.alerts import tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_later, report_skip, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import (
     begins_before_lead,
@@ -88,9 +89,14 @@ class PostStep(CalendarTask, AccountTask):
     :param post: The post, as the calendar contained it when the run began.
     """
 
-    def __init__(self, *, post: Any, **kwargs: Any) -> None:
+    #: Whether the task tells people something, if the calendar has anybody to tell.
+    tells: ClassVar[bool] = False
+
+    def __init__(self, *, post: Any, settings: CalendarSettings, **kwargs: Any) -> None:
         kwargs.setdefault("map_index_template", LABEL)
-        super().__init__(**kwargs)
+        if settings.notify is not None and self.tells:
+            kwargs |= told_assets(settings.dag_id)
+        super().__init__(settings=settings, **kwargs)
         self.post = post
         self._pin: Pin | None = None
 
@@ -178,7 +184,7 @@ class PostStep(CalendarTask, AccountTask):
         if not post.is_complete:
             raise ValidationError(
                 f"The links of {post.id} contain signatures, which are stored in the calendar only, and "
-                f"{self.settings.calendar} cannot be read.",
+                f"{self.settings.location} cannot be read.",
                 hint="Make the calendar readable again, and clear this task.",
             )
         access = self._files.access
@@ -230,6 +236,21 @@ class PostStep(CalendarTask, AccountTask):
     def dry_run_requested(self, context: Context) -> bool:
         """Return whether this post goes through a dry run: everything but the publication."""
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
+
+    def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
+        """Tell once that a post waits for an approval. If that fails, the post is asked about all the same.
+
+        :param emits: Whether this task is about to succeed, so that Airflow stores its event.
+        """
+        if self.settings.notify is None or post.approval != "required":
+            return
+        silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."
+        try:
+            tell_post(
+                context, self.settings, post, "waiting", "waits for an approval.", f"It goes out {silence}", emits
+            )
+        except Exception:
+            self.log.exception("It could not be told that %s waits for an approval", post.id)
 
     def mark(self, context: Context, mark: str) -> None:
         """Add a mark, such as "late", to the post's label in the grid."""

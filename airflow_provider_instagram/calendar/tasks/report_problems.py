@@ -14,9 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.planning.problem_record import problems_alias, problems_asset
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
-from airflow_provider_instagram.calendar.tasks.alerts import report_new
+from airflow_provider_instagram.calendar.tasks.alerts import tell_problems, told_assets
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.cleanup import remove_old_files
 from airflow_provider_instagram.calendar.tasks.previews import make_previews
@@ -61,8 +60,7 @@ class ReportProblems(CalendarTask):
     def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
         super().__init__(
             settings=settings,
-            inlets=[problems_asset(settings.dag_id)],
-            outlets=[problems_alias(settings.dag_id)],
+            **told_assets(settings.dag_id),
             max_active_tis_per_dag=1,  # two runs at once would both find a problem new
             **kwargs,
         )
@@ -96,9 +94,9 @@ class ReportProblems(CalendarTask):
             texts = [problem.text(calendar.location) for problem in own]
             raise AirflowFailException("This run cannot publish all of its posts.\n" + "\n".join(texts))
         try:
-            report_new(context, self.settings, problems, found, is_all=plan.readable)
+            tell_problems(context, self.settings, problems, found, is_all=plan.readable)
         except Exception:  # what is wrong with other posts does not fail this run
-            self.log.exception("The problems could not be reported. The next run does it.")
+            self.log.exception("The problems could not be told. The next run does it.")
         remove_old_files(self.settings, plan.calendar, now)
         if not started_by_hand(context):
             make_previews(context, self.settings, plan, now)

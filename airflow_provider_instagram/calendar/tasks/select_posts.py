@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
+from airflow_provider_instagram.calendar.tasks.alerts import notify, run_event
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_publisher, used_before
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 
@@ -48,6 +50,19 @@ class SelectPosts(CalendarTask, AccountTask):
     """
 
     aliases = (ledger_alias,)
+
+    def __init__(self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any) -> None:
+        given = on_failure_callback if isinstance(on_failure_callback, (list, tuple)) else [on_failure_callback]
+        callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
+        super().__init__(settings=settings, on_failure_callback=callbacks, **kwargs)
+
+    def _tell(self, context: Context) -> None:
+        """Tell that the run publishes nothing. A task that fails emits no event of an asset."""
+        why = f"{type(error).__name__}: {error}" if (error := context.get("exception")) else "Its log says why."
+        message = (
+            f"the run of {self.instagram_conn_id} that begins {run_time(context):%a %d %b, %H:%M %Z} selects no posts."
+        )
+        notify(context, self.settings.notify or (), run_event(self.settings, message, why))
 
     @reports_failure
     def execute(self, context: Context) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class TranscodePost(PostStep):
     template_fields: Sequence[str] = ("post",)
     ui_color = "#fdf1f6"
     weight = TRANSCODE
+    tells = True
 
     @reports_failure
     def execute(self, context: Context) -> str | list[str]:
@@ -69,6 +70,7 @@ class TranscodePost(PostStep):
             for place, result in enumerate(results)
         ]
         context["ti"].xcom_push(key="report", value=reports if post.carousel else reports[0])
+        self.tell_that_it_waits(context, post, emits=True)
         made = [result.location for result in results] if post.carousel else results[0].location
         if only_prepares:  # nothing waits for the container, so that Airflow need not look at it for days
             context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=made)

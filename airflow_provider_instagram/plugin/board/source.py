@@ -22,14 +22,14 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import case, func, or_, select
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.planning.problem_record import (
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.told import (
     PREVIEWS,
     RECORD,
     PreviewRecord,
     ProblemRecord,
-    problems_asset,
+    events_asset,
 )
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
@@ -175,7 +175,7 @@ class CalendarSource:
         found = session.execute(
             select(store.key, store.value)
             .join(AssetModel, AssetModel.id == store.asset_id)
-            .where(AssetModel.uri == problems_asset(self.dag_id).uri)
+            .where(AssetModel.uri == events_asset(self.dag_id).uri, store.key.in_((RECORD, PREVIEWS)))
         )
         rows = {key: decoded(value) for key, value in found}
         self.problems = ProblemRecord.of(rows.get(RECORD)).found

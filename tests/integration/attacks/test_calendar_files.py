@@ -301,9 +301,7 @@ def test_the_innocent_post_goes_on_and_the_attack_is_a_problem(
     """In a run: nothing of the secret reaches Instagram, and the run reports the line and the remedy."""
     file = calendar(caption_file=f"simplecache::file://{secret}")
     told: list[Any] = []
-    dag = content_calendar_dag(
-        "content", file, dry_run=True, on_problem=lambda context: told.append(context["problem"])
-    )
+    dag = content_calendar_dag("content", file, dry_run=True, notify=lambda context: told.append(context["event"]))
     result = run_dag(dag, posts=["innocent"])
     assert (result.state, result.states()[f"{ACCOUNT}.create[0]"]) == ("success", "success")
     assert [problem.post for problem in told] == ["attack"]

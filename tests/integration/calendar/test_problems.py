@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.planning.problem_record import RECORD, ProblemRecord, problems_asset
+from airflow_provider_instagram.calendar.planning.told import RECORD, ProblemRecord, events_asset
 from tests.integration.calendar.runs import made, states
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def events(after: int = 0) -> list[tuple[int, dict[str, Any]]]:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    ours = AssetModel.uri == problems_asset("content").uri
+    ours = AssetModel.uri == events_asset("content").uri
     statement = select(AssetEvent.id, AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
     with create_session() as session:
         rows = session.execute(statement.where(ours, AssetEvent.id > after).order_by(AssetEvent.id))
@@ -41,7 +41,7 @@ def record() -> ProblemRecord:
 
     ours = select(Store.value).join(AssetModel, AssetModel.id == Store.asset_id)
     with create_session() as session:
-        value = session.scalar(ours.where(AssetModel.uri == problems_asset("content").uri, Store.key == RECORD))
+        value = session.scalar(ours.where(AssetModel.uri == events_asset("content").uri, Store.key == RECORD))
     return ProblemRecord.model_validate_json(value or "{}")
 
 
@@ -56,7 +56,7 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     dag = made(
         file,
         min_spacing=timedelta(0),
-        on_problem=lambda context: told.append((context["ti"].run_id, str(context["problem"]))),
+        notify=lambda context: told.append((context["ti"].run_id, str(context["event"]))),
     )
     assert "Did you mean placement?" in str(dag.doc_md)
     first = run_dag(dag, posts=["good"])
@@ -65,7 +65,7 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     assert instagram_sandbox.calls("publish") == 2
 
     ((_, event),) = events(before)
-    emitted = event["problems"]
+    emitted = event["events"]
     assert {(extra["post"], extra["message"]) for extra in emitted} == {
         ("bad", "Unknown field 'placment'."),
         ("soon", f"there is no file {file.with_name('gone.mp4')}."),
@@ -95,7 +95,7 @@ def test_a_run_whose_tasks_have_one_try_is_green_if_its_post_is_live(
     def unreachable(*_: Any, **__: Any) -> None:
         raise RuntimeError("the state store does not answer")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.report_new", unreachable)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.tell_problems", unreachable)
     file = calendar({"one-try": -5})
     made(file)
     file.write_text("posts:\n  - id: a: b\n")

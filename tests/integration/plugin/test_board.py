@@ -470,12 +470,12 @@ def test_what_the_last_run_found_missing_in_object_storage_is_shown(user: Any) -
     from airflow.utils.session import create_session
     from sqlalchemy import delete, select
 
-    from airflow_provider_instagram.calendar.planning.problem_record import RECORD, problems_asset
+    from airflow_provider_instagram.calendar.planning.told import RECORD, events_asset
 
     found = [{"line": 3, "message": "there is no file s3://x/a.mp4.", "remedy": "Put it there.", "post_id": "hello"}]
     for value, state in (({"found": found}, "problem"), ({"found": "x"}, "planned"), ([7], "planned")):
         with create_session() as session:
-            asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == problems_asset(DAG_ID).uri))
+            asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == events_asset(DAG_ID).uri))
             session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == RECORD))
             session.add(AssetStateStoreModel(asset_id=asset_id, key=RECORD, value=json.dumps(value)))
         routes.boards.board(DAG_ID, is_fresh=True)

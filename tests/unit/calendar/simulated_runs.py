@@ -158,7 +158,7 @@ class SimulatedCalendar:
         """Run the task ``calendar``, and return the problems that it reports: the messages of its event."""
         before = len(self.events.extras)
         ReportProblems(task_id="calendar", settings=self.settings).execute(self.context(run, begin, **params))
-        return [problem["message"] for extra in self.events.extras[before:] for problem in extra["problems"]]
+        return [problem["message"] for extra in self.events.extras[before:] for problem in extra["events"]]
 
     def step(self, post: dict[str, Any], run: str, **params: Any) -> str:
         """Return whether a task of a run finds its post still wanted, or else how the task ends."""

@@ -69,17 +69,17 @@ def test_a_run_started_for_posts_that_it_cannot_bring_names_them(calendar: Simul
         calendar.report("content/manual", 0, posts=["monday"])
 
 
-@pytest.mark.parametrize("on_problem", ["slack", [print, 7], {"a": print}])
-def test_what_cannot_be_called_for_a_problem_is_a_problem(on_problem: object) -> None:
-    settings = CalendarSettings.of("content", "posts.yaml", on_problem=on_problem)
+@pytest.mark.parametrize("notify", ["slack", [print, 7], {"a": print}])
+def test_what_cannot_be_called_for_a_problem_is_a_problem(notify: object) -> None:
+    settings = CalendarSettings.of("content", "posts.yaml", notify=notify)
     assert [problem.remedy for problem in settings.problems] == [
-        "Give a callable, a notifier, or a list of them. The default is used."
+        "Give a notifier, a callable, or a list of them. The default is used."
     ]
-    assert settings.on_problem == ()
+    assert settings.notify is None
 
 
-@pytest.mark.parametrize("name", ["accounts", "lead_time", "on_problem"])
+@pytest.mark.parametrize("name", ["accounts", "lead_time", "notify"])
 def test_a_mistake_in_the_dag_file_is_the_same_problem_at_each_parse(name: str) -> None:
-    value: object = {"accounts": iter(["studio"]), "on_problem": [object()]}.get(name, object())
+    value: object = {"accounts": iter(["studio"]), "notify": [object()]}.get(name, object())
     (problem,) = CalendarSettings.of("content", "posts.yaml", **{name: value}).problems
     assert "0x" not in problem.message

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.planning.problem_record import ProblemRecord, problems_asset
+from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
 from tests.unit.calendar.simulated_runs import post
 
@@ -25,7 +25,7 @@ DAY = 24 * HOUR
 def told(calendar: SimulatedCalendar) -> list[Any]:
     """Return the problems that the calendar's callback is called for."""
     found: list[Any] = []
-    calendar.given["on_problem"] = lambda context: found.append(context["problem"])
+    calendar.given["notify"] = lambda context: found.append(context["event"])
     return found
 
 
@@ -36,7 +36,7 @@ def test_a_problem_of_next_week_is_reported_once_and_fails_no_run(calendar: Simu
     assert [str(problem) for problem in told] == [f"{calendar.file}:9: post 'bad': {told[0].message} {told[0].remedy}"]
     assert (told[0].message, told[0].post, told[0].dag_id) == (message, "bad", "content")
     (extra,) = calendar.events.extras
-    assert (extra["asset"], extra["problems"]) == ("instagram://calendar/content/problems", [asdict(told[0])])
+    assert (extra["asset"], extra["events"]) == ("instagram://calendar/content/events", [asdict(told[0])])
     assert (extra["dag_id"], extra["calendar"], extra["text"]) == ("content", str(calendar.file), told[0].text)
     assert [calendar.report(f"content/{number}", number) for number in range(3)] == [[], [], []]
     assert len(told) == 1
@@ -108,7 +108,7 @@ def test_a_calendar_that_cannot_be_read_for_a_while_reports_nothing_again(
     assert calendar.report() == []
 
 
-def test_a_callback_that_fails_fails_no_run_and_is_called_again(calendar: SimulatedCalendar) -> None:
+def test_a_notifier_that_fails_fails_no_run_and_is_called_again(calendar: SimulatedCalendar) -> None:
     """A notifier's server may be down. The event is not repeated."""
     calls: list[str] = []
 
@@ -117,7 +117,7 @@ def test_a_callback_that_fails_fails_no_run_and_is_called_again(calendar: Simula
         if len(calls) < 3:
             raise RuntimeError("no route to host")
 
-    calendar.given["on_problem"] = [broken]
+    calendar.given["notify"] = [broken]
     calendar.write(post("bad", 7 * DAY, captoin="x"))
     calendar.parse(0)
     assert [len(calendar.report()) for _ in range(4)] == [1, 0, 0, 0]
@@ -138,7 +138,7 @@ def test_a_notifier_renders_its_templates_with_the_problem(calendar: SimulatedCa
             sent.append(self.text)
 
     calendar.write(post("bad", 7 * DAY, captoin="{{ 7 * 7 }}"), post("worse", 8 * DAY, captoin="x"))
-    calendar.given["on_problem"] = Chat("{{ problem.post }}: {{ problem.message }}")
+    calendar.given["notify"] = Chat("{{ event.post }}: {{ event.message }}")
     calendar.parse(0)
     messages = calendar.report()
     assert sent == [f"bad: {messages[0]}", f"worse: {messages[1]}"]
@@ -158,7 +158,7 @@ def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, 
 def test_a_row_that_a_user_has_damaged_counts_as_none(calendar: SimulatedCalendar, row: Any) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
     calendar.parse(0)
-    calendar.ledgers[problems_asset("content")]["problems"] = row
+    calendar.ledgers[events_asset("content")]["problems"] = row
     assert len(calendar.report()) == 1
 
 
@@ -181,7 +181,7 @@ def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     calendar.write(post("a", 365 * DAY, image="a.jpg"), post("bad", 366 * DAY, captoin="x"))
     calendar.parse(0)
     assert len(calendar.report()) == 2
-    (problem,) = ProblemRecord.of(calendar.ledgers[problems_asset("content")]["problems"]).found
+    (problem,) = ProblemRecord.of(calendar.ledgers[events_asset("content")]["problems"]).found
     assert problem.post_id == "a"
     assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
 

@@ -24,15 +24,15 @@ MOST_FOUND: Final = 100
 log = logging.getLogger(__name__)
 
 
-def problems_asset(dag_id: str) -> Asset:
-    """Return the asset that has an event for the new problems of a calendar, and the row of its problems."""
-    uri = f"instagram://calendar/{quote(dag_id)}/problems"
+def events_asset(dag_id: str) -> Asset:
+    """Return the asset that has an event for what people should know of a calendar, and the rows of what was told."""
+    uri = f"instagram://calendar/{quote(dag_id)}/events"
     return Asset(name=uri, uri=uri)
 
 
-def problems_alias(dag_id: str) -> AssetAlias:
-    """Return the alias through which the task ``calendar`` emits this event, only if a problem is new."""
-    return AssetAlias(problems_asset(dag_id).uri)
+def events_alias(dag_id: str) -> AssetAlias:
+    """Return the alias through which a task emits such an event, only if it has something to tell."""
+    return AssetAlias(events_asset(dag_id).uri)
 
 
 class Row(BaseModel):
@@ -72,12 +72,22 @@ class PreviewRecord(Row):
 
 
 class ProblemRecord(Row):
-    """The row.
+    """The row about the problems of a calendar.
 
-    :param told: The keys of the problems that have been reported and still exist, each with whether the callbacks
-        succeeded.
+    :param told: The keys of the problems that have been told and still exist, each with whether the notifiers worked.
     :param found: The problems that the last run found and the DAG processor cannot find, such as a missing object.
     """
 
     told: dict[str, bool] = {}
     found: tuple[Problem, ...] = ()
+
+
+class PostRecord(Row):
+    """The row about a post, whose key begins with ``told:``.
+
+    :param version: The version of the post that this is about.
+    :param told: The events that have been told of it, each with whether the notifiers worked.
+    """
+
+    version: str = ""
+    told: dict[str, bool] = {}

@@ -1,0 +1,94 @@
+"""The last task of a post, which tells people what went wrong with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.tasks.alerts import tell_post
+from airflow_provider_instagram.calendar.tasks.answers import NOBODY
+from airflow_provider_instagram.calendar.tasks.base import CLOCKS_DIFFER, PostStep, other_publisher
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
+from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
+from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.tasks.alerts import EventName
+
+#: The tasks of a post, in order.
+STEPS = ("transcode", "approve", "create", "publish", "comment")
+
+
+class Told(NamedTuple):
+    """What is told of a post."""
+
+    event: EventName
+    message: str
+    remedy: str = ""
+
+
+class TellPost(PostStep):
+    """Tell people if a post failed, is late, or may or may not be live.
+
+    It is a teardown: it runs whatever became of the post, and decides nothing about the state of the run. If a notifier
+    fails, the task is retried, and calls all of them again.
+    """
+
+    template_fields: Sequence[str] = ("post",)
+    tells = True
+
+    def __init__(self, *, retries: int = 5, **kwargs: Any) -> None:
+        super().__init__(retries=retries, **kwargs)
+
+    def execute(self, context: Context) -> None:
+        """Tell what went wrong with the post, if anything did."""
+        post = self.as_post()
+        told = self._told(context, post)
+        if told is not None and not tell_post(context, self.settings, post, *told):
+            raise TransientError("A notifier failed.", hint="Its error is above, in this log.")
+
+    def _told(self, context: Context, post: ScheduledPost) -> Told | None:
+        """Return what there is to tell: the ledger decides first, then the first task that did not succeed."""
+        ti, ledger = context["ti"], Ledger.of(context, self.instagram_conn_id)
+        names = [f"{self.instagram_conn_id}.{step}" for step in STEPS]
+        found = ti.get_task_states(ti.dag_id, ti.map_index, names, run_ids=[ti.run_id]).get(ti.run_id, {})
+        states = {step: found.get(f"{name}_{ti.map_index}") for step, name in zip(STEPS, names, strict=True)}
+        done = ledger.post(post.key)
+        if done is not None and states["publish"] == "success" and other_publisher(done, self.settings) is None:
+            if states["comment"] == "failed":
+                return self._failed(context, "comment")
+            late = datetime.fromisoformat(done.published_at) - post.publish_at
+            is_late = late > CLOCKS_DIFFER and not is_requested_now(context, post)
+            return Told("late", f"was published {in_words(late)} after its time.") if is_late else None
+        failed = next((step for step in STEPS if states[step] == "failed"), None)
+        if failed is not None and done is None and ledger.open_intents(post.key):
+            return self._failed(context, failed)._replace(event="unknown")
+        if failed is not None:
+            return self._failed(context, failed)
+        return self._skipped(context, next((step for step in STEPS if states[step] == "skipped"), None))
+
+    def _failed(self, context: Context, step: str) -> Told:
+        reported = self._outcome(context, step)
+        reason = reported.get("reason") or f"The task {step} failed. Its log says why."
+        return Told("failed", str(reason), str(reported.get("hint") or ""))
+
+    def _skipped(self, context: Context, step: str | None) -> Told | None:
+        """Return what there is to tell of a post that was skipped: not what a person has decided."""
+        reported = {} if step is None else self._outcome(context, step)
+        mark, reason = str(reported.get("mark") or ""), f"is not published: {reported.get('reason')}"
+        if mark.endswith("late") or mark == NOBODY.mark:
+            return Told("late", reason)
+        return Told("problem", reason) if mark.startswith("id used") else None
+
+    def _outcome(self, context: Context, step: str) -> dict[str, Any]:
+        """Return why a task did not succeed, as it reported it. Users may have edited that."""
+        ti = context["ti"]
+        reported = ti.xcom_pull(f"{self.instagram_conn_id}.{step}", key=OUTCOME, map_indexes=ti.map_index)
+        return reported if isinstance(reported, dict) else {}

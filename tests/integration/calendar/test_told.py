@@ -1,0 +1,147 @@
+"""What people are told of a calendar's posts: in events of its asset and by its notifiers, once each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseNotifier
+
+from airflow_provider_instagram.exceptions import OutcomeUnknownError
+from tests.integration.calendar.runs import ACCOUNT, made, states
+from tests.integration.calendar.test_problems import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+PAGE = "https://airflow.example.com/plugin/instagram-calendar?dag=content&day="
+
+
+class Chat(BaseNotifier):
+    """A notifier whose server is away for the first calls."""
+
+    template_fields = ("text",)
+
+    def __init__(self, sent: list[str], text: str, fails: int = 0) -> None:
+        super().__init__()
+        self.sent, self.text, self.fails = sent, text, [fails]
+
+    def notify(self, context: Any) -> None:
+        if self.fails[0]:
+            self.fails[0] -= 1
+            raise ConnectionError("no route to host")
+        self.sent.append(self.text)
+
+
+def new_events(after: int) -> list[tuple[str, str, str]]:
+    """Return what the events of the asset say of posts, in order, without those of problems."""
+    found = [one for _, extra in events(after) for one in extra["events"]]
+    return [(one["event"], one["post"], one["message"]) for one in found if one["event"] != "problem"]
+
+
+def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run stays red for the post that failed. A notifier whose server was away is called again."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
+    for task in ("base", "tell"):  # as in a run that no user has started
+        monkeypatch.setattr(f"airflow_provider_instagram.calendar.tasks.{task}.is_requested_now", lambda *_: False)
+    before, sent, called = max([0, *(number for number, _ in events())]), [], []  # type: ignore[var-annotated]
+    file = calendar({"punctual": -5, "slow": -600, "gave-up": -7200, "corrupt": -5}, corrupt={"video": "corrupt.mp4"})
+    file.with_name("corrupt.mp4").write_bytes(b"this is no video")
+    chat = Chat(sent, "{{ event.event }} {{ event.post }} {{ event.link }}", fails=1)
+    given: dict[str, Any] = {"notify": [chat, lambda context: called.append(str(context["event"]))]}
+    dag = made(file, default_args={"retry_delay": 0.01}, **given)
+    names = ["punctual", "slow", "gave-up", "corrupt"]
+
+    result = run_dag(dag, posts=names)
+    assert (result.state, states(result)["publish[1]"]) == ("failed", "success")
+    told = {(event, post): message for event, post, message in new_events(before)}
+    assert {*told} == {("late", "slow"), ("late", "gave-up"), ("failed", "corrupt")}
+    assert told["late", "slow"].startswith("was published 10 min")
+    assert told["late", "gave-up"].startswith("is not published: The earliest it can be published is 2 h")
+    assert "corrupt.mp4" in told["failed", "corrupt"]
+    assert sorted(line.split(PAGE)[0] for line in sent) == ["failed corrupt ", "late gave-up ", "late slow "]
+    assert {line[-len("post=content%2Fslow") :] for line in sent if "slow" in line} == {"post=content%2Fslow"}
+    assert len(called) == 4, "once each, and once more for the one of which the chat was not told"
+
+    again = run_dag(made(file, **given), posts=names)
+    assert (again.state, len(new_events(before)), len(sent)) == ("failed", 3, 3)
+    assert instagram_sandbox.calls("publish") == 2
+
+
+def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_instagram.calendar.tasks.answers import NOBODY
+    from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+
+    before, told_by_then = max([0, *(number for number, _ in events())]), []  # type: ignore[var-annotated]
+
+    def nobody_answers(self: ApprovePost, context: Any, **_: Any) -> None:
+        if self.as_post().approval == "none":
+            return
+        told_by_then.extend(new_events(before))
+        self.skip_post(context, *NOBODY)
+
+    monkeypatch.setattr(ApprovePost, "execute", nobody_answers)
+    file = calendar({"unapproved": 30, "free": 30}, unapproved={"approval": "required"})
+    assert run_dag(made(file, notify=[]), posts=["unapproved", "free"]).state == "success"
+    waiting = ("waiting", "unapproved", "waits for an approval.")
+    assert told_by_then[:1] == [waiting]
+    assert new_events(before) == [waiting, ("late", "unapproved", "is not published: Nobody has answered in time.")]
+
+
+def test_a_post_that_may_be_live_is_told_as_unknown(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+    from airflow_provider_instagram.calendar.tasks.publish import PublishPost
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.records import Claim, Owner
+
+    before = max([0, *(number for number, _ in events())])
+
+    @reports_failure
+    def loses_its_answer(self: PublishPost, context: Any, event: Any = None) -> Any:
+        ledger, claim = Ledger.of(context, ACCOUNT), Claim(Owner.of(context), "nonce")
+        ledger.record_claim(self.as_post().key, claim)
+        ledger.record_intent(self.as_post().key, str(self.container_id), claim)
+        raise OutcomeUnknownError("The answer was lost.", hint="Look at the account.")
+
+    monkeypatch.setattr(PublishPost, "execute", loses_its_answer)
+    result = run_dag(made(calendar({"perhaps": -5}), notify=[]), posts=["perhaps"])
+    assert (result.state, new_events(before)) == ("failed", [("unknown", "perhaps", "The answer was lost.")])
+
+
+def test_a_run_that_selects_no_posts_is_told_beside_what_the_author_wants(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
+
+    told: list[Any] = []
+    own: list[Any] = []
+    monkeypatch.setattr(SelectPosts, "_chosen", lambda *_: 1 / 0)
+    dag = made(
+        calendar({"never": -5}),
+        notify=lambda context: told.append(context["event"]),
+        default_args={"retries": 0, "on_failure_callback": own.append},
+    )
+    assert run_dag(dag, posts=["never"]).state == "failed"
+    (event,) = told
+    assert (event.event, event.post, event.remedy) == ("failed", None, "ZeroDivisionError: division by zero")
+    assert f"the run of {ACCOUNT}" in event.message
+    assert len(own) == 1
+
+
+def test_a_calendar_that_tells_nobody_has_no_task_for_it(calendar: Callable[..., Path]) -> None:
+    file = calendar({"a": 3600})
+    assert f"{ACCOUNT}.tell" not in made(file).task_ids
+    assert f"{ACCOUNT}.tell" in made(file, notify=[]).task_ids
