@@ -81,6 +81,12 @@ SETTINGS: Final[dict[str, Any]] = {
             "entry with http:// also permits plain http. An entry without a port covers every port of the host.",
             example="graph.proxy.example.com,http://sandbox:8077",
         ),
+        "calendar_hosts": _option(
+            "Hosts, separated by commas, from which calendars may be read as sheets, also after redirects. An entry is "
+            "a host name, *.example.com for all hosts below it, or a URL without a path. A name means https; an entry "
+            "with http:// also permits plain http.",
+            example="docs.google.com, *.googleusercontent.com",
+        ),
         "media_roots": _option(
             "Folders and object-storage prefixes, separated by commas. Calendars and run parameters may name files "
             "in them. A calendar may also name files in its own folder or prefix.",

@@ -29,7 +29,7 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from os import PathLike
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ def content_calendar_dag(
     approval: str | None = None,
     unanswered: str = "skip",
     dry_run: bool = False,
+    columns: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] | None = None,
     notify: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
     clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
@@ -83,7 +85,8 @@ def content_calendar_dag(
     problem is left out. If the file cannot be read, its last readable version is used. Each new problem is told
     to ``notify``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
 
-    :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv.
+    :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv. Or a sheet:
+        an https:// address that answers CSV, on a host of ``[instagram] calendar_hosts``.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time the run begins that publishes it.
     :param prepare_ahead: How long before that time a run transcodes it and asks for its approval, such as ``7 days``.
@@ -93,6 +96,9 @@ def content_calendar_dag(
     :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
+    :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip": "video"}``.
+    :param defaults: For a sheet: values of posts that have none of their own, such as ``{"timezone": "UTC"}``.
+        ``dates`` says how to read dates such as 3/4/2027: ``day-first`` or ``month-first``.
     :param notify: What is called, with ``event`` in its context, when a post waits for an approval, is late, has a
         problem, failed, or may be live: a notifier or a callable, or a list of them. A list may be empty: the events of
         the calendar's asset are emitted all the same.
@@ -104,7 +110,7 @@ def content_calendar_dag(
     settings = CalendarSettings.of(
         dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
-        notify=notify, **unknown,
+        notify=notify, columns=columns or {}, defaults=defaults or {}, **unknown,
     )  # fmt: skip
     return _dag(settings, _plan(settings, clock()), dag_arguments)
 
@@ -114,15 +120,15 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
     # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
     # for a storage, nor leave out what the task needs, such as the result of an approval.
     if get_parsing_context().task_id:
-        return Plan(Calendar(settings.calendar))
+        return Plan(Calendar(settings.location))
     try:
         return settings.plan(now)
     except TransientError:
         raise  # a DAG without posts would remove the tasks of the active runs
     except Exception as error:  # a calendar must never keep its DAG from being parsed
-        log.exception("The calendar %s cannot be understood", settings.calendar)
+        log.exception("The calendar %s cannot be understood", settings.location)
         problem = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
-        return Plan(Calendar(settings.calendar, problems=(problem,)))
+        return Plan(Calendar(settings.location, problems=(problem,)))
 
 
 def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:

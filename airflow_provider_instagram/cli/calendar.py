@@ -136,7 +136,9 @@ def import_calendar(args: argparse.Namespace) -> None:
     read_as_server()
     try:
         text = read_text(args.file)
-        sheet = csv_import.import_sheet(text, timezone=args.timezone, account=args.account, order=args.dates)
+        given = {"timezone": args.timezone, "account": args.account}
+        defaults = {name: value for name, value in given.items() if value}
+        sheet = csv_import.import_sheet(text, defaults=defaults, order=args.dates)
     except InvalidValue as invalid:
         _exit_invalid(args.file, invalid)
     for title in sheet.ignored_columns:

@@ -22,7 +22,7 @@ from airflow_provider_instagram.utils.process import Cancel
 from airflow_provider_instagram.utils.time_limit import run_with_time_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_instagram.utils.time_limit import Connections
 
@@ -96,6 +96,65 @@ def download(
                 f"{_public_link(address)} could not be downloaded: {why}.", hint="Check the link and try again."
             ) from error
         return part.replace(folder / f"source{_suffix(address)}")
+
+
+def read_web(
+    url: str, headers: dict[str, str], check: Callable[[str], None], *, max_bytes: int, total_s: float
+) -> WebAnswer:
+    """Read a small text from a web server that the deployment trusts, public or not.
+
+    :param headers: Further headers, such as ``If-None-Match``.
+    :param check: Raises an error for an address that may not be read. It is asked about each redirect, too.
+    :param total_s: How long all of it may take, in seconds.
+    :raises TransientError: If the server does not answer in time.
+    :raises ValidationError: If it answers with too much, or redirects too often.
+    """
+    answers: list[WebAnswer] = []
+    _keep_headers_out_of_logs()
+
+    def ask(connections: Connections) -> None:
+        address = httpx.URL(url)
+        timeout = httpx.Timeout(total_s).as_dict()
+        with httpx.HTTPTransport() as transport:
+            for _ in range(MAX_REDIRECTS + 1):
+                check(str(address))
+                given = {"Host": address.netloc.decode("ascii"), "Accept-Encoding": "identity", **headers}
+                extensions = {"timeout": timeout, "trace": connections.trace}
+                answer = transport.handle_request(httpx.Request("GET", address, headers=given, extensions=extensions))
+                try:
+                    if not answer.has_redirect_location:
+                        answers.append(WebAnswer(answer.status_code, answer.headers, _body(answer, max_bytes)))
+                        return
+                    address = address.join(answer.headers["location"])
+                finally:
+                    answer.close()
+        raise ValidationError(f"it redirects more than {MAX_REDIRECTS} times.", hint="Use the final link.")
+
+    try:
+        run_with_time_limit(ask, total_s, Cancel(), THREAD)
+    except TimeoutError:
+        raise TransientError(f"it has not answered within {total_s:g} s.", hint="Use a faster server.") from None
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise TransientError(shown(str(error) or type(error).__name__), hint="Check the link.") from None
+    return answers[0]
+
+
+def _body(answer: httpx.Response, max_bytes: int) -> bytes:
+    body = bytearray()
+    for block in answer.iter_raw():
+        body += block
+        if len(body) > max_bytes:
+            raise ValidationError(f"it has more than {max_bytes:,} bytes.", hint="Make it smaller.")
+    return bytes(body)
+
+
+@dataclass(frozen=True, slots=True)
+class WebAnswer:
+    """What a web server has answered."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

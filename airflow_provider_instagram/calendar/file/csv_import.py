@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -19,6 +19,9 @@ from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: A column such as "File" may hold a video, a picture or several of them.
 ANY_MEDIA = "media"
@@ -48,30 +51,38 @@ Order = Literal["day-first", "month-first"]
 class Imported:
     """A calendar that was converted from a sheet.
 
-    :param text: The calendar, as YAML.
-    :param rows: The same, with the lines of the sheet.
+    :param rows: Its posts, with the lines of the sheet.
     :param ignored_columns: Columns that are not fields of a post.
     :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
     :param problems: The problems of rows that cannot become posts.
     """
 
-    text: str
     rows: Rows
     ignored_columns: tuple[str, ...]
     lines_with_dated_id: tuple[int, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def text(self) -> str:
+        """The calendar, as YAML."""
+        defaults, posts = _texts(self.rows.defaults), [_texts(row) for row in self.rows.rows]
+        document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
+        return str(yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True))
 
-def import_sheet(text: str, *, timezone: str | None, account: str | None, order: Order | None) -> Imported:
+
+def import_sheet(
+    text: str, *, defaults: Mapping[str, str], order: Order | None, columns: Mapping[str, str] | None = None
+) -> Imported:
     """Read the CSV export of a spreadsheet.
 
     :param text: The CSV.
-    :param timezone: The time zone of times without one.
-    :param account: The connection of posts without one.
+    :param defaults: The values of posts that have none of their own, such as ``timezone`` and ``account``.
     :param order: How to read dates such as 3/4/2027.
+    :param columns: What columns mean, by their titles. Titles that are missing here mean what :data:`NAMES` says.
     :raises InvalidValue: If nothing of it can be read.
     """
-    table = read_table(text, _column)
+    own = {_folded(title): field for title, field in (columns or {}).items()}
+    table = read_table(text, lambda title: own.get(_folded(title)) or _column(_folded(title)))
     if not {*MEDIA, ANY_MEDIA} & {*table.names}:
         raise InvalidValue(
             f"no column is named video, image or carousel. The columns are: {', '.join(table.titles) or 'none'}.",
@@ -86,17 +97,17 @@ def import_sheet(text: str, *, timezone: str | None, account: str | None, order:
         except InvalidValue as invalid:
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
     lines_with_dated_id = _assign_ids(drafts)
-    defaults = {name: value for name, value in (("timezone", timezone), ("account", account)) if value}
-    posts = [draft.post for draft in drafts]
-    document: dict[str, Any] = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
-    written = yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True)
     rows = Rows([_row(draft.line, draft.post) for draft in drafts], _row(0, defaults))
-    columns = zip(table.titles, table.names, strict=True)
-    ignored_columns = tuple(title for title, name in columns if name is None and title)
-    return Imported(written, rows, ignored_columns, lines_with_dated_id, tuple(problems))
+    titles = zip(table.titles, table.names, strict=True)
+    ignored_columns = tuple(title for title, name in titles if name is None and title)
+    return Imported(rows, ignored_columns, lines_with_dated_id, tuple(problems))
 
 
-def _row(line: int, values: dict[str, str]) -> Row:
+def _texts(row: Row) -> dict[str, str]:
+    return {name: value.value for name, value in row.values.items()}
+
+
+def _row(line: int, values: Mapping[str, str]) -> Row:
     return Row(line, {name: Value(value, line) for name, value in values.items()})
 
 
@@ -142,8 +153,11 @@ def _assign_ids(drafts: list[_Draft]) -> tuple[int, ...]:
     return tuple(sorted(lines_with_dated_id))
 
 
-def _column(title: str) -> str | None:
-    folded = " ".join(title.lower().split())
+def _folded(title: str) -> str:
+    return " ".join(title.lower().split())
+
+
+def _column(folded: str) -> str | None:
     return COLUMNS.get(folded) or (folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " ")))
 
 
@@ -208,7 +222,8 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
         first, second, year = (int(part) for part in found.groups())
         if order is None and first <= 12 and second <= 12 and first != second and "." not in found[0]:
             raise InvalidValue(
-                f"{written!r} can be read day first or month first.", "Give --dates day-first or --dates month-first."
+                f"{written!r} can be read day first or month first.",
+                "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}.",
             )
         month_first = order == "month-first" or (order is None and second > 12)
         day, month = (second, first) if month_first else (first, second)

@@ -27,6 +27,14 @@ def read_text(location: str, files: CalendarFiles | None = None) -> str:
     :raises InvalidValue: If it cannot be read.
     """
     data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
+    return as_text(data)
+
+
+def as_text(data: bytes) -> str:
+    """Return the text of a file.
+
+    :raises InvalidValue: If it is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -42,7 +42,10 @@ class CalendarFiles:
     def __init__(self, location: str, pin: Pin | None = None) -> None:
         self.pin: Pin | None = None
         self.moved: InstagramError | None = None
-        if is_local(location):
+        self._is_sheet = is_web(location)
+        if self._is_sheet:
+            self._beside, self.own = "", FileAccess()
+        elif is_local(location):
             file = local_path(location).absolute()
             here, folder = Pin.of(file)
             self.moved = None if pin is None else pin.broken_by(here, location)
@@ -120,6 +123,11 @@ class CalendarFiles:
         return self._captions[location]
 
     def _whole(self, written: str) -> str:
+        if self._is_sheet and is_local(written):
+            raise InvalidValue(
+                f"{written!r} is a path, and a sheet has no folder.",
+                "Name an https:// link, or a URI of object storage in [instagram] media_roots.",
+            )
         if "://" in written or written.startswith("/"):
             return written
         return f"{self._beside}/{written.removeprefix('./')}"

@@ -14,6 +14,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.sheet import SheetForm, invalid_form
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.snapshot import read_plan, snapshot_file
@@ -21,9 +22,10 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from os import PathLike
 
@@ -77,6 +79,8 @@ class CalendarSettings:
 
     :param snapshot: Where the last readable text is kept.
     :param notify: What is called for each event; None tells nobody, and only problems are events of the asset.
+    :param columns: What the columns of a sheet mean, by their titles.
+    :param defaults: The values of a sheet's posts that have none of their own, and ``dates``.
     :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 
@@ -93,6 +97,8 @@ class CalendarSettings:
     unanswered: str = "skip"
     dry_run: bool = False
     notify: Sequence[Callable[[Any], Any]] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = field(default=())
 
     @classmethod
@@ -120,6 +126,11 @@ class CalendarSettings:
             if name == "approval":  # a mistake in the demand for an approval must not lift it
                 valid[name], used = "required", "Until then, each post needs an approval."
             problems.append(Problem(0, f"in the DAG file, {name}={_written(value)} is not valid.", f"{remedy} {used}"))
+        if not is_web(calendar) and (valid.get("columns") or valid.get("defaults")):
+            message = "in the DAG file, columns and defaults are for a sheet at an https:// address."
+            problems.append(
+                Problem(0, message, "Leave them out: a file names its fields, and has defaults of its own.")
+            )
         if valid.get("late") == "skip" and valid.get("unanswered") == "publish":
             del valid["unanswered"]
             remedy = "A post without an answer is late at its time, and would be skipped. The default is used."
@@ -134,6 +145,19 @@ class CalendarSettings:
         return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
 
     @property
+    def location(self) -> str:
+        """The calendar's file, without the query of an address."""
+        return shown(self.calendar) if is_web(self.calendar) else self.calendar
+
+    @property
+    def sheet(self) -> SheetForm | None:
+        """How the calendar is read if it is a sheet at a web address; None if it is a file."""
+        if not is_web(self.calendar):
+            return None
+        own = {"account": self.accounts[0]} if len(self.accounts) == 1 else {}
+        return SheetForm(tuple(self.columns.items()), tuple({**own, **self.defaults}.items()))
+
+    @property
     def retries(self) -> Retries:
         """The retries of each task of the DAG."""
         return Retries.spanning(self.lead_time, self.max_lateness)
@@ -145,7 +169,7 @@ class CalendarSettings:
         """
         unreadable = () if plan.readable else plan.calendar.problems[:1]
         return {
-            "location": self.calendar,
+            "location": self.location,
             "snapshot": self.snapshot,
             "lead_s": self.lead_time.total_seconds(),
             "max_lateness_s": self.max_lateness.total_seconds(),
@@ -170,7 +194,7 @@ class CalendarSettings:
             if now is not None:
                 raise
             problem = Problem(0, error.message, error.hint or "Try again.")
-            return Plan(Calendar(self.calendar, problems=(problem,)), readable=False)
+            return Plan(Calendar(self.location, problems=(problem,)), readable=False)
 
 
 def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
@@ -222,6 +246,8 @@ def _remedy(name: str, value: Any) -> str | None:
         return f"Use one of {', '.join(UNANSWERED)}."
     if name == "notify" and not all(map(callable, value or ())):
         return "Give a notifier, a callable, or a list of them."
+    if name in ("columns", "defaults"):
+        return invalid_form(name, value)
     if name == "on_problem":
         return 'Use notify, which also tells of problems: event.event is "problem" then.'
     if name in SET_BY_CALENDAR:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, StorageFailure
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
-from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.seen_versions import problems_seen_now, seen_now, unchanged_seen
@@ -56,10 +57,11 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         new. If a storage fails that has caption files, or the choices of slots.
     """
     stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
-    location, dry_run, files = settings.calendar, settings.dry_run, _files_of(settings, stored, now)
+    location, dry_run, files = settings.location, settings.dry_run, _files_of(settings, stored, now)
     parser = _Parser(settings, now, files)
     try:
-        text = loader.read_text(location, files)
+        read = _read(settings, files, stored, now)
+        text = read.text
         made_of = _fingerprint(text, settings)
         if stored and stored.is_current(made_of + parser.read_for(text).digest, now, files.pin):
             return _as_stored(stored, stored.calendar(location), at)
@@ -74,11 +76,31 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         return _last_readable(stored, defect, parser, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:
+        outage = (stored.outage,) if stored and stored.outage else ()
+        calendar = replace(calendar, problems=(*outage, *calendar.problems))
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
     seen = seen_now(calendar, stored, settings.max_lateness, now, dry_run, choices)
     plan = Plan(calendar, seen, removed, since=(stored and stored.since) or int(now.timestamp()))
-    snapshot_of = partial(_snapshot_of, text, made_of=made_of, choices=choices, now=now)
+    snapshot_of = partial(_snapshot_of, read, made_of=made_of, choices=choices, now=now)
     return _recorded(plan, stored, settings.snapshot, now, snapshot_of)
+
+
+def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | None, now: datetime | None) -> SheetText:
+    """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy.
+
+    :raises InvalidValue: If it cannot be read.
+    """
+    if settings.sheet is None:
+        return SheetText(loader.read_text(settings.calendar, files))
+    known = SheetText(stored.text, stored.headers) if stored is not None else None
+    if now is not None:
+        return read_sheet(settings.calendar, known)
+    if known is None:
+        raise StorageFailure(
+            f"this worker has no copy of the sheet {settings.location}.",
+            "Set [instagram] calendar_snapshots to a folder that all machines share.",
+        )
+    return known
 
 
 def _files_of(settings: CalendarSettings, stored: Snapshot | None, now: datetime | None) -> CalendarFiles:
@@ -121,9 +143,10 @@ class _Parser:
     def parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
         of, times, files = self.settings, slots.times, self.files
+        rows = of.sheet.rows(text) if of.sheet is not None else loader.parse(text, of.calendar)
         given = (of.min_spacing, of.accounts, of.approval)
-        return parse_calendar(
-            text, of.calendar, min_spacing=given[0], accounts=given[1], approval=given[2], times=times, files=files
+        return parse_rows(
+            rows, of.location, min_spacing=given[0], accounts=given[1], approval=given[2], times=times, files=files
         )
 
     def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
@@ -158,6 +181,7 @@ def _fingerprint(text: str, settings: CalendarSettings) -> str:
     roots = conf.get("instagram", "media_roots")
     given = (
         settings.calendar,
+        repr(settings.sheet),
         str(settings.min_spacing),
         str(settings.dry_run),
         str(settings.approval),
@@ -215,7 +239,7 @@ def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Pars
         problem = Problem(0, invalid.message, invalid.remedy)
         given = parser.settings.min_spacing
         spacing = DEFAULT_SPACING if given is None else given
-        return Plan(Calendar(parser.settings.calendar, problems=(problem,), min_spacing=spacing), readable=False)
+        return Plan(Calendar(parser.settings.location, problems=(problem,), min_spacing=spacing), readable=False)
     problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored.at} is used.")
     calendar = parser.parse(stored.text, parser.read_for(stored.text))
     calendar = replace(calendar, problems=(problem, *calendar.problems))
@@ -225,7 +249,13 @@ def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Pars
     # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
     return _recorded(
         plan, stored, parser.settings.snapshot, now,
-        lambda plan: stored.model_copy(update={"problems_seen": plan.problems_seen, "made_of": None}),
+        lambda plan: stored.model_copy(
+            update={
+                "problems_seen": plan.problems_seen,
+                "made_of": None,
+                "outage": problem if parser.settings.sheet is not None else None,
+            }
+        ),
     )  # fmt: skip
 
 
@@ -241,12 +271,13 @@ def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime
     }
 
 
-def _snapshot_of(text: str, plan: Plan, made_of: str, choices: SlotChoices, now: datetime) -> Snapshot:
+def _snapshot_of(read: SheetText, plan: Plan, made_of: str, choices: SlotChoices, now: datetime) -> Snapshot:
     calendar = plan.calendar
     # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
     may_reuse = calendar.is_self_contained and choices.is_stored
     return Snapshot(
-        text=text,
+        text=read.text,
+        headers=read.headers,
         at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
         seen=plan.seen,
         accounts=tuple(calendar.accounts),

@@ -34,6 +34,8 @@ class Snapshot(BaseModel):
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param posts: The posts of the text; None if this release cannot read them as another has stored them.
     :param pin: Where its file was found; None in object storage.
+    :param headers: The headers that ask the server of a sheet for another version only.
+    :param outage: Why the sheet could not be read at the last look. Tasks read the snapshot only.
     """
 
     model_config = ConfigDict(
@@ -56,6 +58,8 @@ class Snapshot(BaseModel):
     left_out: tuple[str, ...] = ()
     invalid: tuple[InvalidPost, ...] = ()
     pin: Pin | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    outage: Problem | None = None
 
     @classmethod
     def read(cls, content: bytes) -> Snapshot:

@@ -81,7 +81,7 @@ def told_assets(dag_id: str) -> dict[str, Any]:
 def tell_problems(
     context: Context, settings: CalendarSettings, problems: Iterable[Problem], found: Iterable[Problem], *, is_all: bool
 ) -> None:
-    """Tell the problems that have not been told. One that is corrected and returns counts as new.
+    """Report the problems that have not been told. One that is corrected and returns counts as new.
 
     1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
     2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
@@ -114,7 +114,9 @@ def tell_post(
     remedy: str = "",
     emits: bool = True,
 ) -> bool:
-    """Tell what happened to a post, once for each of its versions, as :func:`tell_problems` does.
+    """Report what happened to a post, once for each of its versions, as :func:`tell_problems` does.
+
+    If a notifier fails, the next call does all of it again: the task then fails, and Airflow stores no event of it.
 
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
     :return: Whether all notifiers succeeded, now or before.
@@ -125,7 +127,7 @@ def tell_post(
     if before.get(event):
         return True
     events: dict[str, CalendarEvent] = {event: _post_event(settings, post, event, message, remedy)}
-    told = before | _tell(context, settings, events, before, emits=emits)
+    told = before | _tell(context, settings, events, {}, emits=emits)
     store.set(key, PostRecord(version=post.version, told=told).model_dump(mode="json"))
     return told[event]
 

@@ -238,7 +238,7 @@ class PostStep(CalendarTask, AccountTask):
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
-        """Tell once that a post waits for an approval. If that fails, the post is asked about all the same.
+        """Report once that a post waits for an approval. If that fails, the post is asked about all the same.
 
         :param emits: Whether this task is about to succeed, so that Airflow stores its event.
         """

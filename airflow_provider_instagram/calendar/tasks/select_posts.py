@@ -57,7 +57,7 @@ class SelectPosts(CalendarTask, AccountTask):
         super().__init__(settings=settings, on_failure_callback=callbacks, **kwargs)
 
     def _tell(self, context: Context) -> None:
-        """Tell that the run publishes nothing. A task that fails emits no event of an asset."""
+        """Report that the run publishes nothing. A task that fails emits no event of an asset."""
         why = f"{type(error).__name__}: {error}" if (error := context.get("exception")) else "Its log says why."
         message = (
             f"the run of {self.instagram_conn_id} that begins {run_time(context):%a %d %b, %H:%M %Z} selects no posts."

@@ -35,7 +35,7 @@ class Told(NamedTuple):
 
 
 class TellPost(PostStep):
-    """Tell people if a post failed, is late, or may or may not be live.
+    """Report to people if a post failed, is late, or may or may not be live.
 
     It is a teardown: it runs whatever became of the post, and decides nothing about the state of the run. If a notifier
     fails, the task is retried, and calls all of them again.
@@ -48,10 +48,11 @@ class TellPost(PostStep):
         super().__init__(retries=retries, **kwargs)
 
     def execute(self, context: Context) -> None:
-        """Tell what went wrong with the post, if anything did."""
+        """Report what went wrong with the post, if anything did."""
         post = self.as_post()
         told = self._told(context, post)
-        if told is not None and not tell_post(context, self.settings, post, *told):
+        is_last = context["ti"].try_number > context["ti"].max_tries  # its event counts, whatever the notifiers do
+        if told is not None and not tell_post(context, self.settings, post, *told) and not is_last:
             raise TransientError("A notifier failed.", hint="Its error is above, in this log.")
 
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:

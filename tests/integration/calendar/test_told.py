@@ -53,7 +53,7 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     for task in ("base", "tell"):  # as in a run that no user has started
         monkeypatch.setattr(f"airflow_provider_instagram.calendar.tasks.{task}.is_requested_now", lambda *_: False)
-    before, sent, called = max([0, *(number for number, _ in events())]), [], []  # type: ignore[var-annotated]
+    before, sent, called = max([0, *(number for number, _ in events())]), list[str](), list[str]()
     file = calendar({"punctual": -5, "slow": -600, "gave-up": -7200, "corrupt": -5}, corrupt={"video": "corrupt.mp4"})
     file.with_name("corrupt.mp4").write_bytes(b"this is no video")
     chat = Chat(sent, "{{ event.event }} {{ event.post }} {{ event.link }}", fails=1)
@@ -83,7 +83,7 @@ def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
     from airflow_provider_instagram.calendar.tasks.answers import NOBODY
     from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 
-    before, told_by_then = max([0, *(number for number, _ in events())]), []  # type: ignore[var-annotated]
+    before, told_by_then = max([0, *(number for number, _ in events())]), list[Any]()
 
     def nobody_answers(self: ApprovePost, context: Any, **_: Any) -> None:
         if self.as_post().approval == "none":

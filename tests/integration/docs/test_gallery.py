@@ -134,6 +134,8 @@ def sheet_link(portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         f"gallery-2,{portrait_video},{{{{ 7 * 7 }}}},",
     ]
     text = "\r\n".join(["id,video,caption,notes", *rows]).encode()
+    clip = "https://cdn.example.com/a.mp4"
+    planned = f"ID;Date;Time;Clip;Text\nmonday;06.05.2030;18:00;{clip};One\ntuesday;7/5/2030;9:30 am;{clip};Two\n"
 
     class Sheet(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -143,7 +145,7 @@ def sheet_link(portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
                 *(("Location", "/sheet.csv") if is_export else ("Content-Type", "text/csv; charset=utf-8"))
             )
             self.end_headers()
-            self.wfile.write(b"" if is_export else text)
+            self.wfile.write(b"" if is_export else planned.encode() if "planned" in self.path else text)
 
         def log_message(self, *_: Any) -> None:
             """Print nothing."""
@@ -165,6 +167,16 @@ def test_each_row_of_a_sheet_is_one_post_also_when_the_sheet_is_read_again(
     assert again.state == "success"
     assert again.xcom("post.publish", map_index=1)["already_published"] is True
     assert sorted(post.caption for post in instagram_sandbox.posts) == ["One, in\ntwo lines", "{{ 7 * 7 }}"]
+
+
+def test_the_rows_of_a_published_sheet_are_the_posts_of_its_calendar(
+    sheet_link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "http://127.0.0.1")
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
+    name = "gallery/calendar_from_sheet.py"
+    dag = dags_of(adapted(name, SHEET=sheet_link.replace("/export", "/planned"), ZONE="UTC"), name)
+    assert "2 posts, 2030-05-06 to 2030-05-07" in str(dag["calendar_from_sheet"].doc_md)
 
 
 def test_a_folder_becomes_a_carousel_in_the_order_of_its_names(

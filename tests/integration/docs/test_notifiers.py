@@ -66,8 +66,7 @@ def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
-        host, port = server.server_address
-        connection = {"conn_type": "smtp", "host": host, "port": port, "extra": extra}
+        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
         yield found
         server.shutdown()
@@ -78,8 +77,8 @@ def tell(name: str, calendar: Path, *events: CalendarEvent, **values: Any) -> bo
     calendar.write_text("posts: []\n")
     file = f"gallery/{name}.py"
     (dag,) = dags_of(adapted(file, CALENDAR=str(calendar), **values), file).values()
-    settings = dag.get_task("calendar").settings
-    return all(notify({}, settings.notify, event) for event in events)
+    task: Any = dag.get_task("calendar")
+    return all(notify({}, task.settings.notify, event) for event in events)
 
 
 def test_slack_gets_the_text_and_the_link(
@@ -102,7 +101,7 @@ def test_the_lead_gets_a_mail_in_which_a_text_is_no_html(tmp_path: Path, mails: 
         "Instagram, waiting: hello",
     )
     (part,) = (one for one in mail.walk() if one.get_content_type() == "text/html")
-    html = bytes(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
+    html = bytes(part.get_payload(decode=True)).decode()
     assert "hello &lt;b&gt; (studio" in html
     assert re.findall(r'href="([^"]*)"', html) == [LINK.replace("&", "&amp;")]
 

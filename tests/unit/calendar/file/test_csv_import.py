@@ -13,7 +13,8 @@ from airflow_provider_instagram.calendar.file.yaml_reader import read_yaml
 
 
 def made_of(text: str, **how: Any) -> Imported:
-    return import_sheet(text, **{"timezone": "America/New_York", "account": None, "order": None, **how})
+    order = how.pop("order", None)
+    return import_sheet(text, defaults={"timezone": "America/New_York", **how}, order=order)
 
 
 def posts(made: Imported) -> list[dict[str, str]]:

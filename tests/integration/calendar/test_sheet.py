@@ -1,0 +1,211 @@
+"""A spreadsheet that stays the plan: its server answers CSV, redirects, hangs, fails and comes back."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_instagram.calendar.planning.plan import Plan
+
+NOON = datetime(2030, 5, 1, 12, tzinfo=timezone.utc)
+HEAD = "ID,Wann,Clip,Caption,Notes"
+GOOD = (
+    f'{HEAD}\r\nhello,2030-05-06 08:30,https://cdn.example.com/hello.mp4,"One,\nin two lines",x\r\n'
+    "set,5/10/2030 5:00 pm,s3://media@clips/set.mov,A set,\r\n"
+)
+COLUMNS = {"Wann": "publish_at", "clip": "video"}
+DEFAULTS = {"timezone": "Europe/Berlin", "dates": "month-first"}
+
+
+class Sheet:
+    """The server of a sheet.
+
+    :param answers: What it answers, by path: a status, a body and headers.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, str, dict[str, str]]] = {"/pub": (200, GOOD, {"ETag": '"1"'})}
+        self.delay_s = 0.0
+        self.asked: list[tuple[str, str | None]] = []
+        sheet = self
+
+        class Web(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                time.sleep(sheet.delay_s)
+                status, body, headers = sheet.answers[self.path.partition("?")[0]]
+                seen = self.headers.get("If-None-Match")
+                sheet.asked.append((self.path, seen))
+                if seen is not None and seen == headers.get("ETag"):
+                    status, body = 304, ""
+                self.send_response(status)
+                for name, value in ({"Content-Type": "text/csv"} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                """Print nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/pub?key=secret&output=csv"
+
+    def plan(self, now: datetime | None = NOON, **given: Any) -> Plan:
+        """Read the calendar: at a time as the DAG processor does, without one as a task does."""
+        return CalendarSettings.of(
+            "sheet", self.url, **{"accounts": ["studio"], "columns": COLUMNS, "defaults": DEFAULTS, **given}
+        ).plan(now)
+
+
+@pytest.fixture
+def sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sheet]:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{tmp_path},s3://media@clips/")
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "http://127.0.0.1")
+    made = Sheet()
+    Thread(target=made.server.serve_forever, daemon=True).start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def times(plan: Plan) -> dict[str, str]:
+    return {post.id: f"{post.publish_at:%Y-%m-%d %H:%M %z}" for post in plan.calendar.posts}
+
+
+BOTH = {"hello": "2030-05-06 08:30 +0200", "set": "2030-05-10 17:00 +0200"}
+
+
+def test_the_words_of_an_export_are_posts_and_a_version_is_sent_once(sheet: Sheet) -> None:
+    plan = sheet.plan()
+    assert (times(plan), plan.timely.problems) == (BOTH, ())
+    hello, other = plan.calendar.posts
+    assert (hello.account, hello.caption, hello.video) == (
+        "studio",
+        "One,\nin two lines",
+        "https://cdn.example.com/hello.mp4",
+    )
+    assert other.video == "s3://media@clips/set.mov"
+    assert (times(sheet.plan()), times(sheet.plan(None))) == (BOTH, BOTH)
+    assert [seen for _, seen in sheet.asked] == [None, '"1"'], "a task asks nothing"
+
+
+@pytest.mark.parametrize("status", [503, 429, None])
+def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: Sheet, status: int | None) -> None:
+    sheet.plan()
+    before = dict(sheet.answers)
+    if status is None:
+        sheet.server.shutdown()
+        sheet.server.server_close()
+    else:
+        sheet.answers["/pub"] = (status, "busy", {})
+    for now in (NOON, None, NOON):
+        plan = sheet.plan(now)
+        (problem,) = plan.timely.problems
+        assert times(plan) == BOTH
+        assert problem.message == f"the sheet {sheet.url.partition('?')[0]}?… does not answer."
+        assert "Its posts go out as it was before." in problem.remedy
+        assert "secret" not in str(problem)
+    if status is not None:
+        assert len(sheet.plan().problems_seen) == 1, "a run begins, and tells it"
+        sheet.answers = before
+        assert (sheet.plan().timely.problems, sheet.plan(None).timely.problems) == ((), ())
+
+
+def test_a_slow_server_holds_the_dag_processor_up_for_seconds_only(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
+    sheet.plan()
+    sheet.delay_s, begin = 5.0, time.monotonic()
+    assert times(sheet.plan()) == BOTH
+    assert time.monotonic() - begin < 3
+
+
+def test_a_redirect_leads_to_a_trusted_host_only(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet.answers["/real"] = sheet.answers["/pub"]
+    sheet.answers["/pub"] = (307, "", {"Location": "/real"})
+    assert times(sheet.plan()) == BOTH
+    sheet.answers["/pub"] = (307, "", {"Location": sheet.url.replace("127.0.0.1", "localhost")})
+    (problem,) = sheet.plan().timely.problems
+    assert "http://localhost" in problem.message
+    assert "not a host that this Airflow trusts with calendars" in problem.message
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "docs.google.com, *.googleusercontent.com")
+    assert "http://127.0.0.1" in sheet.plan().timely.problems[0].message
+    assert not any("localhost" in path for path, _ in sheet.asked)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "message"),
+    [
+        (200, "<html>Sign in</html>", {"Content-Type": "text/html; charset=utf-8"}, "answers 200, and no CSV"),
+        (404, "gone", {}, "answers 404, and no CSV"),
+        (200, "x" * 10_000_001, {}, "has more than 10,000,000 bytes"),
+        (200, "\xff" + "id", {"Content-Type": "text/csv"}, "no column is named video, image or carousel"),
+        (302, "", {"Location": "/pub"}, "redirects more than 5 times"),
+    ],
+)
+def test_what_is_no_sheet_says_so(sheet: Sheet, status: int, body: str, headers: dict[str, str], message: str) -> None:
+    sheet.answers["/pub"] = (status, body, headers)
+    plan = sheet.plan()
+    (problem,) = plan.timely.problems
+    assert message in problem.message
+    assert (plan.readable, plan.calendar.posts) == (False, ())
+
+
+def test_a_sheet_names_no_files_of_the_server_and_each_row_has_an_id_that_stays(sheet: Sheet, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    rows = [
+        f"local,2030-05-06 08:30,{tmp_path}/a.mp4,,",
+        f"uri,2030-05-06 09:30,file://{tmp_path}/a.mp4,,",
+        "near,2030-05-06 10:30,a.mp4,,",
+    ]
+    sheet.answers["/pub"] = (200, "\n".join([HEAD, *rows]), {})
+    problems = {problem.post_id: problem.message for problem in sheet.plan().timely.problems}
+    assert {*problems} == {"local", "uri", "near"}
+    assert all("is a path, and a sheet has no folder" in message for message in problems.values())
+    twice = "\n".join(["Title,Wann,Clip", *(f"Tip,2030-05-06 1{n}:00,https://x.example/a.mp4" for n in (0, 2))])
+    sheet.answers["/pub"] = (200, twice, {})
+    plan = sheet.plan()
+    assert plan.calendar.posts == ()
+    assert {problem.remedy for problem in plan.timely.problems} == {"Add a column id."}
+
+
+def test_the_address_of_a_sheet_is_shown_without_its_query(sheet: Sheet) -> None:
+    dag = content_calendar_dag("sheet", sheet.url, accounts=["studio"], columns=COLUMNS, defaults=DEFAULTS)
+    assert "2 posts" in str(dag.doc_md)
+    timetable: Any = dag.timetable
+    stored = json.dumps(timetable.serialize())
+    assert "secret" not in f"{stored}{dag.doc_md}"
+    assert "studio.publish" in dag.task_ids
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"columns": {"Clip": "vidoe"}}, "columns="),
+        ({"columns": ["Clip"]}, "columns="),
+        ({"defaults": {"zone": "UTC"}}, "defaults="),
+        ({"defaults": {"dates": "any"}}, "defaults="),
+    ],
+)
+def test_a_wrong_column_or_default_is_a_problem_of_the_dag_file(given: dict[str, Any], message: str) -> None:
+    (problem,) = CalendarSettings.of("sheet", "https://docs.google.com/pub", **given).problems
+    assert problem.message.startswith(f"in the DAG file, {message}")
+
+
+def test_a_file_takes_no_columns() -> None:
+    (problem,) = CalendarSettings.of("content", "posts.yaml", columns=COLUMNS).problems
+    assert problem.message == "in the DAG file, columns and defaults are for a sheet at an https:// address."
