@@ -25,7 +25,7 @@ from airflow_provider_instagram.plugin.board.cards import (
 )
 from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,6 +62,11 @@ class Board:
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
     seen_s: float
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether the calendar is a sheet on the web, which is edited there."""
+        return is_web(self.calendar.location)
 
     @cached_property
     def head(self) -> dict[str, Any]:

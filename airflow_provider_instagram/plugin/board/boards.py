@@ -139,7 +139,7 @@ class Boards:
             if window[0] <= card.post.publish_at.timestamp() <= window[1]
         )
         heads: list[dict[str, Any]] = [
-            {**board.head, "edit": may_edit(user, board.calendar.dag_id)} for board in boards
+            {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards
         ]
         content = f'{{"calendars":{json.dumps(heads)},"cards":[{cards}]}}'.encode()
         digest = hashlib.sha256(content).hexdigest()[:16]

@@ -116,7 +116,7 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
     content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
-    if post_id in board.facts and may_edit(user, dag_id):
+    if post_id in board.facts and not board.is_sheet and may_edit(user, dag_id):
         card = board.cards[f"{dag_id}/{post_id}"]
         content["edit"] = edits.offered(board.facts[post_id], card.status.state)
     return JSONResponse(content, headers=JSON)
@@ -194,7 +194,10 @@ async def upload(
 def _editable_board(user: PageUser, dag_id: str) -> Any:
     if not may_edit(user, dag_id):
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
-    return boards.board(dag_id, is_fresh=True)
+    board = boards.board(dag_id, is_fresh=True)
+    if board.is_sheet:
+        raise HTTPException(409, "The plan of this calendar is a sheet on the web: edit it there. Nothing was changed.")
+    return board
 
 
 def _fresh_board(user: PageUser, dag_id: str) -> Any:
