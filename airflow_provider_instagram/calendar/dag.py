@@ -79,32 +79,23 @@ def content_calendar_dag(
     clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
-    """Return the DAG that publishes a calendar's posts on time.
+    """Return the DAG that publishes a calendar's posts on time. No mistake in it raises, which would stall active runs.
 
-    Nothing in the calendar makes this function raise: an exception here stalls the active runs. A post with a
-    problem is left out. If the file cannot be read, its last readable version is used. Each new problem is told
-    to ``notify``; the page *Posts*, the DAG's documentation and ``airflow instagram calendar check`` list all.
-
-    :param calendar: The file: a path or a URI that ObjectStoragePath opens, ending in .yaml, .json or .csv. Or a sheet:
-        an https:// address that answers CSV, on a host of ``[instagram] calendar_hosts``.
+    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https:// address of a sheet.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time the run begins that publishes it.
     :param prepare_ahead: How long before that time a run transcodes it and asks for its approval, such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
-    :param min_spacing: The smallest distance between two posts of an account. None uses the calendar's own.
+    :param min_spacing: The smallest distance between two posts of an account. None goes by the file.
     :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
     :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
     :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip": "video"}``.
-    :param defaults: For a sheet: values of posts that have none of their own, such as ``{"timezone": "UTC"}``.
-        ``dates`` says how to read dates such as 3/4/2027: ``day-first`` or ``month-first``.
-    :param notify: What is called, with ``event`` in its context, when a post waits for an approval, is late, has a
-        problem, failed, or may be live: a notifier or a callable, or a list of them. A list may be empty: the events of
-        the calendar's asset are emitted all the same.
+    :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
+    :param notify: A notifier or a callable, or a list of them, for posts that need somebody, and for new problems.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
-    :raises TransientError: If the storage of the snapshots or of a caption file does not answer. Airflow then keeps the
-        stored DAG, and its runs continue with the next parse that succeeds.
+    :raises TransientError: If the storage of the snapshots or of a caption file fails. Airflow keeps the stored DAG.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(

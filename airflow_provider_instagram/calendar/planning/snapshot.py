@@ -92,7 +92,7 @@ def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | N
     """
     if settings.sheet is None:
         return SheetText(loader.read_text(settings.calendar, files))
-    known = SheetText(stored.text, stored.headers) if stored is not None else None
+    known = SheetText(stored.text, stored.headers or ()) if stored is not None else None
     if now is not None:
         return read_sheet(settings.calendar, known)
     if known is None:
@@ -277,7 +277,7 @@ def _snapshot_of(read: SheetText, plan: Plan, made_of: str, choices: SlotChoices
     may_reuse = calendar.is_self_contained and choices.is_stored
     return Snapshot(
         text=read.text,
-        headers=read.headers,
+        headers=read.headers or None,
         at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
         seen=plan.seen,
         accounts=tuple(calendar.accounts),

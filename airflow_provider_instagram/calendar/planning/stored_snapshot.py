@@ -58,7 +58,7 @@ class Snapshot(BaseModel):
     left_out: tuple[str, ...] = ()
     invalid: tuple[InvalidPost, ...] = ()
     pin: Pin | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] | None = None
     outage: Problem | None = None
 
     @classmethod

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import ScheduledPost as CalendarPost
-from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
@@ -118,12 +118,12 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
     assert calendar.parse(-5) == [0]
     calendar.write(post("a", 60), min_spacing="1 s")
 
-    def stumbling(text: str, *args: Any, **kwargs: Any) -> Any:
-        if "1 s" in text:
+    def stumbling(rows: Any, *args: Any, **kwargs: Any) -> Any:
+        if rows.min_spacing.value == "1 s":
             raise OverflowError("too large")
-        return parse_calendar(text, *args, **kwargs)
+        return parse_rows(rows, *args, **kwargs)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar", stumbling)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows", stumbling)
     assert calendar.parse(-4) == [-4, 0], "one run reports the problem"
     assert calendar.problems() == ["the file cannot be understood: OverflowError: too large."]
 

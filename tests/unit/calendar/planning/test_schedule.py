@@ -255,7 +255,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     """And from there alone: its text is not gone through again."""
     said: dict[str, Any] = {"a": 60, "b": 60}
     fresh = plan(said)
-    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar")
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows")
     again = plan(None, NOON + minutes(5))
     assert again.calendar.posts == fresh.calendar.posts
     assert again.timely.problems == fresh.timely.problems

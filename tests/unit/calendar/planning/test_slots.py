@@ -94,7 +94,7 @@ def test_a_task_and_the_next_look_read_what_was_chosen(team: Team) -> None:
 def test_an_unchanged_calendar_with_slots_is_not_parsed_again(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     team.write(post("a"))
     chosen = team.planned()
-    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_calendar")
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows")
     assert team.planned(minutes=10) == chosen
 
 
