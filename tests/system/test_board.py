@@ -248,7 +248,7 @@ def test_a_video_plays_in_the_panel(board: Board) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("view", ["month", "week", "list"])
+@pytest.mark.parametrize("view", ["weeks", "week", "list", "profile"])
 def test_the_page_is_accessible_in_both_themes(board: Board, theme: str, view: str) -> None:
     board.page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     board.open(view=view, post=f"{DAG_ID}/ready")
@@ -264,7 +264,7 @@ def test_a_card_says_days_before_that_its_time_is_a_slot_and_which_repetition_it
     board.open(view="list")
     expect(board.card("shelf~2").locator(".mark")).to_have_text("slot ↻ 2", timeout=1000 * LIMIT_S)
     expect(board.card("shelf~2")).to_have_accessible_name(re.compile("slot, repetition 2"))
-    for view in ("month", "week"):
+    for view in ("weeks", "week"):
         board.open(view=view, day=f"{TOMORROW:%Y-%m-%d}", q="shelf")
         mark = board.card("shelf").locator(".mark")
         expect(mark).to_have_text("slot")
@@ -302,7 +302,7 @@ def test_a_post_is_approved_by_keys_and_a_caption_that_was_begun_is_kept(
 @pytest.mark.timeout(600)
 def test_the_page_fits_a_phone(board: Board) -> None:
     board.page.set_viewport_size({"width": 390, "height": 844})
-    for view in ("month", "week", "list"):
+    for view in ("weeks", "week", "list", "profile"):
         board.open(view=view)
         wide = board.frame.locator("html").evaluate("page => page.scrollWidth > page.clientWidth")
         assert not wide, view
@@ -310,7 +310,7 @@ def test_the_page_fits_a_phone(board: Board) -> None:
 
 @pytest.mark.timeout(600)
 def test_keys_move_open_and_close(board: Board) -> None:
-    board.open(view="month")
+    board.open(view="weeks")
     board.page.keyboard.press("Tab")
     board.frame.locator("#view .card").first.focus()
     board.page.keyboard.press("ArrowRight")

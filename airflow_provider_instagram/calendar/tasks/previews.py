@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.planning.problem_record import (
+from airflow_provider_instagram.calendar.planning.told import (
     PREVIEWS,
     Preview,
     PreviewRecord,
-    problems_asset,
+    events_asset,
 )
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, has_cover, write_cover
 from airflow_provider_instagram.calendar.tasks.run_request import run_time
@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now: datetime) -> None:
     """Make the pictures that are missing. A failure is logged, and fails no run: a post needs no preview."""
     try:
-        store = context["asset_state_store"][problems_asset(settings.dag_id)]
+        store = context["asset_state_store"][events_asset(settings.dag_id)]
         before = PreviewRecord.of(store.get(PREVIEWS)).previews
         wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
         known = {version: one for version, one in before.items() if _is_current(one, now)}

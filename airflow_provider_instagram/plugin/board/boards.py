@@ -124,7 +124,9 @@ class Boards:
     def answer(
         self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str
     ) -> tuple[str, bytes | None]:
-        """Return the posts in a span of time as JSON, or None if the page shows them already, and their ETag.
+        """Return the posts in a span of time, and those that need somebody, as JSON, and their ETag.
+
+        The JSON is None if the page shows it already.
 
         :param dag_id: The calendar, which the user may read, or None for all that the user may read.
         :param window: The first and the last time, in seconds since the epoch.
@@ -136,7 +138,7 @@ class Boards:
             card.as_json
             for board in boards
             for card in board.cards.values()
-            if window[0] <= card.post.publish_at.timestamp() <= window[1]
+            if card.needs_somebody or window[0] <= card.post.publish_at.timestamp() <= window[1]
         )
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards

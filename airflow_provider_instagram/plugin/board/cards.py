@@ -45,6 +45,11 @@ class PostCard:
         """What tells the card from all others."""
         return f"{self.dag_id}/{self.post.id}{f':{self.post.line}' if self.is_duplicate else ''}"
 
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether a person has to decide about the post, whatever days the page shows."""
+        return self.status.state in (State.WAITING, State.UNKNOWN)
+
     @cached_property
     def version(self) -> str:
         """The version of the post, which names its cover; empty if it has none."""

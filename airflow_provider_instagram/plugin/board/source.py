@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.planning.problem_record import Preview
+    from airflow_provider_instagram.calendar.planning.told import Preview
 
 #: What was stored this long before the last look is read again: clocks differ, and transactions end late.
 MARGIN: Final = timedelta(seconds=60)

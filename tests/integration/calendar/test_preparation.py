@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.problem_record import problems_asset
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.told import events_asset
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
@@ -108,7 +108,7 @@ def previews() -> dict[str, Any]:
         row = session.scalar(
             select(AssetStateStoreModel.value)
             .join(AssetModel, AssetModel.id == AssetStateStoreModel.asset_id)
-            .where(AssetModel.uri == problems_asset("content").uri, AssetStateStoreModel.key == "previews")
+            .where(AssetModel.uri == events_asset("content").uri, AssetStateStoreModel.key == "previews")
         )
     return dict(json.loads(row)["previews"]) if row else {}
 

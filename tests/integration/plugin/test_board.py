@@ -488,7 +488,7 @@ def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(
     from airflow.utils.session import create_session
     from sqlalchemy import delete, select
 
-    from airflow_provider_instagram.calendar.planning.problem_record import PREVIEWS, problems_asset
+    from airflow_provider_instagram.calendar.planning.told import PREVIEWS, events_asset
     from airflow_provider_instagram.calendar.tasks.covers import cover_file
 
     planned = {
@@ -502,7 +502,7 @@ def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(
         planned["fast"]: {"at": 1, "says": "no preview: /data/a.mp4 is damaged.", "is_there": False},
     }
     with create_session() as session:
-        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == problems_asset(DAG_ID).uri))
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == events_asset(DAG_ID).uri))
         session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key == PREVIEWS))
         session.add(AssetStateStoreModel(asset_id=asset_id, key=PREVIEWS, value=json.dumps({"previews": row})))
     routes.boards.board(DAG_ID, is_fresh=True)

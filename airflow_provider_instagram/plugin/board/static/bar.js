@@ -1,27 +1,40 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
-import { addDays, addMonths, inWords, today } from "./dates.js";
-import { byId, h, icon, isNarrow } from "./dom.js";
+import { addDays, inWords, isDay, today } from "./dates.js";
+import { byId, h, icon, isLow, isNarrow } from "./dom.js";
 import { addPost, editable } from "./edit.js";
+import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
-import { DAYS_IN_LIST, STATES, VIEWS, data, go, isTab, shown, span, view } from "./state.js";
+import {
+  DAYS_IN_LIST,
+  FILTERS,
+  STATES,
+  VIEWS,
+  WEEKS,
+  data,
+  go,
+  isTab,
+  keyOf,
+  shown,
+  span,
+  stateText,
+  view,
+} from "./state.js";
 
 /** @typedef {import("./state.js").Calendar} Calendar */
 /** @typedef {import("./state.js").Problem} Problem */
 
 function title() {
-  if (view.view === "month") return inWords(view.day, { month: "long", year: "numeric" });
   const { first, last } = span();
   const isOneMonth = first.slice(0, 7) === last.slice(0, 7);
   const begin = inWords(first, isOneMonth ? { day: "numeric" } : { day: "numeric", month: "short" });
   return `${begin} – ${inWords(last, { day: "numeric", month: "short", year: "numeric" })}`;
 }
 
-/** Go on or back by a month, a week or a list. @param {1 | -1} direction */
-function step(direction) {
-  if (view.view === "month") return go({ day: addMonths(view.day, direction) });
-  return go({ day: addDays(view.day, (view.view === "week" ? 7 : DAYS_IN_LIST) * direction) });
-}
+/** How many days a step goes. The last week of the weeks stays in sight. @type {Record<string, number>} */
+const STEPS = { weeks: 7 * (WEEKS - 1), week: 7, list: DAYS_IN_LIST, profile: DAYS_IN_LIST };
+/** Go on or back by what the view shows. @param {1 | -1} direction */
+const step = (direction) => go({ day: addDays(view.day, (STEPS[view.view] ?? 7) * direction) });
 
 /**
  * Return a list of choices for a filter.
@@ -51,14 +64,7 @@ export function drawBar() {
   const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
   const typed = active?.dataset.filter === "q" ? active.selectionStart : null;
   const focused = active?.dataset.filter || active?.dataset.go;
-  const drawn = h(
-    "div",
-    {},
-    h("h1", {}, title()),
-    steps(),
-    views(),
-    h("div", { class: "filters" }, search(), selects(), chips()),
-  );
+  const drawn = h("div", {}, h("h1", {}, title()), steps(), views(), filters());
   if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
   drawnBar = drawn.innerHTML;
   bar.replaceChildren(...drawn.childNodes);
@@ -66,6 +72,22 @@ export function drawBar() {
   const again = focused ? bar.querySelector(`[data-filter="${focused}"], [data-go="${focused}"]`) : null;
   again?.focus();
   if (typed !== null) again?.setSelectionRange(typed, typed);
+}
+
+let isUnfolded = false; // whether a user has unfolded the filters, which a small page folds
+function filters() {
+  const all = h("div", { class: "filters" }, search(), selects(), chips());
+  if (!isNarrow() && !isLow()) return all;
+  const active = FILTERS.filter((name) => view[name]).length;
+  const unfold = (/** @type {Event} */ _, /** @type {HTMLDetailsElement} */ self) => {
+    isUnfolded = self.open;
+  };
+  return h(
+    "details",
+    { class: "fold", open: isUnfolded, toggle: unfold },
+    h("summary", { "data-go": "filters" }, active ? `Filters (${active})` : "Filters"),
+    all,
+  );
 }
 
 function steps() {
@@ -90,6 +112,13 @@ function steps() {
     square("left", "Earlier", -1),
     h("button", now, "Today"),
     square("right", "Later", 1),
+    h("input", {
+      type: "date",
+      "aria-label": "Go to a day",
+      "data-filter": "day",
+      value: view.day,
+      change: (_, self) => isDay(self.value) && go({ day: self.value }),
+    }),
   );
 }
 
@@ -194,7 +223,35 @@ export function drawNotices() {
     ];
   });
   byId("notices").replaceChildren(
-    ...[data.error && notice("failed", data.error), ...notices].filter((one) => one instanceof Node),
+    ...[data.error && notice("failed", data.error), waitingElement(), ...notices].filter((one) => one instanceof Node),
+  );
+}
+
+const FEW_WAITING = 4; // so many posts are named above the others
+/** Return the posts about which a person has to decide, whatever days the view shows. */
+function waitingElement() {
+  const cards = [...data.cards.values()].filter((card) => ["waiting", "unknown"].includes(card.state));
+  cards.sort((a, b) => a.at - b.at);
+  const [first] = cards;
+  if (!first) return null;
+  const buttons = cards.slice(0, FEW_WAITING).map((card) => {
+    const about = { class: "btn", type: "button", "data-state": card.state, "data-waits": keyOf(card) };
+    const words = `${card.title || card.id}. ${stateText(card)}`;
+    return h(
+      "button",
+      { ...about, title: words, click: () => openPost(keyOf(card)) },
+      h("span", { class: "cut" }, words),
+    );
+  });
+  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: "waiting,unknown" });
+  const more = cards.length > FEW_WAITING || isNarrow() || isLow();
+  const text = `${cards.length} ${cards.length === 1 ? "post needs" : "posts need"} you`;
+  return h(
+    "div",
+    { class: "notice waits", "data-state": first.state },
+    h("b", {}, text),
+    isNarrow() || isLow() ? null : buttons,
+    more ? h("button", { class: "btn", type: "button", "data-waits": "all", click: all }, "Show all") : null,
   );
 }
 
@@ -209,7 +266,7 @@ const unfolded = new Map();
 function problemsElement(calendar, name) {
   const { dag, file, problems, more_problems: more } = calendar;
   const number = problems.length + more;
-  const open = unfolded.get(dag) ?? (problems.length <= FEW_PROBLEMS && !isNarrow());
+  const open = unfolded.get(dag) ?? (problems.length <= FEW_PROBLEMS && !isNarrow() && !isLow());
   const items = problems.map((problem) => problemElement(file, problem));
   return h(
     "details",

@@ -8,8 +8,6 @@ export const asDay = (date) => `${date.getUTCFullYear()}-${pad(date.getUTCMonth(
 export const fromDay = (day) => new Date(`${day}T00:00:00Z`);
 /** @param {string} day @param {number} days */
 export const addDays = (day, days) => asDay(new Date(fromDay(day).getTime() + days * 86400000));
-/** Return the first day of a month that is so many months later. @param {string} day @param {number} months */
-export const addMonths = (day, months) => asDay(new Date(Date.UTC(+day.slice(0, 4), +day.slice(5, 7) - 1 + months, 1)));
 /** @param {string} day */
 export const monday = (day) => addDays(day, -((fromDay(day).getUTCDay() + 6) % 7));
 /** @param {string} text */

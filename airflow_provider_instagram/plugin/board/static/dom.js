@@ -133,4 +133,6 @@ export function followTheme() {
   if (host) new MutationObserver(set).observe(host, { attributes: true, attributeFilter: ["class", "data-theme"] });
 }
 
+/** Whether the page is low, as on a screen at 200 %. */
+export const isLow = () => matchMedia("(max-height: 560px)").matches;
 export const isNarrow = () => matchMedia("(max-width: 640px)").matches;

@@ -26,7 +26,7 @@ function draw() {
   if (first) first.tabIndex = 0;
   if (focused) cardOf(focused)?.focus({ preventScroll: true });
   mark();
-  if (isFirst && !isNarrow() && view.view === "month")
+  if (isFirst && !isNarrow() && view.view === "weeks")
     main.querySelector(".today")?.scrollIntoView({ block: "nearest" });
   isFirst = false;
 }

@@ -1,7 +1,7 @@
 // What the page shows, as the address says it, and the posts that it has.
 
 import { request } from "./api.js";
-import { addDays, addMonths, fromDay, isDay, length, monday, today, whenOf } from "./dates.js";
+import { addDays, fromDay, isDay, length, monday, today, whenOf } from "./dates.js";
 import { hostWindow, messageOf, say } from "./dom.js";
 
 /**
@@ -45,8 +45,10 @@ import { hostWindow, messageOf, say } from "./dom.js";
  */
 
 /** @type {Record<string, string>} */
-export const VIEWS = { month: "Month", week: "Week", list: "List" };
+export const VIEWS = { weeks: "Weeks", week: "Week", list: "List", profile: "Profile" };
+export const WEEKS = 6; // the weeks begin with that of the chosen day
 export const DAYS_IN_LIST = 31; // the list begins with the chosen day
+const DAYS_IN_PROFILE = 45; // so many before the chosen day, and so many after it
 /** @type {Record<string, string>} */
 export const STATES = {
   planned: "Planned",
@@ -65,7 +67,7 @@ export const STATES = {
 
 /** @typedef {typeof view} View */
 export const view = {
-  view: "month",
+  view: "weeks",
   day: today(),
   dag: "",
   account: "",
@@ -99,7 +101,7 @@ export function readAddress() {
   for (const name of /** @type {(keyof View)[]} */ (Object.keys(view))) {
     view[name] = (own.get(name) ?? outer.get(name) ?? view[name]).slice(0, 300);
   }
-  if (!VIEWS[view.view]) view.view = "month";
+  if (!VIEWS[view.view]) view.view = "weeks";
   if (!isDay(view.day)) view.day = today();
 }
 
@@ -108,7 +110,7 @@ export const isTab = () => hostWindow()?.location.pathname.includes("/dags/") ??
 
 /** Write the view into the address, so that it can be sent to a colleague. */
 export function writeAddress() {
-  const given = Object.entries(view).filter(([name, value]) => value && !(name === "view" && value === "month"));
+  const given = Object.entries(view).filter(([name, value]) => value && !(name === "view" && value === "weeks"));
   history.replaceState(history.state, "", `${location.pathname}?${new URLSearchParams(given)}`);
   const host = hostWindow();
   const outer = new URLSearchParams(given.filter(([name]) => name !== "dag" || !isTab()));
@@ -120,7 +122,8 @@ export function span() {
   const { day } = view;
   if (view.view === "week") return { first: monday(day), last: addDays(monday(day), 6) };
   if (view.view === "list") return { first: day, last: addDays(day, DAYS_IN_LIST - 1) };
-  return { first: monday(addMonths(day, 0)), last: addDays(monday(addDays(addMonths(day, 1), -1)), 6) };
+  if (view.view === "profile") return { first: addDays(day, -DAYS_IN_PROFILE), last: addDays(day, DAYS_IN_PROFILE) };
+  return { first: monday(day), last: addDays(monday(day), 7 * WEEKS - 1) };
 }
 
 const asked = () => JSON.stringify([span(), view.dag]);
@@ -213,7 +216,8 @@ export function stateText(card) {
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
   if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
-  return card.why && card.state !== "preparing" ? `${word}: ${card.why}` : word;
+  const still = card.asks && card.state === "planned" ? `${word}, needs an approval` : word;
+  return card.why && card.state !== "preparing" ? `${still}: ${card.why}` : still;
 }
 
 /** Return the texts in which the search looks. @param {Card} card */

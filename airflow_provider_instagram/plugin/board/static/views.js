@@ -1,4 +1,4 @@
-// Month, week and list.
+// Weeks, week, list and profile.
 
 import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
@@ -7,7 +7,7 @@ import { FILTERS, byDay, data, go, keyOf, short, shown, slotText, span, stateTex
 
 /** @typedef {import("./state.js").Card} Card */
 
-const IN_A_DAY = 3; // cards of a day in a month; the others are one click away
+const IN_A_DAY = 3; // cards of a day in the weeks; the others are one click away
 const IN_A_LIST = 150; // rows that are drawn at first
 
 /**
@@ -70,6 +70,12 @@ function rowParts(card, time, state) {
 
 /** @param {Card} card @param {string} time @param {string} state @param {string} form */
 function cellParts(card, time, state, form) {
+  if (form === "profile") {
+    const { day } = whenOf(card, view.zone);
+    const at = `${inWords(day, { day: "numeric", month: "short" })}, ${time}`;
+    const text = card.state === "published" ? null : h("span", { class: "text" }, h("b", {}, at), badgeOf(state));
+    return [h("span", { class: "spoken" }, `${card.title || card.id}, ${at}, ${state}`), text].filter(Boolean);
+  }
   const kind = form === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null;
   const when = h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), kind);
   const foot = h("span", { class: "foot" }, badgeOf(state), slotMark(card));
@@ -87,7 +93,10 @@ function slotMark(card) {
 function thumb(card, form) {
   const box = h("span", { class: "thumb" }, icon(card.state === "problem" ? "problem" : card.kind));
   if (!card.cover) return box;
-  const query = new URLSearchParams({ dag_id: card.dag, size: form === "week" ? "large" : "small" });
+  const query = new URLSearchParams({
+    dag_id: card.dag,
+    size: form === "week" || form === "profile" ? "large" : "small",
+  });
   const src = `${ROOT}/calendar/api/covers/${card.cover}.jpg?${query}`;
   const image = h("img", { src, alt: "", loading: "lazy", decoding: "async", error: (_, self) => self.remove() });
   box.append(image, h("span", { class: "kind" }, icon(card.kind)));
@@ -95,7 +104,7 @@ function thumb(card, form) {
 }
 
 /** @param {Card[]} cards */
-function monthView(cards) {
+function weeksView(cards) {
   const { first, last } = span();
   const days = byDay(cards);
   const grid = h("div", { class: "month" });
@@ -117,13 +126,15 @@ function monthView(cards) {
 }
 
 /** @param {string} day @param {string} more */
-function dayClass(day, more = "") {
-  const isOther = view.view === "month" && day.slice(0, 7) !== view.day.slice(0, 7);
-  return `day${isOther ? " other" : ""}${day === today() ? " today" : ""}${more}`;
-}
+const dayClass = (day, more = "") => `day${day < today() ? " other" : ""}${day === today() ? " today" : ""}${more}`;
+/** Return the number of a day, with its month on the first one that is shown and at the start of each. @param {string} day */
+const dayName = (day) =>
+  day === span().first || day.endsWith("-01")
+    ? inWords(day, { day: "numeric", month: "short" })
+    : String(+day.slice(8));
 
 /**
- * Return a day of the month. A week that is over and has no posts is low, so that today is in sight.
+ * Return a day of the weeks. A week that is over and has no posts is low, so that today is in sight.
  * @param {string} day
  * @param {Map<string, Card[]>} days
  */
@@ -137,7 +148,7 @@ function monthDay(day, days) {
   return h(
     "section",
     { class: dayClass(day, isOver ? " over" : ""), "aria-label": longDay(day), "data-day": day },
-    h("div", { class: "date" }, h("span", {}, String(+day.slice(8))), count),
+    h("div", { class: "date" }, h("span", {}, dayName(day)), count),
     (more === 1 ? cards : cards.slice(0, IN_A_DAY)).map((card) => cardElement(card)),
     more > 1 ? h("button", { class: "more", type: "button", click: list }, `${more} more`) : null,
   );
@@ -209,6 +220,25 @@ function listView(cards) {
   return list;
 }
 
+/** What a profile does not show: a story, and what does not go out. @param {Card} card */
+const isInProfile = (card) =>
+  card.kind && card.kind !== "story" && !["skipped", "failed", "problem"].includes(card.state);
+
+/** Return the posts as the grid of each account's profile will show them, the newest first. @param {Card[]} cards */
+function profileView(cards) {
+  /** @type {Map<string, Card[]>} */
+  const profiles = new Map();
+  for (const card of cards.filter(isInProfile))
+    profiles.set(card.account, [card, ...(profiles.get(card.account) ?? [])]);
+  const sections = [...profiles].sort().map(([account, posts]) => {
+    const planned = posts.filter((card) => card.state !== "published").length;
+    const about = h("span", {}, `${posts.length} posts, ${planned} of them still to come`);
+    const tiles = posts.slice(0, IN_A_LIST).map((card) => h("li", {}, cardElement(card, "profile")));
+    return h("section", {}, h("h2", {}, account, about), h("ul", { class: "tiles" }, tiles));
+  });
+  return sections.length ? h("div", { class: "profile" }, sections) : emptyView();
+}
+
 function emptyView() {
   const isFiltered = FILTERS.some((name) => view[name]);
   if (isFiltered) {
@@ -239,11 +269,12 @@ function nearestDay() {
 /** Return the element of the view, with its posts. */
 export function viewElement() {
   const cards = shown();
-  const isEmpty = cards.length === 0 && !(view.view === "month" && isNarrow());
+  const isEmpty = cards.length === 0 && !(view.view === "weeks" && isNarrow());
   const isFiltered = FILTERS.some((name) => view[name]);
   if (isEmpty && (view.view === "list" || !data.cards.size || isFiltered)) return emptyView();
   if (view.view === "list") return listView(cards);
-  return view.view === "week" ? weekView(cards) : monthView(cards);
+  if (view.view === "profile") return profileView(cards);
+  return view.view === "week" ? weekView(cards) : weeksView(cards);
 }
 
 /** @returns {HTMLElement[]} */
