@@ -300,6 +300,29 @@ def test_a_post_is_approved_by_keys_and_a_caption_that_was_begun_is_kept(
 
 
 @pytest.mark.timeout(600)
+def test_what_waits_for_a_decision_stands_above_all_views_whatever_their_days(board: Board) -> None:
+    board.open(q="contested")
+    board.reaches("contested", "waiting")
+    board.frame.locator("[data-filter=day]").fill("2040-01-02")
+    board.frame.locator("[data-filter=day]").dispatch_event("change")
+    expect(board.card("contested")).to_have_count(0)
+    waits = board.frame.locator("[data-waits]")
+    expect(waits.first).to_be_visible()
+    waits.first.click()
+    expect(board.frame.locator("#panel .badge").first).to_contain_text("Waiting for approval", timeout=60_000)
+    assert board.errors == []
+
+
+@pytest.mark.timeout(600)
+def test_at_200_percent_the_posts_have_most_of_the_height(board: Board) -> None:
+    board.page.set_viewport_size({"width": 820, "height": 470})
+    board.open(view="weeks")
+    frame = board.page_frame()
+    top, height = frame.evaluate("[document.querySelector('#view').getBoundingClientRect().top, innerHeight]")
+    assert top < height / 2
+
+
+@pytest.mark.timeout(600)
 def test_the_page_fits_a_phone(board: Board) -> None:
     board.page.set_viewport_size({"width": 390, "height": 844})
     for view in ("weeks", "week", "list", "profile"):
