@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.state import BrowserState
@@ -288,3 +289,22 @@ def test_a_file_that_cannot_be_written_gives_a_patch_without_signatures(
     assert "-  caption: Signed\n+  caption: Mine" in answer["patch"]
     assert SECRET not in str(answer)
     assert (calendar.read_text(), len(audit())) == (before, logged)
+
+
+def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket: str) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    location, dag_id = f"{bucket}/team/calendar.yaml", "edited_on_s3"
+    text = f"posts:  # ours\n- {{id: hello, publish_at: {at(1)}, account: {ACCOUNT}, video: a.mp4, caption: Hello}}\n"
+    storage.write(location, text.encode())
+    storage.write(f"{bucket}/team/a.mp4", b"")
+    store_dag(content_calendar_dag(dag_id, location, accounts=[ACCOUNT]))
+    ada = user("ada", "USER")
+    changed = edit(ada, "ada", dag_id=dag_id, seen={"caption": "Hello"}, fields={"caption": "Bye"})
+    assert changed.status_code == 200, changed.text
+    assert storage.read(location) == text.replace("caption: Hello", 'caption: "Bye"').encode()
+    assert upload(ada, "ada", "new.mp4", dag_id=dag_id).status_code == 200
+    assert upload(ada, "ada", "new.mp4", content=b"other", dag_id=dag_id).status_code == 422
+    assert storage.read(f"{bucket}/team/new.mp4") == b"moving"
+    listed = ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json()
+    assert listed["files"] == ["a.mp4", "new.mp4"]

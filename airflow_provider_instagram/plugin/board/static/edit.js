@@ -99,9 +99,8 @@ export async function tell(work) {
 /** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
 const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);
 
-/** Return a card's time on another day, or so many days later. @param {Card} card @param {string | number} to */
-export const movedTo = (card, to) =>
-  typeof to === "string" ? `${to}${card.local.slice(10)}` : later(card.local, to * 1440);
+/** Return a card's time so many days later. @param {Card} card @param {number} days */
+export const movedTo = (card, days) => later(card.local, days * 1440);
 
 /** Move a post. @param {Card} card @param {string} local */
 export async function move(card, local) {

@@ -1,10 +1,11 @@
 // Cards that are dragged to another day, and several posts that are chosen at once.
 
 import { post, request } from "./api.js";
+import { fromDay, whenOf } from "./dates.js";
 import { byId, h, messageOf, say } from "./dom.js";
 import { mayEdit, move, moveWithUndo, movedTo, offerUndo, sendEdit } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
-import { data, edited, keyOf, placeOf, refresh } from "./state.js";
+import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
 
 /** @typedef {import("./state.js").Card} Card */
@@ -15,6 +16,7 @@ const chosen = new Set();
 let queue = [];
 let asked = 0;
 let isChoosing = false;
+const DAY_MS = 86400000;
 const FAR = 6; // pixels, from which on a press is a drag
 
 /** Choose a post, or do not choose it any more. @param {string} key */
@@ -258,6 +260,9 @@ export function followDrags() {
     // The click that follows would open the card.
     document.addEventListener("click", (click) => click.stopPropagation(), { capture: true, once: true });
     setTimeout(() => document.dispatchEvent(new MouseEvent("click")));
-    if (card && day && day !== card.local.slice(0, 10)) moveWithUndo(card, movedTo(card, day));
+    if (!card || !day) return;
+    const from = whenOf(card, view.zone).day; // in the zone that the page shows
+    const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
+    if (days) moveWithUndo(card, movedTo(card, days));
   });
 }
