@@ -128,30 +128,30 @@ def length_ms(path: Path) -> int:
 
 
 async def probe(path: Path) -> dict[str, Any]:
-    """Read a file's streams, and which of its packets are sync samples, with ffprobe.
+    """Read a file's streams with ffprobe.
 
     :raises UnfitVideoError: ffprobe cannot read the file.
     """
     out = await _run(
-        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-show_packets",
-        "-show_entries", "packet=stream_index,flags", "-of", "json=compact=1", f"file:{path}",
+        "ffprobe", "-v", "error", "-protocol_whitelist", "file", "-show_streams", "-show_format", "-of", "json",
+        f"file:{path}",
     )  # fmt: skip
     found: dict[str, Any] = json.loads(out)
     return found
 
 
-async def check_gops(path: Path, found: dict[str, Any], cover: Path | None, at_ms: int) -> None:
+async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_ms: int) -> None:
     """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
-    The same run of ffmpeg writes a frame of the video as JPEG.
+    One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1), and writes a frame of
+    the video as JPEG.
 
     :param path: The file.
-    :param found: What :func:`probe` found in it.
+    :param video: Its video stream, as :func:`probe` found it.
     :param cover: Where the frame is written; None: nowhere.
     :param at_ms: The frame's time.
     :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
-    video = _video_streams(found)[0]
     source = ("-protocol_whitelist", "file", "-i", f"file:{path}")
     frame: tuple[str, ...] = ()
     if cover is not None:
@@ -159,19 +159,18 @@ async def check_gops(path: Path, found: dict[str, Any], cover: Path | None, at_m
         source += ("-ss", f"{at_ms / 1000:.3f}", *source)
     idr = "5" if video["codec_name"] == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
     try:
-        closed = await _run(
-            "ffmpeg", "-v", "error", "-y", *source, "-map", f"0:{video['index']}", "-c", "copy",
-            "-bsf:v", f"filter_units=pass_types={idr}", "-f", "framecrc", "-", *frame,
+        listed = await _run(
+            "ffmpeg", "-v", "error", "-y", *source, *(("-map", f"0:{video['index']}") * 2), "-c", "copy",
+            "-bsf:v:1", f"filter_units=pass_types={idr}", "-f", "framecrc", "-", *frame,
         )  # fmt: skip
     except UnfitVideoError:
         if cover is None:
             raise
-        await check_gops(path, found, None, at_ms)  # the last frame may begin before the cover's time
+        await check_gops(path, video, None, at_ms)  # the last frame may begin before the cover's time
         return
-    sync_samples = sum(
-        packet["stream_index"] == video["index"] and packet["flags"].startswith("K") for packet in found["packets"]
-    )
-    if sync_samples > sum(not line.startswith(b"#") for line in closed.splitlines()):
+    lines = listed.splitlines()
+    sync_samples = sum(line.startswith(b"0,") and b"F=" not in line for line in lines)  # other packets have flags
+    if sync_samples > sum(line.startswith(b"1,") for line in lines):
         raise UnfitVideoError(f"the video has open groups of pictures. Remedy: {CLOSED_GROUPS}")
 
 
@@ -271,9 +270,10 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        warning, found = check_atoms(path, rules.edit_lists), None
+        warning, video = check_atoms(path, rules.edit_lists), None
         if has_ffmpeg():
             found = await probe(path)
+            video = next(iter(_video_streams(found)), None)
             facts = check_streams(found, path.stat().st_size, rules)
         else:
             facts, warning = MediaFacts(duration_ms=length_ms(path)), NOT_INSPECTED
@@ -282,8 +282,8 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
         if at_ms >= facts.duration_ms:
             facts.subcode = BAD_COVER_OFFSET
             facts.reason = f"thumb_offset {at_ms} ms is outside the video, which lasts {facts.duration_ms} ms"
-        elif found is not None:
-            await check_gops(path, found, cover, at_ms)
+        elif video is not None:
+            await check_gops(path, video, cover, at_ms)
     except (UnfitVideoError, asyncio.TimeoutError) as unfit:
         if cover is not None:
             cover.unlink(missing_ok=True)
