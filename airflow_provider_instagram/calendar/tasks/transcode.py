@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk import conf
 from airflow.sdk.bases.xcom import BaseXCom
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowRescheduleException, DownstreamTasksSkipped
 
 from airflow_provider_instagram.calendar.file.rows import public_name
+from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
-from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_later, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.report import Report
+
+
+#: How long a preparation waits before it looks again for a file that does not exist yet.
+LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 
 
 class TranscodePost(PostStep):
@@ -54,8 +60,7 @@ class TranscodePost(PostStep):
         self.check_links(post)
         only_prepares = self.only_prepares(context, post)
         if only_prepares and (missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]):
-            why = f"There is no file {public_name(missing[0])} yet. The run that publishes {post.id} looks again."
-            self.leave_to_later_run(context, "its file is missing", why)
+            self._wait_for_file(context, post, missing[0])
         results = transcode(
             self,
             post.media,
@@ -76,6 +81,19 @@ class TranscodePost(PostStep):
             context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=made)
             raise DownstreamTasksSkipped(tasks=[(f"{self.instagram_conn_id}.create", context["ti"].map_index)])
         return made
+
+    def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> NoReturn:
+        """Look again later, without a worker's slot. Shortly before the run that publishes the post, leave it to that.
+
+        Many authors write the calendar first and film last.
+        """
+        mark, why = "its file is missing", f"There is no file {public_name(missing)} yet."
+        at = schedule.utc_now() + LOOK_AGAIN_AFTER
+        if at.timestamp() >= schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time):
+            self.leave_to_later_run(context, mark, f"{why} The run that publishes {post.id} looks again.")
+        self.log.info("%s This task looks again at %s.", why, at.isoformat(timespec="seconds"))
+        report_later(context, mark, why)
+        raise AirflowRescheduleException(at)
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
         """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.

@@ -230,7 +230,7 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
         if task is None and name == "approve":
             continue  # no post of the account requires an approval
         task = task or Task(None)  # Airflow has not created it yet
-        if task.state == "skipped" and (task.outcome or {}).get("state") == "later":
+        if task.state in ("skipped", "up_for_reschedule") and (task.outcome or {}).get("state") == "later":
             return Status(State.PLANNED, str((task.outcome or {}).get("mark")))
         if task.state == "skipped":
             return _skipped(task)

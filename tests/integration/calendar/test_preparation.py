@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,38 @@ def test_a_post_is_transcoded_ahead_and_its_own_run_finds_the_work_done(
     assert instagram_sandbox.calls("publish") == 1
 
 
-def test_a_post_whose_file_is_still_to_come_is_left_to_its_own_run_and_turns_no_run_red(
-    instagram_sandbox: SandboxHandle, prepare: Callable[[Any], Any], calendar: Callable[..., Path]
+def test_a_post_whose_file_is_still_to_come_is_prepared_once_it_is_there(
+    instagram_sandbox: SandboxHandle,
+    prepare: Callable[[Any], Any],
+    calendar: Callable[..., Path],
+    portrait_video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The task ends in between, and turns no run red."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.transcode.LOOK_AGAIN_AFTER", timedelta(seconds=1))
+    waits: list[str] = []
+    wait = TranscodePost._wait_for_file
+
+    def filmed_during_the_second_wait(self: TranscodePost, context: Any, post: Any, missing: str) -> None:
+        waits.append(missing)
+        if len(waits) == 2:
+            (tmp_path / "soon.mp4").write_bytes(portrait_video.read_bytes())
+        wait(self, context, post, missing)
+
+    monkeypatch.setattr(TranscodePost, "_wait_for_file", filmed_during_the_second_wait)
+    early = prepare(made(calendar({"filmed-tomorrow": FIVE_HOURS_S}, **{"filmed-tomorrow": {"video": "soon.mp4"}})))
+    assert (early.state, states(early)["transcode[0]"]) == ("success", "success")
+    assert len(waits) == 2
+
+
+def test_a_post_whose_file_does_not_come_is_left_to_its_own_run_and_turns_no_run_red(
+    instagram_sandbox: SandboxHandle,
+    prepare: Callable[[Any], Any],
+    calendar: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.transcode.LOOK_AGAIN_AFTER", timedelta(hours=4))
     early = prepare(made(calendar({"filmed-tomorrow": FIVE_HOURS_S}, **{"filmed-tomorrow": {"video": "soon.mp4"}})))
     assert early.state == "success"
     assert labels(early, "transcode") == {"filmed-tomorrow (its file is missing)"}
