@@ -147,9 +147,8 @@ class ApprovePost(PostStep, ApprovalOperator):
         """
         ti, row = context["ti"], Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
         answer = unsealed(row, post.version, run_name(context), self._sign, ti.max_tries)
-        if (
-            answer is not None or not isinstance(row, dict) or ti.max_tries != self.retries
-        ):  # cleared, to be asked again
+        is_cleared = ti.max_tries != self.retries  # to be asked again
+        if answer is not None or is_cleared or not isinstance(row, dict):
             return answer
         dag_id, _, run_id = str(row.get("run")).partition("/")
         if dag_id != ti.dag_id or (answer := unsealed(row, post.version, f"{dag_id}/{run_id}", self._sign)) is None:

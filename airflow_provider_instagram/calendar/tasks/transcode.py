@@ -83,10 +83,7 @@ class TranscodePost(PostStep):
         return made
 
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> NoReturn:
-        """Look again later, without a worker's slot. Shortly before the run that publishes the post, leave it to that.
-
-        Many authors write the calendar first and film last.
-        """
+        """Look again later, without a worker's slot, or leave the post to the run that publishes it."""
         mark, why = "its file is missing", f"There is no file {public_name(missing)} yet."
         at = schedule.utc_now() + LOOK_AGAIN_AFTER
         if at.timestamp() >= schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time):
