@@ -160,7 +160,7 @@ def test_both_posts_with_one_id_have_a_card(page: Page) -> None:
         page.locator('.card[data-key="spring/twice:12"]').click()
 
 
-@pytest.mark.parametrize("view", ["Month", "Week", "List"])
+@pytest.mark.parametrize("view", ["Weeks", "Week", "List"])
 def test_the_name_of_a_card_contains_what_it_shows_and_its_day(page: Page, view: str) -> None:
     page.get_by_role("button", name=view, exact=True).click()
     card = page.locator('.card[data-key="spring/hello"]')
