@@ -81,7 +81,7 @@ def content_calendar_dag(
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time. No mistake in it raises, which would stall active runs.
 
-    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https:// address of a sheet.
+    :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of a sheet.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time the run begins that publishes it.
     :param prepare_ahead: How long before that time a run transcodes it and asks for its approval, such as ``7 days``.
