@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from instagram_sandbox.http import batch, pipeline, rows
@@ -58,8 +59,8 @@ async def _method(request: Request) -> str:
     if not named and request.method == "POST":
         try:
             named = str((await parameters(request)).get("method", ""))
-        except (ApiError, ValueError, RecursionError):
-            return request.method  # the pipeline answers what is wrong with the body
+        except (ApiError, ValueError, RecursionError, ClientDisconnect):
+            return request.method  # the pipeline answers what is wrong with the body, or notes that the caller left
     if named.upper() in {"GET", "POST", "DELETE"}:
         return named.upper()
     return "GET" if request.method == "HEAD" else request.method

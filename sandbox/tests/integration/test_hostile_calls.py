@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,19 @@ def test_half_a_character_is_refused_and_the_journal_stays_readable(caller: Any)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
     assert caller.sandbox.containers == []
     assert caller.sandbox.calls("create") == 1
+
+
+def test_a_caller_that_leaves_in_the_middle_of_its_body_is_in_the_journal(caller: Any) -> None:
+    server = caller.http.base_url
+    head = f"POST /v27.0/me/media HTTP/1.1\r\nHost: {server.host}\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((server.host, server.port)) as connection:
+        connection.sendall(head.encode() + b"media_type=")
+    deadline = time.monotonic() + 10
+    while not (entries := caller.sandbox.journal("create")) or entries[0].outcome == "pending":
+        assert time.monotonic() < deadline, "the call is not in the journal"
+        time.sleep(0.05)
+    assert (entries[0].outcome, entries[0].effect) == ("caller left", False)
+    assert caller.sandbox.containers == []
 
 
 @pytest.mark.parametrize("link", ["http://[bad/x.mp4", "http://127.0.0.1:99999/x.mp4", "http://xn--/x.mp4"])
