@@ -308,3 +308,12 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     assert storage.read(f"{bucket}/team/new.mp4") == b"moving"
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json()
     assert listed["files"] == ["a.mp4", "new.mp4"]
+
+
+def test_a_stranger_edits_nothing(user: Any, calendar: Path) -> None:
+    stranger, before = user("nobody", "USER"), calendar.read_text()
+    stranger.cookies.clear()
+    assert edit(stranger, "nobody", fields={"caption": "x"}).status_code == 401
+    assert upload(stranger, "nobody", "x.mp4").status_code == 401
+    assert stranger.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).status_code == 401
+    assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
