@@ -222,9 +222,14 @@ export function drawNotices() {
       calendar.problems.length > 0 && problemsElement(calendar, name),
     ];
   });
+  const active = document.activeElement;
+  const focused = active instanceof HTMLElement ? active.dataset.waits : undefined;
   byId("notices").replaceChildren(
     ...[data.error && notice("failed", data.error), waitingElement(), ...notices].filter((one) => one instanceof Node),
   );
+  /** @type {HTMLElement | null} */
+  const again = focused ? document.querySelector(`[data-waits="${CSS.escape(focused)}"]`) : null;
+  again?.focus();
 }
 
 const FEW_WAITING = 4; // so many posts are named above the others
