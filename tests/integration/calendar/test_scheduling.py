@@ -131,6 +131,7 @@ def test_a_dag_that_is_unpaused_late_has_a_run_for_each_post_since_its_calendar_
             file,
             clock=partial(datetime.fromtimestamp, seen_at.timestamp(), timezone.utc),
             is_paused_upon_creation=True,
+            prepare_ahead=timedelta(0),
         )
         store_dag(dag)
         create_run(dag.dag_id)
