@@ -17,6 +17,8 @@ from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from tests.integration.calendar.runs import ACCOUNT, labels, made, states
+from tests.integration.calendar.test_problems import events
+from tests.integration.calendar.test_told import new_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,3 +236,22 @@ def test_an_edited_post_goes_out_once_in_its_last_version_whichever_run_dies(
     assert run_dag(made(file), posts=[later], now=True).state == "success"
     assert [post.caption for post in instagram_sandbox.posts] == ["last"]
     assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("publish")) == (1, 1)
+
+
+def test_a_preparation_tells_that_a_post_waits_and_nothing_of_what_it_leaves_to_later(
+    instagram_sandbox: SandboxHandle,
+    prepare: Callable[[Any], Any],
+    calendar: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow_provider_instagram.calendar.tasks.approve import UNANSWERED, ApprovePost
+
+    monkeypatch.setattr(
+        ApprovePost, "execute", lambda self, context, **_: self.leave_to_later_run(context, *UNANSWERED)
+    )
+    before = max([0, *(number for number, _ in events())])
+    file = calendar({"asked-ahead": FIVE_HOURS_S}, **{"asked-ahead": {"approval": "required"}})
+    for _ in range(2):
+        early = prepare(made(file, notify=[]))
+        assert (early.state, states(early)["tell[0]"]) == ("success", "success")
+    assert new_events(before) == [("waiting", "asked-ahead", "waits for an approval.")]

@@ -220,6 +220,7 @@ function listView(cards) {
   return list;
 }
 
+const MOST_PROFILES = 6; // the others are one filter away
 /** What a profile does not show: a story, and what does not go out. @param {Card} card */
 const isInProfile = (card) =>
   card.kind && card.kind !== "story" && !["skipped", "failed", "problem"].includes(card.state);
@@ -230,13 +231,16 @@ function profileView(cards) {
   const profiles = new Map();
   for (const card of cards.filter(isInProfile))
     profiles.set(card.account, [card, ...(profiles.get(card.account) ?? [])]);
-  const sections = [...profiles].sort().map(([account, posts]) => {
+  const all = [...profiles].sort();
+  const sections = all.slice(0, MOST_PROFILES).map(([account, posts]) => {
     const planned = posts.filter((card) => card.state !== "published").length;
     const about = h("span", {}, `${posts.length} posts, ${planned} of them still to come`);
     const tiles = posts.slice(0, IN_A_LIST).map((card) => h("li", {}, cardElement(card, "profile")));
     return h("section", {}, h("h2", {}, account, about), h("ul", { class: "tiles" }, tiles));
   });
-  return sections.length ? h("div", { class: "profile" }, sections) : emptyView();
+  const more = all.length - sections.length;
+  const others = more > 0 ? h("p", {}, `${more} more accounts: choose one in the filters to see its profile.`) : null;
+  return sections.length ? h("div", { class: "profile" }, sections, others) : emptyView();
 }
 
 function emptyView() {
