@@ -31,7 +31,7 @@ from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.media.spec import Options, profile_for
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.locations import is_web
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,9 +111,10 @@ def _preview(post: ScheduledPost, files: CalendarFiles, at: int) -> Preview:
     try:
         return Preview(at=at, says=" ".join(_written(post, files))[:LONGEST_TEXT])
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the page shows why
-        text = error.message if isinstance(error, InstagramError) else f"{type(error).__name__}: {error}"
-        log.warning("There is no preview of %s: %s", post.id, shown(text))
-        return Preview(at=at, says=f"no preview: {shown(text)}"[:LONGEST_TEXT], is_there=False)
+        # Only our own messages name a link without its query: a row is not masked as a log is.
+        text = error.message if isinstance(error, InstagramError) else f"it failed with {type(error).__name__}."
+        log.warning("There is no preview of %s: %s", post.id, text)
+        return Preview(at=at, says=f"no preview: {text}"[:LONGEST_TEXT], is_there=False)
 
 
 def _written(post: ScheduledPost, files: CalendarFiles) -> Iterator[str]:
