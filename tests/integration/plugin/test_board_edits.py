@@ -317,3 +317,25 @@ def test_a_stranger_edits_nothing(user: Any, calendar: Path) -> None:
     assert upload(stranger, "nobody", "x.mp4").status_code == 401
     assert stranger.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).status_code == 401
     assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
+
+
+def test_a_post_that_is_live_can_be_duplicated_only(user: Any, calendar: Path) -> None:
+    from airflow_provider_instagram.ledger.database import open_ledger
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.records import PublishedPost
+
+    key, ada, before = f"{ACCOUNT}/hello", user("ada", "USER"), calendar.read_text()
+    with open_ledger(ACCOUNT) as store:
+        Ledger(store, ACCOUNT).record_post(
+            PublishedPost(key, "18", (NOW + timedelta(days=1)).isoformat(), "17", dag_id=DAG_ID)
+        )
+    try:
+        assert detail(ada)["edit"]["does"] == ["duplicate"]
+        for do in ("change", "remove"):
+            refused = edit(ada, "ada", do, fields={"caption": "x"})
+            assert (refused.status_code, refused.json()["detail"][:35]) == (409, "The state of this post is now: publ")
+        assert calendar.read_text() == before
+        assert edit(ada, "ada", "duplicate", new_id="again", fields={"publish_at": local(3)}).status_code == 200
+    finally:
+        with open_ledger(ACCOUNT) as store:
+            store.delete(f"done:{key}")
