@@ -1,0 +1,49 @@
+"""The row that says which pictures were made before the preparation of their posts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning.told import Preview, PreviewRecord
+from airflow_provider_instagram.calendar.tasks import previews
+from airflow_provider_instagram.exceptions import ValidationError
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Airflow's default of ``[state_store] max_value_storage_bytes``.
+MOST_OF_AIRFLOW = 65_535
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("GET https://media.example.com/a.mp4?sig=SECRET"), "no preview: it failed with RuntimeError."),
+        (ValidationError("It lasts 120 s."), "no preview: It lasts 120 s."),
+    ],
+)
+def test_a_picture_that_cannot_be_made_says_why_and_repeats_no_other_librarys_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(previews, "_written", fails)
+    post = ScheduledPost(id="a", publish_at=after_noon(60), account=ACCOUNT, video="a.mp4")
+    files = CalendarFiles(str(tmp_path / "posts.yaml"), None)
+    assert previews._preview(post, files, 7) == Preview(at=7, says=says, is_there=False)
+
+
+def test_the_row_holds_the_next_posts_only_as_far_as_airflow_takes_it() -> None:
+    many = [(f"{number:016x}", Preview(at=1_796_000_000, says="é" * 100)) for number in range(3000)]
+    row = previews._row(many)
+    stored = json.dumps(PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True))
+    assert len(stored.encode()) <= MOST_OF_AIRFLOW
+    assert list(row) == [version for version, _ in many[: len(row)]]
+    assert len(row) > 50
