@@ -152,7 +152,7 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
     :param at_ms: The frame's time.
     :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
-    source = ("-protocol_whitelist", "file", "-i", f"file:{path}")
+    source: tuple[str, ...] = ("-protocol_whitelist", "file", "-i", f"file:{path}")
     frame: tuple[str, ...] = ()
     if cover is not None:
         frame = ("-map", "1:v:0", "-frames:v", "1", "-vf", "scale='min(720,iw)':-2", "-q:v", "4", f"file:{cover}")

@@ -56,9 +56,9 @@ BASIC: Final[dict[Login, Scope | None]] = {"instagram": "instagram_business_basi
 Permission: TypeAlias = "tuple[Scope | None, Scope]"
 """What a call needs: its name with Instagram Login (None: it does not exist), and with Facebook Login."""
 
-PUBLISH: Final[Permission] = ("instagram_business_content_publish", "instagram_content_publish")
-COMMENTS: Final[Permission] = ("instagram_business_manage_comments", "instagram_manage_comments")
-INSIGHTS: Final[Permission] = ("instagram_business_manage_insights", "instagram_manage_insights")
+PUBLISH: Final[tuple[Scope, Scope]] = ("instagram_business_content_publish", "instagram_content_publish")
+COMMENTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_comments", "instagram_manage_comments")
+INSIGHTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_insights", "instagram_manage_insights")
 CONTENTS: Final[Permission] = (None, "instagram_manage_contents")
 BUSINESSES: Final[Permission] = (None, "business_management")
 
