@@ -337,9 +337,10 @@ function confirmElement(name) {
 
 /** Do something to the open post once it is shown, if that can be done. Return whether it was. @param {string} name */
 export async function actOn(name) {
-  if (!open?.content?.acts.includes(name)) return false;
+  const current = open;
+  if (!current?.content?.acts.includes(name)) return false;
   await act(name);
-  return open?.refused === "";
+  return open === current && current.refused === "";
 }
 
 /** Do something to the open post. @param {string} name @param {Record<string, string>} given */

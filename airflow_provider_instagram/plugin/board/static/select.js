@@ -120,7 +120,7 @@ const named = (card) => ({ dag_id: card.dag, post_id: placeOf(card) });
 /** @param {Card} card */
 const skip = (card) => post({ ...named(card), act: "skip" });
 
-/** Reject what the page shows of a post. @param {Card} card */
+/** Reject a post as it is now. @param {Card} card */
 async function answerNo(card) {
   const answer = await request(`post?${new URLSearchParams(named(card))}`);
   const { version, sha256 } = answer?.content ?? {};
@@ -140,14 +140,18 @@ async function addTag(card, tag) {
 /** Move posts by days: the last ones first if they move on, so that none comes close to the next. @param {Card[]} all @param {number} days */
 async function shift(all, days) {
   const ordered = [...all].sort((a, b) => (days > 0 ? b.at - a.at : a.at - b.at));
-  const before = new Map(ordered.map((card) => [keyOf(card), card.local]));
-  if (!(await each(`Moved by ${days} days`, ordered, (card) => move(card, movedTo(card, days))))) return;
-  offerUndo(`${all.length} posts moved by ${days} days.`, async () => {
-    for (const [key, local] of [...before].reverse()) {
-      const card = data.cards.get(key);
-      if (card) await move(card, local);
-    }
+  /** The moved posts as this move left them, so that a later one by somebody else is not taken back. @type {Map<Card, string>} */
+  const before = new Map();
+  const done = await each(`Moved by ${days} days`, ordered, async (card) => {
+    const answer = await move(card, movedTo(card, days));
+    const now = data.cards.get(keyOf(card));
+    if (answer && now) before.set(now, card.local);
+    return answer;
   });
+  if (!done) return;
+  offerUndo(`${done} posts moved by ${days} days.`, () =>
+    each("Moved back", [...before.keys()].reverse(), (card) => move(card, before.get(card) ?? card.local)),
+  );
 }
 
 /** Show each post that waits, and take an answer by a key. @param {Card[]} waiting */
@@ -190,9 +194,14 @@ function next() {
   showNext();
 }
 
-/** @param {string} name */
+let isAnswering = false;
+/** Answer for the post that is shown. A second press does not answer for the next one. @param {string} name */
 async function answer(name) {
-  if (await actOn(name)) next();
+  if (isAnswering) return;
+  isAnswering = true;
+  const isDone = await actOn(name);
+  isAnswering = false;
+  if (isDone) next();
 }
 
 /** @type {Record<string, () => unknown>} */
@@ -204,7 +213,7 @@ const DAYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
 export function chooseByKey(event) {
   const answered = queue.length ? ANSWERS[event.key] : undefined;
   if (answered) {
-    answered();
+    if (!event.repeat) answered(); // a key that is held answers for one post, not for those that follow
     return true;
   }
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
