@@ -28,10 +28,11 @@ class Arrival(Enum):
     ``ADDED``: The post was added, or moved to another time while it could still be published. If the new time had
     passed by then, this is a mistake of the author, and no run publishes the post.
 
-    ``EDITED``: The version replaced one of the same time that could still be published. It may be published late.
+    ``EDITED``: The version replaced one of the same time that could still be published, or the author made the lead
+    time longer within it. It may be published late.
 
-    ``EDITED_AFTERWARDS``: The version replaced one that could no longer be published, usually because that one is
-    live. It is published only if its time is still to come.
+    ``EDITED_AFTERWARDS``: The version replaced one that could no longer be published. It is published only if its time
+    is still to come.
 
     ``INVALID``: The post has had a problem since it came into the calendar, so its time is not known yet.
     """
@@ -76,12 +77,20 @@ class Seen:
     def run_times(self, lead_time: timedelta) -> list[int]:
         """Return when runs begin for the post: a lead time ahead, or when the version was first seen.
 
-        A version that was seen after its time has both. If Airflow missed the first run too, the first run includes
-        the post.
+        A version that was seen after its time has both. If Airflow missed the first run too, that includes the post.
         """
         planned = run_time_of(self.due, lead_time)
         begin = max(planned, self.at or 0)
         return [planned, begin] if self.at is not None and self.at > self.due else [begin]
+
+    def with_longer_lead(self, lead_time: timedelta, max_lateness: timedelta, now: int) -> Seen:
+        """Return the record after the lead time was made longer: an open version gets a run at once."""
+        # Its own run would begin before runs that Airflow has made, to which it does not go back. The run leaves out a
+        # version that another run has.
+        is_wanted = self.version is not None and self.arrival is not Arrival.ALREADY_OVER
+        if not is_wanted or run_time_of(self.due, lead_time) > now or not self.is_open(now, max_lateness):
+            return self
+        return replace(self, at=now + 1, arrival=Arrival.EDITED)  # a run may have begun in this second
 
     def prepared_at(self, lead_time: timedelta, prepare_ahead: timedelta, since: int | None) -> int | None:
         """Return when a run begins to prepare this version: ``prepare_ahead`` before its time, or when it was seen.
@@ -150,10 +159,9 @@ class Plan:
     ) -> dict[float, float]:
         """Return when runs begin, each with the earliest time of the posts that it publishes.
 
-        A run begins ``lead_time`` before its posts. The run of a post that was added later begins when the post was
-        seen. A post that was added after its time has no run. Only the run of an edit that was seen late publishes
-        posts from before its own beginning. A run also begins when a problem is first seen, and reports it, when posts
-        are first seen that are prepared ahead, and shows them, and when their preparation begins.
+        A run begins ``lead_time`` before its posts, or when a post was seen that was added later. A post that was added
+        after its time has no run. Only the run of an edit that was seen late publishes posts from before its own
+        beginning. A run also reports a new problem, shows posts that are prepared ahead, and begins their preparation.
 
         :return: Both in seconds since the epoch, sorted.
         """
@@ -174,10 +182,7 @@ class Plan:
 
 
 def without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar:
-    """Return a calendar without the posts that were added with, or moved to, a time that had passed.
-
-    Such a post is a problem, because its author made a mistake.
-    """
+    """Return a calendar in which the posts that were added with, or moved to, a time that had passed are problems."""
     late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
     problems = [
         Problem(

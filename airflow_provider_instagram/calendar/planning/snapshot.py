@@ -57,6 +57,8 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         new. If a storage fails that has caption files, or the choices of slots.
     """
     stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
+    if stored is not None and now is not None:
+        stored = _with_lead(stored, settings, now)
     location, dry_run, files = settings.location, settings.dry_run, _files_of(settings, stored, now)
     parser = _Parser(settings, now, files)
     try:
@@ -81,8 +83,21 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
     seen = seen_now(calendar, stored, settings.max_lateness, now, dry_run, choices)
     plan = Plan(calendar, seen, removed, since=(stored and stored.since) or int(now.timestamp()))
-    snapshot_of = partial(_snapshot_of, read, made_of=made_of, choices=choices, now=now)
+    lead_s = settings.lead_time.total_seconds()
+    snapshot_of = partial(_snapshot_of, read, made_of=made_of, choices=choices, now=now, lead_s=lead_s)
     return _recorded(plan, stored, settings.snapshot, now, snapshot_of)
+
+
+def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> Snapshot:
+    """Return a snapshot with the DAG's present lead time, which is stored first, also if the file cannot be read."""
+    lead_time, at, seen = settings.lead_time, int(now.timestamp()), stored.seen
+    if (lead_s := lead_time.total_seconds()) == stored.lead_s:
+        return stored
+    if lead_s > stored.lead_s:
+        seen = {name: one.with_longer_lead(lead_time, settings.max_lateness, at) for name, one in seen.items()}
+    planned = stored.model_copy(update={"seen": seen, "lead_s": lead_s})
+    # What cannot be stored would be new at each look, and each look would make a run.
+    return planned if _store(settings.snapshot, planned) else stored
 
 
 def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | None, now: datetime | None) -> SheetText:
@@ -271,7 +286,9 @@ def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime
     }
 
 
-def _snapshot_of(read: SheetText, plan: Plan, made_of: str, choices: SlotChoices, now: datetime) -> Snapshot:
+def _snapshot_of(
+    read: SheetText, plan: Plan, made_of: str, choices: SlotChoices, now: datetime, lead_s: float
+) -> Snapshot:
     calendar = plan.calendar
     # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
     may_reuse = calendar.is_self_contained and choices.is_stored
@@ -284,6 +301,7 @@ def _snapshot_of(read: SheetText, plan: Plan, made_of: str, choices: SlotChoices
         gone=plan.removed_accounts,
         problems_seen=plan.problems_seen,
         since=plan.since,
+        lead_s=lead_s,
         made_of=made_of + choices.digest if may_reuse else None,
         choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
         posts=calendar.posts,

@@ -30,6 +30,7 @@ class Snapshot(BaseModel):
     :param gone: The accounts without posts, and since when, in seconds since the epoch.
     :param problems_seen: When each of its problems was first seen, in seconds since the epoch, by the problem's key.
     :param since: When the calendar was first seen, in seconds since the epoch. Later snapshots keep it.
+    :param lead_s: The DAG's ``lead_time`` in seconds, by which the moments of runs were planned.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param posts: The posts of the text; None if this release cannot read them as another has stored them.
@@ -50,6 +51,7 @@ class Snapshot(BaseModel):
     gone: dict[str, int] = {}
     problems_seen: dict[str, int] = {}
     since: int | None = None
+    lead_s: float = 0
     made_of: str | None = None
     choose_again_at: int | None = None
     posts: tuple[ScheduledPost, ...] | None = None

@@ -65,6 +65,42 @@ def test_a_run_that_only_prepares_a_post_is_not_the_one_that_publishes_it(ahead:
     assert only_prepares("content/early", 2 * DAY)
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_lead_time_that_grows_after_a_posts_moment_loses_no_post(ahead: SimulatedCalendar, readable: bool) -> None:
+    """Airflow never goes back before the last run, and that run only prepared the post, or began for another one."""
+    others = [post("live", 2 * HOUR), post("far", 9 * HOUR), post("removed", 5 * HOUR)]
+    ahead.write(*others)
+    ahead.parse(0)
+    ahead.write(*others[:2], post("a", 6 * HOUR))
+    assert ahead.parse(30) == [0, 30, HOUR, 5 * HOUR, 8 * HOUR]
+    assert ids(ahead.run("content/preview", 30)) == ["a"]
+    assert ids(ahead.run("content/live", HOUR)) == ["live"]
+    text = ahead.file.read_text()
+    ahead.given["lead_time"] = timedelta(hours=6)
+    if not readable:
+        ahead.file.write_text("posts:\n  - id: a: b\n")
+    at_once = 70 + 1 / 60
+    assert at_once in ahead.parse(70)
+    ahead.file.write_text(text)
+    for now in (80, 90):
+        begins = [begin for begin in ahead.parse(now) if begin > HOUR]
+        assert begins == [at_once, 3 * HOUR]
+    assert ids(ahead.run("content/at-once", at_once)) == ["a"]
+    assert ids(ahead.run("content/far", 3 * HOUR)) == ["far"]
+
+
+def test_a_lead_time_that_grows_while_airflow_is_down_loses_no_post(ahead: SimulatedCalendar) -> None:
+    """A post whose time has passed meanwhile is late, and one that was over when the calendar was new is none."""
+    ahead.write(post("over", -5), post("a", 6 * HOUR), post("long-over", 2 * HOUR))
+    ahead.parse(0)
+    assert ids(ahead.run("content/early", 0)) == ["long-over", "a"]
+    ahead.given["lead_time"] = timedelta(hours=8)
+    at_once = 6 * HOUR + 10 + 1 / 60
+    assert ahead.parse(6 * HOUR + 10)[-1] == at_once
+    assert ids(ahead.run("content/at-once", at_once)) == ["a"]
+    assert ahead.problems() == []
+
+
 def test_posts_that_are_due_soon_when_a_calendar_is_new_are_prepared_at_once(ahead: SimulatedCalendar) -> None:
     ahead.write(post("over", -5), post("next", 30), post("soon", 10 * HOUR))
     assert ahead.parse(0) == [-65, -30, 0, 9 * HOUR]

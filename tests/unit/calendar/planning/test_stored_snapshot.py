@@ -74,6 +74,7 @@ STORED: dict[str, Any] = {
     "gone": {"shop": 1796126700},
     "problems_seen": {"bbfb20e456cb5273": 1796126700},
     "since": 1796126400,
+    "lead_s": 3600.0,
     "posts": [
         {
             "id": "over",
