@@ -120,22 +120,30 @@ class CalendarWriter:
         names = os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
         return sorted(one for one in names if kind_by_name(one) is not None and not one.startswith("."))[:MOST_FILES]
 
-    @contextmanager
-    def new_file(self, name: str) -> Iterator[Path]:
-        """Yield a scratch file for a new video or picture, and put it into the folder unless an error is raised.
+    def add_file(self, file: Path) -> None:
+        """Put a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :raises InvalidValue: If it is neither a video nor a picture, or if the folder has a file of this name.
+        :param file: A :func:`scratch_file`.
+        :raises InvalidValue: If the folder has a file of this name.
         """
-        if kind_by_name(name) is None:
-            raise InvalidValue(f"{name} is neither a video nor a picture.", "Choose another file.")
-        with scratch.scratch_folder() as folder:
-            yield folder / name
-            try:
-                add(folder / name, f"{self._folder}/{name}", self._files.own)
-            except ChangedMeanwhileError:
-                raise InvalidValue(f"The folder has a file {name} already.", "Give this one another name.") from None
-            except NotWritableError as error:
-                raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
+        try:
+            add(file, f"{self._folder}/{file.name}", self._files.own)
+        except ChangedMeanwhileError:
+            raise InvalidValue(f"The folder has a file {file.name} already.", "Give this one another name.") from None
+        except NotWritableError as error:
+            raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
+
+
+@contextmanager
+def scratch_file(name: str) -> Iterator[Path]:
+    """Yield a scratch file for a new video or picture.
+
+    :raises InvalidValue: If its name is not that of a video or a picture.
+    """
+    if kind_by_name(name) is None:
+        raise InvalidValue(f"{name} is neither a video nor a picture.", "Choose another file.")
+    with scratch.scratch_folder() as folder:
+        yield folder / name
 
 
 def _default_bundles() -> str:

@@ -7,17 +7,20 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 from urllib.parse import quote
 
 from fastapi import HTTPException
+from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
@@ -26,10 +29,10 @@ from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -44,6 +47,8 @@ FILE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 #: More than any file that Instagram takes, as it comes from a camera.
 MAX_UPLOAD_BYTES: Final = 2_000_000_000
 BLOCK_BYTES: Final = 1 << 20
+#: Uploads at one time in an API server process, whose threads also answer all other requests.
+MOST_UPLOADS: Final = 4
 LONGEST_DIFF: Final = 20_000
 #: States in which a post takes no edit: it is live, or may be.
 OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
@@ -56,6 +61,9 @@ DONE: Final = {
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
+
+
+_uploads = BoundedSemaphore(MOST_UPLOADS)
 
 
 class Values(BaseModel):
@@ -234,17 +242,23 @@ def media_files(board: Board) -> list[str]:
 async def upload(board: Board, user: PageUser, request: Request, name: str) -> str:
     """Write the body of a request into the calendar's folder, and return what happened.
 
-    The bytes go through a scratch file in blocks, so that memory does not depend on the size.
+    The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
+    in a thread, so that the API server answers others meanwhile.
 
     :raises HTTPException: If the file is too large or no video or picture, or if one of this name exists.
     """
+    if not _uploads.acquire(blocking=False):
+        raise HTTPException(503, f"{MOST_UPLOADS} files are being uploaded already. Nothing was changed. Try again.")
     try:
-        with _writer(board).new_file(name) as file:
+        async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
+            await run_in_threadpool(lambda: _writer(board).add_file(file))
     except InvalidValue as invalid:
         raise HTTPException(422, f"{invalid.message} {invalid.remedy} Nothing was changed.") from None
     except InstagramError as error:
         raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
+    finally:
+        _uploads.release()
     await run_in_threadpool(write_log, user, board.calendar.dag_id, "upload", {"file": name})
     return f"{name} is in the calendar's folder."
 
@@ -257,6 +271,12 @@ async def _received(request: Request, file: Path) -> None:
             if out.tell() + len(block) > MAX_UPLOAD_BYTES:
                 raise HTTPException(413, f"The file has more than {MAX_UPLOAD_BYTES:,} bytes. Nothing was changed.")
             if len(block) >= BLOCK_BYTES:
-                await run_in_threadpool(out.write, bytes(block))
+                await run_in_threadpool(_write_block, out, bytes(block))
                 block.clear()
-        await run_in_threadpool(out.write, bytes(block))
+        await run_in_threadpool(_write_block, out, bytes(block))
+
+
+def _write_block(out: BinaryIO, block: bytes) -> None:
+    if lack_of_space(Path(out.name).parent, len(block)):
+        raise HTTPException(503, "The disk of the API server is full. Nothing was changed. Try again later.")
+    out.write(block)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import yaml
 
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.utils import owned_folder
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, OURS
 
@@ -257,6 +261,52 @@ def test_an_upload_stays_in_the_folder_and_takes_no_other_files_place(user: Any,
 def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edits, "MAX_UPLOAD_BYTES", 10)
     assert upload(user("ada", "USER"), "ada", "x.mp4", content=iter([b"12345678"] * 2)).status_code == 413
+    assert [*calendar.parent.glob("*x.mp4*")] == []
+
+
+def test_others_are_answered_while_a_slow_disk_takes_an_upload(
+    user: Any, calendar: Path, airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, begun, answered, in_time = user("ada", "USER"), threading.Event(), threading.Event(), []
+
+    def slow(*given: Any) -> None:
+        begun.set()
+        in_time.append(answered.wait(timeout=10))
+        replace.add(*given)
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", slow)
+
+    async def both() -> list[int]:
+        headers = {**OURS, "X-Form-Token": BrowserState().form_token("ada")}
+        about, here = {"dag_id": DAG_ID, "name": "x.mp4"}, httpx.ASGITransport(airflow_app)
+        async with httpx.AsyncClient(transport=here, base_url=HOME, cookies=dict(ada.cookies)) as browser:
+            path = "/instagram/calendar/api/files"
+            sent = asyncio.create_task(browser.post(path, params=about, content=b"moving", headers=headers))
+            assert await asyncio.to_thread(begun.wait, 30)
+            other = await browser.get("/instagram/calendar/icon.svg")
+            answered.set()
+            return [other.status_code, (await sent).status_code]
+
+    assert asyncio.run(both()) == [200, 200]
+    assert in_time == [True]
+    assert (calendar.parent / "x.mp4").read_bytes() == b"moving"
+
+
+def test_uploads_at_one_time_are_bounded_and_need_space(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = user("ada", "USER")
+    for _ in range(edits.MOST_UPLOADS):
+        edits._uploads.acquire()
+    try:
+        refused = upload(ada, "ada", "x.mp4")
+    finally:
+        for _ in range(edits.MOST_UPLOADS):
+            edits._uploads.release()
+    assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
+    monkeypatch.setattr(owned_folder, "SPARE_BYTES", 2**60)
+    refused = upload(ada, "ada", "x.mp4")
+    assert (refused.status_code, "is full" in refused.text) == (503, True)
     assert [*calendar.parent.glob("*x.mp4*")] == []
 
 
