@@ -75,6 +75,11 @@ class InstagramError(Exception):
         return InstagramError.from_data, (self.as_data(),)
 
 
+def own_words(error: BaseException) -> str:
+    """Return what our own error says, or the type of another: its text may contain a signed link."""
+    return error.message if isinstance(error, InstagramError) else f"It failed with {type(error).__name__}."
+
+
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 

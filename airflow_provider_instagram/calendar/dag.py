@@ -118,7 +118,7 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
         raise  # a DAG without posts would remove the tasks of the active runs
     except Exception as error:  # a calendar must never keep its DAG from being parsed
         log.exception("The calendar %s cannot be understood", settings.location)
-        problem = Problem(0, f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        problem = Problem(0, f"the file cannot be understood ({type(error).__name__}).", "Please report this.")
         return Plan(Calendar(settings.location, problems=(problem,)))
 
 

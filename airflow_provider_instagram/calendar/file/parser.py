@@ -181,7 +181,7 @@ class _Reader:
             raise
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
-            why = f"the post cannot be understood: {type(error).__name__}: {error}."
+            why = f"the post cannot be understood ({type(error).__name__})."
             self._add(row.line, why, "Please report this.")
             return []
 

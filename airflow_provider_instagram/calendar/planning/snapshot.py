@@ -74,7 +74,7 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", location)
-        defect = InvalidValue(f"the file cannot be understood: {type(error).__name__}: {error}.", "Please report this.")
+        defect = InvalidValue(f"the file cannot be understood ({type(error).__name__}).", "Please report this.")
         return _last_readable(stored, defect, parser, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:

@@ -1,7 +1,6 @@
 """What the page *Posts* shows of a task that did not succeed, and of a transcode that is in progress.
 
-Airflow stores the state of a task, but not the reason. So the reason is an XCom of the task. Airflow deletes it when
-the next try starts.
+Airflow stores no reason for a task's state, so that is an XCom of the task. Airflow deletes it when a next try starts.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
 
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import InstagramError, own_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +62,9 @@ def reports_failure(method: T) -> T:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    hint, reason = None, f"{type(error).__name__}: {error}"
+    hint, reason = None, own_words(error)  # notifiers and events repeat it, and nothing masks these
     if isinstance(error, InstagramError):
-        hint, reason = error.hint, error.message
+        hint = error.hint
         if error.user_message and error.user_message not in reason:
             reason = f"{reason} Instagram says: {error.user_message}"
     reason, hint = reason[:LONGEST_TEXT], hint and hint[:LONGEST_TEXT]

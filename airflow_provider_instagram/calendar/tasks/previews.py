@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.planning.told import (
 )
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, has_cover, write_cover
 from airflow_provider_instagram.calendar.tasks.run_request import run_time
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import own_words
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.old_files import kept_for
@@ -111,8 +111,7 @@ def _preview(post: ScheduledPost, files: CalendarFiles, at: int) -> Preview:
     try:
         return Preview(at=at, says=" ".join(_written(post, files))[:LONGEST_TEXT])
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the page shows why
-        # Only our own messages name a link without its query: a row is not masked as a log is.
-        text = error.message if isinstance(error, InstagramError) else f"it failed with {type(error).__name__}."
+        text = own_words(error)  # a row is not masked as a log is
         log.warning("There is no preview of %s: %s", post.id, text)
         return Preview(at=at, says=f"no preview: {text}"[:LONGEST_TEXT], is_there=False)
 

@@ -26,7 +26,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_by_hand,
     started_to_publish_now,
 )
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.scopes import COMMENTS
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
@@ -207,7 +207,7 @@ def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: time
         try:
             there = storage.exists(location)
         except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
-            remedy = f"Check the path and its connection ({error})."
+            remedy = f"Check the path and its connection. {own_words(error)}"
             problems.append(Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id))
             continue
         if not there:

@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_as_dry_run,
     started_by_hand,
 )
-from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.exceptions import TransientError, own_words
 from airflow_provider_instagram.hooks.instagram import InstagramHook, Limits, account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
@@ -58,7 +58,8 @@ class SelectPosts(CalendarTask, AccountTask):
 
     def _tell(self, context: Context) -> None:
         """Report that the run publishes nothing. A task that fails emits no event of an asset."""
-        why = f"{type(error).__name__}: {error}" if (error := context.get("exception")) else "Its log says why."
+        error = context.get("exception")
+        why = f"{own_words(error) if isinstance(error, Exception) else ''} Its log says more.".lstrip()
         message = (
             f"the run of {self.instagram_conn_id} that begins {run_time(context):%a %d %b, %H:%M %Z} selects no posts."
         )

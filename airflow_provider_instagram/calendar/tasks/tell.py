@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: The tasks of a post, in order.
 STEPS = ("transcode", "approve", "create", "publish", "comment")
+#: How the marks of posts that are too late begin. No mark that contains what a person wrote begins like this.
+LATE = "skipped:"
 
 
 class Told(NamedTuple):
@@ -84,7 +86,7 @@ class TellPost(PostStep):
         """Return what there is to tell of a post that was skipped: not what a person has decided."""
         reported = {} if step is None else self._outcome(context, step)
         mark, reason = str(reported.get("mark") or ""), f"is not published: {reported.get('reason')}"
-        if mark.endswith("late") or mark == NOBODY.mark:
+        if mark.startswith(LATE) or mark == NOBODY.mark:
             return Told("late", reason)
         return Told("problem", reason) if mark.startswith("id used") else None
 

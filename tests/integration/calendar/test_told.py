@@ -121,6 +121,29 @@ def test_a_post_that_may_be_live_is_told_as_unknown(
     assert (result.state, new_events(before)) == ("failed", [("unknown", "perhaps", "The answer was lost.")])
 
 
+def test_a_rejection_that_ends_with_late_is_no_late_post_and_another_librarys_error_repeats_no_link(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who rejects a post knows that. Events and notifiers are masked by nobody."""
+    from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+    from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+
+    @reports_failure
+    def rejects_or_fails(self: ApprovePost, context: Any, **_: Any) -> None:
+        if self.as_post().approval == "required":
+            self.skip_post(context, "rejected: too late", "Rejected by Ada: too late")
+        raise ConnectionError("GET https://media.example.com/a.mp4?sig=SECRET")
+
+    before = max([0, *(number for number, _ in events())])
+    monkeypatch.setattr(ApprovePost, "execute", rejects_or_fails)
+    monkeypatch.setattr(ApprovePost, "tell_that_it_waits", lambda *_, **__: None)
+    file = calendar({"rejected": 30, "fails": 30}, rejected={"approval": "required"})
+    dag = made(file, notify=[], default_args={"retries": 0})
+    assert run_dag(dag, posts=["rejected", "fails"]).state == "failed"
+    told = [one for one in new_events(before) if one[0] != "waiting"]
+    assert told == [("failed", "fails", "It failed with ConnectionError.")]
+
+
 def test_a_run_that_selects_no_posts_is_told_beside_what_the_author_wants(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +159,11 @@ def test_a_run_that_selects_no_posts_is_told_beside_what_the_author_wants(
     )
     assert run_dag(dag, posts=["never"]).state == "failed"
     (event,) = told
-    assert (event.event, event.post, event.remedy) == ("failed", None, "ZeroDivisionError: division by zero")
+    assert (event.event, event.post, event.remedy) == (
+        "failed",
+        None,
+        "It failed with ZeroDivisionError. Its log says more.",
+    )
     assert f"the run of {ACCOUNT}" in event.message
     assert len(own) == 1
 

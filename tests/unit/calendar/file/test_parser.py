@@ -624,7 +624,7 @@ def test_a_mistake_of_ours_about_one_post_leaves_the_others_alone(
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.post_parser.read_local_time", stumbling)
     calendar = read(HEAD + "".join(post(number, f"2026-12-{number} 18:00") for number in (24, 25, 26)))
-    assert said(calendar) == [(8, "the post cannot be understood: OverflowError: too large. Please report this.")]
+    assert said(calendar) == [(8, "the post cannot be understood (OverflowError). Please report this.")]
     assert [one.id for one in calendar.posts] == ["p24", "p26"]
     assert calendar.left_out == {"p25"}
 

@@ -125,7 +125,7 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows", stumbling)
     assert calendar.parse(-4) == [-4, 0], "one run reports the problem"
-    assert calendar.problems() == ["the file cannot be understood: OverflowError: too large."]
+    assert calendar.problems() == ["the file cannot be understood (OverflowError)."]
 
 
 def test_what_was_published_on_another_account_is_brought_and_publish_says_so(

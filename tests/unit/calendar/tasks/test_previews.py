@@ -24,7 +24,7 @@ MOST_OF_AIRFLOW = 65_535
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (RuntimeError("GET https://media.example.com/a.mp4?sig=SECRET"), "no preview: it failed with RuntimeError."),
+        (RuntimeError("GET https://media.example.com/a.mp4?sig=SECRET"), "no preview: It failed with RuntimeError."),
         (ValidationError("It lasts 120 s."), "no preview: It lasts 120 s."),
     ],
 )
