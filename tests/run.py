@@ -86,7 +86,8 @@ REST: Final = (
         12,
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system", 27, ("-m", "pytest", "tests/system")),
+    Part("system, calendars", 17, ("-m", "pytest", "tests/system/test_calendar.py")),
+    Part("system, everything else", 28, ("-m", "pytest", "--ignore=tests/system/test_calendar.py", "tests/system")),
     Part("soak", 17, ("-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, ("-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
