@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from airflow_provider_instagram.calendar.file.tree_text import TreeText
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -37,6 +38,8 @@ MEDIA: Final = ("video", "image")
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")
 CONTEXT_LINES: Final = 3
+#: As the readers count lines. A caption may contain other ends of lines, such as U+2028.
+END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
 #: The numbers of lines in the head of a part of a diff.
 HUNK: Final = re.compile(r"(?<=[-+])\d+")
 EDIT_THE_FILE: Final = "Edit the file itself."
@@ -275,9 +278,14 @@ def _check_result(edit: Edit, post: ScheduledPost | None, files: CalendarFiles, 
                     raise InvalidValue(error.message, error.hint or "Choose another file.") from None
 
 
-def unified_diff(before: str, after: str, name: str) -> list[str]:
-    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared."""
-    old, new = before.splitlines(), after.splitlines()
+def unified_diff(
+    before: str, after: str, name: str, public: Callable[[list[str]], Iterable[str]] = list
+) -> Iterator[str]:
+    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared.
+
+    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on those above.
+    """
+    old, new = (END_OF_LINE.split(text.removesuffix("\n")) for text in (before, after))
     first = 0
     while first < min(len(old), len(new)) and old[first] == new[first]:
         first += 1
@@ -287,4 +295,14 @@ def unified_diff(before: str, after: str, name: str) -> list[str]:
     begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
     parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
     lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
-    return [HUNK.sub(lambda number: str(int(number[0]) + begin), line) if line[:3] == "@@ " else line for line in lines]
+    yield from islice(lines, 2)
+    old, new = [*public(old)], [*public(new)]
+    removed = added = 0
+    for line in lines:
+        if line.startswith("@@ "):
+            head = HUNK.sub(lambda number: str(int(number[0]) + begin), line)
+            removed, added = (int(number) - 1 for number in HUNK.findall(head))
+            yield head
+        else:
+            yield line[0] + (new[added] if line[0] == "+" else old[removed])
+            removed, added = removed + (line[0] != "+"), added + (line[0] != "-")

@@ -28,7 +28,7 @@ from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -47,7 +47,7 @@ BUSY: Final = InvalidValue("others are changing the calendar's file all the time
 class Written:
     """What became of an edit.
 
-    :param diff: What it changes in the file, with the queries of links.
+    :param diff: What it changes in the file, as it may be shown.
     :param refused: Why the file cannot be written here; empty if it was. The diff is then a patch.
     """
 
@@ -62,13 +62,16 @@ class CalendarWriter:
     :param location: The file.
     :param pin: Where Airflow found it.
     :param last_read: The text that Airflow read last, of which a patch is made if the file cannot be opened here.
+    :param public: Returns all lines of a text as a diff may show them.
     """
 
-    def __init__(self, location: str, pin: Pin | None, last_read: str | None) -> None:
+    def __init__(
+        self, location: str, pin: Pin | None, last_read: str, public: Callable[[list[str]], Iterable[str]] = list
+    ) -> None:
         self._location = location
         self._folder = location.rpartition("/")[0]
         self._files = CalendarFiles(location, pin)
-        self._last_read = last_read
+        self._last_read, self._public = last_read, public
 
     def write(self, edit: Edit, now: datetime, rules: Callable[[str], Rules]) -> Written:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
@@ -87,8 +90,6 @@ class CalendarWriter:
                 continue
             except (NotWritableError, InstagramError, OSError) as error:
                 why = shown(str(getattr(error, "message", error)))
-                if self._last_read is None:
-                    raise InvalidValue(why, "Edit the file itself.") from None
                 return self._as_patch(self._last_read, edit, now, rules, why)
             written = self._as_patch(before.content.decode("utf-8-sig"), edit, now, rules)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
@@ -112,7 +113,7 @@ class CalendarWriter:
     ) -> Written:
         edited = apply(text, self._location, edit, self._files, now, rules(text))
         name = self._location.partition("?")[0].rpartition("/")[2]
-        return Written(edited, tuple(unified_diff(text, edited.text, name)), refused)
+        return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 
     def media_names(self) -> list[str]:
         """Return the names of the videos and pictures in the calendar's folder."""

@@ -7,6 +7,7 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
@@ -24,7 +25,7 @@ from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scra
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
-from airflow_provider_instagram.plugin.board.lines import without_queries
+from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -32,7 +33,7 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from starlette.requests import Request
 
@@ -133,7 +134,7 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
         _check_state(board, given, facts)
     edited = _edit_of(board, given)
     written = await run_in_threadpool(_write, board, edited)
-    diff = _as_text(written.diff)
+    diff = "\n".join(written.diff)
     if written.refused:
         return {"done": "", "refused": written.refused, "patch": diff}
     changed = ", ".join(edited.fields) if given.do == "change" else None
@@ -185,9 +186,11 @@ def _zone(board: Board) -> str:
 
 
 def _writer(board: Board) -> CalendarWriter:
-    stored = board.stored
-    pin, text = (stored.plan.calendar.pin, stored.text) if stored else (None, None)
-    return CalendarWriter(board.calendar.location, pin, text)
+    if board.stored is None:  # only what Airflow has read says which folder is the calendar's
+        raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
+    location = board.calendar.location
+    public = partial(public_lines, location=location)
+    return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
 
 
 def _write(board: Board, edit: edits.Edit) -> Written:
@@ -221,10 +224,6 @@ def _clean(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return value.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
-def _as_text(diff: Iterable[str]) -> str:
-    return "\n".join(without_queries(diff))
-
-
 async def _read_again(request: Request, dag_id: str) -> None:
     """Send Airflow the request to read the DAG file soon."""
     answer = await call_airflow(request, "GET", f"/dags/{quote(dag_id, safe='')}")
@@ -233,8 +232,9 @@ async def _read_again(request: Request, dag_id: str) -> None:
 
 def media_files(board: Board) -> list[str]:
     """Return the names of the videos and pictures in the calendar's folder."""
+    writer = _writer(board)
     try:
-        return _writer(board).media_names()
+        return writer.media_names()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
 
@@ -250,9 +250,10 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
     if not _uploads.acquire(blocking=False):
         raise HTTPException(503, f"{MOST_UPLOADS} files are being uploaded already. Nothing was changed. Try again.")
     try:
+        writer = await run_in_threadpool(_writer, board)
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
-            await run_in_threadpool(lambda: _writer(board).add_file(file))
+            await run_in_threadpool(writer.add_file, file)
     except InvalidValue as invalid:
         raise HTTPException(422, f"{invalid.message} {invalid.remedy} Nothing was changed.") from None
     except InstagramError as error:

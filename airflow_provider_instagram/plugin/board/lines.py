@@ -11,10 +11,11 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.calendar.file.loader import parse
 from airflow_provider_instagram.calendar.file.parser import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 
@@ -71,11 +72,24 @@ def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginn
     return "\n".join([*without_queries([*lines[before:first], *chosen])][first - before :])
 
 
-def without_queries(lines: Iterable[str]) -> Iterator[str]:
-    """Return the lines of a post without what may be the query of a link, until a line that begins another field."""
+def public_lines(lines: list[str], location: str) -> Iterator[str]:
+    """Return all lines of a file without what may be the query of a link.
+
+    :param location: The file, whose ending determines the format. The row of a CSV file ends each query.
+    """
+    is_csv = PurePosixPath(location).suffix.lower() == ".csv"
+    rows = parse("\n".join(lines), location).rows if is_csv else ()
+    return without_queries(lines, {row.line for row in rows})
+
+
+def without_queries(lines: Iterable[str], beginnings: Container[int] = ()) -> Iterator[str]:
+    """Return the lines of a post without what may be the query of a link, until a line that begins another field.
+
+    :param beginnings: The numbers of lines in which no query continues.
+    """
     is_hidden = False
-    for line in lines:
-        if is_hidden and FIELD.match(line) is None:
+    for number, line in enumerate(lines, 1):
+        if is_hidden and number not in beginnings and FIELD.match(line) is None:
             yield HIDDEN
             continue
         public = LOGIN_OF_LINK.sub(f"{HIDDEN}@", LOGIN.sub(_without_login, line[:LONGEST_LINE]))

@@ -183,7 +183,7 @@ def test_no_edit_follows_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> 
 @pytest.mark.parametrize("where", ["a folder", "a bucket"])
 def test_a_new_file_never_takes_the_place_of_another(tmp_path: Path, where: str, request: Any) -> None:
     folder = str(tmp_path) if where == "a folder" else f"{request.getfixturevalue('bucket')}/new"
-    writer = CalendarWriter(f"{folder}/calendar.yaml", None, None)
+    writer = CalendarWriter(f"{folder}/calendar.yaml", None, "")
     with scratch_file("new.mp4") as file:
         file.write_bytes(b"first")
         writer.add_file(file)

@@ -104,7 +104,7 @@ def detail(browser: TestClient, post_id: str = "hello") -> dict[str, Any]:
     return found
 
 
-def audit() -> list[dict[str, Any]]:
+def audit(dag_id: str = DAG_ID) -> list[dict[str, Any]]:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -112,7 +112,7 @@ def audit() -> list[dict[str, Any]]:
     with create_session() as session:
         rows = session.execute(
             select(Log.event, Log.owner, Log.extra)
-            .where(Log.dag_id == DAG_ID, Log.event.startswith("instagram_post_"))
+            .where(Log.dag_id == dag_id, Log.event.startswith("instagram_post_"))
             .order_by(Log.id)
         )
         return [{"event": event, "owner": owner, **json.loads(extra or "{}")} for event, owner, extra in rows]
@@ -163,6 +163,50 @@ def test_a_removed_post_is_brought_back_and_no_signature_reaches_browser_or_log(
     assert forged.status_code == 422
     assert edit(ada, "ada", "restore", "signed", undo=removed.json()["undo"]).status_code == 200
     assert calendar.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["calendar.yaml", "calendar.csv"])
+def test_a_diff_hides_a_signature_that_began_in_lines_above_it(user: Any, calendar: Path, name: str) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    parts = [f"{digit}SECRET" * 4 for digit in range(5)]
+    link = f"https://media.example.com/a.mp4?X-Signature={{}}{'{}'.join(parts)}"
+    if name.endswith("yaml"):
+        signed = link.replace("{}", "\\\n      ")
+        text = f'posts:\n  - id: signed\n    publish_at: {at(2)}\n    video: "{signed}"\n    caption: Old\n'
+    else:
+        signed = link.replace("{}", "\n")
+        text = f'id,publish_at,video,first_comment,caption\nsigned,{at(2)},a.mp4,"{signed}\n",Old\nb,{at(3)},a.mp4,,B\n'
+    file = calendar.with_name(name)
+    file.write_text(text)
+    store_dag(content_calendar_dag("signed_lines", file))
+    changed = edit(user("ada", "USER"), "ada", post_id="signed", dag_id="signed_lines", fields={"caption": "New"})
+    assert (changed.status_code, "New" in file.read_text()) == (200, True), changed.text
+    (entry,) = audit("signed_lines")[-1:]
+    assert "SECRET" not in entry["diff"]
+    assert "…" in entry["diff"]
+    assert ("New" in entry["diff"]) == name.endswith("yaml")
+    if name.endswith("csv"):
+        assert f" b,{at(3)},a.mp4,,B" in entry["diff"], "the next row is shown"
+
+
+def test_nobody_edits_a_calendar_whose_folder_airflow_has_not_read(
+    user: Any, calendar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    undo = edit(ada, "ada", "remove").json()["undo"]
+    calendar.write_text(before)
+    (tmp_path / "snapshots").rename(tmp_path / "snapshots of another machine")
+    monkeypatch.setattr(routes, "boards", Boards())
+    fields = {"publish_at": local(4), "video": "a.mp4"}
+    for answer in (
+        edit(ada, "ada", "add", "new", fields=fields),
+        edit(ada, "ada", "restore", undo=undo),
+        upload(ada, "ada", "x.mp4"),
+        ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}),
+    ):
+        assert (answer.status_code, "has not read" in answer.text) == (503, True), answer.text
+    assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
 
 
 def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calendar: Path) -> None:

@@ -77,7 +77,7 @@ class File:
 
     def diff(self, do: str, post_id: str, **given: Any) -> list[str]:
         """Return the lines that an edit removes and adds."""
-        lines = unified_diff(self.text, self.edited(do, post_id, **given).text, "c")
+        lines = [*unified_diff(self.text, self.edited(do, post_id, **given).text, "c")]
         return [line for line in lines[2:] if line[0] in "+-"]
 
 
@@ -304,7 +304,7 @@ def test_a_diff_names_the_lines_of_the_file() -> None:
     before = [f"line {number}" for number in range(100)]
     after = [*before[:50], "new", *before[51:]]
     diff = unified_diff("\n".join(before), "\n".join(after), "plan.yaml")
-    assert diff == [
+    assert [*diff] == [
         "--- a/plan.yaml", "+++ b/plan.yaml", "@@ -48,7 +48,7 @@",
         " line 47", " line 48", " line 49", "-line 50", "+new", " line 51", " line 52", " line 53",
     ]  # fmt: skip
