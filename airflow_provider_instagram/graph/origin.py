@@ -38,14 +38,14 @@ class TrustedHost:
     plain_http: bool
 
     @classmethod
-    def read(cls, entry: str) -> TrustedHost:
-        """Read an entry: a host name, or a URL without a path."""
+    def read(cls, entry: str, setting: str = "hosts") -> TrustedHost:
+        """Read an entry of a setting: a host name, or a URL without a path."""
         url = entry if "://" in entry else f"https://{entry}"
         origin = Origin.of(url)
         if origin is None or not _has_no_path(url):
             shown = entry.rpartition("@")[2]  # the part before an @ may be a password
             raise ValidationError(
-                f"[instagram] hosts contains {shown!r}, which is neither a host name nor a URL without a path.",
+                f"[instagram] {setting} contains {shown!r}, which is neither a host name nor a URL without a path.",
                 hint="Use a host such as graph.proxy.example.com, or http://sandbox:8077 to allow plain http.",
             )
         return cls(origin.host, urlsplit(url).port, origin.scheme == "http")

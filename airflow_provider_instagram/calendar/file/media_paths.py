@@ -123,7 +123,7 @@ class CalendarFiles:
         return self._captions[location]
 
     def _whole(self, written: str) -> str:
-        if self._is_sheet and is_local(written):
+        if self._is_sheet and read_or_invalid(written, lambda: is_local(written)):
             raise InvalidValue(
                 f"{written!r} is a path, and a sheet has no folder.",
                 "Name an https:// link, or a URI of object storage in [instagram] media_roots.",

@@ -91,8 +91,10 @@ def read_sheet(address: str, known: SheetText | None) -> SheetText:
             "Publish it as CSV (in Google Sheets: File, Share, Publish to web), and use that link.",
         )
     sent = {"If-None-Match": "etag", "If-Modified-Since": "last-modified"}
-    found = tuple((ours, answer.headers[name]) for ours, name in sent.items() if name in answer.headers)
-    return SheetText(as_text(answer.body), found)
+    found = tuple((ours, answer.headers.get(name, "")) for ours, name in sent.items())
+    # A header that cannot be sent back would end each later look.
+    usable = tuple((ours, value) for ours, value in found if value and value.isascii() and value.isprintable())
+    return SheetText(as_text(answer.body), usable)
 
 
 def _outage(address: str, why: str) -> StorageFailure:
@@ -113,7 +115,7 @@ def _check_trusted(address: str) -> None:
         if entry.startswith("*."):
             if origin.scheme == "https" and origin.host.endswith(entry[1:].lower()):
                 return
-        elif TrustedHost.read(entry).covers(origin):
+        elif TrustedHost.read(entry, "calendar_hosts").covers(origin):
             return
     raise ValidationError(
         f"{origin or 'its address'} is not a host that this Airflow trusts with calendars.",

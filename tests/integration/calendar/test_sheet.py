@@ -102,6 +102,27 @@ def test_the_words_of_an_export_are_posts_and_a_version_is_sent_once(sheet: Shee
     assert [seen for _, seen in sheet.asked] == [None, '"1"'], "a task asks nothing"
 
 
+def test_a_version_that_cannot_be_sent_back_keeps_no_later_one_from_being_read(sheet: Sheet) -> None:
+    tag = '"caf\u00e9"'
+    sheet.answers["/pub"] = (200, GOOD, {"ETag": tag, "Last-Modified": "Wed, 01 May 2030 12:00:00 GMT"})
+    assert times(sheet.plan()) == BOTH
+    sheet.answers["/pub"] = (200, GOOD.replace("08:30", "09:30"), {"ETag": tag})
+    plan = sheet.plan()
+    assert (times(plan), plan.timely.problems) == (BOTH | {"hello": "2030-05-06 09:30 +0200"}, ())
+
+
+def test_a_wrong_link_is_a_problem_of_its_row_and_a_wrong_host_one_of_its_setting(
+    sheet: Sheet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet.answers["/pub"] = (200, GOOD.replace("https://cdn.example.com", "https://[bad"), {})
+    plan = sheet.plan()
+    (problem,) = plan.timely.problems
+    assert (problem.post_id, "set" in times(plan)) == ("hello", True)
+    assert problem.message == "video: https://[bad/hello.mp4 is not a valid address."
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "http://127.0.0.1/pub")
+    assert "[instagram] calendar_hosts contains 'http://127.0.0.1/pub'" in sheet.plan().timely.problems[0].message
+
+
 @pytest.mark.parametrize("status", [503, 429, None])
 def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: Sheet, status: int | None) -> None:
     sheet.plan()
