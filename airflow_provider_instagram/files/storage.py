@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -54,13 +56,18 @@ def abandon_copies() -> None:
 
 @contextmanager
 def as_local_file(
-    location: str, *, max_bytes: int = LARGEST_SOURCE_BYTES, check: FileCheck | None = None
+    location: str,
+    *,
+    max_bytes: int = LARGEST_SOURCE_BYTES,
+    check: FileCheck | None = None,
+    until_s: float = math.inf,
 ) -> Iterator[Path]:
     """Yield a video or a picture as a local file: the file itself, or a copy that is removed afterwards.
 
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param check: What must be true of the file. None if the author of a DAG named it.
-    :raises TransientError: If this worker's disk has no space for the copy.
+    :param until_s: When a copy from elsewhere must be complete, in seconds of :func:`time.monotonic`.
+    :raises TransientError: If this worker's disk has no space for the copy, or it is not complete in time.
     """
     scratch.remove_left_behind()
     cache.trim()
@@ -68,7 +75,7 @@ def as_local_file(
         if check is not None:
             check.access.check(location)
         with scratch.scratch_folder() as folder:
-            copy = _fetched(location, folder, max_bytes)
+            copy = _fetched(location, folder, max_bytes, until_s)
             if check is not None and check.sha256 is not None:
                 check.check_digest(file_digest(copy), location)
             yield copy
@@ -111,7 +118,7 @@ def _checked(location: str, check: FileCheck, max_bytes: int) -> Iterator[Path]:
             raise
 
 
-def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int) -> str:
+def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float = math.inf) -> str:
     """Copy an open file, and return the SHA-256 digest of the copy.
 
     :param size: Its size. The file may grow meanwhile, but the copy does not become larger.
@@ -127,6 +134,8 @@ def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: in
         while block := file.read(min(BLOCK_BYTES, size - out.tell())):
             digest.update(block)
             out.write(block)
+            if time.monotonic() > until_s:
+                raise TransientError(f"{shown(location)} could not be copied in time.", hint="Use a faster storage.")
         if out.tell() < size or file.read(1):
             raise TransientError(
                 f"{shown(location)} was changed while it was being read.",
@@ -135,13 +144,14 @@ def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: in
     return digest.hexdigest()
 
 
-def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
+def _fetched(location: str, folder: Path, max_bytes: int, until_s: float) -> Path:
     if is_web(location):
-        from airflow_provider_instagram.files.download import download
+        from airflow_provider_instagram.files.download import TOTAL_TIMEOUT_S, download
 
         _downloads.add(cancel := Cancel())
         try:
-            return download(location, folder, max_bytes=max_bytes, cancel=cancel)
+            total_s = max(0.0, min(TOTAL_TIMEOUT_S, until_s - time.monotonic()))
+            return download(location, folder, max_bytes=max_bytes, cancel=cancel, total_s=total_s)
         finally:
             _downloads.discard(cancel)
     source = object_path(location)
@@ -154,7 +164,7 @@ def _fetched(location: str, folder: Path, max_bytes: int) -> Path:
     copy = folder / (source.name or "video")
     if not cache.link(location, about, copy):
         with source.open("rb") as remote:
-            _copied(remote, copy, location, about.st_size, max_bytes)
+            _copied(remote, copy, location, about.st_size, max_bytes, until_s)
     return copy
 
 

@@ -3,8 +3,8 @@
 1. A run begins when the DAG processor sees a new version of a post. Its task ``calendar`` makes the picture: of a video
    one frame at the cover's time, of a picture what its transcode makes. Nothing else is transcoded.
 2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
-3. A run makes at most ``MOST_AT_ONCE``, the next posts first, and begins none after ``TIME_LIMIT_S``. Each later run
-   goes on. If the process dies, the next one makes again what the row does not contain.
+3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
+   tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE: Final = 100
 TIME_LIMIT_S: Final = 180.0
+#: A video or picture in object storage or on the web is copied for its preview if it is not larger.
+MOST_SOURCE_BYTES: Final = 500 * 10**6
+TRY_AGAIN_AFTER_S: Final = 86_400
 LONGEST_TEXT: Final = 200
 #: Airflow's default limit of a row is 65,535 bytes. The posts that are furthest away have no place in it.
 MOST_BYTES: Final = 60_000
@@ -93,10 +96,10 @@ def _made(
     now: datetime,
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
-    begun_s, left, at = time.monotonic(), MOST_AT_ONCE, int(now.timestamp())
-    missing = [post for post in posts if post.version not in known or not known[post.version].is_there]
+    until_s, left, at = time.monotonic() + TIME_LIMIT_S, MOST_AT_ONCE, int(now.timestamp())
+    missing = [post for post in posts if post.version not in known or _is_due_again(known[post.version], at)]
     for post in sorted(missing, key=lambda post: post.version in known):
-        if left == 0 or time.monotonic() - begun_s > TIME_LIMIT_S:
+        if left == 0 or time.monotonic() >= until_s:
             return
         if plan.is_prepared_by(post.id, run_time(context), settings.lead_time, settings.prepare_ahead):
             continue  # this run transcodes it
@@ -104,19 +107,23 @@ def _made(
             yield post.version, Preview(at=at)
         elif all(is_web(source) or storage.exists(source) for source in post.media):
             left -= 1
-            yield post.version, _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at)
+            yield post.version, _preview(post, CalendarFiles(settings.calendar, plan.calendar.pin), at, until_s)
 
 
-def _preview(post: ScheduledPost, files: CalendarFiles, at: int) -> Preview:
+def _is_due_again(preview: Preview, at: int) -> bool:
+    return not preview.is_there and at - preview.at >= TRY_AGAIN_AFTER_S
+
+
+def _preview(post: ScheduledPost, files: CalendarFiles, at: int, until_s: float) -> Preview:
     try:
-        return Preview(at=at, says=" ".join(_written(post, files))[:LONGEST_TEXT])
+        return Preview(at=at, says=" ".join(_written(post, files, until_s))[:LONGEST_TEXT])
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the page shows why
         text = own_words(error)  # a row is not masked as a log is
         log.warning("There is no preview of %s: %s", post.id, text)
         return Preview(at=at, says=f"no preview: {text}"[:LONGEST_TEXT], is_there=False)
 
 
-def _written(post: ScheduledPost, files: CalendarFiles) -> Iterator[str]:
+def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Iterator[str]:
     """Store a picture of each item, and yield what is lost of it."""
     from airflow_provider_instagram.media.plan import layout_warnings
     from airflow_provider_instagram.media.read import read_item
@@ -129,7 +136,8 @@ def _written(post: ScheduledPost, files: CalendarFiles) -> Iterator[str]:
     for place, source in enumerate(post.media, 1):
         check = FileCheck(files.access_to(source))
         check.access.check(source)
-        with storage.as_local_file(source, check=check) as local, scratch.scratch_folder() as folder:
+        bounds: dict[str, Any] = {"max_bytes": MOST_SOURCE_BYTES, "until_s": until_s}
+        with storage.as_local_file(source, check=check, **bounds) as local, scratch.scratch_folder() as folder:
             item = read_item(local, profile, options)
             item.write_still(still := folder / "still.jpg", post.video_cover_timestamp_ms or 0)
             write_cover(cover_name(post.version, place), still)

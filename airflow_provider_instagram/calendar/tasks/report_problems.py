@@ -114,10 +114,7 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
 
 
 def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem for each account that may not comment, although posts to come have a first comment.
-
-    These posts are published all the same.
-    """
+    """Return a problem for each account that may not comment, although posts to come have a first comment."""
     posts: dict[str, list[ScheduledPost]] = defaultdict(list)
     for post in calendar.posts:
         if post.first_comment and post.publish_at > now:

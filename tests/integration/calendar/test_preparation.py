@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import math
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.told import events_asset
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.previews import _preview
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from tests.integration.calendar.runs import ACCOUNT, labels, made, states
@@ -204,6 +209,22 @@ def test_a_run_makes_so_many_previews_the_next_posts_first_and_a_later_run_the_o
     for expected in ({first}, {first, second}):
         prepare(made(file), prepares=False)
         assert set(previews()) == expected
+
+
+def test_a_preview_copies_no_huge_file_and_waits_for_no_slow_storage(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{bucket}/")
+    ObjectStoragePath(f"{bucket}/a.mp4").write_bytes(b"x" * 1001)
+    post = ScheduledPost(id="a", publish_at=datetime.now(timezone.utc), account=ACCOUNT, video=f"{bucket}/a.mp4")
+    files = CalendarFiles(str(tmp_path / "posts.yaml"), None)
+    over = _preview(post, files, 7, time.monotonic() - 1)
+    assert over.says == f"no preview: {bucket}/a.mp4 could not be copied in time."
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.previews.MOST_SOURCE_BYTES", 1000)
+    large = _preview(post, files, 7, math.inf)
+    assert large.says == f"no preview: {bucket}/a.mp4 has 1,001 bytes; the limit is 1,000 bytes."
 
 
 def dies(*_: Any, **__: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_picture_that_cannot_be_made_says_why_and_repeats_no_other_librarys_wo
     monkeypatch.setattr(previews, "_written", fails)
     post = ScheduledPost(id="a", publish_at=after_noon(60), account=ACCOUNT, video="a.mp4")
     files = CalendarFiles(str(tmp_path / "posts.yaml"), None)
-    assert previews._preview(post, files, 7) == Preview(at=7, says=says, is_there=False)
+    assert previews._preview(post, files, 7, math.inf) == Preview(at=7, says=says, is_there=False)
 
 
 def test_the_row_holds_the_next_posts_only_as_far_as_airflow_takes_it() -> None:
@@ -47,3 +48,10 @@ def test_the_row_holds_the_next_posts_only_as_far_as_airflow_takes_it() -> None:
     assert len(stored.encode()) <= MOST_OF_AIRFLOW
     assert list(row) == [version for version, _ in many[: len(row)]]
     assert len(row) > 50
+
+
+def test_a_preview_that_failed_is_tried_again_after_a_day() -> None:
+    """A file that cannot be shown would be copied by each run."""
+    failed = Preview(at=1_000, is_there=False)
+    assert [previews._is_due_again(failed, 1_000 + after_s) for after_s in (60, 86_399, 86_400)] == [False, False, True]
+    assert not previews._is_due_again(Preview(at=1_000), 1_000 + 86_400)
