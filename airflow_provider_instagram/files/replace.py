@@ -16,6 +16,7 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 #: S3's answers to a request whose condition does not hold, as botocore and s3fs name them.
 REFUSED: Final = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 S3: Final = ("s3", "s3a")
+#: How long others may hold the lock, and how long to wait between two attempts to take it.
+LOCK_TIMEOUT_S: Final = 10.0
+LOCK_PAUSE_S: Final = 0.01
 
 
 class ChangedMeanwhileError(Exception):
@@ -179,7 +183,17 @@ def _folder(folder: Path) -> Iterator[int]:
 def _lock(folder: int, name: str) -> Iterator[None]:
     number = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    raise NotWritableError(
+                        f"The file cannot be written: another program holds its lock {name}."
+                    ) from None
+                time.sleep(LOCK_PAUSE_S)
         yield
     finally:
         os.close(number)

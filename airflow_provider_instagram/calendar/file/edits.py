@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.table_text import TableText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
-from airflow_provider_instagram.calendar.file.tree_text import TreeText
+from airflow_provider_instagram.calendar.file.tree_text import EDIT_THE_FILE, TreeText
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ CONTEXT_LINES: Final = 3
 END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
 #: The numbers of lines in the head of a part of a diff.
 HUNK: Final = re.compile(r"(?<=[-+])\d+")
-EDIT_THE_FILE: Final = "Edit the file itself."
 UNUSUAL: Final = InvalidValue(
     "this edit cannot be written: the post shares text with others, or is written in an unusual form.", EDIT_THE_FILE
 )
@@ -117,7 +116,10 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post)
     fields = _written_fields(edit, post, _row_of(rows, edit.post_id))
-    edited = _changed(text, location, edit, fields, rows)
+    try:
+        edited = _changed(text, location, edit, fields, rows)
+    except RecursionError:  # an alias of YAML that contains itself
+        raise UNUSUAL from None
     try:
         new_rows = loader.parse(edited.text, location)
     except InvalidValue:

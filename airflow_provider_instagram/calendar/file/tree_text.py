@@ -25,6 +25,7 @@ END_OF_LINE: Final = re.compile(r"\r\n|\r|\n|\Z")
 #: A word of a list that needs no quotation marks in any YAML.
 WORD: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off)\b)[A-Za-z][\w-]*", re.IGNORECASE)
 STEP: Final = 2
+EDIT_THE_FILE: Final = "Edit the file itself."
 
 
 class _Splice(NamedTuple):
@@ -136,13 +137,15 @@ class TreeText:
     def _item(self, post_id: str) -> yaml.MappingNode:
         found = [item for item in self._items if _id_of(item) == post_id]
         if len(found) != 1 or not isinstance(found[0], yaml.MappingNode):
-            raise InvalidValue(f"the file has {len(found)} posts with the id {post_id}.", "Edit the file itself.")
+            raise InvalidValue(f"the file has {len(found)} posts with the id {post_id}.", EDIT_THE_FILE)
         return found[0]
 
     def _replaced(self, item: yaml.Node, key: yaml.Node, value: yaml.Node, to: Any) -> _Splice:
         """Return the splice for a value that the post has."""
         colon = self._text.index(":", key.end_mark.index) + 1
         end = self._pair_end(key, value)
+        if isinstance(value, yaml.SequenceNode) and self._has_comments(value):
+            raise InvalidValue(f"the file has comments between the {key.value}, which would be lost.", EDIT_THE_FILE)
         if _is_flow(item):
             begin = max(colon, value.start_mark.index)  # right after the colon stands an alias, or nothing
             return _Splice(begin, end, f"{'' if begin > colon else ' '}{self._flow(to)}")
@@ -154,6 +157,15 @@ class TreeText:
         comments = [found[1] for part in (head, self._text[end:last]) if (found := COMMENT.search(part))]
         style = getattr(value, "style", None)
         return _Splice(colon, last, self._block(to, key.start_mark.column, style, "  ".join(comments)))
+
+    def _has_comments(self, node: yaml.SequenceNode) -> bool:
+        """Return whether a comment is between the items of a list."""
+        begin, gaps = node.start_mark.index, []
+        for item in node.value:
+            gaps.append(self._text[begin : item.start_mark.index])
+            begin = self._end(item)
+        gaps.append(self._text[begin : node.end_mark.index] if _is_flow(node) else "")
+        return any(map(COMMENT.search, gaps))
 
     def _added(self, item: yaml.MappingNode, fields: Mapping[str, Any]) -> _Splice:
         """Return the splice for fields that the post does not have yet."""

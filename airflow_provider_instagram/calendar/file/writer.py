@@ -6,6 +6,7 @@ import codecs
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
@@ -30,7 +31,6 @@ from airflow_provider_instagram.utils.locations import is_local, local_path, sho
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from airflow_provider_instagram.calendar.file.edits import Edit
     from airflow_provider_instagram.calendar.file.parser import Rules
@@ -103,8 +103,8 @@ class CalendarWriter:
         raise BUSY
 
     def _read(self) -> ReadFile:
-        bundles = conf.get("dag_processor", "dag_bundle_storage_path", fallback="") or _default_bundles()
-        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
+        bundles = Path(conf.get("dag_processor", "dag_bundle_storage_path", fallback="") or _default_bundles())
+        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles.resolve()):
             raise NotWritableError(FETCHED)
         return read_for_edit(self._location, self._files.own, MAX_BYTES)
 
@@ -150,4 +150,4 @@ def scratch_file(name: str) -> Iterator[Path]:
 def _default_bundles() -> str:
     from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
 
-    return str(get_bundle_storage_root_path().resolve())
+    return str(get_bundle_storage_root_path())

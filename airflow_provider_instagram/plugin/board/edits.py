@@ -53,6 +53,8 @@ MOST_UPLOADS: Final = 4
 LONGEST_DIFF: Final = 20_000
 #: States in which a post takes no edit: it is live, or may be.
 OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
+#: What is chosen when a post is added, and changed only in the file.
+ONLY_NEW: Final = frozenset({"video", "image", "account"})
 DONE: Final = {
     "change": "Saved in {file}.",
     "remove": "Removed from {file}.",
@@ -169,6 +171,8 @@ def _is_approved(facts: Facts) -> bool:
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
     fields = given.fields.given()
+    if given.do != "add" and (fixed := fields.keys() & ONLY_NEW):
+        raise HTTPException(422, f"{', '.join(sorted(fixed))}: only a new post takes this here. Nothing was changed.")
     if given.do == "restore":
         removed = BrowserState().removed_post(given.undo)
         if removed is None or (removed["dag_id"], removed["post_id"]) != (given.dag_id, given.post_id):

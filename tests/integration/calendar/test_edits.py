@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -168,6 +169,31 @@ def test_a_file_that_cannot_be_written_gives_a_patch_that_makes_the_edit(tmp_pat
     assert file.read_text() == TEXT
     gone = write(str(tmp_path / "elsewhere.yaml"), Edit("change", "first", fields={"caption": "Mine"}))
     assert gone.diff[2:] == written.diff[2:], "the patch is made from what Airflow has read last"
+
+
+def test_a_link_as_the_folder_of_bundles_protects_the_calendars_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bundles" / "team" / "calendar.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(TEXT)
+    (tmp_path / "link").symlink_to(tmp_path / "bundles")
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path / "link"))
+    written = write(str(file), Edit("change", "first", fields={"caption": "Mine"}))
+    assert "a bundle that Airflow fetches" in written.refused
+    assert file.read_text() == TEXT
+
+
+def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replace, "LOCK_TIMEOUT_S", 0.05)
+    file = tmp_path / "calendar.yaml"
+    file.write_text(TEXT)
+    (tmp_path / "a.mp4").touch()
+    with (tmp_path / ".calendar.yaml.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        written = write(str(file), Edit("change", "first", fields={"caption": "Mine"}))
+    assert "another program holds the lock .calendar.yaml.lock" in written.refused
+    assert file.read_text() == TEXT
 
 
 def test_no_edit_follows_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> None:

@@ -365,6 +365,8 @@ def test_uploads_at_one_time_are_bounded_and_need_space(
         {"fields": {"approval": "none"}},
         {"fields": {"caption": "a\u0007b"}},
         {"fields": {"placement": "moon"}},
+        {"fields": {"video": "b.mp4"}},
+        {"fields": {"account": ACCOUNT}},
     ],
 )
 def test_what_the_page_does_not_send_is_refused(user: Any, calendar: Path, given: dict[str, Any]) -> None:

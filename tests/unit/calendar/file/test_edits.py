@@ -124,6 +124,22 @@ def test_comments_stay_where_a_value_changes_its_form(yaml: File) -> None:
     ]
 
 
+@pytest.mark.parametrize("tags", ["\n  - x  # why x\n  - y", "\n  - x\n  # keep y\n  - y", " [x,  # why x\n    y]"])
+def test_comments_between_the_items_of_a_list_refuse_its_change(tmp_path: Path, tags: str) -> None:
+    post = f"- id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n  tags:{tags}\n"
+    file = File(tmp_path, "calendar.yaml", f"posts:\n{post}")
+    with pytest.raises(InvalidValue, match="comments between the tags"):
+        file.edited("change", "a", fields={"tags": ("z",)})
+    assert file.diff("change", "a", fields={"caption": "c"}) == ["+  caption: c"]
+
+
+def test_an_alias_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    post = "- id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n  tags: &t\n  - x\n  - *t\n"
+    file = File(tmp_path, "calendar.yaml", f"posts:\n{post}")
+    with pytest.raises(InvalidValue, match="unusual form"):
+        file.edited("change", "a", fields={"caption": "c"})
+
+
 def test_a_text_of_several_lines_is_written_as_lines(yaml: File) -> None:
     assert yaml.diff("change", "three", fields={"caption": "One\n\n  two", "first_comment": "#spring"}) == [
         "-    caption:",
