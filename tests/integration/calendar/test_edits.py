@@ -192,7 +192,7 @@ def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypa
     with (tmp_path / ".calendar.yaml.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         written = write(str(file), Edit("change", "first", fields={"caption": "Mine"}))
-    assert "another program holds the lock .calendar.yaml.lock" in written.refused
+    assert "another program holds its lock .calendar.yaml.lock" in written.refused
     assert file.read_text() == TEXT
 
 
