@@ -106,3 +106,4 @@ def prune(args: argparse.Namespace) -> None:
     for conn_id in database.ledgers():
         with open_ledger(conn_id) as store:
             print(f"{conn_id}: {database.prune(store, before)} rows deleted")
+    print(f"What was told of posts: {database.prune_told(before)} rows deleted")

@@ -118,6 +118,15 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     return store.delete_old([key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before)
 
 
+def prune_told(before: datetime) -> int:
+    """Delete the rows about what was told of posts of calendars, if nothing has written them since a time."""
+    model = AssetStateStoreModel
+    calendars = select(AssetModel.id).where(AssetModel.uri.like("instagram://calendar/%/events"))
+    old = (model.asset_id.in_(calendars), model.key.like("told:%"), model.updated_at < before)
+    with create_session() as session:
+        return cast("CursorResult[Any]", session.execute(delete(model).where(*old))).rowcount
+
+
 def settle(
     store: DatabaseStore,
     conn_id: str,

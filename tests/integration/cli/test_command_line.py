@@ -184,6 +184,25 @@ def test_old_rows_are_deleted_and_no_post_is_made_twice(
         shell("ledger", "prune", "--days", "3")
 
 
+def test_old_rows_of_what_was_told_of_posts_are_deleted_and_those_of_problems_stay(shell: Any) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    uri, now = "instagram://calendar/told-long-ago/events", datetime.now(timezone.utc)
+    with create_session() as session:
+        session.add(asset := AssetModel(uri=uri, name=uri, group="asset"))
+        session.flush()
+        for key, days in (("told:studio/old", 91), ("told:studio/new", 89), ("problems", 91)):
+            at = now - timedelta(days=days)
+            session.add(AssetStateStoreModel(asset_id=asset.id, key=key, value="{}", updated_at=at))
+    assert "What was told of posts: " in shell("ledger", "prune", "--days", "90")
+    with create_session() as session:
+        rows = select(AssetStateStoreModel.key).join(AssetModel, AssetModel.id == AssetStateStoreModel.asset_id)
+        assert {*session.scalars(rows.where(AssetModel.uri == uri))} == {"told:studio/new", "problems"}
+
+
 def test_airflow_db_clean_deletes_nothing_that_keeps_the_promise(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path
 ) -> None:
