@@ -48,6 +48,10 @@ class NotWritableError(Exception):
     """A file that cannot be written here. The text says why."""
 
 
+class MayBeWrittenError(Exception):
+    """The storage has not answered in time: the file may be written, now or in a moment. The text says so."""
+
+
 @dataclass(frozen=True)
 class ReadFile:
     """A file as it was read.
@@ -93,11 +97,17 @@ def replace(location: str, access: FileAccess, before: ReadFile, content: bytes)
     :param before: The file as it was read.
     :raises ChangedMeanwhileError: If it is another one by now.
     :raises NotWritableError: If it cannot be written.
+    :raises MayBeWrittenError: If that is unknown.
     """
     if not is_local(location):
         path = object_path(location)
-        with _refusals(location):
-            within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+        try:
+            with _refusals(location):
+                within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
+            # The answer to the write may be lost, and the client's next attempt is refused because of the first.
+            if _content(location, len(content)) != content:
+                raise
         return
     file = access.resolved(location)
     try:
@@ -120,6 +130,15 @@ def replace(location: str, access: FileAccess, before: ReadFile, content: bytes)
         raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
 
 
+def _content(location: str, max_bytes: int) -> bytes | None:
+    """Return the content of an object, or None if it is longer or cannot be read."""
+    path = object_path(location)
+    with suppress(Exception):  # each storage has errors of its own
+        within_small_file_timeout(lambda: _fresh_info(path))
+        return read_file(location, max_bytes)
+    return None
+
+
 def add(source: Path, location: str, access: FileAccess) -> None:
     """Write a copy of a local file where no file is.
 
@@ -127,6 +146,7 @@ def add(source: Path, location: str, access: FileAccess) -> None:
     :param access: Where it may be put.
     :raises ChangedMeanwhileError: If a file is there.
     :raises NotWritableError: If the folder cannot be written to.
+    :raises MayBeWrittenError: If a storage has not answered.
     """
     access.check(location)
     if not is_local(location):
@@ -164,6 +184,8 @@ def _refusals(location: str) -> Iterator[None]:
         code = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
         if isinstance(error, FileExistsError) or code in REFUSED:
             raise ChangedMeanwhileError from None
+        if isinstance(error, TimeoutError):
+            raise MayBeWrittenError(f"{shown(location)} may have been written: {error}.") from None
         raise NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.") from None
 
 

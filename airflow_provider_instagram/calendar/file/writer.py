@@ -19,6 +19,7 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
     ChangedMeanwhileError,
+    MayBeWrittenError,
     NotWritableError,
     ReadFile,
     add,
@@ -49,11 +50,13 @@ class Written:
 
     :param diff: What it changes in the file, as it may be shown.
     :param refused: Why the file cannot be written here; empty if it was. The diff is then a patch.
+    :param unknown: Why nobody knows whether the file was written; empty if that is known.
     """
 
     edited: Edited
     diff: tuple[str, ...]
     refused: str = ""
+    unknown: str = ""
 
 
 class CalendarWriter:
@@ -99,6 +102,8 @@ class CalendarWriter:
                 continue
             except NotWritableError as error:
                 return Written(written.edited, written.diff, str(error))
+            except MayBeWrittenError as error:
+                return Written(written.edited, written.diff, unknown=str(error))
             return written
         raise BUSY
 
@@ -131,7 +136,7 @@ class CalendarWriter:
             add(file, f"{self._folder}/{file.name}", self._files.own)
         except ChangedMeanwhileError:
             raise InvalidValue(f"The folder has a file {file.name} already.", "Give this one another name.") from None
-        except NotWritableError as error:
+        except (NotWritableError, MayBeWrittenError) as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
 
 

@@ -142,7 +142,11 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}
+    if written.unknown:
+        about["outcome"] = written.unknown
     await run_in_threadpool(write_log, user, given.dag_id, given.do, about)
+    if written.unknown:
+        raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
     with suppress(Exception):  # otherwise, the DAG processor reads the file at its usual time
         await _read_again(request, given.dag_id)
     file = board.calendar.location.rpartition("/")[2]

@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.files import replace, storage
-from airflow_provider_instagram.files.access import FileAccess
+from airflow_provider_instagram.files.access import FileAccess, object_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,44 @@ def test_two_pages_lose_nothing_on_object_storage(bucket: str) -> None:
         assert sum(writers.map(partial(add_posts, location, count=FEW), "ab")) == 2 * FEW
     ids = [row.values["id"].value for row in parse((storage.read(location) or b"").decode(), location).rows]
     assert sorted(ids) == sorted(["first", *(f"{name}-{number}" for name in "ab" for number in range(FEW))])
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_write_whose_answer_is_lost_is_looked_for(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    location = f"{bucket}/lost/calendar.yaml"
+    storage.write(location, TEXT.encode())
+    storage.write(f"{bucket}/lost/a.mp4", b"")
+    files = object_path(location).fs
+    put = files.pipe_file
+
+    def lost(path: str, content: bytes, **given: Any) -> None:
+        if is_done:
+            put(path, content, **given)
+        raise TimeoutError("the storage has not answered within 8 s")
+
+    monkeypatch.setattr(files, "pipe_file", lost)
+    written = write(location, Edit("change", "first", seen={"caption": "Hello"}, fields={"caption": "Mine"}))
+    unknown = "" if is_done else f"{location} may have been written: the storage has not answered within 8 s."
+    assert (written.refused, written.unknown) == ("", unknown)
+
+
+def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = f"{bucket}/twice/calendar.yaml"
+    storage.write(location, TEXT.encode())
+    storage.write(f"{bucket}/twice/a.mp4", b"")
+    files = object_path(location).fs
+    put = files.pipe_file
+
+    def twice(path: str, content: bytes, **given: Any) -> None:
+        put(path, content, **given)
+        put(path, content, **given)
+
+    monkeypatch.setattr(files, "pipe_file", twice)
+    written = write(location, Edit("change", "first", seen={"caption": "Hello"}, fields={"caption": "Mine"}))
+    assert (written.refused, written.unknown) == ("", "")
+    assert b"Mine" in (storage.read(location) or b"")
 
 
 def test_of_two_who_edit_one_caption_the_second_sees_what_the_first_wrote(tmp_path: Path) -> None:

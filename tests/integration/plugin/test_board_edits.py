@@ -387,6 +387,21 @@ def test_a_file_that_cannot_be_written_gives_a_patch_without_signatures(
     assert (calendar.read_text(), len(audit())) == (before, logged)
 
 
+def test_an_edit_with_an_unknown_outcome_says_so_and_is_in_the_audit_log(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung(*_: Any) -> None:
+        raise replace.MayBeWrittenError("calendar.yaml may have been written: no answer.")
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", hung)
+    answer = edit(user("ada", "USER"), "ada", fields={"caption": "Mine"})
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("calendar.yaml may have been written: no answer. Look at the file")
+    (entry,) = audit()[-1:]
+    assert (entry["owner"], entry["outcome"]) == ("ada", "calendar.yaml may have been written: no answer.")
+    assert "caption: Mine" in entry["diff"]
+
+
 def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket: str) -> None:
     from airflow_provider_instagram.calendar import content_calendar_dag
 
