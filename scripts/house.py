@@ -157,7 +157,7 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 31_880, 26_000),
+    Measure("lines of Python", House.lines, 31_882, 26_000),
     Measure("modules", House.module_count, 197, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

@@ -112,10 +112,12 @@ def replace(location: str, access: FileAccess, before: ReadFile, content: bytes)
     file = access.resolved(location)
     try:
         with _folder(file.parent) as folder, _lock(folder, f".{file.name}.lock"):
-            mode = stat.S_IMODE(os.stat(file.name, dir_fd=folder, follow_symlinks=False).st_mode)
+            status = os.stat(file.name, dir_fd=folder, follow_symlinks=False)
             part = f".{file.name}.{secrets.token_hex(6)}.part"
             try:
-                with _new_file(part, folder, mode) as out:
+                with _new_file(part, folder, stat.S_IMODE(status.st_mode)) as out:
+                    with suppress(OSError):  # only members of a group may give it a file
+                        os.fchown(out.fileno(), -1, status.st_gid)
                     out.write(content)
                 if access.read(location, len(before.content) + 1) != before.content:
                     raise ChangedMeanwhileError

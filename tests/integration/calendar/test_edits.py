@@ -222,6 +222,21 @@ def test_a_link_as_the_folder_of_bundles_protects_the_calendars_in_it(
     assert file.read_text() == TEXT
 
 
+def test_a_file_keeps_its_group_where_the_server_may_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, asked = tmp_path / "calendar.yaml", []
+    file.write_text(TEXT)
+    (tmp_path / "a.mp4").touch()
+    group = file.stat().st_gid
+
+    def refuse(_: int, *owners: int) -> None:
+        asked.append(owners)
+        raise PermissionError
+
+    monkeypatch.setattr("os.fchown", refuse)
+    assert write(str(file), Edit("change", "first", fields={"caption": "Mine"})).refused == ""
+    assert (asked, "caption: Mine" in file.read_text()) == ([(-1, group)], True)
+
+
 def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replace, "LOCK_TIMEOUT_S", 0.05)
     file = tmp_path / "calendar.yaml"
