@@ -176,7 +176,7 @@ class CalendarSettings:
             "late": self.late,
             "unanswered": self.unanswered,
             "dry_run": self.dry_run,
-            "min_spacing_s": self.min_spacing and self.min_spacing.total_seconds(),
+            "min_spacing_s": None if self.min_spacing is None else self.min_spacing.total_seconds(),
             "approval": self.approval,
             "accounts": list(self.accounts),
             "problems": [asdict(problem) for problem in (*self.problems, *unreadable, *missing)],
