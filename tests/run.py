@@ -87,7 +87,15 @@ REST: Final = (
         ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
     Part("system, calendars", 17, ("-m", "pytest", "tests/system/test_calendar.py")),
-    Part("system, everything else", 28, ("-m", "pytest", "--ignore=tests/system/test_calendar.py", "tests/system")),
+    Part("system, the page Posts", 20, ("-m", "pytest", "tests/system/test_board.py", "tests/system/test_edits.py")),
+    Part(
+        "system, everything else",
+        22,
+        (
+            *("-m", "pytest", "tests/system"),
+            *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "board", "edits")),
+        ),
+    ),
     Part("soak", 17, ("-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, ("-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
