@@ -127,7 +127,7 @@ class CalendarWriter:
         return sorted(one for one in names if kind_by_name(one) is not None and not one.startswith("."))[:MOST_FILES]
 
     def add_file(self, file: Path) -> None:
-        """Put a copy of a new video or picture into the calendar's folder. A large one takes minutes.
+        """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
         :param file: A :func:`scratch_file`.
         :raises InvalidValue: If the folder has a file of this name.

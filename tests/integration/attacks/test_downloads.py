@@ -69,6 +69,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A download that may take less than a second in all; nothing else about it is changed."""
     assert download.__kwdefaults__ is not None
     monkeypatch.setitem(download.__kwdefaults__, "total_s", TOTAL_S)
+    monkeypatch.setattr("airflow_provider_instagram.files.download.TOTAL_TIMEOUT_S", TOTAL_S)
 
 
 TOO_SLOW = "video.mp4 was too slow and was stopped after 0.6 s"

@@ -123,7 +123,8 @@ def test_a_file_that_cannot_be_used_fails_the_run_that_prepares_it(
 ) -> None:
     """There is time to mend it."""
     (tmp_path / "broken.mp4").write_bytes(b"not a video")
-    early = prepare(made(calendar({"broken": FIVE_HOURS_S, "fine": FIVE_HOURS_S}, broken={"video": "broken.mp4"})))
+    posts = {"prepared-broken": FIVE_HOURS_S, "prepared-beside-it": FIVE_HOURS_S}
+    early = prepare(made(calendar(posts, **{"prepared-broken": {"video": "broken.mp4"}})))
     assert early.state == "failed"
     assert sorted((states(early)["transcode[0]"], states(early)["transcode[1]"])) == ["failed", "success"]
     assert instagram_sandbox.journal() == []
