@@ -235,7 +235,8 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
         return apply
 
     write()
-    settings = CalendarSettings.of("content", str(file), accounts=list(accounts), lead_time=LEAD, max_lateness=LATENESS)
+    times = {"lead_time": LEAD, "max_lateness": LATENESS, "prepare_ahead": timedelta(0)}  # each run publishes
+    settings = CalendarSettings.of("content", str(file), accounts=list(accounts), **times)
     world = World(sandbox, settings, accounts, users, portrait_video)
     p10, p14, p20, p30 = (plan[f"p{n}"][0] for n in (10, 14, 20, 30))
     down = plan["p40"][0] - timedelta(hours=2), plan["p40"][0] + timedelta(minutes=30)
