@@ -113,22 +113,14 @@ def read_web(
     _keep_headers_out_of_logs()
 
     def ask(connections: Connections) -> None:
-        address = httpx.URL(url)
-        timeout = httpx.Timeout(total_s).as_dict()
-        with httpx.HTTPTransport() as transport:
-            for _ in range(MAX_REDIRECTS + 1):
-                check(str(address))
-                given = {"Host": address.netloc.decode("ascii"), "Accept-Encoding": "identity", **headers}
-                extensions = {"timeout": timeout, "trace": connections.trace}
-                answer = transport.handle_request(httpx.Request("GET", address, headers=given, extensions=extensions))
-                try:
-                    if not answer.has_redirect_location:
-                        answers.append(WebAnswer(answer.status_code, answer.headers, _body(answer, max_bytes)))
-                        return
-                    address = address.join(answer.headers["location"])
-                finally:
-                    answer.close()
-        raise ValidationError(f"it redirects more than {MAX_REDIRECTS} times.", hint="Use the final link.")
+        def request(address: httpx.URL) -> httpx.Request:
+            check(str(address))
+            given = {"Host": address.netloc.decode("ascii"), "Accept-Encoding": "identity", **headers}
+            extensions = {"timeout": httpx.Timeout(total_s).as_dict(), "trace": connections.trace}
+            return httpx.Request("GET", address, headers=given, extensions=extensions)
+
+        with _followed(httpx.URL(url), request, httpx.URL.join) as (answer, _):
+            answers.append(WebAnswer(answer.status_code, answer.headers, _body(answer, max_bytes)))
 
     try:
         run_with_time_limit(ask, total_s, Cancel(), THREAD)
@@ -168,30 +160,13 @@ class _Download:
 
     def run(self, connections: Connections) -> None:
         """Follow all redirects, and write the body to a file."""
-        with self._open(connections) as response:
+
+        def request(address: httpx.URL) -> httpx.Request:
+            return _request(address, connections, self.stall_s)
+
+        with _followed(self.address, request, lambda base, link: _address(link, base)) as (response, address):
+            _raise_for_status(response, address)
             self._save(response)
-
-    @contextmanager
-    def _open(self, connections: Connections) -> Iterator[httpx.Response]:
-        """Return the answer at the end of all redirects. Each redirect is checked like the first link.
-
-        The transport is used without httpx's client, which would log every link with its signature.
-        """
-        address = self.address
-        with httpx.HTTPTransport() as transport:
-            for _ in range(MAX_REDIRECTS + 1):
-                response = transport.handle_request(_request(address, connections, self.stall_s))
-                try:
-                    if not response.has_redirect_location:
-                        _raise_for_status(response, address)
-                        yield response
-                        return
-                    address = _address(response.headers["location"], address)
-                finally:
-                    response.close()
-        raise ValidationError(
-            f"{_public_link(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
-        )
 
     def _save(self, response: httpx.Response) -> None:
         length = response.headers.get("content-length", "")
@@ -208,6 +183,29 @@ class _Download:
         if size > self.max_bytes:
             what = f"{_public_link(self.address)} is larger than {self.max_bytes:,} bytes."
             raise ValidationError(what, hint="Use a smaller file.")
+
+
+@contextmanager
+def _followed(
+    address: httpx.URL, request: Callable[[httpx.URL], httpx.Request], join: Callable[[httpx.URL, str], httpx.URL]
+) -> Iterator[tuple[httpx.Response, httpx.URL]]:
+    """Yield the answer at the end of all redirects, and its address. ``request`` checks each address first.
+
+    The transport is used without httpx's client, which would log every link with its signature.
+    """
+    with httpx.HTTPTransport() as transport:
+        for _ in range(MAX_REDIRECTS + 1):
+            response = transport.handle_request(request(address))
+            try:
+                if not response.has_redirect_location:
+                    yield response, address
+                    return
+                address = join(address, response.headers["location"])
+            finally:
+                response.close()
+    raise ValidationError(
+        f"{_public_link(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
+    )
 
 
 def _request(address: httpx.URL, connections: Connections, stall_s: float) -> httpx.Request:
