@@ -11,6 +11,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
+from airflow_provider_instagram.utils.locations import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -26,6 +27,8 @@ def read_text(location: str, files: CalendarFiles | None = None) -> str:
     :param files: The files of the calendar. None for a sheet, which its owner names on the command line.
     :raises InvalidValue: If it cannot be read.
     """
+    if is_web(location):
+        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
     data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
     return as_text(data)
 

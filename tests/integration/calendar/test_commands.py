@@ -66,6 +66,13 @@ def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
     return typed
 
 
+def test_a_sheet_at_a_web_address_is_left_to_its_dag(run: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = run("calendar", "check", "https://docs.google.com/pub?output=csv&key=SECRET")
+    assert code == 2
+    assert "Download it, and use calendar import." in out + err
+    assert "SECRET" not in out + err
+
+
 def test_check_names_every_problem_with_its_line_and_ends_with_1(
     run: Callable[..., tuple[int, str, str]], file: Path
 ) -> None:
