@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.parser import parse_rows
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.table_text import TableText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
-from airflow_provider_instagram.calendar.file.tree_text import EDIT_THE_FILE, TreeText
+from airflow_provider_instagram.calendar.file.tree_text import TreeText
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
@@ -192,6 +192,8 @@ def _document(text: str, location: str) -> TreeText | TableText:
 def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], rows: Rows) -> Edited:
     document = _document(text, location)
     ids = [_id_in(row) for row in rows.rows]
+    if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
+        raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
     if edit.do == "remove":
         at = ids.index(edit.post_id)
         new, removed = document.remove(edit.post_id)
@@ -199,7 +201,8 @@ def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], ro
     if edit.do == "change":
         return Edited(document.change(edit.post_id, fields), None)
     after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
-    return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
+    written = edit.lines if edit.do == "restore" else fields
+    return Edited(document.insert(written, after if after in ids else None), None)
 
 
 def _id_in(row: Row) -> str | None:

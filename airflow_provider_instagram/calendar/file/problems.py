@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
+
+#: The remedy for what an edit on the page cannot write.
+EDIT_THE_FILE: Final = "Edit the file itself."
 
 
 @dataclass(frozen=True, order=True)

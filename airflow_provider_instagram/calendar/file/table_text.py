@@ -69,10 +69,7 @@ class TableText:
     def _row(self, post_id: str) -> int:
         column = self._titles.index("id")
         ids = [cells[column].strip() if len(cells) > column else "" for _, cells in self._rows]
-        found = [at for at, one in enumerate(ids) if one == post_id and at > self._title_row]
-        if len(found) != 1:
-            raise InvalidValue(f"the file has {len(found)} posts with the id {post_id}.", "Edit the file itself.")
-        return found[0]
+        return ids.index(post_id, self._title_row + 1)
 
     def _add_columns(self, fields: Mapping[str, Any]) -> None:
         new = [name for name, value in fields.items() if name not in self._titles and value is not None]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.yaml_reader import LOADER, STAND_INS, SURROGATE_PAIR, UNPRINTABLE
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ END_OF_LINE: Final = re.compile(r"\r\n|\r|\n|\Z")
 #: A word of a list that needs no quotation marks in any YAML.
 WORD: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off)\b)[A-Za-z][\w-]*", re.IGNORECASE)
 STEP: Final = 2
-EDIT_THE_FILE: Final = "Edit the file itself."
 
 
 class _Splice(NamedTuple):
@@ -96,7 +95,7 @@ class TreeText:
         :param after: The post that it follows. None if it is the first.
         """
         ids = [_id_of(item) for item in self._items]
-        at = ids.index(after) if after in ids else -1
+        at = -1 if after is None else ids.index(after)
         beside = self._items[max(at, 0)] if ids else None
         written = post if isinstance(post, str) else self._written(post, beside)
         if beside is None:
@@ -135,10 +134,7 @@ class TreeText:
         return self._text[begin : self._line_end(begin)]
 
     def _item(self, post_id: str) -> yaml.MappingNode:
-        found = [item for item in self._items if _id_of(item) == post_id]
-        if len(found) != 1 or not isinstance(found[0], yaml.MappingNode):
-            raise InvalidValue(f"the file has {len(found)} posts with the id {post_id}.", EDIT_THE_FILE)
-        return found[0]
+        return next(item for item in self._items if isinstance(item, yaml.MappingNode) and _id_of(item) == post_id)
 
     def _replaced(self, item: yaml.Node, key: yaml.Node, value: yaml.Node, to: Any) -> _Splice:
         """Return the splice for a value that the post has."""
