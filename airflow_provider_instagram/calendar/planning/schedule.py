@@ -22,6 +22,8 @@ PUNCTUAL = timedelta(seconds=60)
 PUBLISHER_AWAKE = timedelta(seconds=30)
 #: Runs begin at whole minutes, so up to one minute earlier than the lead time.
 MINUTE_S = 60
+#: The time of a post comes from Instagram, whose clock differs from ours.
+CLOCKS_DIFFER = timedelta(minutes=2)
 #: Posts whose preparation begins in one hour share a run, so that few runs are active while their questions are open.
 HOUR_S = 3600
 #: How long the chosen time of a late post counts. No late post chose its time longer ago.

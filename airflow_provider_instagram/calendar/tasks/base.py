@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: If a post is missing from its calendar, the calendar is read again, because it may be half-written at this moment.
 SECOND_LOOK_AFTER_S = 2.0
-#: The time of a post that was settled by reading comes from Instagram, whose clock differs from ours.
-CLOCKS_DIFFER = timedelta(minutes=2)
 
 
 class CalendarTask(BaseOperator):
@@ -321,4 +319,4 @@ def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | No
 
 def used_before(post: ScheduledPost, done: PublishedPost) -> bool:
     """Return whether a post's id was published before the post's time, by another post or before it was moved."""
-    return datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < post.publish_at
+    return datetime.fromisoformat(done.published_at) + schedule.CLOCKS_DIFFER < post.publish_at

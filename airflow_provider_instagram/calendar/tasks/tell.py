@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.alerts import tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
-from airflow_provider_instagram.calendar.tasks.base import CLOCKS_DIFFER, PostStep, other_publisher
+from airflow_provider_instagram.calendar.tasks.base import PostStep, other_publisher
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import TransientError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.plan import Arrival
+from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +46,6 @@ LATE_BY: Final = {
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
-#: Instagram's clock differs from ours.
-CLOCKS_DIFFER: Final = timedelta(minutes=2)
 
 
 class State(str, Enum):
