@@ -1,6 +1,7 @@
 """``make lint``: count what the provider is made of, and fail where a number is above its limit.
 
-A limit only ever gets lower: whoever lowers a number lowers its limit here. The goals are those of the next release.
+Whoever lowers a number lowers its limit here. A feature that needs more raises it, with the reason in its commit. The
+goals are those of the next release.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _words(statement: ast.stmt) -> Iterator[str]:
 class Measure(NamedTuple):
     """A number of the house.
 
-    :param limit: The number of the day on which it was last lowered. A higher one fails.
+    :param limit: The number of the day on which it was last changed. A higher one fails.
     """
 
     name: str

@@ -18,7 +18,7 @@ URGENT = {"waiting", "late", "failed", "unknown"}
 
 
 def tell(context: Any) -> None:
-    """Tell what cannot wait. Problems of the file are on the page Posts."""
+    """Send what cannot wait. The page Posts shows the problems of the file."""
     event = context["event"]
     if event.event in URGENT:
         AppriseNotifier(title=f"Instagram: {event.event}", body=f"{event.text}\n{event.link}").notify(context)

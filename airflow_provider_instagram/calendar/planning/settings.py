@@ -248,8 +248,6 @@ def _remedy(name: str, value: Any) -> str | None:
         return "Give a notifier, a callable, or a list of them."
     if name in ("columns", "defaults"):
         return invalid_form(name, value)
-    if name == "on_problem":
-        return 'Use notify, which also tells of problems: event.event is "problem" then.'
     if name in SET_BY_CALENDAR:
         return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
     known = [one.name for one in fields(CalendarSettings)]

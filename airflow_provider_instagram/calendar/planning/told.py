@@ -1,4 +1,4 @@
-"""What workers have found out about a calendar, in rows of an asset of its own: its problems, and its previews."""
+"""Rows of a calendar's own asset: its problems, its previews, and what was told of its posts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: The key of the row.
+#: The key of the row of problems.
 RECORD: Final = "problems"
 #: The key of the row of previews.
 PREVIEWS: Final = "previews"

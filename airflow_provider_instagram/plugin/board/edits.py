@@ -28,6 +28,7 @@ from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.posts.kinds import Placement
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
@@ -79,7 +80,7 @@ class Values(BaseModel):
     first_comment: str | None = Field(default=None, max_length=10_000)
     alt_text: str | None = Field(default=None, max_length=10_000)
     tags: tuple[str, ...] | None = Field(default=None, max_length=100)
-    placement: Literal["", "reels", "feed", "story"] | None = None
+    placement: Placement | Literal[""] | None = None
     video: str | None = Field(default=None, pattern=FILE_NAME)
     image: str | None = Field(default=None, pattern=FILE_NAME)
     account: str | None = Field(default=None, pattern=f"^{ACCOUNT}$")
