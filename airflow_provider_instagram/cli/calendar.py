@@ -33,6 +33,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, pool_name
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -187,7 +188,7 @@ def _read(location: str) -> tuple[Calendar, frozenset[str]]:
 
 
 def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
-    print(f"{what}: {invalid}", file=sys.stderr)
+    print(f"{shown(what)}: {invalid}", file=sys.stderr)
     raise SystemExit(UNREADABLE)
 
 

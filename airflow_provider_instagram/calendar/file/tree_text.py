@@ -228,8 +228,10 @@ class TreeText:
             return json.dumps(value, ensure_ascii=False) if self._is_json else _quoted(value)
         if isinstance(value, dict):
             return f"{{{', '.join(self._flow_pairs(value))}}}"
-        words = (str(one) if not self._is_json and _is_word(one) else self._flow(one) for one in value)
-        return f"[{', '.join(words)}]"
+        return f"[{', '.join(one if self._is_word(one) else self._flow(one) for one in value)}]"
+
+    def _is_word(self, value: Any) -> bool:
+        return isinstance(value, str) and not self._is_json and WORD.fullmatch(value) is not None
 
     def _flow_pairs(self, fields: Mapping[str, Any]) -> list[str]:
         return [f"{json.dumps(name) if self._is_json else name}: {self._flow(value)}" for name, value in fields.items()]
@@ -282,10 +284,6 @@ def _is_flow(node: yaml.Node) -> bool:
 def _id_of(item: yaml.Node) -> str | None:
     pairs = item.value if isinstance(item, yaml.MappingNode) else ()
     return next((str(value.value).strip() for key, value in pairs if key.value == "id"), None)
-
-
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and WORD.fullmatch(value) is not None
 
 
 def _is_plain(value: str) -> bool:

@@ -202,6 +202,24 @@ def test_a_duplicate_follows_its_post_in_the_same_form(any_form: File) -> None:
     assert line.strip()[:1] == next(one for one in any_form.text.splitlines() if "two" in one).strip()[:1]
 
 
+def test_a_carousel_of_objects_can_be_duplicated(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").touch()
+    items = "[{image: b.jpg, alt_text: A bee}, a.mp4]"
+    text = f"posts:\n  - id: a\n    publish_at: 2030-05-06 08:30 UTC\n    carousel: {items}\n"
+    edited = File(tmp_path, "calendar.yaml", text).edited(
+        "duplicate", "a", new_id="copy", fields={"publish_at": "2030-06-01T09:15"}
+    )
+    assert edited.post is not None
+    assert [item.alt_text for item in edited.post.carousel] == ["A bee", None]
+
+
+def test_a_post_comes_back_first_if_the_one_before_it_is_gone(any_form: File) -> None:
+    removed = any_form.edited("remove", "two")
+    any_form.text = removed.text
+    back = any_form.edited("restore", "two", lines=removed.removed, after="a-post-that-is-gone")
+    assert back.text.index("2030-05-07") < back.text.index("2030-05-06")
+
+
 def test_a_new_post_is_added_at_the_end(any_form: File) -> None:
     fields = {"publish_at": "2030-06-01 09:15 Europe/Berlin", "video": "a.mp4", "caption": "New", "tags": ("x",)}
     edited = any_form.edited("add", "new", fields=fields)
