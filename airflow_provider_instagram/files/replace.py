@@ -19,12 +19,13 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
 from airflow_provider_instagram.utils.locations import is_local, shown
-from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout, within_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,10 @@ S3: Final = ("s3", "s3a")
 #: How long others may hold the lock, and how long to wait between two attempts to take it.
 LOCK_TIMEOUT_S: Final = 10.0
 LOCK_PAUSE_S: Final = 0.01
+#: How long the upload of a large file to object storage may take.
+UPLOAD_TIMEOUT_S: Final = 900.0
+#: Under this name, an object has the number of the upload that made it.
+UPLOAD: Final = "upload"
 
 
 class ChangedMeanwhileError(Exception):
@@ -141,6 +146,13 @@ def _content(location: str, max_bytes: int) -> bytes | None:
     return None
 
 
+def _upload_of(path: Any) -> str | None:
+    """Return the number of the upload that made an object, or None if it has none or cannot be read."""
+    with suppress(Exception):  # each storage has errors of its own
+        return str(within_small_file_timeout(lambda: path.fs.metadata(path.path)[UPLOAD]))
+    return None
+
+
 def add(source: Path, location: str, access: FileAccess) -> None:
     """Write a copy of a local file where no file is.
 
@@ -155,8 +167,14 @@ def add(source: Path, location: str, access: FileAccess) -> None:
         path = object_path(location)
         if path.protocol not in S3:
             raise NotWritableError(f"{path.protocol}:// has no writes that fail where a file exists.")
-        with _refusals(location):
-            path.fs.put_file(str(source), path.path, mode="create")
+        about = {UPLOAD: secrets.token_hex(8)}
+        try:
+            with _refusals(location):
+                put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
+                within_timeout(UPLOAD_TIMEOUT_S, put)
+        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
+            if _upload_of(path) != about[UPLOAD]:  # as above
+                raise
         return
     file = access.resolved(location)
     try:

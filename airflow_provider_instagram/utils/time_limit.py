@@ -95,9 +95,17 @@ def run_with_time_limit(work: Callable[[Connections], None], total_s: float, can
 
 def within_small_file_timeout(work: Callable[[], T]) -> T:
     """Return what work on a small file in object storage returns. Clients of such storages retry for minutes."""
+    return within_timeout(SMALL_FILE_TIMEOUT_S, work)
+
+
+def within_timeout(total_s: float, work: Callable[[], T]) -> T:
+    """Return what work on an object storage returns.
+
+    :raises TimeoutError: If it takes longer. The work goes on, and may have an effect later.
+    """
     done: list[T] = []
     try:
-        run_with_time_limit(lambda _: done.append(work()), SMALL_FILE_TIMEOUT_S, Cancel(), "small file")
+        run_with_time_limit(lambda _: done.append(work()), total_s, Cancel(), "object storage")
     except TimeoutError:
-        raise TimeoutError(f"the storage has not answered within {SMALL_FILE_TIMEOUT_S:.0f} s") from None
+        raise TimeoutError(f"the storage has not answered within {total_s:.0f} s") from None
     return done[0]

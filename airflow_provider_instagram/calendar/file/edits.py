@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.table_text import TableText
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
     from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
@@ -73,7 +74,7 @@ class Edit:
 class Edited:
     """A calendar's text with an edit.
 
-    :param post: The post as it is now; None if it was removed.
+    :param post: The post as it is now; None if it was removed, or has more problems.
     :param removed: The text of a removed post.
     :param after: The post after which a removed one stood.
     """
@@ -95,11 +96,40 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
         self.now = now
 
 
-def shown_values(post: ScheduledPost) -> dict[str, Any]:
-    """Return the values of a post that an edit may change, as the page shows them."""
-    local = post.publish_at.strftime("%Y-%m-%dT%H:%M")
-    values = {name: getattr(post, name) for name in FIELDS}
-    return {"publish_at": local, **values}
+def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any] | None:
+    """Return the values of a post that an edit may change, as the page shows them. None if it has no time.
+
+    :param text: The text of the calendar's file.
+    """
+    post = _post(calendar, post_id)
+    if post is None:
+        return None
+    return _shown_values(post, None if isinstance(post, ScheduledPost) else loader.parse(text, calendar.location))
+
+
+def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | None:
+    return calendar.post(post_id) or next((post for post in calendar.invalid if post.id == post_id), None)
+
+
+def _shown_values(post: ScheduledPost | InvalidPost, rows: Rows | None) -> dict[str, Any]:
+    """Return the values of a post.
+
+    :param rows: The content of the file, which has the values of a post with a problem.
+    """
+    at = {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M")}
+    if isinstance(post, ScheduledPost) or rows is None:
+        return at | {name: getattr(post, name) for name in FIELDS}
+    row = _row_of(rows, post.id)
+    return at | {name: _as_written(name, *filter(None, (row, rows.defaults))) for name in FIELDS}
+
+
+def _as_written(name: str, *rows: Row) -> Any:
+    """Return a value as it is in the first row that has it, in the form in which the page sends it."""
+    value = next((row.values[name].value for row in rows if name in row.values), None)
+    if name == "tags":
+        words = value.split(",") if isinstance(value, str) else value or ()
+        return tuple(word.strip() for word in words if isinstance(word, str) and word.strip())
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else None
 
 
 def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
@@ -111,10 +141,11 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     :raises InvalidValue: If the file does not take the edit, in the words of the problem.
     """
     rows = loader.parse(text, location)
+    ids = [_id_in(row) for row in rows.rows]
     calendar = parse_rows(rows, location, files, **rules)
-    post = calendar.post(edit.post_id)
+    post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
-        _check_seen(edit, post)
+        _check_seen(edit, post, rows)
     fields = _written_fields(edit, post, _row_of(rows, edit.post_id))
     try:
         edited = _changed(text, location, edit, fields, rows)
@@ -127,18 +158,18 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     if _content(new_rows) != _expected(rows, edit, fields, new_rows):
         raise UNUSUAL
     after = parse_rows(new_rows, location, files, **rules)
-    _check_problems(calendar, after)
+    _check_problems(calendar, after, edit.post_id if edit.do == "restore" and edit.post_id not in ids else None)
     if edit.do == "remove":
         return edited
-    written = after.post(edit.new_id or edit.post_id)
-    _check_result(edit, written, files, now)
-    return Edited(edited.text, written)
+    written = _post(after, edit.new_id or edit.post_id)
+    _check_result(edit, written, new_rows, files, now)
+    return Edited(edited.text, written if isinstance(written, ScheduledPost) else None)
 
 
-def _check_seen(edit: Edit, post: ScheduledPost | None) -> None:
+def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows) -> None:
     if post is None:
         raise SeenOther(None)
-    shown = shown_values(post)
+    shown = _shown_values(post, rows)
     now = {name: shown[name] for name, value in edit.seen.items() if name in shown and not _is_same(shown[name], value)}
     if now:
         raise SeenOther(now)
@@ -150,7 +181,7 @@ def _is_same(one: Any, other: Any) -> bool:
     return (one or "") == (other or "")
 
 
-def _written_fields(edit: Edit, post: ScheduledPost | None, row: Row | None) -> dict[str, Any]:
+def _written_fields(edit: Edit, post: ScheduledPost | InvalidPost | None, row: Row | None) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
     fields: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value or None for name, value in edit.fields.items()
@@ -251,32 +282,37 @@ def _in_cell(value: Any) -> str | None:
     return text if text and text.strip() else None
 
 
-def _check_problems(before: Calendar, after: Calendar) -> None:
-    """Refuse an edit that makes a problem."""
+def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
+    """Refuse an edit that makes a problem.
+
+    :param restored: A post that comes back, and may have the problems with which it was removed.
+    """
 
     def problems(calendar: Calendar) -> dict[tuple[str | None, str], Any]:
         return {(one.post_id, LINE.sub("line", one.message)): one for one in calendar.problems}
 
     known = problems(before)
     for key, problem in problems(after).items():
-        if key not in known:
+        if key not in known and (restored is None or problem.post_id != restored):
             about = f"{problem.post_id}: " if problem.post_id else ""
             raise InvalidValue(f"{about}{problem.message}", problem.remedy)
 
 
-def _check_result(edit: Edit, post: ScheduledPost | None, files: CalendarFiles, now: datetime) -> None:
+def _check_result(
+    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, files: CalendarFiles, now: datetime
+) -> None:
     """Check that the post is as its author wants it, and that the file of a new one exists."""
     if post is None:
         raise InvalidValue("the post has no time: its account has no free slot for it.", "Give it a time.")
     if edit.fields.get("publish_at") and post.publish_at <= now:
         raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
-    shown = shown_values(post)
+    shown = _shown_values(post, rows)
     for name, value in edit.fields.items():
         if name in shown and edit.do != "add" and not _is_same(shown[name], value):
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE)
     if edit.do == "add":
         for name in MEDIA:
-            if (location := getattr(post, name)) is not None:
+            if (location := getattr(post, name, None)) is not None:
                 try:
                     files.found(location, check=True)
                 except InstagramError as error:

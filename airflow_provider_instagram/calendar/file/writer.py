@@ -126,18 +126,22 @@ class CalendarWriter:
         names = os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
         return sorted(one for one in names if kind_by_name(one) is not None and not one.startswith("."))[:MOST_FILES]
 
-    def add_file(self, file: Path) -> None:
+    def add_file(self, file: Path) -> str:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
         :param file: A :func:`scratch_file`.
-        :raises InvalidValue: If the folder has a file of this name.
+        :return: Why nobody knows whether the file is there; empty if it is.
+        :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
             add(file, f"{self._folder}/{file.name}", self._files.own)
+        except MayBeWrittenError as error:
+            return str(error)
         except ChangedMeanwhileError:
             raise InvalidValue(f"The folder has a file {file.name} already.", "Give this one another name.") from None
-        except (NotWritableError, MayBeWrittenError) as error:
+        except NotWritableError as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
+        return ""
 
 
 @contextmanager

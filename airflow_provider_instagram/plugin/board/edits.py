@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal
 from urllib.parse import quote
 
 from fastapi import HTTPException
@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -28,7 +29,7 @@ from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.state import BrowserState
-from airflow_provider_instagram.posts.kinds import Placement
+from airflow_provider_instagram.posts.kinds import PLACEMENTS
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
@@ -52,6 +53,8 @@ BLOCK_BYTES: Final = 1 << 20
 #: Uploads at one time in an API server process, whose threads also answer all other requests.
 MOST_UPLOADS: Final = 4
 LONGEST_DIFF: Final = 20_000
+#: More than any text that a post takes. One that is too long is in the file, and has to be mended.
+Text = Annotated[str | None, Field(max_length=100_000)]
 #: States in which a post takes no edit: it is live, or may be.
 OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
 #: What is chosen when a post is added, and changed only in the file.
@@ -76,28 +79,18 @@ class Values(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     publish_at: str | None = Field(default=None, pattern=LOCAL_TIME)
-    caption: str | None = Field(default=None, max_length=10_000)
-    first_comment: str | None = Field(default=None, max_length=10_000)
-    alt_text: str | None = Field(default=None, max_length=10_000)
-    tags: tuple[str, ...] | None = Field(default=None, max_length=100)
-    placement: Placement | Literal[""] | None = None
+    caption: Text = None
+    first_comment: Text = None
+    alt_text: Text = None
+    tags: tuple[str, ...] | None = Field(default=None, max_length=1_000)
+    placement: Text = None
     video: str | None = Field(default=None, pattern=FILE_NAME)
     image: str | None = Field(default=None, pattern=FILE_NAME)
     account: str | None = Field(default=None, pattern=f"^{ACCOUNT}$")
 
     def given(self) -> dict[str, Any]:
-        """Return the values that were sent, as a calendar reads them.
-
-        :raises HTTPException: 422, if one has an invisible character.
-        """
-        values = {name: _clean(value) for name, value in self if value is not None}
-        try:
-            for name, value in values.items():
-                for text in value if isinstance(value, tuple) else (value,):
-                    check_printable(name, text)
-        except ValidationError as error:
-            raise HTTPException(422, f"{error} Nothing was changed.") from None
-        return values
+        """Return the values that were sent, as a calendar reads them."""
+        return {name: _clean(value) for name, value in self if value is not None}
 
 
 class EditRequest(BaseModel):
@@ -120,11 +113,14 @@ class EditRequest(BaseModel):
     sure: bool = False
 
 
-def offered(facts: Facts, state: State) -> dict[str, Any]:
-    """Return what the page offers for a post that a user may edit."""
-    does = ["duplicate"] if state in OVER else ["change", "duplicate", "remove"]
-    is_own = facts.post.repetition == 1
-    return {"does": does if is_own else [], "seen": edits.shown_values(facts.post), "approved": _is_approved(facts)}
+def offered(board: Board, post_id: str) -> dict[str, Any]:
+    """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
+    card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
+    if card is None or card.is_duplicate or board.stored is None or split_repetition(post_id)[1] > 1:
+        return {"does": []}
+    does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
+    seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
+    return {"does": does if seen else [], "seen": seen, "placements": PLACEMENTS, "approved": _is_approved(facts)}
 
 
 async def edit(board: Board, user: PageUser, request: Request, given: EditRequest) -> dict[str, Any]:
@@ -157,11 +153,12 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
 
 
 def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
-    if facts is None:
+    card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
+    if card is None or card.is_duplicate:
         raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
     if given.do == "duplicate":
         return
-    state = board.cards[f"{board.calendar.dag_id}/{given.post_id}"].status.state
+    state = card.status.state
     if state in OVER:
         raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
     changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
@@ -169,13 +166,14 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
 
-def _is_approved(facts: Facts) -> bool:
-    task = facts.run.tasks.get("approve") if facts.run else None
-    return facts.post.approval == "required" and task is not None and task.state == "success"
+def _is_approved(facts: Facts | None) -> bool:
+    task = facts.run.tasks.get("approve") if facts and facts.run else None
+    return facts is not None and facts.post.approval == "required" and task is not None and task.state == "success"
 
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
     fields = given.fields.given()
+    _check_printable(fields)
     if given.do != "add" and (fixed := fields.keys() & ONLY_NEW):
         raise HTTPException(422, f"{', '.join(sorted(fixed))}: only a new post takes this here. Nothing was changed.")
     if given.do == "restore":
@@ -186,6 +184,15 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
     if given.do == "add" and "publish_at" in fields:
         fields["publish_at"] = f"{fields['publish_at'].replace('T', ' ')} {_zone(board)}"
     return edits.Edit(given.do, given.post_id, given.seen.given(), fields, given.new_id)
+
+
+def _check_printable(fields: Mapping[str, Any]) -> None:
+    try:
+        for name, value in fields.items():
+            for text in value if isinstance(value, tuple) else (value,):
+                check_printable(name, text)
+    except ValidationError as error:
+        raise HTTPException(422, f"{error} Nothing was changed.") from None
 
 
 def _zone(board: Board) -> str:
@@ -254,7 +261,8 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
     The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
     in a thread, so that the API server answers others meanwhile.
 
-    :raises HTTPException: If the file is too large or no video or picture, or if one of this name exists.
+    :raises HTTPException: If the file is too large or no video or picture, if one of this name exists, or if nobody
+        knows whether it was written.
     """
     if not _uploads.acquire(blocking=False):
         raise HTTPException(503, f"{MOST_UPLOADS} files are being uploaded already. Nothing was changed. Try again.")
@@ -262,14 +270,18 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
         writer = await run_in_threadpool(_writer, board)
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
-            await run_in_threadpool(writer.add_file, file)
+            unknown = await run_in_threadpool(writer.add_file, file)
     except InvalidValue as invalid:
         raise HTTPException(422, f"{invalid.message} {invalid.remedy} Nothing was changed.") from None
     except InstagramError as error:
         raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
     finally:
         _uploads.release()
-    await run_in_threadpool(write_log, user, board.calendar.dag_id, "upload", {"file": name})
+    await run_in_threadpool(
+        write_log, user, board.calendar.dag_id, "upload", {"file": name, "outcome": unknown or None}
+    )
+    if unknown:
+        raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")
     return f"{name} is in the calendar's folder."
 
 

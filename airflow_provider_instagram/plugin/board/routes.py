@@ -116,9 +116,8 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
     content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
-    if post_id in board.facts and not board.is_sheet and may_edit(user, dag_id):
-        card = board.cards[f"{dag_id}/{post_id}"]
-        content["edit"] = edits.offered(board.facts[post_id], card.status.state)
+    if not board.is_sheet and may_edit(user, dag_id):
+        content["edit"] = edits.offered(board, post_id)
     return JSONResponse(content, headers=JSON)
 
 

@@ -167,6 +167,37 @@ def test_a_write_that_its_own_repetition_refuses_was_made(bucket: str, monkeypat
     assert b"Mine" in (storage.read(location) or b"")
 
 
+@pytest.mark.parametrize("answer", ["lost", "refused because of its first attempt", "never"])
+def test_an_upload_without_an_answer_is_looked_for(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    location, access = f"{bucket}/up/{len(answer)}.mp4", FileAccess.of(bucket)
+    (tmp_path / "a.mp4").write_bytes(b"moving")
+    files, ended = object_path(location).fs, threading.Event()
+    put = files.put_file
+
+    def disturbed(*given: Any, **more: Any) -> None:
+        if answer == "never":
+            ended.wait(60)
+            return
+        put(*given, **more)
+        if answer == "lost":
+            raise TimeoutError("no answer")
+        put(*given, **more)
+
+    monkeypatch.setattr(files, "put_file", disturbed)
+    if answer == "never":
+        monkeypatch.setattr(replace, "UPLOAD_TIMEOUT_S", 0.2)
+        with pytest.raises(replace.MayBeWrittenError, match="may have been written"):
+            replace.add(tmp_path / "a.mp4", location, access)
+        ended.set()
+        return
+    replace.add(tmp_path / "a.mp4", location, access)
+    assert storage.read(location) == b"moving"
+    with pytest.raises(replace.ChangedMeanwhileError):
+        replace.add(tmp_path / "a.mp4", location, access)
+
+
 def test_of_two_who_edit_one_caption_the_second_sees_what_the_first_wrote(tmp_path: Path) -> None:
     file = tmp_path / "calendar.yaml"
     file.write_text(TEXT)

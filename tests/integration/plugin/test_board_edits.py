@@ -236,6 +236,37 @@ def test_a_problem_refuses_an_edit_in_the_words_of_the_check(user: Any, calendar
     assert calendar.read_text() == before
 
 
+def test_a_post_with_a_problem_is_mended_where_it_is_shown(user: Any, calendar: Path) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    text = calendar.read_text().replace("caption: Hello", f'caption: "{"x" * 12_000}"\n  placement: moon')
+    calendar.write_text(text)
+    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    ada = user("ada", "USER")
+    content = detail(ada)
+    offered = content["edit"]
+    assert (content["card"]["state"], offered["does"]) == ("problem", ["change", "remove"])
+    assert (len(offered["seen"]["caption"]), offered["seen"]["placement"]) == (12_000, "moon")
+    assert offered["placements"] == ["reels", "feed", "story"]
+    fields = {"caption": "Short", "placement": "reels"}
+    mended = edit(ada, "ada", seen=offered["seen"], fields=fields)
+    assert mended.status_code == 200, mended.text
+    assert yaml.safe_load(calendar.read_text())["posts"][0].items() >= fields.items()
+    assert edit(ada, "ada", "duplicate", "gone", new_id="again").status_code == 404
+    assert "edit" not in detail(user("vic", "VIEWER"))
+
+
+def test_one_of_two_posts_with_the_same_id_is_edited_in_the_file_only(user: Any, calendar: Path) -> None:
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    calendar.write_text(calendar.read_text().replace("id: signed", "id: hello"))
+    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    ada, before = user("ada", "USER"), calendar.read_text()
+    assert detail(ada)["edit"] == {"does": []}
+    assert edit(ada, "ada", fields={"caption": "x"}).status_code == 404
+    assert calendar.read_text() == before
+
+
 def test_a_viewer_is_offered_nothing_and_may_do_nothing(user: Any, calendar: Path) -> None:
     vic, before = user("vic", "VIEWER"), calendar.read_text()
     assert "edit" not in detail(vic)
@@ -400,6 +431,21 @@ def test_an_edit_with_an_unknown_outcome_says_so_and_is_in_the_audit_log(
     (entry,) = audit()[-1:]
     assert (entry["owner"], entry["outcome"]) == ("ada", "calendar.yaml may have been written: no answer.")
     assert "caption: Mine" in entry["diff"]
+
+
+def test_an_upload_with_an_unknown_outcome_says_where_to_look(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung(*_: Any) -> None:
+        raise replace.MayBeWrittenError("x.mp4 may have been written: no answer.")
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", hung)
+    answer = upload(user("ada", "USER"), "ada", "x.mp4")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].endswith("no answer. Look into the calendar's folder before you try again.")
+    (entry,) = audit()[-1:]
+    assert (entry["event"], entry["file"]) == ("instagram_post_upload", "x.mp4")
+    assert entry["outcome"] == "x.mp4 may have been written: no answer."
 
 
 def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket: str) -> None:

@@ -6,7 +6,7 @@ import { data, edited, keyOf, refresh, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 /** @typedef {Record<string, string | string[] | null>} Values */
-/** @typedef {{ does: string[], seen: Values, approved: boolean }} Offer What a user can edit of a post. */
+/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean }} Offer What a user can edit of a post. */
 /** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
 
 /** What is asked of a post: its name in the file, its label, and how many lines its field has. */
@@ -17,13 +17,12 @@ const FIELDS = /** @type {const} */ ([
   ["alt_text", "Alt text", 2],
   ["tags", "Tags, separated by commas", 0],
 ]);
-const PLACEMENTS = ["reels", "feed", "story"];
 
 /** Return the calendars that the user may edit. */
 export const editable = () => data.calendars.filter((calendar) => calendar.edit);
-/** @param {Card} card */
+/** Whether the user may edit a post. One of several with the same id is edited in the file. @param {Card} card */
 export const mayEdit = (card) =>
-  card.kind !== undefined && !card.repetition && editable().some((calendar) => calendar.dag === card.dag);
+  !card.line && !card.repetition && editable().some((calendar) => calendar.dag === card.dag);
 
 /**
  * Ask the user something, or show a text, in a window of its own. Return whether they agreed.
@@ -236,7 +235,9 @@ function formElement(card, offer, name, sure) {
   const id = isCopy
     ? labelled("Id of the copy", h("input", { name: "new_id", value: `${card.id}-copy`, required: true }))
     : null;
-  const fields = isCopy ? [fieldElement("publish_at", FIELDS[0][1], 0, start)] : allFields(start, card.kind ?? "");
+  const fields = isCopy
+    ? [fieldElement("publish_at", FIELDS[0][1], 0, start)]
+    : allFields({ ...offer, seen: start }, card.kind);
   const draft = drafts.get(view.post);
   /** @type {HTMLFormElement} */
   const element = h(
@@ -293,13 +294,17 @@ async function save(card, offer, element, name) {
   showForm("");
 }
 
-/** @param {Values} start @param {string} kind */
-function allFields(start, kind) {
-  const fields = FIELDS.filter(([name]) => name !== "alt_text" || kind === "picture").map(([name, label, lines]) =>
-    fieldElement(name, label, lines, start),
+/** A post with a problem has no kind, so that it may have each field. @param {Offer} offer @param {string} [kind] */
+function allFields({ seen, placements }, kind) {
+  const hasAltText = kind === "picture" || (!kind && seen.alt_text);
+  const fields = FIELDS.filter(([name]) => name !== "alt_text" || hasAltText).map(([name, label, lines]) =>
+    fieldElement(name, label, lines, seen),
   );
-  const options = PLACEMENTS.map((value) => h("option", { value, selected: value === start.placement }, value));
-  if (kind !== "reel" && kind !== "feed video") return fields;
+  const placement = String(seen.placement ?? "");
+  if (kind !== "reel" && kind !== "feed video" && (kind || !placement)) return fields;
+  const options = [...new Set([placement, ...placements])].map((value) =>
+    h("option", { value, selected: value === placement }, value),
+  );
   return [...fields, labelled("Placement", h("select", { name: "placement" }, options))];
 }
 

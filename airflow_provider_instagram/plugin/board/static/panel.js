@@ -173,12 +173,10 @@ function sectionsOf(current, card, playing) {
   const errors = [current.refused, current.error].map((error) => error && h("p", { class: "error" }, error));
   const state = card ? stateSection(card, content) : null;
   if (!content) return [...errors, state];
-  if (content.caption === undefined) return [...errors, state, problemSection(content.card), linesSection(content)];
+  const first = [...errors, state, editSection(content.card, content.edit, drawPanel), problemSection(content.card)];
+  if (content.caption === undefined) return [...first, linesSection(content)];
   return [
-    ...errors,
-    state,
-    editSection(content.card, content.edit, drawPanel),
-    problemSection(content.card),
+    ...first,
     previewSection(content, Math.min(current.place, content.media.length - 1), turn, playing),
     insightsSection(content),
     factsSection(content),

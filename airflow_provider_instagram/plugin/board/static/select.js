@@ -60,6 +60,7 @@ function barElements() {
   const all = cards();
   const waiting = all.filter((card) => card.state === "waiting");
   const edits = all.filter(mayEdit);
+  const tagged = edits.filter((card) => card.kind); // the tags of a post with a problem are not known here
   const days = h("input", { type: "number", value: 1, "aria-label": "Days", step: 1 });
   const tag = h("input", { "aria-label": "Tag", placeholder: "Tag", maxlength: 100 });
   return [
@@ -75,12 +76,12 @@ function barElements() {
           button("Move by days", () => shift(edits, Number(days.value))),
         )
       : null,
-    edits.length
+    tagged.length
       ? h(
           "span",
           { class: "group" },
           tag,
-          button("Add tag", () => each("Tagged", edits, (card) => addTag(card, tag.value))),
+          button("Add tag", () => each("Tagged", tagged, (card) => addTag(card, tag.value))),
         )
       : null,
     button("Clear", clear, "Escape"),

@@ -255,6 +255,36 @@ def test_problems_that_are_there_already_refuse_nothing(yaml: File) -> None:
     assert yaml.edited("change", "one", fields={"caption": "Back"}).post is not None
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_post_with_problems_is_mended_one_problem_after_the_other(tmp_path: Path, name: str) -> None:
+    broken = TEXTS[name].replace("it's", "x" * 2300).replace("it''s", "x" * 2300)
+    file = File(tmp_path, name, broken)
+    seen = {"caption": "x" * 2300}
+    with pytest.raises(InvalidValue, match=r"2,?250"):
+        file.edited("change", "two", seen=seen, fields={"caption": "y" * 2250})
+    moved = file.edited("change", "two", seen=seen, fields={"publish_at": "2030-06-01T09:15"})
+    assert moved.post is None, "its caption is still too long"
+    file.text = moved.text
+    mended = file.edited("change", "two", seen={"publish_at": "2030-06-01T09:15", **seen}, fields={"caption": "Short"})
+    assert mended.post is not None
+    assert (mended.post.caption, f"{mended.post.publish_at:%m-%d %H:%M}") == ("Short", "06-01 09:15")
+    with pytest.raises(SeenOther) as refused:
+        file.edited("change", "two", seen={"caption": "old"}, fields={"caption": "mine"})
+    assert refused.value.now == {"caption": "x" * 2300}
+
+
+def test_a_post_with_a_problem_is_removed_and_comes_back_with_it(any_form: File) -> None:
+    any_form.text = any_form.text.replace("it's", "x" * 2300).replace("it''s", "x" * 2300)
+    removed = any_form.edited("remove", "two")
+    any_form.text = removed.text
+    assert "x" * 2300 not in removed.text
+    restored = any_form.edited("restore", "two", lines=removed.removed, after=removed.after)
+    assert "x" * 2300 in restored.text
+    any_form.text = restored.text
+    with pytest.raises(InvalidValue, match="same id"):
+        any_form.edited("restore", "two", lines=removed.removed, after=removed.after)
+
+
 def test_an_edit_of_a_post_that_changed_meanwhile_is_refused_with_what_it_says_now(any_form: File) -> None:
     with pytest.raises(SeenOther) as refused:
         any_form.edited("change", "two", seen={"caption": "old", "tags": ()}, fields={"caption": "mine"})
