@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from airflow_provider_instagram.doctor.dag import instagram_doctor_dag
+from airflow_provider_instagram.doctor import instagram_doctor_dag
 
 queues = os.environ.get("INSTAGRAM_DOCTOR_QUEUES", "")
 connections = os.environ.get("INSTAGRAM_DOCTOR_CONNECTIONS", "instagram_default")

@@ -6,25 +6,6 @@ list of connections, it refreshes those that were connected on the page Instagra
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Param
+from airflow_provider_instagram.operators.token import token_refresh_dag
 
-from airflow_provider_instagram.operators.token import refresh_tokens
-
-with DAG(
-    dag_id="refresh_instagram_tokens",
-    schedule="@daily",
-    catchup=False,
-    max_active_runs=1,
-    tags=["instagram"],
-    doc_md=__doc__,
-    params={
-        "connections": Param(
-            [],
-            type="array",
-            items={"type": "string"},
-            title="Connections",
-            description="If empty, all connections that are found.",
-        ),
-    },
-) as dag:
-    refresh_tokens()
+dag = token_refresh_dag(doc_md=__doc__)

@@ -1,11 +1,11 @@
-"""The operator that refreshes an account's access token before it expires, and tasks that do so for all accounts."""
+"""The operator that refreshes an account's access token before it expires, and a DAG that does so for all accounts."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
+from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
@@ -136,3 +136,25 @@ def refresh_tokens(
             raise AirflowSkipException(f"{error}. If it was deleted, delete the Variable {variable!r} too.") from None
 
     refresh.expand(conn_id=list_connections())
+
+
+def token_refresh_dag(
+    dag_id: str = "refresh_instagram_tokens",
+    *,
+    on_token_ending: Sequence[Callable[[Context], Any]] = (),
+    **dag_arguments: Any,
+) -> DAG:
+    """Return a DAG that refreshes the tokens of all accounts daily, each in a task of its own.
+
+    Its run parameter ``connections`` names the accounts. If it is empty, the DAG refreshes every connection that was
+    connected, used or refreshed before, and those of the environment.
+
+    :param on_token_ending: As for :class:`RefreshTokenOperator`.
+    :param dag_arguments: Arguments of the DAG.
+    """
+    text = {"title": "Connections", "description": "If empty, all connections that are found."}
+    params = {"connections": Param([], type="array", items={"type": "string"}, **text)}
+    own = {"schedule": "@daily", "catchup": False, "max_active_runs": 1, "tags": ["instagram"], "params": params}
+    with DAG(dag_id, **{**own, **dag_arguments}) as dag:
+        refresh_tokens(on_token_ending=on_token_ending)
+    return dag

@@ -70,3 +70,12 @@ def test_a_dag_file_loads_no_client_no_codec_and_no_cipher() -> None:
     assert {f"{PACKAGE}.operators.publish", f"{PACKAGE}.sensors.container"} <= added
     assert foreign(added) - of(added, "airflow") == set()
     assert of(added | asked, *HEAVY) == set()
+
+
+def test_the_dags_that_are_one_line_load_no_client_and_no_cipher() -> None:
+    modules = ("operators.token import token_refresh_dag", "insights import insights_dag")
+    names = [*modules, "doctor import instagram_doctor_dag"]
+    statement = "\n".join(f"from {PACKAGE}.{name}" for name in names)
+    added, asked = imports_of(f"{statement}\ntoken_refresh_dag()\ninstagram_doctor_dag()\ninsights_dag('numbers', ['a'], 'b')")
+    assert {f"{PACKAGE}.operators.token", f"{PACKAGE}.doctor.dag", f"{PACKAGE}.insights.dag"} <= added
+    assert of(added | asked, *HEAVY) == set()
