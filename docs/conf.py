@@ -44,17 +44,15 @@ autodoc_member_order = "bysource"
 add_module_names = False
 
 
-def _insert_tables(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Replace each comment ``<!-- table: name -->`` of a page by the table of the code."""
-    from docs.tables import TABLES
+def _fill(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Replace the comments of a page that name a table or a number by those of the code."""
+    from docs.tables import filled
 
-    for name, table in TABLES.items():
-        if (comment := f"<!-- table: {name} -->") in source[0]:
-            source[0] = source[0].replace(comment, table())
+    source[0] = filled(source[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect the tables of the reference to the pages."""
+    """Connect the tables and the numbers of the code to the pages."""
     app.add_lexer("csv", TextLexer)
-    app.connect("source-read", _insert_tables)
+    app.connect("source-read", _fill)
     return {"parallel_read_safe": True}

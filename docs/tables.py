@@ -1,21 +1,31 @@
-"""The tables of the reference, as Markdown, from the same data that the code uses."""
+"""The tables of the reference and the numbers in sentences, as Markdown, from the same data that the code uses."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
+from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.errors import RULES
+from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LIVED_LIFETIME
+from airflow_provider_instagram.insights.dag import CollectInsights
+from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY
+from airflow_provider_instagram.operators.base import InstagramTask
+from airflow_provider_instagram.posts import limits
 from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.quota.insights_budget import INSIGHTS_SHARE
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
+from instagram_sandbox.testing.pytest_plugin import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,6 +116,59 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "error codes": error_codes,
     "commands": commands,
     "endpoints": endpoints,
+}
+
+
+def filled(text: str) -> str:
+    """Return a page with its tables, and with the numbers before each ``<!-- = name -->`` as the code has them."""
+    for name, table in TABLES.items():
+        if (comment := f"<!-- table: {name} -->") in text:
+            text = text.replace(comment, table())
+    return NUMBER.sub(lambda found: f"{NUMBERS[found[1]]:,}<!-- = {found[1]} -->", text)
+
+
+def _default_of(task: type, argument: str) -> Any:
+    """Return the default of an argument of a constructor."""
+    return inspect.signature(task.__init__).parameters[argument].default  # type: ignore[misc]
+
+
+def _setting(name: str) -> int:
+    return int(SETTINGS["options"][name]["default"])
+
+
+def _of_account(name: str) -> int:
+    """Return the default of a limit in the connection."""
+    return int(CONNECTION["conn-fields"][name]["schema"]["default"])
+
+
+_SANDBOX: Final = dict(zip(TIMES[::2], map(float, TIMES[1::2]), strict=True))
+NUMBER: Final = re.compile(r"[\d.,]+<!-- = ([\w ]+) -->")
+#: The numbers that stand in sentences. A page shows one as ``100<!-- = reel MB -->``; a test compares them.
+NUMBERS: Final[dict[str, float]] = {
+    "reel MB": REELS.max_size_bytes // 10**6,
+    "reel seconds": int(REELS.max_duration_s),
+    "feed seconds": int(FEED.max_duration_s),
+    "story seconds": int(STORY.max_duration_s),
+    "picture MB": FEED_PICTURE.max_size_bytes // 10**6,
+    "caption": limits.LONGEST_CAPTION,
+    "hashtags": limits.MOST_HASHTAGS,
+    "mentions": limits.MOST_MENTIONS,
+    "items": limits.MOST_ITEMS,
+    "comment": limits.LONGEST_COMMENT,
+    "retries": _default_of(InstagramTask, "retries"),
+    "insights retries": _default_of(CollectInsights, "retries"),
+    "tell retries": _default_of(TellPost, "retries"),
+    "cache MB": _setting("cache_mb"),
+    "kept days": _setting("keep_results_days"),
+    "calls per hour": _of_account("calls_per_hour"),
+    "posts per hour": _of_account("posts_per_hour"),
+    "posts per day": _of_account("posts_per_day"),
+    "insights percent": round(INSIGHTS_SHARE * 100),
+    "token days": LONG_LIVED_LIFETIME.days,
+    "warning days": EXPIRY_WARNING.days,
+    "previews": MOST_AT_ONCE,
+    "fixture processing": _SANDBOX["--processing-time"],
+    "fixture visible": int(_SANDBOX["--visible-after"]),
 }
 
 

@@ -245,7 +245,7 @@ def check_provider_alone(environment: Environment, provider: Wheel) -> None:
     expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
     refused = environment.run("airflow", "instagram", "sandbox")
     expect(refused.returncode == 2, f"`airflow instagram sandbox` ended with {refused.returncode}: {refused.stderr}")
-    expect("pip install instagram-sandbox" in refused.stderr, f"It does not say how: {refused.stderr}")
+    expect("pip install ./sandbox" in refused.stderr, f"It does not say how: {refused.stderr}")
     report("alone", f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it")
 
 

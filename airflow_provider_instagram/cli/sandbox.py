@@ -7,8 +7,8 @@ from typing import Any, Final, NoReturn
 
 from airflow.cli.cli_config import Arg
 
-# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the distribution itself.
-MISSING: Final = "The sandbox is not installed. Install it: pip install instagram-sandbox"
+# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the folder itself.
+MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
 
 
 class ReportMissing(argparse.Action):

@@ -116,7 +116,9 @@ def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Pa
 def test_the_image_has_ffmpeg_and_is_installed_by_constraints() -> None:
     text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
-    assert {step[0] for step in steps} <= {"ARG", "FROM", "USER", "RUN"}
+    assert {step[0] for step in steps} <= {"ARG", "COPY", "FROM", "USER", "RUN"}
+    (copied,) = [value for step, value in steps if step == "COPY"]
+    assert copied.startswith("dist/airflow_provider_instagram-"), "the wheel is not on an index"
     users = [value for step, value in steps if step == "USER"]
     assert users == ["root", "airflow"], "the image does not run as root"
     assert any("apt-get install" in value and " ffmpeg " in value for _, value in steps)

@@ -96,6 +96,17 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "| `DELETE /{media}` | `delete` | no | yes | yes | `instagram_manage_contents` |" in TABLES["endpoints"]()
 
 
+def test_the_numbers_in_sentences_are_those_of_the_code() -> None:
+    from docs.tables import NUMBER, NUMBERS, filled
+
+    named = [name for page in PAGES for name in NUMBER.findall(page.read_text())]
+    assert set(named) == set(NUMBERS)
+    for page in PAGES:
+        shown = [found.group() for found in NUMBER.finditer(page.read_text())]
+        assert [text for text in shown if filled(text) != text] == [], page
+    assert filled("at most 7<!-- = reel MB --> MB") == "at most 100<!-- = reel MB --> MB"
+
+
 def test_the_list_of_versions_begins_with_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from scripts import docs
 

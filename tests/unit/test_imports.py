@@ -76,6 +76,8 @@ def test_the_dags_that_are_one_line_load_no_client_and_no_cipher() -> None:
     modules = ("operators.token import token_refresh_dag", "insights import insights_dag")
     names = [*modules, "doctor import instagram_doctor_dag"]
     statement = "\n".join(f"from {PACKAGE}.{name}" for name in names)
-    added, asked = imports_of(f"{statement}\ntoken_refresh_dag()\ninstagram_doctor_dag()\ninsights_dag('numbers', ['a'], 'b')")
+    added, asked = imports_of(
+        f"{statement}\ntoken_refresh_dag()\ninstagram_doctor_dag()\ninsights_dag('numbers', ['a'], 'b')"
+    )
     assert {f"{PACKAGE}.operators.token", f"{PACKAGE}.doctor.dag", f"{PACKAGE}.insights.dag"} <= added
     assert of(added | asked, *HEAVY) == set()

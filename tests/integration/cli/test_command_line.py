@@ -141,7 +141,7 @@ def test_the_command_of_a_missing_sandbox_names_how_to_get_it(airflow_db: None, 
         [sys.executable, "-c", WITHOUT_THE_SANDBOX, *words], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == code
-    assert "Install it: pip install instagram-sandbox" in " ".join((done.stdout + done.stderr).split())
+    assert "run: pip install ./sandbox" in " ".join((done.stdout + done.stderr).split())
     assert "\\" not in done.stdout
     assert "unrecognized" not in done.stderr
 
