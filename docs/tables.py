@@ -25,7 +25,6 @@ from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.quota.insights_budget import INSIGHTS_SHARE
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
-from instagram_sandbox.testing.pytest_plugin import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -141,10 +140,9 @@ def _of_account(name: str) -> int:
     return int(CONNECTION["conn-fields"][name]["schema"]["default"])
 
 
-_SANDBOX: Final = dict(zip(TIMES[::2], map(float, TIMES[1::2]), strict=True))
 NUMBER: Final = re.compile(r"[\d.,]+<!-- = ([\w ]+) -->")
 #: The numbers that stand in sentences. A page shows one as ``100<!-- = reel MB -->``; a test compares them.
-NUMBERS: Final[dict[str, float]] = {
+NUMBERS: Final[dict[str, int]] = {
     "reel MB": REELS.max_size_bytes // 10**6,
     "reel seconds": int(REELS.max_duration_s),
     "feed seconds": int(FEED.max_duration_s),
@@ -167,8 +165,6 @@ NUMBERS: Final[dict[str, float]] = {
     "token days": LONG_LIVED_LIFETIME.days,
     "warning days": EXPIRY_WARNING.days,
     "previews": MOST_AT_ONCE,
-    "fixture processing": _SANDBOX["--processing-time"],
-    "fixture visible": int(_SANDBOX["--visible-after"]),
 }
 
 

@@ -152,9 +152,15 @@ def token_refresh_dag(
     :param on_token_ending: As for :class:`RefreshTokenOperator`.
     :param dag_arguments: Arguments of the DAG.
     """
-    text = {"title": "Connections", "description": "If empty, all connections that are found."}
-    params = {"connections": Param([], type="array", items={"type": "string"}, **text)}
-    own = {"schedule": "@daily", "catchup": False, "max_active_runs": 1, "tags": ["instagram"], "params": params}
+    accounts = Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Connections",
+        description="If empty, all connections that are found.",
+    )
+    own = {"schedule": "@daily", "catchup": False, "max_active_runs": 1, "tags": ["instagram"]}
+    own["params"] = {"connections": accounts}
     with DAG(dag_id, **{**own, **dag_arguments}) as dag:
         refresh_tokens(on_token_ending=on_token_ending)
     return dag
