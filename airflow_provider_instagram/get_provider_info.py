@@ -33,7 +33,7 @@ CONNECTION: Final[dict[str, Any]] = {
         "placeholders": {
             "login": "17841400000000000 (if empty, the account of the token)",
             "password": "Long-lived access token (IGAA…)",
-            "host": "https://graph.instagram.com",
+            "host": "https://graph.instagram.com (or, by the login, https://graph.facebook.com)",
             "port": "443",
         },
     },
@@ -44,11 +44,20 @@ CONNECTION: Final[dict[str, Any]] = {
             default="v27.0",
             pattern=r"^v\d+\.\d+$",
         ),
+        "login_type": _field(
+            "Login",
+            "The login of Meta that the access token comes from: instagram, facebook (a Page token) or unified. If empty: "
+            "instagram for a token IG…, facebook for a token EA….",
+        ),
         "app_id": _field(
-            "Meta app id", "The app that the access token belongs to. Used only to connect and reconnect the account."
+            "Meta app id",
+            "The app that the access token belongs to. Used to connect and reconnect the account, and to ask Meta about "
+            "a token of Facebook or Unified Login.",
         ),
         "app_secret": _field(
-            "Meta app secret", "Used only to connect and reconnect the account, not to publish.", format="password"
+            "Meta app secret",
+            "Used like the app id, and to sign the calls of Facebook and Unified Login.",
+            format="password",
         ),
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."

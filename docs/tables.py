@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
+from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES, MetaLogin
 from airflow_provider_instagram.graph.errors import RULES
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LIVED_LIFETIME
 from airflow_provider_instagram.insights.dag import CollectInsights
@@ -29,6 +30,8 @@ from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import timedelta
+
+    from airflow_provider_instagram.graph.capabilities import Capability
 
 
 def settings() -> str:
@@ -107,7 +110,27 @@ def endpoints() -> str:
     return _table(("call", "in the journal", *LOGINS, "permission"), rows)
 
 
+def capabilities() -> str:
+    """Return what an account can do, by login, type and scopes."""
+    rows = [
+        (
+            one.name,
+            *(_with_scopes(one, login) for login in (MetaLogin.INSTAGRAM, MetaLogin.FACEBOOK)),
+            "as Facebook Login" if one.is_in_unified else "as Facebook Login; Meta names only that",
+            "business" if one.account_types == BUSINESS else "professional",
+            one.source,
+        )
+        for one in CAPABILITIES
+    ]
+    return _table(("what", *(login.in_words for login in MetaLogin), "account", "Meta's page"), rows)
+
+
+def _with_scopes(capability: Capability, login: MetaLogin) -> str:
+    return ", ".join(f"`{scope}`" for scope in capability.scopes(login)) or "no"
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
+    "capabilities": capabilities,
     "settings": settings,
     "connection": connection,
     "calendar fields": calendar_fields,

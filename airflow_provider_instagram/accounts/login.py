@@ -5,22 +5,19 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.capabilities import PROFESSIONAL, read_scopes
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.scopes import read_scopes
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account
-
-#: The account types that can publish through the API. Source: Meta, Instagram API with Instagram Login, /me.
-_PROFESSIONAL: Final = ("BUSINESS", "MEDIA_CREATOR", "CREATOR")
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
     now = datetime.now(timezone.utc)
     with GraphClient(answer.access_token, base_url=app.base_url, hosts=hosts) as client:
         account = client.send(calls.account(with_picture=True))
-    if account.account_type is not None and account.account_type not in _PROFESSIONAL:
+    if account.account_type is not None and account.account_type not in PROFESSIONAL:
         raise PermissionDeniedError(
             f"@{account.username} is a {account.account_type.lower()} account. Only professional accounts can publish "
             "through the API.",

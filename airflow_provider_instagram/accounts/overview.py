@@ -6,7 +6,7 @@ import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
@@ -14,10 +14,11 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.capabilities import INSIGHTS
 from airflow_provider_instagram.graph.redaction import redact
-from airflow_provider_instagram.graph.scopes import INSIGHTS
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
+from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.insights import are_refused
 
@@ -36,8 +37,9 @@ _TIMEOUT_S: Final = 15
 class AccountSummary:
     """The summary of an account.
 
-    :param days_left: The remaining days of its token, or None if that is unknown.
-    :param token_expires: Whether its token expires at all.
+    :param lifetime: The remaining life of its token, in words.
+    :param token_ends_soon: Whether the token is about to expire.
+    :param can_refresh: Whether its token can be refreshed.
     :param problem: What is wrong; the other fields are empty then.
     :param insights_refused: Whether Meta refused its insights when they were read last.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
@@ -45,8 +47,9 @@ class AccountSummary:
 
     conn_id: str
     account: Account | None = None
-    days_left: int | None = None
-    token_expires: bool = True
+    lifetime: str = "unknown"
+    token_ends_soon: bool = False
+    can_refresh: bool = True
     limit: PublishingLimit | None = None
     last_post: Media | None = None
     problem: str = ""
@@ -65,13 +68,6 @@ class AccountSummary:
             off.append(f"{INSIGHTS.name} (Instagram refused them)")
         granted = "not known" if scopes.granted is None else ", ".join(on) or "nothing"
         return f"{granted}; off: {', '.join(off)}" if off else granted
-
-    @property
-    def token_lifetime(self) -> str:
-        """The remaining lifetime of the token, in words."""
-        if not self.token_expires:
-            return "does not expire"
-        return "unknown" if self.days_left is None else f"{self.days_left} days"
 
 
 def account_summaries(conn_ids: Iterable[str]) -> list[AccountSummary]:
@@ -105,24 +101,23 @@ def account_summary(conn_id: str) -> AccountSummary:
     try:
         hook, source = InstagramHook(conn_id), secrets_source_for_display(conn_id)
         manager = hook.token_manager()
-        token = manager.current_token()
-        left = token.time_left(datetime.now(timezone.utc))
         with hook.get_readonly_conn() as client:
             account = hook.read_account(client)
             limit = client.send(calls.publishing_limit(account.user_id))
             posts = client.send(calls.media_list(account.user_id, limit=1)).items
-        scopes = known_scopes(conn_id)
+        scopes, now = known_scopes(conn_id), datetime.now(timezone.utc)
+        token = manager.current_token()
+        left = token.time_left(now)
     except (InstagramError, AirflowException) as error:
         return AccountSummary(conn_id, problem=str(error), secrets_source=source)
     except Exception as error:  # noqa: BLE001 -- an error of one account must not break the page
         _log.error("The account of connection %r cannot be read:\n%s", conn_id, redact(traceback.format_exc()))
         problem = f"This account cannot be read ({type(error).__name__}). See the log of this process for the details."
         return AccountSummary(conn_id, problem=problem, secrets_source=source)
-    days_left, last_post = None if left is None else left // timedelta(days=1), posts[0] if posts else None
-    expires = manager.token_expires
-    return AccountSummary(
-        conn_id, account, days_left, expires, limit, last_post, "", source, scopes, _are_insights_refused(conn_id)
-    )
+    ends_soon = left is not None and left <= EXPIRY_WARNING
+    life = (token.lifetime(now), ends_soon, manager.can_refresh)
+    last_post = posts[0] if posts else None
+    return AccountSummary(conn_id, account, *life, limit, last_post, "", source, scopes, _are_insights_refused(conn_id))
 
 
 def _are_insights_refused(conn_id: str) -> bool:

@@ -100,7 +100,7 @@ def accounts(args: argparse.Namespace) -> None:
         {
             "connection": line.conn_id,
             "account": f"@{line.account.username}" if line.account else "",
-            "token": line.token_lifetime if not line.problem else "",
+            "token": line.lifetime if not line.problem else "",
             "granted": line.permissions if not line.problem else "",
             "posts, last 24 h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
             "last post": (line.last_post.permalink or "") if line.last_post else "",

@@ -12,10 +12,11 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, origin
-from airflow_provider_instagram.graph.scopes import PUBLISHING, read_scopes
+from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, read_scopes
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
+from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
 
 if TYPE_CHECKING:
@@ -60,22 +61,25 @@ def _account(hook: InstagramHook, settings: AccountSettings) -> Iterator[Finding
         yield from (Finding("token", False, str(error)), *unchecked(*_TOKEN_CHECKS))
         return
     manager = hook.token_manager()
-    yield _token(manager, manager.current_token())
+    try:
+        yield _token(manager, manager.look_up(at_most_old=timedelta()))
+    except InstagramError as error:
+        yield Finding("token", False, str(error))
     yield _scopes(known_scopes(hook.instagram_conn_id), settings.scopes)
     yield _account_type(account, settings.ig_user_id)
     yield quota
 
 
 def _token(manager: TokenManager, token: StoredToken) -> Finding:
-    if not manager.token_expires:
-        return Finding("token", True, "works and does not expire")
     left = token.time_left(datetime.now(timezone.utc))
+    if left is None and token.scopes and not manager.can_refresh:
+        return Finding("token", True, "works and does not expire")
     if left is None:
-        return Finding(
-            "token", None, f"works, but its expiry date is unknown. Run: airflow instagram refresh {manager.conn_id}"
-        )
+        tell = f"Run: airflow instagram refresh {manager.conn_id}"
+        to_do = tell if manager.can_refresh else "Enter the app id and the app secret, with which Meta tells it"
+        return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
     ends = f"works for {left // timedelta(days=1)} more days"
-    to_do = "Turn on the DAG refresh_instagram_tokens"
+    to_do = "Turn on the DAG refresh_instagram_tokens" if manager.can_refresh else reconnect_hint(manager.conn_id)
     return Finding("token", left > EXPIRY_WARNING, ends if left > EXPIRY_WARNING else f"{ends}. {to_do}")
 
 
@@ -94,14 +98,14 @@ def _quota(client: GraphClient, account: Account) -> Finding:
 def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
     """Check the scopes of publishing, and those that the connection asks for."""
     try:
-        asked = read_scopes(asked_for, is_facebook_login=scopes.is_facebook_login)
+        asked = read_scopes(asked_for, scopes.login)
     except InstagramError as error:
         return Finding("scopes", False, f"{error} Correct the field Scopes of the connection")
     if scopes.granted is None:
-        if scopes.is_facebook_login:
+        if scopes.login is not MetaLogin.INSTAGRAM:
             return Finding("scopes", None, "unknown, because Meta did not return them")
         return Finding("scopes", None, "unknown, because the token was pasted. Connect the account to record them")
-    needed = (*PUBLISHING.scopes(is_facebook_login=scopes.is_facebook_login), *asked)
+    needed = (*PUBLISHING.scopes(scopes.login), *asked)
     if missing := [scope for scope in needed if scope not in scopes.granted]:
         return Finding("scopes", False, f"missing: {', '.join(missing)}. Reconnect the account")
     off = [feature.name for feature in scopes.features_off]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError
+from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.fields import (
     first_row,
     read_id,
@@ -19,6 +20,10 @@ from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: The logins, by the types of their tokens.
+_LOGINS: Final = {"PAGE": MetaLogin.FACEBOOK, "USER": MetaLogin.FACEBOOK, "SYSTEM_USER": MetaLogin.UNIFIED}
+_BASIC: Final = "instagram_basic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +56,39 @@ class Token:
         )
 
 
-def read_token_scopes(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Read the scopes of a token that Meta was asked about.
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What Meta tells of a token. Instagram Login has no call for it. Source: Meta, Access Tokens, debug_token.
 
-    :raises ValueError: If Meta does not know the token.
+    :param login: The login that the token comes from, or None if its type is unknown.
+    :param expires_at: When it expires, or None if it does not.
+    :param account_ids: The Instagram accounts that it reaches, if Meta names them.
     """
-    row = read_mapping(data, "data")
-    if row.get("is_valid") is not True:
-        raise ValueError("the token is not valid")
-    return read_names(row.get("scopes"))
+
+    login: MetaLogin | None
+    expires_at: datetime | None
+    scopes: tuple[str, ...]
+    account_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> TokenInfo:
+        """Read what Meta answers.
+
+        :raises ValueError: If the token is not valid.
+        """
+        row = read_mapping(data, "data")
+        if row.get("is_valid") is not True:
+            raise ValueError("the token is not valid")
+        ends_s = read_integer(row, "expires_at")
+        given = row.get("granular_scopes")
+        granular = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+        reached = [read_names(each.get("target_ids")) for each in granular if each.get("scope") == _BASIC]
+        return cls(
+            login=_LOGINS.get(str(row.get("type"))),
+            expires_at=datetime.fromtimestamp(ends_s, timezone.utc) if ends_s else None,
+            scopes=read_names(row.get("scopes")),
+            account_ids=tuple(each for ids in reached for each in ids),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +112,11 @@ class Account:
         return cls(user_id, read_text(row, "username"), read_text(row, "account_type"), picture_url)
 
     @classmethod
+    def read_of_id(cls, data: Mapping[str, Any]) -> Account:
+        """Read the account that was asked for by its id."""
+        return cls(read_id(data), read_text(data, "username"), None, safe_link(read_text(data, "profile_picture_url")))
+
+    @classmethod
     def read_of_page(cls, data: Mapping[str, Any]) -> Account:
         """Read the account that a Facebook Page is linked to.
 
@@ -93,4 +127,4 @@ class Account:
                 "The token's Facebook Page is not linked to a professional Instagram account.",
                 hint="Link them in the Page's settings, under Linked accounts.",
             )
-        return cls(read_id(row), read_text(row, "username"), None, safe_link(read_text(row, "profile_picture_url")))
+        return cls.read_of_id(row)

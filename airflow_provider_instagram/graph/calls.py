@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.accounts import Account, read_token_scopes
+from airflow_provider_instagram.graph.accounts import Account, TokenInfo
 from airflow_provider_instagram.graph.fields import read_id
 from airflow_provider_instagram.graph.models import (
     CommentCount,
@@ -73,6 +73,15 @@ def page_account() -> Call[Account]:
     """
     params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
+
+
+def account_of_id(ig_user_id: str) -> Call[Account]:
+    """Read an account by its id. With Unified Login, ``/me`` is a system user.
+
+    Source: Meta, Instagram Webhooks setup, 2026-10-20, account identifier; IG User reference.
+    """
+    params = {"fields": "id,username,profile_picture_url"}
+    return Call("read the account", "GET", _id(ig_user_id, "Instagram user id"), params, Account.read_of_id, safe=True)
 
 
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
@@ -193,9 +202,12 @@ def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
     return Call("read the numbers of comments", "GET", path, params, read_comment_counts, safe=True)
 
 
-def token_scopes(access_token: str) -> Call[tuple[str, ...]]:
-    """Read the scopes of a token of Facebook Login. Source: Meta, Access Tokens, debug_token."""
-    return Call("read the token's scopes", "GET", "debug_token", {"input_token": access_token}, read_token_scopes, True)
+def token_info(access_token: str) -> Call[TokenInfo]:
+    """Read the login, the scopes and the end of a token whose host is Facebook's.
+
+    Source: Meta, Access Tokens, debug_token.
+    """
+    return Call("ask about the token", "GET", "debug_token", {"input_token": access_token}, TokenInfo.read, True)
 
 
 def _id(value: str, what: str) -> str:

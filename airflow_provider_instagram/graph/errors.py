@@ -25,9 +25,9 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     TransientError,
 )
+from airflow_provider_instagram.graph.capabilities import FEATURES
 from airflow_provider_instagram.graph.fields import read_object
 from airflow_provider_instagram.graph.redaction import redact, without_queries
-from airflow_provider_instagram.graph.scopes import FEATURES
 from airflow_provider_instagram.graph.usage import Usage
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class Rule:
 
 
 _RECONNECT: Final = "Connect the account again and enter the new token in the Airflow connection."
-_SCOPES: Final = "; ".join(f"{feature.name}: {' and '.join(feature.instagram)}" for feature in FEATURES)
+_SCOPES: Final = "; ".join(
+    f"{feature.name}: {' and '.join(feature.instagram)}" for feature in FEATURES if feature.instagram
+)
 _GRANT: Final = (
     f"Connect the account again with the scopes of what it is used for ({_SCOPES}), and check that the Meta app may "
     "use them."

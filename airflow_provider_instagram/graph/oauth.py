@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from airflow_provider_instagram.graph import origin
 from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
-from airflow_provider_instagram.graph.scopes import PUBLISHING
+from airflow_provider_instagram.graph.capabilities import PUBLISHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

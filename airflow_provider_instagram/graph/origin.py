@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.utils.addresses import Origin
 
 if TYPE_CHECKING:
@@ -16,14 +17,22 @@ if TYPE_CHECKING:
 
 INSTAGRAM: Final = "https://graph.instagram.com"
 FACEBOOK: Final = "https://graph.facebook.com"
+#: Meta's Graph host of each login.
+HOST_OF: Final = {
+    MetaLogin.INSTAGRAM: INSTAGRAM,
+    MetaLogin.FACEBOOK: FACEBOOK,
+    MetaLogin.UNIFIED: FACEBOOK,
+}
 #: Meta's host for resumable uploads. Source: Meta, IG User Media reference, resumable uploads.
 UPLOAD: Final = "https://rupload.facebook.com"
 #: Meta's two login hosts: the consent page, and the exchange of the code.
 CONSENT: Final = "https://www.instagram.com"
 CODE: Final = "https://api.instagram.com"
+#: Meta's consent page of Unified Login.
+DIALOG: Final = "https://www.facebook.com"
 
 GRAPH_HOSTS: Final = frozenset({"graph.instagram.com", "graph.facebook.com"})
-LOGIN_HOSTS: Final = GRAPH_HOSTS | {"www.instagram.com", "api.instagram.com"}
+LOGIN_HOSTS: Final = GRAPH_HOSTS | {"www.instagram.com", "api.instagram.com", "www.facebook.com"}
 
 
 @dataclass(frozen=True, slots=True)

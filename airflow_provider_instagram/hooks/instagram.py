@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_instagram.graph.accounts import Account
+    from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
+    from airflow_provider_instagram.graph.capabilities import MetaLogin
     from airflow_provider_instagram.graph.client import AsyncGraphClient, ClientSettings, GraphClient
     from airflow_provider_instagram.graph.origin import TrustedHosts
     from airflow_provider_instagram.hooks.token_refresh import RefreshResult, TokenManager
@@ -73,19 +74,13 @@ class AccountSettings:
     base_url: str
     api_version: str
     access_token: str = field(repr=False)
+    login: MetaLogin
     ig_user_id: str | None = None
     app_id: str | None = None
     app_secret: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
     limits: Limits = field(default_factory=Limits)
     scopes: str = ""
-
-    @property
-    def is_facebook_login(self) -> bool:
-        """Whether the token comes from Facebook Login."""
-        from airflow_provider_instagram.graph import oauth
-
-        return self.access_token.startswith(oauth.FACEBOOK_LOGIN)
 
     @classmethod
     def read(cls, connection: Connection) -> AccountSettings:
@@ -94,6 +89,7 @@ class AccountSettings:
         :raises AuthenticationError: If the connection has no access token.
         :raises ValidationError: If its extra or its host is not valid.
         """
+        from airflow_provider_instagram.graph import origin
         from airflow_provider_instagram.graph.origin import base_url, login_host
 
         if not (password := (connection.password or "").strip()):
@@ -103,10 +99,12 @@ class AccountSettings:
                 f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
         extra, hosts = _checked_extra(connection), trusted_hosts()
+        login = _login_of(connection.conn_id, extra.get("login_type"), password)
         what = f"The host of connection {connection.conn_id!r}"
-        base = base_url(connection.host, connection.port, hosts=hosts, what=what)
+        base = base_url(connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what)
         _check_token_fits_host(connection.conn_id, base, password)
         return cls(
+            login=login,
             base_url=base,
             api_version=extra.get("api_version", API_VERSION),
             access_token=password,
@@ -157,12 +155,25 @@ class InstagramHook(BaseHook):
 
     def token_manager(self) -> TokenManager:
         """Return the manager of the account's token."""
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.hooks.token_refresh import TokenManager
         from airflow_provider_instagram.hooks.token_store import TokenStore, configured_token_key
 
         token = self.settings.access_token
         store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
-        return TokenManager(self.instagram_conn_id, token, store, self._send_with, clock=self._clock, sleep=self._sleep)
+        ask = None if self.settings.login is MetaLogin.INSTAGRAM else self._ask_about_token
+        times: dict[str, Any] = {"clock": self._clock, "sleep": self._sleep}
+        return TokenManager(self.instagram_conn_id, token, store, self._send_with, ask, **times)
+
+    def _ask_about_token(self) -> TokenInfo | None:
+        """Read what Meta tells about the token.
+
+        :raises AuthenticationError: If it is no longer valid.
+        """
+        if (info := self.token_info()) is None:
+            with self.get_readonly_conn() as client:
+                self.read_account(client)
+        return info
 
     def _send_with(self, token: StoredToken, call: Call[Any]) -> Any:
         from airflow_provider_instagram.graph.client import GraphClient
@@ -268,25 +279,72 @@ class InstagramHook(BaseHook):
         return None if ig_user_id in (None, current) else current
 
     def read_account(self, client: GraphClient) -> Account:
-        """Read the account of the token. Meta's two logins need different calls.
+        """Read the account of the token. Each of Meta's logins needs a call of its own.
 
-        :raises ValidationError: If the token comes from Facebook Login and does not belong to a Page.
+        :raises ValidationError: If the login is Facebook Login and the token does not belong to a Page.
         """
-        from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.graph.errors import Cause, cause_of
 
-        if not self.settings.is_facebook_login:
-            return client.send(calls.account(with_picture=True))
         try:
-            return client.send(calls.page_account())
+            return client.send(self.account_call())
         except InstagramError as error:
-            if cause_of(error) is not Cause.INVALID_PARAMETER or "instagram_business_account" not in str(error):
+            is_field = cause_of(error) is Cause.INVALID_PARAMETER and "instagram_business_account" in str(error)
+            if self.settings.login is not MetaLogin.FACEBOOK or not is_field:
                 raise
         raise ValidationError(
             f"The token of connection {self.instagram_conn_id!r} belongs to a person, not to a Facebook Page.",
             hint="A person's token expires after 60 days and cannot be refreshed. Use it to read the Page's token, "
-            "GET /me/accounts?fields=access_token,name, and enter that one in the connection.",
+            "GET /me/accounts?fields=access_token,name, and enter that one in the connection. If the token comes from "
+            "Unified Login, choose that login in the connection.",
         )
+
+    def account_call(self) -> Call[Account]:
+        """Return the call that reads the account.
+
+        :raises ValidationError: If the login is Unified Login and the connection has no Instagram user id.
+        """
+        from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
+
+        settings = self.settings
+        if settings.login is MetaLogin.INSTAGRAM:
+            return calls.account(with_picture=True)
+        if settings.login is MetaLogin.FACEBOOK:
+            return calls.page_account()
+        if settings.ig_user_id is None:
+            info = self.token_info()
+            reached = f" The token reaches {' and '.join(info.account_ids)}." if info and info.account_ids else ""
+            raise ValidationError(
+                f"Connection {self.instagram_conn_id!r} has no Instagram user id, and a token of Unified Login does "
+                f"not name one.{reached}",
+                hint="Enter the account's id in the field 'Instagram user id'.",
+            )
+        return calls.account_of_id(settings.ig_user_id)
+
+    def token_info(self) -> TokenInfo | None:
+        """Read what Meta tells about the connection's token, as the app itself if the connection has the app secret.
+
+        :return: None if Meta does not tell. Instagram Login has no call for it.
+        :raises ValidationError: If the token comes from another login than the connection says.
+        """
+        from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
+        from airflow_provider_instagram.graph.client import GraphClient
+
+        settings = self.settings
+        if settings.login is MetaLogin.INSTAGRAM:
+            return None
+        as_app = f"{settings.app_id}|{settings.app_secret}" if settings.app_id and settings.app_secret else None
+        try:
+            with GraphClient(as_app or settings.access_token, **self._client_settings(), sleep=self._sleep) as client:
+                info = client.send(calls.token_info(settings.access_token))
+        except InstagramError as error:
+            self.log.info("Meta tells nothing about the token of %r: %s", self.instagram_conn_id, error)
+            return None
+        if info.login not in (None, settings.login):
+            raise _other_login(self.instagram_conn_id, info.login, settings.login)
+        return info
 
     def test_connection(self) -> tuple[bool, str]:
         """Test the connection: read the account and its publishing limit."""
@@ -299,7 +357,7 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.graph.client import GraphClient
 
-        settings = self.settings
+        settings, info = self.settings, self.token_info()
         # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
         with GraphClient(settings.access_token, **self._client_settings()) as client:
             account = self.read_account(client)
@@ -310,12 +368,10 @@ class InstagramHook(BaseHook):
                     hint="Correct 'Instagram user id', or clear it to use the token's own account.",
                 )
             limit = client.send(calls.publishing_limit(account.user_id))
-        unknown = "the token's expiry date is unknown (Instagram does not report it)"
         return (
             f"@{account.username} ({account.account_type or 'account type unknown'}, user id {account.user_id}); "
             f"{limit.quota_usage} of {limit.quota_total} posts used in the last "
-            f"{limit.quota_duration.total_seconds() / 3600:.0f} h; "
-            + ("the token does not expire" if settings.is_facebook_login else unknown)
+            f"{limit.quota_duration.total_seconds() / 3600:.0f} h; " + _end_of(info)
         )
 
 
@@ -332,6 +388,41 @@ def trusted_hosts() -> TrustedHosts:
     from airflow_provider_instagram.graph.origin import TrustedHosts
 
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
+
+
+def _end_of(info: TokenInfo | None) -> str:
+    if info is None:
+        return "the token's expiry date is unknown (Instagram does not report it)"
+    if info.expires_at is None:
+        return "the token does not expire"
+    return f"the token expires on {info.expires_at:%Y-%m-%d}, and cannot be refreshed"
+
+
+def _login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:
+    """Return the login that a connection names; if it names none, the one that the token's beginning stands for."""
+    from airflow_provider_instagram.graph import oauth
+    from airflow_provider_instagram.graph.capabilities import MetaLogin
+
+    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
+    if named is None:
+        return MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
+    try:
+        login = MetaLogin(named.strip().lower())
+    except ValueError:
+        raise ValidationError(
+            f"login_type in the extra of connection {conn_id!r} is {named!r}, which is not a login of Meta.",
+            hint=f"Use one of {', '.join(MetaLogin)}.",
+        ) from None
+    if (is_facebook and login is MetaLogin.INSTAGRAM) or (token.startswith("IG") and login is not MetaLogin.INSTAGRAM):
+        raise _other_login(conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login)
+    return login
+
+
+def _other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> ValidationError:
+    return ValidationError(
+        f"The token of connection {conn_id!r} is of {of_token.in_words}; the connection says {named.in_words}.",
+        hint="Choose the token's login in the connection, or enter a token of the login that it says.",
+    )
 
 
 def _check_token_fits_host(conn_id: str, base: str, token: str) -> None:

@@ -22,7 +22,7 @@ from airflow_provider_instagram.hooks.token_store import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_instagram.graph.accounts import Token
+    from airflow_provider_instagram.graph.accounts import Token, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ _RETRY_INTERVAL: Final = timedelta(hours=1)
 #: How long another process may take from Meta's answer to storing the new token.
 _STORE_WINDOW: Final = timedelta(seconds=60)
 _POLLS, _POLL_INTERVAL_S = 8, 0.25
+#: What Meta told about a token is used for so long.
+_ASK_AGAIN: Final = timedelta(days=1)
 
 _log = logging.getLogger(__name__)
 
@@ -64,28 +66,46 @@ class TokenManager:
     """The access token of one connection, over time.
 
     :param send: Sends a call to the Graph API with the given token, passed as a record so that crash reports hide it.
+    :param ask: Asks Meta about a token that cannot be refreshed: one of Facebook or Unified Login. None for a token of
+        Instagram Login, about which Meta tells nothing.
     """
 
     conn_id: str
     connection_token: str = field(repr=False)
     store: TokenStorage
     send: Callable[[StoredToken, Call[Any]], Any]
+    ask: Callable[[], TokenInfo | None] | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     sleep: Callable[[float], None] = time.sleep
 
     @property
-    def token_expires(self) -> bool:
-        """Whether the token expires and can be refreshed. Page tokens of Facebook Login do not expire."""
-        return not self.connection_token.startswith(oauth.FACEBOOK_LOGIN)
+    def can_refresh(self) -> bool:
+        """Whether the token can be refreshed. Meta documents that for Instagram Login only."""
+        return self.ask is None
 
     def current_token(self) -> StoredToken:
         """Return the token and its known dates, and record a pasted token at its first use."""
         stored = self.store.load()
         if stored is None:
             stored = self._connection_record()
-            if self.token_expires:
+            if self.can_refresh:
                 self.store.save(stored)
         return stored
+
+    def look_up(self, *, at_most_old: timedelta = _ASK_AGAIN) -> StoredToken:
+        """Return the token with its scopes and its end, as Meta told them within this time.
+
+        :raises InstagramError: If the token does not work, or belongs to another login.
+        """
+        token, now = self.current_token(), self.clock()
+        if self.ask is None or token.was_tried_within(at_most_old, now):
+            return token
+        token = replace(token, tried_at=now.isoformat())
+        if (info := self.ask()) is not None:
+            expires_at = info.expires_at.isoformat() if info.expires_at else None
+            token = replace(token, expires_at=expires_at, scopes=info.scopes)
+        self.store.save(token)
+        return token
 
     def _connection_record(self) -> StoredToken:
         return StoredToken(self.connection_token, seen_at=self.clock().isoformat())
@@ -101,7 +121,7 @@ class TokenManager:
             _log.warning("The dates of the token of connection %r cannot be recorded: %s", self.conn_id, error)
             return self.connection_token
         now = self.clock()
-        if self.token_expires and token.is_due(now) and not token.was_tried_within(_RETRY_INTERVAL, now):
+        if self.can_refresh and token.is_due(now) and not token.was_tried_within(_RETRY_INTERVAL, now):
             try:
                 token = self.refresh(by).token
             except InstagramError as error:
@@ -116,21 +136,27 @@ class TokenManager:
         left = token.time_left(self.clock())
         if left is not None and timedelta() < left <= EXPIRY_WARNING:
             _log.warning(
-                "The Instagram token of connection %r expires in %.1f days, at %s, and has not been refreshed. "
-                "Turn on the DAG refresh_instagram_tokens, or connect the account again.",
+                "The Instagram token of connection %r expires in %.1f days, at %s, and %s",
                 self.conn_id,
                 left / timedelta(days=1),
                 token.expires_at,
+                "has not been refreshed. Turn on the DAG refresh_instagram_tokens, or connect the account again."
+                if self.can_refresh
+                else "cannot be refreshed. Connect the account again.",
             )
 
     def refresh(self, by: str) -> RefreshResult:
         """Refresh the token for 60 more days, unless it is less than 24 hours old, which Meta refuses.
 
+        A token that cannot be refreshed is looked up instead.
+
         :raises AuthenticationError: No token of the connection works.
         :raises InstagramError: The token cannot be refreshed now; the old token stays in use.
         """
+        if not self.can_refresh:
+            return RefreshResult(False, self.look_up(at_most_old=timedelta()))
         token, now = self.current_token(), self.clock()
-        if not self.token_expires or (token.issued_at and token.minimum_age(now) < MIN_AGE_TO_REFRESH):
+        if token.issued_at and token.minimum_age(now) < MIN_AGE_TO_REFRESH:
             return RefreshResult(False, token)
         token = self._record_try(token, now)
         try:

@@ -35,7 +35,7 @@ DESCRIPTION: Final = "Encrypted Instagram access token, managed by airflow-provi
 MIN_AGE_TO_REFRESH: Final = timedelta(hours=24)
 LONG_LIVED_LIFETIME: Final = timedelta(days=60)
 #: The remaining life from which the log warns and alerts are sent.
-EXPIRY_WARNING: Final = timedelta(days=10)
+EXPIRY_WARNING: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class StoredToken:
     :param expires_at: When it expires; None if that is unknown.
     :param scopes: What it may do; empty if that is unknown.
     :param refreshed_by: The run or the person that got it from Meta; None if it was pasted.
-    :param tried_at: When a refresh of it was last tried.
+    :param tried_at: When a refresh of it was last tried, or when Meta was last asked about it.
     """
 
     access_token: str = field(repr=False)
@@ -92,6 +92,12 @@ class StoredToken:
     def time_left(self, now: datetime) -> timedelta | None:
         """Return the remaining life of the token; negative once it has expired, None if it is unknown."""
         return None if self.expires is None else self.expires - now
+
+    def lifetime(self, now: datetime) -> str:
+        """Return the remaining life of the token in words. Meta told all of it if it told the scopes."""
+        if (left := self.time_left(now)) is None:
+            return "does not expire" if self.scopes else "unknown"
+        return f"{left // timedelta(days=1)} days"
 
     def minimum_age(self, now: datetime) -> timedelta:
         """Return the age that the token has at least."""

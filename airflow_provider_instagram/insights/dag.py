@@ -72,7 +72,7 @@ class CollectInsights(InstagramBaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Read and write what is due, and emit the event of the batch."""
-        from airflow_provider_instagram.graph.scopes import INSIGHTS
+        from airflow_provider_instagram.graph.capabilities import INSIGHTS
         from airflow_provider_instagram.hooks.scopes import known_scopes
 
         ledger = Ledger.of(context, self.instagram_conn_id)

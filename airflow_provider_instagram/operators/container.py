@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import conf
@@ -185,13 +186,14 @@ def create(
     :param more: Further parameters of the use case.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.hooks.scopes import require
     from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT, Create
     from airflow_provider_instagram.publishing.use_case import WaitForContainers
     from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    ffprobe = conf.get("instagram", "ffprobe")
-    use_case = Create(hook, ledger, Try.of(task, context), post_key, order, ffprobe=ffprobe, **more)
+    more |= {"ffprobe": conf.get("instagram", "ffprobe"), "require": partial(require, task.instagram_conn_id)}
+    use_case = Create(hook, ledger, Try.of(task, context), post_key, order, **more)
     if event is None:
         result = use_case.run()
     else:

@@ -77,8 +77,8 @@ class InsightsOperator(InstagramBaseOperator):
         :param pending: The media that are still to be read, after a wait.
         :param rows: The rows of the media that were read before the wait.
         """
+        from airflow_provider_instagram.graph.capabilities import INSIGHTS
         from airflow_provider_instagram.graph.insight_reader import InsightReader
-        from airflow_provider_instagram.graph.scopes import INSIGHTS
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.hooks.scopes import known_scopes
         from airflow_provider_instagram.ledger.insights import StoredRefusals

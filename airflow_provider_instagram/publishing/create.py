@@ -16,6 +16,7 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
+from airflow_provider_instagram.graph.capabilities import STORIES, MetaLogin, missing, needed_by
 from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.media.probe import probe
@@ -46,8 +47,6 @@ PROCESSING_TIMEOUT: Final = timedelta(minutes=30)
 POLL_INTERVAL: Final = timedelta(seconds=5)
 #: Failures of a container that a new container may fix.
 REPLACEABLE: Final = (MediaRejectedError, ContainerExpiredError)
-#: The types of accounts that cannot publish stories. Source: Meta, content publishing guide.
-CREATOR_ACCOUNTS: Final = ("MEDIA_CREATOR", "CREATOR")
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,7 @@ class Create:
     :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
         are sent, and only the parent of a carousel is to be created.
     :param waits_here: Whether to wait in this process, instead of returning what to wait for.
+    :param require: Checks that the account is not known to lack something, before anything is sent.
     :param may_still_be_fetched: Returns whether media that could not be fetched are of use after a pause.
     """
 
@@ -82,6 +82,7 @@ class Create:
     order: Callable[..., Order]
     waits_here: bool = False
     ffprobe: str = "ffprobe"
+    require: Callable[..., None] = field(default=lambda *_: None)
     may_still_be_fetched: Callable[[timedelta], bool] = field(default=lambda _: True)
 
     def run(self) -> str | WaitForContainers:
@@ -95,6 +96,8 @@ class Create:
         if (post := self.ledger.post(self.post_key)) is not None:
             log.info("%s is already published, from container %s", self.post_key, post.container_id)
             return post.container_id
+        if not self.ledger.containers(self.post_key):
+            self.require(*needed_by(order.post.parameters()))
         with self._fetches():
             sent = self._send(order)
         return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
@@ -228,11 +231,8 @@ class Create:
         except InstagramError as error:
             log.warning("Could not read the type of the account: %s", error)
             return
-        if (account.account_type or "").upper() in CREATOR_ACCOUNTS:
-            raise ValidationError(
-                f"@{account.username} is a creator's account. Instagram publishes stories for business accounts only.",
-                hint="Change the account's type to business in the Instagram app, or use placement='feed'.",
-            )
+        if (lack := missing(MetaLogin.INSTAGRAM, account.account_type, None, STORIES)) is not None:
+            raise ValidationError(f"@{account.username}: {lack.message}", hint=lack.remedy)
 
     def _check_expiry(self, publish_at: datetime | None) -> None:
         """Check that a container that is created now lives until the post is published."""

@@ -65,7 +65,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
             await asyncio.sleep(self.poll_interval_s)
 
     async def _look(self, memory: Memory) -> AsyncIterator[NewComment]:
-        from airflow_provider_instagram.graph.scopes import COMMENTS
+        from airflow_provider_instagram.graph.capabilities import COMMENTS
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.hooks.scopes import AccountScopes
         from airflow_provider_instagram.triggers.new_comments import new_comments
@@ -85,7 +85,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
                 async for new in new_comments(memory, posts, send, lambda: datetime.now(timezone.utc)):
                     yield new
             except PermissionDeniedError as error:
-                scopes = AccountScopes(self.instagram_conn_id, None, hook.settings.is_facebook_login)
+                scopes = AccountScopes(self.instagram_conn_id, None, hook.settings.login)
                 error.hint = scopes.how_to_grant(COMMENTS)
                 raise
 
@@ -95,8 +95,6 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
         if self.media is not None:
             return [await send(calls.comment_count(media_id)) for media_id in self.media]
-        settings = hook.settings
-        account = calls.page_account() if settings.is_facebook_login else calls.account()
-        ig_user_id = settings.ig_user_id or (await send(account)).user_id
+        ig_user_id = hook.settings.ig_user_id or (await send(hook.account_call())).user_id
         counts: Sequence[CommentCount] = await send(calls.comment_counts(ig_user_id))
         return counts

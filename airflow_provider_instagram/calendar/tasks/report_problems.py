@@ -28,7 +28,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.graph.scopes import COMMENTS
+from airflow_provider_instagram.graph.capabilities import COMMENTS
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN

@@ -13,7 +13,7 @@ from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments
 from instagram_sandbox.simulator.audio import CATALOGUE, Audio
 from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.scopes import BUSINESSES, COMMENTS, CONTENTS, INSIGHTS, PUBLISH
+from instagram_sandbox.simulator.scopes import BUSINESSES, COMMENTS, CONTENTS, ENGAGEMENT, INSIGHTS, PUBLISH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -243,7 +243,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", MEDIA, "comments", "comments", media.list_comments, ALL, COMMENTS),
     Endpoint("POST", MEDIA, "comments", "comment", media.write_comment, ALL, COMMENTS),
     Endpoint("GET", MEDIA, "insights", "insights", media.read_insights, ALL, INSIGHTS),
-    Endpoint("GET", MEDIA, "collaborators", "collaborators", media.collaborators, FACEBOOK, PUBLISH),
+    Endpoint("GET", MEDIA, "collaborators", "collaborators", media.collaborators, FACEBOOK, ENGAGEMENT),
     Endpoint("GET", MEDIA, "poll_attachment", "add_on", media.poll_attachment, FACEBOOK),
     Endpoint("GET", MEDIA, "prompt_response", "add_on", media.prompt_response, FACEBOOK),
     Endpoint("GET", SEARCH, "ig_audio", "audio", audio.search, FACEBOOK, PUBLISH),

@@ -60,6 +60,7 @@ PUBLISH: Final[tuple[Scope, Scope]] = ("instagram_business_content_publish", "in
 COMMENTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_comments", "instagram_manage_comments")
 INSIGHTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_insights", "instagram_manage_insights")
 CONTENTS: Final[Permission] = (None, "instagram_manage_contents")
+ENGAGEMENT: Final[Permission] = (None, "pages_read_engagement")
 BUSINESSES: Final[Permission] = (None, "business_management")
 
 USUAL: Final[dict[Login, tuple[Scope, ...]]] = {

@@ -128,7 +128,6 @@ def test_a_limit_that_is_none_is_named(connect: Any, value: Any) -> None:
     ("host", "token", "login"),
     [
         ("graph.instagram.com", "EAApageToken0123456789abcdef", "Facebook Login"),
-        ("", "EAApageToken0123456789abcdef", "Facebook Login"),
         ("https://graph.facebook.com", "IGAAtoken0123456789abcdefgh", "Instagram Login"),
     ],
 )

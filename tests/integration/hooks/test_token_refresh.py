@@ -164,7 +164,7 @@ def test_a_dag_paused_for_seventy_days_ends_in_a_clear_failure_that_one_connect_
         time.now += DAY
 
 
-def test_the_log_warns_from_ten_days_before_the_end(
+def test_the_log_warns_from_two_weeks_before_the_end(
     hook: Any, time: Time, meta: SandboxHandle, caplog: pytest.LogCaptureFixture
 ) -> None:
     time.now += DAY
@@ -176,7 +176,7 @@ def test_the_log_warns_from_ten_days_before_the_end(
         caplog.clear()
         hook().access_token()
         warned[day] = "expires in" in caplog.text
-    assert [day for day, warns in warned.items() if warns] == list(range(50, 60))
+    assert [day for day, warns in warned.items() if warns] == list(range(46, 60))
     assert meta.token not in caplog.text
 
 

@@ -203,7 +203,7 @@ def test_a_page_comments_with_the_scope_of_its_login(
 ) -> None:
     """Facebook Login: its scopes are read from Meta, and have names of their own."""
     from airflow_provider_instagram.exceptions import PermissionDeniedError
-    from airflow_provider_instagram.graph.scopes import COMMENTS
+    from airflow_provider_instagram.graph.capabilities import COMMENTS
     from airflow_provider_instagram.hooks.scopes import known_scopes
 
     instagram_sandbox.switch(login="facebook")

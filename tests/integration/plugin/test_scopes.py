@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from airflow_provider_instagram.accounts.overview import AccountSummary
-from airflow_provider_instagram.graph.scopes import COMMENTS, FEATURES, INSIGHTS
+from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, INSIGHTS
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.insights import insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger

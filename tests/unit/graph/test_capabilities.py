@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.scopes import read_scopes
+from airflow_provider_instagram.graph.capabilities import MetaLogin, read_scopes
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_scopes_are_named_by_feature_or_by_meta(text: str, scopes: tuple[str, ..
 
 
 def test_facebook_login_has_names_of_its_own() -> None:
-    assert read_scopes("comments, pages_manage_metadata", is_facebook_login=True) == (
+    assert read_scopes("comments, pages_manage_metadata", MetaLogin.FACEBOOK) == (
         "instagram_manage_comments",
         "pages_manage_metadata",
     )
@@ -47,6 +47,6 @@ def test_facebook_login_has_names_of_its_own() -> None:
 )
 def test_what_is_no_scope_of_this_login_is_refused(text: str, is_facebook_login: bool) -> None:
     with pytest.raises(ValidationError, match="is not a scope of") as refused:
-        read_scopes(text, is_facebook_login=is_facebook_login)
+        read_scopes(text, MetaLogin.FACEBOOK if is_facebook_login else MetaLogin.INSTAGRAM)
     assert "Use comments, insights, or one of Meta's names" in str(refused.value)
     assert len(str(refused.value)) < 400
