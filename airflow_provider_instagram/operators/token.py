@@ -29,7 +29,7 @@ class RefreshTokenOperator(InstagramBaseOperator):
 
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     :param on_token_ending: Notifiers or functions that are called with the context if the token is no longer valid, or
-        if it could not be refreshed and expires within 10 days. The context has ``instagram_token``, with ``conn_id``,
+        if it could not be refreshed and expires within 14 days. The context has ``instagram_token``, with ``conn_id``,
         ``days_left`` (None if the token is not valid or its expiry is unknown), ``expires_at``, ``problem`` and
         ``connect_page``.
     :param multiple_outputs: Whether each part of the result is an XCom too, as in ``refresh.output["expires_at"]``.
