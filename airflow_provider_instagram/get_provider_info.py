@@ -46,13 +46,13 @@ CONNECTION: Final[dict[str, Any]] = {
         ),
         "login_type": _field(
             "Login",
-            "The login of Meta that the access token comes from: instagram, facebook (a Page token) or unified. If empty: "
+            "The login that the access token comes from: instagram, facebook (a Page token) or unified. If empty: "
             "instagram for a token IG…, facebook for a token EA….",
         ),
         "app_id": _field(
             "Meta app id",
-            "The app that the access token belongs to. Used to connect and reconnect the account, and to ask Meta about "
-            "a token of Facebook or Unified Login.",
+            "The app that the access token belongs to. Used to connect and reconnect the account, and to read from Meta "
+            "what a token of Facebook or Unified Login may do.",
         ),
         "app_secret": _field(
             "Meta app secret",
