@@ -51,7 +51,7 @@ CONNECTION: Final[dict[str, Any]] = {
         ),
         "app_id": _field(
             "Meta app id",
-            "The app that the access token belongs to. Used to connect and reconnect the account, and to read from Meta "
+            "The app that the access token belongs to. Used to connect the account again, and to read from Meta "
             "what a token of Facebook or Unified Login may do.",
         ),
         "app_secret": _field(
