@@ -61,7 +61,10 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)
 
     if not has_ffmpeg():
-        what = "codecs, frame rate, bit rate and sound of videos are not checked, and pictures are not scaled"
+        what = (
+            "codecs, frame rate, bit rate and sound of videos are not checked, videos have no covers, and pictures are"
+        )
+        what = f"{what} neither scaled nor converted to sRGB"
         print(f"Warning: ffmpeg and ffprobe are not on the path: {what}. Install ffmpeg.", file=sys.stderr)
 
     def ready() -> None:

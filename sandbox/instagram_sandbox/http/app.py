@@ -56,6 +56,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         return await graph.endpoint(sandbox, request, path)
 
     app.add_api_route("/{path:path}", rest, methods=[*control.METHODS])
+
+    async def other_method(request: Request, _: Exception) -> Response:
+        return await rest(request, request.url.path)
+
+    app.add_exception_handler(405, other_method)  # a method that HTTP does not know
     return app
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 MAX_METRIC: Final = 1_000_000_000_000
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 
 
 def router(sandbox: Sandbox) -> APIRouter:
@@ -196,6 +196,9 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.patch("/switches")
     async def set_switches(changed_to: Annotated[dict[str, JsonValue], Depends(changes)]) -> Switches:
+        processing = changed_to.get("processing")
+        if isinstance(processing, dict):
+            changed_to["processing"] = sandbox.world.switches.processing.but(processing)
         sandbox.set_switches(_changed(sandbox.world.switches, changed_to))
         return sandbox.world.switches
 

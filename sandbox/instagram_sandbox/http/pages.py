@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from instagram_sandbox.simulator.sandbox import Sandbox
     from instagram_sandbox.simulator.state import Account, Child, Container, Post
@@ -106,12 +108,27 @@ FILES: Final[dict[str, dict[str, str]]] = {
 """What the sandbox serves beside pages and media, by its folder: parts of the pages, samples, redirect helpers."""
 
 
+class _File(FileResponse):
+    """A file that ignores a ``Range`` that cannot be read. Source: RFC 9110, 14.2."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the whole file, or the ranges that are asked for."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def _is_range(value: bytes) -> bool:
+    spans = re.fullmatch(rb"bytes=((\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*)", value)
+    ends = [span.strip().split(b"-") for span in spans[1].split(b",")] if spans else []
+    return bool(ends) and all(not first or not last or int(first) <= int(last) for first, last in ends)
+
+
 def static_file(folder: str, name: str) -> Response:
     """Return a file of the sandbox itself, in ranges if the client asks for them."""
     kind = FILES[folder].get(name)
     if kind is None:
         return Response(status_code=404)
-    return FileResponse(_FOLDER.parent / folder / name, media_type=kind, headers={"Cache-Control": "no-cache"})
+    return _File(_FOLDER.parent / folder / name, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def profile(sandbox: Sandbox, request: Request, username: str | None) -> Response:
@@ -213,4 +230,4 @@ def media_file(sandbox: Sandbox, name: str) -> Response:
     path, kind = files.get(ending, (None, ""))
     if path is None or not path.exists():
         return Response(status_code=404)
-    return FileResponse(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+    return _File(path, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})

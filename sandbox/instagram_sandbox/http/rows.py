@@ -118,7 +118,7 @@ def container_node(call: Call, container: Container) -> Node:
 
 def _copyright(sandbox: Sandbox, container: Container) -> dict[str, Any]:
     """Return where the search for another's work in a video stands. Source: Meta, IG Container reference."""
-    found, status = container.processing.copyright, "completed"
+    found, status = "clear" if container.is_picture else container.processing.copyright, "completed"
     if not sandbox.world.is_processed(container):
         status = "not_started" if container.source_at is None else "in_progress"
     elif found == "error":

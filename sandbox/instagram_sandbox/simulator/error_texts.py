@@ -6,7 +6,7 @@ Source: Meta, Instagram Platform, Error Codes, which has the text for users; the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -186,10 +186,15 @@ _SENT: Final = {
 
 
 def text_of(code: int, subcode: int | None) -> Text:
-    """Return Meta's texts for a code and subcode; for an unknown subcode, those of its code."""
+    """Return Meta's texts for a code and subcode; for an unknown pair, the code's, and for users the subcode's."""
     if 200 <= code <= 299:
         return TEXTS.get((code, None)) or Text(f"(#{code}) Permissions error")
-    return TEXTS.get((code, subcode)) or TEXTS.get((code, None)) or Text(f"(#{code}) An error occurred")
+    if (code, subcode) in TEXTS:
+        return TEXTS[code, subcode]
+    known = TEXTS.get((code, None)) or Text(f"(#{code}) An error occurred")
+    if subcode is None or (of_subcode := TEXTS.get((code_of(subcode), subcode))) is None:
+        return known
+    return replace(known, title=of_subcode.title, user_message=of_subcode.user_message)
 
 
 def code_of(subcode: int) -> int:

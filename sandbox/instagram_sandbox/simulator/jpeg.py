@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
@@ -19,6 +21,9 @@ _ASPECT_TOLERANCE: Final = Fraction(1, 200)
 _GRAY, _RGB = 1, 3
 _OTHERS: Final = {"png": b"\x89PNG", "webp": b"WEBP", "gif": b"GIF8", "avif": b"ftypavif", "heic": b"ftyphei"}
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_APP2, _END = 0xE2, b"\xff\xd9"
+_SRGB: Final = re.compile(rb"s\0?R\0?G\0?B")
+"""The name of the usual profile, in the letters of either version of ICC."""
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -42,6 +47,7 @@ class Picture:
     width: int
     height: int
     components: int
+    has_profile: bool = False  # a colour profile that is not sRGB's
 
     @property
     def shown_width(self) -> int:
@@ -51,7 +57,7 @@ class Picture:
     @property
     def is_changed(self) -> bool:
         """Whether Meta scales the picture, or converts its colours to sRGB."""
-        return self.shown_width != self.width or self.components not in {_GRAY, _RGB}
+        return self.has_profile or self.shown_width != self.width or self.components not in {_GRAY, _RGB}
 
 
 def check_signature(path: Path) -> None:
@@ -72,6 +78,7 @@ def read(path: Path) -> Picture:
     :raises UnfitPictureError: The file is not a JPEG, or it is cut off.
     """
     check_signature(path)
+    has_profile = False
     with path.open("rb") as file:
         file.seek(2)
         while (marker := _marker(file)) is not None:
@@ -82,13 +89,14 @@ def read(path: Path) -> Picture:
                 head = file.read(6)
                 if len(head) < 6:
                     break
-                found = Picture(int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big"), head[5])
-                if not found.width or not found.height:
+                width, height = int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big")
+                if not width or not height or _END not in file.read():
                     break
-                return found
+                return Picture(width, height, head[5], has_profile)
             if length < 2:
                 break
-            file.seek(length - 2, 1)
+            segment = file.read(length - 2)
+            has_profile |= marker == _APP2 and segment.startswith(b"ICC_PROFILE\0") and not _SRGB.search(segment)
     raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off", format="damaged JPEG")
 
 
@@ -107,6 +115,24 @@ def warning(picture: Picture) -> str:
         return ""
     size = f"{picture.width}x{picture.height}"
     return f"The picture is {size}, taller than 4:5. Meta accepts 3:4 without documenting it. Remedy: crop it to 4:5."
+
+
+def convert_profile(path: Path) -> bool:
+    """Convert a picture with a colour profile to sRGB, and return whether it succeeded: Pillow must be installed."""
+    try:
+        from PIL import Image, ImageCms  # the extra "colours"
+    except ImportError:
+        return False
+    try:
+        with Image.open(path) as picture:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+            made = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if made is not None:
+            made.info.pop("icc_profile", None)
+            made.save(path, "JPEG", quality=95, icc_profile=None)
+    except (OSError, ImageCms.PyCMSError):
+        return False
+    return True
 
 
 def check_shape(picture: Picture, tallest: Tallest) -> None:

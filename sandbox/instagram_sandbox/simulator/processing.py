@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
@@ -14,7 +14,7 @@ from instagram_sandbox.simulator.fetch import FetchError, fetch
 from instagram_sandbox.simulator.state import NOT_FETCHED, NOT_MIXED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from instagram_sandbox.simulator.inspections import Inspections
@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCHES_PER_HOST: Final = 32
+HANGS_AFTER_S: Final = 1.0
 INSPECTIONS: Final = 2
 CONVERSIONS: Final = 2
+PROFILE: Final = (
+    "The picture has a colour profile, which Meta converts to sRGB. Here it stays as it is. Remedy: install "
+    "instagram-sandbox[colours], or convert it."
+)
 
 
 class Processor:
     """Processes the containers' media in the background.
 
     The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Each host
-    has its own places for fetching, so that a link that hangs delays no other host's. Videos are inspected, and
-    pictures converted, a few at once.
+    has its own places for fetching, which a link that hangs gives up, so that it delays no other. Videos are
+    inspected, and pictures converted, a few at once.
 
     :param world: The world of the containers.
     :param folder: Where the media files are stored.
@@ -169,6 +174,8 @@ class Processor:
             warning = jpeg.warning(picture)
         if picture.is_changed:
             async with self._converting:
+                if picture.has_profile and not await asyncio.to_thread(jpeg.convert_profile, target):
+                    warning = warning or PROFILE
                 if await media.convert_picture(target, picture.shown_width):
                     picture = jpeg.read(target)
         return MediaFacts(width=picture.width, height=picture.height, warning=warning)
@@ -179,6 +186,18 @@ class Processor:
             max_bytes = min(switches.max_video_bytes, media.STORY_MAX_BYTES)
             return media.VideoRules(max_s=media.STORY_MAX_S, max_bytes=max_bytes, edit_lists=switches.edit_lists)
         return media.VideoRules(max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists)
+
+    async def _while_it_moves(self, fetching: Coroutine[Any, Any, None], target: Path) -> asyncio.Task[None]:
+        """Return a fetch once it is done or hangs, so that a link that hangs takes no place from others."""
+        task, held = asyncio.create_task(fetching), -1
+        try:
+            while not task.done() and held < (now := target.stat().st_size if target.exists() else 0):
+                held = now
+                await asyncio.wait({task}, timeout=HANGS_AFTER_S)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return task
 
     async def _fetch(self, url: str, target: Path, kind: str, max_bytes: int) -> None:
         switches = self._world.switches
@@ -194,7 +213,8 @@ class Processor:
         places = self._fetching.setdefault(host, asyncio.Semaphore(FETCHES_PER_HOST))
         try:
             async with places:
-                await asyncio.wait_for(fetching, switches.fetch_timeout_s)
+                task = await self._while_it_moves(asyncio.wait_for(fetching, switches.fetch_timeout_s), target)
+            await task
         except asyncio.TimeoutError:
             raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -97,6 +97,13 @@ class Processing(Record):
     phase: Phase = "processing"
     subcode: Subcode | None = None
     copyright: Literal["clear", "match", "error"] = "clear"
+
+    def but(self, changed_to: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with changes: a way to end replaces another, and an outcome its phase and subcode."""
+        ends, of_outcome = {"after_s", "after_polls", "never"}, {"phase", "subcode"}
+        replaced = ends if ends & changed_to.keys() else set()
+        replaced |= of_outcome if "outcome" in changed_to else set()
+        return self.model_dump(exclude=replaced) | changed_to
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -165,7 +165,15 @@ def test_faults_and_the_journal_know_the_same_operations() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "jurnal"), ("PUT", "clock"), ("DELETE", "posts"), ("GET", "posts/"), ("OPTIONS", "faults"), ("GET", "")],
+    [
+        ("GET", "jurnal"),
+        ("PUT", "clock"),
+        ("DELETE", "posts"),
+        ("GET", "posts/"),
+        ("OPTIONS", "faults"),
+        ("TRACE", "clock"),
+        ("GET", ""),
+    ],
 )
 def test_a_door_that_does_not_exist_is_answered_with_those_that_do(
     method: str, path: str, instagram_sandbox: SandboxHandle
@@ -209,3 +217,19 @@ def test_a_plan_without_words_is_as_usual(caller: Caller, instagram_sandbox: San
 
 def test_the_sandbox_publishes_no_schema_of_its_own(instagram_sandbox: SandboxHandle) -> None:
     assert httpx.get(f"{instagram_sandbox.url}/openapi.json").status_code == 400
+
+
+def test_a_change_of_the_processing_keeps_what_it_does_not_name(instagram_sandbox: SandboxHandle) -> None:
+    def changed(**to: Any) -> dict[str, Any]:
+        found = httpx.patch(f"{instagram_sandbox.url}/_sandbox/switches", json={"processing": to}).json()["processing"]
+        return {name: value for name, value in found.items() if value not in {None, False}}
+
+    usual = {"outcome": "inspected", "phase": "processing"}
+    assert changed(after_s=7.0, copyright="match") == usual | {"after_s": 7.0, "copyright": "match"}
+    assert changed(copyright="error") == usual | {"after_s": 7.0, "copyright": "error"}
+    failed = {"outcome": "error", "phase": "processing", "subcode": 2207077, "copyright": "error"}
+    assert changed(outcome="error", subcode=2207077) == failed | {"after_s": 7.0}
+    assert changed(never=True) == failed | {"never": True}, "one way to end replaces another"
+    assert changed(outcome="finished", copyright="clear") == {
+        "outcome": "finished", "phase": "processing", "copyright": "clear", "never": True,
+    }  # fmt: skip

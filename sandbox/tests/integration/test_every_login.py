@@ -275,3 +275,14 @@ def test_a_token_of_unified_login_ends_or_not(documented: SandboxHandle, ends: b
     documented.advance(61 * 86_400)
     answer = Caller(documented, token).get(documented.user_id).json()
     assert answer.get("error", {}).get("code") == code
+
+
+def test_a_picture_has_a_copyright_status_in_which_nothing_is_found(
+    client: Caller, facebook: Caller, picture: WebServer
+) -> None:
+    """The check is of videos; what it answers of a picture is not documented."""
+    for caller in (client, facebook):
+        client.sandbox.process_next(copyright="match", after_s=0)
+        container_id = caller.create(media_type="IMAGE", image_url=picture.url).json()["id"]
+        found = caller.get(container_id, fields="copyright_check_status").json()["copyright_check_status"]
+        assert found == {"status": "completed", "matches_found": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,53 @@ def test_the_colours_of_a_picture_are_converted(client: Caller, tmp_path: Path) 
     assert published(client, source.read_bytes(), tmp_path) == (400, 400, "yuvj420p")
     red, green, _ = Image.open(tmp_path / "shown.jpg").tobytes()[:3]
     assert red > 200 > 100 > green
+
+
+def wide_profile() -> bytes:
+    """Return an ICC profile with the primaries of Display P3 and a plain gamma of 2.2."""
+    gamma = struct.pack(">4s4xIHxx", b"curv", 1, round(2.2 * 256))
+    parts = {b"desc": struct.pack(">4s4xI10s80x", b"desc", 10, b"Wide test\0"), b"cprt": b"text\0\0\0\0CC0\0"}
+    colours = {"w": (0.9642, 1.0, 0.8249), "r": (0.5151, 0.2412, -0.0011), "g": (0.292, 0.6922, 0.0419)}
+    for name, place in (colours | {"b": (0.1571, 0.0666, 0.7841)}).items():
+        numbers = struct.pack(">4s4x3i", b"XYZ ", *(round(value * 65_536) for value in place))
+        parts |= {b"wtpt": numbers} if name == "w" else {name.encode() + b"XYZ": numbers, name.encode() + b"TRC": gamma}
+    body, table = b"", struct.pack(">I", len(parts))
+    for tag, part in parts.items():
+        table += struct.pack(">4sII", tag, 132 + 12 * len(parts) + len(body), len(part))
+        body += part + bytes(-len(part) % 4)
+    white = (round(value * 65_536) for value in colours["w"])
+    kind = (0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    head = struct.pack(">I4xI4s4s4s12x4s28x3i48x", 128 + len(table) + len(body), *kind, *white)
+    return head + table + body
+
+
+def test_the_colours_of_a_profile_are_converted_to_srgb(client: Caller, tmp_path: Path) -> None:
+    """As a telephone's Display P3: its half red is a redder one in sRGB, and the post has no profile of its own."""
+    source = tmp_path / "wide.jpg"
+    Image.new("RGB", (400, 400), (150, 60, 60)).save(source, icc_profile=wide_profile(), quality=95)
+    assert published(client, source.read_bytes(), tmp_path)[:2] == (400, 400)
+    shown = Image.open(tmp_path / "shown.jpg")
+    assert "icc_profile" not in shown.info
+    red, green, _ = shown.tobytes()[:3]
+    assert red > 158
+    assert green < 57
+    assert client.sandbox.warnings == []
+
+
+def test_a_profile_that_cannot_be_converted_is_named(client: Caller, tmp_path: Path) -> None:
+    source = tmp_path / "odd.jpg"
+    Image.new("RGB", (400, 400)).save(source, icc_profile=b"no profile at all" * 20)
+    assert published(client, source.read_bytes(), tmp_path)[:2] == (400, 400)
+    assert "has a colour profile, which Meta converts to sRGB" in client.sandbox.warnings[0]
+
+
+def test_a_picture_that_breaks_off_is_refused_on_create(client: Caller, make_picture: Callable[..., bytes]) -> None:
+    whole = make_picture()
+    for length in (500, len(whole) // 2, len(whole) - 2):
+        client.sandbox.reset()
+        status, error, warning = refused(client, whole[:length])
+        assert (status, error["code"], error["error_subcode"]) == (400, 36001, 2207005), length
+        assert "damaged or cut off" in warning
 
 
 def test_a_picture_over_8_mb_is_refused(client: Caller, make_picture: Callable[..., bytes]) -> None:

@@ -230,3 +230,16 @@ def test_a_status_without_a_body_has_none(caller: Caller, instagram_sandbox: San
 def test_a_fault_that_means_nothing_is_refused(instagram_sandbox: SandboxHandle, nonsense: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="refused"):
         instagram_sandbox.fail("account", **nonsense)
+
+
+@pytest.mark.parametrize("subcode", [1363008, 2207085])
+def test_a_subcode_under_another_code_has_its_words_for_users(
+    caller: Caller, instagram_sandbox: SandboxHandle, subcode: int
+) -> None:
+    instagram_sandbox.fail("account", 100, subcode)
+    error = caller.get("me").json()["error"]
+    assert (error["code"], error["error_subcode"], error["message"]) == (100, subcode, "(#100) Invalid parameter")
+    assert (error["error_user_title"], error["error_user_msg"]) == (
+        "Upload failed",
+        "The media could not be processed. Try to upload it again.",
+    )

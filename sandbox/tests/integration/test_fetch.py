@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from sandbox.tests.integration.conftest import WebServer, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -135,3 +137,16 @@ def test_an_upload_by_a_bad_link_fails_in_the_uploads_shape(caller: Caller, web:
     answer = caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)
     assert (answer.status_code, answer.json()["debug_info"]["type"]) == (400, "ProcessingFailedError")
     assert "403" in answer.json()["debug_info"]["message"]
+
+
+def test_links_that_hang_delay_no_picture_of_the_same_host(
+    client: Caller, web: WebServer, make_picture: Callable[..., bytes]
+) -> None:
+    """More of them than a host has places: each gives its place up once it hangs."""
+    web.slow = True
+    for _ in range(40):
+        client.create(video_url=web.url)
+    web.slow, web.video, web.content_type, web.status = False, make_picture(), "image/jpeg", 200
+    began = time.monotonic()
+    assert client.create(media_type="IMAGE", image_url=web.url).status_code == 200
+    assert time.monotonic() - began < 15, "the links hang for 20 s"

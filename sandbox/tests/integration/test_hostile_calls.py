@@ -114,7 +114,7 @@ def test_an_account_does_not_take_what_another_has(instagram_sandbox: SandboxHan
 
 
 def test_what_meta_does_not_know_is_refused_in_metas_own_shape(caller: Any) -> None:
-    for method in ("PATCH", "OPTIONS", "PUT", "DELETE"):
+    for method in ("PATCH", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND"):
         answer = caller.http.request(method, "/v27.0/me")
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["error_subcode"]) == (400, 100, 33), method

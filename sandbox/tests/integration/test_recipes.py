@@ -88,6 +88,13 @@ def test_a_sample_is_served_in_ranges(documented: SandboxHandle, name: str) -> N
     assert answer.headers["Content-Type"] == FILES["samples"][name]
 
 
+@pytest.mark.parametrize("span", ["garbage", "bytes=5-2", "items=0-1", "bytes=", "bytes=1-2,x"])
+def test_a_range_that_is_none_is_ignored(documented: SandboxHandle, span: str) -> None:
+    """As RFC 9110 says of a Range that cannot be read: the whole sample is the answer."""
+    answer = httpx.get(f"{documented.url}/samples/picture.jpg", headers={"Range": span})
+    assert (answer.status_code, answer.content[-2:]) == (200, b"\xff\xd9")
+
+
 def test_it_warns_without_ffmpeg_and_says_what_is_not_checked(tmp_path: Path, port: str) -> None:
     command = [sys.executable, "-m", "instagram_sandbox", "--port", port]
     process = subprocess.Popen(
@@ -97,7 +104,8 @@ def test_it_warns_without_ffmpeg_and_says_what_is_not_checked(tmp_path: Path, po
     process.stdout.readline()
     process.terminate()
     _, said = process.communicate(timeout=30)
-    assert "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of videos" in said
+    assert "codecs, frame rate, bit rate and sound of videos are not checked" in said
+    assert "pictures are neither scaled nor converted to sRGB" in said
 
 
 def test_the_compose_file_reaches_the_image_by_its_name(port: str) -> None:
