@@ -94,9 +94,12 @@ def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Con
     return Call("create the container", "POST", path, _params(**parameters), Container.read, safe=False)
 
 
-def container_status(container_id: str) -> Call[ContainerStatus]:
-    """Read the status of a container. Source: Meta, IG Container reference."""
-    params = {"fields": "status_code,status,video_status"}
+def container_status(container_id: str, *, with_copyright: bool = False) -> Call[ContainerStatus]:
+    """Read the status of a container. Source: Meta, IG Container reference.
+
+    :param with_copyright: Whether to read its copyright check as well.
+    """
+    params = {"fields": "status_code,status,video_status" + (",copyright_check_status" if with_copyright else "")}
     path = _id(container_id, "container id")
     return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
 

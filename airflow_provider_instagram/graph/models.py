@@ -76,6 +76,34 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyrightCheck:
+    """Where the search for another's work in a video stands. Source: Meta, IG Container reference.
+
+    :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not asked for.
+    """
+
+    status: str = ""
+    matches_found: bool = False
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> CopyrightCheck:
+        """Read the check of a container. Meta's table says ``completed``, its sample ``complete``."""
+        status = (read_text(data, "status") or "").lower()
+        return cls("completed" if status == "complete" else status, data.get("matches_found") is True)
+
+    @property
+    def finding(self) -> str | None:
+        """What a person should know before the video is published, or None."""
+        if self.matches_found:
+            return "Instagram's copyright check has found the work of somebody else in the video."
+        if self.status == "completed":
+            return None
+        if self.status == "error":
+            return "Instagram's copyright check of the video has failed."
+        return "Instagram's copyright check of the video has not ended."
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """The status of a container. Source: Meta, IG Container reference.
 
@@ -90,6 +118,7 @@ class ContainerStatus:
     processing: Phase = Phase()
     bytes_transferred: int | None = None
     source_file_size_bytes: int | None = None
+    copyright: CopyrightCheck = CopyrightCheck()
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> ContainerStatus:
@@ -104,6 +133,7 @@ class ContainerStatus:
             processing=Phase.read(video.get("processing_phase")),
             bytes_transferred=read_integer(uploading, "bytes_transferred"),
             source_file_size_bytes=read_integer(uploading, "source_file_size"),
+            copyright=CopyrightCheck.read(read_mapping(data, "copyright_check_status")),
         )
 
     @property

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: Pauses between the first reads of a picture, in seconds. Source: clients report that it is ready within a second.
 LOOK_PAUSES_S: Final = (0.7, 1.0, 1.5, 2.0)
+#: Pauses between the reads of a copyright check, which may end after the processing, in seconds.
+COPYRIGHT_PAUSES_S: Final = (5.0, 10.0, 20.0, 25.0)
 
 
 def is_ready(answer: ContainerStatus | InstagramError) -> bool:
@@ -73,6 +75,20 @@ def _read(client: GraphClient, container_id: str) -> ContainerStatus | Instagram
 
 def _in_words(answer: ContainerStatus | InstagramError | None) -> str:
     return answer.message if isinstance(answer, InstagramError) else answer.summary() if answer else "never read"
+
+
+def copyright_finding(client: GraphClient, container_id: str) -> str | None:
+    """Read the copyright check of a video that is processed, for up to a minute until the check has ended.
+
+    :return: What a person should know before the video is published, or None.
+    """
+    for pause_s in (*COPYRIGHT_PAUSES_S, None):
+        check = client.send(calls.container_status(container_id, with_copyright=True)).copyright
+        log.info("Container %s: copyright check %s", container_id, check.status or "unknown")
+        if check.status in ("completed", "error") or check.matches_found or pause_s is None:
+            break
+        client.sleep(pause_s)
+    return check.finding
 
 
 def wait_until_ready(client: GraphClient, container_id: str, timeout: timedelta, poll_interval: timedelta) -> None:

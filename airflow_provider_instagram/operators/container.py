@@ -14,6 +14,7 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.operators.approval import approved_container, review_copyright
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import caption_warning, check_known, checked_post, read_values
@@ -61,6 +62,9 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param is_ai_generated: Whether to label the post as made with AI.
     :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by
         the video's location.
+    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a reel or in the video
+        of a story: ``publish`` it all the same, as Instagram does, ``fail``, or ``hold`` it until a person approves it
+        in Airflow. The latter two wait for the processing.
     :param publish_at: When the post will be published. The task fails if the container would expire before. The time
         is not sent to Instagram.
     :param post_key: The key under which the post is published exactly once. Default:
@@ -106,6 +110,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         trial_graduation: str | XComArg | None = None,
         is_ai_generated: bool | str | XComArg | None = None,
         upload: str | XComArg = "auto",
+        on_copyright_match: str | XComArg = "publish",
         publish_at: datetime | str | XComArg | None = None,
         post_key: str | XComArg | None = None,
         wait_for_completion: bool | str | XComArg | None = None,
@@ -115,19 +120,16 @@ class CreateContainerOperator(InstagramBaseOperator):
     ) -> None:
         super().__init__(priority_weight=priority_weight, **kwargs)
         self.video, self.image, self.carousel = video, image, carousel
-        self.caption = caption
-        self.placement = placement
-        self.alt_text = alt_text
+        self.caption, self.placement, self.alt_text = caption, placement, alt_text
         self.video_cover_timestamp_ms = video_cover_timestamp_ms
         self.cover_url = cover_url
-        self.location_id = location_id
-        self.collaborators = collaborators
+        self.location_id, self.collaborators = location_id, collaborators
         self.user_tags = user_tags
         self.share_to_feed = share_to_feed
-        self.audio_name = audio_name
-        self.trial_graduation = trial_graduation
+        self.audio_name, self.trial_graduation = audio_name, trial_graduation
         self.is_ai_generated = is_ai_generated
         self.upload = upload
+        self.on_copyright_match = on_copyright_match
         self.publish_at = publish_at
         self.post_key = post_key
         self.wait_for_completion = wait_for_completion
@@ -147,6 +149,13 @@ class CreateContainerOperator(InstagramBaseOperator):
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         waits_here = arguments.boolean("deferrable", self.deferrable) is False
         self.container_id = create(self, context, event, post_key, self.order, waits_here=waits_here)
+        publish_at = arguments.moment("publish_at", self.publish_at)
+        review_copyright(self, context, self.container_id, self.on_copyright_match, publish_at)
+        return self.container_id
+
+    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
+        """Continue after a person has answered what to do with a container that is held."""
+        self.container_id = approved_container(self, event, container_id)
         return self.container_id
 
     def order(self, *, is_resumed: bool) -> Order:
@@ -163,6 +172,8 @@ class CreateContainerOperator(InstagramBaseOperator):
             self.log.warning("%s", warning)
         self.media_sent = post.media
         waits = arguments.boolean("wait_for_completion", self.wait_for_completion)
+        if post.on_copyright_match != "publish":
+            waits = True
         return Order(post, arguments.moment("publish_at", self.publish_at), waits)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:

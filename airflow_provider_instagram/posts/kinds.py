@@ -48,6 +48,9 @@ class ItemKind(str, Enum):
 Placement = Literal["reels", "feed", "story"]
 PLACEMENTS: Final = get_args(Placement)
 
+#: What to do if Instagram's copyright check finds another's work in a video.
+OnCopyrightMatch = Literal["publish", "hold", "fail"]
+
 VIDEO_ENDINGS: Final = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv")
 PICTURE_ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".tif", ".tiff")
 #: The names of texts, documents, sounds and archives, which lie beside videos and pictures.

@@ -25,7 +25,7 @@ from airflow_provider_instagram.posts.fields import (
     read_user_tags,
     read_word,
 )
-from airflow_provider_instagram.posts.kinds import ItemKind, Placement, PostKind
+from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch, Placement, PostKind
 from airflow_provider_instagram.utils import arguments, locations
 
 Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
@@ -263,6 +263,16 @@ class Post(BaseModel):
             "Use one of auto, file, url.",
         ),
     ] = "auto"
+    on_copyright_match: Annotated[
+        OnCopyrightMatch,
+        About(
+            "What to do if Instagram's copyright check finds another's work in the video: publish, hold (ask a person) "
+            "or fail.",
+            read_word("publish"),
+            "Use one of publish, hold, fail.",
+            kinds=REEL | STORY,
+        ),
+    ] = "publish"
 
     @property
     def kind(self) -> PostKind:

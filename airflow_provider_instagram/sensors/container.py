@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.approval import approved_container, on_match, review_copyright
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
@@ -46,15 +47,18 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         seconds. A deferred sensor reads less often as the container ages, and never more often than the account's calls
         per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
     :param timeout: Time until the sensor fails, in seconds or as a timedelta.
+    :param on_copyright_match: What to do if Instagram's copyright check finds another's work in a video: ``publish`` it
+        all the same, as Instagram does, ``fail``, or ``hold`` it until a person approves it in Airflow.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout")
+    template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout", "on_copyright_match")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "container_id": arguments.required_text,
         "deferrable": arguments.boolean,
         "poke_interval": lambda name, value: _seconds(name, value),
         "timeout": lambda name, value: _seconds(name, value),
+        "on_copyright_match": on_match,
     }
     ui_color = "#fdf1f6"
 
@@ -65,6 +69,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deferrable: bool | str | XComArg = True,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
+        on_copyright_match: str | XComArg = "publish",
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
@@ -76,6 +81,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         )
         self.container_id: Any = container_id
         self.deferrable = deferrable
+        self.on_copyright_match = on_copyright_match
         if isinstance(poke_interval, str):
             self.poke_interval = poke_interval  # type: ignore[assignment]
         if isinstance(timeout, str):
@@ -91,9 +97,9 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             return self.container_id
         with self._add_hints():
             if not self.deferrable:
-                return super().execute(context)
+                return self._reviewed(context, super().execute(context))
             if self._is_ready(looks_longer=record is not None and record.is_ready_soon):
-                return self.container_id
+                return self._reviewed(context, self.container_id)
         from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
         now = datetime.now(timezone.utc)
@@ -109,12 +115,23 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Continue after the wait in the triggerer."""
         if event["error"] is None:
-            return str(event["container_id"])
+            with self._add_hints():
+                return self._reviewed(context, str(event["container_id"]))
         error = InstagramError.from_data(event["error"])
         if isinstance(error, NotReadyError):
             raise AirflowSensorTimeout(str(error)) from error
         with self._add_hints():
             raise error
+
+    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
+        """Continue after a person has answered what to do with a container that is held."""
+        with self._add_hints():
+            return approved_container(self, event, container_id)
+
+    def _reviewed(self, context: Context, container_id: str) -> str:
+        """Return the id of a container that may be published in spite of its copyright check."""
+        review_copyright(self, context, container_id, self.on_copyright_match)
+        return container_id
 
     def poke(self, context: Context) -> PokeReturnValue | None:  # type: ignore[override]
         """Read the container once, and return its id if it can be published, or None while it is processed."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the others.
 MOST_AT_ONCE: Final = 20
-EventName = Literal["waiting", "late", "problem", "failed", "unknown"]
+EventName = Literal["waiting", "held", "late", "problem", "failed", "unknown"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ log = logging.getLogger(__name__)
 class CalendarEvent:
     """What happened, as an event of the asset and the context of a notifier contain it.
 
-    :param event: ``waiting`` (for an approval), ``late``, ``problem``, ``failed`` or ``unknown``.
+    :param event: ``waiting`` (for an approval), ``held`` (by the copyright check), ``late``, ``problem``, ``failed`` or
+        ``unknown``.
     :param dag_id: The calendar's DAG.
     :param calendar: Its file.
     :param post: The id of the post, if the event concerns one post.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,11 @@ from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
-from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.operators.approval import as_block, as_code
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
@@ -99,18 +98,14 @@ class ApprovePost(PostStep, ApprovalOperator):
         raise AssertionError("unreachable")
 
     def deadline(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
-        """Return until when a person may answer: as long as the post may be published.
+        """Return until when a person may answer: in a run that only prepares the post, until shortly before its own.
 
-        For a post that a user requested after its time, that is one lead time. In a run that only prepares the post,
-        until shortly before the run that publishes it, so that only one of them asks.
+        So only one of them asks.
         """
         if self.only_prepares(context, post):
             begin_s = run_time_of(post.publish_at.timestamp(), self.settings.lead_time)
             return datetime.fromtimestamp(begin_s, timezone.utc) - SETTLED
-        if is_requested_now(context, post):
-            return now + self.settings.lead_time
-        is_late = now >= post.publish_at and self.settings.late == "publish"
-        return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
+        return self.answer_by(context, post, now)
 
     def execute_complete(
         self,
@@ -229,12 +224,12 @@ def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> 
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = [ASKED_AGAIN, ""] if is_repeated else []
-    lines += ["| | |", "|---|---|", *(f"| {name} | {_code(value)} |" for name, value in rows)]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows)]
     lines += _covers(post)
     if has_caption(post):
-        lines += ["", "**Caption**", "", *_block(post.caption)]
+        lines += ["", "**Caption**", "", *as_block(post.caption)]
     if post.first_comment:
-        lines += ["", "**First comment**", "", *_block(post.first_comment)]
+        lines += ["", "**First comment**", "", *as_block(post.first_comment)]
     reports = report if isinstance(report, list) else [report or {}]
     for place, one in enumerate(reports, 1):
         title = f"Item {place}" if post.carousel else "Picture" if post.image else "Video"
@@ -293,32 +288,11 @@ def _form(caption: str, *, has_caption: bool = True) -> dict[str, Param]:
     return {**({"caption": caption_field} if has_caption else {}), "reason": reason}
 
 
-def _code(value: Any) -> str:
-    """Return a value as inline code for a table cell, so that nothing in it is Markdown, a link or a picture.
-
-    No escape reliably keeps ``|`` from ending the cell, so ``¦`` replaces it.
-    """
-    text = " ".join(str(value).split()).replace("|", "¦") or " "
-    fence = _fence(text)
-    return f"{fence} {text} {fence}"
-
-
-def _block(text: str) -> list[str]:
-    """Return a text as a code block, so that nothing in it is Markdown, a link or a picture."""
-    fence = f"``{_fence(text)}"
-    return [f"{fence}text", *text.splitlines(), fence] if text.strip() else ["*(none)*"]
-
-
-def _fence(text: str) -> str:
-    """Return one backtick more than the longest run of backticks in a text."""
-    return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-
-
 def _measures(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return ["There is no report of the transcode."]
-    lines = [f"Transcoded as {_code(report.get('tier'))}."]
-    lines += [f"* {_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
+    lines = [f"Transcoded as {as_code(report.get('tier'))}."]
+    lines += [f"* {as_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
     if sha256 := report.get("sha256"):
-        lines += ["", f"SHA-256 of the file: {_code(sha256)}"]
+        lines += ["", f"SHA-256 of the file: {as_code(sha256)}"]
     return lines

@@ -231,6 +231,16 @@ class PostStep(CalendarTask, AccountTask):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
+    def answer_by(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
+        """Return until when a person may answer a question about a post: as long as it may be published.
+
+        For a post that a user requested after its time, that is one lead time.
+        """
+        if is_requested_now(context, post):
+            return now + self.settings.lead_time
+        is_late = now >= post.publish_at and self.settings.late == "publish"
+        return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
+
     def dry_run_requested(self, context: Context) -> bool:
         """Return whether this post goes through a dry run: everything but the publication."""
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run

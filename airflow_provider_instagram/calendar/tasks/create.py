@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.tasks.alerts import tell_post
 from airflow_provider_instagram.calendar.tasks.answers import unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
-from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
 from airflow_provider_instagram.graph import calls
@@ -18,6 +19,7 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.operators.approval import Verdict, approved_container, review_copyright
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
@@ -55,6 +57,7 @@ class CreatePost(PostStep):
     template_fields: Sequence[str] = ("post", "approved", "report", "media")
     ui_color = "#fdf1f6"
     weight = CREATE
+    tells = True
     container_id: str | None = None
     media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
@@ -82,7 +85,35 @@ class CreatePost(PostStep):
                     "transcode on, or change the calendar."
                 )
             raise
+        post, _ = self.still_wanted(context)
+        until = self.answer_by(context, post, Ledger.of(context, self.instagram_conn_id).clock())
+        told = partial(self._tell_that_it_is_held, context, post)
+        review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
         return self.container_id
+
+    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
+        """Continue after a person has answered what to do with a container that is held.
+
+        :raises AirflowSkipException: If they did not approve it, or nobody answered in time.
+        """
+        verdict = Verdict.read(event)
+        if not verdict.approved:
+            why = f"The copyright check held the post, and it was not published: {verdict}."
+            self.skip_post(context, f"copyright: {verdict}"[:80], why)
+        self.still_wanted(context)
+        self.container_id = approved_container(self, event, container_id)
+        return self.container_id
+
+    def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
+        """Report what the copyright check found, to the page *Posts* and to whom the calendar tells."""
+        report_held(context, finding)
+        if self.settings.notify is None:
+            return
+        remedy = f"{finding} It goes out only if somebody approves it in time."
+        try:
+            tell_post(context, self.settings, post, "held", "waits for an answer.", remedy, emits=False)
+        except Exception:
+            self.log.exception("It could not be told that %s is held", post.id)
 
     def order(self, context: Context, *, is_resumed: bool) -> Order:
         """Return what to create a container of. For the parent of a carousel, the media are sent already.

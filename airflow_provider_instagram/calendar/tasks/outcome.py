@@ -45,6 +45,11 @@ def report_later(context: Context, mark: str, reason: str) -> None:
     report(context, OUTCOME, {"state": "later", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
 
 
+def report_held(context: Context, reason: str) -> None:
+    """Report why a task waits for a person's answer."""
+    report(context, OUTCOME, {"state": "held", "mark": "copyright", "reason": reason[:LONGEST_TEXT], "hint": None})
+
+
 def reports_failure(method: T) -> T:
     """Return a method of a task that reports its error before it raises it."""
 

@@ -29,7 +29,7 @@ from airflow_provider_instagram.plugin.board.answers import counted_answer
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
-from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.board.states import COMMENT, END, HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -126,15 +126,16 @@ async def _answer(act: Act) -> str:
     """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
-    if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
+    asks = HOLDS if run.is_held else "approve"
+    if is_approved and not run.is_held and act.given.get("caption") is not None and has_caption(act.facts.post):
         given["caption"] = _caption(act)
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)
-    path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.approve')}"
+    path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.{asks}')}"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
-    counted = await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
+    counted = None if run.is_held else await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."

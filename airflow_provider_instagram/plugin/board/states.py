@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 STEPS: Final = ("transcode", "approve", "create", "publish")
 #: Those of a run that only prepares the post.
 PREPARATION: Final = STEPS[:2]
+#: The task that asks whether to publish a post of which the copyright check has found something.
+HOLDS: Final = "create"
 #: The task after them, which some posts have.
 COMMENT: Final = "comment"
 #: The last task of a post of an account with first comments, which decides the state of its run.
@@ -107,6 +109,11 @@ class PostRun:
     at_once: bool = False
     only_prepares: bool = False
     answer: Answer | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a person is asked to publish the post in spite of its copyright check."""
+        return HOLDS in self.tasks and self.tasks[HOLDS].state == "awaiting_input"
 
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
@@ -273,6 +280,8 @@ def _failed(task: Task) -> Status:
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if name == "approve" and task.state in ("awaiting_input", "deferred"):
         return Status(State.WAITING, until=task.deadline)
+    if name == HOLDS and task.state == "awaiting_input":
+        return Status(State.WAITING, (task.outcome or {}).get("reason") or "", until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.outcome.get('reason') or '')}"

@@ -24,6 +24,8 @@ def test_a_creation_sends_its_parameters_in_metas_forms() -> None:
 
 
 def test_a_status_read_asks_only_for_fields_that_exist() -> None:
+    with_copyright = calls.container_status("17900000000000001", with_copyright=True)
+    assert with_copyright.params == {"fields": "status_code,status,video_status,copyright_check_status"}
     call = calls.container_status("17900000000000001")
     assert (call.method, call.path, call.safe) == ("GET", "17900000000000001", True)
     assert set(call.params["fields"].split(",")) <= {

@@ -132,6 +132,24 @@ def test_a_status_is_read_whatever_its_phases_look_like(video_status: object) ->
     assert answer.bytes_transferred is None
 
 
+@pytest.mark.parametrize(
+    ("check", "finding"),
+    [
+        ({"status": "completed", "matches_found": False}, None),
+        ({"status": "complete", "matches_found": True}, "has found the work of somebody else"),
+        ({"status": "complete", "matches_found": False}, None),
+        ({"status": "in_progress", "matches_found": True}, "has found the work of somebody else"),
+        ({"status": "in_progress", "matches_found": False}, "has not ended"),
+        ({"status": "error"}, "has failed"),
+        ("not an object", "has not ended"),
+        (None, "has not ended"),
+    ],
+)
+def test_a_copyright_check_that_is_not_clear_is_a_finding(check: Any, finding: str | None) -> None:
+    found = ContainerStatus.read({"id": "1", "copyright_check_status": check}).copyright.finding
+    assert (finding in found) if finding and found else (found == finding)
+
+
 def test_a_container_keeps_its_upload_uri_as_it_is() -> None:
     uri = "https://rupload.facebook.com/ig-api-upload/v27.0/17"
     assert Container.read({"id": "17", "uri": uri}) == Container("17", uri)

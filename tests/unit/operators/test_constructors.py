@@ -126,7 +126,7 @@ def test_every_argument_but_the_connection_is_templated() -> None:
             "collaborators",
         ),
         *("user_tags", "share_to_feed", "audio_name", "trial_graduation", "is_ai_generated", "upload", "publish_at"),
-        *("post_key", "wait_for_completion", "deferrable"),
+        *("post_key", "wait_for_completion", "deferrable", "on_copyright_match"),
     }
     for made in (
         create,

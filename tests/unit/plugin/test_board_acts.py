@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timezone
 from typing import Any
 
@@ -56,3 +57,20 @@ def test_the_task_that_failed_is_tried_again_with_those_that_the_repair_needs(
     nothing: Any = None
     retry = Act("retry", nothing, Facts(POST, run=run), nothing, nothing, {})
     assert acts._tasks_to_clear(retry, run) == [[f"studio.{step}", 3] for step in cleared]
+
+
+def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier answer about the post itself does not count for it, nor a caption, which the container has already."""
+    sent: list[Any] = []
+
+    async def call(_: Act, method: str, path: str, body: Any) -> None:
+        sent.append((method, path, body))
+
+    monkeypatch.setattr(acts, "_call", call)
+    run = PostRun("run", 3, {"approve": Task("success"), "create": Task("awaiting_input")})
+    nothing: Any = None
+    answer = Act("approve", nothing, Facts(POST, run=run), nothing, nothing, {"caption": "Another one"})
+    monkeypatch.setattr(Act, "dag_id", "content")
+    assert asyncio.run(acts._answer(answer)) == "Approved. It is published at its time."
+    path = "/dagRuns/run/taskInstances/studio.create/3/hitlDetails"
+    assert sent == [("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})]

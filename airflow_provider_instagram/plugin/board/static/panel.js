@@ -32,6 +32,7 @@ import { cardOf, mark } from "./views.js";
  * @property {string | null} warning
  * @property {string} version
  * @property {(string | null)[]} sha256
+ * @property {boolean} held
  * @property {string} kind
  * @property {string} zone
  * @property {Record<string, unknown>} options
@@ -256,7 +257,7 @@ function stateSection(card, content) {
     content?.why && !isProblem ? h("p", { class: "why" }, content.why) : null,
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
-    post && acts.includes("approve") && post.kind !== "story" ? captionField(post.caption) : null,
+    post && acts.includes("approve") && !post.held && post.kind !== "story" ? captionField(post.caption) : null,
     acts.length ? actsElement(acts) : null,
   );
 }

@@ -1,0 +1,166 @@
+"""A question to a person, in Airflow's human-in-the-loop form, from a task that does other work as well."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
+from airflow_provider_instagram.posts.post import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.operators.base import AccountTask
+
+#: The answers, in the words of Airflow's ApprovalOperator.
+APPROVE, REJECT = "Approve", "Reject"
+SHORTEST_QUESTION: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person answered.
+
+    :param person: Their name. None if nobody answered in time, which is a no.
+    """
+
+    approved: bool
+    person: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> Verdict:
+        """Read the event with which Airflow resumes the task."""
+        person = (event.get("responded_by_user") or {}).get("name")
+        approved = event.get("chosen_options") == [APPROVE] and person is not None
+        return cls(approved, person, (event.get("params_input") or {}).get("reason"))
+
+    def __str__(self) -> str:
+        if self.person is None:
+            return "nobody has answered in time"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{'approved' if self.approved else 'rejected'} by {self.person}{reason}"
+
+
+def ask(context: Context, subject: str, body: str, timeout: timedelta, **known: Any) -> NoReturn:
+    """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a no.
+
+    :param body: What they need to know to decide, in Markdown.
+    :param known: Further arguments of ``answered``.
+    :raises TaskAwaitingInput: Always.
+    """
+    from airflow.sdk import Param
+    from airflow.sdk.exceptions import TaskAwaitingInput
+    from airflow.sdk.execution_time import hitl
+
+    reason = Param(None, type=["string", "null"], title="Reason", description="If you reject: the reason.")
+    hitl.upsert_hitl_detail(
+        ti_id=context["ti"].id,
+        options=[APPROVE, REJECT],
+        subject=subject,
+        body=body,
+        defaults=[REJECT],
+        params={"reason": reason.serialize()},
+    )
+    raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
+
+
+def on_match(name: str, value: Any) -> str:
+    """Read what to do if the copyright check finds something.
+
+    :raises ValidationError: If it is none of the three words.
+    """
+    field = FIELDS["on_copyright_match"]
+    if (word := str(field.read(name, value))) not in get_args(OnCopyrightMatch):
+        raise ValidationError(f"{name} is {word!r}.", hint=field.remedy)
+    return word
+
+
+def review_copyright(
+    task: AccountTask,
+    context: Context,
+    container_id: str,
+    wanted: Any,
+    until: datetime | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Read the copyright check of a container, unless it does not matter, and ask a person if it must.
+
+    :param wanted: What the author wrote: ``publish``, ``hold`` or ``fail``.
+    :param until: When the answer comes too late, if that is before the container expires.
+    :param tell: Is called with the finding before a person is asked.
+    :raises ValidationError: If there is a finding, and ``on_match`` is ``fail``.
+    :raises TaskAwaitingInput: If there is one, and it is ``hold``.
+    """
+    ledger = Ledger.of(context, task.instagram_conn_id)
+    record = ledger.container(container_id)
+    is_checked = record is None or (record.shows is ItemKind.VIDEO and ledger.post(record.post_key) is None)
+    on_copyright_match = on_match("on_copyright_match", wanted)
+    if on_copyright_match == "publish" or not is_checked:
+        return
+    from airflow_provider_instagram.graph.readiness import copyright_finding
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+    with InstagramHook(task.instagram_conn_id).get_conn() as client:
+        if (finding := copyright_finding(client, container_id)) is None:
+            return
+    if on_copyright_match == "fail":
+        raise ValidationError(
+            f"{finding} Container {container_id} must not be published, because on_copyright_match is fail.",
+            hint="Use another video. To look again, or to decide otherwise, change on_copyright_match if necessary and "
+            "clear this task: nothing is uploaded again.",
+        )
+    tell(finding)
+    name, now = record.post_key if record else f"container {container_id}", ledger.clock()
+    expires = (record.expires if record else now + CONTAINER_LIFE) - EXPIRY_MARGIN
+    body = (
+        f"**{finding}**\n\nIt is container {container_id} of {as_code(task.instagram_conn_id)}. If you approve, it is "
+        "published as it is. Instagram may mute or block it afterwards."
+    )
+    subject = f"Publish {name} in spite of the copyright check?"
+    ask(context, subject, body, min(until or expires, expires) - now, container_id=container_id)
+
+
+def approved_container(task: AccountTask, event: Mapping[str, Any], container_id: str) -> str:
+    """Return the container that a person was asked about.
+
+    :raises ValidationError: If they did not approve it.
+    """
+    verdict = Verdict.read(event)
+    if not verdict.approved:
+        raise ValidationError(
+            f"Container {container_id}, which the copyright check held, is not published: {verdict}.",
+            hint="To be asked again, clear this task. Nothing is uploaded again while the container lives.",
+        )
+    task.log.info("Container %s was %s", container_id, verdict)
+    return container_id
+
+
+def as_code(value: Any) -> str:
+    """Return a value as inline code for a table cell, so that nothing in it is Markdown, a link or a picture.
+
+    No escape reliably keeps ``|`` from ending the cell, so ``¦`` replaces it.
+    """
+    text = " ".join(str(value).split()).replace("|", "¦") or " "
+    fence = _fence(text)
+    return f"{fence} {text} {fence}"
+
+
+def as_block(text: str) -> list[str]:
+    """Return a text as a code block, so that nothing in it is Markdown, a link or a picture."""
+    fence = f"``{_fence(text)}"
+    return [f"{fence}text", *text.splitlines(), fence] if text.strip() else ["*(none)*"]
+
+
+def _fence(text: str) -> str:
+    """Return one backtick more than the longest run of backticks in a text."""
+    return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))

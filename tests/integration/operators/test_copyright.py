@@ -1,0 +1,170 @@
+"""If the copyright check finds another's work, a task publishes, asks a person, or fails. Nothing is sent again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, TaskDeferred
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.sensors import ContainerStatusSensor
+from tests.integration.account import DictStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+FOUND = "has found the work of somebody else"
+YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
+NO = {**YES, "chosen_options": ["Reject"], "params_input": {"reason": "the song"}}
+SILENCE = {"chosen_options": ["Reject"], "params_input": {}, "responded_by_user": None}
+pytestmark = pytest.mark.usefixtures("no_stored_tokens")
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The questions that were written to Airflow's database."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
+    return asked
+
+
+@pytest.fixture
+def context() -> Any:
+    """The context of tasks of one run."""
+    told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
+    everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
+    tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc), "id": uuid4()}
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
+    ti.xcom_push = lambda **_: None
+    store = {ledger_asset("instagram_default"): DictStore()}
+    return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
+
+
+def create(video: Path, **arguments: Any) -> CreateContainerOperator:
+    return CreateContainerOperator(task_id="t", video=str(video), post_key="song", deferrable=False, **arguments)
+
+
+def kept(waiting: pytest.ExceptionInfo[TaskAwaitingInput]) -> dict[str, Any]:
+    """Return what Airflow keeps while a task waits for an answer."""
+    return waiting.value.kwargs or {}
+
+
+@pytest.fixture
+def song(instagram_sandbox: SandboxHandle) -> None:
+    """Each of the next videos is processed at once, and contains a song that belongs to somebody."""
+    instagram_sandbox.process_next(after_s=0, copyright="match")
+
+
+@pytest.mark.usefixtures("song")
+def test_a_match_stops_nothing_by_default(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    assert create(portrait_video, wait_for_completion=True).execute(context)
+    assert questions == []
+
+
+@pytest.mark.usefixtures("song")
+def test_a_held_container_is_published_after_a_yes_and_not_sent_again(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    task = create(portrait_video, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        task.execute(context)
+    (question,) = questions
+    assert FOUND in question["body"]
+    assert "song" in question["subject"]
+    assert (question["options"], question["defaults"]) == (["Approve", "Reject"], ["Reject"])
+    assert isinstance(waiting.value.timeout, timedelta)
+    assert waiting.value.timeout.total_seconds() == pytest.approx(23.5 * 3600, abs=120)
+    container_id = task.resume_execution("answered", {"event": YES, **kept(waiting)}, context)
+    result = PublishOperator(task_id="t", container_id=container_id).execute(context)
+    assert [post.media_id for post in instagram_sandbox.posts] == [result["media_id"]]
+    assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("upload")) == (1, 1)
+    assert create(portrait_video, on_copyright_match="hold").execute(context) == container_id
+    assert len(questions) == 1, "of a post that is live, nothing is asked"
+
+
+@pytest.mark.usefixtures("song")
+@pytest.mark.parametrize(("answer", "why"), [(NO, "rejected by anna: the song"), (SILENCE, "nobody has answered")])
+def test_a_no_and_silence_stop_the_post_and_a_clear_asks_about_the_same_container(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any], answer: Any, why: str
+) -> None:
+    task = create(portrait_video, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        task.execute(context)
+    with pytest.raises(ValidationError, match=why):
+        task.resume_execution("answered", {"event": answer, **kept(waiting)}, context)
+    with pytest.raises(TaskAwaitingInput) as again:
+        create(portrait_video, on_copyright_match="hold").execute(context)
+    assert again.value.kwargs == waiting.value.kwargs
+    assert len(questions) == 2
+    assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("upload")) == (1, 1)
+
+
+def test_fail_names_the_finding_and_publishes_nothing(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    for found, why in (("match", FOUND), ("error", "has failed")):
+        instagram_sandbox.process_next(after_s=0, copyright=found)
+        task = CreateContainerOperator(
+            task_id="t", video=str(portrait_video), post_key=found, deferrable=False, on_copyright_match="fail"
+        )
+        with pytest.raises(ValidationError, match=why) as failure:
+            task.execute(context)
+        assert "nothing is uploaded again" in (failure.value.hint or "")
+    assert questions == []
+
+
+def test_a_video_without_a_finding_is_not_asked_about(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    instagram_sandbox.process_next(after_s=0)
+    assert create(portrait_video, on_copyright_match="hold").execute(context)
+    assert questions == []
+
+
+@pytest.mark.usefixtures("song")
+def test_the_sensor_holds_a_container_also_after_its_wait(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    container_id = create(portrait_video).execute(context)
+    sensor = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="hold")
+    try:
+        with pytest.raises(TaskAwaitingInput):
+            sensor.execute(context)
+    except TaskDeferred:
+        pytest.fail("the container is processed")
+    event = {"container_id": container_id, "error": None, "known": None}
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        sensor.execute_complete(context, event)
+    assert len(questions) == 2
+    assert sensor.resume_execution("answered", {"event": YES, **kept(waiting)}, context) == container_id
+    with pytest.raises(ValidationError, match="rejected by anna"):
+        sensor.resume_execution("answered", {"event": NO, **kept(waiting)}, context)
+    soft = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="fail", soft_fail=True)
+    with pytest.raises(AirflowSkipException, match=FOUND):
+        soft.execute(context)
+
+
+def test_the_sensor_takes_three_words() -> None:
+    with pytest.raises(ValidationError, match="'stop'"):
+        ContainerStatusSensor(task_id="t", container_id="1", on_copyright_match="stop")._set_xcomargs_dependencies()
+
+
+def test_a_picture_has_no_check(
+    instagram_sandbox: SandboxHandle, context: Any, gallery: Any, questions: list[Any]
+) -> None:
+    instagram_sandbox.process_next(after_s=0, copyright="match")
+    story = CreateContainerOperator(
+        task_id="t", image=gallery.link("one"), placement="story", on_copyright_match="hold", deferrable=False
+    )
+    assert story.execute(context)
+    assert questions == []

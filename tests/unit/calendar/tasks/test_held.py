@@ -1,0 +1,74 @@
+"""A post of a calendar of which the copyright check has found something."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+
+from airflow_provider_instagram.calendar.tasks import create as module
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.graph import readiness
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from tests.unit.calendar.simulated_runs import ACCOUNT, post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
+
+RUN = "content/scheduled"
+YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The questions. Each container is processed, and has a finding."""
+    questions: list[dict[str, Any]] = []
+    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: questions.append(row))
+    monkeypatch.setattr(readiness, "copyright_finding", lambda *_: "A song.")
+    monkeypatch.setattr(module, "create", lambda *_, **__: "17901")
+    monkeypatch.setattr(InstagramHook, "get_conn", lambda _: nullcontext())
+    return questions
+
+
+def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any, list[Any]]:
+    """Return the task of a post that is due at 13:00,, its context, and what it pushes to XCom."""
+    calendar.write(post("a", 60, **more))
+    calendar.parse(0)
+    (selected,) = calendar.run(RUN, 0)
+    context, pushed = calendar.context(RUN, 0), []
+    context["ti"].id, context["ti"].xcom_push = "id", lambda **xcom: pushed.append(xcom["value"])
+    step = CreatePost(task_id="create", post=selected, settings=calendar.settings, instagram_conn_id=ACCOUNT)
+    return step, context, pushed
+
+
+def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    step, context, pushed = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        step.execute(context)
+    assert "**A song.**" in asked[0]["body"]
+    assert pushed == [{"state": "held", "mark": "copyright", "reason": "A song.", "hint": None, "try": 1}]
+    assert waiting.value.kwargs == {"container_id": "17901"}
+    assert step.resume_execution("answered", {"event": YES, "container_id": "17901"}, context) == "17901"
+
+
+@pytest.mark.parametrize("answer", [{"params_input": {"reason": "no"}}, {"responded_by_user": None}])
+def test_a_no_and_silence_skip_the_post(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], answer: dict[str, Any]
+) -> None:
+    step, context, _ = task(calendar, on_copyright_match="hold")
+    event = {**YES, "chosen_options": ["Reject"], **answer}
+    with pytest.raises(AirflowSkipException, match="The copyright check held the post"):
+        step.resume_execution("answered", {"event": event, "container_id": "17901"}, context)
+    assert "copyright: " in context["mark"]
+
+
+def test_a_post_is_not_held_unless_its_calendar_says_so(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]]
+) -> None:
+    step, context, _ = task(calendar)
+    assert step.execute(context) == "17901"
+    assert asked == []
