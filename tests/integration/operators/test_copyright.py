@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FOUND = "has found the work of somebody else"
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 NO = {**YES, "chosen_options": ["Reject"], "params_input": {"reason": "the song"}}
-SILENCE = {"chosen_options": ["Reject"], "params_input": {}, "responded_by_user": None}
+SILENCE: dict[str, Any] = {"chosen_options": ["Reject"], "params_input": {}, "responded_by_user": None}
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 
