@@ -27,7 +27,7 @@ copyright = f"{author}, under the Apache License 2.0"  # noqa: A001 -- a setting
 version = release = version_of(project)
 html_title = f"airflow-provider-instagram {release}"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 
@@ -41,7 +41,8 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
-add_module_names = False
+autodoc_preserve_defaults = True
+toc_object_entries_show_parents = "hide"
 
 
 def _fill(app: Sphinx, docname: str, source: list[str]) -> None:

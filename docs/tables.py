@@ -69,12 +69,13 @@ def calendar_fields() -> str:
 
 
 def error_classes() -> str:
-    """Return the classes of errors."""
-    rows = [
-        (f"`{cls.__name__}`", _plain(cls.__doc__ or ""), "yes" if cls.retryable else "no")
-        for cls in [*ERRORS.values()][1:]
+    """Return the classes of errors, as directives that the classes and functions of other pages link to."""
+    shown = [
+        f".. py:exception:: {cls.__module__}.{name}\n\n   {' '.join((cls.__doc__ or '').split())} "
+        f"A retry {'can' if cls.retryable else 'cannot'} help.\n"
+        for name, cls in [*ERRORS.items()][1:]
     ]
-    return _table(("class", "meaning", "can a retry help?"), rows)
+    return "\n".join(["```{eval-rst}", *shown, "```"])
 
 
 def error_codes() -> str:

@@ -1,4 +1,4 @@
-"""``python -m scripts.docs``: build the documentation site, and check the links of its pages.
+"""``python -m scripts.docs``: build the documentation site, and check its links and its search.
 
 The site of one version is a folder of its own. ``build/docs/index.html`` lists the versions.
 """
@@ -6,6 +6,7 @@ The site of one version is a folder of its own. ``build/docs/index.html`` lists 
 from __future__ import annotations
 
 import html
+import json
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,12 @@ from packaging.version import Version
 
 ROOT: Final = Path(__file__).parents[1]
 SITE: Final = ROOT / "build" / "docs"
+#: What people type into the search of the site, and the page that they need.
+SEARCHES: Final = {
+    "rate limit": "operate/limits",
+    "double post": "operate/exactly-once",
+    "expired token": "operate/tokens",
+}
 
 
 class Page(HTMLParser):
@@ -43,12 +50,14 @@ class Page(HTMLParser):
 def broken_links(folder: Path) -> list[str]:
     """Return what is wrong with the links of a site, as ``page: link: reason``.
 
-    A link to another site is checked in its form only, because the network is not always there.
+    A link to another site is checked in its form only, because the network is not always there. Pages of source code,
+    which Sphinx makes, link back by one name of a module that may have two.
     """
     pages = {path: Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
     return [
         f"{path.relative_to(folder)}: {link}: {reason}"
         for path, page in pages.items()
+        if "_modules" not in path.parts
         for link in dict.fromkeys(page.links)
         if (reason := _reason(link, path, pages))
     ]
@@ -68,6 +77,27 @@ def _reason(link: str, path: Path, pages: dict[Path, Page]) -> str | None:
     if anchor and target in pages and anchor not in pages[target].anchors:
         return "no such heading"
     return None
+
+
+def not_found(folder: Path) -> list[str]:
+    """Return what the search of a site does not find. Like the site, it lists the pages that have all of the words."""
+    from snowballstemmer import stemmer
+
+    text = (folder / "searchindex.js").read_text()
+    index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
+    stems = {phrase: [stemmer("english").stemWord(word) for word in phrase.split()] for phrase in SEARCHES}
+
+    def pages(stem: str) -> set[str]:
+        """Return the pages with a word. The index has a number instead of a list of one."""
+        found = [index[where].get(stem, []) for where in ("terms", "titleterms")]
+        numbers = {number for one in found for number in (one if isinstance(one, list) else [one])}
+        return {index["docnames"][number] for number in numbers}
+
+    return [
+        f"search: {phrase}: does not find {SEARCHES[phrase]}"
+        for phrase, words in stems.items()
+        if SEARCHES[phrase] not in set.intersection(*map(pages, words))
+    ]
 
 
 def build(folder: Path) -> bool:
@@ -101,7 +131,7 @@ def main() -> int:
     """Build and check the site, and return the exit code."""
     folder = SITE / version("airflow-provider-instagram")
     is_built = build(folder)
-    broken = broken_links(folder)
+    broken = [*broken_links(folder), *not_found(folder)] if is_built else []
     print(*broken, sep="\n", file=sys.stderr)
     if not is_built or broken:
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-PAGES = ("deployment", "workers", "kubernetes", "outages")
+PAGES = ("deployment", "workers", "kubernetes", "outages", "monitoring", "rotation", "storage", "sizing")
 GUIDE = "".join((ROOT / "docs/operate" / f"{name}.md").read_text() for name in PAGES)
 #: Of the Celery provider, whose settings Airflow itself does not list.
 CELERY = {"broker_url", "result_backend"}
@@ -123,3 +124,12 @@ def test_the_image_has_ffmpeg_and_is_installed_by_constraints() -> None:
     assert users == ["root", "airflow"], "the image does not run as root"
     assert any("apt-get install" in value and " ffmpeg " in value for _, value in steps)
     assert any("pip install" in value and "--constraint" in value and "s3fs" in value for _, value in steps)
+
+
+def test_the_dashboard_asks_for_each_metric_that_is_sent_and_no_other() -> None:
+    documented = re.findall(
+        r"^\| `instagram\.(\w+)` \|", (ROOT / "docs/reference/metrics.md").read_text(), re.MULTILINE
+    )
+    panels = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
+    asked = [re.findall(r"airflow_instagram_(\w+)\{", panel["targets"][0]["expr"]) for panel in panels]
+    assert sorted(name for names in asked for name in names) == sorted(documented)

@@ -28,11 +28,20 @@ def test_no_page_is_longer_than_two_screens() -> None:
     assert {str(page.relative_to(ROOT)) for page, text in shown.items() if len(text.splitlines()) > LINES} == LONG
 
 
-def test_each_page_is_in_the_list_of_pages() -> None:
-    listed = re.findall(r"^([\w./-]+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
-    pages = {str(page.relative_to(DOCS).with_suffix("")) for page in DOCS.rglob("*.md")} - {"index"}
-    assert set(listed) == pages
-    assert len(listed) == len(pages)
+def listed(page: Path) -> list[Path]:
+    """Return the pages that the lists of a page name."""
+    trees = re.findall(r"^```{toctree}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    names = [name for tree in trees for name in re.findall(r"^([\w./-]+)$", tree, re.MULTILINE)]
+    return [page.parent / f"{name}.md" for name in names]
+
+
+def test_each_page_is_once_in_a_list_of_pages() -> None:
+    pages = sorted(DOCS.rglob("*.md"))
+    assert sorted(path for page in pages for path in listed(page)) == [p for p in pages if p != DOCS / "index.md"]
+
+
+def test_the_sidebar_shows_25_entries_at_most() -> None:
+    assert 6 < len(listed(DOCS / "index.md")) <= 25
 
 
 def test_each_room_is_in_the_list_of_rooms() -> None:
@@ -91,7 +100,7 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "| 9007/2207027, 9007/2207055, 9007 | `NotReadyError` |" in TABLES["error codes"]()
     assert "| `cover_url` | The https address of a JPEG" in TABLES["calendar fields"]()
     assert "## `airflow instagram ledger settle`" in TABLES["commands"]()
-    assert "| `RateLimitError` | Too many calls." in TABLES["error classes"]()
+    assert "exceptions.RateLimitError\n\n   Too many calls." in TABLES["error classes"]()
     assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
     assert "| `DELETE /{media}` | `delete` | no | yes | yes | `instagram_manage_contents` |" in TABLES["endpoints"]()
 
