@@ -81,7 +81,7 @@ def _reason(link: str, path: Path, pages: dict[Path, Page]) -> str | None:
 
 def not_found(folder: Path) -> list[str]:
     """Return what the search of a site does not find. Like the site, it lists the pages that have all of the words."""
-    from snowballstemmer import stemmer
+    from snowballstemmer import stemmer  # type: ignore[import-not-found]  # of Sphinx, which only the site has
 
     text = (folder / "searchindex.js").read_text()
     index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
