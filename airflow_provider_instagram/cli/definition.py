@@ -50,7 +50,7 @@ def get_instagram_commands() -> list[CLICommand]:
                 _command(
                     "sandbox",
                     "sandbox.run_sandbox",
-                    "Run a strict local Instagram to test DAGs against",
+                    "Run a local Instagram to test DAGs against",
                     *sandbox_options(),
                 ),
                 *_account_commands(),

@@ -57,6 +57,14 @@ def test_every_setting_exists(name: str) -> None:
     assert [setting for setting in found if not is_known(*setting)] == []
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", "values.yaml", "pod-template.yaml"])
+def test_the_connections_that_locations_name_are_defined(name: str) -> None:
+    text = (DEPLOY / name).read_text()
+    named = set(re.findall(r"s3://(\w+)@", text))
+    assert named == {"media"}
+    assert named == {conn_id.lower() for conn_id in re.findall(r"(?:name: |envName: |\s)AIRFLOW_CONN_(\w+)", text)}
+
+
 def test_every_setting_that_the_guide_names_exists() -> None:
     named = re.findall(r"AIRFLOW__([A-Z_]+?)__([A-Z_]+)=", GUIDE)
     named += re.findall(r"`\[(\w+)\] (\w+)", GUIDE)

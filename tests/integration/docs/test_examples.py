@@ -129,6 +129,18 @@ def test_json_can_be_read(block: Block) -> None:
     assert json.loads(block.code)
 
 
+def test_the_connections_of_the_three_logins_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_instagram.hooks import InstagramHook
+
+    logins = []
+    for block in BLOCKS:
+        if (block.page, block.language) == ("docs/reference/connection.md", "json"):
+            monkeypatch.setenv("AIRFLOW_CONN_EXAMPLE", block.code)
+            settings = InstagramHook("example").settings
+            logins.append((settings.login, settings.base_url.removeprefix("https://graph.")))
+    assert logins == [("instagram", "instagram.com"), ("facebook", "facebook.com"), ("unified", "facebook.com")]
+
+
 @blocks("javascript")
 def test_javascript_can_be_read(block: Block, tmp_path: Path) -> None:
     (tmp_path / "example.mjs").write_text(block.code)
