@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -169,6 +170,8 @@ def check_wheel(wheel: Wheel) -> None:
     expect(bool(fields.license_files), "It has no license")
     page = MarkdownIt("commonmark").enable("table").render(fields.description or "")
     expect(f"<h1>{wheel.name}</h1>" in page, f"The README does not render: {page[:200]}")
+    broken = re.findall(r'(?:href|src)="(?!https:)[^"]*"', page)
+    expect(not broken, f"Links of the README lead nowhere on a package's page: {broken}")
     report(wheel.name, f"{wheel.path.stat().st_size / 1e3:.0f} kB, metadata {fields.metadata_version}, README renders")
 
 

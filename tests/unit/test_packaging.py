@@ -186,3 +186,10 @@ def test_the_recipes_for_contributors_name_only_what_the_code_has() -> None:
     folders = [*PACKAGES.values(), ROOT / "tests" / "unit" / "graph"]  # the last one has the recipes' TABLE
     trees = [ast.parse(text) for folder in folders for _, text in modules(folder)]
     assert parts - {name for tree in trees for name in identifiers(tree)} - {*dir(builtins)} == set()
+
+
+def test_a_packages_page_has_no_link_to_a_file_of_the_repository() -> None:
+    from hatch_build import for_package_page
+
+    assert for_package_page("![A](a.png)\n\n[B](docs/b.md), [C](https://example.com)") == "B, [C](https://example.com)"
+    assert re.findall(r"\]\((?!https:)", for_package_page((ROOT / "README.md").read_text())) == []
