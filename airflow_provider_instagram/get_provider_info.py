@@ -185,7 +185,9 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": _modules("operators", "comment", "container", "insights", "publish", "token", "transcode"),
+        "operators": _modules(
+            "operators", "comment", "container", "delete", "insights", "publish", "token", "transcode"
+        ),
         "sensors": _modules("sensors", "container"),
         "triggers": _modules("triggers", "comment", "container"),
         "hooks": _modules("hooks", "instagram"),

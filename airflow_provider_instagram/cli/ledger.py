@@ -38,14 +38,15 @@ def list_posts(args: argparse.Namespace) -> None:
     """List the posts of an account, and those with an unknown outcome."""
     with open_ledger(args.conn_id) as store:
         rows = store.rows()
-    table = [
-        _line(row, "live", row["published_at"], row["permalink"] or row["media_id"] or "live, media id unknown")
-        for key, row in rows.items()
-        if key.startswith("done:")
-    ]
+    table = [_published(row) for key, row in rows.items() if key.startswith("done:")]
     intents = database.open_intents(rows)
     table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
     AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
+
+
+def _published(row: dict[str, Any]) -> dict[str, Any]:
+    state = "deleted" if row.get("deleted_at") else "live"
+    return _line(row, state, row["published_at"], row["permalink"] or row["media_id"] or "live, media id unknown")
 
 
 def _line(row: dict[str, Any], state: str, at: str, post: str) -> dict[str, Any]:

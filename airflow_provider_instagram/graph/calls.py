@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, TokenInfo
-from airflow_provider_instagram.graph.fields import read_id
+from airflow_provider_instagram.graph.audio import Audio, read_audio
+from airflow_provider_instagram.graph.fields import read_id, read_success
 from airflow_provider_instagram.graph.models import (
     CommentCount,
     Container,
@@ -40,7 +41,7 @@ class Call(Generic[T]):
 
     :param action: What the call does, as the end of "Cannot …" in error messages.
     :param path: Path below the API version, or below the host if ``versioned`` is False.
-    :param params: Query of a GET, form of a POST. May contain secrets.
+    :param params: Query of a GET or a DELETE, form of a POST. May contain secrets.
     :param read: Turns the answer's JSON object into a value. Raises ValueError if it is not in the documented form.
     :param safe: Whether the client may repeat the call by itself, because the call changes nothing.
     :param once: Whether the client must not repeat the call in any case, not even with another token.
@@ -49,7 +50,7 @@ class Call(Generic[T]):
     """
 
     action: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     params: Mapping[str, str] = field(repr=False)
     read: Callable[[Mapping[str, Any]], T]
@@ -128,6 +129,12 @@ def media(media_id: str) -> Call[Media]:
     return Call(f"read media {path}", "GET", path, {"fields": _MEDIA_FIELDS}, Media.read, safe=True)
 
 
+def delete_media(media_id: str) -> Call[bool]:
+    """Delete a post. Source: Meta, IG Media reference, Deleting; Instagram API Updates, 2025-12-03."""
+    path = _id(media_id, "media id")
+    return Call(f"delete media {path}", "DELETE", path, {}, read_success, safe=False, once=True)
+
+
 def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
     """Read a page of the account's stories of the last 24 hours. The media list does not contain them.
 
@@ -176,6 +183,17 @@ def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime
     since_s, until_s = int(since.timestamp()), int(until.timestamp())
     params = _params(metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s)
     return Call("read the insights of the account", "GET", path, params, Insights.read, safe=True)
+
+
+def search_audio(ig_user_id: str, audio_type: str, query: str | None = None) -> Call[tuple[Audio, ...]]:
+    """Search audio for a reel. Source: Meta, Instagram Audio API, 2026-06-16.
+
+    :param audio_type: ``music``, or ``original_sound``: that of other reels.
+    :param query: Words of the title or the creator. Without any, Instagram returns what is trending.
+    """
+    user_id = _id(ig_user_id, "Instagram user id")
+    params = _params(audio_type=audio_type, user_id=user_id, search_query=query)
+    return Call("search audio", "GET", "ig_audio", params, read_audio, safe=True)
 
 
 def write_comment(media_id: str, message: str) -> Call[str]:

@@ -132,8 +132,8 @@ class _Core:
             if self._app_secret and token.startswith(oauth.FACEBOOK_LOGIN):  # Source: Meta, Securing Graph API calls.
                 proof = hmac.new(self._app_secret.encode(), token.encode(), hashlib.sha256)
                 params["appsecret_proof"] = proof.hexdigest()
-        if call.method == "GET":
-            return http.build_request("GET", url, params=params, headers=headers)
+        if call.method != "POST":
+            return http.build_request(call.method, url, params=params, headers=headers)
         return http.build_request("POST", url, data=params, headers=headers)
 
     def _use_token(self, token: str | None) -> bool:

@@ -52,6 +52,16 @@ def read_text(data: Mapping[str, Any], key: str) -> str | None:
     return value.replace("\0", "\ufffd").encode(errors="replace").decode() if isinstance(value, str) else None
 
 
+def read_success(data: Mapping[str, Any]) -> bool:
+    """Read the answer to a change that returns nothing else.
+
+    :raises ValueError: If it does not say that the change was made.
+    """
+    if data.get("success") is not True:
+        raise ValueError("no success")
+    return True
+
+
 def read_integer(data: Mapping[str, Any], key: str) -> int | None:
     """Read a whole number, also if it is sent as text, or None if it is not one."""
     value = data.get(key)

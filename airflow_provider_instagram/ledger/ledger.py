@@ -92,6 +92,14 @@ class Ledger:
         key: str | None = self.store.get(row_key("media", media_id))
         return key
 
+    def may_be_deleted(self, media_id: str) -> bool:
+        """Return whether a request to delete a post may have been sent."""
+        return self.store.get(row_key("deletion", media_id)) is not None
+
+    def record_deletion_intent(self, media_id: str) -> None:
+        """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current."""
+        self.store.set(row_key("deletion", media_id), {"form": FORM, "at": self.now()})
+
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""
         row = self.store.get(row_key(f"{self.prefix}claim", post_key))

@@ -142,6 +142,7 @@ class PublishedPost:
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
+    :param deleted_at: When it was deleted by a task, as ISO 8601 in UTC. Its key stays used.
     """
 
     post_key: str
@@ -153,6 +154,7 @@ class PublishedPost:
     event_pending: bool = False
     dag_id: str | None = None
     calendar: str | None = None
+    deleted_at: str | None = None
 
     def other_publisher(self, dag_id: str, calendar: str) -> str | None:
         """Return who published the post, if not this calendar, which may move to another DAG or to another file."""

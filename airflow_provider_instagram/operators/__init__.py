@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_instagram.operators.comment import CommentOperator
     from airflow_provider_instagram.operators.container import CreateContainerOperator
+    from airflow_provider_instagram.operators.delete import DeleteOperator
     from airflow_provider_instagram.operators.insights import InsightsOperator
     from airflow_provider_instagram.operators.publish import PublishOperator
     from airflow_provider_instagram.operators.token import RefreshTokenOperator
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CommentOperator",
     "CreateContainerOperator",
+    "DeleteOperator",
     "InsightsOperator",
     "PublishOperator",
     "RefreshTokenOperator",
     "TranscodeOperator",
 ]
 
-_MODULES = dict(zip(__all__, ("comment", "container", "insights", "publish", "token", "transcode"), strict=True))
+_MODULES = dict(
+    zip(__all__, ("comment", "container", "delete", "insights", "publish", "token", "transcode"), strict=True)
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -110,6 +110,12 @@ class Publish:
         """Return the post that the ledger has, once its event is emitted."""
         if (objection := self.objection(post)) is not None:
             return objection
+        if post.deleted_at is not None:
+            raise ValidationError(
+                f"{post.post_key!r} was published on {post.published_at} and deleted on {post.deleted_at}.",
+                hint="A key is published once. Use another post_key, or, to publish this one again, run "
+                f"`{self.ledger.command('forget')} -- {shlex.quote(post.post_key)}` and clear create and publish.",
+            )
         self._refuse_another_post(post)
         self._refuse_another_account(post)
         post = self._read_permalink(post)

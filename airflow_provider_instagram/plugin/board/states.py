@@ -203,6 +203,8 @@ def _undecided(publish: Task) -> Status:
 
 def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
+    if done.deleted_at is not None:
+        return Status(State.SKIPPED, f"published, and deleted on {done.deleted_at[:16].replace('T', ' ')}")
     is_earlier = datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < facts.post.publish_at
     if is_earlier and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"

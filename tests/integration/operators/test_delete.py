@@ -1,0 +1,257 @@
+"""A post is deleted after a person's yes, once, whatever interrupts it; or its fate is said to be unknown."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+
+from airflow_provider_instagram.exceptions import (
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    ValidationError,
+)
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.operators import CreateContainerOperator, DeleteOperator, PublishOperator
+from tests.integration.account import DictStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+SCOPES = ["instagram_basic", "instagram_content_publish", "instagram_manage_contents", "pages_read_engagement"]
+YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
+NO = {**YES, "chosen_options": ["Reject"], "params_input": {"reason": "it is good"}}
+pytestmark = pytest.mark.usefixtures("no_stored_tokens", "quick")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Airflow:
+    """What Airflow keeps of one task: its ledger, its question, and what it returned."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = DictStore()
+        self.questions: list[dict[str, Any]] = []
+        monkeypatch.setattr(
+            "airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: self.questions.append(row)
+        )
+
+    def context(self) -> Any:
+        told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
+        everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
+        tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc), "id": uuid4()}
+        ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
+        ti.get_task_states = lambda *_, **__: {}
+        store = {ledger_asset("instagram_default"): self.store}
+        return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
+
+    def ask(self, **arguments: Any) -> dict[str, Any]:
+        """Run a try that asks, and return what Airflow keeps meanwhile."""
+        with pytest.raises(TaskAwaitingInput) as waiting:
+            DeleteOperator(task_id="t", **arguments).execute(self.context())
+        return waiting.value.kwargs or {}
+
+    def answer(self, answer: dict[str, Any], kept: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        """Resume the task with an answer."""
+        task = DeleteOperator(task_id="t", **arguments)
+        result: dict[str, Any] = task.resume_execution("answered", {"event": answer, **kept}, self.context())
+        return result
+
+    def delete(self, **arguments: Any) -> dict[str, Any]:
+        """Run a try with a yes."""
+        return self.answer(YES, self.ask(**arguments), **arguments)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read again at once, and for a second."""
+    monkeypatch.setattr("airflow_provider_instagram.graph.listing._PAUSE", timedelta(0))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.delete.READ_AGAIN_AFTER", timedelta(seconds=0.2))
+    monkeypatch.setattr("airflow_provider_instagram.publishing.delete.REQUEST_IN_EFFECT_WITHIN", timedelta(seconds=1))
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) -> Airflow:
+    """An account of Facebook Login that may delete posts."""
+    instagram_sandbox.switch(login="any", fresh_id_unknown_s=0, visible_after_s=0)
+    _connect(monkeypatch, instagram_sandbox, SCOPES)
+    return Airflow(monkeypatch)
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxHandle, scopes: list[str]) -> None:
+    token = sandbox.add_token(sandbox.user_id, kind="page", scopes=scopes)
+    connection = {**sandbox.connection, "password": token, "login": sandbox.user_id}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+
+
+@pytest.fixture
+def post(airflow: Airflow, instagram_sandbox: SandboxHandle, portrait_video: Path) -> str:
+    """A post with the key ``teaser``."""
+    instagram_sandbox.process_next(after_s=0)
+    create = CreateContainerOperator(
+        task_id="t", video=str(portrait_video), post_key="teaser", caption="<b>Old</b> `x`"
+    )
+    result = PublishOperator(task_id="t", container_id=create.execute(airflow.context())).execute(airflow.context())
+    return str(result["media_id"])
+
+
+def _is_live(sandbox: SandboxHandle, media_id: str) -> bool:
+    return any(one.media_id == media_id for one in sandbox.posts)
+
+
+def test_a_post_is_deleted_after_a_yes_and_its_key_is_not_published_again(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
+) -> None:
+    kept = airflow.ask(post_key="teaser")
+    (question,) = airflow.questions
+    assert (question["subject"], question["defaults"]) == ("Delete teaser from instagram_default?", ["Reject"])
+    assert "```text\n<b>Old</b> `x`\n```" in question["body"]
+    assert instagram_sandbox.calls("delete") == 0
+    result = airflow.answer(YES, kept, post_key="teaser")
+    assert (result["media_id"], result["post_key"], result["already_deleted"]) == (post, "teaser", False)
+    assert not _is_live(instagram_sandbox, post)
+    again = DeleteOperator(task_id="t", media_id=post).execute(airflow.context())
+    assert again == {**result, "already_deleted": True}
+    assert instagram_sandbox.calls("delete") == 1
+    container_id, published = airflow.store["done:teaser"]["container_id"], instagram_sandbox.calls("publish")
+    with pytest.raises(ValidationError, match=r"was published on .* and deleted on"):
+        PublishOperator(task_id="t", container_id=container_id).execute(airflow.context())
+    assert instagram_sandbox.calls("publish") == published, "one that was not ready at once counts as well"
+
+
+@pytest.mark.parametrize("answer", [NO, {**NO, "responded_by_user": None}, {**YES, "responded_by_user": None}])
+def test_without_a_yes_of_a_person_nothing_is_sent(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, answer: dict[str, Any]
+) -> None:
+    with pytest.raises(AirflowSkipException, match="is not deleted"):
+        airflow.answer(answer, airflow.ask(post_key="teaser"), post_key="teaser")
+    assert instagram_sandbox.calls("delete") == 0
+    assert _is_live(instagram_sandbox, post)
+
+
+def test_a_post_of_the_app_is_deleted_by_its_media_id(airflow: Airflow, instagram_sandbox: SandboxHandle) -> None:
+    media_id = instagram_sandbox.add_foreign_post("From the app")
+    other = instagram_sandbox.add_foreign_post("Stays")
+    assert airflow.delete(media_id=media_id)["post_key"] == f"media-{media_id}"
+    assert DeleteOperator(task_id="t", media_id=media_id).execute(airflow.context())["already_deleted"] is True
+    assert airflow.ask(media_id=other)["media_id"] == other, "it can still be read"
+    assert instagram_sandbox.calls("delete") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "deletes"),
+    [
+        ({"drop": "after"}, 1),  # executed, and the answer lost
+        ({"drop": "before"}, 2),  # never arrived
+        ({"code": 2, "when": "after"}, 1),
+        ({"code": 2}, 2),
+        ({"html": True, "when": "after"}, 1),
+        ({"code": 4711}, 2),  # an error that nobody documents
+    ],
+)
+def test_a_lost_answer_is_settled_by_reading_the_post(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, fault: dict[str, Any], deletes: int
+) -> None:
+    instagram_sandbox.fail("delete", **fault)
+    kept = airflow.ask(post_key="teaser")
+    if deletes == 2:
+        with pytest.raises(Exception, match="Cannot delete media"):
+            airflow.answer(YES, kept, post_key="teaser")
+        assert _is_live(instagram_sandbox, post)
+        airflow.delete(post_key="teaser")  # the next try asks again
+    else:
+        assert airflow.answer(YES, kept, post_key="teaser")["already_deleted"] is False
+    assert not _is_live(instagram_sandbox, post)
+    assert instagram_sandbox.calls("delete") == deletes
+
+
+@pytest.mark.parametrize(
+    "moment", ["before the intent", "before the request", "before the answer", "before the record"]
+)
+def test_a_kill_leaves_a_post_that_is_asked_about_again_or_one_that_is_known_to_be_gone(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, write, send = airflow.ask(post_key="teaser"), DictStore.set, GraphClient.send
+
+    def dying_write(store: DictStore, key: str, value: Any) -> None:
+        if (key.startswith("deletion:"), moment) == (True, "before the intent"):
+            raise Killed
+        if (
+            moment == "before the record"
+            and (value or {}) != {}
+            and isinstance(value, dict)
+            and value.get("deleted_at")
+        ):
+            raise Killed
+        write(store, key, value)
+
+    def dying_send(client: GraphClient, call: Any) -> Any:
+        if call.method == "DELETE" and moment == "before the request":
+            raise Killed
+        answer = send(client, call)
+        if call.method == "DELETE" and moment == "before the answer":
+            raise Killed
+        return answer
+
+    with monkeypatch.context() as dying:
+        dying.setattr(DictStore, "set", dying_write)
+        dying.setattr(GraphClient, "send", dying_send)
+        with pytest.raises(Killed):
+            airflow.answer(YES, kept, post_key="teaser")
+    was_executed = moment in ("before the answer", "before the record")
+    assert _is_live(instagram_sandbox, post) is not was_executed
+    if was_executed:
+        assert DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())["already_deleted"] is True
+    else:
+        airflow.delete(post_key="teaser")
+    assert not _is_live(instagram_sandbox, post)
+    assert instagram_sandbox.calls("delete") == 1
+
+
+def test_if_nothing_can_be_read_the_outcome_is_unknown_and_the_next_try_settles_it(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
+) -> None:
+    kept = airflow.ask(post_key="teaser")
+    instagram_sandbox.fail("delete", drop="after")
+    instagram_sandbox.fail("media", 190, 460, nth=2, times=1)
+    with pytest.raises(OutcomeUnknownError, match="its answer was lost"):
+        airflow.answer(YES, kept, post_key="teaser")
+    assert DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())["media_id"] == post
+    assert instagram_sandbox.calls("delete") == 1
+
+
+def test_a_login_and_a_token_that_cannot_delete_are_said_before_anybody_is_asked(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = len(instagram_sandbox.journal())
+    _connect(monkeypatch, instagram_sandbox, [one for one in SCOPES if one != "instagram_manage_contents"])
+    with pytest.raises(PermissionDeniedError, match="instagram_manage_contents"):
+        DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(instagram_sandbox.connection))
+    with pytest.raises(PermissionDeniedError, match="Instagram Login has no deletion"):
+        DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())
+    assert airflow.questions == []
+    assert {one.operation for one in instagram_sandbox.journal()[sent:]} <= {"page"}
+
+
+def test_a_post_that_is_not_there_is_no_deletion(airflow: Airflow, instagram_sandbox: SandboxHandle, post: str) -> None:
+    for arguments, why in (
+        ({"post_key": "nothing"}, "has no post 'nothing'"),
+        ({"media_id": "17900000000000009"}, "has no media 17900000000000009"),
+        ({"post_key": "teaser", "media_id": "17900000000000009"}, "is media"),
+        ({}, "post_key is empty"),
+    ):
+        with pytest.raises(ValidationError, match=why):
+            DeleteOperator(task_id="t", **arguments).execute(airflow.context())
+    assert airflow.questions == []
+    assert instagram_sandbox.calls("delete") == 0
