@@ -71,6 +71,7 @@ STORED: dict[str, Any] = {
         "event_pending": True,
         "dag_id": None,
         "calendar": None,
+        "deleted_at": None,
     },
     "media:180": "post-1",
     "container:179": {
