@@ -11,6 +11,7 @@ import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import yaml
 from playwright.sync_api import sync_playwright
@@ -20,6 +21,8 @@ from demo.stack import AIRFLOW, airflow_stack
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Browser, FrameLocator
 
 IMAGES = ROOT / "docs" / "images"
@@ -54,6 +57,15 @@ spring = content_calendar_dag(
 )
 """
 LIMIT_MS = 600_000
+Picture = tuple[str, str, str, tuple[int, int]]
+#: The first picture of the README, and those that show every state.
+GOOD_DAY: Sequence[Picture] = (("good_day", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),)
+PICTURES: Sequence[Picture] = (
+    ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),
+    ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1760, 1000)),
+    ("board_dark", "?view=list", "dark", (1500, 940)),
+    ("board_phone", "?", "light", (390, 844)),
+)
 
 
 def main() -> int:
@@ -65,7 +77,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            settings = _settings(folder, sandbox)
+            posts = _posts()
+            settings = _settings(folder, sandbox, posts)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 calendar = folder / "media" / "spring.yaml"
                 environment = os.environ | airflow.settings
@@ -74,7 +87,9 @@ def main() -> int:
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
-                _take_pictures(browser, airflow.url)
+                _take_pictures(browser, airflow.url, GOOD_DAY, ("published", "waiting", "ready"))
+                _write_calendar(calendar, [*posts, *_bad_posts()])
+                _take_pictures(browser, airflow.url, PICTURES, ("failed", "dry_run", "problem"))
                 browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -82,7 +97,7 @@ def main() -> int:
     return 0
 
 
-def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
+def _settings(folder: Path, sandbox: SandboxHandle, posts: list[dict[str, Any]]) -> dict[str, str]:
     """Make the videos, the calendar and its DAG, and return the settings of an Airflow with them."""
     media, dags = folder / "media", folder / "airflow" / "dags"
     for each in (media, dags):
@@ -94,8 +109,7 @@ def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
         subprocess.run([*command, *encode, str(media / f"{name}.mp4")], check=True)
     (media / "damaged.mp4").write_bytes(b"this is no video")
     calendar = media / "spring.yaml"
-    content = {"min_spacing": "1 minute", "defaults": {"timezone": "Europe/Berlin"}, "posts": list(_posts())}
-    calendar.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    _write_calendar(calendar, posts)
     (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS]))
     settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
     for conn_id, user_id in ACCOUNTS.items():
@@ -107,50 +121,63 @@ def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
     return settings
 
 
-def _posts() -> list[dict[str, Any]]:
-    """Return posts in many states: some are due today, most in the weeks to come."""
-    from zoneinfo import ZoneInfo
+def _write_calendar(calendar: Path, posts: list[dict[str, Any]]) -> None:
+    content = {"min_spacing": "1 minute", "defaults": {"timezone": "Europe/Berlin"}, "posts": posts}
+    calendar.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
-    now = datetime.now(timezone.utc).replace(second=0, microsecond=0).astimezone(ZoneInfo("Europe/Berlin"))
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(second=0, microsecond=0).astimezone(ZoneInfo("Europe/Berlin"))
+
+
+def _post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any]:
     accounts, places = list(ACCOUNTS), list(PLACES)
+    common = {"id": post_id, "publish_at": f"{at:%Y-%m-%d %H:%M}", "account": accounts[number % 2]}
+    video, caption = f"{places[number % len(places)]}.mp4", CAPTIONS[number % len(CAPTIONS)]
+    shown = {} if "carousel" in more else {"video": video}
+    return {**common, **shown, "caption": caption, "tags": ["spring"], **more}
 
-    def post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any]:
-        common = {"id": post_id, "publish_at": f"{at:%Y-%m-%d %H:%M}", "account": accounts[number % 2]}
-        video, caption = f"{places[number % len(places)]}.mp4", CAPTIONS[number % len(CAPTIONS)]
-        shown = {} if "carousel" in more else {"video": video}
-        return {**common, **shown, "caption": caption, "tags": ["spring"], **more}
 
+def _posts() -> list[dict[str, Any]]:
+    """Return the posts of a good day: some are due today, most in the weeks to come."""
+    now = _now()
     soon = [
-        post("hello-week", now + timedelta(minutes=4), 0),
-        post("lens-test", now + timedelta(hours=3), 1, approval="required"),
-        post("unboxing", now + timedelta(hours=5), 2),
-        post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
-        post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),
-        post("set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]),
-        post("friday-cut", now + timedelta(hours=19), 5, placement="feed"),
-        post("mistyped", now + timedelta(days=2), 6, capton="The weekend sale"),
+        _post("hello-week", now + timedelta(minutes=4), 0),
+        _post("lens-test", now + timedelta(hours=3), 1, approval="required"),
+        _post("unboxing", now + timedelta(hours=5), 2),
+        _post("set-tour", now + timedelta(hours=9), 7, carousel=["shell.mp4", "storm.mp4", "fern.mp4"]),
+        _post("friday-cut", now + timedelta(hours=19), 5, placement="feed"),
     ]
     later = [
-        post(f"post-{number:02}", (now + timedelta(days=number)).replace(hour=8 + number % 11, minute=30), number)
-        for number in range(3, 24)
+        _post(f"post-{number:02}", (now + timedelta(days=number)).replace(hour=8 + number % 11, minute=30), number)
+        for number in range(1, 24)
     ]
     return [*soon, *later]
 
 
-def _take_pictures(browser: Browser, url: str) -> None:
+def _bad_posts() -> list[dict[str, Any]]:
+    """Return posts in the other states."""
+    now = _now()
+    return [
+        _post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
+        _post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),
+        _post("mistyped", now + timedelta(days=2), 6, capton="The weekend sale"),
+    ]
+
+
+def _take_pictures(browser: Browser, url: str, pictures: Sequence[Picture], states: Sequence[str]) -> None:
+    """Take pictures, once the posts have certain states.
+
+    :param pictures: The name, the query, the theme and the size of each.
+    """
     address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
-    for name, query, theme, size in (
-        ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),
-        ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1760, 1000)),
-        ("board_dark", "?view=list", "dark", (1500, 940)),
-        ("board_phone", "?", "light", (390, 844)),
-    ):
+    for name, query, theme, size in pictures:
         page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="en-GB")
         page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         page.goto(address + query)
         frame = page.frame_locator("iframe")
-        if name == "board_month":
-            _wait_for_states(frame)
+        if name == pictures[0][0]:
+            _wait_for_states(frame, states)
         frame.locator("#view .card").first.wait_for(timeout=LIMIT_MS)
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(2_000)
@@ -158,8 +185,8 @@ def _take_pictures(browser: Browser, url: str) -> None:
         page.close()
 
 
-def _wait_for_states(frame: FrameLocator) -> None:
-    for state in ("published", "waiting", "failed", "dry_run", "ready", "problem"):
+def _wait_for_states(frame: FrameLocator, states: Sequence[str]) -> None:
+    for state in states:
         frame.locator(f'.chip[data-state="{state}"]').wait_for(timeout=LIMIT_MS)
 
 
