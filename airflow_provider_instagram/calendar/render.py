@@ -6,24 +6,24 @@ import calendar
 import re
 from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import tzinfo
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 NARROWEST = 14
-MARKS = (
-    ("approval", "required", "?"),
-    ("dry_run", True, "~"),
-    ("kind", PostKind.PICTURE, "■"),
-    ("kind", PostKind.CAROUSEL, "▤"),
-    ("kind", PostKind.STORY, "○"),
-    ("in_slot", True, "◷"),
+MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
+    ("?", lambda post: post.approval == "required"),
+    ("~", lambda post: post.dry_run),
+    ("■", lambda post: post.kind is PostKind.PICTURE),
+    ("▤", lambda post: post.kind is PostKind.CAROUSEL),
+    ("○", lambda post: post.kind is PostKind.STORY),
+    ("◷", lambda post: post.in_slot),
 )
 LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
 #: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
@@ -43,7 +43,7 @@ def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int)
     marked = False
     for post in posts:
         at = post.publish_at.astimezone(zone)
-        mark = "".join(sign for name, value, sign in MARKS if getattr(post, name) == value)
+        mark = "".join(sign for sign, has_it in MARKS if has_it(post))
         marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
         days[at.date()].append(f"{at:%H:%M} {mark}{post.id}")
     rule = "+" + "+".join(["-" * column] * 7) + "+"
@@ -69,7 +69,7 @@ def slots(posts: Iterable[ScheduledPost], stored: frozenset[str], now: datetime)
     for post in posts:
         if post.in_slot and post.publish_at > now:
             chosen = "chosen by Airflow" if post.key in stored else "as Airflow would choose now"
-            yield f"post {post.id!r}: slot {post.publish_at:%a %Y-%m-%d %H:%M %Z}, {chosen}."
+            yield f"post {post.id!r}: slot {post.publish_at:%a %Y-%m-%d %H:%M %Z} ({post.in_slot}), {chosen}."
 
 
 def _cells(texts: list[str], column: int) -> str:

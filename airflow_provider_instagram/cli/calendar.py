@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.slots import Chosen
 
 HAS_PROBLEMS, UNREADABLE = 1, 2
 
@@ -89,7 +90,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     raise SystemExit(HAS_PROBLEMS if bad else 0)
 
 
-def _with_slots(location: str, parse: Callable[[Mapping[str, datetime]], Calendar]) -> tuple[Calendar, frozenset[str]]:
+def _with_slots(location: str, parse: Callable[[Mapping[str, Chosen]], Calendar]) -> tuple[Calendar, frozenset[str]]:
     """Return a calendar with the slots of its posts, and the keys of the posts whose slots Airflow has chosen."""
     folder, now = conf.get("instagram", "calendar_snapshots"), datetime.now(timezone.utc)
     return preview(location, folder, parse, now, CalendarSettings.lead_time)
@@ -127,7 +128,7 @@ def show_calendar(args: argparse.Namespace) -> None:
     first = _month(args.month) if args.month else render.month_to_show(calendar.posts, now, viewer_zone)
     for line in render.month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
-    if open_choices := sum(post.in_slot and post.key not in stored for post in calendar.posts):
+    if open_choices := sum(bool(post.in_slot) and post.key not in stored for post in calendar.posts):
         print(f"{_count(open_choices, 'slot')} not yet chosen: shown as Airflow would choose now.")
     _print_problem_count(calendar)
 

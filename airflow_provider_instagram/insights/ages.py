@@ -18,6 +18,8 @@ _DAY: Final = timedelta(days=1)
 DEFAULT_AGES: Final = (_HOUR, 6 * _HOUR, 24 * _HOUR, 3 * _DAY, 7 * _DAY, 28 * _DAY)
 # Source: Meta, Instagram Media Insights: a story and its numbers exist for 24 hours.
 STORY_LIFE: Final = timedelta(hours=24)
+#: Later, the numbers of a post change little, and a calendar would wait longer for what it learns.
+COMPARED_WITHIN: Final = timedelta(hours=24)
 #: When a story is read for the last time.
 LAST_AGE_OF_STORY: Final = timedelta(hours=23)
 #: The shortest distance of two ages. A DAG that runs twice an hour keeps it.
@@ -72,6 +74,12 @@ def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, .
         end = chosen[-1] + (chosen[-1] - chosen[-2] if len(chosen) > 1 else chosen[-1])
     following = [*chosen[1:], end]
     return tuple(Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True))
+
+
+def compared_age(kind: str, ages: Sequence[timedelta]) -> Age:
+    """Return the age at which posts of a kind are compared: the last one within a day, or else the first."""
+    all_ages = ages_of(kind, ages)
+    return next((age for age in reversed(all_ages) if age.after <= COMPARED_WITHIN), all_ages[0])
 
 
 def name_of(age: timedelta) -> str:

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from airflow.sdk import conf
+
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
     InstagramError,
     PermissionDeniedError,
     RateLimitError,
 )
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
-from airflow_provider_instagram.insights.ages import DEFAULT_AGES
+from airflow_provider_instagram.insights.ages import DEFAULT_AGES, compared_age
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import Tracking
@@ -26,10 +29,12 @@ from airflow_provider_instagram.ledger.insights import (
     record_unnamed_rows,
     unnamed_rows,
 )
+from airflow_provider_instagram.ledger.results import Reached, Results, results_file
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.insights.ages import Age
@@ -74,6 +79,7 @@ class Batch:
     """What one run has read.
 
     :param latest: The numbers that were read of posts in the ledger, by media id.
+    :param reached: What posts reached by the age at which all are compared, by media id.
     :param left: How many posts and days are due, but are left for a later run.
     :param error: What ended the reading early.
     """
@@ -82,6 +88,7 @@ class Batch:
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
     latest: dict[str, LatestNumbers] = field(default_factory=dict)
+    reached: dict[str, Reached] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
 
@@ -110,7 +117,8 @@ class Collector:
     2. Of each post, mark the ages that can no longer be read, and read the present one.
     3. Read the account's days whose numbers are complete.
     4. Write all rows to the target, by key.
-    5. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet.
+    5. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet. Record for
+       calendars what its posts reached.
     6. Record in the ledger what is done.
 
     If the process dies before step 6, the next run reads the same again, and rows that exist stay as they are. If it
@@ -160,6 +168,8 @@ class Collector:
             if unnamed or batch.has_numbers:
                 unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in batch.rows().items()}
                 record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
+            if batch.reached:
+                self._record_reached(batch.reached)
             self.tracking.save()
         finally:
             self.budget.save()
@@ -178,7 +188,7 @@ class Collector:
             if not self.budget.left():
                 return
             try:
-                batch.snapshots.extend(self._read(post, age, batch.latest))
+                batch.snapshots.extend(self._read(post, age, batch))
             except (AuthenticationError, PermissionDeniedError, RateLimitError):
                 raise
             except InstagramError as error:  # perhaps of this post only, so the others are read all the same
@@ -205,7 +215,7 @@ class Collector:
                     due.append((post.published + age.until, post, age))
         return sorted(due, key=lambda entry: entry[0])
 
-    def _read(self, post: TrackedPost, age: Age, latest: dict[str, LatestNumbers]) -> Iterator[Row]:
+    def _read(self, post: TrackedPost, age: Age, batch: Batch) -> Iterator[Row]:
         reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
         if reading.reason is Reason.NO_DATA and post.again_at is None:
             middle = post.published + age.after + (age.until - age.after) / 2
@@ -218,7 +228,9 @@ class Collector:
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
         if numbers and post.post_key is not None:  # the page shows only posts of the ledger
-            latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), numbers)
+            batch.latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), numbers)
+        if age == compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
+            batch.reached[post.media_id] = Reached(at=int(post.published.timestamp()), kind=post.kind, value=reach)
         self._close(post, age)
         yield row
         if reading.reason is Reason.GONE:
@@ -230,6 +242,15 @@ class Collector:
         post.done.append(age.name)
         post.again_at = None
         self.tracking.changed(post)
+
+    def _record_reached(self, reached: Mapping[str, Reached]) -> None:
+        """Add what posts reached to the file by which calendars choose times. Numbers do not depend on it."""
+        file = results_file(conf.get("instagram", "calendar_snapshots"), self.ledger.conn_id)
+        try:
+            results = Results.of(storage.read(file)).with_new(reached, self.ledger.clock())
+            storage.write(file, results.as_content())
+        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+            log.warning("%s cannot be written, so calendars do not learn from these posts: %s", shown(file), error)
 
     def _row(self, post: TrackedPost, age: Age, status: str, read_at: datetime | None = None) -> Row:
         return {

@@ -103,7 +103,7 @@ class ScheduledPost(CalendarPost):
 
     :param publish_at: When it is published, in its own time zone.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
-    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param in_slot: Why its time was chosen among the slots of its account; empty if the file contains the time.
     :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
@@ -112,7 +112,7 @@ class ScheduledPost(CalendarPost):
     account: str
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
-    in_slot: bool = False
+    in_slot: str = ""
     repetition: int = 1
 
     @property
@@ -159,9 +159,9 @@ class WrittenPost(BaseModel):
         Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
         About(
             "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. Without it, the first free "
-            "slot of the account.",
+            "slot of the account. best: the slot in which the post is expected to reach most.",
             arguments.text,
-            "Write it like 2030-05-06 08:30.",
+            "Write it like 2030-05-06 08:30, or best.",
             titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
             has_default=False,
         ),
@@ -215,14 +215,14 @@ class InvalidPost:
     :param publish_at: When it would be published.
     :param account: Its account's connection; empty if that has a problem.
     :param line: Its line in the file.
-    :param in_slot: Whether its time was chosen among the slots of its account.
+    :param in_slot: Why its time was chosen among the slots of its account; empty if the file contains the time.
     """
 
     id: str
     publish_at: datetime
     account: str
     line: int
-    in_slot: bool = False
+    in_slot: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-    from airflow_provider_instagram.calendar.file.slots import Slot
+    from airflow_provider_instagram.calendar.file.slots import Chosen, Slot
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
@@ -60,7 +60,7 @@ class Rules(TypedDict, total=False):
     approval: str | None
     now: datetime | None
     check_files: bool
-    times: Mapping[str, datetime] | None
+    times: Mapping[str, Chosen] | None
 
 
 def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
@@ -128,7 +128,7 @@ class _Reader:
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     slot_users: list[SlotUser] = field(default_factory=list)
-    times: dict[str, dict[int, datetime]] = field(default_factory=lambda: defaultdict(dict))
+    times: dict[str, dict[int, Chosen]] = field(default_factory=lambda: defaultdict(dict))
     shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +158,7 @@ class _Reader:
             if name in defaults.values:
                 self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
-    def read_slots(self, times: Mapping[str, datetime]) -> None:
+    def read_slots(self, times: Mapping[str, Chosen]) -> None:
         """Read the slots of the accounts.
 
         :param times: The times that were chosen among them, by post key.
@@ -169,9 +169,9 @@ class _Reader:
         for account, value in self.rows.slots.values.items():
             if (unnamed := unnamed_account(account, self.rules.get("accounts"))) is not None:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
-        for key, at in times.items():
+        for key, chosen in times.items():
             original, number = split_repetition(key)
-            self.times[original][number] = at
+            self.times[original][number] = chosen
 
     def posts(self, row: Row) -> list[ScheduledPost]:
         """Read a post and its repetitions, or return nothing if it has a problem or no time yet."""
@@ -201,7 +201,8 @@ class _Reader:
         if post_id is None or (publish_at is None and fields.has_time()):
             return []
         is_valid = len(self.problems) == before and not row.broken
-        user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid)
+        wants_best = fields.wants_best() or any(slot.is_auto for slot in self.slots.get(account, ()))
+        user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid, wants_best)
         posts = [
             ScheduledPost.model_construct(
                 id=repetition_key(post_id, number), publish_at=at, account=account, line=row.line, in_slot=in_slot,
@@ -213,16 +214,16 @@ class _Reader:
             self.invalid += posts
         return posts if is_valid else []
 
-    def _times_of(self, user: SlotUser) -> list[tuple[int, datetime, bool]]:
-        """Return when a post is published: for each time its number, and whether it was chosen among the slots."""
+    def _times_of(self, user: SlotUser) -> list[tuple[int, datetime, str]]:
+        """Return when a post is published: for each time its number, and why it was chosen among the slots, if so."""
         if not self.slots.get(user.account):
-            return [] if user.publish_at is None else [(1, user.publish_at, False)]
+            return [] if user.publish_at is None else [(1, user.publish_at, "")]
         chosen = self.times.get(user.key, {})
         if user.publish_at is None or user.repeat_after is not None:
             self.slot_users.append(user)
-        first = [(1, user.publish_at, False)] if user.publish_at else [(1, chosen[1], True)] if 1 in chosen else []
+        first = [(1, user.publish_at, "")] if user.publish_at else [(1, *chosen[1])] if 1 in chosen else []
         repeated = chosen if user.repeat_after is not None else ()
-        return first + [(number, chosen[number], True) for number in sorted(repeated) if number > 1]
+        return first + [(number, *chosen[number]) for number in sorted(repeated) if number > 1]
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
-from airflow_provider_instagram.calendar.file.slots import read_repeat_after
+from airflow_provider_instagram.calendar.file.slots import BEST, read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
@@ -86,11 +86,11 @@ class PostFields:
         :param now: The current time, if a time that has passed is a problem.
         :param has_slots: Whether its account has slots, one of which is chosen if the post has no time.
         """
-        if (written := self._text("publish_at")) is None:
+        if (written := self._text("publish_at")) is None or self.wants_best():
             if not has_slots:
-                remedy = "Add it: publish_at: 2026-12-24 18:00"
+                what = "publish_at is missing." if written is None else "publish_at: best needs slots of the account."
                 slots = f"or slots at the head of a YAML or JSON calendar: {self._slots_example()}"
-                self._add_problem("publish_at", "publish_at is missing.", f"{remedy}, {slots}")
+                self._add_problem("publish_at", what, f"Add it: publish_at: 2026-12-24 18:00, {slots}")
             return None
         name = self._text("timezone")
         known = name is None or self._tried("timezone", lambda: zone(name)) is not None
@@ -107,7 +107,11 @@ class PostFields:
 
     def has_time(self) -> bool:
         """Return whether the file contains a time for the post, valid or not."""
-        return self._value("publish_at") is not None
+        return self._value("publish_at") is not None and not self.wants_best()
+
+    def wants_best(self) -> bool:
+        """Return whether the post gets the best slot of its account."""
+        return self._text("publish_at") == BEST
 
     def repeat_after(self, kind: PostKind, *, has_slots: bool) -> timedelta | None:
         """Read after how long the post is published again.

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
-from airflow_provider_instagram.calendar.file.slots import EXAMPLE, MAX_SLOTS, SLOT
+from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
 from airflow_provider_instagram.calendar.file.yaml_reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.posts.fields import About, declared
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
@@ -41,7 +41,7 @@ def calendar_schema() -> dict[str, Any]:
         "required": ["id"],
         "allOf": [*map(_rule_of_media, MEDIA), _rule_of_stories()],
     }
-    slots = {"type": "array", "items": {"type": "string", **_pattern(SLOT, EXAMPLE)}, "maxItems": MAX_SLOTS}
+    slots = {"type": "array", "items": {"type": "string", **_pattern(EXAMPLE, SLOT, AUTO)}, "maxItems": MAX_SLOTS}
     forms: dict[str, Any] = {
         "defaults": {**_object(defaults), "type": ["object", "null"]},
         "min_spacing": TEXT,
@@ -142,6 +142,7 @@ def _tag(schema: dict[str, Any]) -> dict[str, Any]:
     return {**_object(dict.fromkeys(schema["properties"], TEXT)), "required": [name]}
 
 
-def _pattern(expression: re.Pattern[str], message: str) -> dict[str, str]:
-    """Return an expression as a schema has it: JavaScript has another form of named groups."""
-    return {"pattern": f"^{re.sub(r'[?]P<[a-z]+>', '', expression.pattern)}$", "errorMessage": message}
+def _pattern(message: str, *expressions: re.Pattern[str]) -> dict[str, str]:
+    """Return expressions, one of which fits, as a schema has them: JavaScript has another form of named groups."""
+    either = "|".join(re.sub(r"[?]P<[a-z]+>", "", expression.pattern) for expression in expressions)
+    return {"pattern": f"^({either})$", "errorMessage": message}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import without_secrets
@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SLOT = re.compile(r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?")
-EXAMPLE = "Write it like Mon 08:30."
+#: Whole hours among which the best one is chosen for each post.
+AUTO = re.compile(
+    r"auto(?:\s+(?P<first>[A-Za-z]+)-(?P<last>[A-Za-z]+))?(?:\s+(?P<begin>\d{1,2}):00-(?P<end>\d{1,2}):00)?"
+    r"(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
+)
+#: What a post has as its time to get the best slot of its account.
+BEST = "best"
+EXAMPLE = "Write it like Mon 08:30, or auto Mon-Sat 09:00-20:00."
 MAX_SLOTS = 100
 #: The same post more often than this looks like a mistake, and a number without a unit counts minutes.
 SHORTEST_REPEAT = timedelta(days=1)
 #: What separates the number of a repetition from the id of its post. No id in a file contains it.
 REPETITION_MARK = "~"
+
+
+class Chosen(NamedTuple):
+    """The time of a post that was chosen among the slots of its account.
+
+    :param at: The time, in the zone of the slot.
+    :param why: Why it was chosen.
+    """
+
+    at: datetime
+    why: str
 
 
 @dataclass(frozen=True, order=True)
@@ -34,11 +52,13 @@ class Slot:
     :param weekday: The day of the week; 0 is Monday.
     :param time: The local time, such as ``08:30``.
     :param zone: The name of its time zone.
+    :param is_auto: Whether the file leaves the choice of the hour to what posts reached.
     """
 
     weekday: int
     time: str
     zone: str
+    is_auto: bool = False
 
     def on(self, day: date) -> datetime | None:
         """Return the slot's time on a day of its weekday.
@@ -73,6 +93,7 @@ class SlotUser:
     :param publish_at: The time that the file contains, if any.
     :param repeat_after: After how long it is published again, if at all.
     :param is_valid: Whether it has no problem. One with a problem keeps its times, but no new ones are chosen.
+    :param wants_best: Whether it gets the slot in which it is expected to reach most, and not the first free one.
     """
 
     id: str
@@ -81,6 +102,7 @@ class SlotUser:
     publish_at: datetime | None
     repeat_after: timedelta | None
     is_valid: bool
+    wants_best: bool = False
 
     @property
     def key(self) -> str:
@@ -124,29 +146,47 @@ def _slots_of(account: str, value: Value, zone_name: str | None, problems: list[
     found = set()
     for index, written in enumerate(given):
         try:
-            found.add(_slot(str(written).strip(), zone_name))
+            found.update(_slots(str(written).strip(), zone_name))
         except InvalidValue as invalid:  # noqa: PERF203 -- each slot is reported
             message = without_secrets(f"slots of {account}: {invalid.message}", value)
             problems.append(Problem(value.line_of_item(index), message, invalid.remedy))
     return tuple(sorted(found))
 
 
-def _slot(written: str, zone_name: str | None) -> Slot:
-    """Read a slot: ``Mon 08:30``, followed by the name of a zone, if any."""
-    found = SLOT.fullmatch(written)
-    day = found["day"].lower() if found else ""
-    weekday = next((number for number, name in enumerate(DAYS) if day in (name, name[:3])), None)
-    if found is None or weekday is None:
+def _slots(written: str, zone_name: str | None) -> list[Slot]:
+    """Read a slot, or the hours of ``auto``: ``Mon 08:30``, ``auto Mon-Sat 09:00-20:00``, with a zone if any."""
+    found = SLOT.fullmatch(written) or AUTO.fullmatch(written)
+    if found is None:
         raise InvalidValue(f"{written!r} is not a day of the week and a time.", EXAMPLE)
-    hour, minute = map(int, found["time"].split(":"))
-    if hour > 23 or minute > 59:
-        raise InvalidValue(f"{written!r} has a time that does not exist.", EXAMPLE)
     name = found["zone"] or zone_name
     if name is None:
         raise InvalidValue(
             f"{written!r} has no time zone.", "Add a timezone to the defaults, or Mon 08:30 Europe/Paris."
         )
-    return Slot(weekday, f"{hour:02}:{minute:02}", zone(name).key)
+    key = zone(name).key
+    if found.re is SLOT:
+        return [Slot(_weekday(found["day"], written), _time(found["time"], written), key)]
+    first, last = (_weekday(found[part] or day, written) for part, day in (("first", "monday"), ("last", "sunday")))
+    times = [_time(f"{found[part] or hour}:00", written) for part, hour in (("begin", "0"), ("end", "23"))]
+    hours = [f"{hour:02}:00" for hour in range(24) if times[0] <= f"{hour:02}:00" <= times[1]]
+    if not hours:
+        raise InvalidValue(f"{written!r} ends before it begins.", EXAMPLE)
+    days = [(first + more) % 7 for more in range((last - first) % 7 + 1)]
+    return [Slot(day, hour, key, is_auto=True) for day in days for hour in hours]
+
+
+def _weekday(day: str, written: str) -> int:
+    for number, name in enumerate(DAYS):
+        if day.lower() in (name, name[:3]):
+            return number
+    raise InvalidValue(f"{written!r} is not a day of the week and a time.", EXAMPLE)
+
+
+def _time(text: str, written: str) -> str:
+    hour, minute = map(int, text.split(":"))
+    if hour > 23 or minute > 59:
+        raise InvalidValue(f"{written!r} has a time that does not exist.", EXAMPLE)
+    return f"{hour:02}:{minute:02}"
 
 
 def read_repeat_after(written: str) -> timedelta:

@@ -6,21 +6,25 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.file.slots import Chosen
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.ledger.results import Results, results_file
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
     from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.ledger.results import Reached
 
 MAX_TRIES: Final = 3
 
@@ -39,9 +43,9 @@ class SlotChoices:
     is_stored: bool = True
 
     @property
-    def times(self) -> dict[str, datetime]:
+    def times(self) -> dict[str, Chosen]:
         """The times by post key, each in the zone of its slot."""
-        return {key: choice.local for key, choice in self.chosen.items()}
+        return {key: Chosen(choice.local, choice.why) for key, choice in self.chosen.items()}
 
     @property
     def digest(self) -> str:
@@ -104,7 +108,7 @@ def choose_slots(
     """
     for _ in range(MAX_TRIES):
         before = read()
-        chosen = choose(calendar, before.chosen, now, lead_time)
+        chosen = choose(calendar, before.chosen, now, lead_time, partial(_results, file.rpartition("/")[0]))
         if chosen == before.chosen:
             return before
         if read() == before:
@@ -137,7 +141,7 @@ def without_slot(calendar: Calendar, choices: SlotChoices) -> Calendar:
 
 
 def preview(
-    location: str, folder: str, parse: Callable[[Mapping[str, datetime]], Calendar], now: datetime, lead_time: timedelta
+    location: str, folder: str, parse: Callable[[Mapping[str, Chosen]], Calendar], now: datetime, lead_time: timedelta
 ) -> tuple[Calendar, frozenset[str]]:
     """Return a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
 
@@ -153,9 +157,19 @@ def preview(
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the author's machine may have none
         log.warning("The slots in %s cannot be read: %s", shown(file), shown(str(error)))
         stored = SlotChoices()
-    choices = SlotChoices(choose(calendar, stored.chosen, now, lead_time))
+    choices = SlotChoices(choose(calendar, stored.chosen, now, lead_time, partial(_results, folder)))
     known = frozenset(key for key, choice in choices.chosen.items() if stored.chosen.get(key) == choice)
     return without_slot(parse(choices.times), choices), known
+
+
+def _results(folder: str, account: str) -> Collection[Reached]:
+    """Read what the posts of an account reached. What cannot be read is not known: a post goes out all the same."""
+    file = results_file(folder, account)
+    try:
+        return Results.of(storage.read(file)).posts.values()
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        log.warning("The results in %s cannot be read: %s", shown(file), shown(str(error)))
+        return ()
 
 
 def _encoded(chosen: Mapping[str, Choice]) -> bytes:

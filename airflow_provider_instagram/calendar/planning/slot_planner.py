@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from bisect import bisect_left, insort
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.slots import SlotUser, repetition_key, split_repetition
 from airflow_provider_instagram.calendar.file.times import zone
+from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
     from airflow_provider_instagram.calendar.file.slots import Slot
+    from airflow_provider_instagram.ledger.results import Reached
 
 #: A time is fixed from so long before it. No run begins earlier, whatever the lead time.
 FIXED_FROM: Final = timedelta(hours=24)
@@ -25,6 +29,9 @@ HORIZON: Final = timedelta(days=366)
 REPETITION_HORIZON: Final = timedelta(days=14)
 #: How long the time of a repetition is kept that is not the last one of its post.
 KEPT: Final = timedelta(days=92)
+#: Among the times of so many days, from the first that is free, the best one is chosen.
+BEST_WITHIN: Final = timedelta(days=7)
+FIRST_FREE: Final = "the first free slot"
 
 
 @dataclass(frozen=True)
@@ -33,11 +40,13 @@ class Choice:
 
     :param at: The time, in seconds since the epoch.
     :param chosen_at: When it was chosen, in seconds since the epoch.
+    :param why: Why it was chosen.
     """
 
     at: int
     zone: str
     chosen_at: int
+    why: str = FIRST_FREE
 
     @property
     def local(self) -> datetime:
@@ -45,12 +54,19 @@ class Choice:
         return datetime.fromtimestamp(self.at, zone(self.zone))
 
 
-def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_time: timedelta) -> dict[str, Choice]:
+def choose(
+    calendar: Calendar,
+    known: Mapping[str, Choice],
+    now: datetime,
+    lead_time: timedelta,
+    results: Callable[[str], Collection[Reached]] = lambda _: (),
+) -> dict[str, Choice]:
     """Choose a slot for each post that has none yet, and for each repetition whose turn it is.
 
     1. Keep each choice that is fixed, because its time is less than 24 hours ahead or has passed. Keep each other
        choice while its slot exists, no other post is too close, and its cooldown is over.
-    2. Give the first free slot, from a lead time ahead, to each post that has no time, in the order of the file.
+    2. Give a free slot, from a lead time ahead, to each post that has no time, in the order of the file: the first one,
+       or, if the file asks for it, the best one of seven days.
     3. Give the slots of the next 14 days that are still free to repetitions: to the one whose cooldown ended first.
 
     A choice depends only on these parameters, so two processes that look at the same file and the same choices choose
@@ -59,10 +75,11 @@ def choose(calendar: Calendar, known: Mapping[str, Choice], now: datetime, lead_
     :param known: The choices until now, by post key. Those of posts that the calendar does not have are kept for a
         while, because a file may be half-written at this moment. Their slots are free.
     :param lead_time: How long before a post's time its run begins.
+    :param results: Returns what the posts of an account reached. It is called only if a best slot is to be chosen.
     """
     choices = _without_old(calendar, known, now)
     for account in sorted({user.account for user in calendar.slot_users}):
-        _AccountPlanner(calendar, account, choices, now, lead_time).plan()
+        _AccountPlanner(calendar, account, choices, now, lead_time, results).plan()
     return choices
 
 
@@ -92,11 +109,13 @@ class _AccountPlanner:
     choices: dict[str, Choice]
     now: datetime
     lead_time: timedelta
+    results: Callable[[str], Collection[Reached]]
     slots: tuple[Slot, ...] = field(init=False)
     users: list[SlotUser] = field(init=False)
     numbers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     dropped: dict[str, int] = field(default_factory=dict)
     taken: list[float] = field(default_factory=list)
+    ahead: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.slots = self.calendar.slots[self.account]
@@ -119,8 +138,8 @@ class _AccountPlanner:
         for user in self.users:
             self._keep_repetitions(user)
         waiting = [user for user in self.users if self._first(user) is None and user.is_valid]
-        for user, at in zip(waiting, self._free_slots(HORIZON), strict=False):
-            self._add(user.key, at)
+        for user in waiting:
+            self._choose(user, user.key, self._next_free(BEST_WITHIN if user.wants_best else timedelta()))
         if repeating := [user for user in self.users if user.repeat_after is not None and user.is_valid]:
             self._choose_repetitions(repeating, list(self._free_slots(REPETITION_HORIZON)))
 
@@ -198,9 +217,8 @@ class _AccountPlanner:
         while ready:
             cooled_s, place, number = heapq.heappop(ready)
             user, begin = repeating[place], bisect_left(free, datetime.fromtimestamp(cooled_s, timezone.utc))
-            at = next((at for at in free[begin:] if self._has_room(at.timestamp())), None)
-            if at is not None:
-                self._add(repetition_key(user.key, number), at)
+            free_then = (at for at in free[begin:] if self._has_room(at.timestamp()))
+            if self._choose(user, repetition_key(user.key, number), free_then):
                 self.numbers[user.key].append(number)
                 for turn in self._next_turn(place, user):
                     heapq.heappush(ready, turn)
@@ -221,7 +239,41 @@ class _AccountPlanner:
             before = first
         yield (before + user.repeat_after).timestamp(), place, number
 
-    def _add(self, key: str, at: datetime) -> None:
+    def _next_free(self, span: timedelta) -> list[datetime]:
+        """Return the first time at which a post has room, and those that follow it within a span.
+
+        While slots are given away, none becomes free. So each time without room is looked at once.
+        """
+        ahead = self.ahead = [at for at in self.ahead if self._has_room(at.timestamp())]
+        while not ahead or ahead[-1] < ahead[0] + span:
+            if (at := next(self._all_free, None)) is None:
+                break
+            ahead.append(at)
+        return [at for at in ahead if at <= ahead[0] + span]
+
+    def _choose(self, user: SlotUser, key: str, free: Iterable[datetime]) -> bool:
+        """Choose a time for a post, and return whether one is free.
+
+        :param free: The times that are free, in their order.
+        """
+        if (first := next(times := iter(free), None)) is None:
+            return False
+        at, why = first, FIRST_FREE
+        if user.wants_best:
+            week = itertools.takewhile(lambda at: at <= first + BEST_WITHIN, times)
+            at, why = self._best_times.pick(key, [first, *week])
+        self._add(key, at, why)
+        return True
+
+    @cached_property
+    def _all_free(self) -> Iterator[datetime]:
+        return self._free_slots(HORIZON)
+
+    @cached_property
+    def _best_times(self) -> BestTimes:
+        return BestTimes(self.results(self.account), zone(self.slots[0].zone))
+
+    def _add(self, key: str, at: datetime, why: str) -> None:
         slot_zone = next(slot.zone for slot in self.slots if slot.on(at.astimezone(zone(slot.zone)).date()) == at)
-        self.choices[key] = Choice(int(at.timestamp()), slot_zone, int(self.now.timestamp()))
+        self.choices[key] = Choice(int(at.timestamp()), slot_zone, int(self.now.timestamp()), why)
         insort(self.taken, at.timestamp())

@@ -24,7 +24,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string[]} [tags]
  * @property {boolean} [dry]
  * @property {boolean} [asks]
- * @property {boolean} [slot] Whether its time was chosen among the slots of its account.
+ * @property {string} [slot] Why its time was chosen among the slots of its account.
  * @property {number} [repetition]
  * @property {number} [line] Its line, if the file has its id twice.
  * @property {Problem[]} [problems]
@@ -205,7 +205,7 @@ export const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
 
 /** Return how the time of a card was chosen, if the calendar's file does not contain it. @param {Card} card */
 export const slotText = (card) =>
-  [card.slot && "slot", card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
+  [card.slot, card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
 
 /** Return the short name of an account: most connections begin with the same word. @param {string} account */
 export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");

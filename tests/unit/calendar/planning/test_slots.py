@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -12,10 +14,9 @@ import yaml
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_planner import choose
+from airflow_provider_instagram.ledger.results import Reached, Results, results_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_instagram.calendar.file.model import Calendar
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -34,7 +35,8 @@ class Team:
 
     def write(self, *posts: dict[str, Any], slots: Any = SLOTS, **defaults: Any) -> None:
         shared = {"video": "a.mp4", "timezone": "Europe/Berlin", "account": "brand", **defaults}
-        head = {"slots": slots} if slots else {}
+        head = {name: shared.pop(name) for name in ("min_spacing",) if name in shared}
+        head |= {"slots": slots} if slots else {}
         self.file.write_text(yaml.safe_dump({**head, "defaults": shared, "posts": list(posts)}, sort_keys=False))
 
     @property
@@ -371,6 +373,9 @@ def test_a_post_with_neither_a_time_nor_slots_is_a_problem(team: Team) -> None:
         ({"brand": ["Moon 08:30"]}, "slots of brand: 'Moon 08:30' is not a day of the week"),
         ({"brand": ["Mon 24:30"]}, "slots of brand: 'Mon 24:30' has a time that does not exist."),
         ({"brand": ["Mon 08:30 Berlin"]}, "slots of brand: 'Berlin' is not a time zone. Did you mean Europe/Berlin?"),
+        ({"brand": "auto Mon-Sat 20:00-9:00"}, "slots of brand: 'auto Mon-Sat 20:00-9:00' ends before it begins."),
+        ({"brand": "auto Mo-Sat"}, "slots of brand: 'auto Mo-Sat' is not a day of the week"),
+        ({"brand": "auto 9-20"}, "'auto 9-20' is not a day of the week and a time. Write it like Mon 08:30, or auto"),
         ({"brand": {"Mon": "08:30"}}, "slots of brand: this is not a list of up to 100 times. Write a list:"),
     ],
 )
@@ -387,6 +392,68 @@ def test_slots_need_a_time_zone(team: Team) -> None:
         "slots of brand: 'Mon 08:30' has no time zone.",
         "slots of brand: 'Thu 19:00' has no time zone.",
     ]
+
+
+def learned(team: Team, hour: int, posts: int = 120) -> None:
+    """Store what posts of the account reached: three times as much around one hour as at any other."""
+    times = [NOON - timedelta(days=number, hours=number % 24) for number in range(1, posts + 1)]
+    values = [(3000 if abs(at.hour - hour) <= 2 else 1000) + 90 * (at.day % 7) for at in times]
+    reached = {
+        str(number): Reached(at=int(at.timestamp()), kind="reel", value=value)
+        for number, (at, value) in enumerate(zip(times, values, strict=True))
+    }
+    file = Path(results_file(str(team.file.parent / "snapshots"), "brand"))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(Results(posts=reached).as_content())
+
+
+def test_auto_chooses_hours_within_the_limits_of_the_file_and_says_why(team: Team) -> None:
+    slots = {"brand": ["auto Tue-Sat 09:00-20:00"]}
+    team.write(*(post(f"p{n}") for n in range(20)), slots=slots, timezone="Asia/Tokyo")
+    posts = team.look().posts
+    local = [one.publish_at.astimezone(ZoneInfo("Asia/Tokyo")) for one in posts]
+    assert len(local) == 20
+    assert all(at.weekday() in range(1, 6) and 9 <= at.hour <= 20 and at.minute == 0 for at in local)
+    assert {one.in_slot for one in posts} == {"an hour to learn from: the numbers of 0 of 12 posts are known"}
+
+
+def test_a_best_slot_is_one_in_which_posts_reached_most(team: Team) -> None:
+    learned(team, 18)
+    slots = {"brand": ["Tue 15:00", "Thu 08:00", "Fri 18:00", "Mon 03:00"]}
+    team.write(post("now"), post("best", publish_at="best"), slots=slots)
+    assert team.planned() == {"now": "Tue 01 Dec 15:00", "best": "Fri 04 Dec 18:00"}
+    why = {one.id: one.in_slot for one in team.look().posts}
+    assert why["now"] == "the first free slot"
+    numbers = r"\d+ posts around this hour, [1-3]\.\d times the median, 80 % between [1-3]\.\d and [1-3]\.\d"
+    assert re.fullmatch(f"Fri 18:00: {numbers}", why["best"])
+
+
+def test_a_best_time_is_chosen_once_whatever_the_numbers_say_later(team: Team) -> None:
+    learned(team, 18)
+    team.write(*(post(f"p{n}") for n in range(5)), slots={"brand": "auto"}, min_spacing="20 h")
+    before = team.planned()
+    assert {at[-5:-3] for at in before.values()} <= {"16", "17", "18", "19", "20"}
+    learned(team, 6)
+    team.write(*(post(f"p{n}") for n in range(6)), slots={"brand": "auto"}, min_spacing="20 h")
+    after = team.planned(hours=1)
+    assert {key: after[key] for key in before} == before
+    assert after["p5"][-5:-3] in ("04", "05", "06", "07", "08")
+
+
+def test_a_damaged_file_of_results_delays_no_post(team: Team) -> None:
+    learned(team, 18)
+    (file,) = (team.file.parent / "snapshots").glob("*.results.json")
+    file.write_text("[]")
+    team.write(post("a"), slots={"brand": "auto"})
+    assert list(team.planned()) == ["a"]
+
+
+def test_best_needs_slots(team: Team) -> None:
+    team.write(post("a", account="shop", publish_at="best"))
+    ((_, text),) = said(team.look())
+    assert text.startswith(
+        "publish_at: best needs slots of the account. Add it: publish_at: 2026-12-24 18:00, or slots"
+    )
 
 
 def test_more_posts_than_slots_of_a_year_are_a_problem(team: Team) -> None:

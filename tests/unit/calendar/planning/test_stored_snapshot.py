@@ -99,7 +99,7 @@ STORED: dict[str, Any] = {
             "account": "brand",
             "line": 8,
             "carousel": _ALBUM_ITEMS,
-            "in_slot": True,
+            "in_slot": "the first free slot",
         },
     ],
     "faults": [
@@ -112,13 +112,20 @@ STORED: dict[str, Any] = {
     ],
     "min_spacing_s": 600.0,
     "left_out": ["wrong"],
-    "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7, "in_slot": False}],
+    "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7, "in_slot": ""}],
     "choose_again_at": 1796130300,
     "at": "2026-12-01T12:05:00+00:00",
 }
 STORED_SLOTS = {
     "form": 1,
-    "chosen": {"brand/album": {"at": 1796320800, "zone": "Europe/Berlin", "chosen_at": 1796126700}},
+    "chosen": {
+        "brand/album": {
+            "at": 1796320800,
+            "zone": "Europe/Berlin",
+            "chosen_at": 1796126700,
+            "why": "the first free slot",
+        }
+    },
 }
 
 
@@ -154,7 +161,11 @@ def test_a_stored_snapshot_is_read() -> None:
         post_id: seen.version for post_id, seen in plan.seen.items() if seen.version
     }
     album = calendar.posts[2]
-    assert (album.line, album.in_slot, album.publish_at.isoformat()) == (8, True, "2026-12-03T19:00:00+01:00")
+    assert (album.line, album.in_slot, album.publish_at.isoformat()) == (
+        8,
+        "the first free slot",
+        "2026-12-03T19:00:00+01:00",
+    )
     assert album.carousel == (
         Item(location="https://example.com/a.jpg"),
         Item(location="https://example.com/b.jpg", kind=ItemKind.PICTURE, alt_text="B"),
