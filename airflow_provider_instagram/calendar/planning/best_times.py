@@ -106,7 +106,7 @@ class BestTimes:
         return len(self._posts) < FEWEST_POSTS
 
     def pick(self, key: str, times: Sequence[datetime]) -> tuple[datetime, str]:
-        """Choose a time for a post, and say why.
+        """Return a time for a post, and why it was chosen.
 
         The choice is a draw: each time is chosen as often as it is likely to be the best one. So an hour of which
         little is known is tried now and then, and one that is known to be bad is not. The same key draws the same.
@@ -124,7 +124,7 @@ class BestTimes:
         return best, self.why(best)
 
     def why(self, at: datetime) -> str:
-        """Say what is expected of a time."""
+        """Return what is expected of a time, in words."""
         one = self.estimate(at)
         return (
             f"{at.astimezone(self._zone):%a %H:%M}: {one.posts} posts around this hour, {one.ratio:.1f} times the "
