@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from instagram_sandbox.http.app import create_app
 from instagram_sandbox.http.server import bind, serve
 from instagram_sandbox.options import (
     DEFAULT_APP_SECRET,
@@ -21,6 +22,7 @@ from instagram_sandbox.options import (
     TOKEN_VARIABLE,
     add_arguments,
 )
+from instagram_sandbox.recorder.command import add_commands
 from instagram_sandbox.simulator.addresses import is_loopback
 from instagram_sandbox.simulator.media import has_ffmpeg
 from instagram_sandbox.simulator.sandbox import Settings
@@ -73,7 +75,7 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
             _write(args.port_file, str(address.port))
 
     try:
-        serve(settings, sock, ready)
+        serve(create_app(settings), sock, ready)
     except (sqlite3.DatabaseError, OSError) as error:
         what = f"The sandbox cannot use the folder {settings.folder}: {error}."
         print(f"{what} If another sandbox uses it, choose another --state folder.", file=sys.stderr)
@@ -108,14 +110,22 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def main() -> int:
-    """Run the sandbox with the options of the command line."""
+def command() -> argparse.ArgumentParser:
+    """Return the parser of ``instagram-sandbox``, with its commands."""
     parser = argparse.ArgumentParser(
         prog="instagram-sandbox",
         description="Run a local Instagram to test clients of Meta's publishing API against.",
     )
     add_arguments(parser)
-    return run(parser.parse_args())
+    add_commands(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def main() -> int:
+    """Run the sandbox, or one of its commands, as the command line says."""
+    args = command().parse_args()
+    return int(args.run(args))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ def _host_name(text: str) -> str:
     return text.lower()
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Read a port of the command line."""
     if not text.isdecimal() or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid port: use 0 to {MAX_PORT}")
     return int(text)
@@ -40,7 +41,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "host name by which clients call the sandbox, such as a Compose service; may be repeated",
     },
     "--port": {
-        "type": _port,
+        "type": port,
         "default": DEFAULT_PORT,
         "help": "port to listen on, or 0 for any free port (default: %(default)s)",
     },

@@ -19,6 +19,8 @@ from instagram_sandbox.simulator.sandbox import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from starlette.types import ASGIApp
+
     from instagram_sandbox.simulator.clock import Clock
 
 START_LIMIT_S: Final = 30
@@ -73,19 +75,19 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
     return sock, Address(host, sock.getsockname()[1])
 
 
-def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None]) -> None:
-    """Run a sandbox until the process is interrupted.
+def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None]) -> None:
+    """Run an application, such as a sandbox, until the process is interrupted.
 
-    :param settings: The settings to start with.
+    :param app: The application.
     :param sock: The bound socket.
-    :param ready: Called once the sandbox answers.
+    :param ready: Called once it answers.
     """
-    _server(settings, ready, None).run(sockets=[sock])
+    _server(app, ready).run(sockets=[sock])
 
 
-def _server(settings: Settings, ready: Callable[[], None], clock: Clock | None) -> _Server:
+def _server(app: ASGIApp, ready: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
-        create_app(settings, clock),
+        app,
         http=DroppableProtocol,
         ws="none",
         loop="asyncio",
@@ -110,7 +112,7 @@ def running(settings: Settings | None = None, clock: Clock | None = None) -> Ite
         sock, address = bind("127.0.0.1", 0)
         chosen = settings or Settings(folder=Path(folder))
         ready = threading.Event()
-        server = _server(chosen, ready.set, clock)
+        server = _server(create_app(chosen, clock), ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
         try:
