@@ -77,8 +77,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            posts = _posts()
-            settings = _settings(folder, sandbox, posts)
+            settings = _settings(folder, sandbox)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 calendar = folder / "media" / "spring.yaml"
                 environment = os.environ | airflow.settings
@@ -88,7 +87,7 @@ def main() -> int:
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
                 _take_pictures(browser, airflow.url, GOOD_DAY, ("published", "waiting", "ready"))
-                _write_calendar(calendar, [*posts, *_bad_posts()])
+                _write_calendar(calendar, [*yaml.safe_load(calendar.read_text())["posts"], *_bad_posts()])
                 _take_pictures(browser, airflow.url, PICTURES, ("failed", "dry_run", "problem"))
                 browser.close()
     finally:
@@ -97,7 +96,7 @@ def main() -> int:
     return 0
 
 
-def _settings(folder: Path, sandbox: SandboxHandle, posts: list[dict[str, Any]]) -> dict[str, str]:
+def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
     """Make the videos, the calendar and its DAG, and return the settings of an Airflow with them."""
     media, dags = folder / "media", folder / "airflow" / "dags"
     for each in (media, dags):
@@ -109,7 +108,7 @@ def _settings(folder: Path, sandbox: SandboxHandle, posts: list[dict[str, Any]])
         subprocess.run([*command, *encode, str(media / f"{name}.mp4")], check=True)
     (media / "damaged.mp4").write_bytes(b"this is no video")
     calendar = media / "spring.yaml"
-    _write_calendar(calendar, posts)
+    _write_calendar(calendar, _posts())
     (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS]))
     settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
     for conn_id, user_id in ACCOUNTS.items():
