@@ -104,6 +104,15 @@ def _account_commands() -> list[ActionCommand]:
             ARG_ACCOUNT,
         ),
         _command(
+            "audio",
+            "limits.search_audio",
+            "Search music that a reel can have, for its option audio_id",
+            ARG_ACCOUNT,
+            Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
+            Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
+            ARG_OUTPUT,
+        ),
+        _command(
             "doctor",
             "doctor.doctor",
             "Check everything that publishing needs, and say how to fix it",

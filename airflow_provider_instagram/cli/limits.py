@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from airflow.cli.simple_table import AirflowConsole
 from airflow.models.trigger import Trigger
 from airflow.sdk.exceptions import AirflowException
 from airflow.utils.session import create_session
@@ -15,8 +16,10 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.capabilities import MUSIC
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.scopes import require
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
@@ -42,6 +45,21 @@ def show_limits(args: argparse.Namespace) -> None:
             print(f"{name:<22} {text}")
     except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
+
+
+def search_audio(args: argparse.Namespace) -> None:
+    """Print audio that a reel can have, by its id."""
+    read_as_server()
+    hook = InstagramHook(args.conn_id)
+    try:
+        require(args.conn_id, MUSIC)
+        with hook.get_readonly_conn() as client:
+            audio_type = "original_sound" if args.sounds else "music"
+            query = " ".join(args.query) or None
+            found = client.send(calls.search_audio(hook.ig_user_id(client), audio_type, query))
+    except (InstagramError, AirflowException) as error:
+        raise SystemExit(str(error)) from None
+    AirflowConsole().print_as(data=[asdict(one) for one in found], output=args.output)
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:

@@ -59,6 +59,12 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param share_to_feed: Whether a reel also appears in the feed. If not set, Instagram decides.
     :param audio_name: A name for the reel's original sound.
     :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
+    :param audio_id: Music or another reel's sound for the reel, by its id. Not with Instagram Login, as the next five.
+    :param audio_volume: How loud that audio is, 0 to 100.
+    :param video_volume: How loud the video's own sound is beside it, 0 to 100.
+    :param poll_attachment: A poll: 2 to 4 answers. The caption is its question.
+    :param is_poll_duration_extended: Whether the poll has no end. By default, it ends after three days.
+    :param is_comment_prompt_used: Whether the caption is a question that asks for comments.
     :param is_ai_generated: Whether to label the post as made with AI.
     :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by
         the video's location.
@@ -108,6 +114,12 @@ class CreateContainerOperator(InstagramBaseOperator):
         share_to_feed: bool | str | XComArg | None = None,
         audio_name: str | XComArg | None = None,
         trial_graduation: str | XComArg | None = None,
+        audio_id: str | XComArg | None = None,
+        audio_volume: int | str | XComArg | None = None,
+        video_volume: int | str | XComArg | None = None,
+        poll_attachment: list[str] | str | XComArg | None = None,
+        is_poll_duration_extended: bool | str | XComArg | None = None,
+        is_comment_prompt_used: bool | str | XComArg | None = None,
         is_ai_generated: bool | str | XComArg | None = None,
         upload: str | XComArg = "auto",
         on_copyright_match: str | XComArg = "publish",
@@ -121,19 +133,15 @@ class CreateContainerOperator(InstagramBaseOperator):
         super().__init__(priority_weight=priority_weight, **kwargs)
         self.video, self.image, self.carousel = video, image, carousel
         self.caption, self.placement, self.alt_text = caption, placement, alt_text
-        self.video_cover_timestamp_ms = video_cover_timestamp_ms
-        self.cover_url = cover_url
-        self.location_id, self.collaborators = location_id, collaborators
-        self.user_tags = user_tags
-        self.share_to_feed = share_to_feed
-        self.audio_name, self.trial_graduation = audio_name, trial_graduation
-        self.is_ai_generated = is_ai_generated
-        self.upload = upload
-        self.on_copyright_match = on_copyright_match
-        self.publish_at = publish_at
-        self.post_key = post_key
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.video_cover_timestamp_ms, self.cover_url = video_cover_timestamp_ms, cover_url
+        self.location_id, self.collaborators, self.user_tags = location_id, collaborators, user_tags
+        self.share_to_feed, self.audio_name, self.trial_graduation = share_to_feed, audio_name, trial_graduation
+        self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
+        self.poll_attachment, self.is_comment_prompt_used = poll_attachment, is_comment_prompt_used
+        self.is_poll_duration_extended = is_poll_duration_extended
+        self.is_ai_generated, self.upload, self.on_copyright_match = is_ai_generated, upload, on_copyright_match
+        self.publish_at, self.post_key = publish_at, post_key
+        self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:

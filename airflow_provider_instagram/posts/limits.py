@@ -13,8 +13,9 @@ import pydantic
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
+from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
-from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Item, Post, kind_in
+from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Post, kind_in
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
@@ -98,7 +99,28 @@ def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> lis
     if values.get("placement") == "feed" and values.get("share_to_feed") is False:
         message = "placement='feed' and share_to_feed=false contradict each other."
         limits.append(BrokenLimit("placement", message, "Remove one of them."))
-    return limits
+    return [*limits, *_broken_by_add_ons(values), *_broken_by_audio(values)]
+
+
+def _broken_by_add_ons(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+    """Yield the limits of polls and comment prompts. Source: Meta, Caption Add-ons, 2026-09-28."""
+    poll, prompt = values.get("poll_attachment"), values.get("is_comment_prompt_used")
+    if poll and prompt:
+        yield BrokenLimit("poll_attachment", "The post has a poll and a comment prompt.", "Keep one of them.")
+    if (poll or prompt) and not values.get("caption", "?").strip():
+        name = "poll_attachment" if poll else "is_comment_prompt_used"
+        yield BrokenLimit(name, f"{name} needs a caption, which is its question.", "Write a caption.")
+    if values.get("is_poll_duration_extended") and "poll_attachment" in values and not poll:
+        message = "is_poll_duration_extended is set, but the post has no poll."
+        yield BrokenLimit("is_poll_duration_extended", message, "Add poll_attachment, or remove it.")
+
+
+def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+    if "audio_id" not in values or values["audio_id"] is not None:
+        return
+    for name in ("audio_volume", "video_volume"):
+        if values.get(name) is not None:
+            yield BrokenLimit(name, f"{name} is set, but the reel has no audio_id.", f"Add audio_id, or remove {name}.")
 
 
 def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[BrokenLimit]:

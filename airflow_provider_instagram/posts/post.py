@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
-from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import (
     CAROUSEL,
     EVERY_KIND,
@@ -17,83 +15,39 @@ from airflow_provider_instagram.posts.fields import (
     REEL,
     STORY,
     About,
-    UserTag,
     as_objects,
     declared,
     read_caption,
     read_user_names,
     read_user_tags,
     read_word,
+    read_words,
 )
+from airflow_provider_instagram.posts.item import Item, Tags, read_items, sent
 from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch, Placement, PostKind
 from airflow_provider_instagram.utils import arguments, locations
 
-Tags = Annotated[tuple[UserTag, ...], Field(max_length=20)]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Upload = Literal["auto", "file", "url"]
+#: Meta's names of the answers of a poll. Source: Meta, Caption Add-ons, 2026-09-28.
+POLL_ANSWERS: Final = ("option_a", "option_b", "option_c", "option_d")
+#: Source: Meta, Instagram Audio API, 2026-06-16.
+LOUDEST: Final = 100
 A_FILE: Final = "a path, a URI of object storage, or an https address"
-
-
-class Item(BaseModel):
-    """A video or a picture, and what belongs to it alone.
-
-    :param location: A local path, a URI that ObjectStoragePath opens, or an https address.
-    :param kind: What it is. None if its author did not write it.
-    """
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    location: str
-    kind: ItemKind | None = None
-    alt_text: Annotated[
-        str | None, About("A description of the picture.", arguments.text, "Write a text.", sent_as="alt_text")
-    ] = None
-    user_tags: Annotated[
-        Tags,
-        About(
-            "Users to tag in the picture, each with a place.",
-            read_user_tags,
-            "Write [{username: jane.doe, x: 0.5, y: 0.4}].",
-            sent_as="user_tags",
-            sent=as_objects,
-        ),
-    ] = ()
-
-    @classmethod
-    def read(cls, value: Any) -> Item:
-        """Read an item of a carousel: a location, or a mapping with ``video`` or ``image``.
-
-        :raises ValidationError: If it is neither.
-        """
-        if not isinstance(value, Mapping):
-            return cls(location=arguments.required_text("an item of carousel", value))
-        own = declared(cls)
-        named = {name: value[name] for name in ItemKind if arguments.given(value.get(name)) is not None}
-        unknown = sorted(str(name) for name in value if name not in (*ItemKind, *own))
-        if len(named) != 1 or unknown:
-            wrong = f"has an unknown key {unknown[0]!r}" if unknown else f"has {' and '.join(named) or 'no media'}"
-            raise ValidationError(
-                f"An item of carousel {wrong}.",
-                hint="Write a location, or exactly one of video and image, with alt_text and user_tags if you like: "
-                '{"image": "a.jpg", "alt_text": "A tree"}.',
-            )
-        ((kind, location),) = named.items()
-        more = {name: about.read(name, value.get(name)) for name, about in own.items()}
-        return cls(location=arguments.required_text(kind, location), kind=kind, **more)
-
-    def parameters(self) -> dict[str, Any]:
-        """Return Meta's parameters of its container in a carousel, without those of its media."""
-        media_type = {"media_type": "VIDEO"} if self.kind is ItemKind.VIDEO else {}
-        return {**media_type, "is_carousel_item": True, **_sent(self)}
-
-
-def _items(name: str, value: Any) -> tuple[Item, ...]:
-    return tuple(Item.read(one) for one in arguments.sequence(name, value))
 
 
 def _public(address: str) -> str:
     if not locations.is_public_url(address):
         raise ValueError("not public")
     return address
+
+
+def _poll(answers: tuple[str, ...]) -> tuple[str, ...]:
+    if len(answers) == 1 or len({*answers}) < len(answers):
+        raise ValueError("not 2 to 4 different answers")
+    return answers
 
 
 class Post(BaseModel):
@@ -125,7 +79,7 @@ class Post(BaseModel):
         tuple[Item, ...],
         About(
             "2 to 10 items: files, or {image: …, alt_text: …, user_tags: …} and {video: …}.",
-            _items,
+            read_items,
             kinds=CAROUSEL,
             titles=("carousel", "images", "photos", "pictures", "slides", "gallery"),
         ),
@@ -234,6 +188,70 @@ class Post(BaseModel):
             sent=lambda graduation: {"graduation_strategy": graduation},
         ),
     ] = None
+    audio_id: Annotated[
+        Annotated[str, Field(pattern="^[0-9]+$")] | None,
+        About(
+            "Music or another reel's sound, by its id: airflow instagram audio finds it. Facebook Login only.",
+            arguments.text,
+            "Write the numeric id of an audio asset (only digits).",
+            kinds=REEL,
+            sent_as="audio_configuration",
+            sent=lambda audio_id: {"audio_id": audio_id},
+        ),
+    ] = None
+    audio_volume: Annotated[
+        Annotated[int, Field(ge=0, le=LOUDEST)] | None,
+        About(
+            "How loud the audio of audio_id is, 0 to 100.",
+            arguments.whole_number,
+            "Write a number from 0 to 100.",
+            kinds=REEL,
+            sent_as="audio_configuration",
+            sent=lambda volume: {"audio_volume": volume},
+        ),
+    ] = None
+    video_volume: Annotated[
+        Annotated[int, Field(ge=0, le=LOUDEST)] | None,
+        About(
+            "How loud the video's own sound is beside the audio of audio_id, 0 to 100. 0 for a video without sound.",
+            arguments.whole_number,
+            "Write a number from 0 to 100.",
+            kinds=REEL,
+            sent_as="audio_configuration",
+            sent=lambda volume: {"video_volume": volume},
+        ),
+    ] = None
+    poll_attachment: Annotated[
+        Annotated[tuple[str, ...], Field(max_length=len(POLL_ANSWERS)), AfterValidator(_poll)],
+        About(
+            "A poll whose question is the caption: 2 to 4 answers. Facebook Login only.",
+            read_words,
+            "Write 2 to 4 different answers: [Yes, No].",
+            kinds=NO_STORY,
+            sent_as="poll_attachment",
+            sent=lambda answers: dict(zip(POLL_ANSWERS, answers, strict=False)),
+        ),
+    ] = ()
+    is_poll_duration_extended: Annotated[
+        bool | None,
+        About(
+            "Whether the poll has no end. If not, it ends after three days.",
+            arguments.boolean,
+            "Write true or false.",
+            kinds=NO_STORY,
+            sent_as="is_poll_duration_extended",
+        ),
+    ] = None
+    is_comment_prompt_used: Annotated[
+        bool | None,
+        About(
+            "Whether the caption is a question that asks for comments. Facebook Login only.",
+            arguments.boolean,
+            "Write true or false.",
+            kinds=NO_STORY,
+            sent_as="is_comment_prompt_used",
+        ),
+    ] = None
     is_ai_generated: Annotated[
         bool | None,
         About(
@@ -310,7 +328,7 @@ class Post(BaseModel):
         kind = self.kind
         media_type = {"media_type": kind.media_type} if kind.media_type else {}
         shared = {"share_to_feed": True} if self.placement == "feed" and kind is PostKind.REEL else {}
-        return {**media_type, **_sent(self), **shared}
+        return {**media_type, **sent(self), **shared}
 
     def without_signatures(self) -> Self:
         """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
@@ -337,13 +355,3 @@ def kind_in(values: Mapping[str, Any]) -> PostKind:
     if values.get("carousel"):
         return PostKind.CAROUSEL
     return PostKind.REEL if values.get("image") is None else PostKind.PICTURE
-
-
-def _sent(model: Item | Post) -> dict[str, Any]:
-    """Return the values that are set, by Meta's names."""
-    values = {name: (about, getattr(model, name)) for name, about in declared(type(model)).items() if about.sent_as}
-    return {
-        str(about.sent_as): about.sent(value)
-        for name, (about, value) in values.items()
-        if value != type(model).model_fields[name].default
-    }

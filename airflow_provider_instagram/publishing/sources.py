@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.posts.post import Item
+    from airflow_provider_instagram.posts.item import Item
 
 
 @dataclass(frozen=True)

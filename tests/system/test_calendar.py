@@ -151,11 +151,11 @@ def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: Running
 
 @pytest.mark.timeout(420)
 def test_a_post_that_the_copyright_check_holds_goes_out_after_a_yes(calendar: RunningCalendar) -> None:
-    at = whole_second(timedelta(seconds=140))
+    at = whole_second(timedelta(seconds=240))
     calendar.sandbox.process_next(copyright="match")
     calendar.write([entry("held", at, APPROVER, on_copyright_match="hold")], "copyright")
-    calendar.add_dag(130, "copyright")
-    asked = wait_until(lambda: _asked(calendar, f"{APPROVER}/held", dag_id="copyright"), "the question", 130, 0.5)
+    calendar.add_dag(230, "copyright")
+    asked = wait_until(lambda: _asked(calendar, f"{APPROVER}/held", dag_id="copyright"), "the question", 230, 0.5)
     question = asked[f"{APPROVER}/held"]
     assert "has found the work of somebody else" in question["body"]
     assert question["task_instance"]["task_id"] == f"{APPROVER}.create"

@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.file.slots import BEST, read_repeat_aft
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
+from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.limits import (
     broken_by_carousel,
@@ -21,7 +22,7 @@ from airflow_provider_instagram.posts.limits import (
     broken_limits,
     may_have_video,
 )
-from airflow_provider_instagram.posts.post import MEDIA, Item, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 

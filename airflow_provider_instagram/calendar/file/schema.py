@@ -13,9 +13,10 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, Cale
 from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
 from airflow_provider_instagram.calendar.file.yaml_reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.posts.fields import About, declared
+from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.posts.limits import FEWEST_ITEMS, MOST_ITEMS, not_taken
-from airflow_provider_instagram.posts.post import MEDIA, Item, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, kind_in
 from airflow_provider_instagram.utils.arguments import NO, YES
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: A text as YAML reads it. A number, such as an id, needs no quotation marks. No value means that a field is not set.
 TEXT: Final = {"type": ["string", "number", "null"]}
 #: What is the same in a schema of a value and in that of its text.
-LIMITS: Final[tuple[str, ...]] = ("minimum", "maxItems", "pattern", "examples")
+LIMITS: Final[tuple[str, ...]] = ("minimum", "maximum", "maxItems", "pattern", "examples")
 ANY_MEDIA: Final = {"anyOf": [{"required": [name]} for name in MEDIA]}
 
 

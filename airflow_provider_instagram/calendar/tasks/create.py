@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
-    from airflow_provider_instagram.posts.post import Item, Post
+    from airflow_provider_instagram.posts.item import Item
+    from airflow_provider_instagram.posts.post import Post
 
 
 #: How often the link of a post that is never too late is fetched: for about an hour.

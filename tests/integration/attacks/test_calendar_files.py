@@ -416,7 +416,7 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.approve import question
-    from airflow_provider_instagram.posts.post import Item
+    from airflow_provider_instagram.posts.item import Item
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"caption": wicked, "audio_name": wicked, "cover_url": "https://evil.example/c.jpg"}

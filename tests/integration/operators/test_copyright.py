@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, TaskDeferred
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 from tests.integration.account import DictStore
+from tests.integration.tasks import task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,13 +37,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 @pytest.fixture
 def context() -> Any:
     """The context of tasks of one run."""
-    told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
-    everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
-    tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc), "id": uuid4()}
-    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
-    ti.xcom_push = lambda **_: None
-    store = {ledger_asset("instagram_default"): DictStore()}
-    return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
+    return task_context(DictStore())
 
 
 def create(video: Path, **arguments: Any) -> CreateContainerOperator:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
@@ -17,16 +15,15 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import CreateContainerOperator, DeleteOperator, PublishOperator
 from tests.integration.account import DictStore
+from tests.integration.tasks import SCOPES, connect_page, task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-SCOPES = ["instagram_basic", "instagram_content_publish", "instagram_manage_contents", "pages_read_engagement"]
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 NO = {**YES, "chosen_options": ["Reject"], "params_input": {"reason": "it is good"}}
 pytestmark = pytest.mark.usefixtures("no_stored_tokens", "quick")
@@ -47,13 +44,7 @@ class Airflow:
         )
 
     def context(self) -> Any:
-        told = SimpleNamespace(add=lambda *_, **__: None, limit=lambda number: [None] * number)
-        everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
-        tries = {"try_number": 1, "max_tries": 8, "start_date": datetime.now(timezone.utc), "id": uuid4()}
-        ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="t", map_index=-1, **tries)
-        ti.get_task_states = lambda *_, **__: {}
-        store = {ledger_asset("instagram_default"): self.store}
-        return {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
+        return task_context(self.store)
 
     def ask(self, **arguments: Any) -> dict[str, Any]:
         """Run a try that asks, and return what Airflow keeps meanwhile."""
@@ -83,15 +74,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch, instagram_sandbox: SandboxHandle) -> Airflow:
     """An account of Facebook Login that may delete posts."""
-    instagram_sandbox.switch(login="any", fresh_id_unknown_s=0, visible_after_s=0)
-    _connect(monkeypatch, instagram_sandbox, SCOPES)
+    connect_page(monkeypatch, instagram_sandbox)
     return Airflow(monkeypatch)
-
-
-def _connect(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxHandle, scopes: list[str]) -> None:
-    token = sandbox.add_token(sandbox.user_id, kind="page", scopes=scopes)
-    connection = {**sandbox.connection, "password": token, "login": sandbox.user_id}
-    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
 
 
 @pytest.fixture
@@ -234,7 +218,7 @@ def test_a_login_and_a_token_that_cannot_delete_are_said_before_anybody_is_asked
     airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = len(instagram_sandbox.journal())
-    _connect(monkeypatch, instagram_sandbox, [one for one in SCOPES if one != "instagram_manage_contents"])
+    connect_page(monkeypatch, instagram_sandbox, [one for one in SCOPES if one != "instagram_manage_contents"])
     with pytest.raises(PermissionDeniedError, match="instagram_manage_contents"):
         DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(instagram_sandbox.connection))

@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.tasks.approve import question
 from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name, read_cover, write_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.posts.post import Item
+from airflow_provider_instagram.posts.item import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

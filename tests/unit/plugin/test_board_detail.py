@@ -14,7 +14,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import detail
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
-from airflow_provider_instagram.posts.post import Item
+from airflow_provider_instagram.posts.item import Item
 from tests.integration.account import DictStore
 
 if TYPE_CHECKING:

@@ -45,6 +45,10 @@ def test_nothing_given_is_a_plain_reel() -> None:
         {"trial_graduation": "MANUAL"},
         {"share_to_feed": "false"},
         {"user_tags": '[{"username": "ann"}]'},
+        {"caption": "Tea or coffee?", "poll_attachment": "Tea, Coffee"},
+        {"caption": "Which?", "poll_attachment": ["A", "B", "C", "D"], "is_poll_duration_extended": "yes"},
+        {"caption": "Why?", "is_comment_prompt_used": "true"},
+        {"audio_id": "587000000000001", "audio_volume": "0", "video_volume": "100"},
     ],
 )
 def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
@@ -67,6 +71,16 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
         ({"location_id": "Berlin"}, "numeric id of a Facebook Page"),
         ({"trial_graduation": "LATER"}, "SS_PERFORMANCE"),
         ({"collaborators": "not a name"}, "'not a name'"),
+        ({"caption": "Tea?", "poll_attachment": "Yes"}, "2 to 4 different answers"),
+        ({"caption": "Tea?", "poll_attachment": "Yes, Yes"}, "2 to 4 different answers"),
+        ({"caption": "Tea?", "poll_attachment": "A, B, C, D, E"}, "5 poll_attachment: at most 4"),
+        ({"poll_attachment": "Yes, No"}, "needs a caption, which is its question"),
+        ({"caption": "  ", "is_comment_prompt_used": True}, "needs a caption, which is its question"),
+        ({"caption": "Tea?", "poll_attachment": "Yes, No", "is_comment_prompt_used": True}, "keep one of them"),
+        ({"caption": "Tea?", "is_poll_duration_extended": True}, "the post has no poll"),
+        ({"audio_id": "Harbour Lights"}, "only digits"),
+        ({"audio_id": "587000000000001", "audio_volume": 101}, "from 0 to 100"),
+        ({"video_volume": 0}, "the reel has no audio_id"),
     ],
 )
 def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any], said: str) -> None:
@@ -93,6 +107,11 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
         audio_name="Rain",
         trial_graduation="MANUAL",
         is_ai_generated="true",
+        audio_id="587000000000001",
+        audio_volume="80",
+        video_volume=0,
+        poll_attachment="Yes, No",
+        is_poll_duration_extended="true",
     )
     assert sent == {
         "media_type": "REELS",
@@ -106,7 +125,11 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
         "audio_name": "Rain",
         "trial_params": '{"graduation_strategy": "MANUAL"}',
         "is_ai_generated": "true",
+        "audio_configuration": '{"audio_id": "587000000000001", "audio_volume": 80, "video_volume": 0}',
+        "poll_attachment": '{"option_a": "Yes", "option_b": "No"}',
+        "is_poll_duration_extended": "true",
     }
+    assert parameters(caption="Why?", is_comment_prompt_used=True)["is_comment_prompt_used"] == "true"
 
 
 def test_a_reel_leaves_the_feed_to_its_own_option() -> None:

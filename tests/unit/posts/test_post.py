@@ -9,9 +9,10 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.posts.fields import canonical
+from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import broken_by_carousel, broken_by_kind, broken_by_values, read_values
-from airflow_provider_instagram.posts.post import Item, Post, kind_in
+from airflow_provider_instagram.posts.post import Post, kind_in
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
 from airflow_provider_instagram.calendar.planning.slot_planner import Choice
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
+from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.posts.post import Item
 from tests.integration.account import DictStore
 
 if TYPE_CHECKING:
