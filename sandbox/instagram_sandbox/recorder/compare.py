@@ -110,7 +110,9 @@ class Player:
         query = f"?fields={call.sent['fields']}" if "fields" in call.sent else ""
         name = f"{call.method} {_ID.sub('{id}', call.path)}{query}"
         if call.status != answer.status_code:
-            yield Difference(name, "HTTP status", str(call.status), str(answer.status_code))
+            yield Difference(name, "HTTP status", _said(call.status, call.answer), _said(answer.status_code, here))
+            if answer.is_error != (call.status is not None and call.status >= 400):
+                return  # a refusal and an answer have nothing in common
         self._learn(call.answer, here)
         for what, there, found in self._compared("", call.answer, here):
             yield Difference(name, what, there, found)
@@ -124,7 +126,8 @@ class Player:
             for name in there.keys() & here.keys():
                 self._learn(there[name], here[name])
         elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-            if not {_id_of(one) for one in there} & self.ids.keys():
+            known = {*self.ids, *self.ids.values()}
+            if not {_id_of(one) for one in (*there, *here)} & known:
                 for one, other in zip(there, here, strict=True):
                     self._learn(one, other)
         elif _ID.fullmatch(str(there)) and isinstance(here, str | int):
@@ -151,7 +154,7 @@ class Player:
             yield f"value of `{at}`", json.dumps(there), json.dumps(here)
 
     def _lists(self, at: str, there: list[Any], here: list[Any]) -> Iterator[tuple[str, str, str]]:
-        known = [self.ids[one] for item in there if (one := _id_of(item)) in self.ids]
+        known = list(dict.fromkeys(self.ids[one] for item in there if (one := _id_of(item)) in self.ids))
         found = [one for item in here if (one := _id_of(item)) in known]
         if [one for one in known if one in found] != found:
             place = [str(known.index(one) + 1) for one in found]
@@ -190,6 +193,13 @@ def _processing_s(made: Recorded, calls: Sequence[Recorded]) -> float | None:
 def _page_token(http: httpx.Client) -> str:
     made = http.post("/_sandbox/tokens", json={"user_id": DEFAULT_USER_ID, "kind": "page"})
     return str(made.raise_for_status().json()["token"])
+
+
+def _said(status: int | None, answer: Any) -> str:
+    """Return an HTTP status with the code and subcode of its error."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    codes = [error[name] for name in ("code", "error_subcode") if name in error] if isinstance(error, dict) else []
+    return f"{status} (error {'/'.join(map(str, codes))})" if codes else str(status)
 
 
 def _id_of(item: Any) -> str:

@@ -42,7 +42,7 @@ SHORTEST_SECRET: Final = 6
 
 
 class Redactor:
-    """Replaces what nobody else may read. An id stays a number of 17 digits, a text a text of its length.
+    """Replaces what nobody else may read. An id stays a number of 17 digits, a text one of its length, without spaces.
 
     :param keep_texts: Whether captions, comments and names stay.
     """
@@ -123,7 +123,7 @@ class Redactor:
         return self._stand_in(text)
 
     def _stand_in(self, text: str) -> str:
-        return self._texts.setdefault(text, f"text {len(self._texts) + 1}".ljust(len(text), "."))
+        return self._texts.setdefault(text, f"text_{len(self._texts) + 1}".ljust(len(text), "."))
 
     def _call(self, url: str) -> str:
         parts = urlsplit(url)

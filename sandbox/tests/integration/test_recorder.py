@@ -186,8 +186,8 @@ def test_each_difference_of_another_server_is_found_and_nothing_else(
 ) -> None:
     """It answers in another shape, another code and another order than the sandbox; the rest is the same."""
     ids = {name: str(17900000000000000 + place) for place, name in enumerate(("one", "two", "post one", "post two"))}
-    refusal = {"message": "No", "type": "OAuthException", "code": 100, "error_subcode": 2207089, "is_transient": False}
-    refusal |= {"error_user_title": "No", "error_user_msg": "No", "fbtrace_id": "A1"}
+    wrong = {"message": "No", "type": "IGApiException", "code": 10, "error_subcode": 2207089, "is_transient": False}
+    wrong |= {"error_user_title": "No", "error_user_msg": "No", "fbtrace_id": "A1"}
 
     def media_list(*_: Any) -> dict[str, Any]:
         rows = [{"id": ids["post one"]}, {"id": ids["post two"]}]  # the older one first
@@ -201,7 +201,7 @@ def test_each_difference_of_another_server_is_found_and_nothing_else(
         f"/v27.0/{USER}/media_publish": (200, lambda *_: {"id": next(posted)}),
         f"/v27.0/{ids['one']}": (200, {"id": ids["one"], "status_code": "IN_PROGRESS"}),
         "/v27.0/17899999999999999": (200, {"id": "17899999999999999"}),
-        f"/v27.0/{USER}/content_publishing_limit": (403, {"error": refusal | {"code": 10}}),
+        f"/v27.0/{USER}/content_publishing_limit": (403, {"error": wrong}),
     }
     journal = tmp_path / "journal.jsonl"
     with recording(journal, odd.url) as address, httpx.Client(base_url=f"{address}/v27.0", timeout=30) as http:
@@ -215,6 +215,8 @@ def test_each_difference_of_another_server_is_found_and_nothing_else(
         http.get(f"/{USER}/media", params={"limit": 5})
         http.get("/17899999999999999")
         http.get(f"/{USER}/content_publishing_limit")
+        odd.answers["/v27.0/me"] = (400, {"error": {k: v for k, v in wrong.items() if not k.startswith("error_user")}})
+        http.get("/me", params={"fields": "shoe_size"})
     code, rows, said = compared(journal)
     status = "`GET /v27.0/{id}?fields=status_code`"
     assert (code, rows) == (
@@ -225,9 +227,9 @@ def test_each_difference_of_another_server_is_found_and_nothing_else(
             f'| {status} | value of `status_code` | "IN_PROGRESS" | "FINISHED" |',
             f'| {status} | value of `status_code` | "IN_PROGRESS" | "PUBLISHED" |',
             "| `GET /v27.0/{id}/media` | order of `data` | 1, 2 | 2, 1 |",
-            "| `GET /v27.0/{id}/content_publishing_limit` | HTTP status | 403 | 200 |",
-            "| `GET /v27.0/{id}/content_publishing_limit` | `data` | missing | list |",
-            "| `GET /v27.0/{id}/content_publishing_limit` | `error` | object | missing |",
+            "| `GET /v27.0/{id}/content_publishing_limit` | HTTP status | 403 (error 10/2207089) | 200 |",
+            "| `GET /v27.0/me?fields=shoe_size` | value of `error.code` | 10 | 100 |",
+            "| `GET /v27.0/me?fields=shoe_size` | `error.error_subcode` | number | missing |",
         ],
     ), said
     assert "it names an object from before the recording" in said
@@ -380,9 +382,9 @@ def test_the_same_id_and_text_have_the_same_stand_in() -> None:
     answer = redactor.value({"id": USER, "number": int(USER), "caption": "Kites", "like_count": 7, "hidden": False})
     assert (sent["creation_id"], json.loads(sent["children"])) == (answer["id"], [answer["id"]])
     assert answer == {
-        "id": "90000000000000001", "number": 90000000000000001, "caption": "text 1", "like_count": 7, "hidden": False
+        "id": "90000000000000001", "number": 90000000000000001, "caption": "text_1", "like_count": 7, "hidden": False
     }  # fmt: skip
-    assert (sent["caption"], sent["limit"]) == ("text 1", "5")
+    assert (sent["caption"], sent["limit"]) == ("text_1", "5")
     kept = Redactor(keep_texts=True).value({"caption": f"Kites of {USER}", "time": "2026-11-28T10:00:00+0000"})
     assert kept == {"caption": "Kites of 90000000000000001", "time": "2026-11-28T10:00:00+0000"}
 
@@ -393,7 +395,7 @@ def test_a_video_is_in_progress_for_as_long_as_in_the_recording(tmp_path: Path, 
     facts = [
         (0.0, "POST", "/v27.0/90000000000000001/media", {"upload_type": "resumable", "media_type": "REELS"},
          {"id": container, "uri": "https://rupload.facebook.com/x"}),
-        (1.0, "POST", f"/ig-api-upload/v27.0/{container}", {}, {"success": True, "message": "text 1"}),
+        (1.0, "POST", f"/ig-api-upload/v27.0/{container}", {}, {"success": True, "message": "text_1"}),
         (60.0, "GET", f"/v27.0/{container}", {"fields": "status_code"},
          {"status_code": "IN_PROGRESS", "id": container}),
         (90.0, "GET", f"/v27.0/{container}", {"fields": "status_code"}, {"status_code": "FINISHED", "id": container}),
