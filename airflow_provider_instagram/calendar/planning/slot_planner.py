@@ -249,7 +249,7 @@ class _AccountPlanner:
             if (at := next(self._all_free, None)) is None:
                 break
             ahead.append(at)
-        return [at for at in ahead if at <= ahead[0] + span]
+        return ahead[:1] + [at for at in ahead[1:] if at < ahead[0] + span]
 
     def _choose(self, user: SlotUser, key: str, free: Iterable[datetime]) -> bool:
         """Choose a time for a post, and return whether one is free.
@@ -260,7 +260,7 @@ class _AccountPlanner:
             return False
         at, why = first, FIRST_FREE
         if user.wants_best:
-            week = itertools.takewhile(lambda at: at <= first + BEST_WITHIN, times)
+            week = itertools.takewhile(lambda at: at < first + BEST_WITHIN, times)
             at, why = self._best_times.pick(key, [first, *week])
         self._add(key, at, why)
         return True
