@@ -66,6 +66,7 @@ def _posts() -> list[dict[str, Any]]:
         post("asked", SHOP, approval="required"),
         post("refused", SHOP, approval="required"),
         post("contested", SHOP, approval="required"),
+        post("undecided", SHOP, approval="required"),
         post("lost", FILM, after=timedelta(minutes=6)),
         post("planned", FILM, after=2 * hours),
         post("early", after=3 * hours),
@@ -301,11 +302,11 @@ def test_a_post_is_approved_by_keys_and_a_caption_that_was_begun_is_kept(
 
 @pytest.mark.timeout(600)
 def test_what_waits_for_a_decision_stands_above_all_views_whatever_their_days(board: Board) -> None:
-    board.open(q="contested")
-    board.reaches("contested", "waiting")
+    board.open(q="undecided")
+    board.reaches("undecided", "waiting")
     board.frame.locator("[data-filter=day]").fill("2040-01-02")
     board.frame.locator("[data-filter=day]").dispatch_event("change")
-    expect(board.card("contested")).to_have_count(0)
+    expect(board.card("undecided")).to_have_count(0)
     waits = board.frame.locator("[data-waits]")
     expect(waits.first).to_be_visible()
     waits.first.click()
