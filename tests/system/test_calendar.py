@@ -149,22 +149,6 @@ def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: Running
     assert calendar.requests()["unanswered"][0] >= at.timestamp()
 
 
-@pytest.mark.timeout(420)
-def test_a_post_that_the_copyright_check_holds_goes_out_after_a_yes(calendar: RunningCalendar) -> None:
-    at = whole_second(timedelta(seconds=240))
-    calendar.sandbox.process_next(copyright="match")
-    calendar.write([entry("held", at, APPROVER, on_copyright_match="hold")], "copyright")
-    calendar.add_dag(230, "copyright")
-    asked = wait_until(lambda: _asked(calendar, f"{APPROVER}/held", dag_id="copyright"), "the question", 230, 0.5)
-    question = asked[f"{APPROVER}/held"]
-    assert "has found the work of somebody else" in question["body"]
-    assert question["task_instance"]["task_id"] == f"{APPROVER}.create"
-    _answer(calendar, question, "Approve")
-    wait_until(lambda: "held" in calendar.requests(), "the post is published", 180, 1.0)
-    assert calendar.requests()["held"][0] >= at.timestamp()
-    assert [one.caption for one in calendar.sandbox.containers].count("held") == 1
-
-
 @pytest.mark.long
 @pytest.mark.timeout(700)
 def test_posts_are_approved_ahead_and_published_in_their_last_version_by_their_own_runs(
