@@ -1,11 +1,13 @@
-"""What one loop of the scheduler costs while 2,000 posts are prepared, compared with a calendar without active runs.
+"""What one loop of the scheduler costs while posts are prepared, compared with a calendar without active runs.
 
 The runs and their task instances are written as they are in a preparation, and Airflow's own scheduler looks at them.
-Run ``python -m benchmarks.preparation``; exit code 1: prepared posts cost more than twice an idle calendar.
+Run ``python -m benchmarks.preparation``; exit code 1: prepared posts cost more than twice an idle calendar. With
+``--posts 72 --accounts 1``, it shows what a run with one open question costs.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -21,8 +23,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
-POSTS: Final = 2000
-ACCOUNTS: Final = 27  # with 25 posts a day each
 HOURS: Final = 72
 LOOPS: Final = 7
 DAG_ID: Final = "calendar"
@@ -38,7 +38,11 @@ class Loop:
 
 
 def main() -> int:
-    """Measure an idle calendar, one with 2,000 open questions, and one with 2,000 prepared posts."""
+    """Measure an idle calendar, one with open questions, and one with prepared posts."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--posts", type=int, default=2000)
+    options.add_argument("--accounts", type=int, default=27, help="with 25 posts a day each")
+    given = options.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {
             "AIRFLOW_HOME": home,
@@ -53,25 +57,25 @@ def main() -> int:
         from airflow.utils.db import initdb
 
         initdb()
-        accounts = _stored_calendar(Path(home))
+        accounts = _stored_calendar(Path(home), given.posts, given.accounts)
         runner = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=4)])
         idle = _measure(runner, "no active run")
         _ask(accounts)
-        asked = _measure(runner, f"{POSTS:,} open questions in {HOURS} runs")
+        asked = _measure(runner, f"{given.posts:,} open questions in {HOURS} runs")
         _answer(runner)
-        prepared = _measure(runner, f"{POSTS:,} prepared posts")
-    print(f"an open question costs {1000 * (asked.cpu_ms - idle.cpu_ms) / POSTS:.0f} us a loop")
+        prepared = _measure(runner, f"{given.posts:,} prepared posts")
+    print(f"an open question costs {1000 * (asked.cpu_ms - idle.cpu_ms) / given.posts:.0f} us a loop")
     is_cheap = prepared.cpu_ms <= LIMIT * idle.cpu_ms and prepared.statements <= LIMIT * idle.statements
     return 0 if is_cheap else 1
 
 
-def _stored_calendar(home: Path) -> list[str]:
+def _stored_calendar(home: Path, count: int, account_count: int) -> list[str]:
     """Store the DAG of a calendar, and return the account of each post."""
     from airflow_provider_instagram.calendar import content_calendar_dag
     from tests.integration.conftest import store_dag
 
     now = datetime.now(timezone.utc)
-    accounts = [f"brand_{number % ACCOUNTS:02}" for number in range(POSTS)]
+    accounts = [f"brand_{number % account_count:02}" for number in range(count)]
     posts = [
         {"id": f"p{number}", "publish_at": f"{now + timedelta(hours=2, minutes=2 * number):%Y-%m-%d %H:%M} UTC",
          "account": account, "image": "a.jpg", "approval": "required"}

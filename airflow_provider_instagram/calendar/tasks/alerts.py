@@ -114,23 +114,26 @@ def tell_post(
     message: str,
     remedy: str = "",
     emits: bool = True,
+    once: str = "",
 ) -> bool:
     """Report what happened to a post, once for each of its versions, as :func:`tell_problems` does.
 
     If a notifier fails, the next call does all of it again: the task then fails, and Airflow stores no event of it.
 
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
+    :param once: Under which name this is recorded, if the event is told more than once.
     :return: Whether all notifiers succeeded, now or before.
     """
     store, key = context["asset_state_store"][events_asset(settings.dag_id)], row_key("told", post.key)
     record = PostRecord.of(store.get(key))
     before = record.told if record.version == post.version else {}
-    if before.get(event):
+    name = once or event
+    if before.get(name):
         return True
-    events: dict[str, CalendarEvent] = {event: _post_event(settings, post, event, message, remedy)}
+    events: dict[str, CalendarEvent] = {name: _post_event(settings, post, event, message, remedy)}
     told = before | _tell(context, settings, events, {}, emits=emits)
     store.set(key, PostRecord(version=post.version, told=told).model_dump(mode="json"))
-    return told[event]
+    return told[name]
 
 
 def _tell(

@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
+from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.alerts import tell_post, told_assets
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.tasks.alerts import EventName
     from airflow_provider_instagram.files.pins import Pin
     from airflow_provider_instagram.ledger.records import PublishedPost
 
@@ -228,6 +230,7 @@ class PostStep(CalendarTask, AccountTask):
             now = CLOCK.now()
         if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
+        self.tell_that_it_is_late(context, post, now)
 
     def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> Skipped | None:
         """Return why a post is too late even at the earliest possible time, or None if it is not."""
@@ -250,19 +253,36 @@ class PostStep(CalendarTask, AccountTask):
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
-        """Report once that a post waits for an approval. If that fails, the post is asked about all the same.
+        """Report once that a post waits for an approval.
 
         :param emits: Whether this task is about to succeed, so that Airflow stores its event.
         """
-        if self.settings.notify is None or post.approval != "required":
+        if post.approval != "required":
             return
         silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."
+        self._tell(context, post, "waiting", "waits for an approval.", f"It goes out {silence}", emits)
+
+    def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
+        """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end.
+
+        :param at: The earliest time at which it can be out.
+        """
+        delay = at - post.publish_at
+        if delay > schedule.CLOCKS_DIFFER and not is_requested_now(context, post):
+            message = f"is not published yet, and will be at least {in_words(delay)} late."
+            self._tell(context, post, "late", message, once="not published yet")
+
+    def _tell(
+        self, context: Context, post: ScheduledPost, event: EventName, message: str, remedy: str = "",
+        emits: bool = False, once: str = "",
+    ) -> None:  # fmt: skip
+        """Report something, if the calendar has anybody to tell. If that fails, the task goes on all the same."""
+        if self.settings.notify is None:
+            return
         try:
-            tell_post(
-                context, self.settings, post, "waiting", "waits for an approval.", f"It goes out {silence}", emits
-            )
+            tell_post(context, self.settings, post, event, message, remedy, emits, once)
         except Exception:
-            self.log.exception("It could not be told that %s waits for an approval", post.id)
+            self.log.exception("It could not be told that %s %s", post.id, message)
 
     def mark(self, context: Context, mark: str) -> None:
         """Add a mark, such as "late", to the post's label in the grid."""

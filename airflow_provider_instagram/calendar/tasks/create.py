@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.tasks.alerts import tell_post
 from airflow_provider_instagram.calendar.tasks.answers import unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
@@ -108,13 +107,8 @@ class CreatePost(PostStep):
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
         """Report what the copyright check found, to the page *Posts* and to whom the calendar tells."""
         report_held(context, finding)
-        if self.settings.notify is None:
-            return
         remedy = f"{finding} It goes out only if somebody approves it in time."
-        try:
-            tell_post(context, self.settings, post, "held", "waits for an answer.", remedy, emits=False)
-        except Exception:
-            self.log.exception("It could not be told that %s is held", post.id)
+        self._tell(context, post, "held", "waits for an answer.", remedy)
 
     def order(self, context: Context, *, is_resumed: bool) -> Order:
         """Return what to create a container of. For the parent of a carousel, the media are sent already.

@@ -49,6 +49,7 @@ class PublishPost(PostStep):
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
     weight = PUBLISH
+    tells = True
     aliases = (posts_alias, ledger_alias)
     #: The post's version in the snapshot. None if the snapshot does not have the post as it is, or if it had another
     #: version for a while that is gone again: the wait then ends at its time, and never again and again before.
@@ -120,6 +121,7 @@ class PublishPost(PostStep):
         if (reason := self.too_late(context, post, now, at)) is not None:
             assignments.forget_late_time(post)
             return reason
+        self.tell_that_it_is_late(context, post, at)
         self.mark(context, f"{in_words(at - post.publish_at)} late" if at > post.publish_at else "published early")
         return at
 
@@ -162,7 +164,9 @@ class PublishPost(PostStep):
         self, context: Context, available_at: datetime, error: QuotaExhaustedError
     ) -> Skipped | None:
         """Return why the post is skipped if it will be too late once the account has free quota."""
-        if (reason := self.too_late(context, self.as_post(), available_at, available_at)) is None:
+        post = self.as_post()
+        if (reason := self.too_late(context, post, available_at, available_at)) is None:
+            self.tell_that_it_is_late(context, post, available_at)
             return None
         at = available_at.isoformat(timespec="seconds")
         why = f"{error.message} The account has free quota from {at} on, which is too late for this post."

@@ -3,7 +3,7 @@
 import { drawBar, drawNotices } from "./bar.js";
 import { today } from "./dates.js";
 import { byId, followTheme, h, isNarrow } from "./dom.js";
-import { chooseByKey, choose, choosing, drawChosen, endReview, followDrags } from "./select.js";
+import { cancelDrag, chooseByKey, choose, choosing, drawChosen, endReview, followDrags } from "./select.js";
 import { closePart, drawPanel, follow, openPost } from "./panel.js";
 import { data, go, listen, readAddress, refresh, view } from "./state.js";
 import { cardElements, cardOf, mark, viewElement } from "./views.js";
@@ -86,7 +86,7 @@ function turnByKey(event) {
 
 document.addEventListener("keydown", (event) => {
   const target = /** @type {Element} */ (event.target);
-  if (event.key === "Escape" && (endReview() || closePart())) return event.preventDefault();
+  if (event.key === "Escape" && (cancelDrag() || endReview() || closePart())) return event.preventDefault();
   if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || event.ctrlKey || event.metaKey || event.altKey)
     return;
   if (chooseByKey(event)) return event.preventDefault();

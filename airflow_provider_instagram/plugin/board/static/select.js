@@ -236,13 +236,39 @@ const dayAt = (event) => {
   return day instanceof HTMLElement ? day : null;
 };
 
+/** Show over which day a card is dragged. @param {HTMLElement | null} day */
+function markDrop(day) {
+  for (const other of document.querySelectorAll(".drop")) if (other !== day) other.classList.remove("drop");
+  day?.classList.add("drop");
+}
+
+/** End a drag, and return it if the card was moved. */
+function endDrag() {
+  const ended = drag;
+  drag = null;
+  if (!ended?.isDrag) return null;
+  document.body.classList.remove("dragging");
+  cardOf(ended.key)?.classList.remove("dragged");
+  markDrop(null);
+  return ended;
+}
+
+/** Leave a card that is dragged where it was. Return whether there was one. */
+export function cancelDrag() {
+  if (!endDrag()) return false;
+  document.addEventListener("mouseup", catchClick, { capture: true, once: true }); // the button is still pressed
+  return true;
+}
+
+/** Keep the click that ends a drag from opening the card. */
+function catchClick() {
+  document.addEventListener("click", (click) => click.stopPropagation(), { capture: true, once: true });
+  setTimeout(() => document.dispatchEvent(new MouseEvent("click")));
+}
+
 /** Let cards be dragged to another day, with the mouse. Keys do the same: see `chooseByKey`. */
 export function followDrags() {
   const main = byId("view");
-  const mark = (/** @type {HTMLElement | null} */ day) => {
-    for (const other of main.querySelectorAll(".drop")) if (other !== day) other.classList.remove("drop");
-    day?.classList.add("drop");
-  };
   main.addEventListener("mousedown", (event) => {
     const element = /** @type {Element} */ (event.target).closest(".card");
     const key = element instanceof HTMLElement ? (element.dataset.key ?? "") : "";
@@ -256,20 +282,14 @@ export function followDrags() {
     event.preventDefault();
     document.body.classList.add("dragging");
     cardOf(drag.key)?.classList.add("dragged");
-    mark(dayAt(event));
+    markDrop(dayAt(event));
   });
   document.addEventListener("mouseup", (event) => {
-    const dragged = drag;
-    drag = null;
-    if (!dragged?.isDrag) return;
+    const dragged = endDrag();
+    if (!dragged) return;
+    catchClick();
     const day = dayAt(event)?.dataset.day;
     const card = data.cards.get(dragged.key);
-    document.body.classList.remove("dragging");
-    cardOf(dragged.key)?.classList.remove("dragged");
-    mark(null);
-    // The click that follows would open the card.
-    document.addEventListener("click", (click) => click.stopPropagation(), { capture: true, once: true });
-    setTimeout(() => document.dispatchEvent(new MouseEvent("click")));
     if (!card || !day) return;
     const from = whenOf(card, view.zone).day; // in the zone that the page shows
     const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
