@@ -34,7 +34,7 @@ def task_context(store: DictStore) -> Any:
 
 
 def connect_page(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxHandle, scopes: Sequence[str] = SCOPES) -> str:
-    """Let the default connection be a Page's of Facebook Login, and return its token."""
+    """Make the default connection that of a Page, by Facebook Login, and return its token."""
     sandbox.switch(login="any", fresh_id_unknown_s=0, visible_after_s=0)
     token = sandbox.add_token(sandbox.user_id, kind="page", scopes=list(scopes))
     connection = {**sandbox.connection, "password": token, "login": sandbox.user_id}
