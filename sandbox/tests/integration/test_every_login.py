@@ -286,3 +286,53 @@ def test_a_picture_has_a_copyright_status_in_which_nothing_is_found(
         container_id = caller.create(media_type="IMAGE", image_url=picture.url).json()["id"]
         found = caller.get(container_id, fields="copyright_check_status").json()["copyright_check_status"]
         assert found == {"status": "completed", "matches_found": False}
+
+
+#: What a call needs beside its path. All others need nothing.
+NEEDS: dict[str, dict[str, str]] = {
+    "POST {account}/media": {"media_type": "REELS", "upload_type": "resumable"},
+    "GET {account}/insights": {"metric": "reach", "period": "day"},
+    "POST {account or page}/subscribed_apps": {"subscribed_fields": "comments"},
+    "POST {media}": {"comment_enabled": "true"},
+    "POST {media}/comments": {"message": "First!"},
+    "GET {media}/insights": {"metric": "views"},
+    "POST {comment}": {"hide": "true"},
+    "POST {comment}/replies": {"message": "Second!"},
+    "GET pages/search": {"q": "vienna"},
+    "GET ig_audio": {"audio_type": "music"},
+}
+
+
+@pytest.mark.parametrize("kind", ["instagram", "page", "user", "system"])
+def test_every_call_that_a_login_can_make_is_answered(documented: SandboxHandle, kind: str) -> None:
+    """The other side of the refusals above: with what it needs, each call succeeds."""
+    caller = Caller(documented, documented.add_token(documented.user_id, kind=kind, age_s=90_000))
+    picture = f"{documented.url}/samples/picture.jpg"
+
+    def made(**media: str) -> str:
+        return str(caller.create(media_type="", image_url=picture, **media).json()["id"])
+
+    children = ",".join(made(is_carousel_item="true") for _ in "ab")
+    album = caller.publish(str(caller.create(media_type="CAROUSEL", children=children).json()["id"])).json()["id"]
+    numbers = {"account": documented.user_id, "account or page": documented.user_id, "audio": MUSIC}
+    numbers |= {"page": "10" + documented.user_id[-13:], "business": "30" + documented.user_id[-13:]}
+    numbers["media of a carousel"] = caller.get(f"{album}/children").json()["data"][0]["id"]
+    documented.advance(120)
+    refused = {call for one, call, _ in REFUSED if one == kind}
+    answers = {}
+    for method, path in re.findall(r"^\| `(\w+) /([^`]+)` \|", endpoints(), re.MULTILINE):
+        call = f"{method} {path.replace('*', 'email')}"
+        if call in refused or call == "GET access_token" or call.startswith("DELETE me/permissions"):
+            continue  # these two take the token away, or need another one: their tests are those of the logins
+        media_id = documented.add_foreign_post("Red")
+        numbers |= {"media": media_id, "comment": documented.add_comment(media_id, "Blue").comment_id}
+        numbers["container"] = made()
+        documented.advance(120)
+        params = NEEDS.get(call, {}) | ({"creation_id": numbers["container"]} if method == "POST" else {})
+        params |= {"input_token": caller.token, "access_token": caller.token} if path == "debug_token" else {}
+        params |= {"grant_type": "ig_refresh_token", "access_token": caller.token} if path in GRANTS else {}
+        params |= {"user_id": caller.user_id} if "audio" in path else {}
+        answer = caller.http.request(method, f"/{path.format_map(numbers)}", params=params)
+        answers[call] = (answer.status_code, answer.text[:150] if answer.is_error else "")
+    assert {call: answer for call, answer in answers.items() if answer[0] != 200} == {}
+    assert len(answers) > 25
