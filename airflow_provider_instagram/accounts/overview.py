@@ -14,19 +14,19 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.capabilities import INSIGHTS
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
-from airflow_provider_instagram.ledger.insights import are_refused
+from airflow_provider_instagram.ledger.refusals import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.models import Media, PublishingLimit
+    from airflow_provider_instagram.ledger.refusals import Refusal
 
 _log = logging.getLogger(__name__)
 #: How long a page waits for Instagram before it shows an account without an answer.
@@ -41,7 +41,7 @@ class AccountSummary:
     :param token_ends_soon: Whether the token is about to expire.
     :param can_refresh: Whether its token can be refreshed.
     :param problem: What is wrong; the other fields are empty then.
-    :param insights_refused: Whether Meta refused its insights when they were read last.
+    :param refused: The names of what Instagram refused to the account within the last day.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.
     """
 
@@ -55,7 +55,7 @@ class AccountSummary:
     problem: str = ""
     secrets_source: str = ""
     scopes: AccountScopes | None = None
-    insights_refused: bool = False
+    refused: tuple[str, ...] = ()
 
     @property
     def permissions(self) -> str:
@@ -63,9 +63,9 @@ class AccountSummary:
         scopes = self.scopes or AccountScopes(self.conn_id, None)
         on = [feature.name for feature in scopes.features_on]
         off = [f"{feature.name} (needs {', '.join(scopes.missing(feature))})" for feature in scopes.features_off]
-        if self.insights_refused and INSIGHTS not in scopes.features_off:
-            on = [name for name in on if name != INSIGHTS.name]
-            off.append(f"{INSIGHTS.name} (Instagram refused them)")
+        lacking = {feature.name for feature in scopes.features_off}
+        on = [name for name in on if name not in self.refused]
+        off += [f"{name} (refused by Instagram)" for name in self.refused if name not in lacking]
         granted = "not known" if scopes.granted is None else ", ".join(on) or "nothing"
         return f"{granted}; off: {', '.join(off)}" if off else granted
 
@@ -117,12 +117,13 @@ def account_summary(conn_id: str) -> AccountSummary:
     ends_soon = left is not None and left <= EXPIRY_WARNING
     life = (token.lifetime(now), ends_soon, manager.can_refresh)
     last_post = posts[0] if posts else None
-    return AccountSummary(conn_id, account, *life, limit, last_post, "", source, scopes, _are_insights_refused(conn_id))
+    return AccountSummary(conn_id, account, *life, limit, last_post, "", source, scopes, (*refused_to(conn_id),))
 
 
-def _are_insights_refused(conn_id: str) -> bool:
+def refused_to(conn_id: str) -> dict[str, Refusal]:
+    """Return what Instagram refused to an account within the last day, by the name of the capability."""
     try:
         with open_ledger(conn_id) as store:
-            return are_refused(store)
+            return refusals(store, datetime.now(timezone.utc))
     except NoLedgerError:
-        return False
+        return {}

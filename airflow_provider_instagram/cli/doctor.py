@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.configuration import conf
 
 from airflow_provider_instagram.accounts.connections import read_as_server
+from airflow_provider_instagram.accounts.overview import refused_to
 from airflow_provider_instagram.calendar.planning.schedule import most_in_window, utc_now
 from airflow_provider_instagram.calendar.stored_dags import Calendars, SnapshotReader
 from airflow_provider_instagram.cli.limits import triggerer_capacity
@@ -38,6 +39,7 @@ def doctor(args: argparse.Namespace) -> None:
 def run_checks(conn_id: str) -> Iterator[Finding]:
     """Check everything that publishing on this connection needs."""
     yield from account_findings(conn_id)
+    yield _refused(conn_id)
     test_file = f"{secrets.token_hex(8)}.txt"
     yield from machine_findings(test_file)
     read_work_file(test_file)
@@ -48,6 +50,13 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
     yield _waits(capacity)
     yield _calendars(conn_id)
     yield _pool(conn_id)
+
+
+def _refused(conn_id: str) -> Finding:
+    """Return what Instagram refused to an account within the last day."""
+    found = refused_to(conn_id)
+    said = "; ".join(f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}" for what, one in found.items())
+    return Finding("refused", not found, said or "nothing within the last day")
 
 
 def _calendars(conn_id: str) -> Finding:

@@ -192,6 +192,8 @@ class Cause(Enum):
 
     ``TOO_FEW_VIEWERS``: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
 
+    ``NO_PERMISSION``: A permission or a capability is missing.
+
     ``NOT_FETCHED``: The media or the cover could not be fetched from their link.
 
     ``UNFIT_FILE``: The file cannot be used. Instagram would refuse it again.
@@ -204,6 +206,7 @@ class Cause(Enum):
     INVALID_CHILDREN = "invalid children"
     OLDER_THAN_ACCOUNT = "older than the account"
     TOO_FEW_VIEWERS = "too few viewers"
+    NO_PERMISSION = "no permission"
     NOT_FETCHED = "not fetched"
     UNFIT_FILE = "unfit file"
     NOT_FETCHED_OR_UNFIT = "not fetched, or an unfit file"
@@ -211,6 +214,7 @@ class Cause(Enum):
 
 _CAUSES: Final[dict[tuple[int | None, int | None], Cause]] = {
     (100, None): Cause.INVALID_PARAMETER,
+    **{(code, None): Cause.NO_PERMISSION for code in (3, 10, *range(200, 300))},
     (100, 33): Cause.NO_SUCH_OBJECT,
     (None, 2207028): Cause.INVALID_CHILDREN,
     (None, 2108006): Cause.OLDER_THAN_ACCOUNT,

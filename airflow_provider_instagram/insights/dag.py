@@ -15,8 +15,9 @@ from airflow_provider_instagram.insights.file_target import FileTarget
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
-from airflow_provider_instagram.ledger.insights import record_access, record_unnamed_rows, unnamed_rows
+from airflow_provider_instagram.ledger.insights import record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.refusals import record_refusal
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
@@ -82,9 +83,9 @@ class CollectInsights(InstagramBaseOperator):
             if isinstance(batch.error, PermissionDeniedError):
                 raise batch.error
         except PermissionDeniedError as error:
-            record_access(ledger.store, str(error), ledger.now())
+            record_refusal(ledger.store, INSIGHTS.name, str(error), ledger.clock())
             raise AirflowSkipException(str(error)) from error
-        record_access(ledger.store, None, ledger.now())
+        record_refusal(ledger.store, INSIGHTS.name, None, ledger.clock())
         counts = batch.counts()
         self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))
         if batch.error is not None:

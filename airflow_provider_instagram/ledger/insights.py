@@ -1,4 +1,4 @@
-"""The rows about insights beside those of the posts: what Meta refuses to the account, and the latest numbers."""
+"""The rows about insights beside those of the posts: metrics that Meta refuses, and the latest numbers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 REFUSED_ROW: Final = "insights-refused"
-#: The row that says why an account is skipped.
-OFF_ROW: Final = "insights-off"
 
 
 @dataclass
@@ -56,22 +54,6 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
     return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"]) if row else None
-
-
-def record_access(store: StateStore, refusal: str | None, at: str) -> None:
-    """Record whether Meta lets the account read its insights.
-
-    :param refusal: Why not, or None if it does.
-    """
-    if refusal is not None:
-        store.set(OFF_ROW, {"reason": refusal, "at": at})
-    elif store.get(OFF_ROW):
-        store.set(OFF_ROW, {})
-
-
-def are_refused(store: StateStore) -> bool:
-    """Return whether Meta refused the account's insights when they were read last."""
-    return bool(store.get(OFF_ROW))
 
 
 def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:

@@ -17,8 +17,10 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.capabilities import STORIES, MetaLogin, missing, needed_by
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.refusals import record_refusal
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import ContainerCreator
@@ -98,7 +100,7 @@ class Create:
             return post.container_id
         if not self.ledger.containers(self.post_key):
             self.require(*needed_by(order.post.parameters()))
-        with self._fetches():
+        with self._fetches(), self._refusals(order.post):
             sent = self._send(order)
         return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
 
@@ -141,6 +143,17 @@ class Create:
                 raise InstagramError.from_data({**error.as_data(), "error": MediaRejectedError.__name__}) from error
             error.retry_after = pause
             log.warning("Instagram fetches it again in %s, if the task has a retry left.", pause)
+            raise
+
+    @contextmanager
+    def _refusals(self, post: Post) -> Iterator[None]:
+        """Record what Instagram refuses for want of a permission, so that people see it for a day."""
+        try:
+            yield
+        except PermissionDeniedError as error:
+            if cause_of(error) is Cause.NO_PERMISSION:
+                what = needed_by(post.parameters())[-1].name
+                record_refusal(self.ledger.store, what, str(error), self.ledger.clock())
             raise
 
     def _finish(self, order: Order, container_id: str) -> str | WaitForContainers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.ledger.insights import are_refused
+from airflow_provider_instagram.ledger.refusals import refusals
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.schema import Table
@@ -163,7 +164,7 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     found = {}
     for conn_id in ("shy", "instagram_default"):
         with open_ledger(conn_id) as store:
-            found[conn_id] = are_refused(store)
+            found[conn_id] = "insights" in refusals(store, datetime.now(timezone.utc))
     assert found == {"shy": True, "instagram_default": False}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,7 +14,7 @@ from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, IN
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.insights import insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.ledger.insights import record_access
+from airflow_provider_instagram.ledger.refusals import record_refusal
 from tests.integration.conftest import store_dag
 from tests.integration.pages import CONN_ID, begin, decide, rows
 
@@ -85,11 +86,11 @@ def test_refused_insights_are_shown_also_if_the_scopes_are_not_known(
     store_dag(insights_dag("insights_refused", [CONN_ID], str(tmp_path)))
     for refusal, shown in (
         (None, "<dd>not known</dd>"),
-        ("no scope", '<dd class="bad">not known; off: insights (Instagram refused them)</dd>'),
+        ("no scope", '<dd class="bad">not known; off: insights (refused by Instagram)</dd>'),
         (None, "<dd>not known</dd>"),
     ):
         with open_ledger(CONN_ID) as store:
-            record_access(store, refusal, "2026-11-26T12:00:00+00:00")
+            record_refusal(store, "insights", refusal, datetime.now(timezone.utc))
         assert shown in card(browser)
 
 
@@ -166,5 +167,5 @@ def test_a_row_of_an_earlier_version_is_not_known(browser: TestClient, instagram
 
 def test_what_instagram_refuses_is_off_also_if_its_scope_was_granted() -> None:
     granted = frozenset(scope for feature in FEATURES for scope in feature.instagram)
-    summary = AccountSummary("shop", scopes=AccountScopes("shop", granted), insights_refused=True)
-    assert summary.permissions == "publishing, comments; off: insights (Instagram refused them)"
+    summary = AccountSummary("shop", scopes=AccountScopes("shop", granted), refused=("insights",))
+    assert summary.permissions == "publishing, comments; off: insights (refused by Instagram)"
