@@ -28,7 +28,8 @@ from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
-from airflow_provider_instagram.calendar.tasks.report_problems import comments_not_allowed, local_pictures
+from airflow_provider_instagram.calendar.tasks.account_problems import account_problems
+from airflow_provider_instagram.calendar.tasks.report_problems import local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning
@@ -66,7 +67,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     for problem in calendar.problems:
         print(problem.text(args.file))
-    not_allowed = comments_not_allowed(calendar, datetime.now(timezone.utc))
+    not_allowed = list(account_problems(calendar, datetime.now(timezone.utc)))
     for problem in not_allowed:
         print(problem.text(args.file))
     for post in calendar.posts:

@@ -13,6 +13,7 @@ from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from airflow_provider_instagram.graph.capabilities import Missing
     from airflow_provider_instagram.graph.client import GraphClient
@@ -23,11 +24,13 @@ class AccountScopes:
     """The scopes that the token of an account is known to have.
 
     :param granted: The scopes; None if they are not known.
+    :param expires: When the token expires; None if it does not, or if that is not known.
     """
 
     conn_id: str
     granted: frozenset[str] | None
     login: MetaLogin = MetaLogin.INSTAGRAM
+    expires: datetime | None = None
 
     def missing(self, feature: Capability) -> tuple[str, ...]:
         """Return the scopes of a feature that the account is known to lack; none if its scopes are not known."""
@@ -83,11 +86,11 @@ def known_scopes(conn_id: str) -> AccountScopes:
     hook = InstagramHook(conn_id)
     login = hook.settings.login
     try:
-        granted = frozenset(hook.token_manager().look_up().scopes) or None
+        token = hook.token_manager().look_up()
     except Exception as error:  # noqa: BLE001 -- what cannot be read is not known, and Instagram checks scopes itself
         hook.log.warning("The scopes of connection %r cannot be read: %s", conn_id, error)
-        granted = None
-    return AccountScopes(conn_id, granted, login)
+        return AccountScopes(conn_id, None, login)
+    return AccountScopes(conn_id, frozenset(token.scopes) or None, login, token.expires)
 
 
 def require(conn_id: str, *needed: Capability) -> None:

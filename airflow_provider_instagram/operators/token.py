@@ -62,9 +62,12 @@ def refresh_token(
 ) -> dict[str, Any]:
     """Refresh the token of a connection, and send an alert if the token expires soon.
 
+    A token of Facebook or Unified Login cannot be refreshed. Meta tells when it expires.
+
     :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.utils.pages import reconnect_hint
 
     hook = InstagramHook(conn_id)
     try:
@@ -74,7 +77,13 @@ def refresh_token(
         if not error.retryable or ti.try_number > ti.max_tries:
             _alert(hook, context, error, on_token_ending)
         raise
-    expires_at, what = done.token.expires_at, "refreshed" if done.refreshed else "not refreshed yet"
+    if done.token.expires_at and not hook.token_manager().can_refresh:
+        ends = InstagramError(
+            f"The token of connection {conn_id!r} expires at {done.token.expires_at} and cannot be refreshed.",
+            hint=reconnect_hint(conn_id),
+        )
+        _alert(hook, context, ends, on_token_ending)
+    expires_at, what = done.token.expires_at, "refreshed" if done.refreshed else "not refreshed"
     hook.log.info("The token of %s was %s; it expires at %s", conn_id, what, expires_at or "an unknown time")
     return {"refreshed": done.refreshed, "expires_at": expires_at}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
+from airflow_provider_instagram.calendar.tasks.account_problems import account_problems
 from airflow_provider_instagram.calendar.tasks.alerts import tell_problems, told_assets
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.cleanup import remove_old_files
@@ -28,9 +28,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.graph.capabilities import COMMENTS
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
-from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import locations
@@ -76,7 +74,7 @@ class ReportProblems(CalendarTask):
             *beyond_limits,
             *snapshot_problems(self.settings.snapshot),
             *missing_files(calendar, now, local=False),
-            *comments_not_allowed(calendar, now),
+            *account_problems(calendar, now),
             *pictures_without_link(calendar, now),
         )
         missing = missing_files(calendar, now, local=True)  # the DAG processor finds these, too, at each look
@@ -111,28 +109,6 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
         except ValidationError as error:  # noqa: PERF203 -- each account is reported
             problems.append(Problem(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
     return limits, problems
-
-
-def comments_not_allowed(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem for each account that may not comment, although posts to come have a first comment."""
-    posts: dict[str, list[ScheduledPost]] = defaultdict(list)
-    for post in calendar.posts:
-        if post.first_comment and post.publish_at > now:
-            posts[post.account].append(post)
-    problems = []
-    for account, commented in posts.items():
-        try:
-            scopes = known_scopes(account)
-        except Exception as error:  # noqa: BLE001 -- a connection that cannot be read is no problem of its comments
-            log.info("The scopes of %s are not known: %s", account, error)
-            continue
-        if missing := scopes.missing(COMMENTS):
-            message = (
-                f"{account} did not grant {' and '.join(missing)}, so its first comments are not written. The posts "
-                "themselves are published."
-            )
-            problems.append(Problem(commented[0].line, message, scopes.how_to_grant(COMMENTS)))
-    return problems
 
 
 def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:

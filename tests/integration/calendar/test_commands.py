@@ -229,6 +229,9 @@ def test_check_names_an_account_that_may_not_comment(
         "not written. The posts themselves are published. Add comments to the field Scopes"
     )
     assert "4 posts for instagram_default; 1 problem." in out
+    manager.store.save(replace(manager.current_token(), scopes=publishing[:1]))
+    code, out, _ = run("calendar", "check", str(file))
+    assert "did not grant instagram_business_content_publish, needed for publishing. This post and others like" in out
 
 
 def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_instagram.exceptions import OutcomeUnknownError
+from airflow_provider_instagram.hooks import InstagramHook
 from tests.integration.calendar.runs import ACCOUNT, made, states
 from tests.integration.calendar.test_problems import events
 
@@ -82,6 +84,21 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
     again = run_dag(made(file, **given), posts=names)
     assert (again.state, len(new_events(before)), len(sent)) == ("failed", 3, 4)
     assert instagram_sandbox.calls("publish") == 2
+
+
+def test_a_token_that_ends_within_two_weeks_is_told_once(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], no_stored_tokens: None
+) -> None:
+    """Also the notifiers hear of it, so that a person connects the account again before posts fail."""
+    manager, said = InstagramHook(ACCOUNT).token_manager(), list[str]()
+    ends = datetime.now(timezone.utc) + timedelta(days=13)
+    manager.store.save(replace(manager.current_token(), expires_at=ends.isoformat(), issued_at=ends.isoformat()))
+    dag = made(calendar({"soon": -5, "later": 3600}), notify=[lambda context: said.append(str(context["event"]))])
+    for _ in range(2):
+        assert states(run_dag(dag, posts=["soon"]))["calendar"] == "success"
+    (warning,) = [text for text in said if "expires" in text]
+    assert f"the token of {ACCOUNT} expires on {ends:%Y-%m-%d}. Posts after that fail." in warning
+    assert f"airflow instagram connect {ACCOUNT}" in warning
 
 
 def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(

@@ -140,6 +140,60 @@ def test_twenty_days_without_the_refresh_endpoint_cost_no_day(hook: Any, time: T
     assert failures == 20
 
 
+def by_login(meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch, login: str, kind: str, *, ends: bool) -> str:
+    """Enter a token of Facebook or Unified Login in the connection."""
+    meta.switch(login="facebook")
+    token = meta.add_token(meta.user_id, kind=kind, ends=ends)
+    extra = {**meta.connection["extra"], "login_type": login}
+    changed = {**meta.connection, "login": meta.user_id, "password": token, "extra": json.dumps(extra)}
+    monkeypatch.setenv("AIRFLOW_CONN_BRAND", json.dumps(changed))
+    return token
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("login", "kind"), [("facebook", "page"), ("unified", "system")])
+def test_a_year_with_a_token_that_does_not_end(
+    hook: Any, time: Time, meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch, login: str, kind: str
+) -> None:
+    token = by_login(meta, monkeypatch, login, kind, ends=False)
+    for day in range(365):
+        done = hook().refresh_token("daily")
+        assert (done.refreshed, done.token.lifetime(time.now)) == (False, "does not expire"), f"day {day}"
+        assert hook().access_token() == token
+        time.now += DAY
+    assert meta.calls("refresh") == 0
+
+
+@pytest.mark.long
+def test_a_year_with_a_token_of_unified_login_that_a_person_replaces_when_he_is_warned(
+    hook: Any, time: Time, meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends after 60 days and cannot be refreshed: 14 days before, the log says so, and a person connects again."""
+    by_login(meta, monkeypatch, "unified", "system", ends=True)
+    replaced = []
+    for day in range(365):
+        hook().refresh_token("daily")
+        caplog.clear()
+        with hook().get_conn() as client:
+            assert client.send(calls.account_of_id(meta.user_id)).username == "sandbox_studio", f"day {day}"
+        if "cannot be refreshed. Connect the account again" in caplog.text:
+            by_login(meta, monkeypatch, "unified", "system", ends=True)
+            replaced.append(day)
+        time.now += DAY
+    assert replaced == [46, 92, 138, 184, 230, 276, 322]
+    assert meta.calls("refresh") == 0
+
+
+def test_a_token_of_unified_login_that_nobody_replaces_says_where_to_connect(
+    hook: Any, time: Time, meta: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_login(meta, monkeypatch, "unified", "system", ends=True)
+    assert hook().refresh_token("daily").token.expires == time.now + 60 * DAY
+    time.now += 61 * DAY
+    with pytest.raises(AuthenticationError, match="airflow instagram connect brand"):
+        hook().refresh_token("daily")
+
+
 def test_a_dag_paused_for_seventy_days_ends_in_a_clear_failure_that_one_connect_heals(
     hook: Any, time: Time, meta: SandboxHandle, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
