@@ -59,6 +59,9 @@ CONNECTION: Final[dict[str, Any]] = {
             "Used like the app id, and to sign the calls of Facebook and Unified Login.",
             format="password",
         ),
+        "config_id": _field(
+            "Configuration id", "The configuration of Unified Login in the Meta app. Used only to connect the account."
+        ),
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."
         ),

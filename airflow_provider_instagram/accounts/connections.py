@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.configuration import ensure_secrets_loaded
@@ -20,6 +20,7 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts.login import may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
+from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.token_store import (
     TokenStore,
@@ -60,8 +61,11 @@ class StoredConnection:
     host: str = ""
     oauth_host: str | None = None
     scopes: str = ""
+    login: MetaLogin = MetaLogin.INSTAGRAM
+    config_id: str = ""
+    account_id: str = ""
 
-    def login_hosts(self, typed: str) -> tuple[str, str | None]:
+    def login_hosts(self, typed: str, login: MetaLogin) -> tuple[str, str | None]:
         """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
 
         An existing connection has its own hosts; for a new connection, the typed host counts.
@@ -70,7 +74,7 @@ class StoredConnection:
         """
         if self.exists:
             return self.host, self.oauth_host
-        base_url = origin.base_url(typed, hosts=trusted_hosts(), what="The host")
+        base_url = origin.base_url(typed.strip() or origin.HOST_OF[login], hosts=trusted_hosts(), what="The host")
         return base_url, base_url if typed.strip() else None
 
 
@@ -125,20 +129,24 @@ def require_writable(conn_id: str) -> StoredConnection:
                 hint="Choose another connection id.",
             )
         extra, hosts = _extra_or_empty(row), trusted_hosts()
-        host = origin.base_url(row.host, row.port, hosts=hosts, what=f"The host of connection {conn_id!r}")
+        is_unified = extra.get("login_type") == MetaLogin.UNIFIED
+        login = MetaLogin.UNIFIED if is_unified else MetaLogin.INSTAGRAM
+        what = f"The host of connection {conn_id!r}"
+        host = origin.base_url(row.host or origin.HOST_OF[login], row.port, hosts=hosts, what=what)
         oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), hosts)
         is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
-        if is_page or host == origin.FACEBOOK:
+        if (is_page or host == origin.FACEBOOK) and not is_unified:
             raise ValidationError(
                 f"Connection {conn_id!r} uses Facebook Login, whose Page tokens do not expire.",
                 hint="Put the Page token into its field 'Access token', or choose another connection id to use "
-                "Instagram Login.",
+                "another login.",
             )
         app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
         is_secret_for_hosts = _may_reuse(extra, host, oauth_host)
         scopes = extra.get("scopes") or ""
         scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
-        return StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
+        stored = StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
+        return replace(stored, login=login, config_id=str(extra.get("config_id") or ""), account_id=row.login or "")
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -200,6 +208,8 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
+        if app.login is MetaLogin.UNIFIED:
+            extra |= {"login_type": str(app.login), "config_id": app.config_id}
         if app.scopes or "scopes" in extra:
             extra["scopes"] = app.scopes
         row.login, row.password = login.account.user_id, login.token.access_token

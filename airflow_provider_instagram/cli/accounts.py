@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import secrets
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +22,13 @@ from airflow_provider_instagram.accounts.connections import (
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
+from airflow_provider_instagram.accounts.login import (
+    LoginApp,
+    check_config,
+    check_redirect_uri,
+    complete_login,
+    read_login,
+)
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -46,8 +53,10 @@ def connect(args: argparse.Namespace) -> None:
         write_login(args.conn_id, app, login, getpass.getuser())
     except InstagramError as error:
         raise SystemExit(str(error)) from None
-    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token expires at {login.token.expires_at}.")
-    print("To keep it alive, turn on the DAG refresh_instagram_tokens.")
+    ends = f"expires at {login.token.expires_at}" if login.token.expires_at else "does not expire"
+    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {ends}.")
+    purpose = "To keep it alive" if app.gives_refreshable_tokens else "To hear in time when it must be replaced"
+    print(f"{purpose}, turn on the DAG refresh_instagram_tokens.")
     for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
         print(f"Warning: {warning}")
 
@@ -55,12 +64,16 @@ def connect(args: argparse.Namespace) -> None:
 def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
     redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
     app_id = args.app_id or connection.app_id or input("Instagram app id: ").strip()
-    base_url, oauth_host = connection.login_hosts(args.host)
+    login = connection.login if connection.exists else read_login(args.login)
+    config_id = args.config_id or connection.config_id
+    check_config(login, config_id)
+    base_url, oauth_host = connection.login_hosts(args.host, login)
     secret = _secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not secret:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     scopes = connection.scopes if args.scopes is None else args.scopes
-    return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host, scopes)
+    chosen = (login, config_id, connection.account_id or args.user_id)
+    return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host, scopes, *chosen)
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -117,14 +130,16 @@ def refresh(args: argparse.Namespace) -> None:
     """Refresh the token of an account."""
     read_as_server()
     try:
-        done = InstagramHook(args.conn_id).refresh_token(f"{getpass.getuser()} in a shell")
+        hook = InstagramHook(args.conn_id)
+        done = hook.refresh_token(f"{getpass.getuser()} in a shell")
     except (InstagramError, AirflowException) as error:
         raise SystemExit(str(error)) from None
     if done.refreshed:
         what = "was refreshed"
-    elif done.token.expires_at:
+    elif hook.token_manager().can_refresh:
         what = "was not refreshed, because it is less than 24 hours old"
     else:
-        what = "was not refreshed, because it does not expire"
+        life = done.token.lifetime(datetime.now(timezone.utc))
+        what = f"was not refreshed, because Meta refreshes tokens of Instagram Login only. Its remaining life: {life}"
     until = f" It expires at {done.token.expires_at}." if done.token.expires_at else ""
     print(f"The token of {args.conn_id!r} {what}.{until}")

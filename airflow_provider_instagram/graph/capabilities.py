@@ -140,12 +140,12 @@ def missing(
     if account_type is not None and account_type.upper() not in what.account_types:
         wanted = "professional" if what.account_types == PROFESSIONAL else "business"
         return Missing(
-            f"The account's type is {account_type.lower()}, but {what.name} need a {wanted} account.",
+            f"The account's type is {account_type.lower()}. A {wanted} account is needed for {what.name}.",
             f"In the Instagram app, choose Settings, Account type, and switch to a {wanted} account.",
         )
     if lacking := what.lacks(login, scopes):
         return Missing(
-            f"The account did not grant {' and '.join(lacking)}, which {what.name} need.",
+            f"The account did not grant {' and '.join(lacking)}, needed for {what.name}.",
             f"Grant {' and '.join(lacking)}, and connect the account again.",
         )
     return None

@@ -1,4 +1,4 @@
-"""Instagram Login: how to get a long-lived token, and how to refresh it.
+"""Instagram Login and Unified Login: how to get a token that lives long, and how to refresh it.
 
 Source: Meta, Instagram API with Instagram Login, Business Login. A code is valid once, for one hour; a short-lived
 token for one hour; a long-lived token for about 60 days. Meta has no separate refresh tokens: a long-lived token that
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlencode
 
-from airflow_provider_instagram.graph import origin
+from airflow_provider_instagram.graph import API_VERSION, origin
 from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.capabilities import PUBLISHING
@@ -41,6 +41,33 @@ def login_url(
     query = {"client_id": app_id, "redirect_uri": redirect_uri, "response_type": "code"}
     query |= {"scope": ",".join(scopes), "state": state}
     return f"{origin.login_host(oauth_host, hosts) or origin.CONSENT}/oauth/authorize?{urlencode(query)}"
+
+
+def dialog_url(
+    app_id: str,
+    redirect_uri: str,
+    state: str,
+    config_id: str,
+    *,
+    oauth_host: str | None = None,
+    hosts: origin.TrustedHosts = origin.NO_EXTRA_HOSTS,
+) -> str:
+    """Return the address at which a person gives the app a token of Unified Login.
+
+    Source: Meta, Facebook Login for Business, 2026-05-05.
+
+    :param config_id: The configuration of the login in the Meta app, which names the type of the token and its scopes.
+    """
+    query = {"client_id": app_id, "redirect_uri": redirect_uri, "response_type": "code", "config_id": config_id}
+    query |= {"override_default_response_type": "true", "state": state}
+    return f"{origin.login_host(oauth_host, hosts) or origin.DIALOG}/{API_VERSION}/dialog/oauth?{urlencode(query)}"
+
+
+def exchange_business_code(app_id: str, app_secret: str, redirect_uri: str, code: str) -> Call[Token]:
+    """Exchange the code of :func:`dialog_url` for a token. Meta accepts the secrets in the URL only."""
+    query = {"client_id": app_id, "client_secret": app_secret, "redirect_uri": redirect_uri}
+    query |= {"code": code.removesuffix("#_=_")}
+    return _token_call("exchange the login code", "GET", f"{API_VERSION}/oauth/access_token", query)
 
 
 def exchange_code(

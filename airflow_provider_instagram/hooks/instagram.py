@@ -91,6 +91,7 @@ class AccountSettings:
         """
         from airflow_provider_instagram.graph import origin
         from airflow_provider_instagram.graph.origin import base_url, login_host
+        from airflow_provider_instagram.hooks.logins import check_token_fits_host, login_of
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
@@ -99,10 +100,10 @@ class AccountSettings:
                 f"or connect the account. {reconnect_hint(connection.conn_id)}",
             )
         extra, hosts = _checked_extra(connection), trusted_hosts()
-        login = _login_of(connection.conn_id, extra.get("login_type"), password)
+        login = login_of(connection.conn_id, extra.get("login_type"), password)
         what = f"The host of connection {connection.conn_id!r}"
         base = base_url(connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what)
-        _check_token_fits_host(connection.conn_id, base, password)
+        check_token_fits_host(connection.conn_id, base, password)
         return cls(
             login=login,
             base_url=base,
@@ -283,44 +284,25 @@ class InstagramHook(BaseHook):
 
         :raises ValidationError: If the login is Facebook Login and the token does not belong to a Page.
         """
-        from airflow_provider_instagram.graph.capabilities import MetaLogin
-        from airflow_provider_instagram.graph.errors import Cause, cause_of
+        from airflow_provider_instagram.hooks.logins import is_of_no_page, no_page
 
         try:
             return client.send(self.account_call())
         except InstagramError as error:
-            is_field = cause_of(error) is Cause.INVALID_PARAMETER and "instagram_business_account" in str(error)
-            if self.settings.login is not MetaLogin.FACEBOOK or not is_field:
+            if not is_of_no_page(self.settings.login, error):
                 raise
-        raise ValidationError(
-            f"The token of connection {self.instagram_conn_id!r} belongs to a person, not to a Facebook Page.",
-            hint="A person's token expires after 60 days and cannot be refreshed. Use it to read the Page's token, "
-            "GET /me/accounts?fields=access_token,name, and enter that one in the connection. If the token comes from "
-            "Unified Login, choose that login in the connection.",
-        )
+        raise no_page(self.instagram_conn_id)
 
     def account_call(self) -> Call[Account]:
         """Return the call that reads the account.
 
         :raises ValidationError: If the login is Unified Login and the connection has no Instagram user id.
         """
-        from airflow_provider_instagram.graph import calls
-        from airflow_provider_instagram.graph.capabilities import MetaLogin
+        from airflow_provider_instagram.hooks.logins import account_call, no_user_id
 
-        settings = self.settings
-        if settings.login is MetaLogin.INSTAGRAM:
-            return calls.account(with_picture=True)
-        if settings.login is MetaLogin.FACEBOOK:
-            return calls.page_account()
-        if settings.ig_user_id is None:
-            info = self.token_info()
-            reached = f" The token reaches {' and '.join(info.account_ids)}." if info and info.account_ids else ""
-            raise ValidationError(
-                f"Connection {self.instagram_conn_id!r} has no Instagram user id, and a token of Unified Login does "
-                f"not name one.{reached}",
-                hint="Enter the account's id in the field 'Instagram user id'.",
-            )
-        return calls.account_of_id(settings.ig_user_id)
+        if (call := account_call(self.settings.login, self.settings.ig_user_id)) is None:
+            raise no_user_id(self.instagram_conn_id, self.token_info())
+        return call
 
     def token_info(self) -> TokenInfo | None:
         """Read what Meta tells about the connection's token, as the app itself if the connection has the app secret.
@@ -331,6 +313,7 @@ class InstagramHook(BaseHook):
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.graph.client import GraphClient
+        from airflow_provider_instagram.hooks.logins import other_login
 
         settings = self.settings
         if settings.login is MetaLogin.INSTAGRAM:
@@ -343,7 +326,7 @@ class InstagramHook(BaseHook):
             self.log.info("Meta tells nothing about the token of %r: %s", self.instagram_conn_id, error)
             return None
         if info.login not in (None, settings.login):
-            raise _other_login(self.instagram_conn_id, info.login, settings.login)
+            raise other_login(self.instagram_conn_id, info.login, settings.login)
         return info
 
     def test_connection(self) -> tuple[bool, str]:
@@ -356,6 +339,7 @@ class InstagramHook(BaseHook):
     def _describe_account(self) -> str:
         from airflow_provider_instagram.graph import calls
         from airflow_provider_instagram.graph.client import GraphClient
+        from airflow_provider_instagram.hooks.logins import end_of
 
         settings, info = self.settings, self.token_info()
         # Airflow tests a connection under a random id, which has no refreshed token: the form's own token is tested.
@@ -371,7 +355,7 @@ class InstagramHook(BaseHook):
         return (
             f"@{account.username} ({account.account_type or 'account type unknown'}, user id {account.user_id}); "
             f"{limit.quota_usage} of {limit.quota_total} posts used in the last "
-            f"{limit.quota_duration.total_seconds() / 3600:.0f} h; " + _end_of(info)
+            f"{limit.quota_duration.total_seconds() / 3600:.0f} h; " + end_of(info)
         )
 
 
@@ -388,56 +372,6 @@ def trusted_hosts() -> TrustedHosts:
     from airflow_provider_instagram.graph.origin import TrustedHosts
 
     return TrustedHosts.read(conf.get("instagram", "hosts", fallback=""))
-
-
-def _end_of(info: TokenInfo | None) -> str:
-    if info is None:
-        return "the token's expiry date is unknown (Instagram does not report it)"
-    if info.expires_at is None:
-        return "the token does not expire"
-    return f"the token expires on {info.expires_at:%Y-%m-%d}, and cannot be refreshed"
-
-
-def _login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:
-    """Return the login that a connection names; if it names none, the one that the token's beginning stands for."""
-    from airflow_provider_instagram.graph import oauth
-    from airflow_provider_instagram.graph.capabilities import MetaLogin
-
-    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
-    if named is None:
-        return MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
-    try:
-        login = MetaLogin(named.strip().lower())
-    except ValueError:
-        raise ValidationError(
-            f"login_type in the extra of connection {conn_id!r} is {named!r}, which is not a login of Meta.",
-            hint=f"Use one of {', '.join(MetaLogin)}.",
-        ) from None
-    if (is_facebook and login is MetaLogin.INSTAGRAM) or (token.startswith("IG") and login is not MetaLogin.INSTAGRAM):
-        raise _other_login(conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login)
-    return login
-
-
-def _other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> ValidationError:
-    return ValidationError(
-        f"The token of connection {conn_id!r} is of {of_token.in_words}; the connection says {named.in_words}.",
-        hint="Choose the token's login in the connection, or enter a token of the login that it says.",
-    )
-
-
-def _check_token_fits_host(conn_id: str, base: str, token: str) -> None:
-    """Reject a token of one login with the host of the other, which would call it malformed."""
-    from airflow_provider_instagram.graph import oauth, origin
-
-    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
-    if (is_facebook and base == origin.INSTAGRAM) or (token.startswith("IG") and base == origin.FACEBOOK):
-        host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
-        login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
-        raise ValidationError(
-            f"The access token of connection {conn_id!r} comes from {login} Login (it begins with {prefix}), "
-            f"which {base} does not accept.",
-            hint=f"Set the connection's host to {host}, or enter a token of the other login.",
-        )
 
 
 def _running_task() -> str:

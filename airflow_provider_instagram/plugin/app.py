@@ -24,7 +24,13 @@ from airflow_provider_instagram.accounts.connections import (
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.login import LoginApp, check_redirect_uri, complete_login
+from airflow_provider_instagram.accounts.login import (
+    LoginApp,
+    check_config,
+    check_redirect_uri,
+    complete_login,
+    read_login,
+)
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
@@ -82,16 +88,21 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
     connection = require_writable(form.get("conn_id", "").strip())
     user.require("PUT" if connection.exists else "POST", connection.conn_id)
     app_id = form.get("app_id", "").strip() or connection.app_id
-    base_url, oauth_host = connection.login_hosts(form.get("host", ""))
+    meta = connection.login if connection.exists else read_login(form.get("login", ""))
+    base_url, oauth_host = connection.login_hosts(form.get("host", ""), meta)
+    config_id = form.get("config_id", "").strip() or connection.config_id
     app_secret = form.get("app_secret", "").strip() or stored_secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
-            hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login.",
+            hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login, "
+            "or for Unified Login under App settings, Basic.",
         )
+    check_config(meta, config_id)
     nonce = secrets.token_urlsafe(24)
     scopes = form.get("scopes", connection.scopes).strip()
-    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host, scopes)
+    chosen = (str(meta), config_id, connection.account_id or form.get("account_id", "").strip())
+    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host, scopes, *chosen)
     browser_state = BrowserState()
     login_url = _app_of(login).login_url(browser_state.oauth_state(login))
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
@@ -150,6 +161,7 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
     known: dict[str, Any] = {"account": done.account, "token": done.token}
+    known["is_refreshed"] = target.gives_refreshable_tokens
     known["warnings"] = [text for text in (done.warning, duplicate_warning(login.conn_id, done.account)) if text]
     return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 
@@ -222,7 +234,8 @@ def redirect_uri() -> str:
 
 def _app_of(login: PendingLogin) -> LoginApp:
     target = redirect_uri()
-    return LoginApp(login.app_id, login.app_secret, target, login.base_url, login.oauth_host, login.scopes)
+    chosen = (read_login(login.login), login.config_id, login.account_id)
+    return LoginApp(login.app_id, login.app_secret, target, login.base_url, login.oauth_host, login.scopes, *chosen)
 
 
 async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:

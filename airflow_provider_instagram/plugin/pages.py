@@ -27,7 +27,7 @@ MOST_SOURCES: Final = 100
 #: Where Instagram's pictures of accounts come from.
 _PICTURES: Final = "https://*.cdninstagram.com https://*.fbcdn.net"
 #: Where our form may redirect to: Meta's login, or a sandbox on this machine.
-_LOGINS: Final = "https://www.instagram.com http://127.0.0.1:* http://localhost:*"
+_LOGINS: Final = "https://www.instagram.com https://www.facebook.com http://127.0.0.1:* http://localhost:*"
 
 
 def page(

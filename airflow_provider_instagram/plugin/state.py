@@ -39,6 +39,9 @@ class PendingLogin:
     base_url: str
     oauth_host: str | None
     scopes: str = ""
+    login: str = ""
+    config_id: str = ""
+    account_id: str = ""
 
 
 class BrowserState:

@@ -103,6 +103,32 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
+def test_an_account_is_connected_by_unified_login(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], instagram_sandbox: SandboxHandle
+) -> None:
+    """The token names no account, so that Meta is asked which it reaches; it does not end."""
+    instagram_sandbox.switch(login="facebook")
+    instagram_sandbox.change_account(instagram_sandbox.user_id, unified_login=True)
+
+    def typed(prompt: str) -> str:
+        if "secret" in prompt:
+            return instagram_sandbox.app_secret
+        (entry,) = re.findall(r"http://\S+/dialog/oauth\?\S+", capsys.readouterr().out)
+        form = {**httpx.URL(entry).params, "decision": "allow", "account": instagram_sandbox.user_id}
+        answer = httpx.post(entry.partition("?")[0], data=form, trust_env=False)
+        return str(answer.headers["location"])
+
+    monkeypatch.setattr("getpass.getpass", typed)
+    out = shell(*connected(instagram_sandbox), "--login", "unified", "--config-id", "4711")
+    assert f"Connected @sandbox_studio as {CONN_ID!r}. The token does not expire." in out
+    login, password, extra = in_database()
+    assert (login, password[:3], extra["login_type"]) == (instagram_sandbox.user_id, "EAA", "unified")
+    assert "Its remaining life: does not expire" in shell("refresh", CONN_ID)
+    listed = json.loads(shell("accounts", "--output", "json"))
+    (row,) = [each for each in listed if each["connection"] == CONN_ID]
+    assert (row["account"], row["token"]) == ("@sandbox_studio", "does not expire")
+
+
 def test_a_second_connection_to_an_account_is_warned_of(
     shell: Any, person: Any, instagram_sandbox: SandboxHandle
 ) -> None:

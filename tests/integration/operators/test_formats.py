@@ -126,7 +126,7 @@ def test_a_story_of_a_creator_is_refused_before_its_container(
         CreateContainerOperator(task_id="create", image=gallery.link("one"), placement="story", retries=0)
 
     assert run_dag(dag).states() == {"create": "failed"}
-    assert "need a business account" in capsys.readouterr().out
+    assert "A business account is needed for stories" in capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from airflow_provider_instagram.hooks import InstagramHook
 from tests.integration.pages import CONN_ID, HOME, OURS, begin, decide, form_token, rows
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ def test_a_personal_account_is_told_how_to_become_professional(
 ) -> None:
     instagram_sandbox.change_account(instagram_sandbox.user_id, account_type="PERSONAL")
     answer = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
-    assert "is a personal account" in answer.text
-    assert "Switch to professional account" in answer.text
+    assert "type is personal. A professional account is needed" in answer.text
+    assert "switch to a professional account" in answer.text
     assert rows() == {}
 
 
@@ -376,3 +377,58 @@ def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
     assert "Vault failed to look up" in answer.text
     assert "sealed" not in answer.text, "what others raise may hold anything"
     assert "@sandbox_studio" in browser.get("/instagram/").text
+
+
+def unified(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
+    """Log in on the page by Unified Login, as a person does; gives the page at the end."""
+    sandbox.change_account(sandbox.user_id, unified_login=True)
+    begun = begin(browser, sandbox, login="unified", config_id="4711", **changes)
+    address = httpx.URL(begun.headers["location"])
+    assert address.path.endswith("/dialog/oauth")
+    assert address.params["config_id"] == "4711"
+    form = {**address.params, "decision": "allow", "account": sandbox.user_id}
+    answer = httpx.post(f"{sandbox.url}{address.path}", data=form, trust_env=False)
+    return browser.get(answer.headers["location"].partition("#")[0])
+
+
+def test_a_person_connects_by_unified_login_and_again(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    """The connection names its login, so that the token works, and a second login keeps it."""
+    instagram_sandbox.switch(login="facebook")
+    done = unified(browser, instagram_sandbox)
+    assert "@sandbox_studio is connected" in done.text
+    assert "does not expire" in done.text
+    login, token, extra = rows()[CONN_ID]
+    assert (login, token[:3]) == (instagram_sandbox.user_id, "EAA")
+    assert (json.loads(extra)["login_type"], json.loads(extra)["config_id"]) == ("unified", "4711")
+    assert InstagramHook(CONN_ID).test_connection()[0]
+    shown = browser.get("/instagram/").text
+    assert "does not expire" in shown
+    assert "publishing, comments, insights, deletion" in shown
+    assert "/instagram/refresh" not in shown, "Meta refreshes no token of Unified Login"
+
+    assert 'name="config_id" value="4711"' in browser.get(f"/instagram/connect?conn_id={CONN_ID}").text
+    again = unified(browser, instagram_sandbox, host="", app_secret="")
+    assert "@sandbox_studio is connected" in again.text
+    assert rows()[CONN_ID][1] != token
+
+
+def test_a_configuration_of_a_persons_token_is_named(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
+    instagram_sandbox.switch(login="facebook")
+    begun = begin(browser, instagram_sandbox, login="unified", config_id="4711")
+    address = httpx.URL(begun.headers["location"])
+    form = {**address.params, "decision": "allow", "account": instagram_sandbox.user_id}
+    answer = httpx.post(f"{instagram_sandbox.url}{address.path}", data=form, trust_env=False)
+    page = browser.get(answer.headers["location"].partition("#")[0])
+    assert "a token of Facebook Login" in page.text
+    assert "System-user access token" in page.text
+    assert CONN_ID not in rows()
+
+
+@pytest.mark.parametrize(
+    ("login", "config_id", "said"),
+    [("unified", "", "needs the id of a configuration"), ("facebook", "4711", "enter the Page token")],
+)
+def test_a_login_that_cannot_begin_says_why(
+    browser: TestClient, instagram_sandbox: SandboxHandle, login: str, config_id: str, said: str
+) -> None:
+    assert said in begin(browser, instagram_sandbox, login=login, config_id=config_id).text

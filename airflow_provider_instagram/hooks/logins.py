@@ -1,0 +1,96 @@
+"""Which login of Meta a connection is for, and whether its token and its host belong to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph.capabilities import MetaLogin
+from airflow_provider_instagram.graph.errors import Cause, cause_of
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.exceptions import InstagramError
+    from airflow_provider_instagram.graph.accounts import Account, TokenInfo
+    from airflow_provider_instagram.graph.calls import Call
+
+
+def end_of(info: TokenInfo | None) -> str:
+    """Return when a token expires, in words."""
+    if info is None:
+        return "the token's expiry date is unknown (Instagram does not report it)"
+    if info.expires_at is None:
+        return "the token does not expire"
+    return f"the token expires on {info.expires_at:%Y-%m-%d}, and cannot be refreshed"
+
+
+def login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:
+    """Return the login that a connection names; if it names none, the one that the token's beginning stands for."""
+    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
+    if named is None:
+        return MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
+    try:
+        login = MetaLogin(named.strip().lower())
+    except ValueError:
+        raise ValidationError(
+            f"login_type in the extra of connection {conn_id!r} is {named!r}, which is not a login of Meta.",
+            hint=f"Use one of {', '.join(MetaLogin)}.",
+        ) from None
+    if (is_facebook and login is MetaLogin.INSTAGRAM) or (token.startswith("IG") and login is not MetaLogin.INSTAGRAM):
+        raise other_login(conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login)
+    return login
+
+
+def other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> ValidationError:
+    """Return the error of a token that comes from another login than the connection says."""
+    return ValidationError(
+        f"The token of connection {conn_id!r} is of {of_token.in_words}; the connection says {named.in_words}.",
+        hint="Choose the token's login in the connection, or enter a token of the login that it says.",
+    )
+
+
+def check_token_fits_host(conn_id: str, base: str, token: str) -> None:
+    """Reject a token of one login with the host of the other, which would call it malformed."""
+    is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
+    if (is_facebook and base == origin.INSTAGRAM) or (token.startswith("IG") and base == origin.FACEBOOK):
+        host = origin.FACEBOOK if is_facebook else origin.INSTAGRAM
+        login, prefix = ("Facebook", "EA") if is_facebook else ("Instagram", "IG")
+        raise ValidationError(
+            f"The access token of connection {conn_id!r} comes from {login} Login (it begins with {prefix}), "
+            f"which {base} does not accept.",
+            hint=f"Set the connection's host to {host}, or enter a token of the other login.",
+        )
+
+
+def account_call(login: MetaLogin, ig_user_id: str | None) -> Call[Account] | None:
+    """Return the call that reads the account, or None if a token of this login cannot name it."""
+    if login is MetaLogin.INSTAGRAM:
+        return calls.account(with_picture=True)
+    if login is MetaLogin.FACEBOOK:
+        return calls.page_account()
+    return None if ig_user_id is None else calls.account_of_id(ig_user_id)
+
+
+def no_user_id(conn_id: str, info: TokenInfo | None) -> ValidationError:
+    """Return the error of Unified Login without an Instagram user id."""
+    reached = f" The token reaches {' and '.join(info.account_ids)}." if info and info.account_ids else ""
+    return ValidationError(
+        f"Connection {conn_id!r} has no Instagram user id, and a token of Unified Login does not name one.{reached}",
+        hint="Enter the account's id in the field 'Instagram user id'.",
+    )
+
+
+def is_of_no_page(login: MetaLogin, error: InstagramError) -> bool:
+    """Return whether a token of Facebook Login is refused because it does not belong to a Page."""
+    is_field = cause_of(error) is Cause.INVALID_PARAMETER and "instagram_business_account" in str(error)
+    return login is MetaLogin.FACEBOOK and is_field
+
+
+def no_page(conn_id: str) -> ValidationError:
+    """Return the error of a token of Facebook Login that does not belong to a Page."""
+    return ValidationError(
+        f"The token of connection {conn_id!r} belongs to a person, not to a Facebook Page.",
+        hint="A person's token expires after 60 days and cannot be refreshed. Use it to read the Page's token, "
+        "GET /me/accounts?fields=access_token,name, and enter that one in the connection. If the token comes from "
+        "Unified Login, choose that login in the connection.",
+    )
