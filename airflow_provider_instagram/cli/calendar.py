@@ -28,8 +28,7 @@ from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
-from airflow_provider_instagram.calendar.tasks.account_problems import account_problems
-from airflow_provider_instagram.calendar.tasks.report_problems import local_pictures
+from airflow_provider_instagram.calendar.tasks.report_problems import account_problems, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.limits import caption_warning

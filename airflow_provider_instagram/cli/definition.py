@@ -77,30 +77,34 @@ def get_instagram_commands() -> list[CLICommand]:
     ]
 
 
+def _connect_command() -> ActionCommand:
+    return _command(
+        "connect",
+        "accounts.connect",
+        "Log in to an account and store its token in a connection",
+        ARG_ACCOUNT,
+        Arg(
+            ("--login",),
+            help="the login of a new connection (default: %(default)s)",
+            default="instagram",
+            choices=("instagram", "unified"),
+        ),
+        Arg(("--config-id",), help="the configuration of Unified Login in your Meta app", default=""),
+        Arg(("--user-id",), help="the Instagram user id, if Unified Login reaches several accounts", default=""),
+        Arg(("--app-id",), help="the Instagram app id of your Meta app"),
+        Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
+        Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
+        Arg(
+            ("--scopes",),
+            help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
+        ),
+        description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
+    )
+
+
 def _account_commands() -> list[ActionCommand]:
     return [
-        _command(
-            "connect",
-            "accounts.connect",
-            "Log in to an account and store its token in a connection",
-            ARG_ACCOUNT,
-            Arg(
-                ("--login",),
-                help="the login of a new connection (default: %(default)s)",
-                default="instagram",
-                choices=("instagram", "unified"),
-            ),
-            Arg(("--config-id",), help="the configuration of Unified Login in your Meta app", default=""),
-            Arg(("--user-id",), help="the Instagram user id, if Unified Login reaches several accounts", default=""),
-            Arg(("--app-id",), help="the Instagram app id of your Meta app"),
-            Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
-            Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
-            Arg(
-                ("--scopes",),
-                help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
-            ),
-            description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
-        ),
+        _connect_command(),
         _command(
             "accounts", "accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT
         ),

@@ -15,9 +15,8 @@ from airflow_provider_instagram.insights.file_target import FileTarget
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
-from airflow_provider_instagram.ledger.insights import record_unnamed_rows, unnamed_rows
+from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.refusals import record_refusal
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 

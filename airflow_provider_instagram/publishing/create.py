@@ -19,8 +19,8 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph.capabilities import STORIES, MetaLogin, missing, needed_by
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
+from airflow_provider_instagram.ledger.insights import record_refusal
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
-from airflow_provider_instagram.ledger.refusals import record_refusal
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import ContainerCreator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
-from airflow_provider_instagram.calendar.tasks.account_problems import account_problems
 from airflow_provider_instagram.calendar.tasks.alerts import tell_problems, told_assets
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.cleanup import remove_old_files
@@ -28,16 +28,24 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.graph.capabilities import COMMENTS, MetaLogin, needed_by
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
+from airflow_provider_instagram.hooks.scopes import known_scopes
+from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.graph.capabilities import Capability
+    from airflow_provider_instagram.hooks.scopes import AccountScopes
 
 
 log = logging.getLogger(__name__)
@@ -109,6 +117,47 @@ def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
         except ValidationError as error:  # noqa: PERF203 -- each account is reported
             problems.append(Problem(0, f"the limits of {account} cannot be read: {error.message}", error.hint or ""))
     return limits, problems
+
+
+def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
+    """Yield a problem for each thing that an account is known to lack for its posts to come."""
+    needed: dict[str, dict[Capability, ScheduledPost]] = defaultdict(dict)
+    for post in calendar.posts:
+        if post.publish_at > now:
+            comments = (COMMENTS,) if post.first_comment else ()
+            for capability in (*needed_by(post.parameters()), *comments):
+                needed[post.account].setdefault(capability, post)
+    for account, firsts in needed.items():
+        try:
+            known = known_scopes(account)
+        except Exception as error:  # noqa: BLE001 -- a connection that cannot be read is no problem of the calendar
+            log.info("What %s can do is not known: %s", account, error)
+            continue
+        yield from _lacking(known, firsts)
+        yield from _ending(known, now)
+
+
+def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> Iterator[Problem]:
+    for capability, post in firsts.items():
+        if (lack := known.lack(capability)) is None:
+            continue
+        if capability is COMMENTS:
+            message = (
+                f"{known.conn_id} did not grant {' and '.join(known.missing(COMMENTS))}, so its first comments are not "
+                "written. The posts themselves are published."
+            )
+            yield Problem(post.line, message, lack.remedy)
+        else:
+            message = f"{known.conn_id}: {lack.message} This post and others like it fail."
+            yield Problem(post.line, message, lack.remedy, post.id)
+
+
+def _ending(known: AccountScopes, now: datetime) -> Iterator[Problem]:
+    if known.expires is None or known.expires - now > EXPIRY_WARNING:
+        return
+    message = f"the token of {known.conn_id} expires on {known.expires:%Y-%m-%d}. Posts after that fail."
+    turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login is MetaLogin.INSTAGRAM else ""
+    yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 
 
 def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:

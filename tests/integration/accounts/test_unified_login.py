@@ -177,7 +177,7 @@ def test_what_instagram_refuses_all_the_same_is_shown_for_a_day(
     from airflow_provider_instagram.accounts.overview import account_summary, refused_to
     from airflow_provider_instagram.cli.doctor import _refused
     from airflow_provider_instagram.ledger.database import open_ledger
-    from airflow_provider_instagram.ledger.refusals import refusals
+    from airflow_provider_instagram.ledger.insights import refusals
     from airflow_provider_instagram.operators import CreateContainerOperator
 
     connect(instagram_sandbox, "instagram", None, of_token={"scopes": ["instagram_business_basic"]})
@@ -189,7 +189,7 @@ def test_what_instagram_refuses_all_the_same_is_shown_for_a_day(
         in refused_to("instagram_default")["trial reels"].reason
     )
     assert account_summary("instagram_default").permissions == "not known; off: trial reels (refused by Instagram)"
-    finding = _refused("instagram_default")
+    (finding,) = _refused("instagram_default")
     assert (finding.good, "trial reels, at 2" in finding.text) == (False, True)
     with open_ledger("instagram_default") as store:
         assert refusals(store, datetime.now(timezone.utc) + DAY) == {}

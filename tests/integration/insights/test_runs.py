@@ -14,7 +14,7 @@ from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.ledger.refusals import refusals
+from airflow_provider_instagram.ledger.insights import refusals
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.schema import Table

@@ -14,7 +14,7 @@ from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, IN
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.insights import insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger
-from airflow_provider_instagram.ledger.refusals import record_refusal
+from airflow_provider_instagram.ledger.insights import record_refusal
 from tests.integration.conftest import store_dag
 from tests.integration.pages import CONN_ID, begin, decide, rows
 
