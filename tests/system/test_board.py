@@ -180,7 +180,7 @@ def _post(board: Board, act: str, post_id: str) -> int:
         assert token is not None
         post = {"dag_id": DAG_ID, "post_id": post_id}
         shown = http.get("/instagram/calendar/api/post", params=post).json()
-        seen = {name: shown[name] for name in ("version", "sha256") if name in shown}
+        seen = {name: shown[name] for name in ("version", "sha256", "held") if name in shown}
         body = {**post, **seen, "act": act, "form_token": token[1]}
         return http.post("/instagram/calendar/api/acts", json=body, headers={"Origin": url}).status_code
 

@@ -49,8 +49,8 @@ ONE_ANSWER: Final = asyncio.Lock()
 ANSWERS: Final = ("approve", "reject")
 #: The page sends what it showed with an answer, because an answer is about that.
 CHANGED: Final = (
-    "This post, or one of its files, has changed since the page showed it to you. Nothing was answered. The page shows "
-    "it as it is now."
+    "This post, one of its files, or the question about it has changed since the page showed it to you. Nothing was "
+    "answered. The page shows it as it is now."
 )
 
 
@@ -111,8 +111,10 @@ def _require(act: Act, verb: str) -> None:
         answered = f" {by} has answered already." if by else ""
         now = f"The state of this post is now: {state.value.replace('_', ' ')}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
-    if is_answer and act.given.get("sha256") != list(_digests(act)):
+    if is_answer and (act.given.get("held"), act.given.get("sha256")) != (act.facts.is_held, list(_digests(act))):
         raise HTTPException(409, CHANGED)
+    if act.facts.is_held and act.given.get("caption") is not None:
+        raise HTTPException(422, "The container has its caption already. Nothing was answered.")
 
 
 def _digests(act: Act) -> tuple[str | None, ...]:
@@ -126,8 +128,8 @@ async def _answer(act: Act) -> str:
     """Answer the approval's question. Of two answers, the first one counts."""
     run, is_approved = _run(act), act.name == "approve"
     given: dict[str, Any] = {}
-    asks = HOLDS if run.is_held else "approve"
-    if is_approved and not run.is_held and act.given.get("caption") is not None and has_caption(act.facts.post):
+    asks = HOLDS if act.facts.is_held else "approve"
+    if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
         given["caption"] = _caption(act)
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)
@@ -135,7 +137,7 @@ async def _answer(act: Act) -> str:
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
-    counted = None if run.is_held else await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
+    counted = None if act.facts.is_held else await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."

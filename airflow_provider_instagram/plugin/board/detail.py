@@ -104,7 +104,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
-        "held": facts.run is not None and facts.run.is_held,
+        "held": facts.is_held,
         "caption": caption,
         "warning": caption_warning(caption),
         "version": post.version,

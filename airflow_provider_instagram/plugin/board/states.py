@@ -110,11 +110,6 @@ class PostRun:
     only_prepares: bool = False
     answer: Answer | None = None
 
-    @property
-    def is_held(self) -> bool:
-        """Whether a person is asked to publish the post in spite of its copyright check."""
-        return HOLDS in self.tasks and self.tasks[HOLDS].state == "awaiting_input"
-
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
         return step in self.tasks and self.tasks[step].state in ENDED_BADLY
@@ -139,6 +134,11 @@ class Facts:
     run: PostRun | None = None
     arrival: Arrival | None = None
     late_at: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a person is asked to publish the post in spite of its copyright check."""
+        return self.run is not None and HOLDS in self.run.tasks and self.run.tasks[HOLDS].state == "awaiting_input"
 
 
 @dataclass(frozen=True)

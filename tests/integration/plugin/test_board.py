@@ -110,7 +110,7 @@ def do(
 ) -> Any:
     token = given.pop("form_token", BrowserState().form_token(name))
     shown = detail(browser, post_id) if act in ("approve", "reject") and "version" not in given else {}
-    seen: dict[str, Any] = {name: shown[name] for name in ("version", "sha256") if name in shown}
+    seen: dict[str, Any] = {name: shown[name] for name in ("version", "sha256", "held") if name in shown}
     body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **seen, **given}
     return browser.post("/instagram/calendar/api/acts", json=body, headers=OURS if headers is None else headers)
 
@@ -419,10 +419,11 @@ def test_an_answer_is_about_what_the_page_showed(user: Any, calendar: Path, act:
     cards(ada)
     ask_for_approval(post_id)
     report_of(post_id, "a1")
-    seen = {name: detail(ada, post_id)[name] for name in ("version", "sha256")}
+    seen = {name: detail(ada, post_id)[name] for name in ("version", "sha256", "held")}
     assert seen["sha256"] == ["a1"]
     report_of(post_id, "b2")
     changes = [seen, {**seen, "version": "0" * 16, "sha256": ["b2"]}, {"version": None}, {**seen, "sha256": {"a": 1}}]
+    changes.append({**detail(ada, post_id), "held": True})
     for stale in changes:
         refused = do(ada, "ada", act, post_id, **stale)
         assert refused.status_code == 409

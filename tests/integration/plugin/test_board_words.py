@@ -29,8 +29,8 @@ TWICE = [
 ]
 DETAIL = {
     "card": CARD, "hint": "", "why": "", "acts": ["approve", "reject"], "caption": "A new week", "version": "a" * 16,
-    "sha256": ["a1"], "kind": "reel", "zone": "UTC", "options": {}, "media": [], "comment": None, "line": 4,
-    "lines": "- id: hello", "history": [], "insights": None, "link": None, "run": "r",
+    "sha256": ["a1"], "held": False, "kind": "reel", "zone": "UTC", "options": {}, "media": [], "comment": None,
+    "line": 4, "lines": "- id: hello", "history": [], "insights": None, "link": None, "run": "r",
 }  # fmt: skip
 CALENDAR = {"dag": "spring", "name": "spring", "paused": False, "file": "a.yaml", "read": True, "dry": False}
 
@@ -97,7 +97,7 @@ def panel(page: Page) -> Any:
 def test_an_answer_contains_what_the_page_showed(panel: Any, airflow: Answers) -> None:
     panel.get_by_role("button", name="Approve").click()
     expect(panel.page.locator("#live")).to_have_text("Approved.")
-    assert (airflow.sent[0]["version"], airflow.sent[0]["sha256"]) == ("a" * 16, ["a1"])
+    assert [airflow.sent[0][name] for name in ("version", "sha256", "held")] == ["a" * 16, ["a1"], False]
 
 
 def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approved(panel: Any, airflow: Answers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from fastapi import HTTPException
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.plugin.board import acts
 from airflow_provider_instagram.plugin.board.acts import Act
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, Task
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task
 
 POST = ScheduledPost(id="hello", publish_at=datetime(2030, 5, 6, tzinfo=timezone.utc), account="studio", video="/a.mp4")
 
@@ -59,18 +60,40 @@ def test_the_task_that_failed_is_tried_again_with_those_that_the_repair_needs(
     assert acts._tasks_to_clear(retry, run) == [[f"studio.{step}", 3] for step in cleared]
 
 
-def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An earlier answer about the post itself does not count for it, nor a caption, which the container has already."""
+@pytest.mark.parametrize(
+    ("name", "given", "refused"),
+    [
+        ("approve", {"held": True}, None),
+        ("reject", {"held": True}, None),
+        ("approve", {"held": False}, 409),  # the page showed the approval, which a colleague has answered since
+        ("reject", {}, 409),
+        ("approve", {"held": True, "caption": "Another one"}, 422),
+    ],
+)
+def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any], refused: int | None
+) -> None:
+    """An answer about the post itself does not count for it, nor a caption, which the container has already."""
     sent: list[Any] = []
 
     async def call(_: Act, method: str, path: str, body: Any) -> None:
-        sent.append((method, path, body))
+        sent.append((method, path, body["chosen_options"]))
 
-    monkeypatch.setattr(acts, "_call", call)
+    for module_function, replacement in {"_call": call, "_digests": lambda _: (None,)}.items():
+        monkeypatch.setattr(acts, module_function, replacement)
+    for module_function in ("may_act", "_log"):
+        monkeypatch.setattr(acts, module_function, lambda *_: True)
+    monkeypatch.setattr(Act, "dag_id", "content")
     run = PostRun("run", 3, {"approve": Task("success"), "create": Task("awaiting_input")})
     nothing: Any = None
-    answer = Act("approve", nothing, Facts(POST, run=run), nothing, nothing, {"caption": "Another one"})
-    monkeypatch.setattr(Act, "dag_id", "content")
-    assert asyncio.run(acts._answer(answer)) == "Approved. It is published at its time."
+    board: Any = SimpleNamespace(cards={"content/hello": SimpleNamespace(status=Status(State.WAITING))})
+    shown = {"version": POST.version, "sha256": [None], **given}
+    answer = Act(name, board, Facts(POST, run=run), nothing, nothing, shown)
+    if refused is not None:
+        with pytest.raises(HTTPException) as error:
+            asyncio.run(acts.perform(answer))
+        assert (error.value.status_code, sent) == (refused, [])
+        return
+    asyncio.run(acts.perform(answer))
     path = "/dagRuns/run/taskInstances/studio.create/3/hitlDetails"
-    assert sent == [("PATCH", path, {"chosen_options": ["Approve"], "params_input": {}})]
+    assert sent == [("PATCH", path, [name.capitalize()])]

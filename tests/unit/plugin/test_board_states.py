@@ -115,8 +115,7 @@ def test_a_container_that_is_held_waits_for_an_answer_and_says_why() -> None:
     held = Task("awaiting_input", deadline=DUE, outcome={"state": "held", "reason": "Somebody else's song."})
     facts = in_run(transcode="success", create=held, publish=None)
     assert state(facts) == Status(State.WAITING, "Somebody else's song.", until=DUE)
-    assert facts.run is not None
-    assert facts.run.is_held
+    assert facts.is_held
 
 
 @pytest.mark.parametrize("task", ["scheduled", "queued", "running"])

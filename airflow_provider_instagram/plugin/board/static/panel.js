@@ -347,7 +347,7 @@ async function act(name, given = {}) {
   const current = open;
   if (!current) return;
   const caption = name === "approve" ? editedCaption() : undefined;
-  const { version, sha256 } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
+  const { version, sha256, held } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
   for (const button of document.querySelectorAll("#panel .acts button")) button.setAttribute("disabled", "");
   try {
     const { done, seen } = await post({
@@ -357,6 +357,7 @@ async function act(name, given = {}) {
       caption,
       version,
       sha256,
+      held,
       ...given,
     });
     current.asked = "";

@@ -124,8 +124,8 @@ const skip = (card) => post({ ...named(card), act: "skip" });
 /** Reject a post as it is now. @param {Card} card */
 async function answerNo(card) {
   const answer = await request(`post?${new URLSearchParams(named(card))}`);
-  const { version, sha256 } = answer?.content ?? {};
-  return post({ ...named(card), act: "reject", version, sha256 });
+  const { version, sha256, held } = answer?.content ?? {};
+  return post({ ...named(card), act: "reject", version, sha256, held });
 }
 
 /** @param {Card} card @param {string} tag */
