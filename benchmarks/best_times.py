@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 from airflow_provider_instagram.ledger.results import Reached
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,7 +76,7 @@ def regret(account: Account, policy: Policy, seed: str) -> list[float]:
             missed.append(1 - math.exp(account.effect(hour) - best))
             at = int((START + timedelta(days=day, hours=hour)).timestamp())
             value = 1000 * math.exp(account.effect(hour) + chance.gauss(0, NOISE))
-            posts.append(Reached(at=at, kind="reel", value=value))
+            posts.append(Reached(at=at, kind=PostKind.REEL, value=value))
     return [mean(missed[begin:end]) for begin, end in PERIODS]
 
 

@@ -230,7 +230,9 @@ class Collector:
         if numbers and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), numbers)
         if age == compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
-            batch.reached[post.media_id] = Reached(at=int(post.published.timestamp()), kind=post.kind, value=reach)
+            batch.reached[post.media_id] = Reached(
+                at=int(post.published.timestamp()), kind=PostKind(post.kind), value=reach
+            )
         self._close(post, age)
         yield row
         if reading.reason is Reason.GONE:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,21 +19,23 @@ if TYPE_CHECKING:
 
 #: How long a post counts. An account's followers change.
 KEPT_DAYS: Final = 365
+#: More posts would make the estimate slower, and hardly better.
+MOST_POSTS: Final = 2000
 
 
 class Reached(BaseModel):
     """What a post reached.
 
     :param at: When it was published, in seconds since the epoch.
-    :param kind: The kind of the post.
+    :param kind: What the post is.
     :param value: Its reach at the age at which all posts are compared.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    at: int
-    kind: str
-    value: float
+    at: Annotated[int, Field(ge=1_262_304_000, lt=4_102_444_800)]  # 2010 to 2099
+    kind: PostKind
+    value: Annotated[float, Field(ge=0, le=1e12)]
 
 
 class Results(BaseModel):
@@ -44,7 +48,7 @@ class Results(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     form: int = 1
-    posts: dict[str, Reached] = {}
+    posts: Annotated[dict[str, Reached], Field(max_length=MOST_POSTS)] = {}
 
     @classmethod
     def of(cls, content: bytes | None) -> Results:
@@ -56,8 +60,9 @@ class Results(BaseModel):
 
     def with_new(self, posts: Mapping[str, Reached], now: datetime) -> Results:
         """Return the results with more posts, and without those that no longer count."""
+        kept = sorted({**posts, **self.posts}.items(), key=lambda entry: entry[1].at, reverse=True)[:MOST_POSTS]
         oldest = now.timestamp() - KEPT_DAYS * 86_400
-        return Results(posts={key: one for key, one in {**posts, **self.posts}.items() if one.at > oldest})
+        return Results(posts={key: one for key, one in kept if one.at > oldest})
 
     def as_content(self) -> bytes:
         """Return the content of a file."""

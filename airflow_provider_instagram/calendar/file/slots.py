@@ -28,6 +28,7 @@ AUTO = re.compile(
 BEST = "best"
 EXAMPLE = "Write it like Mon 08:30, or auto Mon-Sat 09:00-20:00."
 MAX_SLOTS = 100
+MOST_HOURS = 24 * 7 + MAX_SLOTS
 #: The same post more often than this looks like a mistake, and a number without a unit counts minutes.
 SHORTEST_REPEAT = timedelta(days=1)
 #: What separates the number of a repetition from the id of its post. No id in a file contains it.
@@ -150,6 +151,10 @@ def _slots_of(account: str, value: Value, zone_name: str | None, problems: list[
         except InvalidValue as invalid:  # noqa: PERF203 -- each slot is reported
             message = without_secrets(f"slots of {account}: {invalid.message}", value)
             problems.append(Problem(value.line_of_item(index), message, invalid.remedy))
+    if len(found) > MOST_HOURS:
+        message = f"slots of {account}: these are {len(found)} times in a week."
+        problems.append(Problem(value.line, message, f"Leave at most {MOST_HOURS}: a week of hours in one time zone."))
+        return ()
     return tuple(sorted(found))
 
 

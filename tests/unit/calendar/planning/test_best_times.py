@@ -13,6 +13,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 from airflow_provider_instagram.ledger.results import Reached
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ def dice(seed: int | str) -> random.Random:
     return random.Random(seed)  # noqa: S311 -- simulated followers
 
 
-def reached(at: datetime, logarithm: float, kind: str = "reel") -> Reached:
+def reached(at: datetime, logarithm: float, kind: PostKind = PostKind.REEL) -> Reached:
     return Reached(at=int(at.timestamp()), kind=kind, value=1000 * math.exp(logarithm))
 
 
@@ -97,9 +98,13 @@ def test_no_hour_gets_the_credit_for(what: str) -> None:
     posts = []
     for day in range(200):
         # Mornings first, then evenings; pictures in the morning, reels in the evening.
-        hour, kind = (9, "picture") if (day < 100 if what != "one kind reaches more" else day % 2) else (19, "reel")
+        hour, kind = (
+            (9, PostKind.PICTURE)
+            if (day < 100 if what != "one kind reaches more" else day % 2)
+            else (19, PostKind.REEL)
+        )
         more = {"the account grows": day / 100, "one kind reaches more": 1.5 * (hour == 19)}.get(what, 0.0)
-        kind = kind if what == "one kind reaches more" else "reel"
+        kind = kind if what == "one kind reaches more" else PostKind.REEL
         at = MONDAY + timedelta(days=day, hours=(hour + chance.randrange(-2, 3)))
         posts.append(reached(at, more + chance.gauss(0, NOISE), kind))
     if what == "a post goes viral":

@@ -15,6 +15,7 @@ import yaml
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_planner import choose
 from airflow_provider_instagram.ledger.results import Reached, Results, results_file
+from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
@@ -374,6 +375,10 @@ def test_a_post_with_neither_a_time_nor_slots_is_a_problem(team: Team) -> None:
         ({"brand": ["Mon 24:30"]}, "slots of brand: 'Mon 24:30' has a time that does not exist."),
         ({"brand": ["Mon 08:30 Berlin"]}, "slots of brand: 'Berlin' is not a time zone. Did you mean Europe/Berlin?"),
         ({"brand": "auto Mon-Sat 20:00-9:00"}, "slots of brand: 'auto Mon-Sat 20:00-9:00' ends before it begins."),
+        (
+            {"brand": ["auto", "auto UTC"]},
+            "slots of brand: these are 336 times in a week. Leave at most 268: a week of",
+        ),
         ({"brand": "auto Mo-Sat"}, "slots of brand: 'auto Mo-Sat' is not a day of the week"),
         ({"brand": "auto 9-20"}, "'auto 9-20' is not a day of the week and a time. Write it like Mon 08:30, or auto"),
         ({"brand": {"Mon": "08:30"}}, "slots of brand: this is not a list of up to 100 times. Write a list:"),
@@ -399,7 +404,7 @@ def learned(team: Team, hour: int, posts: int = 120) -> None:
     times = [NOON - timedelta(days=number, hours=number % 24) for number in range(1, posts + 1)]
     values = [(3000 if abs(at.hour - hour) <= 2 else 1000) + 90 * (at.day % 7) for at in times]
     reached = {
-        str(number): Reached(at=int(at.timestamp()), kind="reel", value=value)
+        str(number): Reached(at=int(at.timestamp()), kind=PostKind.REEL, value=value)
         for number, (at, value) in enumerate(zip(times, values, strict=True))
     }
     file = Path(results_file(str(team.file.parent / "snapshots"), "brand"))
@@ -443,9 +448,14 @@ def test_a_best_time_is_chosen_once_whatever_the_numbers_say_later(team: Team) -
 def test_a_damaged_file_of_results_delays_no_post(team: Team) -> None:
     learned(team, 18)
     (file,) = (team.file.parent / "snapshots").glob("*.results.json")
-    file.write_text("[]")
-    team.write(post("a"), slots={"brand": "auto"})
-    assert list(team.planned()) == ["a"]
+    for content in (
+        "[]",
+        file.read_text().replace(str(int((NOON - timedelta(days=1, hours=1)).timestamp())), f"{10**15}"),
+    ):
+        file.write_text(content)
+        team.write(post(f"p{len(content)}"), slots={"brand": "auto"})
+        (one,) = team.look().posts
+        assert one.in_slot == "an hour to learn from: the numbers of 0 of 12 posts are known"
 
 
 def test_best_needs_slots(team: Team) -> None:
