@@ -94,12 +94,11 @@ def record_refusal(store: StateStore, what: str, reason: str | None, at: datetim
     :param what: The name of the capability.
     :param reason: Why not, or None if it is allowed.
     """
-    row = dict(store.get(REFUSALS_ROW) or {})
-    if reason is not None:
-        row[what] = Refusal(reason=reason, at=at).model_dump(mode="json")
-    elif row.pop(what, None) is None:
-        return
-    store.set(REFUSALS_ROW, row)
+    known = refusals(store, at)
+    others = {name: refusal for name, refusal in known.items() if name != what}
+    now = others if reason is None else {**others, what: Refusal(reason=reason, at=at)}
+    if now != known:
+        store.set(REFUSALS_ROW, {name: refusal.model_dump(mode="json") for name, refusal in now.items()})
 
 
 def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:

@@ -50,7 +50,10 @@ def fernet_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Set the Fernet keys of Airflow, and in the end encrypt everything with the old one again."""
     from airflow.configuration import conf
     from airflow.models.crypto import get_fernet
+    from airflow.models.trigger import Trigger
 
+    # Other tests leave triggers in this database that no key has encrypted.
+    monkeypatch.setattr(Trigger, "rotate_fernet_key", lambda _: None)
     old = conf.get("core", "fernet_key")
 
     def use(*keys: str) -> None:

@@ -14,6 +14,11 @@ from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
 @pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "password": "IGAAtest"}')
+
+
+@pytest.fixture
 def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "videos").mkdir()
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"/nowhere, {tmp_path}/videos")
@@ -135,6 +140,7 @@ def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> Non
     assert locations.is_public_url(link) is public
 
 
+@pytest.mark.usefixtures("connection")
 @pytest.mark.parametrize(
     "address", ["https://[bucket].s3.amazonaws.com/a.mp4", "s3://[bucket]/a.mp4", "s3://bucket]/a.mp4", "file://[a]/b"]
 )
@@ -157,6 +163,7 @@ def test_a_file_that_is_not_on_this_worker_is_said_to_be_so(tmp_path: Path) -> N
         pass
 
 
+@pytest.mark.usefixtures("connection")
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 @pytest.mark.parametrize("linked", [False, True], ids=["itself", "link"])
 def test_what_is_no_regular_file_is_refused_before_anybody_waits_for_it(

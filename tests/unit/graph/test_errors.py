@@ -137,7 +137,7 @@ def test_a_small_subcode_means_something_only_with_its_code() -> None:
         (-1, 2207028, "Children", Cause.INVALID_CHILDREN),
         (100, 2108006, "Media posted before business account conversion", Cause.OLDER_THAN_ACCOUNT),
         (10, None, "(#10) Not enough viewers for the media to show insights", Cause.TOO_FEW_VIEWERS),
-        (10, None, "(#10) Application does not have permission for this action", None),
+        (10, None, "(#10) Application does not have permission for this action", Cause.NO_PERMISSION),
         (1, None, "Not enough viewers", None),
     ],
 )

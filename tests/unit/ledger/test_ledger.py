@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.ledger.comments import CommentLedger
+from airflow_provider_instagram.ledger.insights import REFUSALS_ROW, record_refusal, refusals
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import (
     Claim,
@@ -134,3 +135,12 @@ def test_what_was_written_is_read(owner: Owner) -> None:
         ledger.intent("post-1") == ledger.intent("post-1", owner) == intent == Intent("post-1", "179", intent.at, claim)
     )
     assert row_key("intent", "post-1", PASS) != row_key("intent", "post-1", TASK)
+
+
+@pytest.mark.parametrize("row", [["a list"], {"polls": "a text"}, {"polls": {"reason": 1, "at": "never"}}])
+def test_a_malformed_row_of_refusals_counts_as_none(row: Any) -> None:
+    store, now = DictStore({REFUSALS_ROW: row}), datetime(2026, 11, 28, tzinfo=timezone.utc)
+    assert refusals(store, now) == {}
+    record_refusal(store, "polls", None, now)
+    record_refusal(store, "music", "not for you", now)
+    assert {name: refusal.reason for name, refusal in refusals(store, now).items()} == {"music": "not for you"}
