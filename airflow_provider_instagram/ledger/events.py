@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ def emit_post_event(context: Context, ledger: Ledger, post: PublishedPost, calen
     pin_ledger_asset(context, ledger)
     alias = posts_alias(ledger.conn_id)
     become_first_emitter(context, ledger, alias)
-    ledger.record_post(replace(post, event_pending=False))
+    ledger.change_post(post, event_pending=False, permalink=post.permalink)
     extra: dict[str, JsonValue] = {"media_id": post.media_id, "permalink": post.permalink, "post_key": post.post_key}
     if calendar is not None:
         extra["calendar"] = calendar

@@ -83,6 +83,12 @@ class Ledger:
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
+    def change_post(self, post: PublishedPost, **changes: Any) -> PublishedPost:
+        """Change fields of a post as it is recorded by now: another task may have changed others since it was read."""
+        changed = replace(self.post(post.post_key) or post, **changes)
+        self.record_post(changed)
+        return changed
+
     def is_settled(self, key: str) -> bool:
         """Return whether the result of a key is recorded, so that nothing is sent for it."""
         return self.post(key) is not None
@@ -92,13 +98,17 @@ class Ledger:
         key: str | None = self.store.get(row_key("media", media_id))
         return key
 
-    def may_be_deleted(self, media_id: str) -> bool:
-        """Return whether a request to delete a post may have been sent."""
-        return self.store.get(row_key("deletion", media_id)) is not None
+    def may_be_deleted(self, media_id: str, ig_user_id: str) -> bool:
+        """Return whether a request to delete a post of an account may have been sent, and was not certainly refused."""
+        row = self.store.get(row_key("deletion", media_id))
+        return row is not None and row["ig_user_id"] == ig_user_id
 
-    def record_deletion_intent(self, media_id: str) -> None:
-        """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current."""
-        self.store.set(row_key("deletion", media_id), {"form": FORM, "at": self.now()})
+    def record_deletion_intent(self, media_id: str, ig_user_id: str | None) -> None:
+        """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current.
+
+        :param ig_user_id: The account. None withdraws the intent: its request certainly deleted nothing.
+        """
+        self.store.set(row_key("deletion", media_id), {"form": FORM, "at": self.now(), "ig_user_id": ig_user_id})
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""

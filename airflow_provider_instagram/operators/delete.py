@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.publishing.delete import Delete
 
+NOT_IN_THE_LEDGER: Final = (
+    "The ledger does not have this post. If a post_key of this account has an unknown outcome, settle that one first: "
+    "after this deletion, nothing could show that this was its post."
+)
 RESULT: Final = ("media_id", "post_key", "permalink", "deleted_at")
 
 
@@ -101,6 +105,7 @@ class DeleteOperator(InstagramBaseOperator):
         lines = [
             *("| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows.items())),
             *("", "**Caption**", "", *as_block(media.caption or "")),
+            *(() if post.container_id else ("", NOT_IN_THE_LEDGER)),
             *("", "If you approve, the post is deleted with its likes and comments. Nothing brings it back."),
         ]
         return "\n".join(lines)

@@ -32,10 +32,12 @@ class Found(NamedTuple):
 class Delete:
     """Deletes posts of an account.
 
-    1. :meth:`find` reads the post. If it is gone, and a request to delete it may have been sent, that one was executed.
+    1. :meth:`find` reads the post. If it is gone, and a request of this account to delete it may have been sent and was
+       not refused, that one was executed.
     2. The caller asks a person.
     3. :meth:`run` writes the intent. This write is the fence: from here on, the post may be gone.
-    4. It sends the request once, and records that the post is deleted. The record of the publication stays.
+    4. It sends the request once, and records that the post is deleted. The record of the publication stays. If the post
+       is certainly still there, it withdraws the intent.
 
     If the process dies before step 3, nothing was sent. If it dies after it, the next try begins with step 1. A second
     request could not delete anything else, because ids are not used again.
@@ -54,7 +56,7 @@ class Delete:
             return Found(post, None)
         with self.account.get_conn() as client:
             if (media := self._read(client, post)) is None:
-                if self.ledger.may_be_deleted(str(post.media_id)):
+                if self.ledger.may_be_deleted(str(post.media_id), self.account.ig_user_id(client)):
                     return Found(self._record(post), None)
                 raise ValidationError(
                     f"Account {self.ledger.conn_id!r} has no media {post.media_id}, and no task has deleted it.",
@@ -75,11 +77,15 @@ class Delete:
         if media is None:
             return post
         with self.account.get_conn() as client:
-            self.ledger.record_deletion_intent(media_id)
+            user_id = self.account.ig_user_id(client)
+            was_open = self.ledger.may_be_deleted(media_id, user_id)  # a former request may still take effect
+            self.ledger.record_deletion_intent(media_id, user_id)
             try:
                 client.send(calls.delete_media(media_id))
             except InstagramError as error:
-                if not error.outcome_unknown or not self._is_gone_after_all(client, post, error):
+                is_open = error.outcome_unknown or was_open
+                if not is_open or not self._is_gone_after_all(client, post, error):
+                    self.ledger.record_deletion_intent(media_id, None)
                     error.outcome_unknown = False
                     raise
         return self._record(post)
@@ -90,13 +96,22 @@ class Delete:
         post = self.ledger.post(key)
         if post is None and post_key is None:
             return PublishedPost(key, "", "", media_id=media_id)
+        if post is None and self.ledger.open_intents(key):
+            raise ValidationError(
+                f"A task started to publish {key!r}, and has not recorded the outcome. Nothing is deleted before that.",
+                hint=f"If it has ended, clear it first. If it cannot tell: {self.ledger.how_to_settle(key)}",
+            )
+        if post is not None and post.media_id is None and self.ledger.key_of_media(str(media_id)) is None:
+            post = replace(post, media_id=media_id)  # the person who is asked sees which post that is
         if post is None or post.media_id is None or media_id not in (None, post.media_id):
             what = "has no post" if post is None else "does not know the media id of" if post.media_id is None else ""
             raise ValidationError(
                 f"The ledger of {self.ledger.conn_id!r} {what} {key!r}."
                 if what
                 else f"{key!r} is media {post.media_id if post else ''}, not {media_id}.",
-                hint=f"`{self.ledger.command('list')}` lists the posts. A post that is not there is named by media_id.",
+                hint="Set media_id as well."
+                if post and media_id is None
+                else f"`{self.ledger.command('list')}` lists the posts. A post that is not there is named by media_id.",
             )
         if (user_id := self.account.another_user_id(post.ig_user_id)) is not None:
             raise ValidationError(
@@ -137,7 +152,7 @@ class Delete:
 
     def _record(self, post: PublishedPost) -> PublishedPost:
         now = self.ledger.now()
-        deleted = replace(post, deleted_at=now, published_at=post.published_at or now)
-        self.ledger.record_post(deleted)
+        changes = {"media_id": post.media_id, "published_at": post.published_at or now, "deleted_at": now}
+        deleted = self.ledger.change_post(post, **changes)
         log.info("Deleted %s: media %s", post.post_key, post.media_id)
         return deleted

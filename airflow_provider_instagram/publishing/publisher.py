@@ -229,7 +229,8 @@ class Publisher:
                 post = self._record(
                     PublishedPost(post_key, container_id, now, media_id, self.ig_user_id, event_pending=True)
                 )
-                return Publication(self._record(with_permalink(self.client, post)), already_published=False)
+                permalink = with_permalink(self.client, post).permalink
+                return Publication(self.ledger.change_post(post, permalink=permalink), already_published=False)
 
     @property
     def _claims(self) -> PostClaims:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 NO = {**YES, "chosen_options": ["Reject"], "params_input": {"reason": "it is good"}}
+NOON = "2026-11-01T12:00:00+00:00"
 pytestmark = pytest.mark.usefixtures("no_stored_tokens", "quick")
 
 
@@ -152,6 +153,9 @@ def test_a_lost_answer_is_settled_by_reading_the_post(
         with pytest.raises(Exception, match="Cannot delete media"):
             airflow.answer(YES, kept, post_key="teaser")
         assert _is_live(instagram_sandbox, post)
+        assert airflow.store[f"deletion:{post}"]["ig_user_id"] is None, (
+            "what happens to the post later is not its doing"
+        )
         airflow.delete(post_key="teaser")  # the next try asks again
     else:
         assert airflow.answer(YES, kept, post_key="teaser")["already_deleted"] is False
@@ -211,6 +215,78 @@ def test_if_nothing_can_be_read_the_outcome_is_unknown_and_the_next_try_settles_
     with pytest.raises(OutcomeUnknownError, match="its answer was lost"):
         airflow.answer(YES, kept, post_key="teaser")
     assert DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())["media_id"] == post
+    assert instagram_sandbox.calls("delete") == 1
+
+
+@pytest.mark.parametrize("by", ["post_key", "media_id"])
+def test_a_post_that_leaves_after_a_refused_request_was_not_deleted_by_a_task(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, by: str
+) -> None:
+    arguments = {by: "teaser" if by == "post_key" else post}
+    kept = airflow.ask(**arguments)
+    instagram_sandbox.fail("delete", 10)
+    with pytest.raises(PermissionDeniedError):
+        airflow.answer(YES, kept, **arguments)
+    instagram_sandbox.fail("media", 100, 33, times=20)
+    with pytest.raises(ValidationError, match="no task has deleted it"):
+        DeleteOperator(task_id="t", **arguments).execute(airflow.context())
+    assert airflow.store["done:teaser"]["deleted_at"] is None
+
+
+def test_a_refusal_says_nothing_about_an_earlier_request_whose_answer_was_lost(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
+) -> None:
+    kept = airflow.ask(post_key="teaser")
+    airflow.store[f"deletion:{post}"] = {"form": 1, "at": NOON, "ig_user_id": instagram_sandbox.user_id}
+    instagram_sandbox.fail("delete", 10, when="after")  # refused, while the earlier one takes effect
+    assert airflow.answer(YES, kept, post_key="teaser")["media_id"] == post
+    assert airflow.store["done:teaser"]["deleted_at"]
+
+
+def test_a_post_of_another_account_was_not_deleted_by_a_request_on_this_one(
+    airflow: Airflow, instagram_sandbox: SandboxHandle
+) -> None:
+    media_id = "17900000000000009"
+    airflow.store[f"deletion:{media_id}"] = {"form": 1, "at": NOON, "ig_user_id": "17841400000000099"}
+    with pytest.raises(ValidationError, match="no task has deleted it"):
+        DeleteOperator(task_id="t", media_id=media_id).execute(airflow.context())
+
+
+def test_the_record_of_a_deletion_keeps_what_other_tasks_wrote_meanwhile(
+    airflow: Airflow, post: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, send = airflow.ask(post_key="teaser"), GraphClient.send
+    airflow.store["done:teaser"] |= {"event_pending": True}
+
+    def slow_send(client: GraphClient, call: Any) -> Any:
+        answer = send(client, call)
+        if call.method == "DELETE":
+            airflow.store["done:teaser"] |= {"event_pending": False}
+        return answer
+
+    monkeypatch.setattr(GraphClient, "send", slow_send)
+    airflow.answer(YES, kept, post_key="teaser")
+    row = airflow.store["done:teaser"]
+    assert (row["event_pending"], bool(row["deleted_at"])) == (False, True)
+
+
+def test_a_key_with_an_unknown_outcome_is_settled_first_and_then_deleted_with_its_media_id(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
+) -> None:
+    published = airflow.store.pop("done:teaser")
+    del airflow.store[f"media:{post}"]
+    for arguments in ({"post_key": "teaser"}, {"post_key": "teaser", "media_id": post}):
+        with pytest.raises(ValidationError, match=r"started to publish 'teaser'.* ledger settle"):
+            DeleteOperator(task_id="t", **arguments).execute(airflow.context())
+    airflow.ask(media_id=post)
+    assert "unknown outcome" in airflow.questions[-1]["body"]
+    airflow.store["done:teaser"] = {**published, "media_id": None, "permalink": None}  # settled as live
+    with pytest.raises(ValidationError, match="Set media_id as well"):
+        DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())
+    assert airflow.delete(post_key="teaser", media_id=post)["post_key"] == "teaser"
+    row = airflow.store["done:teaser"]
+    assert (row["media_id"], bool(row["deleted_at"])) == (post, True)
+    assert DeleteOperator(task_id="t", media_id=post).execute(airflow.context())["post_key"] == "teaser"
     assert instagram_sandbox.calls("delete") == 1
 
 

@@ -476,6 +476,25 @@ def test_an_owner_that_waited_reads_the_permalink_that_the_publishing_task_has_n
     assert account.ledger.post("post-1") == replace(recorded, permalink=None), "only the publishing task writes the row"
 
 
+def test_a_post_that_is_deleted_while_its_permalink_is_read_stays_deleted(
+    account: Account, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container_id, send = account.container(portrait_video), account.client.send
+
+    def send_and_delete(call: Any) -> Any:
+        answer = send(call)
+        if (live := account.ledger.post("post-1")) is not None:
+            account.ledger.record_post(replace(live, deleted_at=account.ledger.now()))
+        return answer
+
+    monkeypatch.setattr(account.client, "send", send_and_delete)
+    account.publish("post-1", container_id)
+    recorded = account.ledger.post("post-1")
+    assert recorded is not None
+    assert recorded.deleted_at is not None
+    assert recorded.permalink == account.sandbox.posts[0].permalink
+
+
 def test_the_event_of_a_post_is_still_pending_for_an_owner_that_waited(account: Account, portrait_video: Path) -> None:
     container_id = account.container(portrait_video)
     account.publish("post-1", container_id)

@@ -106,3 +106,17 @@ def test_an_event_that_another_task_has_emitted_is_not_emitted_again() -> None:
     context: Any = {"ti": Ti(), "outlet_events": events}
     emit_post_event(context, ledger, pending)
     assert not events
+
+
+def test_the_record_of_an_event_keeps_that_its_post_was_deleted_meanwhile() -> None:
+    class Ti(Airflow):
+        dag_id, run_id, task_id, map_index = OWNER.dag_id, OWNER.run_id, OWNER.task_id, OWNER.map_index
+
+    ledger = Ledger(DictStore(), "studio")
+    pending = PublishedPost("post-1", "179", ledger.now(), "180", event_pending=True)
+    deleted = replace(pending, deleted_at=ledger.now())
+    ledger.record_post(deleted)
+    inlets: defaultdict[Any, Mock] = defaultdict(lambda: Mock(limit=lambda _: [1]))
+    context: Any = {"ti": Ti(), "outlet_events": defaultdict(Mock), "inlet_events": inlets}
+    emit_post_event(context, ledger, pending)
+    assert ledger.post("post-1") == replace(deleted, event_pending=False)
