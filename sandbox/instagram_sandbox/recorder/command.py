@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from instagram_sandbox.http.server import bind, running, serve
 from instagram_sandbox.options import port
 from instagram_sandbox.recorder.compare import Player, table
@@ -48,7 +50,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         help=f"host to forward to; may be repeated (default: {INSTAGRAM} and {UPLOADS})",
     )
     record.add_argument("--port", type=port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)")
-    record.add_argument("--keep-texts", action="store_true", help="keep captions, comments and names in the journal")
+    record.add_argument("--keep-texts", action="store_true", help="keep captions, comments and messages in the journal")
     record.set_defaults(run=_record)
     compare = commands.add_parser(
         "compare",
@@ -95,7 +97,10 @@ def _compare(args: argparse.Namespace) -> int:
         began = time.time()
         with running(settings, Clock(lambda: began)) as url:  # whose time is the recording's
             player = Player(url)
-            found = list(player.differences(calls))
+            try:
+                found = list(player.differences(calls))
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                return _stop(f"Cannot read the recording: the sandbox does not take one of its calls ({error!r})")
     print(table(found))
     print(f"\n{player.played} of {len(calls)} calls were played.", *player.skipped, sep="\n* ", file=sys.stderr)
     return 1 if found else 0

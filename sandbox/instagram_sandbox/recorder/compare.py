@@ -82,7 +82,8 @@ class Player:
     def _play(self, http: httpx.Client, call: Recorded, token: str) -> httpx.Response:
         path, sent = self._here(call.path), {name: self._here(value) for name, value in call.sent.items()}
         sent = {name: value for name, value in sent.items() if value != "***"}
-        sent |= {name: f"{self.url}/samples/{file}" for name, file in _SAMPLES.items() if name in sent}
+        links = [name for name, value in sent.items() if str(value).lower().startswith("http")]
+        sent |= {name: f"{self.url}/samples/{_SAMPLES.get(name, 'picture.jpg')}" for name in links}
         if not path.startswith("/ig-api-upload/"):
             headers = {"Authorization": f"Bearer {token}"} if call.authorization or "access_token" in call.sent else {}
             place = "params" if call.method in {"GET", "HEAD", "DELETE"} else "data"

@@ -1,37 +1,43 @@
-"""The journal of a recording: one line of JSON for each call, without secrets, names and texts."""
+"""The journal of a recording: one line of JSON for each call, without secrets, ids, names and texts."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from pydantic import Field
 
-from instagram_sandbox.simulator.state import Record
+from instagram_sandbox.simulator.state import LONGEST_S, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
+Method = Literal["GET", "HEAD", "POST", "DELETE"]
+METHODS: Final = frozenset(get_args(Method))
+Scheme = Literal["", "***", "Bearer", "OAuth", "Basic"]
+
+
 class Recorded(Record):
     """One call and its answer, redacted.
 
     ``at_s`` is when it came, in seconds since the recording began, and ``took_s`` how long the answer took. ``sent``
-    has the parameters, and ``sent_bytes`` the size of a body that is not kept. ``status`` is None if no answer came.
+    has the parameters, and ``sent_bytes`` the size of a body that is not kept. ``status`` is None if no answer came. A
+    recording may come from somebody else: its bounds keep ``compare`` on the sandbox.
     """
 
-    number: int
-    at_s: float
-    took_s: float = 0.0
+    number: int = Field(ge=1, le=10**9)
+    at_s: float = Field(ge=0, le=LONGEST_S, allow_inf_nan=False)
+    took_s: float = Field(0.0, ge=0, le=LONGEST_S, allow_inf_nan=False)
     host: str
-    method: str
-    path: str
-    authorization: str = ""  # its scheme
+    method: Method
+    path: str = Field(pattern=r"^/([A-Za-z0-9][A-Za-z0-9_.-]*/?)*$")
+    authorization: Scheme = ""
     sent: dict[str, Any] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
-    sent_bytes: int = 0
-    status: int | None = None
+    sent_bytes: int = Field(0, ge=0, le=10**12)
+    status: int | None = Field(None, ge=100, le=999)
     answer: Any = None
     usage: dict[str, Any] = Field(default_factory=dict)
     note: str = ""

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from instagram_sandbox.http.body import parameters, structured
+from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
-from instagram_sandbox.recorder.journal import Recorded
-from instagram_sandbox.recorder.redaction import CALLS
+from instagram_sandbox.recorder.journal import METHODS, Recorded
 from instagram_sandbox.simulator.addresses import is_loopback, web_address
 from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.fetch import trusted
@@ -39,6 +40,10 @@ INSTAGRAM, FACEBOOK, UPLOADS = (
     "https://rupload.facebook.com",
 )
 PREFIX: Final = "/_to/"
+_UPLOAD: Final = re.compile(rf"({PREFIX}[^/]+)?/ig-api-upload/")
+#: Links to other calls.
+_CALLS: Final = frozenset({"next", "previous", "uri"})
+_OF_LINKS: Final = "%/:?#[]@!$&'()*+,;=~|"
 LIMIT_S: Final = 300
 MOST_BYTES: Final = 4_000_000
 """Of a request that is no upload, and of an answer."""
@@ -46,7 +51,8 @@ _OF_THE_HOP: Final = frozenset(
     {"connection", "content-encoding", "content-length", "date", "host", "keep-alive", "proxy-authorization", "server"}
     | {"te", "trailer", "transfer-encoding", "upgrade", "accept-encoding"}
 )
-_KEPT_HEADERS: Final = ("content-type", "offset", "file_size")
+_KEPT: Final = ("content-type", "offset", "file_size", "file_url")
+_SCHEMES: Final = ("Bearer", "OAuth", "Basic")
 _USAGE: Final = ("x-business-use-case-usage", "x-app-usage")
 
 
@@ -88,7 +94,7 @@ class Proxy:
             raise NotImplementedError(scope["type"])
         request = Request(scope, receive)
         try:
-            _check_host(request)
+            _check_caller(request)
             response = await self._forward(request)
         except RefusedError as refused:
             print(f"Not forwarded: {refused}", file=sys.stderr, flush=True)
@@ -103,29 +109,31 @@ class Proxy:
         await response(scope, receive, send)
 
     async def _forward(self, request: Request) -> Response:
-        target, path = self.target(request)
-        is_upload = path.startswith("/ig-api-upload/")
-        self.calls += 1
-        call = Recorded(
-            number=self.calls,
-            at_s=round(time.monotonic() - self.began, 3),
-            host=str(urlsplit(target).hostname),
-            method=request.method,
-            path="",
-        )
+        is_upload = _UPLOAD.match(request.url.path) is not None
         body = b"" if is_upload else await _small_body(request)
-        self._note_request(call, request, path, await _sent(request, is_upload))
+        sent = await _sent(request, is_upload)
+        target, path = self.target(request, str(sent.get("access_token", "")))
+        call = Call(request, path, sent, str(urlsplit(target).hostname), at_s=round(time.monotonic() - self.began, 3))
         url = target + path + (f"?{request.url.query}" if request.url.query else "")
         began = time.perf_counter()
         try:
-            answer = await self._ask(request, url, self._counted(request, call) if is_upload else body or None)
+            status, headers, content = call.answer = await self._ask(
+                request, url, _counted(request, call) if is_upload else body or None
+            )
         except BaseException as error:
             call.note = f"no answer: {type(error).__name__}"
-            self._write(call, began)
             raise
-        response = self._answer(call, *answer, f"http://{request.headers['host']}")
-        self._write(call, began)
-        return response
+        finally:
+            call.took_s = round(time.perf_counter() - began, 3)
+            self._write(call)
+        here = f"http://{request.headers['host']}"
+        if "location" in headers:
+            headers["location"] = _link_here(headers["location"], here)
+        said = _json(content)
+        with suppress(RecursionError):
+            led = _led_here(said, here)
+            content = content if led == said else json.dumps(led).encode()
+        return Response(content, status, headers)
 
     async def _ask(
         self, request: Request, url: str, body: bytes | AsyncIterator[bytes] | None
@@ -147,9 +155,10 @@ class Proxy:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _OF_THE_HOP}
             return answer.status_code, kept, bytes(found)
 
-    def target(self, request: Request) -> tuple[str, str]:
+    def target(self, request: Request, token: str = "") -> tuple[str, str]:
         """Return the origin that a request goes to, and its path there.
 
+        :param token: The token among its parameters.
         :raises RefusedError: Its host was not named.
         """
         path = request.url.path
@@ -157,65 +166,93 @@ class Proxy:
             host, _, rest = path.removeprefix(PREFIX).partition("/")
             found = next((one for one in self.to if one.partition("://")[2] == host.lower()), None)
             if found is None:
-                raise RefusedError(f"{host} is not among the hosts of this recording. To add it: --to {host}")
+                named = web_address(f"https://{host.rpartition('@')[2][:200]}")
+                shown = named.netloc if named else "HOST"
+                raise RefusedError(f"{shown} is not among the hosts of this recording. To add it: --to {shown}")
             return found, f"/{rest}"
         if path.startswith("/ig-api-upload/") and UPLOADS in self.to:
             return UPLOADS, path
         graphs = [one for one in self.to if one != UPLOADS]
         if set(graphs) == {INSTAGRAM, FACEBOOK}:
-            return FACEBOOK if (_token(request) or "").startswith("EA") else INSTAGRAM, path
+            token = request.headers.get("authorization", "").partition(" ")[2].strip() or token
+            return FACEBOOK if token.startswith("EA") else INSTAGRAM, path
         return graphs[0], path
 
-    def _note_request(self, call: Recorded, request: Request, path: str, params: dict[str, Any]) -> None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        self.redactor.learn(token.strip() or scheme)
-        self.redactor.learn_from(params)
-        call.authorization = scheme if token else ""
-        call.path = self.redactor.masked(path)
-        call.sent = self.redactor.value(params)
-        call.sent_bytes = int(request.headers.get("content-length", 0) or 0)
-        sent = {name: request.headers[name].partition(";")[0] for name in _KEPT_HEADERS if name in request.headers}
-        if "file_url" in request.headers:
-            sent["file_url"] = request.headers["file_url"]
-        call.headers = self.redactor.value(sent)
-
-    def _answer(self, call: Recorded, status: int, headers: dict[str, str], content: bytes, here: str) -> Response:
-        call.status = status
-        if "location" in headers:
-            headers["location"] = _link_here(headers["location"], here)
-        said = _json(content)
-        if said is None:
-            call.note = f"the answer is no JSON ({headers.get('content-type', 'no type')})"
-            return Response(content, status, headers)
-        self.redactor.learn_from(said)
-        call.answer = self.redactor.value(said)
-        for name in _USAGE:
-            if name in headers:
-                call.usage[name] = self.redactor.value(_json(headers[name]))
-        led = _led_here(said, here)
-        return Response(content if led == said else json.dumps(led), status, headers)
-
-    def _write(self, call: Recorded, began: float) -> None:
-        call.took_s = round(time.perf_counter() - began, 3)
-        self.journal.write(call)
-
-    async def _counted(self, request: Request, call: Recorded) -> AsyncIterator[bytes]:
-        call.sent_bytes = 0
-        async for block in request.stream():
-            call.sent_bytes += len(block)
-            yield block
+    def _write(self, call: Call) -> None:
+        """Write a call down. Whatever fails here, the client gets the answer: the call may have had an effect."""
+        self.calls += 1
+        try:
+            self.journal.write(call.recorded(self.calls, self.redactor))
+        except (OSError, ValueError, RecursionError) as error:
+            why = f"Call {self.calls} could not be written down ({type(error).__name__})."
+            print(why, file=sys.stderr, flush=True)
+            if not isinstance(error, OSError):
+                call.sent, call.note = {}, "the call could not be written down"
+                call.answer = call.answer and (call.answer[0], {}, b"null")
+                with suppress(OSError, ValueError):
+                    self.journal.write(call.recorded(self.calls, self.redactor))
 
 
-def _check_host(request: Request) -> None:
-    """Refuse a page of another site that made its own name lead here."""
+@dataclass
+class Call:
+    """A call that passed, and what was answered: status, headers and content."""
+
+    request: Request
+    path: str
+    sent: dict[str, Any]
+    host: str
+    at_s: float
+    took_s: float = 0.0
+    sent_bytes: int | None = None
+    answer: tuple[int, dict[str, str], bytes] | None = None
+    note: str = ""
+
+    def recorded(self, number: int, redactor: Redactor) -> Recorded:
+        """Return what is written down of it."""
+        headers = self.request.headers
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        for secret in (token.strip() or scheme, headers.get("cookie", "")):
+            redactor.learn(secret)
+        call = Recorded.model_construct(
+            number=number,
+            at_s=self.at_s,
+            took_s=self.took_s,
+            host=self.host,
+            method=self.request.method,
+            path=redactor.path(self.path),
+            authorization=next((one for one in _SCHEMES if one.lower() == scheme.lower()), "***" if scheme else ""),
+            sent=redactor.value(self.sent),
+            headers={name: redactor.value(headers[name].partition(";")[0], name) for name in _KEPT if name in headers},
+            sent_bytes=int(headers.get("content-length", 0)) if self.sent_bytes is None else self.sent_bytes,
+            note=self.note,
+        )
+        if self.answer is not None:
+            call.status, answered, content = self.answer
+            said = _json(content)
+            call.answer = redactor.value(said)
+            call.note = call.note or ("the answer is no JSON" if said is None else "")
+            call.usage = {name: redactor.value(_json(answered[name])) for name in _USAGE if name in answered}
+        return call
+
+
+async def _counted(request: Request, call: Call) -> AsyncIterator[bytes]:
+    call.sent_bytes = 0
+    async for block in request.stream():
+        call.sent_bytes += len(block)
+        yield block
+
+
+def _check_caller(request: Request) -> None:
+    """Refuse what a page of another site sends, also one that made its own name lead here."""
     named = urlsplit(f"http://{request.headers.get('host', '')}").hostname or ""
     if not is_loopback(named):
-        raise RefusedError(f"the request names the host {named[:200]!r}, not this machine")
-
-
-def _token(request: Request) -> str | None:
-    token = request.headers.get("authorization", "").partition(" ")[2].strip()
-    return token or request.query_params.get("access_token")
+        raise RefusedError(f"the request names the host {named[:200]!a}, not this machine")
+    pages = [web_address(page) for page in request.headers.getlist("origin")]
+    strange = any(page is None or not is_loopback(page.hostname or "") for page in pages)
+    if strange or request.headers.get("sec-fetch-site") == "cross-site":
+        raise RefusedError("a page of another site sent the request")
+    if request.method not in METHODS:
+        raise RefusedError(f"the method is none of {', '.join(sorted(METHODS))}")
 
 
 async def _small_body(request: Request) -> bytes:
@@ -229,18 +266,17 @@ async def _small_body(request: Request) -> bytes:
 
 
 async def _sent(request: Request, is_upload: bool) -> dict[str, Any]:
-    if is_upload:
-        return structured(request.query_params.multi_items())
-    try:
-        return await parameters(request)
-    except (ApiError, ValueError, RecursionError):
-        return structured(request.query_params.multi_items())
+    """Return the parameters that can be read. A body that cannot is forwarded, and not kept."""
+    if not is_upload:
+        with suppress(ApiError, ValueError, RecursionError):
+            return await parameters(request)
+    return dict(request.query_params)
 
 
 def _json(text: str | bytes) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -251,13 +287,16 @@ def _led_here(value: Any, here: str) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        name: _link_here(one, here) if name in CALLS and isinstance(one, str) else _led_here(one, here)
+        name: _link_here(one, here) if name in _CALLS and isinstance(one, str) else _led_here(one, here)
         for name, one in value.items()
     }
 
 
 def _link_here(url: str, here: str) -> str:
-    parts = web_address(url)
-    if parts is None:
+    """Return where a link leads to through the proxy. One that cannot be read leads nowhere."""
+    if not url or re.fullmatch(r"/(?![/\\])[!-~]*", url):
         return url
+    parts = web_address(quote(f"https:{url}" if url.startswith("//") else url, safe=_OF_LINKS, errors="replace"))
+    if parts is None:
+        return f"{here}{PREFIX}invalid/"
     return f"{here}{PREFIX}{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")

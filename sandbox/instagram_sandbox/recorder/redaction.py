@@ -1,144 +1,152 @@
-"""Take secrets, ids, names and texts out of what is recorded, so that the same one has the same stand-in."""
+"""Keep what is known to be no one's: the words of the API, numbers, times. All else becomes a stand-in of its kind.
+
+The same id, name, text or link has the same stand-in everywhere.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlencode, urlsplit
+from urllib.parse import quote, quote_plus
 
-SECRET: Final = frozenset(
-    {"access_token", "client_secret", "app_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token"}
-    | {
-        "input_token",
-        "id_token",
-        "refresh_token",
-        "state",
-        "fbtrace_id",
-        "password",
-        "verify_token",
-        "hub.verify_token",
-    }
-)
+from instagram_sandbox.recorder.words import WORDS
+
 HIDDEN: Final = "***"
-#: Parameters and fields whose texts are Meta's own words, and so are no one's.
-KEPT: Final = frozenset(
-    {"fields", "metric", "metric_type", "period", "timeframe", "breakdown", "media_type", "media_product_type"}
-    | {"upload_type", "status_code", "status", "type", "account_type", "grant_type", "token_type", "method"}
-    | {"permission", "permissions", "scope", "invite_status", "message_type", "response_type", "content-type"}
-)
-#: Texts of errors, in which ids, links and the call's own texts are replaced.
-SAID: Final = frozenset({"error_user_title", "error_user_msg", "error_message", "error_type", "error_description"})
-TIMES: Final = frozenset({"since", "until", "expires_at", "issued_at", "data_access_expires_at"})
-#: Links to other calls, which keep their path. All others become stand-ins.
-CALLS: Final = frozenset({"next", "previous", "uri"})
-_ID: Final = re.compile(r"(?<![A-Za-z0-9])\d{10,20}(?![A-Za-z0-9])")
-_TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])(?:IG|EA)[A-Za-z0-9_-]{18,}|\d{10,}\|[A-Za-z0-9_-]{8,}")
-_LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
-_IN_QUERY: Final = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(SECRET)))})=([^&#\s\"']+)")
-_NAMED: Final = re.compile(r"username\(([^)]*)\)")
-_PLAIN: Final = re.compile(r"-?\d{1,9}(\.\d+)?|true|false|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)", re.IGNORECASE)
 SHORTEST_SECRET: Final = 6
+#: Parameters and fields that have words of the API, also in lists and expressions, such as ``media.limit(5){id}``.
+_WORDED: Final = frozenset(
+    {"fields", "metric", "metrics", "metric_type", "period", "timeframe", "breakdown", "dimension_keys", "media_type"}
+    | {
+        "media_product_type",
+        "upload_type",
+        "status_code",
+        "content-type",
+        "type",
+        "account_type",
+        "grant_type",
+        "token_type",
+    }
+    | {"method", "permission", "permissions", "scope", "scopes", "invite_status", "response_type", "audio_type"}
+    | {"subscribed_fields", "graduation_strategy", "tasks"}
+)
+#: Parameters and fields that have a number or a time, also as text. Other numbers are ids.
+_NUMBERED: Final = frozenset(
+    {"code", "error_subcode", "limit", "value", "x", "y", "thumb_offset", "audio_volume", "video_volume"}
+    | {"since", "until", "expires_at", "expires_in", "issued_at", "data_access_expires_at", "timestamp", "updated_time"}
+    | {"data_access_expiration_time", "expiration_timestamp", "created_time", "end_time", "duration_in_ms", "duration"}
+    | {"quota_usage", "quota_total", "quota_duration", "call_count", "total_cputime", "total_time", "width", "height"}
+    | {"estimated_time_to_regain_access", "like_count", "likes", "view_count", "shares_count", "saved_count", "length"}
+    | {
+        "bytes_transferred",
+        "source_file_size",
+        "offset",
+        "file_size",
+        "fan_count",
+        "total_views_count",
+        "start_time_ms",
+    }
+    | {"comments_count", "reposts_count", "followers_count", "follows_count", "media_count", "total_like_count"}
+    | {"total_comments_count"}
+)
+#: Texts that stay if they are asked for, but never in an error.
+_TEXTS: Final = frozenset({"caption", "message", "text"})
+_SECRET: Final = re.compile(r"code|state|authorization|.*(proof|token|secret|cookie|password|key)", re.DOTALL)
+_ID: Final = re.compile(r"\d{1,20}", re.ASCII)
+_NUMBER: Final = re.compile(r"-?\d{1,11}(\.\d{1,9})?", re.ASCII)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_VERSION: Final = re.compile(r"v\d{1,3}\.\d", re.ASCII)
+_LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"(?:IG|EA)[A-Za-z0-9_-]{18,}|(?<!\d)\d{10,20}\|[A-Za-z0-9_-]{8,}", re.ASCII)
+_LONG_ID: Final = re.compile(r"(?<!\d)\d{10,20}(?!\d)", re.ASCII)
 
 
 class Redactor:
     """Replaces what nobody else may read. An id stays a number of 17 digits, a text one of its length, without spaces.
 
-    :param keep_texts: Whether captions, comments and names stay.
+    :param keep_texts: Whether captions, comments and messages stay, without the secrets and ids in them.
     """
 
     def __init__(self, *, keep_texts: bool = False) -> None:
         self._keep_texts = keep_texts
         self._secrets: set[str] = set()
-        self._ids: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
-        self._links: dict[str, str] = {}
+        self._stand_ins: dict[str, dict[str, str]] = {"id": {}, "name": {}, "text": {}, "link": {}}
 
     def learn(self, secret: str) -> None:
-        """Hide a secret from now on, wherever it appears."""
+        """Hide a secret from now on in texts that stay."""
         for part in {secret, *secret.split("|")}:
             if len(part) >= SHORTEST_SECRET:
-                forms = {part}
-                for _ in range(2):  # a form inside a form, as in a batch
-                    forms |= {form for one in forms for form in (quote(one, safe=""), quote_plus(one))}
-                self._secrets |= forms | {json.dumps(part)[1:-1]}
-
-    def learn_from(self, value: Any) -> None:
-        """Hide the secrets in parameters or in an answer, by their names."""
-        if isinstance(value, list):
-            for one in value:
-                self.learn_from(one)
-        elif isinstance(value, dict):
-            for name, one in value.items():
-                if name.lower() in SECRET and isinstance(one, str):
-                    self.learn(one)
-                self.learn_from(one)
-        elif isinstance(value, str):
-            for found in _IN_QUERY.findall(value):
-                self.learn(unquote_plus(found))
-            self.learn_from(_parsed(value))
+                self._secrets |= {part, quote(part, safe=""), quote_plus(part), json.dumps(part)[1:-1]}
 
     def value(self, value: Any, name: str = "") -> Any:
         """Return a value without what nobody may read.
 
         :param name: The name of the parameter or field that it belongs to.
         """
-        if isinstance(value, dict):
-            said = {"message": "error_message"} if name in {"error", "debug_info"} else {}
-            return {self.masked(str(key)): self.value(one, said.get(key, str(key))) for key, one in value.items()}
-        if isinstance(value, list):
-            return [self.value(one, name) for one in value]
-        if isinstance(value, str):
-            return self._text(value, name.lower())
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 10**9 and name not in TIMES:
-            return int(self._id(str(value)))
-        return value
+        if self._keep_texts:
+            self._value(value, name, keep=False)  # learns the secrets, which may stand behind the texts
+        return self._value(value, name, keep=self._keep_texts)
 
-    def masked(self, text: str) -> str:
-        """Return a text of Meta's own without secrets, ids and links."""
+    def path(self, path: str) -> str:
+        """Return the path of a call without empty parts, and with stand-ins for ids and names."""
+        parts = (part if _VERSION.fullmatch(part) else self._word(part) for part in path.split("/") if part)
+        return "/" + "/".join(parts)
+
+    def _value(self, value: Any, name: str, *, keep: bool) -> Any:
+        if isinstance(value, dict):
+            return {
+                self._word(str(key)): self._value(one, str(key), keep=keep and key not in {"error", "debug_info"})
+                for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [self._value(one, name, keep=keep) for one in value]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self._text(value, name.lower(), keep=keep)
+        if name in _NUMBERED and abs(value) < 10**11:
+            return value
+        return int(self._id(str(value))) if isinstance(value, int) else 0.0
+
+    def _text(self, text: str, name: str, *, keep: bool) -> str:
+        if not text or text in {"true", "false"}:
+            return text
+        if _SECRET.fullmatch(name):
+            self.learn(text)
+            return HIDDEN
+        if name in _NUMBERED and (_NUMBER.fullmatch(text) or _TIME.fullmatch(text)):
+            return text
+        if (inner := _parsed(text)) is not None:
+            return json.dumps(self._value(inner, name, keep=keep))
+        if name in _TEXTS and keep:
+            return self._masked(text)
+        if name in _WORDED:
+            return re.sub(r"[^,(){}.\[\]\"/ ]+", lambda found: self._word(found[0], short_numbers=True), text)
+        if re.fullmatch(r"\d{1,20}([,_]\d{1,20})*", text, re.ASCII):
+            return _ID.sub(lambda found: self._id(found[0]), text)
+        return self._link(text) if _LINK.match(text) else self._stand_in("text", text).ljust(len(text), ".")
+
+    def _word(self, word: str, *, short_numbers: bool = False) -> str:
+        if word in WORDS or (short_numbers and re.fullmatch(r"\d{1,4}", word, re.ASCII)):
+            return word
+        return self._id(word) if _ID.fullmatch(word) else self._stand_in("name", word)
+
+    def _masked(self, text: str) -> str:
+        text = text.encode("utf-8", "replace").decode("utf-8")
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, HIDDEN)
         text = _LINK.sub(lambda found: self._link(found[0]), _TOKEN.sub(HIDDEN, text))
-        return _ID.sub(lambda found: self._id(found[0]), text)
+        return _LONG_ID.sub(lambda found: self._id(found[0]), text)
 
-    def _text(self, text: str, name: str) -> str:
-        if name in SECRET:
-            return HIDDEN
-        if name == "fields":
-            return self.masked(_NAMED.sub(lambda found: f"username({self._stand_in(found[1])})", text))
-        if _PLAIN.fullmatch(text) or name in TIMES:
-            return self.masked(text)
-        if (inner := _parsed(text)) is not None:
-            return json.dumps(self.value(inner, name))
-        if name in CALLS and _LINK.fullmatch(text):
-            return self._call(text)
-        if _LINK.fullmatch(text) or re.fullmatch(r"[\d,_ ]+", text) or name in KEPT:
-            return self.masked(text)
-        if name in SAID:
-            for known, stand_in in self._texts.items():
-                text = text.replace(known, stand_in) if len(known) > 3 else text
-            return self.masked(text)
-        if not text or self._keep_texts:
-            return self.masked(text)
-        return self._stand_in(text)
-
-    def _stand_in(self, text: str) -> str:
-        return self._texts.setdefault(text, f"text_{len(self._texts) + 1}".ljust(len(text), "."))
-
-    def _call(self, url: str) -> str:
-        parts = urlsplit(url)
-        query = urlencode({name: self.value(one, name) for name, one in parse_qsl(parts.query)})
-        return f"{parts.scheme}://{parts.hostname}{self.masked(parts.path)}" + (f"?{query}" if query else "")
+    def _stand_in(self, kind: str, real: str) -> str:
+        known = self._stand_ins[kind]
+        return known.setdefault(real, f"{kind}_{len(known) + 1}")
 
     def _link(self, url: str) -> str:
-        if url in self._links.values():
-            return url
-        return self._links.setdefault(url, f"https://link.example/{len(self._links) + 1}")
+        return f"https://link.example/{self._stand_in('link', url).removeprefix('link_')}"
 
     def _id(self, number: str) -> str:
-        if number in self._ids.values():
-            return number
-        return self._ids.setdefault(number, str(90_000_000_000_000_001 + len(self._ids)))
+        return str(90_000_000_000_000_000 + int(self._stand_in("id", number).removeprefix("id_")))
 
 
 def _parsed(text: str) -> Any:
@@ -147,5 +155,5 @@ def _parsed(text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -9,11 +10,12 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -21,9 +23,13 @@ import pytest
 from starlette.requests import Request
 
 from instagram_sandbox.__main__ import command, main
-from instagram_sandbox.recorder.journal import Writer
+from instagram_sandbox.http.endpoints import ENDPOINTS
+from instagram_sandbox.recorder.journal import Recorded, Writer, read
 from instagram_sandbox.recorder.proxy import FACEBOOK, INSTAGRAM, UPLOADS, Proxy
 from instagram_sandbox.recorder.redaction import Redactor
+from instagram_sandbox.recorder.words import WORDS
+from instagram_sandbox.simulator.parameters import GLOBAL, OF_FACEBOOK, PLACES
+from instagram_sandbox.simulator.state import FacebookScope, InstagramScope
 from instagram_sandbox.testing.handle import SandboxHandle
 from sandbox.tests.integration.conftest import Caller
 
@@ -222,14 +228,14 @@ def test_each_difference_of_another_server_is_found_and_nothing_else(
     assert (code, rows) == (
         1,
         [
-            "| `GET /v27.0/me?fields=username` | `shoe_size` | number | missing |",
+            "| `GET /v27.0/me?fields=username` | `name_1` | number | missing |",
             "| `GET /v27.0/me?fields=username` | type of `username` | number | text |",
             f'| {status} | value of `status_code` | "IN_PROGRESS" | "FINISHED" |',
             f'| {status} | value of `status_code` | "IN_PROGRESS" | "PUBLISHED" |',
             "| `GET /v27.0/{id}/media` | order of `data` | 1, 2 | 2, 1 |",
             "| `GET /v27.0/{id}/content_publishing_limit` | HTTP status | 403 (error 10/2207089) | 200 |",
-            "| `GET /v27.0/me?fields=shoe_size` | value of `error.code` | 10 | 100 |",
-            "| `GET /v27.0/me?fields=shoe_size` | `error.error_subcode` | number | missing |",
+            "| `GET /v27.0/me?fields=name_1` | value of `error.code` | 10 | 100 |",
+            "| `GET /v27.0/me?fields=name_1` | `error.error_subcode` | number | missing |",
         ],
     ), said
     assert "it names an object from before the recording" in said
@@ -250,6 +256,7 @@ def echo(path: str, headers: dict[str, str], body: str) -> dict[str, Any]:
 
 
 SECRET = "A-secret/of+the app"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SENT: dict[str, Callable[[httpx.Client, str], httpx.Response]] = {
     "header": lambda http, secret: http.get("/v27.0/me", headers={"Authorization": f"Bearer {secret}"}),
     "upload": lambda http, secret: http.post(
@@ -275,6 +282,25 @@ SENT: dict[str, Callable[[httpx.Client, str], httpx.Response]] = {
     ),
     "caption": lambda http, secret: http.post(
         "/v27.0/me/media", data={"caption": f"my token is {secret}"}, headers={"Authorization": f"Bearer {secret}"}
+    ),
+    "caption before the token": lambda http, secret: http.post(
+        "/v27.0/me/media", json={"caption": f"my token is {secret}", "page_token": secret}
+    ),
+    "JSON without its type": lambda http, secret: http.post(
+        "/v27.0/me/media", content=json.dumps({"client_secret": secret}), headers=FORM
+    ),
+    "name of a parameter": lambda http, secret: http.post(
+        "/v27.0/me/media", content=f"caption=Tom & {secret}", headers=FORM
+    ),
+    "text": lambda http, secret: http.post("/v27.0/me/media", content=secret, headers={"Content-Type": "text/plain"}),
+    "broken JSON": lambda http, secret: http.post(
+        "/v27.0/me/media", content=f'{{"client_secret": "{secret}', headers={"Content-Type": "application/json"}
+    ),
+    "GET with a body": lambda http, secret: http.request("GET", "/v27.0/me", content=secret),
+    "cookie": lambda http, secret: http.get("/v27.0/me", headers={"Cookie": f"a={secret}"}),
+    "scheme": lambda http, secret: http.get("/v27.0/me", headers={"Authorization": f"{secret} x"}),
+    "headers in a batch": lambda http, secret: http.post(
+        "/", data={"batch": json.dumps([{"headers": [{"name": "Set-Cookie", "value": secret}]}])}
     ),
 }
 
@@ -306,6 +332,112 @@ def test_tokens_in_an_answer_reach_the_client_and_not_the_journal(odd: Odd, tmp_
     assert "a page's" not in journal.read_text()
     assert "My caf" not in journal.read_text()
     assert lines(journal)[1]["answer"]["error"]["code"] == 190
+
+
+def test_what_is_no_word_of_the_api_has_a_stand_in(odd: Odd, tmp_path: Path) -> None:
+    """Whoever wrote it, and under whatever name; also in the path of a call and in what an error says."""
+    redactor = Redactor()
+    sent = {"Anna": 1, "status": "Anna is ill", "type": "my text", "since": "Anna is ill", "text": "030 1234567"}
+    sent |= {"id": "1234", "user_id": 491701234567, "message": 491701234567, "fields": "id,username(anna).limit(5){x}"}
+    found = json.dumps(redactor.value(sent) | {"path": redactor.path("//v27.0/anna.schmidt/media/")})
+    assert not [word for word in ("nna", "ill", "1234", "text,", "030", "4917") if word in found]
+    assert json.loads(found)["path"] == f"/v27.0/{redactor.path('anna.schmidt')[1:]}/media"
+    assert re.fullmatch(r"id,username\(name_\d\)\.limit\(5\)\{x\}", json.loads(found)["fields"])
+    assert redactor.value({"state": "FINISHED", "status_code": "FINISHED"}) == {
+        "state": "***", "status_code": "FINISHED"
+    }  # fmt: skip
+    kept = Redactor(keep_texts=True).value({"error": {"message": "Anna", "code": 1}, "text": "Hi", "name": "Anna"})
+    assert kept == {"error": {"message": "text_1", "code": 1}, "text": "Hi", "name": "text_1"}
+    assert Redactor(keep_texts=True).value({"text": "a%3Faccess_token%3D" + TOKEN}) == {
+        "text": "a%3Faccess_token%3D***"
+    }
+
+
+def test_every_word_that_the_sandbox_serves_stays_in_a_recording() -> None:
+    edges = {part for one in ENDPOINTS for part in one.edge.split("/")} - {"", "*"}
+    scopes = {*get_args(FacebookScope), *get_args(InstagramScope)}
+    assert {*PLACES, *OF_FACEBOOK, *GLOBAL, *edges, *scopes} - WORDS == set()
+
+
+def test_a_long_caption_is_read_in_a_moment() -> None:
+    began = time.process_time()
+    Redactor(keep_texts=True).value({"caption": "1" * 100_000 + "IG" * 100_000})
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+    ids=["another origin", "no origin", "another site"],
+)
+def test_a_page_of_another_site_cannot_call(odd: Odd, tmp_path: Path, headers: dict[str, str]) -> None:
+    with recording(tmp_path / "journal.jsonl", odd.url) as address:
+        refused = httpx.post(f"{address}/v27.0/me/media", headers=headers)
+        assert (refused.status_code, "another site" in refused.text) == (403, True)
+        assert httpx.get(f"{address}/v27.0/me", headers={"Origin": "http://localhost:1"}).status_code == 200
+        assert httpx.request("TRACE", f"{address}/v27.0/me").status_code == 403
+    assert len(odd.heard) == 1
+
+
+def test_meta_s_answer_reaches_the_client_even_if_it_cannot_be_written_down(
+    odd: Odd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep: list[Any] = []
+    for _ in range(600):
+        deep = [deep]
+    odd.answers["/deep"] = (200, {"data": deep})
+    odd.answers["/surrogate"] = (200, {"caption": "\ud83d"})
+    journal = tmp_path / "journal.jsonl"
+
+    async def ask(writer: Writer, *paths: str) -> list[httpx.Response]:
+        proxy = Proxy((odd.url,), Redactor(keep_texts=True), writer)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(proxy), base_url="http://localhost") as http:
+            return [await http.get(path) for path in paths]
+
+    class Full(Writer):
+        def write(self, call: Recorded) -> None:
+            raise OSError(28, "No space left on device")
+
+    answers = asyncio.run(ask(Writer(journal), "/deep", "/surrogate", "/v27.0/me"))
+    answers += asyncio.run(ask(Full(tmp_path / "full.jsonl"), "/v27.0/me"))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert (answers[0].json()["data"] == deep, answers[3].json()) == (True, {"id": USER})
+    assert [call["note"] for call in lines(journal)] == ["the call could not be written down", "", ""]
+    assert [(call.status, call.answer is None) for call in read(journal)] == [(200, True), (200, False), (200, False)]
+    said = capsys.readouterr().err
+    assert "Call 1 could not be written down (RecursionError)" in said
+    assert "Call 1 could not be written down (OSError)" in said
+
+
+@pytest.mark.parametrize(
+    ("link", "leads_to"),
+    [
+        ("//evil.example/a?x=1", "evil.example/a?x=1"),
+        ("https://evil.example/ä", "evil.example/%C3%A4"),
+        ("https://a:b@evil.example/", "a:b@evil.example/"),
+        ("https://graph.instagram.com\\@evil.example/", "graph.instagram.com%5C@evil.example/"),
+        (" https://evil.example/", "invalid/"),
+        ("/\\evil.example/", "invalid/"),
+        ("https://[evil/", "invalid/"),
+        ("ftp://evil.example/", "invalid/"),
+    ],
+)
+def test_no_link_leads_past_the_recorder(odd: Odd, tmp_path: Path, link: str, leads_to: str) -> None:
+    odd.answers["/v27.0/me/media"] = (200, {"paging": {"next": link}})
+    with recording(tmp_path / "journal.jsonl", odd.url) as address:
+        followed = httpx.get(f"{address}/v27.0/me/media").json()["paging"]["next"]
+        assert followed == f"{address}/_to/{leads_to}"
+        assert httpx.get(followed).status_code == 403
+    assert len(odd.heard) == 1
+
+
+def test_what_is_said_of_a_refused_host_has_no_password_and_no_control_characters(odd: Odd, tmp_path: Path) -> None:
+    with recording(tmp_path / "journal.jsonl", odd.url) as address:
+        said = [
+            httpx.get(f"{address}/_to/{host}/x").json()["detail"] for host in ("%1b[31mEVIL", "a:passw0rd@evil.example")
+        ]
+    assert (said[0].isprintable(), "31m" in said[0]) == (True, False)
+    assert (said[1].startswith("evil.example is not"), "passw0rd" in said[1]) == (True, False)
 
 
 def test_only_hosts_that_were_named_are_called(odd: Odd, tmp_path: Path) -> None:
@@ -379,14 +511,14 @@ def test_a_server_that_does_not_answer_looks_to_the_client_as_it_does_without_th
 def test_the_same_id_and_text_have_the_same_stand_in() -> None:
     redactor = Redactor()
     sent = redactor.value({"creation_id": USER, "caption": "Kites", "children": f'["{USER}"]', "limit": "5"})
-    answer = redactor.value({"id": USER, "number": int(USER), "caption": "Kites", "like_count": 7, "hidden": False})
+    answer = redactor.value({"id": USER, "user_id": int(USER), "caption": "Kites", "like_count": 7, "hidden": False})
     assert (sent["creation_id"], json.loads(sent["children"])) == (answer["id"], [answer["id"]])
     assert answer == {
-        "id": "90000000000000001", "number": 90000000000000001, "caption": "text_1", "like_count": 7, "hidden": False
+        "id": "90000000000000001", "user_id": 90000000000000001, "caption": "text_1", "like_count": 7, "hidden": False
     }  # fmt: skip
     assert (sent["caption"], sent["limit"]) == ("text_1", "5")
-    kept = Redactor(keep_texts=True).value({"caption": f"Kites of {USER}", "time": "2026-11-28T10:00:00+0000"})
-    assert kept == {"caption": "Kites of 90000000000000001", "time": "2026-11-28T10:00:00+0000"}
+    kept = Redactor(keep_texts=True).value({"caption": f"Kites of {USER}", "timestamp": "2026-11-28T10:00:00+0000"})
+    assert kept == {"caption": "Kites of 90000000000000001", "timestamp": "2026-11-28T10:00:00+0000"}
 
 
 def test_a_video_is_in_progress_for_as_long_as_in_the_recording(tmp_path: Path, compared: Compare) -> None:
@@ -421,22 +553,52 @@ def test_a_video_is_in_progress_for_as_long_as_in_the_recording(tmp_path: Path, 
     ("path", "token", "goes_to"),
     [
         ("/v27.0/me", "IGAA1", INSTAGRAM),
+        ("/v27.0/me", "", INSTAGRAM),
         ("/v27.0/me", "EAA1", FACEBOOK),
         ("/ig-api-upload/v27.0/1", "EAA1", UPLOADS),
         ("/_to/graph.facebook.com/v27.0/me", "IGAA1", FACEBOOK),
     ],
 )
 def test_of_several_hosts_the_token_or_the_link_says_which(tmp_path: Path, path: str, token: str, goes_to: str) -> None:
-    headers = [(b"authorization", f"Bearer {token}".encode())]
-    request = Request({"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""})
+    """The token in the header or, if that has none, among the parameters, also of a form."""
     proxy = Proxy((INSTAGRAM, FACEBOOK, UPLOADS), Redactor(), Writer(tmp_path / "journal.jsonl"))
-    assert proxy.target(request) == (goes_to, path.removeprefix("/_to/graph.facebook.com"))
+    for headers, parameter in ([(b"authorization", f"Bearer {token}".encode())], "EAA2"), ([], token):
+        request = Request({"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""})
+        if token or not headers:
+            assert proxy.target(request, parameter) == (goes_to, path.removeprefix("/_to/graph.facebook.com"))
 
 
-def test_a_file_that_is_no_recording_is_named(tmp_path: Path, compared: Compare) -> None:
-    (tmp_path / "journal.jsonl").write_text('{"number": 1}\n')
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "http://127.0.0.1:9/latest/meta-data"},
+        {"path": "//127.0.0.1:9/"},
+        {"path": "/_sandbox/reset"},
+        {"path": "/v27.0/../_sandbox/reset"},
+        {"path": "/v27.0/%2e%2e/_sandbox/reset"},
+        {"method": "TRACE"},
+        {"authorization": "OAuth x"},
+        {"at_s": 1e300},
+        {"at_s": -1.0},
+        {"status": 10**30},
+        {"number": "1"},
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_recording_is_named(tmp_path: Path, compared: Compare, wrong: dict[str, Any]) -> None:
+    """A recording may come from somebody else. It cannot lead ``compare`` to another host or to the control routes."""
+    call = {"number": 1, "at_s": 0.0, "host": "graph.instagram.com", "method": "GET", "path": "/v27.0/me"}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(call | wrong) + "\n")
     code, rows, said = compared(tmp_path / "journal.jsonl")
     assert (code, rows, "Cannot read the recording" in said) == (2, [], True)
+
+
+def test_a_link_in_a_recording_is_not_fetched(odd: Odd, tmp_path: Path, compared: Compare) -> None:
+    call = {"number": 1, "at_s": 0.0, "host": "graph.instagram.com", "method": "POST", "status": 400, "answer": {}}
+    call |= {"path": "/v27.0/90000000000000001/media", "authorization": "Bearer", "sent": {"video_url": odd.url}}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(call) + "\n")
+    assert compared(tmp_path / "journal.jsonl")[0] == 1
+    assert odd.heard == []
 
 
 def test_the_commands_of_the_page_exist() -> None:
