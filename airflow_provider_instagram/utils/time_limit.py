@@ -98,14 +98,15 @@ def within_small_file_timeout(work: Callable[[], T]) -> T:
     return within_timeout(SMALL_FILE_TIMEOUT_S, work)
 
 
-def within_timeout(total_s: float, work: Callable[[], T]) -> T:
-    """Return what work on an object storage returns.
+def within_timeout(total_s: float, work: Callable[[], T], what: str = "the storage") -> T:
+    """Return what work on an object storage, or on another server, returns.
 
+    :param what: The server, for the error's text.
     :raises TimeoutError: If it takes longer. The work goes on, and may have an effect later.
     """
     done: list[T] = []
     try:
-        run_with_time_limit(lambda _: done.append(work()), total_s, Cancel(), "object storage")
+        run_with_time_limit(lambda _: done.append(work()), total_s, Cancel(), what)
     except TimeoutError:
-        raise TimeoutError(f"the storage has not answered within {total_s:.0f} s") from None
+        raise TimeoutError(f"{what} has not answered within {total_s:.0f} s") from None
     return done[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator
@@ -34,6 +35,7 @@ from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.locations import is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.time_limit import within_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 #: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
+#: How long a task of a post waits for the notifiers, so that none of them keeps a post from being published.
+NOTIFIERS_TIMEOUT_S = 10.0
 #: If a post is missing from its calendar, the calendar is read again, because it may be half-written at this moment.
 SECOND_LOOK_AFTER_S = 2.0
 
@@ -276,11 +280,12 @@ class PostStep(CalendarTask, AccountTask):
         self, context: Context, post: ScheduledPost, event: EventName, message: str, remedy: str = "",
         emits: bool = False, once: str = "",
     ) -> None:  # fmt: skip
-        """Report something, if the calendar has anybody to tell. If that fails, the task goes on all the same."""
+        """Report something, if the calendar has anybody to tell. The task goes on if that fails or hangs."""
         if self.settings.notify is None:
             return
+        tell = partial(tell_post, context, self.settings, post, event, message, remedy, emits, once)
         try:
-            tell_post(context, self.settings, post, event, message, remedy, emits, once)
+            within_timeout(NOTIFIERS_TIMEOUT_S, tell, "a notifier")
         except Exception:
             self.log.exception("It could not be told that %s %s", post.id, message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
-from tests.unit.calendar.simulated_runs import post
+from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -194,3 +196,26 @@ def test_a_run_that_fails_leaves_new_problems_to_the_next_one(calendar: Simulate
         calendar.report("content/manual", 0, posts=["mondya"])
     assert (told, calendar.events.extras) == ([], [])
     assert len(calendar.report()) == len(told) == 1
+
+
+def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called before the publication, and its server may take the connection and say nothing."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.NOTIFIERS_TIMEOUT_S", 0.1)
+    server_answers, told = Event(), list[str]()
+
+    def hangs(context: Any) -> None:
+        told.append(f"begins to tell {context['event'].event}")
+        server_answers.wait(5)
+        told.append("has told")
+
+    calendar.given["notify"] = hangs
+    calendar.write(post("a", HOUR))
+    calendar.parse(0)
+    (selected,) = calendar.run("content/own", 0)
+    step = TranscodePost(task_id="step", post=selected, settings=calendar.settings, instagram_conn_id=ACCOUNT)
+    scheduled = step.as_post()
+    step.tell_that_it_is_late(calendar.context("content/own", 0), scheduled, scheduled.publish_at + timedelta(hours=1))
+    assert told == ["begins to tell late"]
+    server_answers.set()
