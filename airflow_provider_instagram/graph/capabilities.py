@@ -73,6 +73,10 @@ class Capability:
         """Return the scopes that it needs with a login; empty if the login does not have it."""
         return self.instagram if login is MetaLogin.INSTAGRAM else self.facebook
 
+    def needs_more_than(self, other: Capability) -> bool:
+        """Return whether fewer accounts have it than have another one, whatever their scopes."""
+        return (self.account_types, self.is_in_unified) != (other.account_types, other.is_in_unified)
+
     def lacks(self, login: MetaLogin, scopes: Collection[str] | None) -> tuple[str, ...]:
         """Return the scopes that a token is known to lack for it.
 

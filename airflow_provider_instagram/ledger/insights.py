@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,8 @@ REFUSED_ROW: Final = "insights-refused"
 #: What Instagram refused to the account although nothing spoke against it.
 REFUSALS_ROW: Final = "refused"
 REMEMBERED: Final = timedelta(days=1)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -91,14 +94,19 @@ class Refusal(BaseModel):
 def record_refusal(store: StateStore, what: str, reason: str | None, at: datetime) -> None:
     """Record that Instagram refused something to the account, or that it no longer does.
 
+    If that fails, only the log says so: what the caller does counts more.
+
     :param what: The name of the capability.
     :param reason: Why not, or None if it is allowed.
     """
-    known = refusals(store, at)
-    others = {name: refusal for name, refusal in known.items() if name != what}
-    now = others if reason is None else {**others, what: Refusal(reason=reason, at=at)}
-    if now != known:
-        store.set(REFUSALS_ROW, {name: refusal.model_dump(mode="json") for name, refusal in now.items()})
+    try:
+        known = refusals(store, at)
+        others = {name: refusal for name, refusal in known.items() if name != what}
+        now = others if reason is None else {**others, what: Refusal(reason=reason, at=at)}
+        if now != known:
+            store.set(REFUSALS_ROW, {name: refusal.model_dump(mode="json") for name, refusal in now.items()})
+    except Exception:
+        log.exception("It could not be recorded whether Instagram refuses %s", what)
 
 
 def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:

@@ -147,14 +147,21 @@ class Create:
 
     @contextmanager
     def _refusals(self, post: Post) -> Iterator[None]:
-        """Record what Instagram refuses for want of a permission, so that people see it for a day."""
+        """Record what Instagram refuses for want of a permission, so that people see it for a day, or until it works.
+
+        Publishing is refused, unless the post needs something that not each account that may publish has.
+        """
+        publishing, *special = needed_by(post.parameters())
         try:
             yield
         except PermissionDeniedError as error:
             if cause_of(error) is Cause.NO_PERMISSION:
-                what = needed_by(post.parameters())[-1].name
-                record_refusal(self.ledger.store, what, str(error), self.ledger.clock())
+                needs_more = (each for each in special if each.needs_more_than(publishing))
+                what = next(needs_more, publishing)
+                record_refusal(self.ledger.store, what.name, str(error), self.ledger.clock())
             raise
+        for each in (publishing, *special):
+            record_refusal(self.ledger.store, each.name, None, self.ledger.clock())
 
     def _finish(self, order: Order, container_id: str) -> str | WaitForContainers:
         record = self.ledger.container(container_id)

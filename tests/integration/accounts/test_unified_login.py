@@ -180,18 +180,22 @@ def test_what_instagram_refuses_all_the_same_is_shown_for_a_day(
     from airflow_provider_instagram.ledger.insights import refusals
     from airflow_provider_instagram.operators import CreateContainerOperator
 
+    whole = connect(instagram_sandbox, "instagram", None)
     connect(instagram_sandbox, "instagram", None, of_token={"scopes": ["instagram_business_basic"]})
     with DAG("refused_by_meta", schedule=None) as dag:
         CreateContainerOperator(task_id="create", video=str(portrait_video), trial_graduation="MANUAL", retries=0)
     assert run_dag(dag).states() == {"create": "failed"}
     assert (
-        "Requires instagram_business_content_publish permission"
-        in refused_to("instagram_default")["trial reels"].reason
+        "Requires instagram_business_content_publish permission" in refused_to("instagram_default")["publishing"].reason
     )
-    assert account_summary("instagram_default").permissions == "not known; off: trial reels (refused by Instagram)"
+    assert account_summary("instagram_default").permissions == "not known; off: publishing (refused by Instagram)"
     (finding,) = _refused("instagram_default")
-    assert (finding.good, "trial reels, at 2" in finding.text) == (False, True)
+    assert (finding.good, "publishing, at 2" in finding.text) == (False, True)
     with open_ledger("instagram_default") as store:
         assert refusals(store, datetime.now(timezone.utc) + DAY) == {}
+    connect(instagram_sandbox, "instagram", None, token=whole)
+    assert run_dag(dag).states() == {"create": "success"}
+    assert refused_to("instagram_default") == {}, "it works now"
+    with open_ledger("instagram_default") as store:
         store.set("refused", ["anything"])
     assert refused_to("instagram_default") == {}

@@ -144,3 +144,12 @@ def test_a_malformed_row_of_refusals_counts_as_none(row: Any) -> None:
     record_refusal(store, "polls", None, now)
     record_refusal(store, "music", "not for you", now)
     assert {name: refusal.reason for name, refusal in refusals(store, now).items()} == {"music": "not for you"}
+
+
+def test_a_refusal_that_cannot_be_recorded_replaces_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(dict[str, Any]):
+        def set(self, key: str, value: Any) -> None:
+            raise OSError("the database is away")
+
+    record_refusal(Broken(refused=["anything"]), "publishing", "(#10) No", datetime.now(timezone.utc))
+    assert "the database is away" in caplog.text
