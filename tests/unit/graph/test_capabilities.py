@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.capabilities import MetaLogin, read_scopes
+from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, needed_by, read_scopes
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,18 @@ def test_what_is_no_scope_of_this_login_is_refused(text: str, is_facebook_login:
         read_scopes(text, MetaLogin.FACEBOOK if is_facebook_login else MetaLogin.INSTAGRAM)
     assert "Use comments, insights, or one of Meta's names" in str(refused.value)
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("parameters", "names"),
+    [
+        ({"media_type": "REELS", "trial_params": "{}", "collaborators": "[]"}, []),
+        ({"media_type": "STORIES"}, ["stories"]),
+        ({"media_type": "REELS", "trial_params": "{}", "poll_attachment": "{}"}, ["polls"]),
+    ],
+)
+def test_an_account_that_may_publish_may_still_lack_some_of_what_a_post_needs(
+    parameters: dict[str, str], names: list[str]
+) -> None:
+    """A refusal of anything else means that the account may not publish."""
+    assert [each.name for each in needed_by(parameters) if each.needs_more_than(PUBLISHING)] == names
