@@ -220,6 +220,7 @@ def _kind(value: Any) -> str:
 
 
 def table(found: Iterable[Difference]) -> str:
-    """Return the differences as a table in Markdown, each of them once."""
+    """Return the differences as a table in Markdown, each of them once. Others' recordings cannot steer a terminal."""
     rows = [f"| `{one.call}` | {one.what} | {one.instagram} | {one.sandbox} |" for one in dict.fromkeys(found)]
+    rows = [re.sub(r"[^ -~]", "?", row) for row in rows]
     return "\n".join(["| call | what differs | Instagram | sandbox |", "|---|---|---|---|", *rows])

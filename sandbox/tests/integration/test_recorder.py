@@ -593,11 +593,15 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path, compared: Compare,
     assert (code, rows, "Cannot read the recording" in said) == (2, [], True)
 
 
-def test_a_link_in_a_recording_is_not_fetched(odd: Odd, tmp_path: Path, compared: Compare) -> None:
+def test_a_link_in_a_recording_is_not_fetched_and_its_control_characters_are_not_printed(
+    odd: Odd, tmp_path: Path, compared: Compare
+) -> None:
     call = {"number": 1, "at_s": 0.0, "host": "graph.instagram.com", "method": "POST", "status": 400, "answer": {}}
     call |= {"path": "/v27.0/90000000000000001/media", "authorization": "Bearer", "sent": {"video_url": odd.url}}
+    call["answer"] = {"\x1b[31m": 1}
     (tmp_path / "journal.jsonl").write_text(json.dumps(call) + "\n")
-    assert compared(tmp_path / "journal.jsonl")[0] == 1
+    code, rows, _ = compared(tmp_path / "journal.jsonl")
+    assert (code, "\x1b" in "".join(rows), "?[31m" in "".join(rows)) == (1, False, True)
     assert odd.heard == []
 
 
