@@ -56,13 +56,14 @@ def test_the_sandbox_is_a_command_of_airflow(said: dict[str, str]) -> None:
 
 
 FIELDS = {
-    "host": ("Graph host", "https://graph.instagram.com", "text"),
+    "host": ("Graph host", "https://graph.instagram.com (or, by the login, https://graph.facebook.com)", "text"),
     "login": ("Instagram user id", "17841400000000000 (if empty, the account of the token)", "text"),
     "password": ("Access token", "Long-lived access token (IGAA…)", "password"),
     "port": ("Port", "443", "number"),
 }
 EXTRA_FIELDS = {
     "element_api_version": ("Graph API version", "v27.0", False),
+    "element_login_type": ("Login", "", False),
     "element_app_id": ("Meta app id", "", False),
     "element_app_secret": ("Meta app secret", "", True),
     "element_oauth_host": ("OAuth host", "", False),
