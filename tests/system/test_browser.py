@@ -36,7 +36,7 @@ def test_a_post_made_from_the_form_is_one_post_also_after_clear(
     form.locator("[name=element_video]").fill(str(videos.reel))
     form.locator("[name=element_caption]").fill(CAPTION)
     form.get_by_role("button", name="Trigger").click()
-    page.wait_for_url(re.compile(r"/dags/publish_reel/runs/"))
+    page.wait_for_url(re.compile(r"/dags/publish_reel/runs/"), timeout=120_000)
     run = run_of("publish_reel", page.url.rpartition("/runs/")[2].partition("/")[0])
     run.wait()
     (permalink,) = posts_of(CAPTION)
