@@ -181,7 +181,9 @@ def test_a_personal_account_is_refused(visit: Any, guarded: AirflowStack, sandbo
         page = visit("editor")
         begin(page, guarded, sandbox)
         page.get_by_role("button", name="Allow").click()
-        expect(page.get_by_text("A professional account is needed for publishing. Nothing was changed.")).to_be_visible()
+        expect(
+            page.get_by_text("A professional account is needed for publishing. Nothing was changed.")
+        ).to_be_visible()
         expect(page.get_by_text("switch to a professional account")).to_be_visible()
         assert connections(guarded) == []
     finally:
