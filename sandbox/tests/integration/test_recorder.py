@@ -335,7 +335,7 @@ def test_tokens_in_an_answer_reach_the_client_and_not_the_journal(odd: Odd, tmp_
 
 
 def test_what_is_no_word_of_the_api_has_a_stand_in(odd: Odd, tmp_path: Path) -> None:
-    """Whoever wrote it, and under whatever name; also in the path of a call and in what an error says."""
+    """It is hidden under any name; also in the path of a call and in what an error says."""
     redactor = Redactor()
     sent = {"Anna": 1, "status": "Anna is ill", "type": "my text", "since": "Anna is ill", "text": "030 1234567"}
     sent |= {"id": "1234", "user_id": 491701234567, "message": 491701234567, "fields": "id,username(anna).limit(5){x}"}
