@@ -101,11 +101,11 @@ def review_copyright(
     :raises ValidationError: If there is a finding, and ``on_match`` is ``fail``.
     :raises TaskAwaitingInput: If there is one, and it is ``hold``.
     """
+    if (on_copyright_match := on_match("on_copyright_match", wanted)) == "publish":
+        return
     ledger = Ledger.of(context, task.instagram_conn_id)
     record = ledger.container(container_id)
-    is_checked = record is None or (record.shows is ItemKind.VIDEO and ledger.post(record.post_key) is None)
-    on_copyright_match = on_match("on_copyright_match", wanted)
-    if on_copyright_match == "publish" or not is_checked:
+    if record is not None and (record.shows is not ItemKind.VIDEO or ledger.post(record.post_key) is not None):
         return
     from airflow_provider_instagram.graph.readiness import copyright_finding
     from airflow_provider_instagram.hooks.instagram import InstagramHook
