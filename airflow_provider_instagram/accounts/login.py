@@ -54,11 +54,6 @@ class LoginApp:
         return (*PUBLISHING.scopes(self.login), *read_scopes(self.scopes, self.login))
 
     @property
-    def gives_refreshable_tokens(self) -> bool:
-        """Whether a token of this login can be refreshed."""
-        return self.login is MetaLogin.INSTAGRAM
-
-    @property
     def secret_record(self) -> str:
         """The record, stored beside the app secret, of the hosts that the secret was entered for."""
         return secret_record(self.app_secret, self.base_url, self.oauth_host)

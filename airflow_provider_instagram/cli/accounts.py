@@ -55,7 +55,7 @@ def connect(args: argparse.Namespace) -> None:
         raise SystemExit(str(error)) from None
     ends = f"expires at {login.token.expires_at}" if login.token.expires_at else "does not expire"
     print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {ends}.")
-    purpose = "To keep it alive" if app.gives_refreshable_tokens else "To hear in time when it must be replaced"
+    purpose = "To keep it alive" if app.login.gives_refreshable_tokens else "To hear in time when it must be replaced"
     print(f"{purpose}, turn on the DAG refresh_instagram_tokens.")
     for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
         print(f"Warning: {warning}")

@@ -37,6 +37,11 @@ class MetaLogin(str, Enum):
         """Its name in Meta's documentation."""
         return f"{self.value.title()} Login"
 
+    @property
+    def gives_refreshable_tokens(self) -> bool:
+        """Whether Meta documents that its tokens can be refreshed."""
+        return self is MetaLogin.INSTAGRAM
+
 
 class Missing(NamedTuple):
     """What an account lacks for something, and what to do, as sentences."""

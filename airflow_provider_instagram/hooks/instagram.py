@@ -162,7 +162,7 @@ class InstagramHook(BaseHook):
 
         token = self.settings.access_token
         store = TokenStore(self.instagram_conn_id, token, configured_token_key(), is_masked=True)  # by `settings`
-        ask = None if self.settings.login is MetaLogin.INSTAGRAM else self._ask_about_token
+        ask = None if self.settings.login.gives_refreshable_tokens else self._ask_about_token
         times: dict[str, Any] = {"clock": self._clock, "sleep": self._sleep}
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, ask, **times)
 

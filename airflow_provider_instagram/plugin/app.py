@@ -161,7 +161,7 @@ def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
     write_login(login.conn_id, target, done, user.name)
     pictures = [done.account.picture_url]
     known: dict[str, Any] = {"account": done.account, "token": done.token}
-    known["is_refreshed"] = target.gives_refreshable_tokens
+    known["is_refreshed"] = target.login.gives_refreshable_tokens
     known["warnings"] = [text for text in (done.warning, duplicate_warning(login.conn_id, done.account)) if text]
     return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
 

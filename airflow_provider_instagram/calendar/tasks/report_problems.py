@@ -28,7 +28,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.graph.capabilities import COMMENTS, MetaLogin, needed_by
+from airflow_provider_instagram.graph.capabilities import COMMENTS, needed_by
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
@@ -156,7 +156,7 @@ def _ending(known: AccountScopes, now: datetime) -> Iterator[Problem]:
     if known.expires is None or known.expires - now > EXPIRY_WARNING:
         return
     message = f"the token of {known.conn_id} expires on {known.expires:%Y-%m-%d}. Posts after that fail."
-    turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login is MetaLogin.INSTAGRAM else ""
+    turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login.gives_refreshable_tokens else ""
     yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 
 
