@@ -156,7 +156,6 @@ class InstagramHook(BaseHook):
 
     def token_manager(self) -> TokenManager:
         """Return the manager of the account's token."""
-        from airflow_provider_instagram.graph.capabilities import MetaLogin
         from airflow_provider_instagram.hooks.token_refresh import TokenManager
         from airflow_provider_instagram.hooks.token_store import TokenStore, configured_token_key
 

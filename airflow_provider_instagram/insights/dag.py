@@ -82,9 +82,9 @@ class CollectInsights(InstagramBaseOperator):
             if isinstance(batch.error, PermissionDeniedError):
                 raise batch.error
         except PermissionDeniedError as error:
-            record_refusal(ledger.store, INSIGHTS.name, str(error), ledger.clock())
+            record_refusal(ledger.store, str(error), ledger.clock(), INSIGHTS.name)
             raise AirflowSkipException(str(error)) from error
-        record_refusal(ledger.store, INSIGHTS.name, None, ledger.clock())
+        record_refusal(ledger.store, None, ledger.clock(), INSIGHTS.name)
         counts = batch.counts()
         self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))
         if batch.error is not None:

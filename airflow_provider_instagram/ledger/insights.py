@@ -91,22 +91,23 @@ class Refusal(BaseModel):
     at: datetime
 
 
-def record_refusal(store: StateStore, what: str, reason: str | None, at: datetime) -> None:
+def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: str) -> None:
     """Record that Instagram refused something to the account, or that it no longer does.
 
     If that fails, only the log says so: what the caller does counts more.
 
-    :param what: The name of the capability.
     :param reason: Why not, or None if it is allowed.
+    :param what: The names of the capabilities.
     """
     try:
         known = refusals(store, at)
-        others = {name: refusal for name, refusal in known.items() if name != what}
-        now = others if reason is None else {**others, what: Refusal(reason=reason, at=at)}
+        now = {name: refusal for name, refusal in known.items() if name not in what}
+        if reason is not None:
+            now |= dict.fromkeys(what, Refusal(reason=reason, at=at))
         if now != known:
             store.set(REFUSALS_ROW, {name: refusal.model_dump(mode="json") for name, refusal in now.items()})
     except Exception:
-        log.exception("It could not be recorded whether Instagram refuses %s", what)
+        log.exception("It could not be recorded whether Instagram refuses %s", ", ".join(what))
 
 
 def refusals(store: StateStore, now: datetime) -> dict[str, Refusal]:

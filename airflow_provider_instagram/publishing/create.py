@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.graph.capabilities import Capability
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.owners import Try
@@ -98,9 +99,10 @@ class Create:
         if (post := self.ledger.post(self.post_key)) is not None:
             log.info("%s is already published, from container %s", self.post_key, post.container_id)
             return post.container_id
+        needed = needed_by(order.post.parameters())
         if not self.ledger.containers(self.post_key):
-            self.require(*needed_by(order.post.parameters()))
-        with self._fetches(), self._refusals(order.post):
+            self.require(*needed)
+        with self._fetches(), self._refusals(*needed):
             sent = self._send(order)
         return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
 
@@ -146,22 +148,22 @@ class Create:
             raise
 
     @contextmanager
-    def _refusals(self, post: Post) -> Iterator[None]:
+    def _refusals(self, publishing: Capability, *special: Capability) -> Iterator[None]:
         """Record what Instagram refuses for want of a permission, so that people see it for a day, or until it works.
 
         Publishing is refused, unless the post needs something that not each account that may publish has.
+
+        :param special: What the post needs beside publishing.
         """
-        publishing, *special = needed_by(post.parameters())
+        store, now = self.ledger.store, self.ledger.clock
         try:
             yield
         except PermissionDeniedError as error:
             if cause_of(error) is Cause.NO_PERMISSION:
                 needs_more = (each for each in special if each.needs_more_than(publishing))
-                what = next(needs_more, publishing)
-                record_refusal(self.ledger.store, what.name, str(error), self.ledger.clock())
+                record_refusal(store, str(error), now(), next(needs_more, publishing).name)
             raise
-        for each in (publishing, *special):
-            record_refusal(self.ledger.store, each.name, None, self.ledger.clock())
+        record_refusal(store, None, now(), *(each.name for each in (publishing, *special)))
 
     def _finish(self, order: Order, container_id: str) -> str | WaitForContainers:
         record = self.ledger.container(container_id)

@@ -90,7 +90,7 @@ def test_refused_insights_are_shown_also_if_the_scopes_are_not_known(
         (None, "<dd>not known</dd>"),
     ):
         with open_ledger(CONN_ID) as store:
-            record_refusal(store, "insights", refusal, datetime.now(timezone.utc))
+            record_refusal(store, refusal, datetime.now(timezone.utc), "insights")
         assert shown in card(browser)
 
 

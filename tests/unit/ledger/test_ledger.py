@@ -141,8 +141,8 @@ def test_what_was_written_is_read(owner: Owner) -> None:
 def test_a_malformed_row_of_refusals_counts_as_none(row: Any) -> None:
     store, now = DictStore({REFUSALS_ROW: row}), datetime(2026, 11, 28, tzinfo=timezone.utc)
     assert refusals(store, now) == {}
-    record_refusal(store, "polls", None, now)
-    record_refusal(store, "music", "not for you", now)
+    record_refusal(store, None, now, "polls")
+    record_refusal(store, "not for you", now, "music")
     assert {name: refusal.reason for name, refusal in refusals(store, now).items()} == {"music": "not for you"}
 
 
@@ -151,5 +151,5 @@ def test_a_refusal_that_cannot_be_recorded_replaces_no_error(caplog: pytest.LogC
         def set(self, key: str, value: Any) -> None:
             raise OSError("the database is away")
 
-    record_refusal(Broken(refused=["anything"]), "publishing", "(#10) No", datetime.now(timezone.utc))
+    record_refusal(Broken(refused=["anything"]), "(#10) No", datetime.now(timezone.utc), "publishing")
     assert "the database is away" in caplog.text
