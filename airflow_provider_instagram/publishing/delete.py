@@ -96,23 +96,17 @@ class Delete:
         post = self.ledger.post(key)
         if post is None and post_key is None:
             return PublishedPost(key, "", "", media_id=media_id)
-        if post is None and self.ledger.open_intents(key):
-            raise ValidationError(
-                f"A task started to publish {key!r}, and has not recorded the outcome. Nothing is deleted before that.",
-                hint=f"If it has ended, clear it first. If it cannot tell: {self.ledger.how_to_settle(key)}",
-            )
-        if post is not None and post.media_id is None and self.ledger.key_of_media(str(media_id)) is None:
+        if post is None:
+            raise self._unrecorded(key)
+        if post.media_id is None and self.ledger.key_of_media(str(media_id)) is None:
             post = replace(post, media_id=media_id)  # the person who is asked sees which post that is
-        if post is None or post.media_id is None or media_id not in (None, post.media_id):
-            what = "has no post" if post is None else "does not know the media id of" if post.media_id is None else ""
+        if post.media_id is None:
             raise ValidationError(
-                f"The ledger of {self.ledger.conn_id!r} {what} {key!r}."
-                if what
-                else f"{key!r} is media {post.media_id if post else ''}, not {media_id}.",
-                hint="Set media_id as well."
-                if post and media_id is None
-                else f"`{self.ledger.command('list')}` lists the posts. A post that is not there is named by media_id.",
+                f"The ledger of {self.ledger.conn_id!r} does not know the media id of {key!r}.",
+                hint="Set media_id as well, to one that no other post has.",
             )
+        if media_id not in (None, post.media_id):
+            raise ValidationError(f"{key!r} is media {post.media_id}, not {media_id}.", hint="Set one of the two.")
         if (user_id := self.account.another_user_id(post.ig_user_id)) is not None:
             raise ValidationError(
                 f"{key!r} was published on account {post.ig_user_id}, but connection {self.ledger.conn_id!r} now "
@@ -120,6 +114,18 @@ class Delete:
                 hint="Use the connection of the account that has the post.",
             )
         return post
+
+    def _unrecorded(self, key: str) -> ValidationError:
+        """Return the error of a key that has no post, or whose post may be live."""
+        if self.ledger.open_intents(key):
+            return ValidationError(
+                f"A task started to publish {key!r}, and has not recorded the outcome. Nothing is deleted before that.",
+                hint=f"If it has ended, clear it first. If it cannot tell: {self.ledger.how_to_settle(key)}",
+            )
+        return ValidationError(
+            f"The ledger of {self.ledger.conn_id!r} has no post {key!r}.",
+            hint=f"`{self.ledger.command('list')}` lists the posts. A post that is not there is named by media_id.",
+        )
 
     def _read(self, client: GraphClient, post: PublishedPost) -> Media | None:
         """Read a post, or return None if it is certainly gone: the account can be read, and does not have it."""

@@ -153,13 +153,13 @@ class BestTimes:
     def _fits(self) -> list[_Fit]:
         """The effects for each pair of strengths, weighed by how likely the pair makes what the posts reached."""
         rows, values = list(map(self._features, self._posts)), self._values()
-        size = len(rows[0])
-        gram = [[sum(row[i] * row[j] for row in rows) for j in range(size)] for i in range(size)]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        gram = [[_dot(one, other) for other in columns] for one in columns]
+        projected, free = [_dot(column, values) for column in columns], len(columns) - WEEKDAYS - HOURS
         found = [
-            self._fit(gram, [sum(row[i] * value for row, value in zip(rows, values, strict=True)) for i in range(size)],
-                      values, [FREE] * (size - WEEKDAYS - HOURS) + [weekday] * WEEKDAYS + [hour] * HOURS)
+            self._fit(gram, projected, values, [FREE] * free + [weekday] * WEEKDAYS + [hour] * HOURS)
             for weekday, hour in product(STRENGTHS, STRENGTHS)
-        ]  # fmt: skip
+        ]
         highest = max(likelihood for likelihood, _ in found)
         weights = [math.exp(likelihood - highest) for likelihood, _ in found]
         return [
@@ -167,15 +167,16 @@ class BestTimes:
             for weight, (_, fit) in zip(weights, found, strict=True)
         ]
 
-    def _fit(self, gram: Matrix, product_: Vector, values: Vector, strengths: Vector) -> tuple[float, _Fit]:
+    @staticmethod
+    def _fit(gram: Matrix, projected: Vector, values: Vector, strengths: Vector) -> tuple[float, _Fit]:
         """Return the logarithm of the marginal likelihood of some strengths, and the effects."""
         precision = [list(row) for row in gram]
         for i, strength in enumerate(strengths):
             precision[i][i] += 1 / strength
         root = _cholesky(precision)
-        mean = _backward(root, _forward(root, product_))
+        mean = _backward(root, _forward(root, projected))
         posts = len(values) + NOISE_POSTS
-        rest = _dot(values, values) - _dot(product_, mean) + NOISE_POSTS * NOISE
+        rest = _dot(values, values) - _dot(projected, mean) + NOISE_POSTS * NOISE
         shrunk = sum(math.log(root[i][i]) for i in range(len(root))) + sum(map(math.log, strengths)) / 2
         return -shrunk - posts / 2 * math.log(rest), _Fit(1.0, mean, root, rest / posts)
 

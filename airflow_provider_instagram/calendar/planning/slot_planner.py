@@ -240,7 +240,7 @@ class _AccountPlanner:
         yield (before + user.repeat_after).timestamp(), place, number
 
     def _next_free(self, span: timedelta) -> list[datetime]:
-        """Return the first time at which a post has room, and those that follow it within a span.
+        """Return the first time at which a post has room, and at least those that follow it within a span.
 
         While slots are given away, none becomes free. So each time without room is looked at once.
         """
@@ -249,7 +249,7 @@ class _AccountPlanner:
             if (at := next(self._all_free, None)) is None:
                 break
             ahead.append(at)
-        return ahead[:1] + [at for at in ahead[1:] if at < ahead[0] + span]
+        return ahead
 
     def _choose(self, user: SlotUser, key: str, free: Iterable[datetime]) -> bool:
         """Choose a time for a post, and return whether one is free.
