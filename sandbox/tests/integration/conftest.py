@@ -170,6 +170,20 @@ class WebServer:
 
 
 @contextmanager
+def in_thread(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer requests in a thread, and yield the address."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_address[1]}"
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+
+@contextmanager
 def serving(server: WebServer) -> Iterator[WebServer]:
     """Run the web server in a thread."""
 
@@ -199,17 +213,12 @@ def serving(server: WebServer) -> Iterator[WebServer]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http.server_address[1]}/video.mp4"
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.wait.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
+    with in_thread(Handler) as address:
+        server.url = f"{address}/video.mp4"
+        try:
+            yield server
+        finally:
+            server.wait.set()
 
 
 @pytest.fixture

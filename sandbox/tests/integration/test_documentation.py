@@ -73,7 +73,7 @@ def test_every_test_in_the_table_exists() -> None:
         "tests/integration/graph",
         "tests/integration/attacks",
     )
-    files = [path.read_text() for folder in folders for path in (ROOT / folder).glob("test_*.py")]
+    files = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("test_*.py")]
     written = set(re.findall(r"^def (test_\w+)", "\n".join(files), re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)`", TABLE))
     assert len(named) > 150
