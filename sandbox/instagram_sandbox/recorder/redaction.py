@@ -17,16 +17,8 @@ SHORTEST_SECRET: Final = 6
 #: Parameters and fields that have words of the API, also in lists and expressions, such as ``media.limit(5){id}``.
 _WORDED: Final = frozenset(
     {"fields", "metric", "metrics", "metric_type", "period", "timeframe", "breakdown", "dimension_keys", "media_type"}
-    | {
-        "media_product_type",
-        "upload_type",
-        "status_code",
-        "content-type",
-        "type",
-        "account_type",
-        "grant_type",
-        "token_type",
-    }
+    | {"media_product_type", "upload_type", "status_code", "content-type", "type", "account_type", "grant_type"}
+    | {"token_type"}
     | {"method", "permission", "permissions", "scope", "scopes", "invite_status", "response_type", "audio_type"}
     | {"subscribed_fields", "graduation_strategy", "tasks"}
 )
@@ -37,15 +29,8 @@ _NUMBERED: Final = frozenset(
     | {"data_access_expiration_time", "expiration_timestamp", "created_time", "end_time", "duration_in_ms", "duration"}
     | {"quota_usage", "quota_total", "quota_duration", "call_count", "total_cputime", "total_time", "width", "height"}
     | {"estimated_time_to_regain_access", "like_count", "likes", "view_count", "shares_count", "saved_count", "length"}
-    | {
-        "bytes_transferred",
-        "source_file_size",
-        "offset",
-        "file_size",
-        "fan_count",
-        "total_views_count",
-        "start_time_ms",
-    }
+    | {"bytes_transferred", "source_file_size", "offset", "file_size", "fan_count", "total_views_count"}
+    | {"start_time_ms"}
     | {"comments_count", "reposts_count", "followers_count", "follows_count", "media_count", "total_like_count"}
     | {"total_comments_count"}
 )
