@@ -117,10 +117,7 @@ def read_login(text: str) -> MetaLogin:
 
 
 def check_config(login: MetaLogin, config_id: str) -> None:
-    """Check that Unified Login has a configuration.
-
-    :raises ValidationError: If it has none.
-    """
+    """Check that Unified Login has a configuration."""
     if login is MetaLogin.UNIFIED and not config_id.isdecimal():
         raise ValidationError(
             "Unified Login needs the id of a configuration, which is a number.",

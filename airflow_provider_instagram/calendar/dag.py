@@ -123,10 +123,7 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
 
 
 def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
-    """Return the DAG of a plan.
-
-    :param dag_arguments: Arguments of the DAG that override those from the calendar.
-    """
+    """Return the DAG of a plan."""
     parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
     # Object storage is left to the tasks: the DAG processor must not wait for it.
@@ -167,10 +164,7 @@ def _account_of(task_id: str) -> list[str]:
 
 
 def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
-    """Add the task group of an account, which is mapped over its posts. All of them share connection, pool and ledger.
-
-    :param asks_approval: Whether any of its posts requires an approval.
-    """
+    """Add the task group of an account, mapped over its posts. All of them share connection, pool and ledger."""
     due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 
     @task_group(group_id=account)

@@ -33,11 +33,7 @@ FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 
 
 def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:
-    """Return a month as lines of text.
-
-    :param first: Any day of the month.
-    :param width: Columns of the terminal.
-    """
+    """Return a month as lines of text."""
     column = max(NARROWEST, (width - 8) // 7)
     days: dict[date, list[str]] = defaultdict(list)
     marked = False
@@ -62,10 +58,7 @@ def month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int)
 
 
 def slots(posts: Iterable[ScheduledPost], stored: frozenset[str], now: datetime) -> Iterator[str]:
-    """Return the slots to come as lines of text.
-
-    :param stored: The keys of the posts whose slots Airflow has chosen.
-    """
+    """Return the slots to come as lines of text."""
     for post in posts:
         if post.in_slot and post.publish_at > now:
             chosen = "chosen by Airflow" if post.key in stored else "as Airflow would choose now"

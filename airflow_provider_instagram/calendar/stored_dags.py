@@ -36,10 +36,7 @@ log = logging.getLogger(__name__)
 class CalendarDag:
     """A DAG that is a content calendar.
 
-    :param name: The name that Airflow shows.
-    :param snapshot: Where its last readable version is stored.
     :param problems: What is wrong with its settings, or with a file that cannot be read.
-    :param accounts: The connections that its author named.
     :param min_spacing: The distance between two posts that its author requires; None for that of the file.
     :param approval: ``required`` if its author requires an approval of each post.
     """

@@ -53,7 +53,6 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
 
 
 def _refused(conn_id: str) -> Iterator[Finding]:
-    """Yield what Instagram refused to an account within the last day."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -65,7 +64,6 @@ def _refused(conn_id: str) -> Iterator[Finding]:
 
 
 def _calendars(conn_id: str) -> Finding:
-    """Return which calendars may publish on a connection."""
     from airflow.utils.session import create_session
     from sqlalchemy.exc import SQLAlchemyError
 

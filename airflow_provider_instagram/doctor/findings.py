@@ -16,7 +16,6 @@ class Finding:
     """The result of one check.
 
     :param good: Whether it is right; None if that is unknown.
-    :param text: What was found, and what to do.
     """
 
     what: str

@@ -46,10 +46,7 @@ def versions() -> dict[str, str]:
 
 
 def machine_findings(test_file: str) -> Iterator[Finding]:
-    """Check this machine.
-
-    :param test_file: The name of a file that is written below ``[instagram] work_prefix``.
-    """
+    """Check this machine. ``test_file`` is written below ``[instagram] work_prefix``."""
     said = ", ".join(f"{name} {number}" for name, number in versions().items() if name != "ffmpeg")
     yield Finding("machine", True, f"{host_name()}: {said}")
     yield from (_program(name) for name in ("ffmpeg", "ffprobe"))

@@ -59,10 +59,7 @@ class FileAccess:
 
     @classmethod
     def of(cls, *folders: str) -> FileAccess:
-        """Return the locations of files in some folders and prefixes.
-
-        :param folders: Local folders and prefixes of object storage. Empty ones are left out.
-        """
+        """Return the locations of files in some folders and prefixes."""
         locations = [location for location in folders if location]
         return cls(
             tuple(local_path(location).resolve() for location in locations if is_local(location)),
@@ -179,10 +176,7 @@ class FileCheck:
 
 
 def inside_media_roots(location: str) -> str:
-    """Check that a location from outside, such as a run parameter, is in ``[instagram] media_roots``.
-
-    :raises ValidationError: If the location is neither https nor in ``[instagram] media_roots``.
-    """
+    """Check that a location from outside, such as a run parameter, is in ``[instagram] media_roots``."""
     FileAccess.of_media_roots().check(location)
     return location
 

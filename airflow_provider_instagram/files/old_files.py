@@ -36,10 +36,7 @@ def is_reusable(location: str) -> bool:
 
 
 def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
-    """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed.
-
-    :param before: Only files that were last written before this time are removed.
-    """
+    """Remove files that are right in a folder or below a prefix. Links are neither followed nor removed."""
     if is_local(folder):
         return _remove_local(folder, is_ours, before, most, access)
     removed = 0

@@ -59,10 +59,7 @@ class MayBeWrittenError(Exception):
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file as it was read.
-
-    :param etag: The version of an object.
-    """
+    """A file as it was read."""
 
     content: bytes = field(repr=False)
     etag: str = ""
@@ -71,7 +68,6 @@ class ReadFile:
 def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile:
     """Read a small file that is to be replaced.
 
-    :param access: Where it may be.
     :raises ChangedMeanwhileError: If it changes at this moment.
     """
     if is_local(location):
@@ -98,8 +94,6 @@ def _fresh_info(path: Any) -> Any:
 def replace(location: str, access: FileAccess, before: ReadFile, content: bytes) -> None:
     """Replace a file.
 
-    :param access: Where it may be.
-    :param before: The file as it was read.
     :raises ChangedMeanwhileError: If it is another one by now.
     :raises NotWritableError: If it cannot be written.
     :raises MayBeWrittenError: If that is unknown.
@@ -156,8 +150,6 @@ def _upload_of(path: Any) -> str | None:
 def add(source: Path, location: str, access: FileAccess) -> None:
     """Write a copy of a local file where no file is.
 
-    :param source: A file in a scratch folder.
-    :param access: Where it may be put.
     :raises ChangedMeanwhileError: If a file is there.
     :raises NotWritableError: If the folder cannot be written to.
     :raises MayBeWrittenError: If a storage has not answered.

@@ -89,17 +89,13 @@ def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Con
     """Create a container. Source: Meta, IG User Media reference.
 
     :param parameters: The parameters by Meta's names. Without a media type, it is a picture.
-    :return: The call, whose answer is the container.
     """
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("create the container", "POST", path, _params(**parameters), Container.read, safe=False)
 
 
 def container_status(container_id: str, *, with_copyright: bool = False) -> Call[ContainerStatus]:
-    """Read the status of a container. Source: Meta, IG Container reference.
-
-    :param with_copyright: Whether to read its copyright check as well.
-    """
+    """Read the status of a container. Source: Meta, IG Container reference."""
     params = {"fields": "status_code,status,video_status" + (",copyright_check_status" if with_copyright else "")}
     path = _id(container_id, "container id")
     return Call(f"read container {path}", "GET", path, params, ContainerStatus.read, safe=True)
@@ -114,10 +110,7 @@ def publish(ig_user_id: str, container_id: str) -> Call[str]:
 
 
 def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:
-    """Read how many posts the account may still publish.
-
-    Source: Meta, IG User Content Publishing Limit reference.
-    """
+    """Read how many posts the account may still publish. Source: Meta, IG User Content Publishing Limit reference."""
     params = {"fields": "quota_usage,config"}
     path = f"{_id(ig_user_id, 'Instagram user id')}/content_publishing_limit"
     return Call("read the publishing limit", "GET", path, params, PublishingLimit.read, safe=True)

@@ -83,10 +83,7 @@ class Capability:
         return (self.account_types, self.is_in_unified) != (other.account_types, other.is_in_unified)
 
     def lacks(self, login: MetaLogin, scopes: Collection[str] | None) -> tuple[str, ...]:
-        """Return the scopes that a token is known to lack for it.
-
-        :param scopes: The token's scopes, or None if they are not known.
-        """
+        """Return the scopes that a token is known to lack for it."""
         return () if scopes is None else tuple(scope for scope in self.scopes(login) if scope not in scopes)
 
 
@@ -138,11 +135,7 @@ FEATURES: Final = (PUBLISHING, COMMENTS, INSIGHTS, DELETION)
 def missing(
     login: MetaLogin, account_type: str | None, scopes: Collection[str] | None, what: Capability
 ) -> Missing | None:
-    """Return what an account is known to lack for something, or None.
-
-    :param account_type: The type of the account, or None if it is not known.
-    :param scopes: The scopes of its token, or None if they are not known.
-    """
+    """Return what an account is known to lack for something, or None."""
     if not what.scopes(login):
         others = " or ".join(each.in_words for each in MetaLogin if what.scopes(each))
         return Missing(f"{login.in_words} has no {what.name}.", f"Connect the account by {others}, or leave them out.")

@@ -172,10 +172,7 @@ UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
 
 
 def rule_for(code: int | None, subcode: int | None) -> Rule | None:
-    """Return the rule for an error.
-
-    :return: The most specific rule, or None for an undocumented code.
-    """
+    """Return the most specific rule for an error, or None for an undocumented code."""
     return _EXACT.get((code, subcode)) or _BY_SUBCODE.get(subcode) or _EXACT.get((code, None))
 
 
@@ -239,7 +236,6 @@ def error_from_answer(
 ) -> InstagramError:
     """Turn an error answer into an exception.
 
-    :param action: What the call does, for example "publish the container".
     :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
     """
     answer = read_object(body)

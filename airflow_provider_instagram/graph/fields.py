@@ -26,10 +26,7 @@ def first_row(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def read_rows(data: Mapping[str, Any], what: str) -> list[Any]:
-    """Read the rows of a list.
-
-    :param what: What the list contains, for the message of the error.
-    """
+    """Read the rows of a list."""
     rows = data.get("data")
     if not isinstance(rows, list):
         raise ValueError(f"no list of {what}")
@@ -53,10 +50,7 @@ def read_text(data: Mapping[str, Any], key: str) -> str | None:
 
 
 def read_success(data: Mapping[str, Any]) -> bool:
-    """Read the answer to a change that returns nothing else.
-
-    :raises ValueError: If it does not say that the change was made.
-    """
+    """Read the answer to a change that returns nothing else."""
     if data.get("success") is not True:
         raise ValueError("no success")
     return True

@@ -280,10 +280,7 @@ class PublishingLimit:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment. Every field but the id may be missing.
-
-    :param timestamp: When it was written, with its time zone.
-    """
+    """A comment. Every field but the id may be missing."""
 
     id: str
     text: str | None = None

@@ -46,9 +46,7 @@ def still_processing(
 ) -> list[str]:
     """Read containers for a few seconds, because a deferral takes longer than the processing of a picture.
 
-    :param container_ids: The containers. They are read one after the other, so that few calls are used.
     :param pauses_s: The pauses before a container is read again, for all containers together. Empty: none is.
-    :return: The containers that may still be processed.
     :raises InstagramError: If a container can never be published, or another read makes no sense.
     """
     left, pauses = list(container_ids), iter(pauses_s)

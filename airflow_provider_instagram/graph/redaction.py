@@ -20,10 +20,7 @@ _LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "htt
 
 
 def redact(text: str) -> str:
-    """Return a text without access tokens, app secrets and login codes, for logs.
-
-    :return: The same text with ``***`` in place of each secret.
-    """
+    """Return a text without access tokens, app secrets and login codes, for logs."""
     text = _PARAMETER.sub(r"\1\2***", text)
     text = _HEADER.sub(r"\1 ***", text)
     return _TOKEN.sub("***", text)

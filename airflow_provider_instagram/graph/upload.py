@@ -117,7 +117,6 @@ def _bytes_received(
 ) -> int:
     """Return how much of the video Instagram has.
 
-    :param renewals: The client's renewals when the refused request was sent.
     :return: The offset at which to continue. The size of the file if nothing is missing.
     """
     try:

@@ -119,10 +119,7 @@ class AccountSettings:
 
 
 class InstagramHook(BaseHook):
-    """Interact with the Instagram account of a connection.
-
-    :param clock: Returns the time, in UTC.
-    """
+    """Interact with the Instagram account of a connection."""
 
     conn_name_attr = "instagram_conn_id"
     default_conn_name = DEFAULT_CONN_ID
@@ -166,10 +163,7 @@ class InstagramHook(BaseHook):
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, ask, **times)
 
     def _ask_about_token(self) -> TokenInfo | None:
-        """Read what Meta tells about the token.
-
-        :raises AuthenticationError: If it is no longer valid.
-        """
+        """Read what Meta tells about the token."""
         if (info := self.token_info()) is None:
             with self.get_readonly_conn() as client:
                 self.read_account(client)
@@ -268,10 +262,7 @@ class InstagramHook(BaseHook):
         return self.settings.ig_user_id or self.read_account(client).user_id
 
     def another_user_id(self, ig_user_id: str | None) -> str | None:
-        """Return the connection's Instagram user id, if it is another one. None also if either is unknown.
-
-        :param ig_user_id: The account on which a post was published, as recorded in the ledger.
-        """
+        """Return the connection's Instagram user id, if it is another one. None also if either is unknown."""
         try:
             current = self.settings.ig_user_id
         except Exception:  # noqa: BLE001 -- a connection that cannot be read changes nothing about a live post

@@ -52,10 +52,7 @@ class TokenStorage(Protocol):
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """The result of a refresh.
-
-    :param refreshed: Whether Meta issued a new token.
-    """
+    """The result of a refresh."""
 
     refreshed: bool
     token: StoredToken
@@ -111,10 +108,7 @@ class TokenManager:
         return StoredToken(self.connection_token, seen_at=self.clock().isoformat())
 
     def get(self, by: str) -> str:
-        """Return the token to use now, refreshed if due. A refresh that fails is only logged.
-
-        :param by: The run or the person that uses the token, for the record.
-        """
+        """Return the token to use now, refreshed if due. A refresh that fails is only logged."""
         try:
             token = self.current_token()
         except Exception as error:  # noqa: BLE001 -- the caller must report Instagram's refusal, not this error

@@ -97,7 +97,6 @@ def record_refusal(store: StateStore, reason: str | None, at: datetime, *what: s
     If that fails, only the log says so: what the caller does counts more.
 
     :param reason: Why not, or None if it is allowed.
-    :param what: The names of the capabilities.
     """
     try:
         known = refusals(store, at)

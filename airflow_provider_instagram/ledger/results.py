@@ -27,7 +27,6 @@ class Reached(BaseModel):
     """What a post reached.
 
     :param at: When it was published, in seconds since the epoch.
-    :param kind: What the post is.
     :param value: Its reach at the age at which all posts are compared.
     """
 
@@ -70,8 +69,5 @@ class Results(BaseModel):
 
 
 def results_file(folder: str, conn_id: str) -> str:
-    """Return the file of an account.
-
-    :param folder: The folder, or the prefix of object storage, of the calendars' snapshots.
-    """
+    """Return the file of an account."""
     return f"{folder.rstrip('/')}/{hashlib.sha256(f'results {conn_id}'.encode()).hexdigest()[:32]}.results.json"

@@ -300,7 +300,6 @@ def _blurred(picture: Image.Image, frame: tuple[int, int]) -> Image.Image:
 def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
     """Return a picture as a JPEG of the highest quality that fits, without any metadata.
 
-    :param picture: The picture, in RGB.
     :raises ValidationError: If even the lowest quality does not fit.
     """
     picture.info.clear()  # Pillow would write its comment

@@ -132,11 +132,7 @@ class Steps:
         return arguments(ffmpeg.output(self._picture(), both, f="tee", **_x264(self.encoding), **NO_METADATA))
 
     def sound(self, loudness: Loudness | None, nut: Path) -> list[str]:
-        """Return the command that encodes the audio of a full encoding.
-
-        :param loudness: The loudness of the source, or None without audio.
-        :param nut: The file to write, as NUT.
-        """
+        """Return the command that encodes the audio of a full encoding."""
         stream = self._sound(self._source(), loudness)
         return arguments(ffmpeg.output(stream, f"file:{nut}", f="nut", **self._aac(), **NO_METADATA))
 

@@ -55,10 +55,7 @@ class ProgressReader:
         self._encoded_s = 0.0
 
     def read_line(self, line: str) -> None:
-        """Read one line, and call the function if it is due.
-
-        :param line: A line from ffmpeg, such as ``out_time_us=1500000``.
-        """
+        """Read one line, and call the function if it is due."""
         name, _, value = line.strip().partition("=")
         if name == "out_time_us" and value.lstrip("-").isdigit() and int(value) < NO_TIME_US:
             self._encoded_s = max(0.0, int(value) / 1e6)
@@ -199,7 +196,6 @@ def encode(tool: FFmpeg, result: Path, on_line: Callable[[str], None]) -> tuple[
 
 
 def _finish(tool: FFmpeg, result: Path, pipe: int) -> Loudness | None:
-    """Carry out the steps beside the encoder, and return the loudness of the source, or None without audio."""
     audio = result.with_name("audio.nut")
     loudness = tool.measure()
     tool.run(tool.steps.sound(loudness, audio), "convert the audio of")

@@ -79,7 +79,6 @@ class Item(ABC):
     def _make(self, result: Path) -> tuple[Plan, Info]:
         """Write a result that complies.
 
-        :param result: The file to write, in a folder for unfinished work.
         :return: The plan that was carried out, and the properties of the result.
         """
 

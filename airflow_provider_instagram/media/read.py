@@ -32,10 +32,7 @@ WORK: Final = {
 
 
 def read_item(path: Path, profile: Profile, options: Options) -> Item:
-    """Read a video or a picture.
-
-    :raises ValidationError: If the file cannot be used.
-    """
+    """Read a video or a picture."""
     if kind_of(path) is ItemKind.PICTURE:
         return PictureItem.read(path, profile.picture, options)
     return VideoItem.read(path, profile.video, options)

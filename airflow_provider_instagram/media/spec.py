@@ -194,10 +194,7 @@ PROFILES: Final = {
 
 
 def profile_for(placement: str) -> Profile:
-    """Return the profile of a placement.
-
-    :raises ValidationError: If no placement has this name.
-    """
+    """Return the profile of a placement."""
     try:
         return PROFILES[placement]
     except KeyError:
@@ -209,8 +206,6 @@ def profile_for(placement: str) -> Profile:
 def check_ending(name: str, location: str | None, *suffixes: str) -> None:
     """Check that the name of a result does not promise another format.
 
-    :param name: The name of the argument, for the message.
-    :param location: Its value: a file, or a folder, which may have any name.
     :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
     """
     if not location or location.endswith("/"):

@@ -42,10 +42,7 @@ class Item(BaseModel):
 
     @classmethod
     def read(cls, value: Any) -> Item:
-        """Read an item of a carousel: a location, or a mapping with ``video`` or ``image``.
-
-        :raises ValidationError: If it is neither.
-        """
+        """Read an item of a carousel: a location, or a mapping with ``video`` or ``image``."""
         if not isinstance(value, Mapping):
             return cls(location=arguments.required_text("an item of carousel", value))
         own = declared(cls)

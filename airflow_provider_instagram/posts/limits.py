@@ -255,7 +255,6 @@ def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:
 def check_known(known: Mapping[str, Any]) -> None:
     """Check the fields of a post, and how they go together, as far as their values are final.
 
-    :param known: The values that are final, by field.
     :raises ValidationError: If no value of the others makes the post valid.
     """
     unknown = [name for name in MEDIA if name not in known]

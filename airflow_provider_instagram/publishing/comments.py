@@ -54,7 +54,6 @@ class Comment:
     def run(self, published: Any, message: str | None, comment_key: str) -> CommentRecord | Skipped:
         """Return the comment of a key, and write it if it does not exist.
 
-        :param published: The post: its media id, or what PublishOperator returns.
         :param message: The text. None if there is no comment to write.
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         """
@@ -99,10 +98,7 @@ def _checked(ledger: CommentLedger, record: CommentRecord, media_id: str) -> Com
 
 @dataclass(frozen=True)
 class CommentWriter:
-    """Writes the comments of one owner.
-
-    :param is_alive: Returns whether another owner may still be at work.
-    """
+    """Writes the comments of one owner."""
 
     client: GraphClient
     ledger: CommentLedger

@@ -143,11 +143,7 @@ class ContainerCreator:
         return PreparedCarousel(content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO])
 
     def get_or_create_parent(self, content: str, child_ids: list[str]) -> str:
-        """Return the parent of a carousel whose items are all processed: step 4.
-
-        :param content: The digest of its items and options.
-        :param child_ids: The containers of its items, in their order.
-        """
+        """Return the parent of a carousel whose items are all processed: step 4."""
         if (parent := self._existing_parent(content)) is not None:
             return parent
         parameters = {**self.post.parameters(), "children": child_ids}
@@ -205,10 +201,7 @@ class ContainerCreator:
         return None if status is None else (same[-1], status)
 
     def _status_if_usable(self, records: list[ContainerRecord], *, is_same: bool) -> ContainerStatus | None:
-        """Return the status of the latest container, or None if a new one should replace it.
-
-        :param records: The containers that were created from the same media with the same options, oldest first.
-        """
+        """Return the status of the latest container, or None if a new one should replace it."""
         latest = records[-1]
         failure: InstagramError | None
         try:

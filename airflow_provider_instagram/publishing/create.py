@@ -111,8 +111,6 @@ class Create:
     ) -> str | WaitForContainers:
         """Return the post's container after a wait: a carousel gets its parent, a container that failed a successor.
 
-        :param failure: Why the wait failed, if it did.
-        :param container_ids: The containers that were waited for.
         :param known: The ``content`` and the ``child_ids`` of a carousel that has no parent yet.
         """
         order = self.order(is_resumed=True) if known else None

@@ -31,7 +31,6 @@ HOW_TO_SERVE: Final = {
 def not_fetched(failure: InstagramError, shows: ItemKind | None, *, is_fetched: bool) -> InstagramError | None:
     """Return the error of a fetch that failed, or None if a container failed for another reason.
 
-    :param failure: Why a container failed, or was not created.
     :param shows: What Instagram fetches, if it is the same for all containers.
     :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file counts only then.
     """

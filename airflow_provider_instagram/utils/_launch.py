@@ -19,9 +19,6 @@ def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, comm
     """Execute ``command`` in place of this process.
 
     :param parent_pid: The parent process. When it ends, this one ends too.
-    :param cpu_s: CPU time that the command may use over all its threads, in seconds.
-    :param memory_bytes: Private memory that the command may use.
-    :param output_bytes: The largest file that the command may write.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

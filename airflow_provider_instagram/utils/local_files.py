@@ -53,7 +53,6 @@ class FileInfo:
 def regular_file(path: Path) -> os.stat_result:
     """Return the status of a regular file. Reading a pipe or a device could block.
 
-    :param path: A local file, or a link to one.
     :raises ValidationError: If the file is missing, is not a regular file, or cannot be accessed.
     """
     if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
@@ -84,10 +83,7 @@ def ends_with(path: Path, end: bytes) -> bool:
 
 
 def file_digest(path: Path, prefix: bytes = b"") -> str:
-    """Return the SHA-256 digest of a file, in hexadecimal.
-
-    :param prefix: Bytes to put before the content.
-    """
+    """Return the SHA-256 digest of a file, in hexadecimal."""
     digest = hashlib.sha256(prefix)
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

@@ -123,10 +123,7 @@ class Cancel:
 
 
 def find_program(name: str) -> str:
-    """Return the absolute path of a program.
-
-    :raises TranscodeError: If the program does not exist.
-    """
+    """Return the absolute path of a program."""
     found = shutil.which(name)
     if found is None:
         raise TranscodeError(

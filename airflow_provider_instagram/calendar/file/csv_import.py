@@ -51,10 +51,8 @@ Order = Literal["day-first", "month-first"]
 class Imported:
     """A calendar that was converted from a sheet.
 
-    :param rows: Its posts, with the lines of the sheet.
     :param ignored_columns: Columns that are not fields of a post.
     :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
-    :param problems: The problems of rows that cannot become posts.
     """
 
     rows: Rows
@@ -75,8 +73,6 @@ def import_sheet(
 ) -> Imported:
     """Read the CSV export of a spreadsheet.
 
-    :param text: The CSV.
-    :param defaults: The values of posts that have none of their own, such as ``timezone`` and ``account``.
     :param order: How to read dates such as 3/4/2027.
     :param columns: What columns mean, by their titles. Titles that are missing here mean what :data:`NAMES` says.
     :raises InvalidValue: If nothing of it can be read.
@@ -115,10 +111,7 @@ def _row(line: int, values: Mapping[str, str]) -> Row:
 class _Draft:
     """A row of the sheet that becomes a post.
 
-    :param line: Its line in the sheet.
     :param at: When the post is published, as a calendar contains it.
-    :param cells: The other cells of the row, by field.
-    :param id: The post's id.
     """
 
     line: int
@@ -165,7 +158,6 @@ def _with_media(cells: dict[str, str]) -> dict[str, str]:
     """Return a row in which a calendar's fields contain the media and the placement.
 
     :param cells: The cells of the row, by field. The field ``media`` may hold any kind.
-    :raises InvalidValue: If the row names media in two ways.
     """
     word = " ".join(cells.get("placement", "").lower().split())
     kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)

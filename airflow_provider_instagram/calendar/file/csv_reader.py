@@ -30,11 +30,7 @@ WORDS = {
 class Table:
     """A CSV file.
 
-    :param line: The line with the column titles.
-    :param titles: The column titles.
     :param names: The field that each column contains, or None.
-    :param rows: The rows that are not empty.
-    :param problems: Problems of the columns.
     """
 
     line: int
@@ -47,7 +43,6 @@ class Table:
 def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     """Read a CSV file.
 
-    :param text: The file's text.
     :param field_of: Returns the field of a column by its title, or None.
     :raises InvalidValue: If it is not CSV.
     """

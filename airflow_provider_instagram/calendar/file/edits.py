@@ -56,7 +56,6 @@ class Edit:
     :param post_id: The post; for a duplicate, the one that is copied.
     :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
     :param fields: The new values: texts, tags as a tuple of texts, ``publish_at`` as a local time of the post's zone.
-    :param new_id: The id of a duplicate.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -75,7 +74,6 @@ class Edited:
     """A calendar's text with an edit.
 
     :param post: The post as it is now; None if it was removed, or has more problems.
-    :param removed: The text of a removed post.
     :param after: The post after which a removed one stood.
     """
 
@@ -97,10 +95,7 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
 
 
 def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any] | None:
-    """Return the values of a post that an edit may change, as the page shows them. None if it has no time.
-
-    :param text: The text of the calendar's file.
-    """
+    """Return the values of a post that an edit may change, as the page shows them. None if it has no time."""
     post = _post(calendar, post_id)
     if post is None:
         return None
@@ -112,10 +107,7 @@ def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | Non
 
 
 def _shown_values(post: ScheduledPost | InvalidPost, rows: Rows | None) -> dict[str, Any]:
-    """Return the values of a post.
-
-    :param rows: The content of the file, which has the values of a post with a problem.
-    """
+    """Return the values of a post. ``rows`` has those of a post with a problem."""
     at = {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M")}
     if isinstance(post, ScheduledPost) or rows is None:
         return at | {name: getattr(post, name) for name in FIELDS}

@@ -21,12 +21,7 @@ FORMATS = (".yaml", ".yml", ".json", ".csv")
 
 
 def read_text(location: str, files: CalendarFiles | None = None) -> str:
-    """Read a calendar's file: on local disk, or at a URI that ObjectStoragePath can open.
-
-    :param location: The file.
-    :param files: The files of the calendar. None for a sheet, which its owner names on the command line.
-    :raises InvalidValue: If it cannot be read.
-    """
+    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line."""
     if is_web(location):
         raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
     data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
@@ -34,10 +29,7 @@ def read_text(location: str, files: CalendarFiles | None = None) -> str:
 
 
 def as_text(data: bytes) -> str:
-    """Return the text of a file.
-
-    :raises InvalidValue: If it is not UTF-8.
-    """
+    """Return the text of a file, which must be UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -48,9 +40,6 @@ def as_text(data: bytes) -> str:
 def parse(text: str, location: str) -> Rows:
     """Read the rows of a calendar.
 
-    :param text: The file's text.
-    :param location: The file, whose ending determines the format.
-    :return: The rows, with their problems.
     :raises InvalidValue: If nothing of it can be read.
     """
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()

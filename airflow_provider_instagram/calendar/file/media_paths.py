@@ -63,8 +63,6 @@ class CalendarFiles:
     def text(self, location: str, max_bytes: int) -> bytes:
         """Read the calendar's file itself.
 
-        :param location: The calendar's file.
-        :param max_bytes: The largest size that is read.
         :raises InstagramError: If it is not where it was, or is a link that leads out of its folder.
         """
         if self.moved is not None:
@@ -90,7 +88,6 @@ class CalendarFiles:
         """Return the complete location of a file.
 
         :param written: As the calendar names it; a relative path begins at the calendar's folder.
-        :param check: Whether the file must exist.
         :raises InvalidValue: If it may not be opened, or does not exist.
         """
         location = self._whole(written)
@@ -104,7 +101,6 @@ class CalendarFiles:
     def caption(self, written: str) -> str:
         """Read a caption file.
 
-        :param written: As the calendar names it.
         :raises InvalidValue: If it may not be opened, does not exist, is too large, or is not text.
         :raises TransientError: If its storage fails. The post is not wrong, so it must not be left out for that.
         """
@@ -158,8 +154,6 @@ class CalendarFiles:
 def read_or_invalid(location: str, read: Callable[[], T]) -> T:
     """Return what ``read`` returns, with each error turned into a problem for the person who named the file.
 
-    :param location: The file.
-    :param read: Reads the file, or checks it.
     :raises StorageFailure: If a storage fails.
     :raises InvalidValue: If that fails for another reason.
     """

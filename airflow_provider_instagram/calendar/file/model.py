@@ -211,11 +211,7 @@ NO_EDITS: Final = {
 class InvalidPost:
     """A post with a problem, as far as it can be shown.
 
-    :param id: Its id.
-    :param publish_at: When it would be published.
     :param account: Its account's connection; empty if that has a problem.
-    :param line: Its line in the file.
-    :param in_slot: Why its time was chosen among the slots of its account; empty if the file contains the time.
     """
 
     id: str
@@ -229,15 +225,10 @@ class InvalidPost:
 class Calendar:
     """A calendar as it was read.
 
-    :param location: Its file.
-    :param posts: The posts without problems, by time.
-    :param problems: The problems, by line.
     :param min_spacing: The smallest distance between two posts of an account.
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.
-    :param slots: The slots by account.
-    :param slot_users: The posts that use slots, by line.
     :param pin: Where its file was found; None in object storage.
     """
 

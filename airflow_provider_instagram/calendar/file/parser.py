@@ -159,10 +159,7 @@ class _Reader:
                 self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
     def read_slots(self, times: Mapping[str, Chosen]) -> None:
-        """Read the slots of the accounts.
-
-        :param times: The times that were chosen among them, by post key.
-        """
+        """Read the slots of the accounts."""
         zone_name = self.shared.get("timezone")
         name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
         self.slots = read_slots(self.rows.slots, name or None, self.problems)

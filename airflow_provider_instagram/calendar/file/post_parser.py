@@ -49,11 +49,8 @@ RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group 
 class PostFields:
     """The fields of one post. Its own values override the defaults.
 
-    :param row: What the file contains about the post.
-    :param shared: The defaults.
     :param post_id: The post's id, if it is valid.
     :param problems: The list to which problems are added.
-    :param files: Checks the files that the post names.
     :param accounts: The connections that the post may name. None allows any.
     """
 
@@ -136,10 +133,7 @@ class PostFields:
         return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
 
     def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
-        """Read the values by field, and what the post is. A value with a problem is left out.
-
-        :param check: Whether its files must exist.
-        """
+        """Read the values by field, and what the post is. A value with a problem is left out."""
         named = self._media_field()
         kind = self._kind(named)
         values: dict[str, Any] = {}
@@ -221,7 +215,6 @@ class PostFields:
         return values
 
     def _check_links(self, values: dict[str, Any], named: str) -> None:
-        """Check the links among the files of the post."""
         how, items = values.get("upload", "auto"), values.get("carousel", ())
         for location in (*(item.location for item in items), *filter(None, map(values.get, ItemKind))):
             if how == "url" and locations.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
@@ -294,11 +287,7 @@ class PostFields:
 
 
 def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue | None:
-    """Return the problem of an account that the author of the DAG did not name. Who edits a file may not choose it.
-
-    :param name: The account's connection.
-    :param accounts: The connections that the author named. None allows any.
-    """
+    """Return the problem of an account that the author of the DAG did not name. Who edits a file may not choose it."""
     if accounts is None or name in accounts:
         return None
     return InvalidValue("The DAG may not use this account.", f"Add {name!r} to accounts=[…] in the DAG file.")
@@ -313,8 +302,6 @@ def _check_kind(name: str | None, location: str) -> None:
     """Check that the name of a file fits the field that contains it.
 
     :param name: ``video`` or ``image``; None for an item of a carousel whose kind is not written.
-    :param location: The file.
-    :raises InvalidValue: If the name is that of the other kind, or of neither.
     """
     if locations.ending(location) in OTHER_ENDINGS:
         raise InvalidValue(
@@ -327,10 +314,7 @@ def _check_kind(name: str | None, location: str) -> None:
 
 
 def items_in(written: Any) -> list[Any]:
-    """Return the items of a carousel: a list, its JSON text, or names separated by commas.
-
-    :raises InvalidValue: If the value is none of these.
-    """
+    """Return the items of a carousel: a list, its JSON text, or names separated by commas."""
     if isinstance(written, str) and not written.lstrip().startswith("["):
         return _separated(written)
     try:
@@ -350,11 +334,7 @@ def _separated(written: str) -> list[str]:
 
 
 def _read_item(written: Any) -> Item:
-    """Read one item of a carousel.
-
-    :param written: A location, or an object with ``video`` or ``image``.
-    :raises InvalidValue: If it is neither.
-    """
+    """Read one item of a carousel."""
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
     try:

@@ -15,8 +15,6 @@ class Problem:
     """A problem of a calendar that keeps a post, or all of them, from being published.
 
     :param line: The line of the file, from 1; 0 if the problem concerns the whole file.
-    :param message: What is wrong.
-    :param remedy: What to change.
     :param post_id: The post, if the problem concerns one post whose id is known.
     """
 
@@ -31,10 +29,7 @@ class Problem:
         return hashlib.sha256(f"{self.post_id}\0{self.message}".encode()).hexdigest()[:16]
 
     def text(self, location: str) -> str:
-        """Return the problem in one line, in the form that editors turn into a link: ``file:line: …``.
-
-        :param location: The calendar's file.
-        """
+        """Return the problem in one line, in the form that editors turn into a link: ``file:line: …``."""
         where = f"{location}:{self.line}" if self.line else location
         post = f"post {self.post_id!r}: " if self.post_id else ""
         text = f"{where}: {post}{self.message} {self.remedy}"
@@ -42,11 +37,7 @@ class Problem:
 
 
 class InvalidValue(Exception):  # noqa: N818 -- about one value; the caller, which knows its line, makes a Problem of it
-    """A value that cannot be used.
-
-    :param message: What is wrong with it.
-    :param remedy: What to write instead.
-    """
+    """A value that cannot be used."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(f"{message} {remedy}")

@@ -20,12 +20,7 @@ MAX_MESSAGE_LENGTH = 1_000
 
 @dataclass(frozen=True)
 class Value:
-    """A value as the file contains it: text, a list or an object of texts, or None.
-
-    :param value: The value.
-    :param line: Its line.
-    :param item_lines: The lines of its items, if it is a list.
-    """
+    """A value as the file contains it: text, a list or an object of texts, or None."""
 
     value: Any
     line: int
@@ -64,8 +59,6 @@ def _texts_in(value: Any) -> Iterator[str]:
 class Row:
     """What the file contains about one post.
 
-    :param line: The line where it begins.
-    :param values: Its values by field.
     :param problems: Problems of its form, whatever the values mean.
     :param broken: Whether its post is left out because of a problem that is reported elsewhere, as for a column.
     """
@@ -80,11 +73,6 @@ class Row:
 class Rows:
     """What a file contains.
 
-    :param rows: Its posts.
-    :param defaults: The values of posts that have none of their own.
-    :param columns: The names of its columns, if it has columns.
-    :param slots: The slots of each account.
-    :param min_spacing: The smallest distance between two posts, as the file states it.
     :param problems: Problems outside the rows.
     """
 
@@ -97,11 +85,7 @@ class Rows:
 
 
 def check_count(posts: int) -> None:
-    """Check that a calendar is not too large.
-
-    :param posts: How many posts it has.
-    :raises InvalidValue: If it has too many.
-    """
+    """Check that a calendar is not too large."""
     if posts > MAX_POSTS:
         raise InvalidValue(
             f"the calendar has {posts:,} posts; at most {MAX_POSTS:,} are allowed.", "Split the calendar."

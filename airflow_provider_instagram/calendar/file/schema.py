@@ -114,7 +114,6 @@ def _with_help(name: str, about: About, schema: dict[str, Any]) -> dict[str, Any
 
 
 def _item() -> dict[str, Any]:
-    """Return the schema of an item of a carousel."""
     media = {str(kind): {**TEXT, "description": CALENDAR_FIELDS[kind].says} for kind in ItemKind}
     either = {"oneOf": [{"required": [kind]} for kind in media]}
     return {"anyOf": [TEXT, {**_object(media | _fields(Item)), **either}]}

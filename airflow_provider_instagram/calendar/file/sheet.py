@@ -40,10 +40,7 @@ class SheetForm:
     defaults: tuple[tuple[str, str], ...] = ()
 
     def rows(self, text: str) -> Rows:
-        """Return the rows of a sheet.
-
-        :raises InvalidValue: If nothing of it can be read.
-        """
+        """Return the rows of a sheet."""
         defaults = dict(self.defaults)
         order: Any = defaults.pop(DATES, None)
         sheet = import_sheet(text, defaults=defaults, order=order, columns=dict(self.columns))
@@ -102,10 +99,7 @@ def _outage(address: str, why: str) -> StorageFailure:
 
 
 def _check_trusted(address: str) -> None:
-    """Check that the deployment trusts the host of a sheet, or of a redirect.
-
-    :raises ValidationError: If it does not.
-    """
+    """Check that the deployment trusts the host of a sheet, or of a redirect."""
     from airflow_provider_instagram.graph.origin import TrustedHost
 
     origin = Origin.of(address)

@@ -36,11 +36,7 @@ REPETITION_MARK = "~"
 
 
 class Chosen(NamedTuple):
-    """The time of a post that was chosen among the slots of its account.
-
-    :param at: The time, in the zone of the slot.
-    :param why: Why it was chosen.
-    """
+    """The time of a post that was chosen among the slots of its account."""
 
     at: datetime
     why: str
@@ -52,7 +48,6 @@ class Slot:
 
     :param weekday: The day of the week; 0 is Monday.
     :param time: The local time, such as ``08:30``.
-    :param zone: The name of its time zone.
     :param is_auto: Whether the file leaves the choice of the hour to what posts reached.
     """
 
@@ -88,11 +83,6 @@ class Slot:
 class SlotUser:
     """A post of the file that uses slots of its account: for its time, for its repetitions, or for both.
 
-    :param id: Its id.
-    :param account: Its account's connection.
-    :param line: Its line in the file.
-    :param publish_at: The time that the file contains, if any.
-    :param repeat_after: After how long it is published again, if at all.
     :param is_valid: Whether it has no problem. One with a problem keeps its times, but no new ones are chosen.
     :param wants_best: Whether it gets the slot in which it is expected to reach most, and not the first free one.
     """
@@ -112,11 +102,7 @@ class SlotUser:
 
 
 def repetition_key(key: str, number: int) -> str:
-    """Return the key of a repetition.
-
-    :param key: The key, or the id, of the post.
-    :param number: The number of the repetition. The first publication has number 1, and the key of the post.
-    """
+    """Return the key, or the id, of a repetition. The first publication has number 1, and that of the post."""
     return f"{key}{REPETITION_MARK}{number}" if number > 1 else key
 
 
@@ -129,9 +115,7 @@ def split_repetition(key: str) -> tuple[str, int]:
 def read_slots(rows: Row, zone_name: str | None, problems: list[Problem]) -> dict[str, tuple[Slot, ...]]:
     """Read the slots of a calendar.
 
-    :param rows: What the file contains about them: a list by account.
     :param zone_name: The zone of a slot that names none.
-    :param problems: The list to which problems are added.
     :return: The slots by account. An account whose slots have a problem has only the valid ones.
     """
     problems += rows.problems

@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[str, Problem]:
-    """Return the posts that follow another post of their account too closely.
-
-    :param posts: Posts that are valid by themselves.
-    :param min_spacing: The smallest distance between two posts of an account.
-    :return: Their problems, by post id.
-    """
+    """Return the posts that follow another post of their account too closely."""
 
     def find(post: ScheduledPost, before: list[ScheduledPost]) -> Problem | None:
         if not before or post.publish_at - before[-1].publish_at >= min_spacing:

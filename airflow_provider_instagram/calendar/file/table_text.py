@@ -36,10 +36,7 @@ class TableText:
         self._titles = [title.strip() for title in self._rows[self._title_row][1]]
 
     def change(self, post_id: str, fields: Mapping[str, Any]) -> str:
-        """Return the text with other values of a post. A field without a column gets one.
-
-        :param fields: The new values: texts, lists of texts, or None for none.
-        """
+        """Return the text with other values of a post. A field without a column gets one."""
         at = self._row(post_id)
         self._add_columns(fields)
         cells = dict(zip(self._titles, self._rows[at][1], strict=False))
@@ -52,11 +49,7 @@ class TableText:
         return self._text(), removed
 
     def insert(self, post: str | Mapping[str, Any], after: str | None) -> str:
-        """Return the text with one more post.
-
-        :param post: What :meth:`remove` has removed, or the values of a new post.
-        :param after: The post that it follows. None if it is the first.
-        """
+        """Return the text with one more post."""
         at = self._row(after) if after is not None else self._title_row
         if not isinstance(post, str):
             self._add_columns(post)
@@ -100,10 +93,7 @@ class TableText:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as a cell contains it.
-
-    :raises InvalidValue: If a cell cannot contain it.
-    """
+    """Return a value as a cell contains it."""
     if value is None or isinstance(value, str):
         return value or ""
     if any("," in str(one) for one in value):

@@ -29,10 +29,7 @@ class MissingTimezone(InvalidValue):
 
 @lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """Return a time zone by its name.
-
-    :raises InvalidValue: If no time zone has this name.
-    """
+    """Return a time zone by its name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, RecursionError):
@@ -51,9 +48,7 @@ def _zones() -> dict[str, str]:
 def read_local_time(written: str, zone_name: str | None) -> datetime:
     """Read a local time: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
-    :param written: The text.
     :param zone_name: The zone of a time that names none.
-    :return: The time, in its zone.
     :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips or repeats.
     """
     found = DATE_AND_TIME.fullmatch(written.strip())
@@ -107,7 +102,6 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 
 
 def _ahead(offset: str) -> timedelta:
-    """Return how far an offset is ahead of UTC."""
     if offset == "Z":
         return timedelta(0)
     span = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))

@@ -56,10 +56,7 @@ class TreeText:
         self._is_block = not (is_json or _is_flow(self._posts))
 
     def change(self, post_id: str, fields: Mapping[str, Any]) -> str:
-        """Return the text with other values of a post.
-
-        :param fields: The new values: texts, lists and objects of texts, or None for none.
-        """
+        """Return the text with other values of a post."""
         item = self._item(post_id)
         own = {key.value: (key, value) for key, value in item.value if isinstance(key, yaml.ScalarNode)}
         replaced = [self._replaced(item, *own[name], value) for name, value in fields.items() if name in own]

@@ -48,7 +48,6 @@ BUSY: Final = InvalidValue("others are changing the calendar's file all the time
 class Written:
     """What became of an edit.
 
-    :param diff: What it changes in the file, as it may be shown.
     :param refused: Why the file cannot be written here; empty if it was. The diff is then a patch.
     :param unknown: Why nobody knows whether the file was written; empty if that is known.
     """
@@ -62,8 +61,6 @@ class Written:
 class CalendarWriter:
     """Writes into a calendar's file and its folder.
 
-    :param location: The file.
-    :param pin: Where Airflow found it.
     :param last_read: The text that Airflow read last, of which a patch is made if the file cannot be opened here.
     :param public: Returns all lines of a text as a diff may show them.
     """
@@ -81,7 +78,6 @@ class CalendarWriter:
 
         :param rules: Returns what the DAG requires of a calendar with a text.
         :raises SeenOther: If the post is another one than the author of the edit saw.
-        :raises InvalidValue: If the file does not take the edit.
         :raises InstagramError: If the file's folder is another one than Airflow has read.
         """
         if self._files.moved is not None:
@@ -129,7 +125,6 @@ class CalendarWriter:
     def add_file(self, file: Path) -> str:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :param file: A :func:`scratch_file`.
         :return: Why nobody knows whether the file is there; empty if it is.
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
@@ -146,10 +141,7 @@ class CalendarWriter:
 
 @contextmanager
 def scratch_file(name: str) -> Iterator[Path]:
-    """Yield a scratch file for a new video or picture.
-
-    :raises InvalidValue: If its name is not that of a video or a picture.
-    """
+    """Yield a scratch file for a new video or picture."""
     if kind_by_name(name) is None:
         raise InvalidValue(f"{name} is neither a video nor a picture.", "Choose another file.")
     with scratch.scratch_folder() as folder:

@@ -43,10 +43,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_json(text: str) -> Rows:
-    """Read the rows of a JSON file.
-
-    :raises InvalidValue: If nothing of it can be read.
-    """
+    """Read the rows of a JSON file."""
     return read_yaml(SURROGATE_PAIR.sub(_one_character, text))
 
 

@@ -54,7 +54,6 @@ class Estimate:
     :param posts: How many posts were published in this hour or in one beside it, on any day.
     :param ratio: The expected reach, as a multiple of the account's median.
     :param low: The lower end of the interval that contains that multiple with a probability of 80 %.
-    :param high: Its upper end.
     """
 
     posts: int
@@ -68,7 +67,6 @@ class _Fit:
     """The effects, given the strengths of weekdays and hours.
 
     :param weight: The probability of these strengths.
-    :param mean: The expected effects.
     :param root: The Cholesky factor of the inverse of their covariance, without the noise.
     :param noise: The variance of the noise.
     """
@@ -90,11 +88,7 @@ class _Fit:
 
 
 class BestTimes:
-    """The hours of the week of an account.
-
-    :param posts: What its posts reached.
-    :param zone: The time zone of the weekdays and hours.
-    """
+    """The hours of the week of an account."""
 
     def __init__(self, posts: Iterable[Reached], zone: ZoneInfo) -> None:
         self._zone = zone
@@ -110,9 +104,6 @@ class BestTimes:
 
         The choice is a draw: each time is chosen as often as it is likely to be the best one. So an hour of which
         little is known is tried now and then, and one that is known to be bad is not. The same key draws the same.
-
-        :param key: The post key.
-        :param times: The times to choose from; at least one.
         """
         chance = random.Random(key)  # noqa: S311 -- a choice of hours, no secret
         if self.is_cold:

@@ -52,7 +52,6 @@ class Seen:
     :param version: The version; None while the post has a problem. It also says whether the DAG is a dry run.
     :param due: When the version is to be published, in seconds since the epoch.
     :param at: When it was first seen, in seconds since the epoch; None if it was there when the DAG was new.
-    :param arrival: How it came into the calendar.
     """
 
     version: str | None

@@ -38,9 +38,7 @@ def utc_now() -> datetime:
 def run_time_of(due_s: float, lead_time: timedelta, together_s: int = MINUTE_S) -> int:
     """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
 
-    :param due_s: When the post is published, in seconds since the epoch.
     :param together_s: The seconds of which the posts share a run.
-    :return: Seconds since the epoch.
     """
     return int((due_s - lead_time.total_seconds()) // together_s) * together_s
 
@@ -50,9 +48,7 @@ def reason_to_drop(
 ) -> Skipped | None:
     """Return why a run drops a post that was assigned to it.
 
-    :param post: The post as it was when the run selected it.
     :param calendar: The calendar as it is now; None if it cannot be read.
-    :param assigned: Which run the post is assigned to now.
     :return: The reason in a word, and in a sentence; None if the post is still wanted in this version.
     """
     now = post if calendar is None else calendar.post(post.id)
@@ -95,11 +91,7 @@ def due_posts(
     * A post from before the run's time is included only if the run is for such posts. Any other such post was
       published by other means, or is too late. A version that a user skipped is not included.
 
-    :param run: This run, as ``dag_id/run_id``.
     :param since: The earliest time of the posts that it publishes.
-    :param assignment_of: Returns which run a post is assigned to.
-    :param has_failed: Returns whether that run ended without publishing the post.
-    :param by_hand: Whether a user started the run.
     """
     chosen = []
     for post in posts:
@@ -119,7 +111,6 @@ def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max
     """Return why a post may no longer be published.
 
     :param at: When it could be published.
-    :param late: What to do with late posts: ``publish`` or ``skip``.
     :return: The reason in a word, and in a sentence; None if the post may be published.
     """
     after = now - post.publish_at
@@ -157,11 +148,7 @@ def other_times(
 
 
 def first_free_time(earliest: datetime, others: Iterable[datetime], spacing: timedelta) -> datetime:
-    """Return the first time that keeps its distance to all other posts.
-
-    :param earliest: The earliest time to consider.
-    :param others: When the account's other posts are published.
-    """
+    """Return the first time that keeps its distance to all other posts."""
     at = earliest
     for other in sorted(others):
         if abs(at - other) < spacing:

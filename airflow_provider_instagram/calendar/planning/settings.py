@@ -103,10 +103,7 @@ class CalendarSettings:
 
     @classmethod
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
-        """Return the settings. An invalid one becomes a problem: a mistake must not keep the DAG from being parsed.
-
-        :param given: The settings, and arguments of the DAG that it cannot have.
-        """
+        """Return the settings. An invalid one becomes a problem: a mistake must not keep the DAG from being parsed."""
         problems = []
         calendar, notify = str(calendar), given.get("notify")
         given["notify"] = notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
@@ -163,10 +160,7 @@ class CalendarSettings:
         return Retries.spanning(self.lead_time, self.max_lateness)
 
     def for_pages(self, plan: Plan, missing: Iterable[Problem]) -> dict[str, Any]:
-        """Return what the page *Posts* needs and the snapshot does not contain, as JSON.
-
-        :param missing: The problems of posts whose files are missing.
-        """
+        """Return what the page *Posts* needs and the snapshot does not contain, as JSON."""
         unreadable = () if plan.readable else plan.calendar.problems[:1]
         return {
             "location": self.location,

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 class SlotChoices:
     """The stored choices of a calendar.
 
-    :param chosen: The choices by post key.
     :param is_stored: Whether the latest of them could be stored.
     """
 
@@ -63,19 +62,13 @@ def choices_file(folder: str, location: str) -> str:
     Its name depends only on the name of the calendar's file: the choices outlast a renamed DAG and a moved folder, and
     a worker finds them where another version of the calendar is checked out. Calendars of one name share the file,
     which does no harm: a choice belongs to a post key.
-
-    :param folder: The folder, or the prefix of object storage, of the snapshots.
-    :param location: The calendar's file.
     """
     name = PurePosixPath(location.partition("?")[0]).name
     return f"{folder.rstrip('/')}/{hashlib.sha256(f'slots {name}'.encode()).hexdigest()[:32]}.slots.json"
 
 
 def read_choices(read: Callable[[], bytes | None], file: str) -> SlotChoices:
-    """Read the stored choices. None, and a damaged file, count as no choices.
-
-    :param read: Reads the file, or returns None if it does not exist.
-    """
+    """Read the stored choices. None, and a damaged file, count as no choices."""
     content = read()
     if content is None:
         return SlotChoices()
@@ -100,11 +93,6 @@ def choose_slots(
        stored, return those of step 1, because a task would not find the others.
     5. If two processes store at the same moment, the later one's choices hold, and the other one reads them at its
        next look. The post key does not depend on the slot, so the post is published once in any case.
-
-    :param file: The file that keeps the choices.
-    :param calendar: The calendar as it was read with the choices until now.
-    :param read: Reads the stored choices.
-    :param lead_time: How long before a post's time its run begins.
     """
     for _ in range(MAX_TRIES):
         before = read()
@@ -145,7 +133,6 @@ def preview(
 ) -> tuple[Calendar, frozenset[str]]:
     """Return a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
 
-    :param parse: Reads the calendar, given the times by post key.
     :return: The calendar, and the keys of the posts whose slots are stored.
     """
     calendar = parse({})

@@ -40,7 +40,6 @@ class Choice:
 
     :param at: The time, in seconds since the epoch.
     :param chosen_at: When it was chosen, in seconds since the epoch.
-    :param why: Why it was chosen.
     """
 
     at: int
@@ -74,7 +73,6 @@ def choose(
 
     :param known: The choices until now, by post key. Those of posts that the calendar does not have are kept for a
         while, because a file may be half-written at this moment. Their slots are free.
-    :param lead_time: How long before a post's time its run begins.
     :param results: Returns what the posts of an account reached. It is called only if a best slot is to be chosen.
     """
     choices = _without_old(calendar, known, now)
@@ -252,10 +250,7 @@ class _AccountPlanner:
         return ahead
 
     def _choose(self, user: SlotUser, key: str, free: Iterable[datetime]) -> bool:
-        """Choose a time for a post, and return whether one is free.
-
-        :param free: The times that are free, in their order.
-        """
+        """Choose a time for a post, and return whether one is free."""
         if (first := next(times := iter(free), None)) is None:
             return False
         at, why = first, FIRST_FREE

@@ -101,10 +101,7 @@ def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> S
 
 
 def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | None, now: datetime | None) -> SheetText:
-    """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy.
-
-    :raises InvalidValue: If it cannot be read.
-    """
+    """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy."""
     if settings.sheet is None:
         return SheetText(loader.read_text(settings.calendar, files))
     known = SheetText(stored.text, stored.headers or ()) if stored is not None else None
@@ -132,7 +129,6 @@ class _Parser:
     """Reads the posts of a calendar's text, and chooses their slots.
 
     :param now: The current time, in the DAG processor, which chooses slots. None in a task.
-    :param files: The files that its posts may name.
     """
 
     settings: CalendarSettings
@@ -219,10 +215,7 @@ class Stored:
 
 
 def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
-    """Read a snapshot, or return None if it was stored by a release that did not store what a page needs.
-
-    :param content: The content of the snapshot.
-    """
+    """Read a snapshot, or return None if it was stored by a release that did not store what a page needs."""
     snapshot = Snapshot.read(content)
     if snapshot.posts is None:
         return None
