@@ -32,6 +32,8 @@ SLOWNESS: Final = 1.3
 GRACE_S: Final[float] = 300
 #: How long a part has to end by itself, and then again after each signal.
 PATIENCE_S: Final[float] = 30
+#: Where what is compiled is kept when Python may not keep it beside the modules: hundreds of processes import them.
+BYTECODE: Final = ROOT / "build" / "bytecode"
 #: Into so many slices the scenarios of one process are divided.
 SLICES: Final = 8
 
@@ -142,6 +144,8 @@ def _run(part: Part, left_s: float) -> Result:
     began_s = time.monotonic()
     limited = left_s != float("inf")
     environment = os.environ | ({ENDS_AT: str(time.time() + left_s)} if limited else {})
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         passed = process.wait(left_s + GRACE_S if limited else None) == 0
