@@ -6,6 +6,7 @@ import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +106,10 @@ def facebook(documented: SandboxHandle) -> Iterator[Caller]:
 
 @pytest.fixture(scope="session")
 def make_picture(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
-    """Make a JPEG of a size and colour space."""
+    """Make a JPEG of a size and colour space, each once."""
     folder = tmp_path_factory.mktemp("pictures")
 
+    @cache
     def make(size: str = "1080x1080", *options: str) -> bytes:
         target = folder / f"{len(list(folder.iterdir()))}.jpg"
         command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}", "-frames:v", "1"]

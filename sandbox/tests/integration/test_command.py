@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from instagram_sandbox.__main__ import main
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
@@ -46,12 +47,6 @@ def test_a_taken_port_is_explained() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert f"127.0.0.1:{port}" in done.stderr
     assert "--port" in done.stderr
-
-
-def test_a_senseless_option_is_explained() -> None:
-    done = subprocess.run([*COMMAND, "--visible-after", "500"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert "visible_after_s" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -63,13 +58,19 @@ def test_a_senseless_option_is_explained() -> None:
         (("--token", ""), "token"),
         (("--token", "two words"), "token"),
         (("--processing-time", "nan"), "after_s"),
+        (("--visible-after", "500"), "visible_after_s"),
     ],
 )
-def test_an_option_that_cannot_work_is_explained(options: tuple[str, str], says: str) -> None:
-    done = subprocess.run([*COMMAND, "--port", "0", *options], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_option_that_cannot_work_is_explained(
+    options: tuple[str, str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["instagram-sandbox", "--port", "0", *options])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main())
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert says in said.err
 
 
 def test_secrets_come_from_the_environment_and_stay_off_the_command_line() -> None:
@@ -82,21 +83,20 @@ def test_secrets_come_from_the_environment_and_stay_off_the_command_line() -> No
     assert not any(token.encode() in line for line in lines)
 
 
-def test_an_answer_leaves_at_once() -> None:
+def test_an_answer_leaves_at_once(instagram_sandbox: SandboxHandle) -> None:
     """Not 40 ms later, as where Nagle's algorithm waits for an acknowledgement that is late on a warm connection.
 
     The fastest of twenty tells: a busy machine does not delay them all.
     """
-    with sandbox_process() as sandbox, httpx.Client(base_url=sandbox.url, trust_env=False) as http:
+    with httpx.Client(base_url=instagram_sandbox.url, trust_env=False) as http:
         took = [http.get("/_sandbox/clock").elapsed.total_seconds() for _ in range(60)]
     assert min(took[40:]) < 0.03
 
 
-def test_two_sandboxes_stand_side_by_side() -> None:
-    with sandbox_process() as one, sandbox_process() as two:
-        one.add_foreign_post("here only")
-        assert "here only" in httpx.get(one.url).text
-        assert "here only" not in httpx.get(two.url).text
+def test_two_sandboxes_stand_side_by_side(instagram_sandbox: SandboxHandle, documented: SandboxHandle) -> None:
+    instagram_sandbox.add_foreign_post("here only")
+    assert "here only" in httpx.get(instagram_sandbox.url).text
+    assert "here only" not in httpx.get(documented.url).text
 
 
 def test_a_simulation_shares_its_clock(tmp_path: Path, clip: Path) -> None:

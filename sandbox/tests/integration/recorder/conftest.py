@@ -92,3 +92,21 @@ def odd_server() -> Iterator[Odd]:
 def odd() -> Iterator[Odd]:
     with odd_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def _recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Odd, str]]:
+    with (
+        odd_server() as server,
+        recording(tmp_path_factory.mktemp("recorded") / "journal.jsonl", server.url) as address,
+    ):
+        yield server, address
+
+
+@pytest.fixture
+def recorded(_recorded: tuple[Odd, str]) -> tuple[Odd, str]:
+    """A server that has heard nothing yet, and the address of a recorder before it, for tests that read no journal."""
+    server, address = _recorded
+    server.answers.clear()
+    server.heard.clear()
+    return server, address

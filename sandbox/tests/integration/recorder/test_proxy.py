@@ -27,12 +27,12 @@ from sandbox.tests.integration.recorder.conftest import TOKEN, USER, Odd, lines,
     [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
     ids=["another origin", "no origin", "another site"],
 )
-def test_a_page_of_another_site_cannot_call(odd: Odd, tmp_path: Path, headers: dict[str, str]) -> None:
-    with recording(tmp_path / "journal.jsonl", odd.url) as address:
-        refused = httpx.post(f"{address}/v27.0/me/media", headers=headers)
-        assert (refused.status_code, "another site" in refused.text) == (403, True)
-        assert httpx.get(f"{address}/v27.0/me", headers={"Origin": "http://localhost:1"}).status_code == 200
-        assert httpx.request("TRACE", f"{address}/v27.0/me").status_code == 403
+def test_a_page_of_another_site_cannot_call(recorded: tuple[Odd, str], headers: dict[str, str]) -> None:
+    odd, address = recorded
+    refused = httpx.post(f"{address}/v27.0/me/media", headers=headers)
+    assert (refused.status_code, "another site" in refused.text) == (403, True)
+    assert httpx.get(f"{address}/v27.0/me", headers={"Origin": "http://localhost:1"}).status_code == 200
+    assert httpx.request("TRACE", f"{address}/v27.0/me").status_code == 403
     assert len(odd.heard) == 1
 
 
@@ -79,35 +79,34 @@ def test_meta_s_answer_reaches_the_client_even_if_it_cannot_be_written_down(
         ("ftp://evil.example/", "invalid/"),
     ],
 )
-def test_no_link_leads_past_the_recorder(odd: Odd, tmp_path: Path, link: str, leads_to: str) -> None:
+def test_no_link_leads_past_the_recorder(recorded: tuple[Odd, str], link: str, leads_to: str) -> None:
+    odd, address = recorded
     odd.answers["/v27.0/me/media"] = (200, {"paging": {"next": link}})
-    with recording(tmp_path / "journal.jsonl", odd.url) as address:
-        followed = httpx.get(f"{address}/v27.0/me/media").json()["paging"]["next"]
-        assert followed == f"{address}/_to/{leads_to}"
-        assert httpx.get(followed).status_code == 403
+    followed = httpx.get(f"{address}/v27.0/me/media").json()["paging"]["next"]
+    assert followed == f"{address}/_to/{leads_to}"
+    assert httpx.get(followed).status_code == 403
     assert len(odd.heard) == 1
 
 
-def test_what_is_said_of_a_refused_host_has_no_password_and_no_control_characters(odd: Odd, tmp_path: Path) -> None:
-    with recording(tmp_path / "journal.jsonl", odd.url) as address:
-        said = [
-            httpx.get(f"{address}/_to/{host}/x").json()["detail"] for host in ("%1b[31mEVIL", "a:passw0rd@evil.example")
-        ]
+def test_what_is_said_of_a_refused_host_has_no_password_and_no_control_characters(recorded: tuple[Odd, str]) -> None:
+    _, address = recorded
+    hosts = ("%1b[31mEVIL", "a:passw0rd@evil.example")
+    said = [httpx.get(f"{address}/_to/{host}/x").json()["detail"] for host in hosts]
     assert (said[0].isprintable(), "31m" in said[0]) == (True, False)
     assert (said[1].startswith("evil.example is not"), "passw0rd" in said[1]) == (True, False)
 
 
-def test_only_hosts_that_were_named_are_called(odd: Odd, tmp_path: Path) -> None:
+def test_only_hosts_that_were_named_are_called(recorded: tuple[Odd, str]) -> None:
     """A link of an answer to another host leads to the proxy, which refuses it: the token goes nowhere else."""
+    odd, address = recorded
     elsewhere = "https://evil.example/v27.0/me/media?after=1"
     odd.answers["/v27.0/me/media"] = (200, {"data": [], "paging": {"next": elsewhere}, "uri": elsewhere})
-    with recording(tmp_path / "journal.jsonl", odd.url) as address:
-        answer = httpx.get(f"{address}/v27.0/me/media").json()
-        assert answer["paging"]["next"] == answer["uri"] == f"{address}/_to/evil.example/v27.0/me/media?after=1"
-        refused = httpx.get(answer["uri"], headers={"Authorization": f"Bearer {TOKEN}"})
-        assert (refused.status_code, "--to evil.example" in refused.text) == (403, True)
-        renamed = httpx.get(f"{address}/v27.0/me", headers={"Host": "evil.example"})
-        assert (renamed.status_code, "not this machine" in renamed.text) == (403, True)
+    answer = httpx.get(f"{address}/v27.0/me/media").json()
+    assert answer["paging"]["next"] == answer["uri"] == f"{address}/_to/evil.example/v27.0/me/media?after=1"
+    refused = httpx.get(answer["uri"], headers={"Authorization": f"Bearer {TOKEN}"})
+    assert (refused.status_code, "--to evil.example" in refused.text) == (403, True)
+    renamed = httpx.get(f"{address}/v27.0/me", headers={"Host": "evil.example"})
+    assert (renamed.status_code, "not this machine" in renamed.text) == (403, True)
     assert len(odd.heard) == 1
 
 
