@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from instagram_sandbox.http.app import create_app
-from instagram_sandbox.http.connections import DroppableProtocol
+from instagram_sandbox.http.connections import LimitedProtocol
 from instagram_sandbox.simulator.sandbox import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None]) -> None:
 def _server(app: ASGIApp, ready: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
         app,
-        http=DroppableProtocol,
+        http=LimitedProtocol,
         ws="none",
         loop="asyncio",
         log_config=None,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.http.pipeline import Call, DroppedError
 from instagram_sandbox.simulator.errors import GraphError, UploadError
-from instagram_sandbox.simulator.fetch import FetchError, fetch
+from instagram_sandbox.simulator.fetch import FetchError
 from instagram_sandbox.simulator.journal import redact
+from instagram_sandbox.simulator.state import TOO_SLOW
 from instagram_sandbox.simulator.versions import check_version
 
 if TYPE_CHECKING:
@@ -122,25 +122,13 @@ async def _append(call: Call, container: Container, wanted: int) -> None:
 
 
 async def _fetch(call: Call, container: Container, url: str) -> None:
-    switches = call.world.switches
-    target = call.sandbox.processor.video(container.id)
+    switches, target = call.world.switches, call.sandbox.processor.video(container.id)
     arriving = target.with_suffix(".fetched")
-    fetching: Any = fetch(
-        url,
-        arriving,
-        kind="video",
-        limit_s=switches.fetch_timeout_s,
-        max_bytes=switches.max_video_bytes,
-        require_range=switches.require_range,
-    )
     try:
-        await asyncio.wait_for(fetching, switches.fetch_timeout_s)
+        await call.sandbox.processor.fetches.fetch(url, arriving, "video", switches.max_video_bytes, switches)
     except FetchError as failed:
         arriving.unlink(missing_ok=True)
         call.warn(f"Your link was refused because {failed.reason}.")
-        raise UploadError("ProcessingFailedError", failed.reason) from None
-    except asyncio.TimeoutError:
-        arriving.unlink(missing_ok=True)
-        raise UploadError("ProcessingFailedError", "The download took too long", retriable=True) from None
+        raise UploadError("ProcessingFailedError", failed.reason, retriable=failed.subcode == TOO_SLOW) from None
     arriving.rename(target)
     container.file_size = target.stat().st_size

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.simulator import jpeg, media
-from instagram_sandbox.simulator.fetch import FetchError, fetch
+from instagram_sandbox.simulator.fetch import FetchError
+from instagram_sandbox.simulator.fetches import Fetches
 from instagram_sandbox.simulator.state import NOT_FETCHED, NOT_MIXED, TOO_SLOW, Container, MediaFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from pathlib import Path
 
     from instagram_sandbox.simulator.inspections import Inspections
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FETCHES_PER_HOST: Final = 32
-HANGS_AFTER_S: Final = 1.0
 INSPECTIONS: Final = 2
 CONVERSIONS: Final = 2
 PROFILE: Final = (
@@ -36,9 +33,8 @@ PROFILE: Final = (
 class Processor:
     """Processes the containers' media in the background.
 
-    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Each host
-    has its own places for fetching, which a link that hangs gives up, so that it delays no other. Videos are
-    inspected, and pictures converted, a few at once.
+    The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Media are
+    fetched, videos inspected and pictures converted a few at once.
 
     :param world: The world of the containers.
     :param folder: Where the media files are stored.
@@ -54,7 +50,7 @@ class Processor:
         self._warn = warn
         self.inspections = inspections
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._fetching: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self.fetches = Fetches()
         self._inspecting = asyncio.Semaphore(INSPECTIONS)
         self._converting = asyncio.Semaphore(CONVERSIONS)
         self._upload_turns: Counter[str] = Counter()
@@ -145,14 +141,14 @@ class Processor:
             return MediaFacts()
         if container.image_url:
             return await self._picture(container, container.image_url)
-        rules = self._video_rules(container)
+        rules, switches = self._video_rules(container), self._world.switches
         video = self.video(container.id)
         if container.video_url:
-            await self._fetch(container.video_url, video, "video", rules.max_bytes)
+            await self.fetches.fetch(container.video_url, video, "video", rules.max_bytes, switches)
             container.source_at = self._world.clock.now()
         if container.cover_url:
             cover = self.cover(container.id)
-            await self._fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES)
+            await self.fetches.fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES, switches)
             jpeg.check_signature(cover)
         async with self._inspecting:
             if container.cover_url:
@@ -166,11 +162,11 @@ class Processor:
         return facts
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
-        target = self.cover(container.id)
-        await self._fetch(url, target, "image", jpeg.MAX_BYTES)
+        target, switches = self.cover(container.id), self._world.switches
+        await self.fetches.fetch(url, target, "image", jpeg.MAX_BYTES, switches)
         picture, warning = jpeg.read(target), ""
         if container.media_type != "STORIES":
-            jpeg.check_shape(picture, self._world.switches.tallest_picture)
+            jpeg.check_shape(picture, switches.tallest_picture)
             warning = jpeg.warning(picture)
         if picture.is_changed:
             async with self._converting:
@@ -186,37 +182,6 @@ class Processor:
             max_bytes = min(switches.max_video_bytes, media.STORY_MAX_BYTES)
             return media.VideoRules(max_s=media.STORY_MAX_S, max_bytes=max_bytes, edit_lists=switches.edit_lists)
         return media.VideoRules(max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists)
-
-    async def _while_it_moves(self, fetching: Coroutine[Any, Any, None], target: Path) -> asyncio.Task[None]:
-        """Return a fetch once it is done or hangs, so that a link that hangs takes no place from others."""
-        task, held = asyncio.create_task(fetching), -1
-        try:
-            while not task.done() and held < (now := target.stat().st_size if target.exists() else 0):
-                held = now
-                await asyncio.wait({task}, timeout=HANGS_AFTER_S)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        return task
-
-    async def _fetch(self, url: str, target: Path, kind: str, max_bytes: int) -> None:
-        switches = self._world.switches
-        fetching = fetch(
-            url,
-            target,
-            kind=kind,
-            limit_s=switches.fetch_timeout_s,
-            max_bytes=max_bytes,
-            require_range=switches.require_range and kind == "video",
-        )
-        host = urlsplit(url).netloc
-        places = self._fetching.setdefault(host, asyncio.Semaphore(FETCHES_PER_HOST))
-        try:
-            async with places:
-                task = await self._while_it_moves(asyncio.wait_for(fetching, switches.fetch_timeout_s), target)
-            await task
-        except asyncio.TimeoutError:
-            raise FetchError(TOO_SLOW, f"the download took more than {switches.fetch_timeout_s:g} s") from None
 
 
 def refusal(container: Container, facts: MediaFacts) -> str:

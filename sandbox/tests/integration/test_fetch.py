@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import resource
+import socket
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.tests.integration.conftest import WebServer, serving
+from instagram_sandbox.testing.handle import sandbox_process
+from sandbox.tests.integration.conftest import Caller, WebServer, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from instagram_sandbox.testing.handle import SandboxHandle
-    from sandbox.tests.integration.conftest import Caller
 
 
 def outcome(caller: Caller, url: str, **params: Any) -> tuple[str, str]:
@@ -150,3 +153,52 @@ def test_links_that_hang_delay_no_picture_of_the_same_host(
     began = time.monotonic()
     assert client.create(media_type="IMAGE", image_url=web.url).status_code == 200
     assert time.monotonic() - began < 15, "the links hang for 20 s"
+
+
+@pytest.fixture
+def small() -> Iterator[Caller]:
+    """A caller of a sandbox whose process may open 256 files, as on macOS."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    with sandbox_process("--processing-time", "0", strict=False) as sandbox:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        caller = Caller(sandbox)
+        yield caller
+        caller.http.close()
+
+
+def test_a_thousand_links_that_hang_use_up_no_files(small: Caller, picture: WebServer) -> None:
+    """Eight hosts accept each connection and say nothing. A picture of another host does not wait for them."""
+    small.sandbox.switch(containers_per_24_h=2000)
+    with ExitStack() as opened:
+        hosts = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(8)]
+        urls = [f"http://127.0.0.1:{host.getsockname()[1]}/video.mp4" for host in hosts] * 125
+        answers = [small.create(video_url=url).status_code for url in urls]
+        assert answers == [200] * 1000
+        other = Caller(small.sandbox)
+        made = other.create(media_type="IMAGE", image_url=picture.url).json()["id"]
+        deadline = time.monotonic() + 15
+        while other.status(made)["status_code"] == "IN_PROGRESS" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert other.publish(made).status_code == 200, other.status(made)
+        other.http.close()
+        why = {container.subcode for container in small.sandbox.containers}
+        assert why <= {None, 2207003}, "a link fails because it hangs, not because no file can be opened"
+
+
+def test_a_connection_too_many_is_answered_and_takes_the_place_of_an_idle_one(small: Caller) -> None:
+    address = small.http.base_url.host, small.http.base_url.port or 0
+    busy = [socket.create_connection(address) for _ in range(40)]
+    half = "POST /v27.0/me/media HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 9\r\n\r\n"
+    for one in busy:
+        one.sendall(half.encode())
+    time.sleep(1)
+    refused = small.get("me")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, 4)
+    assert "open files" in refused.json()["error"]["message"]
+    busy.pop().close()
+    until = time.monotonic() + 10
+    while small.get("me").status_code != 200 and time.monotonic() < until:
+        time.sleep(0.1)
+    clients = [Caller(small.sandbox) for _ in range(100)]
+    assert {client.get("me").status_code for client in clients} == {200}, "each takes the place of one that waits"

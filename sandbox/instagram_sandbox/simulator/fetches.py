@@ -1,0 +1,86 @@
+"""Fetch many media at once with few connections, and let no link that hangs delay another."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from instagram_sandbox.simulator.fetch import FetchError, fetch
+from instagram_sandbox.simulator.state import TOO_SLOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instagram_sandbox.simulator.switches import Switches
+
+OF_ONE_HOST: Final = 16
+MOVING: Final = 32
+HANGING: Final = 32
+HANGS_AFTER_S: Final = 1.0
+MOST_DESCRIPTORS: Final = 2 * (MOVING + HANGING)
+"""Each fetch has a connection and a file."""
+
+
+class Fetches:
+    """The places for fetching. Without one, a link has neither a connection nor a file.
+
+    1. A link waits for one of its host's :data:`OF_ONE_HOST` places, so that no host takes them all.
+    2. It is fetched in one of :data:`MOVING` places, which it gives up once no more bytes arrive.
+    3. Then it goes on in one of :data:`HANGING` places. If none is free, it is disconnected, and begins again in the
+       first that becomes free.
+    """
+
+    def __init__(self) -> None:
+        self._of_hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._moving = asyncio.Semaphore(MOVING)
+        self._hanging = asyncio.Semaphore(HANGING)
+
+    async def fetch(self, url: str, target: Path, kind: str, max_bytes: int, switches: Switches) -> None:
+        """Fetch a file as Meta does.
+
+        :param url: The link.
+        :param target: Where to write the file.
+        :param kind: The media type expected: ``video`` or ``image``.
+        :param max_bytes: The largest file that is fetched.
+        :param switches: How long it may take, and whether the server must support ``Range`` for a video.
+        :raises FetchError: With the documented subcode.
+        """
+        limit_s, need_range = switches.fetch_timeout_s, switches.require_range and kind == "video"
+
+        async def once() -> None:
+            fetching = fetch(url, target, kind=kind, limit_s=limit_s, max_bytes=max_bytes, require_range=need_range)
+            await asyncio.wait_for(fetching, limit_s)
+
+        places = self._of_hosts.setdefault(urlsplit(url).netloc, asyncio.Semaphore(OF_ONE_HOST))
+        try:
+            async with places, self._moving:
+                task = asyncio.create_task(once())
+                await _while_it_moves(task, target)
+                is_done, must_wait = task.done(), self._hanging.locked()
+                if must_wait and not is_done:
+                    await _cancelled(task)
+            if is_done:
+                return await task
+            async with self._hanging:
+                await (once() if must_wait else task)
+        except asyncio.TimeoutError:
+            raise FetchError(TOO_SLOW, f"the download took more than {limit_s:g} s") from None
+
+
+async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:
+    """Return once a fetch is done, or no byte has arrived for a while."""
+    held = -1
+    try:
+        while not task.done() and held < (now := target.stat().st_size if target.exists() else 0):
+            held = now
+            await asyncio.wait({task}, timeout=HANGS_AFTER_S)
+    except asyncio.CancelledError:
+        await _cancelled(task)
+        raise
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
