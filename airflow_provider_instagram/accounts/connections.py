@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from airflow.secrets.metastore import MetastoreBackend
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.accounts.login import may_reuse_secret
+from airflow_provider_instagram.accounts.login import Login, LoginApp, may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
@@ -30,9 +31,6 @@ from airflow_provider_instagram.hooks.token_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_instagram.accounts.login import Login, LoginApp
     from airflow_provider_instagram.graph.accounts import Account
 
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.graph.accounts import Account
 
 

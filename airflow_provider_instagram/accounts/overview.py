@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,14 +20,11 @@ from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
-from airflow_provider_instagram.ledger.insights import refusals
+from airflow_provider_instagram.ledger.insights import Refusal, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.models import Media, PublishingLimit
-    from airflow_provider_instagram.ledger.insights import Refusal
 
 _log = logging.getLogger(__name__)
 #: How long a page waits for Instagram before it shows an account without an answer.

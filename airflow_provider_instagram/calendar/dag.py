@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
 
 from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
 
@@ -27,10 +29,6 @@ from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from os import PathLike
 
 log = logging.getLogger(__name__)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import calendar
 import re
 from collections import defaultdict
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import tzinfo
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 NARROWEST = 14

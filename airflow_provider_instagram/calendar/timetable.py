@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
 
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
     from airflow.models.dag import DagModel
-    from airflow.timetables.base import TimeRestriction
     from pendulum import DateTime
 
 #: A DAG without earlier runs begins at most so long ago. One that was deleted and returns does not run its whole past.

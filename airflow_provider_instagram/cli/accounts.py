@@ -5,16 +5,17 @@ Like Airflow's own commands, they use Airflow's database directly.
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import secrets
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_instagram.accounts.connections import (
+    StoredConnection,
     connection_ids,
     duplicate_warning,
     read_as_server,
@@ -33,11 +34,6 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import connect_page
-
-if TYPE_CHECKING:
-    import argparse
-
-    from airflow_provider_instagram.accounts.connections import StoredConnection
 
 
 def connect(args: argparse.Namespace) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
-from datetime import date, datetime, timezone
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -36,10 +38,6 @@ from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping
-    from datetime import tzinfo
-
     from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.file.slots import Chosen
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from airflow.configuration import conf
 
@@ -13,9 +13,6 @@ from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.read import UNUSABLE, check
 from airflow_provider_instagram.media.spec import profile_for
 from airflow_provider_instagram.utils.locations import shown
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def check_video(args: argparse.Namespace) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
 from airflow_provider_instagram.cli.sandbox import sandbox_options
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-
-if TYPE_CHECKING:
-    from airflow.cli.cli_config import CLICommand
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
 PROFILES = (*PLACEMENTS, PostKind.CAROUSEL.value)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from airflow.configuration import conf
 
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.accounts.overview import refused_to
 from airflow_provider_instagram.calendar.planning.schedule import most_in_window, utc_now
-from airflow_provider_instagram.calendar.stored_dags import Calendars, SnapshotReader
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars, SnapshotReader
 from airflow_provider_instagram.cli.limits import triggerer_capacity
 from airflow_provider_instagram.doctor.account import account_findings
 from airflow_provider_instagram.doctor.findings import Finding, checked
 from airflow_provider_instagram.doctor.machine import host_name, machine_findings, read_work_file
 from airflow_provider_instagram.utils.connection import pool_name
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 
 def doctor(args: argparse.Namespace) -> None:

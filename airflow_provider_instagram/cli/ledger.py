@@ -5,9 +5,11 @@ Like Airflow's own commands, it uses Airflow's database directly.
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
 
@@ -15,11 +17,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.utils.addresses import web_address
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
 
 SHORTEST_DAYS = 30
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import resource
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.models.trigger import Trigger
@@ -17,20 +18,13 @@ from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.capabilities import MUSIC
-from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
+from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import require
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
-from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas, time_until_quota_frees
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-
-    from airflow_provider_instagram.graph.usage import Usage
-    from airflow_provider_instagram.quota.reservations import Quota
+from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas, time_until_quota_frees
 
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.

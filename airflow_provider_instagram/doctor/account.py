@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -13,21 +14,16 @@ from airflow_provider_instagram.doctor.findings import Finding, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, origin
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, read_scopes
-from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.hooks.scopes import known_scopes
-from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
+from airflow_provider_instagram.hooks.instagram import AccountSettings, InstagramHook
+from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
+from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_instagram.graph.accounts import Account
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.hooks.instagram import AccountSettings
-    from airflow_provider_instagram.hooks.scopes import AccountScopes
     from airflow_provider_instagram.hooks.token_refresh import TokenManager
-    from airflow_provider_instagram.hooks.token_store import StoredToken
 
 _TIMEOUT_S: Final = 10
 #: What can be checked only with a working token, and only with a readable connection.

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-from airflow.sdk import DAG, BaseOperator, conf
+from airflow.sdk import DAG, BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from airflow.sdk import Context
 
 _PAUSE: Final = timedelta(seconds=10)
 #: A task in one of these states has not been on a worker yet.

@@ -9,17 +9,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.doctor.findings import Finding
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _TIMEOUT_S: Final = 10
 #: Room for a long source video and its result.

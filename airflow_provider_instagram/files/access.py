@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,6 @@ from airflow_provider_instagram.utils.locations import is_local, is_web, local_p
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import ObjectStoragePath
 
 #: Where Linux shows which files this process has open.

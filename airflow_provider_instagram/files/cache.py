@@ -15,17 +15,15 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.locations import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PREFIX: Final = ".instagram-cache-"
 MAX_AGE_S: Final = 3600.0

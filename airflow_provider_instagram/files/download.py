@@ -6,11 +6,12 @@ import logging
 import re
 import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx
 from airflow.sdk import conf
@@ -19,12 +20,7 @@ from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetche
 from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.process import Cancel
-from airflow_provider_instagram.utils.time_limit import run_with_time_limit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_provider_instagram.utils.time_limit import Connections
+from airflow_provider_instagram.utils.time_limit import Connections, run_with_time_limit
 
 log = logging.getLogger(__name__)
 

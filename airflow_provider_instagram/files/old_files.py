@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess
 from airflow_provider_instagram.utils.locations import is_local
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Half of this is longer than a result is needed after a transcode: from the preparation of a post, by default three
 #: days ahead, to its time, and then for a day, while Instagram may fetch it.

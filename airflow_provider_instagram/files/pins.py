@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from airflow_provider_instagram.exceptions import TransientError, ValidationError
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 
 #: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
 BESIDE: Final = "@"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from pathlib import Path
 
 from airflow.sdk import conf
 
@@ -10,10 +11,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-    from pathlib import Path
 
 
 def public_prefix(picture: Path) -> str:

@@ -17,21 +17,17 @@ import os
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
+from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess, object_path, read_file
 from airflow_provider_instagram.utils.locations import is_local, shown
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout, within_timeout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from airflow_provider_instagram.files.access import FileAccess
 
 #: S3's answers to a request whose condition does not hold, as botocore and s3fs name them.
 REFUSED: Final = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")

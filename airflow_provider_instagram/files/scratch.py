@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PREFIX: Final = ".instagram-copy-"
 

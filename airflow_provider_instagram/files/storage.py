@@ -7,24 +7,19 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import cache, scratch
-from airflow_provider_instagram.files.access import DESCRIPTORS, object_path, read_file
+from airflow_provider_instagram.files.access import DESCRIPTORS, FileCheck, object_path, read_file
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.utils.process import Cancel, sharing
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import timedelta
-
-    from airflow_provider_instagram.files.access import FileCheck
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
@@ -17,9 +18,6 @@ from airflow_provider_instagram.graph.fields import (
     read_text,
 )
 from airflow_provider_instagram.utils.addresses import safe_link
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: The logins, by the types of their tokens.
 _LOGINS: Final = {"PAGE": MetaLogin.FACEBOOK, "USER": MetaLogin.FACEBOOK, "SYSTEM_USER": MetaLogin.UNIFIED}

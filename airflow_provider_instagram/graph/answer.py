@@ -7,14 +7,12 @@ import json
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 #: The largest answer, unzipped. A page of a hundred posts has about 300 kB.
 MAX_BYTES: Final = 10 * 1024**2

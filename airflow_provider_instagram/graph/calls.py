@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, TokenInfo
 from airflow_provider_instagram.graph.audio import Audio, read_audio
 from airflow_provider_instagram.graph.fields import read_id, read_success
 from airflow_provider_instagram.graph.models import (
+    Comment,
     CommentCount,
     Container,
     ContainerStatus,
@@ -22,12 +25,6 @@ from airflow_provider_instagram.graph.models import (
     read_comment_page,
     read_media_page,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
-
-    from airflow_provider_instagram.graph.models import Comment
 
 T = TypeVar("T")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import PostKind
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 _NAME: Final = re.compile(r"[a-z][a-z_]{2,79}")
 _OF_INSTAGRAM_LOGIN: Final = "instagram_business_"

@@ -7,10 +7,14 @@ import hashlib
 import hmac
 import logging
 import re
+import ssl
 import threading
 import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 import httpx
@@ -32,11 +36,6 @@ from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-    from datetime import timedelta
-    from types import TracebackType
-
     from typing_extensions import Self, Unpack
 
     from airflow_provider_instagram.graph.calls import Call

@@ -8,10 +8,11 @@ subcode count.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -29,9 +30,6 @@ from airflow_provider_instagram.graph.capabilities import FEATURES
 from airflow_provider_instagram.graph.fields import read_object
 from airflow_provider_instagram.graph.redaction import redact, without_queries
 from airflow_provider_instagram.graph.usage import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode depends on its code.
 _FIRST_UNIQUE_SUBCODE: Final = 1_000_000

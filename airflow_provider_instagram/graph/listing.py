@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -11,9 +12,6 @@ from airflow_provider_instagram.exceptions import NotReadyError
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment, Media, Page, T
 

@@ -7,16 +7,14 @@ is at least 24 hours old and has not expired is exchanged for a new one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 from airflow_provider_instagram.graph import API_VERSION, origin
 from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.capabilities import PUBLISHING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: The scopes of publishing, which every login asks for.
 SCOPES: Final = PUBLISHING.instagram

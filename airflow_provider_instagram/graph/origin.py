@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,9 +12,6 @@ import httpx
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.utils.addresses import Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
 
 INSTAGRAM: Final = "https://graph.instagram.com"
 FACEBOOK: Final = "https://graph.facebook.com"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, RateLimitError
@@ -11,9 +13,6 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
-
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus
 

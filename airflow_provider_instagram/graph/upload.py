@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -15,15 +17,10 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import read_after_create
-from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from typing import BinaryIO
-
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import ContainerStatus
 
 _CHUNK_BYTES: Final = 256 * 1024
 #: Interruptions in a row without progress, after which the upload is left to a retry of the task.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow_provider_instagram.graph.fields import read_object
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: From this used share on, fewer calls are sent.
 SLOW_FROM_PERCENT: Final = 75

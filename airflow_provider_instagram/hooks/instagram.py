@@ -5,11 +5,12 @@ from __future__ import annotations
 import hmac
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import BaseHook, conf
+from airflow.sdk import BaseHook, Connection, conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
@@ -20,10 +21,6 @@ from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow.sdk import Connection
-
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.capabilities import MetaLogin

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError
-from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, Capability, MetaLogin, missing
+from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, Capability, MetaLogin, Missing, missing
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from airflow_provider_instagram.graph.capabilities import Missing
     from airflow_provider_instagram.graph.client import GraphClient
 
 

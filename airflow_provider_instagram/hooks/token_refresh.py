@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -20,8 +21,6 @@ from airflow_provider_instagram.hooks.token_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.graph.accounts import Token, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
@@ -20,8 +21,6 @@ from airflow_provider_instagram.utils.connection import CONN_TYPE
 from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.graph.accounts import Token
 
 VERSION: Final = "1"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import PostKind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)

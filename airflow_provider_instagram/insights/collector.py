@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -18,10 +19,10 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
-from airflow_provider_instagram.insights.ages import DEFAULT_AGES, compared_age
+from airflow_provider_instagram.insights.ages import DEFAULT_AGES, Age, compared_age
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
-from airflow_provider_instagram.insights.tracking import Tracking
+from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking
 from airflow_provider_instagram.ledger.insights import (
     LatestNumbers,
     StoredRefusals,
@@ -34,11 +35,7 @@ from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.insights.ages import Age
-    from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
@@ -21,9 +22,6 @@ from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from airflow.sdk import Context
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch

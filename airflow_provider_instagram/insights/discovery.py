@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
@@ -11,16 +12,13 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.insights.ages import ages_of
-from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost
+from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Media, Page
     from airflow_provider_instagram.insights.schema import Row
-    from airflow_provider_instagram.insights.tracking import Tracking
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -16,8 +17,6 @@ from airflow_provider_instagram.operators.lineage import dataset_of
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_instagram.insights.schema import Row, Table
 
 FORMATS: Final = ("parquet", "jsonl")

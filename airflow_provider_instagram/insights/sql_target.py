@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,8 +15,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights.schema import TABLES, Column, Row, Table, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 T = TypeVar("T")

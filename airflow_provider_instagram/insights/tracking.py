@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -10,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.insights.ages import Age, ages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from airflow_provider_instagram.ledger.ledger import StateStore
 
 #: How far the time of a post in the ledger may be from its time on Instagram.

@@ -7,15 +7,17 @@ write of a try that is no longer current.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, delete, select
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -23,10 +25,6 @@ from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import PublishedPost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
-
-    from sqlalchemy import CursorResult
     from sqlalchemy.orm import Session
 
 

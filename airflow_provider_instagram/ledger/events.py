@@ -7,16 +7,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias, posts_asset
-from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.owners import is_at_work
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 
 if TYPE_CHECKING:
     from airflow.sdk import AssetAlias, Context
     from pydantic import JsonValue
 
-    from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: After this time, two tasks that want to emit the first event of an alias see each other's row.
 SETTLING_S = 1.0

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import row_key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow_provider_instagram.ledger.ledger import StateStore
+from airflow_provider_instagram.ledger.ledger import StateStore, row_key
 
 REFUSED_ROW: Final = "insights-refused"
 #: What Instagram refused to the account although nothing spoke against it.

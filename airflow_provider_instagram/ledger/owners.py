@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, cast
 from airflow_provider_instagram.ledger.records import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import BaseOperator, Context
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.types import RuntimeTaskInstanceProtocol

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_instagram.posts.kinds import PostKind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 #: How long a post counts. An account's followers change.
 KEPT_DAYS: Final = 365

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 MAX_BOXES = 100_000
 #: A location in a track's metadata is at depth 4.

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image, ImageCms, ImageColor, ImageFilter, ImageOps
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.media.geometry import picture_layout
+from airflow_provider_instagram.media.geometry import Layout, picture_layout
 from airflow_provider_instagram.media.info import SIDEWAYS, UPRIGHT, PictureInfo
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.plan import plan_picture
 from airflow_provider_instagram.utils.local_files import ends_with, regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.spec import Fit, PictureSpec
 
 #: A picture is read only once this is set, so that a JPEG that lacks its end is an error.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 WORKER: Final = str(Path(__file__).with_name("_box_worker.py"))
 #: The CPU time bounds a hostile file. On a busy machine, the process of a good one may take long to start.

@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil, floor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ffmpeg
 
 from airflow_provider_instagram.media.geometry import Layout, Size, covering, frame_rate, video_layout
 from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
-from airflow_provider_instagram.media.plan import MAX_PRIMING_S
+from airflow_provider_instagram.media.plan import MAX_PRIMING_S, Plan
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_instagram.media.info import Video, VideoInfo
-    from airflow_provider_instagram.media.plan import Plan
     from airflow_provider_instagram.media.spec import Options, VideoSpec
 
 #: ffprobe's names of matrices, and the names that ffmpeg's scaler uses for them.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
 from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, beside, run
 from airflow_provider_instagram.utils.throttle import Throttle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 #: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0

@@ -8,24 +8,22 @@ import os
 import shutil
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.report import Report
-from airflow_provider_instagram.utils.local_files import file_digest
+from airflow_provider_instagram.utils.local_files import FileInfo, file_digest
 from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.plan import Plan
     from airflow_provider_instagram.media.spec import Options, Spec
-    from airflow_provider_instagram.utils.local_files import FileInfo
 
 PREFIX: Final = ".instagram-work-"
 

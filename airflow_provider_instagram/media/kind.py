@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, PICTURE_ENDINGS, ItemKind
 from airflow_provider_instagram.utils.local_files import regular_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The formats of pictures that can be opened, by Pillow's names.
 PictureFormat = Literal["JPEG", "PNG", "GIF", "TIFF", "WEBP", "HEIF", "AVIF"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 #: The most packets of priming that an AAC encoder puts before the audio, plus one.
 FIRST_PACKETS: Final = 4

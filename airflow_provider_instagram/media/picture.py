@@ -8,21 +8,16 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-from airflow_provider_instagram.media.geometry import picture_layout
-from airflow_provider_instagram.media.info import PictureInfo
+from airflow_provider_instagram.media.geometry import Layout, picture_layout
+from airflow_provider_instagram.media.info import Info, PictureInfo
 from airflow_provider_instagram.media.item import Item, copy_whole
 from airflow_provider_instagram.media.plan import Plan, plan_picture
-from airflow_provider_instagram.media.spec import DEFAULTS
+from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec
 from airflow_provider_instagram.utils.local_files import FileInfo
 from airflow_provider_instagram.utils.process import Finished, ProcessLimits, run
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.media.geometry import Layout
-    from airflow_provider_instagram.media.info import Info
-    from airflow_provider_instagram.media.spec import Options, PictureSpec
 
 #: Increment this when a default changes, or when the same source, profile and Pillow give a different result.
 RECIPE: Final = 1

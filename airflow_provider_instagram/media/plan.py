@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.geometry import is_close, picture_layout, video_layout
-from airflow_provider_instagram.media.info import UPRIGHT, Audio
-from airflow_provider_instagram.media.spec import DEFAULTS
+from airflow_provider_instagram.media.geometry import Layout, is_close, picture_layout, video_layout
+from airflow_provider_instagram.media.info import UPRIGHT, Audio, PictureInfo, Video, VideoInfo
+from airflow_provider_instagram.media.spec import DEFAULTS, Fit, Options, PictureSpec, Trim, VideoSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_instagram.media.boxes import Mp4Layout
-    from airflow_provider_instagram.media.geometry import Layout
-    from airflow_provider_instagram.media.info import PictureInfo, Video, VideoInfo
-    from airflow_provider_instagram.media.spec import Fit, Options, PictureSpec, Trim, VideoSpec
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.report import measures_of
-from airflow_provider_instagram.media.spec import Options
+from airflow_provider_instagram.media.spec import Options, Profile, Spec
 from airflow_provider_instagram.media.video import VideoItem
 from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_instagram.media.item import Item
-    from airflow_provider_instagram.media.spec import Profile, Spec
 
 COMPLIES: Final = 0
 NEEDS_WORK: Final = 1

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.media.info import PictureInfo
+from airflow_provider_instagram.media.info import Info, PictureInfo, VideoInfo
 from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_instagram.media.info import Info, VideoInfo
     from airflow_provider_instagram.media.plan import Plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, get_args
@@ -12,8 +13,6 @@ from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.process import Cancel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.media.encode import Progress
 
 Fit = Literal["pad", "blur", "crop"]

@@ -12,19 +12,17 @@ import ffmpeg as builder
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, encode
-from airflow_provider_instagram.media.geometry import video_layout
+from airflow_provider_instagram.media.geometry import Layout, video_layout
 from airflow_provider_instagram.media.item import Item
 from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
-from airflow_provider_instagram.media.spec import DEFAULTS, PictureSpec
+from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec, VideoSpec
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info, VideoInfo
-    from airflow_provider_instagram.media.spec import Options, VideoSpec
 
 #: Increment this when a default changes, or when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1

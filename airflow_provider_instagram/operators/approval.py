@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -14,9 +15,6 @@ from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
 from airflow_provider_instagram.posts.post import FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from airflow_provider_instagram.operators.base import AccountTask

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import AssetAlias, BaseOperator, Context, RetryPolicy
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.log import mask_secret
 
@@ -20,10 +20,6 @@ from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow.sdk import AssetAlias, Context, RetryPolicy
-
     from airflow_provider_instagram.utils.process import Cancel
 
 #: The weight of each task: which one gets a free slot first, whatever its DAG. What publishes comes before what

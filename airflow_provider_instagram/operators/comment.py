@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,17 +13,13 @@ from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import COMMENT
+from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from airflow.sdk import Context, XComArg
-
-    from airflow_provider_instagram.operators.base import AccountTask
 
 
 class CommentOperator(InstagramBaseOperator):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import conf
+from airflow.sdk import Context, XComArg, conf
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.assets import ledger_alias
@@ -15,7 +17,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
-from airflow_provider_instagram.operators.base import CREATE
+from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import caption_warning, check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
@@ -23,12 +25,6 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
-
-    from airflow.sdk import Context, XComArg
-
-    from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.create import Order
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from airflow_provider_instagram.utils.locations import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 
 def dataset_of(location: str) -> tuple[str, str]:

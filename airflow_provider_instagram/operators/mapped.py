@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
-from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
 
 from airflow_provider_instagram.operators.base import (
     AccountTask,
@@ -27,11 +27,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     import jinja2
-    from airflow.sdk import Context
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class MappableTask(InstagramTask):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -10,8 +12,8 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.owners import Try
-from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.operators.base import PUBLISH
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost
+from airflow_provider_instagram.operators.base import PUBLISH, AccountTask
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
@@ -19,15 +21,10 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
-
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.ledger.records import PublishedPost
-    from airflow_provider_instagram.operators.base import AccountTask
     from airflow_provider_instagram.publishing.use_case import Skipped
     from airflow_provider_instagram.quota.reservations import Quota
 

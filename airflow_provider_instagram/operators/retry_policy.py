@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import Context, RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import XComNotFound
 from jinja2 import TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Context, Param, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
@@ -14,10 +15,6 @@ from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from airflow.sdk import Context
-
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import conf
+from airflow.sdk import Context, XComArg, conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.spec import ENDINGS, Options, PictureSpec, VideoSpec, check_ending, profile_for
-from airflow_provider_instagram.operators.base import TRANSCODE
+from airflow_provider_instagram.media.spec import (
+    ENDINGS,
+    Options,
+    PictureSpec,
+    Profile,
+    VideoSpec,
+    check_ending,
+    profile_for,
+)
+from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.operators.mapped import MappableTask
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from airflow.sdk import Context, XComArg
-
     from airflow_provider_instagram.media.encode import Progress
-    from airflow_provider_instagram.media.spec import Profile
-    from airflow_provider_instagram.operators.base import InstagramTask
     from airflow_provider_instagram.publishing.transcode import Result
 
 #: Executors whose tasks all run on the scheduler's machine.

@@ -5,15 +5,13 @@ Logic that a command also needs does not belong here. Every Airflow process load
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.utils.pages import PAGES, pages_path
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
 
 
 async def answer(

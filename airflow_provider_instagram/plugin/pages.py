@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.utils.addresses import Origin, safe_link
 from airflow_provider_instagram.utils.pages import pages_path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 #: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.configuration import conf
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import Fernet, InvalidToken
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.encryption import derived_fernet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cryptography.fernet import Fernet
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import ConnectionDetails
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from airflow.models import Connection
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.utils.addresses import Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Literal
-
-    from fastapi import Request
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,19 @@ The limits of a single value are in the type of its field in :mod:`~airflow_prov
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pydantic
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.posts.fields import declared
+from airflow_provider_instagram.posts.fields import About, UserTag, declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Post, kind_in
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from airflow_provider_instagram.posts.fields import About, UserTag
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION: Final = 2200

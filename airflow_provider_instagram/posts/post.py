@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
@@ -26,9 +27,6 @@ from airflow_provider_instagram.posts.fields import (
 from airflow_provider_instagram.posts.item import Item, Tags, read_items, sent
 from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch, Placement, PostKind
 from airflow_provider_instagram.utils import arguments, locations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Upload = Literal["auto", "file", "url"]
 #: Meta's names of the answers of a poll. Source: Meta, Caption Add-ons, 2026-09-28.

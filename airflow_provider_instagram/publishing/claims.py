@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.ledger.records import Claim
+from airflow_provider_instagram.ledger.records import Claim, Intent, Owner
 from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.records import Intent, Owner
 
 # Makes two owners collide early, where a collision costs nothing. The exclusion does not depend on this pause.
 SETTLING_S = 2.0

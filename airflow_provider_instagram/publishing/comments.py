@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import comments_since, read_after_create
 from airflow_provider_instagram.ledger.ledger import digest
-from airflow_provider_instagram.ledger.records import CommentRecord
+from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
@@ -24,15 +26,10 @@ from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from datetime import datetime
-
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment as CommentOnPost
     from airflow_provider_instagram.ledger.comments import CommentLedger
     from airflow_provider_instagram.ledger.owners import Try
-    from airflow_provider_instagram.ledger.records import Intent, Owner
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -20,7 +22,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
-from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
@@ -32,11 +34,7 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.posts.post import Post
     from airflow_provider_instagram.publishing.sources import MediaSource
 

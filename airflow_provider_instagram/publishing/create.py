@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -16,33 +18,25 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
-from airflow_provider_instagram.graph.capabilities import STORIES, MetaLogin, missing, needed_by
+from airflow_provider_instagram.graph.capabilities import STORIES, Capability, MetaLogin, missing, needed_by
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 from airflow_provider_instagram.ledger.insights import record_refusal
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, ContainerRecord
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.fetches import pause_before_retry, raise_if_not_fetched
-from airflow_provider_instagram.publishing.sources import open_sources
-from airflow_provider_instagram.publishing.use_case import WaitForContainers
+from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
+from airflow_provider_instagram.publishing.use_case import Account, WaitForContainers
 from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
-    from pathlib import Path
-
     from airflow_provider_instagram.files.access import FileCheck
-    from airflow_provider_instagram.graph.capabilities import Capability
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.owners import Try
-    from airflow_provider_instagram.ledger.records import ContainerRecord
     from airflow_provider_instagram.posts.post import Post
-    from airflow_provider_instagram.publishing.sources import MediaSource
-    from airflow_provider_instagram.publishing.use_case import Account
 
 log = logging.getLogger(__name__)
 

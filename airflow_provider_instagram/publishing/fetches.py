@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +11,6 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.posts.kinds import ItemKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from airflow_provider_instagram.ledger.ledger import Ledger
 
 #: How long to wait before Instagram fetches a link again. Meta counts the containers: at most 400 a day.

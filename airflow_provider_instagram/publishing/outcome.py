@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -16,19 +17,14 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import media_since, read_after_create, stories_since
-from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.models import ContainerState, Media
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
-from airflow_provider_instagram.ledger.records import Intent, PublishedPost
+from airflow_provider_instagram.ledger.records import ContainerRecord, Intent, PublishedPost
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.ledger.records import ContainerRecord
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,15 +14,12 @@ from airflow_provider_instagram.exceptions import QuotaExhaustedError, Validatio
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.publishing.outcome import with_permalink
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
-from airflow_provider_instagram.publishing.use_case import Skipped, WaitUntil
+from airflow_provider_instagram.publishing.use_case import Account, Skipped, WaitUntil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.ledger.records import PublishedPost
-    from airflow_provider_instagram.publishing.use_case import Account
     from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)

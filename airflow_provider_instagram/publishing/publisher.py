@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,20 +19,16 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.models import ContainerState
+from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import OutcomeReader, with_permalink
-from airflow_provider_instagram.quota.reservations import QuotaReservations, time_until_quota_frees
+from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, time_until_quota_frees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import ContainerStatus
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)
 

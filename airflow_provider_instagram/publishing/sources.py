@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -17,9 +19,6 @@ from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.posts.item import Item
 

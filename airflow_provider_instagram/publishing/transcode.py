@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import old_files, scratch, storage
 from airflow_provider_instagram.media.read import read_item
-from airflow_provider_instagram.media.spec import check_ending
+from airflow_provider_instagram.media.spec import Options, Profile, check_ending
 from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
-
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import Item
     from airflow_provider_instagram.media.report import Report
-    from airflow_provider_instagram.media.spec import Options, Profile
 
 log = logging.getLogger(__name__)
 

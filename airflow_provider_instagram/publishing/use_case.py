@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from airflow_provider_instagram.graph.accounts import Account as ReadAccount
     from airflow_provider_instagram.graph.client import GraphClient
 

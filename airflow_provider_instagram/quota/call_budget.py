@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from airflow_provider_instagram.graph import CALLS_PER_HOUR
-from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 
 # Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
 # create, publish and insights in other processes: of 200 calls, 7 for each of ten posts an hour, or of five if insights

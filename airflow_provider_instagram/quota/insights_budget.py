@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.usage import Usage
     from airflow_provider_instagram.ledger.ledger import StateStore

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError
 from airflow_provider_instagram.graph.listing import media_since, stories_since
-from airflow_provider_instagram.ledger.ledger import row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.ledger.ledger import Ledger
 
 # Source: Meta, IG User Content Publishing Limit reference: the quota is for a moving period of 24 hours.
 QUOTA_PERIOD: Final = timedelta(hours=24)

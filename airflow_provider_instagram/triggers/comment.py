@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.models import CommentCount
     from airflow_provider_instagram.hooks.instagram import InstagramHook

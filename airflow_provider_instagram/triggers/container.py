@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException
@@ -13,8 +14,6 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from airflow_provider_instagram.graph.client import AsyncGraphClient
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.models import Comment, CommentCount, Page
 

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 import weakref
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -16,8 +17,6 @@ from airflow_provider_instagram.graph import calls, readiness
 from airflow_provider_instagram.quota.call_budget import CallBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import AsyncGraphClient
     from airflow_provider_instagram.graph.models import ContainerStatus

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
-
-if TYPE_CHECKING:
-    import os
-    from pathlib import Path
 
 BLOCK_BYTES: Final = 1024**2
 #: Some programs write zeros after the end of a file. Up to this many bytes are ignored.

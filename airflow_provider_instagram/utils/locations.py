@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_instagram.exceptions import ValidationError
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
 
 LOCAL_SCHEMES = ("file", "local")
 #: A web address. Its user name and password, and everything after its path, may be secret, but for the … of one that is

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -19,9 +20,6 @@ from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.yaml_reader import STAND_INS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: A column such as "File" may hold a video, a picture or several of them.
 ANY_MEDIA = "media"

@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count, public_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 MAX_COLUMNS = 200
 #: Excel's own first line, which names the separator.

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.file.parser import parse_rows
+from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.table_text import TableText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
@@ -25,12 +27,7 @@ from airflow_provider_instagram.calendar.file.tree_text import TreeText
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
-
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
-    from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
 #: What may be changed of a post, beside its time.

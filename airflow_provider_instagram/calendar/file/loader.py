@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, read_or_invalid
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.files.access import read_file
 from airflow_provider_instagram.utils.locations import is_web
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 
 MAX_BYTES = 10_000_000
 FORMATS = (".yaml", ".yml", ".json", ".csv")

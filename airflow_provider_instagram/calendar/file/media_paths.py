@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from airflow.sdk import conf
 
@@ -13,9 +14,6 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess, read_file
 from airflow_provider_instagram.files.pins import Pin
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 

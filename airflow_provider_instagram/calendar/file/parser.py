@@ -6,8 +6,9 @@ import difflib
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from typing_extensions import TypedDict, Unpack
 
@@ -23,18 +24,18 @@ from airflow_provider_instagram.calendar.file.model import (
 )
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import without_secrets
-from airflow_provider_instagram.calendar.file.slots import SlotUser, read_slots, repetition_key, split_repetition
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
+from airflow_provider_instagram.calendar.file.slots import (
+    Chosen,
+    Slot,
+    SlotUser,
+    read_slots,
+    repetition_key,
+    split_repetition,
+)
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from datetime import datetime, timedelta
-
-    from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-    from airflow_provider_instagram.calendar.file.slots import Chosen, Slot
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)

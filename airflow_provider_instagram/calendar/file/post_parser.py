@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.rows import without_secrets
+from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
 from airflow_provider_instagram.calendar.file.slots import BEST, read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
@@ -17,6 +19,7 @@ from airflow_provider_instagram.posts.fields import declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.limits import (
+    BrokenLimit,
     broken_by_carousel,
     broken_comment_limits,
     broken_limits,
@@ -27,12 +30,7 @@ from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-    from datetime import datetime, timedelta
-
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.rows import Row, Value
-    from airflow_provider_instagram.posts.limits import BrokenLimit
 
 T = TypeVar("T")
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.utils.locations import is_web, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: More posts than a team plans in years, and few enough to parse the DAG file in seconds.
 MAX_POSTS = 10_000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
@@ -20,8 +21,6 @@ from airflow_provider_instagram.posts.post import MEDIA, kind_in
 from airflow_provider_instagram.utils.arguments import NO, YES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydantic import BaseModel
 
 #: A text as YAML reads it. A number, such as an id, needs no quotation marks. No value means that a field is not set.

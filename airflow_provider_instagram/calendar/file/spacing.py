@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
@@ -11,9 +13,6 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import timedelta
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.hooks.instagram import Limits
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.csv_reader import SEPARATOR, separator_of
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: The end of a row as Python writes it: what looks like one within a text is put between quotation marks.
 END: Final = "\r\n"

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import yaml
 
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.yaml_reader import LOADER, STAND_INS, SURROGATE_PAIR, UNPRINTABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: What stands where an alias is used.
 ALIAS: Final = re.compile(r"\s*:\s*\*[^\s,\]}]+")

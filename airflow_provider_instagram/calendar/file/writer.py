@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.edits import Edited, apply, unified_diff
+from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
 from airflow_provider_instagram.calendar.file.loader import MAX_BYTES
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -30,10 +32,6 @@ from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
-
-    from airflow_provider_instagram.calendar.file.edits import Edit
     from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.files.pins import Pin
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import FORM, as_row, row_key
+from airflow_provider_instagram.ledger.ledger import FORM, StateStore, as_row, row_key
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.ledger.ledger import StateStore
 
 
 T = TypeVar("T")

@@ -6,15 +6,13 @@ import itertools
 import logging
 import random
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, first_free_time, other_times, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignments
 

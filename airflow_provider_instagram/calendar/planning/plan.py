@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,6 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import HOUR_S, run_time_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 
 

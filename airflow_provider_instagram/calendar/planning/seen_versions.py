@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
     from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot

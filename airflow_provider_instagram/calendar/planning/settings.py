@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from os import PathLike
+from typing import Any
 
 from airflow.sdk import conf
 
@@ -23,11 +25,6 @@ from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import is_web, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
-    from os import PathLike
 
 FIRST_DELAY = timedelta(seconds=20)
 #: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.

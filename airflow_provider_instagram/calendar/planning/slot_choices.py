@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -16,15 +18,11 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.slots import Chosen
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.ledger.results import Results, results_file
+from airflow_provider_instagram.ledger.results import Reached, Results, results_file
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime, timedelta
-
     from airflow_provider_instagram.calendar.file.model import Calendar
-    from airflow_provider_instagram.ledger.results import Reached
 
 MAX_TRIES: Final = 3
 

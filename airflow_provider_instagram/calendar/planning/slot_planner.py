@@ -6,20 +6,18 @@ import heapq
 import itertools
 from bisect import bisect_left, insort
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.slots import SlotUser, repetition_key, split_repetition
+from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser, repetition_key, split_repetition
 from airflow_provider_instagram.calendar.file.times import zone
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-
     from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-    from airflow_provider_instagram.calendar.file.slots import Slot
     from airflow_provider_instagram.ledger.results import Reached
 
 #: A time is fixed from so long before it. No run begins earlier, whatever the lead time.

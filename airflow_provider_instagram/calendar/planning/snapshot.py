@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -34,8 +35,6 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
 #: A text without this word has no slots.

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.alerts import tell_post, told_assets
+from airflow_provider_instagram.calendar.tasks.alerts import EventName, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_later, report_skip, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import (
     begins_before_lead,
@@ -29,7 +30,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 from airflow_provider_instagram.operators.base import AccountTask, mask_addresses
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
@@ -38,17 +39,11 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.time_limit import within_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import jinja2
-    from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.alerts import EventName
     from airflow_provider_instagram.files.pins import Pin
-    from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The label of a post's map index. A task adds a mark, such as "late", in the context.
 LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +21,6 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.utils.locations import is_local, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-
     from airflow_provider_instagram.calendar.file.model import Calendar
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 

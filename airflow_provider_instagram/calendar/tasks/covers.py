@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from airflow.sdk import conf
@@ -11,9 +12,6 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils import locations
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.
 THUMBNAIL_PIXELS: Final = (320, 568)

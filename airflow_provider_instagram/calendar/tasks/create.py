@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.tasks.answers import unsealed
+from airflow_provider_instagram.calendar.tasks.answers import Answer, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
@@ -24,21 +26,16 @@ from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
-from airflow_provider_instagram.posts.post import FIELDS
+from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
 from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import timedelta
-
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.posts.item import Item
-    from airflow_provider_instagram.posts.post import Post
 
 
 #: How often the link of a post that is never too late is fetched: for about an hour.

@@ -6,6 +6,7 @@ Airflow stores no reason for a task's state, so that is an XCom of the task. Air
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,8 +15,6 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 from airflow_provider_instagram.exceptions import InstagramError, own_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Context
 
 #: The keys of the XComs.

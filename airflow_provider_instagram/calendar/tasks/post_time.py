@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 import weakref
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,9 +17,6 @@ from airflow_provider_instagram.calendar.planning.stored_snapshot import read_ve
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.locations import shown
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
 
 LOOK_EVERY_S: Final = 10.0
 #: How long after one replaced wait of a calendar the next one ends. Each of them needs a slot for some seconds, in a

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from airflow_provider_instagram.calendar.tasks.answers import NOBODY, answer_row
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -29,14 +30,10 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.exceptions import QuotaExhaustedError
 
 #: How long before a post's time its last look begins, at most.
 LAST_LOOK = WAKE_UP_AHEAD + timedelta(minutes=1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import conf
+from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.file.problems import Problem
@@ -28,9 +29,9 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
 )
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.graph.capabilities import COMMENTS, needed_by
+from airflow_provider_instagram.graph.capabilities import COMMENTS, Capability, needed_by
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
-from airflow_provider_instagram.hooks.scopes import known_scopes
+from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
@@ -38,14 +39,8 @@ from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow.sdk import Context
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.graph.capabilities import Capability
-    from airflow_provider_instagram.hooks.scopes import AccountScopes
 
 
 log = logging.getLogger(__name__)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
+from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.alerts import notify, run_event
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_publisher, used_before
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.ledger.records import PublishedPost
 

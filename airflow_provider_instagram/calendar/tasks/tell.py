@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
-from airflow_provider_instagram.calendar.tasks.alerts import tell_post
+from airflow_provider_instagram.calendar.tasks.alerts import EventName, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostStep, other_publisher
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
@@ -16,12 +17,9 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.tasks.alerts import EventName
 
 #: The tasks of a post, in order.
 STEPS = ("transcode", "approve", "create", "publish", "comment")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow.sdk import conf
+from airflow.sdk import Context, conf
 from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.exceptions import AirflowRescheduleException, DownstreamTasksSkipped
 
@@ -26,10 +27,6 @@ from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.locations import is_web
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow.sdk import Context
-
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.report import Report

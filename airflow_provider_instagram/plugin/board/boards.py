@@ -13,6 +13,7 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -26,8 +27,6 @@ from airflow_provider_instagram.plugin.board.board import Board, BoardReader
 from airflow_provider_instagram.plugin.board.rights import READ, may, may_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.plugin.board.states import State, Status, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.file.problems import Problem
 
 LONGEST_LINE: Final = 120

@@ -8,6 +8,7 @@ post. In doubt, text is hidden.
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +16,6 @@ from airflow_provider_instagram.calendar.file.loader import parse
 from airflow_provider_instagram.calendar.file.parser import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
-
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 
 MOST_LINES: Final = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
@@ -19,8 +20,6 @@ from airflow_provider_instagram.utils.locations import is_local, is_web
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import PostRun
 

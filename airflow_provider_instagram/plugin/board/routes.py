@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
@@ -18,11 +18,8 @@ from airflow_provider_instagram.plugin.board.detail import detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, may_edit, require_read
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
-from airflow_provider_instagram.plugin.users import check_form
+from airflow_provider_instagram.plugin.users import PageUser, check_form
 from airflow_provider_instagram.utils.pages import pages_path
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.plugin.users import PageUser
 
 #: Files that the page loads, with their types.
 STATIC: Final = {"css": "text/css", "js": "text/javascript"}
