@@ -148,6 +148,11 @@ SETTINGS: Final[dict[str, Any]] = {
             example="True",
             default="False",
         ),
+        "deletion_dag": _option(
+            "The DAG of post_deletion_dag() with which published posts are deleted on the page Posts, by users who may "
+            "edit the DAG of their calendar and start runs of this one. If empty, nobody deletes posts there.",
+            example="delete_instagram_posts",
+        ),
         "private_sources": _option(
             "Whether an https source may have a private, loopback or link-local address. If True, everybody who "
             "can trigger a run can read whatever a worker can reach.",

@@ -103,12 +103,19 @@ class Ledger:
         row = self.store.get(row_key("deletion", media_id))
         return row is not None and row["ig_user_id"] == ig_user_id
 
-    def record_deletion_intent(self, media_id: str, ig_user_id: str | None) -> None:
+    def deleted_by(self, media_id: str) -> str | None:
+        """Return who agreed to the last request to delete a post, or None if that is not known."""
+        name: str | None = (self.store.get(row_key("deletion", media_id)) or {}).get("by")
+        return name
+
+    def record_deletion_intent(self, media_id: str, ig_user_id: str | None, by: str | None = None) -> None:
         """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current.
 
         :param ig_user_id: The account. None withdraws the intent: its request certainly deleted nothing.
+        :param by: Who agreed to it.
         """
-        self.store.set(row_key("deletion", media_id), {"form": FORM, "at": self.now(), "ig_user_id": ig_user_id})
+        row = {"form": FORM, "at": self.now(), "ig_user_id": ig_user_id, "by": by}
+        self.store.set(row_key("deletion", media_id), row)
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""

@@ -143,6 +143,7 @@ class PublishedPost:
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
     :param deleted_at: When it was deleted by a task, as ISO 8601 in UTC. Its key stays used.
+    :param deleted_by: Who agreed to that.
     """
 
     post_key: str
@@ -155,6 +156,7 @@ class PublishedPost:
     dag_id: str | None = None
     calendar: str | None = None
     deleted_at: str | None = None
+    deleted_by: str | None = None
 
     def other_publisher(self, dag_id: str, calendar: str) -> str | None:
         """Return who published the post, if not this calendar, which may move to another DAG or to another file."""

@@ -119,7 +119,8 @@ class DeleteOperator(InstagramBaseOperator):
         if not verdict.approved:
             raise AirflowSkipException(f"Media {media_id} is not deleted: {verdict}.")
         self.log.info("Deleting media %s, %s", media_id, verdict)
-        return self._result(context, self._delete(context).run(post_key, media_id), already_deleted=False)
+        post = self._delete(context).run(post_key, media_id, verdict.person)
+        return self._result(context, post, already_deleted=False)
 
     def _delete(self, context: Context) -> Delete:
         from airflow_provider_instagram.hooks.instagram import InstagramHook

@@ -67,9 +67,10 @@ class Delete:
             post = replace(post, published_at=at, permalink=media.permalink)
         return Found(post, media)
 
-    def run(self, post_key: str | None, media_id: str) -> PublishedPost:
+    def run(self, post_key: str | None, media_id: str, by: str | None) -> PublishedPost:
         """Delete a post that a person has agreed to delete.
 
+        :param by: That person's name.
         :raises OutcomeUnknownError: If the post may be gone, and that cannot be read now.
         :raises InstagramError: If the post is still there. The error contains the reason.
         """
@@ -79,7 +80,7 @@ class Delete:
         with self.account.get_conn() as client:
             user_id = self.account.ig_user_id(client)
             was_open = self.ledger.may_be_deleted(media_id, user_id)  # a former request may still take effect
-            self.ledger.record_deletion_intent(media_id, user_id)
+            self.ledger.record_deletion_intent(media_id, user_id, by)
             try:
                 client.send(calls.delete_media(media_id))
             except InstagramError as error:
@@ -159,6 +160,6 @@ class Delete:
     def _record(self, post: PublishedPost) -> PublishedPost:
         now = self.ledger.now()
         changes = {"media_id": post.media_id, "published_at": post.published_at or now, "deleted_at": now}
-        deleted = self.ledger.change_post(post, **changes)
+        deleted = self.ledger.change_post(post, **changes, deleted_by=self.ledger.deleted_by(str(post.media_id)))
         log.info("Deleted %s: media %s", post.post_key, post.media_id)
         return deleted

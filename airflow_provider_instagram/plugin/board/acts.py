@@ -18,6 +18,7 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 
+from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
@@ -26,6 +27,7 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer
+from airflow_provider_instagram.plugin.board.deletions import deletion_dag, run_id_of
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
@@ -237,6 +239,27 @@ async def _settle(act: Act) -> str:
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
 
+async def _delete(act: Act) -> str:
+    """Start a run that reads the post on Instagram, and then asks whether to delete it."""
+    post, before = act.facts.post, act.facts.deletion
+    run_id = run_id_of(post.account, post.id, before.number + 1 if before else 1)
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": {ACCOUNT: post.account, POST_KEY: post.key}}
+    await _call(act, "POST", "/dagRuns", body, deletion_dag())
+    return "A run reads the post on Instagram now, and then asks here whether to delete it."
+
+
+async def _answer_deletion(act: Act) -> str:
+    """Answer the question whether to delete a post, which the task asks that deletes it."""
+    deletion, is_yes = act.facts.deletion, act.name == "confirm_deletion"
+    if deletion is None or act.given.get("deletion") != deletion.run_id:
+        raise HTTPException(409, CHANGED)
+    path = f"/dagRuns/{_quoted(deletion.run_id)}/taskInstances/{_quoted(act.facts.post.account)}/-1/hitlDetails"
+    body = {"chosen_options": ["Approve" if is_yes else "Reject"], "params_input": {}}
+    async with ONE_ANSWER:
+        await _call(act, "PATCH", path, body, deletion_dag())
+    return "It is deleted now." if is_yes else "It stays."
+
+
 #: What does each act, and its verb.
 DOES: Final = {
     "approve": (_answer, "approve"),
@@ -247,6 +270,9 @@ DOES: Final = {
     "unskip": (_skip, "bring back"),
     "live": (_settle, "settle"),
     "not_live": (_settle, "settle"),
+    "delete": (_delete, "delete"),
+    "confirm_deletion": (_answer_deletion, "delete"),
+    "keep": (_answer_deletion, "delete"),
 }
 
 
@@ -267,11 +293,13 @@ async def call_airflow(request: Request, method: str, path: str, body: Any = Non
         return await client.request(method, f"/api/v2{path}", json=body, headers=headers)
 
 
-async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
-    answer = await call_airflow(act.request, method, f"/dags/{_quoted(act.dag_id)}{path}", body)
+async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: str = "") -> None:
+    """Call Airflow's API about a DAG, by default the calendar's."""
+    answer = await call_airflow(act.request, method, f"/dags/{_quoted(dag_id or act.dag_id)}{path}", body)
     if answer.is_success:
         return
-    by = await run_in_threadpool(_answered_by, act) if answer.status_code == 409 and method == "PATCH" else None
+    is_answered = answer.status_code == 409 and method == "PATCH" and not dag_id
+    by = await run_in_threadpool(_answered_by, act) if is_answered else None
     text = f"{by} has answered already. Nothing was changed." if by else _text_of(answer)
     raise HTTPException(answer.status_code, text)
 

@@ -200,6 +200,7 @@ class _Look:
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
             late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
+            deletion=self.source.deletions.get((post.account, post.id)),
         )
 
     def _run(

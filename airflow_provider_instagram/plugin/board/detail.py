@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.deletions import Deletion
     from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
 #: Acts of users are in Airflow's audit log under names that begin like this.
@@ -72,9 +73,17 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.insert(0, "unskip")
     if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
         acts.append("retry")
+    if facts.done is not None and facts.done.media_id and state in (State.PUBLISHED, State.UNKNOWN):
+        acts = [*(acts if state is State.PUBLISHED else ()), *_deletion_acts(facts.deletion)]
     if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]
     return acts
+
+
+def _deletion_acts(deletion: Deletion | None) -> tuple[str, ...]:
+    if deletion is None or not deletion.is_active:
+        return ("delete",)
+    return ("confirm_deletion", "keep") if deletion.asks else ()
 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
@@ -119,6 +128,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
         "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
+        "deletion": facts.deletion.run_id if facts.deletion else None,
         "run": facts.run.run_id if facts.run else None,
     }
 
@@ -181,6 +191,9 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
     if facts.done is not None:
         link = safe_link(facts.done.permalink) if facts.done.permalink else None
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))
+        if facts.done.deleted_at is not None:
+            by = f", by {facts.done.deleted_by}" if facts.done.deleted_by else ""
+            events.append(_event(facts.done.deleted_at, f"Deleted from Instagram{by}", "", ""))
     return events
 
 

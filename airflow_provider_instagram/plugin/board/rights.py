@@ -11,6 +11,7 @@ from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException
 
+from airflow_provider_instagram.plugin.board.deletions import deletion_dag
 from airflow_provider_instagram.plugin.users import PageUser
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ ACTS: Final[dict[str, tuple[Right, ...]]] = {
     "unskip": (EDIT_TASKS,),
     "live": (EDIT_TASKS,),
     "not_live": (EDIT_TASKS,),
+}
+#: Acts that delete a post need the right to edit its calendar's DAG, and these rights to the DAG that deletes it.
+DELETIONS: Final[dict[str, Right]] = {
+    "delete": ("POST", DagAccessEntity.RUN),
+    "confirm_deletion": ("PUT", DagAccessEntity.HITL_DETAIL),
+    "keep": ("PUT", DagAccessEntity.HITL_DETAIL),
 }
 #: Acts that write to the ledger, which is the state of an asset.
 LEDGER_ACTS: Final = ("live", "not_live")
@@ -61,6 +68,9 @@ def may_act(user: PageUser, dag_id: str, act: str) -> bool:
         method="PUT", details=AssetDetails(), user=user.user
     ):
         return False
+    if act in DELETIONS:
+        deletes = deletion_dag()
+        return bool(deletes) and may(user, dag_id, [("PUT", None)]) and may(user, deletes, [DELETIONS[act]])
     return may(user, dag_id, ACTS[act])
 
 

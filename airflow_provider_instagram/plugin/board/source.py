@@ -19,7 +19,7 @@ from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -32,10 +32,11 @@ from airflow_provider_instagram.calendar.planning.told import (
 )
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.plugin.board.deletions import PREFIX, Deletion, deletion_dag
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy.orm import Session
 
@@ -101,6 +102,7 @@ class CalendarSource:
 
     :param problems: The problems that the last run found and the DAG processor cannot find.
     :param previews: The pictures that were made before the preparation of their posts, by version.
+    :param deletions: What users asked for on the page, by account and post.
     """
 
     dag_id: str
@@ -108,6 +110,7 @@ class CalendarSource:
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
     previews: dict[str, Preview] = field(default_factory=dict)
+    deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
     _since: datetime | None = None
@@ -126,6 +129,7 @@ class CalendarSource:
         self._read_xcoms(session)
         self._read_rows(session)
         self._read_problems(session)
+        self.deletions = read_deletions(session, wanted)
         self._since = begun - MARGIN
 
     def _changed(self, statement: Any, at: Any) -> Any:
@@ -276,3 +280,28 @@ def read_xcom(session: Session, dag_id: str, run: PostRun | None, task_id: str, 
     xcom = XComModel
     of_task = (xcom.dag_id == dag_id, xcom.run_id == run.run_id, xcom.task_id == task_id)
     return decoded(session.scalar(select(xcom.value).where(*of_task, xcom.map_index == run.map_index, xcom.key == key)))
+
+
+def read_deletions(session: Session, accounts: Collection[str]) -> dict[tuple[str, str], Deletion]:
+    """Return the last deletion of each post, by account and id."""
+    task, xcom, deletions = TaskInstance, XComModel, dict[tuple[str, str], Deletion]()
+    if not (dag_id := deletion_dag()):
+        return deletions
+    same = and_(
+        xcom.dag_id == task.dag_id, xcom.run_id == task.run_id, xcom.task_id == task.task_id, xcom.key == OUTCOME
+    )
+    ours = (task.dag_id == dag_id, task.task_id.in_(accounts), task.run_id.startswith(PREFIX, autoescape=True))
+    rows = session.execute(
+        select(task.run_id, task.task_id, task.state, task.trigger_timeout, xcom.value)
+        .outerjoin(xcom, same)
+        .where(*ours)
+    )
+    for run_id, account, state, until, outcome in rows:
+        named, _, rest = run_id.removeprefix(PREFIX).partition("~")
+        post_id, _, number = rest.rpartition("~")
+        if named == account and number.isdecimal():  # the other tasks of the run are skipped
+            before = deletions.get((account, post_id))
+            if before is None or before.number < int(number):
+                reported = content if isinstance(content := decoded(outcome), dict) else None
+                deletions[account, post_id] = Deletion(run_id, state, int(number), reported, until)
+    return deletions

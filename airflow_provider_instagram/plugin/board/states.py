@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.plugin.board.deletions import Deletion
 
 #: The tasks of a post, in order.
 STEPS: Final = ("transcode", "approve", "create", "publish")
@@ -57,7 +58,8 @@ class State(str, Enum):
 
     ``PROBLEM``: The calendar's file has to be corrected before the post can be published.
 
-    ``UNKNOWN``: A request to publish the post was sent, and nothing but a person can determine whether it is live.
+    ``UNKNOWN``: A request to publish the post was sent, and nothing but a person can determine whether it is live. Or
+    one to delete it was sent, and nothing can be read that shows whether it is gone.
     """
 
     PLANNED = "planned"
@@ -69,6 +71,7 @@ class State(str, Enum):
     PUBLISHED = "published"
     DRY_RUN = "dry_run"
     SKIPPED = "skipped"
+    DELETED = "deleted"
     FAILED = "failed"
     UNKNOWN = "unknown"
     PROBLEM = "problem"
@@ -124,6 +127,7 @@ class Facts:
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param arrival: How this version came into the calendar.
     :param late_at: The time that its publisher chose when its own had passed.
+    :param deletion: The last time that a user asked on the page to delete it.
     """
 
     post: ScheduledPost
@@ -134,6 +138,7 @@ class Facts:
     run: PostRun | None = None
     arrival: Arrival | None = None
     late_at: datetime | None = None
+    deletion: Deletion | None = None
 
     @property
     def is_held(self) -> bool:
@@ -204,17 +209,36 @@ def _undecided(publish: Task) -> Status:
 def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     if done.deleted_at is not None:
-        return Status(State.SKIPPED, f"published, and deleted on {done.deleted_at[:16].replace('T', ' ')}")
+        by = f" by {done.deleted_by}" if done.deleted_by else ""
+        return Status(State.DELETED, f"on {done.deleted_at[:16].replace('T', ' ')} UTC{by}")
     is_earlier = datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < facts.post.publish_at
     if is_earlier and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
+    if facts.deletion is not None and (status := _in_deletion(facts.deletion)) is not None:
+        return status
     if comment.state == "failed":
         reported = comment.outcome or {}
         return Status(State.PUBLISHED, reported.get("reason") or NO_COMMENT, reported.get("hint") or "")
     published_at = datetime.fromisoformat(done.published_at)
     is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
     return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
+
+
+def _in_deletion(deletion: Deletion) -> Status | None:
+    """Return the state of a live post that a user wants to delete, or None if its deletion has ended with a no."""
+    if deletion.asks:
+        return Status(State.PUBLISHED, "a person is asked whether to delete it", until=deletion.until)
+    if deletion.is_active:
+        return Status(State.PUBLISHED, "its deletion is in progress")
+    if deletion.state != "failed":
+        return None
+    reason = (deletion.outcome or {}).get("reason") or "See the log of its task."
+    if deletion.is_unknown:
+        return Status(
+            State.UNKNOWN, reason, "Delete it again: the post is read first, and you are asked if it is there."
+        )
+    return Status(State.PUBLISHED, f"not deleted: {reason}", (deletion.outcome or {}).get("hint") or "")
 
 
 def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:

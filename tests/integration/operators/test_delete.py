@@ -204,6 +204,7 @@ def test_a_kill_leaves_a_post_that_is_asked_about_again_or_one_that_is_known_to_
         airflow.delete(post_key="teaser")
     assert not _is_live(instagram_sandbox, post)
     assert instagram_sandbox.calls("delete") == 1
+    assert airflow.store["done:teaser"]["deleted_by"] == "anna", "also if the try that asked anna has died"
 
 
 def test_if_nothing_can_be_read_the_outcome_is_unknown_and_the_next_try_settles_it(

@@ -73,6 +73,7 @@ STORED: dict[str, Any] = {
         "dag_id": None,
         "calendar": None,
         "deleted_at": None,
+        "deleted_by": None,
     },
     "media:180": "post-1",
     "container:179": {

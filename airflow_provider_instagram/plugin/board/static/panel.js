@@ -10,6 +10,7 @@ import {
   insightsSection,
   linesSection,
   problemSection,
+  publishedPost,
   transcodeSection,
 } from "./sections.js";
 import { STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
@@ -42,6 +43,7 @@ import { cardOf, mark } from "./views.js";
  * @property {{ age: string, at: string, values: [string, number][] } | null} insights
  * @property {any} report What the transcode reported: data that a user may have edited.
  * @property {string | null} link
+ * @property {string | null} deletion The run that deletes it, or asks whether to.
  * @typedef {AnyDetail & PostPart} PostDetail
  * @typedef {PostDetail | AnyDetail & { caption?: undefined }} Detail
  */
@@ -239,6 +241,14 @@ const ACTS = {
       "Look at the account on Instagram first, and again an hour after the attempt. If the post is not there, record that. It is then published again.",
     sure: "Record as not live",
   },
+  delete: { text: "Delete …", look: "danger" }, // its run reads the post, and then asks
+  confirm_deletion: {
+    text: "Delete it …",
+    look: "danger",
+    question: "It is deleted from Instagram, with its likes and comments. Nothing brings it back.",
+    sure: "Delete it",
+  },
+  keep: { text: "Keep it" },
 };
 const FIELDS = { reason: "Reason", permalink: "Link to the post, if you have it" };
 const LONGEST_CAPTION = 2200; // characters
@@ -328,6 +338,7 @@ function confirmElement(name) {
   return h(
     "form",
     { class: "confirm", submit },
+    name === "confirm_deletion" ? publishedPost(/** @type {PostDetail} */ (open?.content)) : null,
     h("p", {}, question),
     field ? h("label", { class: "field" }, FIELDS[field], input) : null,
     h("div", { class: "acts" }, confirm, cancel),
@@ -347,7 +358,7 @@ async function act(name, given = {}) {
   const current = open;
   if (!current) return;
   const caption = name === "approve" ? editedCaption() : undefined;
-  const { version, sha256, held } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
+  const { version, sha256, held, deletion } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
   for (const button of document.querySelectorAll("#panel .acts button")) button.setAttribute("disabled", "");
   try {
     const { done, seen } = await post({
@@ -358,6 +369,7 @@ async function act(name, given = {}) {
       version,
       sha256,
       held,
+      deletion,
       ...given,
     });
     current.asked = "";

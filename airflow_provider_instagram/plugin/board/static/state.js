@@ -60,6 +60,7 @@ export const STATES = {
   published: "Published",
   dry_run: "Dry run",
   skipped: "Skipped",
+  deleted: "Deleted",
   failed: "Failed",
   unknown: "Unknown",
   problem: "Needs correction",

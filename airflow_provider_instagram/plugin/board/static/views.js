@@ -223,7 +223,7 @@ function listView(cards) {
 const MOST_PROFILES = 6; // the others are one filter away
 /** What a profile does not show: a story, and what does not go out. @param {Card} card */
 const isInProfile = (card) =>
-  card.kind && card.kind !== "story" && !["skipped", "failed", "problem"].includes(card.state);
+  card.kind && card.kind !== "story" && !["skipped", "deleted", "failed", "problem"].includes(card.state);
 
 /** Return the posts as the grid of each account's profile will show them, the newest first. @param {Card[]} cards */
 function profileView(cards) {

@@ -1,0 +1,190 @@
+"""Deletion on the page Posts: who may ask for it, who answers, and what the page says of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar import post_deletion_dag
+from airflow_provider_instagram.plugin.board import routes
+from tests.integration.conftest import store_dag
+from tests.integration.pages import HOME
+from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, user
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DELETES = "delete_posts"
+RUN_ID = f"delete~{ACCOUNT}~hello~1"
+LINK = "https://www.instagram.com/reel/hello/"
+LATER = "2040-01-01T12:00:00+00:00"  # after the time of the post in the calendar
+__all__ = ["calendar", "user"]
+
+
+@pytest.fixture
+def published(calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The post *hello* is live, and the deployment allows to delete posts on the page."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__DELETION_DAG", DELETES)
+    store_dag(post_deletion_dag(DELETES, accounts=["another", ACCOUNT]))
+    forget_runs()
+    record_post()
+
+
+def forget_runs() -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        for model in (XComModel, TaskInstance, DagRun):
+            session.execute(delete(model).where(model.dag_id == DELETES))
+
+
+def record_post(**more: Any) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+
+    row = {"form": 1, "post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
+    row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
+    now = datetime.now(timezone.utc)
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+        key, model = f"done:{ACCOUNT}/hello", AssetStateStoreModel
+        session.execute(delete(model).where(model.asset_id == asset_id))
+        session.add(model(asset_id=asset_id, key=key, value=json.dumps(row), updated_at=now))
+
+
+def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
+    """Bring the task of the deletion into a state, as a worker would."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        ours = (TaskInstance.run_id == RUN_ID, TaskInstance.task_id == ACCOUNT)
+        task = session.scalars(select(TaskInstance).where(*ours)).one()
+        task.state = state
+        if asks:
+            question = {"subject": "Delete it?", "options": ["Approve", "Reject"], "params": {}}
+            session.add(HITLDetail(ti_id=task.id, **question))
+        if outcome is not None:
+            run = session.scalars(select(DagRun).where(DagRun.run_id == RUN_ID)).one()
+            about = {"dag_run_id": run.id, "dag_id": DELETES, "run_id": RUN_ID, "task_id": ACCOUNT, "map_index": -1}
+            session.add(XComModel(**about, key="outcome", value=outcome, timestamp=datetime.now(timezone.utc)))
+    routes.boards.board(DAG_ID, is_fresh=True)
+
+
+def conf_of_runs() -> dict[str, Any]:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        rows = session.execute(select(DagRun.run_id, DagRun.conf).where(DagRun.dag_id == DELETES))
+        return {row.run_id: row.conf for row in rows}
+
+
+def answer_of_airflow() -> tuple[Any, Any]:
+    from airflow.models.hitl import HITLDetail
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        detail = session.scalars(select(HITLDetail).order_by(HITLDetail.created_at.desc())).first()
+        return (detail.chosen_options, (detail.responded_by or {}).get("name")) if detail else (None, None)
+
+
+@pytest.mark.usefixtures("published")
+def test_a_post_is_deleted_by_a_run_that_asks_and_the_yes_is_airflows_own_answer(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert detail(ada, "hello")["acts"] == ["delete"]
+    assert do(ada, "ada", "delete").status_code == 200
+    assert conf_of_runs() == {RUN_ID: {"account": ACCOUNT, "post_key": f"{ACCOUNT}/hello"}}
+    assert (cards(ada)["hello"]["state"], cards(ada)["hello"]["why"]) == ("published", "its deletion is in progress")
+    assert do(ada, "ada", "delete").status_code == 409
+
+    set_task("awaiting_input", asks=True)
+    shown = detail(ada, "hello")
+    assert (shown["acts"], shown["link"], shown["deletion"]) == (["confirm_deletion", "keep"], LINK, RUN_ID)
+    assert cards(ada)["hello"]["why"] == "a person is asked whether to delete it"
+    assert do(ada, "ada", "confirm_deletion", deletion="delete~another~hello~7").status_code == 409
+    assert do(ada, "ada", "confirm_deletion").status_code == 409, "what the page showed was not sent"
+    assert answer_of_airflow() == (None, None)
+    assert do(ada, "ada", "confirm_deletion", deletion=RUN_ID).status_code == 200
+    assert answer_of_airflow() == (["Approve"], "ada")
+    assert do(ada, "ada", "keep", deletion=RUN_ID).status_code == 409, "the first answer counts"
+
+    set_task("success")
+    record_post(deleted_at="2040-01-02T08:30:00+00:00", deleted_by="ada")
+    routes.boards.board(DAG_ID, is_fresh=True)
+    gone = cards(ada)["hello"]
+    assert (gone["state"], gone["why"]) == ("deleted", "on 2040-01-02 08:30 UTC by ada")
+    shown = detail(ada, "hello")
+    assert shown["acts"] == []
+    assert "Deleted from Instagram, by ada" in [event["what"] for event in shown["history"]]
+    assert [name for name, who in audit() if who == "ada" and name.startswith("instagram_post_")] == [
+        "instagram_post_delete",
+        "instagram_post_confirm_deletion",
+    ]
+
+
+@pytest.mark.usefixtures("published")
+def test_a_post_that_is_kept_can_be_deleted_by_another_run(user: Any) -> None:
+    ada = user("ada", "USER")
+    do(ada, "ada", "delete")
+    set_task("awaiting_input", asks=True)
+    assert do(ada, "ada", "keep", deletion=RUN_ID).status_code == 200
+    assert answer_of_airflow() == (["Reject"], "ada")
+    set_task("skipped")
+    assert (cards(ada)["hello"]["state"], "why" in cards(ada)["hello"]) == ("published", False)
+    assert do(ada, "ada", "delete").status_code == 200
+    assert sorted(conf_of_runs()) == [RUN_ID, f"delete~{ACCOUNT}~hello~2"]
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize(
+    ("mark", "state", "why"),
+    [("OutcomeUnknownError", "unknown", "Its answer was lost."), ("AuthenticationError", "published", "not deleted: ")],
+)
+def test_a_deletion_that_failed_says_why_and_can_be_tried_again(user: Any, mark: str, state: str, why: str) -> None:
+    ada = user("ada", "USER")
+    do(ada, "ada", "delete")
+    set_task("failed", outcome={"mark": mark, "reason": "Its answer was lost.", "hint": "Look.", "try": 1})
+    assert cards(ada)["hello"]["state"] == state
+    assert cards(ada)["hello"]["why"].startswith(why)
+    assert detail(ada, "hello")["acts"] == ["delete"]
+
+
+@pytest.mark.usefixtures("published")
+def test_who_may_not_edit_the_calendar_sees_no_control_and_another_site_starts_nothing(user: Any) -> None:
+    vic, ada = user("vic", "VIEWER"), user("ada", "USER")
+    assert detail(vic, "hello")["acts"] == []
+    assert do(vic, "vic", "delete").status_code == 403
+    assert do(ada, "ada", "delete", headers={"Origin": HOME, "Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert conf_of_runs() == {}
+    do(ada, "ada", "delete")
+    set_task("awaiting_input", asks=True)
+    assert detail(vic, "hello")["acts"] == []
+    assert do(vic, "vic", "confirm_deletion", deletion=RUN_ID).status_code == 403
+    assert answer_of_airflow() == (None, None)
+
+
+@pytest.mark.usefixtures("published")
+def test_without_the_setting_nobody_deletes_on_the_page(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW__INSTAGRAM__DELETION_DAG")
+    boss = user("boss", "ADMIN")
+    assert detail(boss, "hello")["acts"] == []
+    assert do(boss, "boss", "delete").status_code == 403
+    assert cards(boss)["hello"]["state"] == "published"
