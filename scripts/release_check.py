@@ -1,10 +1,13 @@
 """``make release-check``: build both distributions, install them in empty environments, and run the main job from them.
 
-1. Build an sdist of each distribution, and its wheel from the sdist, into ``dist/``.
+1. Build an sdist of each distribution, and its wheel from the sdist, into ``dist/``, and the same again from a copy of
+   what git holds: every byte has to be the same.
 2. Check what the wheels contain: files, entry points, metadata, README.
 3. Install the sandbox alone, without Airflow, and publish a reel on it over HTTP.
 4. Install the provider alone: Airflow lists it, and its command says how to get the sandbox.
-5. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
+5. Write down what came with each, with versions and licenses (CycloneDX), into ``dist/sbom/``.
+6. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
+7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and import what is public.
 
 The versions and hashes of everything else are those of ``requirements.txt``.
 """
@@ -12,11 +15,14 @@ The versions and hashes of everything else are those of ``requirements.txt``.
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -46,6 +52,13 @@ SANDBOX_LIMIT_MB: Final = 80
 USER_ID: Final = "17841400000000001"
 TOKEN: Final = "IGAAsandboxStudioLongLivedToken00000000000000"  # noqa: S105 -- the sandbox's own, documented
 READY: Final = "Instagram sandbox on "
+PUBLIC: Final = """
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.hooks import InstagramHook
+from airflow_provider_instagram.operators import *
+from airflow_provider_instagram.sensors import *
+from airflow_provider_instagram.triggers import *
+"""
 
 
 @dataclass(frozen=True)
@@ -75,14 +88,16 @@ class Environment:
     """A virtual environment outside of the checkout, and a folder to run its programs in.
 
     :param folder: Where it is.
+    :param interpreter: The Python that it is made with.
     """
 
     folder: Path
+    interpreter: str | Path = sys.executable
 
     def install(self, *requirements: str) -> None:
         """Install distributions with the pinned versions of all that they need, and check every hash."""
         if not self.folder.exists():
-            run(UV, "venv", "--quiet", "--python", sys.executable, self.folder)
+            run(UV, "venv", "--quiet", "--python", self.interpreter, self.folder)
         wanted = self.folder / "requirements.txt"
         wanted.write_text("\n".join(requirements))
         pins = ("--require-hashes", "--constraint", ROOT / "requirements.txt")
@@ -120,32 +135,53 @@ def main() -> int:
     :return: The exit code: 0 if both distributions can be released.
     """
     started_s = time.monotonic()
-    provider, sandbox = build()
+    provider, sandbox = build(ROOT, DIST)
+    check_reproducible()
     check_wheel(provider)
     check_wheel(sandbox)
     version, other = (metadata(wheel).version for wheel in (provider, sandbox))
     expect(version == other, f"The versions differ: {version} and {other}")
     with tempfile.TemporaryDirectory(prefix="release-check-") as folder:
-        check_sandbox_alone(Environment(Path(folder) / "sandbox"), sandbox)
-        together = Environment(Path(folder) / "provider")
+        alone, together = Environment(Path(folder) / "sandbox"), Environment(Path(folder) / "provider")
+        check_sandbox_alone(alone, sandbox)
+        write_sbom(alone, sandbox)
         check_provider_alone(together, provider)
+        write_sbom(together, provider)
         check_main_job(together, provider, sandbox)
+        for version, interpreter in other_pythons():
+            check_python(Environment(Path(folder) / version, interpreter), version, provider, sandbox)
     print(f"\n{version} can be released: the files are in {DIST}. {time.monotonic() - started_s:.0f} s.")
     return 0
 
 
-def build() -> tuple[Wheel, Wheel]:
-    """Build both distributions: an sdist each, and the wheel from the sdist."""
-    shutil.rmtree(DIST, ignore_errors=True)
-    for source in (ROOT, ROOT / "sandbox"):
+def build(checkout: Path, to: Path) -> tuple[Wheel, Wheel]:
+    """Build both distributions of a checkout: an sdist each, and the wheel from the sdist."""
+    shutil.rmtree(to, ignore_errors=True)
+    for source in (checkout, checkout / "sandbox"):
         here = ("--no-build-isolation", "--python", sys.executable, "--no-create-gitignore")
-        run(UV, "build", "--quiet", *here, "--out-dir", DIST, source)
+        run(UV, "build", "--quiet", *here, "--out-dir", to, source)
     wheels = []
     for name in (PROVIDER, SANDBOX):
-        (wheel,) = DIST.glob(f"{name.replace('-', '_')}-*.whl")
+        (wheel,) = to.glob(f"{name.replace('-', '_')}-*.whl")
         wheels.append(Wheel(name, wheel))
-    report("built", ", ".join(sorted(file.name for file in DIST.iterdir())))
+    report("built", ", ".join(sorted(file.name for file in to.iterdir())))
     return wheels[0], wheels[1]
+
+
+def check_reproducible() -> None:
+    """Check that a copy of what git holds, in another folder, gives the same bytes."""
+    held = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
+    with tempfile.TemporaryDirectory(prefix="release-check-") as folder, tarfile.open(fileobj=io.BytesIO(held)) as files:
+        files.extractall(folder, filter="data")
+        build(Path(folder), Path(folder) / "dist")
+        here, there = (
+            {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in where.iterdir()}
+            for where in (DIST, Path(folder) / "dist")
+        )
+    different = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
+    expect(not different, f"A copy of the last commit gives other bytes (is everything committed?): {different}")
+    for name, sha256 in sorted(here.items()):
+        report("sha256", f"{sha256}  {name}")
 
 
 def metadata(wheel: Wheel) -> Metadata:
@@ -237,19 +273,25 @@ def check_provider_alone(environment: Environment, provider: Wheel) -> None:
     environment.install(provider.requirement())
     found = environment.python("from importlib.util import find_spec; print(find_spec('instagram_sandbox'))")
     expect(found == "None", f"The sandbox came with the provider: {found}")
-    environment.python(
-        "from airflow_provider_instagram.calendar import content_calendar_dag\n"
-        "from airflow_provider_instagram.hooks import InstagramHook\n"
-        "from airflow_provider_instagram.operators import *\n"
-        "from airflow_provider_instagram.sensors import *\n"
-        "from airflow_provider_instagram.triggers import *\n"
-    )
+    environment.python(PUBLIC)
     listed = environment.run("airflow", "providers", "list", "--output", "plain")
     expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
     refused = environment.run("airflow", "instagram", "sandbox")
     expect(refused.returncode == 2, f"`airflow instagram sandbox` ended with {refused.returncode}: {refused.stderr}")
     expect("pip install ./sandbox" in refused.stderr, f"It does not say how: {refused.stderr}")
     report("alone", f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it")
+
+
+def write_sbom(environment: Environment, wheel: Wheel) -> None:
+    """Write what an environment consists of into ``dist/sbom/``, and check that each part names its license."""
+    file = DIST / "sbom" / f"{wheel.path.stem}.cdx.json"
+    file.parent.mkdir(exist_ok=True)
+    command = (Path(sys.executable).parent / "cyclonedx-py", "environment", "--output-reproducible")
+    run(*command, "--output-file", file, environment.program("python"))
+    parts = {part["name"]: part for part in json.loads(file.read_text())["components"]}
+    without = sorted(name for name, part in parts.items() if not part.get("licenses"))
+    expect(wheel.name in parts, f"{file} does not name {wheel.name}")
+    report("sbom", f"{file.name}: {len(parts)} parts, without a license in their metadata: {', '.join(without) or '-'}")
 
 
 def check_main_job(environment: Environment, provider: Wheel, sandbox: Wheel) -> None:
@@ -264,6 +306,27 @@ def check_main_job(environment: Environment, provider: Wheel, sandbox: Wheel) ->
     done = environment.run("python", "-m", "demo.run")
     print(done.stdout.strip())
     expect(done.returncode == 0, f"The main job failed: {done.stderr}")
+
+
+def other_pythons() -> Iterator[tuple[str, Path]]:
+    """Yield the version and the path of each other Python that the provider supports and the machine has."""
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        names = [found for found in [shutil.which(f"python{version}")] if found]
+        names += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")))
+        for name in names:
+            said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
+            if said.startswith(f"Python {version}.") and version != ".".join(map(str, sys.version_info[:2])):
+                yield version, Path(name)
+                break
+
+
+def check_python(environment: Environment, version: str, provider: Wheel, sandbox: Wheel) -> None:
+    """Check that both wheels install with a Python, and that what is public can be imported."""
+    environment.install(provider.requirement("[sandbox]"), sandbox.requirement())
+    environment.python(f"{PUBLIC}\nimport instagram_sandbox.testing.handle")
+    listed = environment.run("airflow", "providers", "list", "--output", "plain")
+    expect(PROVIDER in listed.stdout, f"Airflow does not list the provider: {listed.stdout} {listed.stderr}")
+    report(f"Python {version}", "both wheels install, and what is public can be imported")
 
 
 def run(*command: str | Path) -> None:
