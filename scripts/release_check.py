@@ -148,8 +148,8 @@ def main() -> int:
         check_provider_alone(together, provider)
         write_sbom(together, provider)
         check_main_job(together, provider, sandbox)
-        for version, interpreter in other_pythons():
-            check_python(Environment(Path(folder) / version, interpreter), version, provider, sandbox)
+        for python, interpreter in other_pythons():
+            check_python(Environment(Path(folder) / python, interpreter), python, provider, sandbox)
     print(f"\n{version} can be released: the files are in {DIST}. {time.monotonic() - started_s:.0f} s.")
     return 0
 
@@ -171,7 +171,10 @@ def build(checkout: Path, to: Path) -> tuple[Wheel, Wheel]:
 def check_reproducible() -> None:
     """Check that a copy of what git holds, in another folder, gives the same bytes."""
     held = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
-    with tempfile.TemporaryDirectory(prefix="release-check-") as folder, tarfile.open(fileobj=io.BytesIO(held)) as files:
+    with (
+        tempfile.TemporaryDirectory(prefix="release-check-") as folder,
+        tarfile.open(fileobj=io.BytesIO(held)) as files,
+    ):
         files.extractall(folder, filter="data")
         build(Path(folder), Path(folder) / "dist")
         here, there = (

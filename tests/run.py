@@ -44,12 +44,12 @@ class Part:
 
     :param name: Its name in the report.
     :param minutes: How long it takes on two cores that do nothing else.
-    :param arguments: Arguments of Python.
+    :param command: The program and its arguments.
     """
 
     name: str
     minutes: float
-    arguments: tuple[str, ...]
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Result:
 
 
 #: The processes wait for the sandbox, the clock and Airflow for half of their time: five keep two cores busy.
-IN_PARALLEL: Final = ("-m", "pytest", "--numprocesses", "5", "--dist", "worksteal", "--ignore-glob=*_live.py")
+IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "5", "--dist", "worksteal", "--ignore-glob=*_live.py")
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
@@ -81,30 +81,35 @@ REST: Final = (
     Part(
         "a sample of the reliability scenarios in a running Airflow",
         4,
-        ("-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
+        (PYTHON, "-m", "pytest", "-m", "sample", "tests/reliability/test_live.py"),
     ),
     Part(
         "all other reliability scenarios in a running Airflow",
         12,
-        ("-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
+        (PYTHON, "-m", "pytest", "-m", "not sample", "tests/reliability/test_live.py"),
     ),
-    Part("system, calendars", 17, ("-m", "pytest", "tests/system/test_calendar.py")),
-    Part("system, the page Posts", 20, ("-m", "pytest", "tests/system/test_board.py", "tests/system/test_edits.py")),
+    Part("system, calendars", 17, (PYTHON, "-m", "pytest", "tests/system/test_calendar.py")),
+    Part(
+        "system, the page Posts",
+        20,
+        (PYTHON, "-m", "pytest", "tests/system/test_board.py", "tests/system/test_edits.py"),
+    ),
     Part(
         "system, everything else",
         22,
         (
-            *("-m", "pytest", "tests/system"),
+            *(PYTHON, "-m", "pytest", "tests/system"),
             *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "board", "edits")),
         ),
     ),
-    Part("soak", 17, ("-m", "tests.soak")),
-    Part("forty posts that are edited twenty times", 11, ("-m", "pytest", "tests/soak/test_forty_edits.py")),
+    Part("unit and integration tests on the next Airflow", 16, ("make", "test-next")),
+    Part("soak", 17, (PYTHON, "-m", "tests.soak")),
+    Part("forty posts that are edited twenty times", 11, (PYTHON, "-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
         Part(
             f"reliability scenarios in one process, slice {number} of {SLICES}",
             4.5,
-            ("-m", "tests.reliability", "--in-process", "--slices", str(SLICES), "--slice", str(number)),
+            (PYTHON, "-m", "tests.reliability", "--in-process", "--slices", str(SLICES), "--slice", str(number)),
         )
         for number in range(1, SLICES + 1)
     ),
@@ -139,14 +144,13 @@ def main() -> int:
 
 
 def _run(part: Part, left_s: float) -> Result:
-    command = [PYTHON, *part.arguments]
-    _print(f"\n==== {part.name}\n{shlex.join(command)}")
+    _print(f"\n==== {part.name}\n{shlex.join(part.command)}")
     began_s = time.monotonic()
     limited = left_s != float("inf")
     environment = os.environ | ({ENDS_AT: str(time.time() + left_s)} if limited else {})
     if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
         environment["PYTHONPYCACHEPREFIX"] = str(BYTECODE)
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    process = subprocess.Popen(part.command, cwd=ROOT, env=environment)
     try:
         passed = process.wait(left_s + GRACE_S if limited else None) == 0
     except subprocess.TimeoutExpired:
