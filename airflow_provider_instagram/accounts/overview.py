@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.capabilities import DELETION, needed_by
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
@@ -125,3 +126,27 @@ def refused_to(conn_id: str) -> dict[str, Refusal]:
             return refusals(store, datetime.now(timezone.utc))
     except NoLedgerError:
         return {}
+
+
+def kept_from(conn_id: str, parameters: Mapping[str, object] | None) -> str:
+    """Return why an account is known to be unable to publish a post, or to delete one; empty if nothing is known.
+
+    Meta is not asked: its login, the scopes that are stored, and what Instagram refused within the last day decide.
+
+    :param parameters: Meta's parameters of the post; None if it is to be deleted.
+    """
+    needed = (DELETION,) if parameters is None else needed_by(parameters)
+    try:
+        hook = InstagramHook(conn_id)
+        stored = hook.token_manager().store.load()
+        scopes = AccountScopes(conn_id, frozenset(stored.scopes if stored else ()) or None, hook.settings.login)
+    except Exception:  # noqa: BLE001 -- no such connection, for example: the task that needs it says so
+        _log.debug("What connection %r can do is not known", conn_id, exc_info=True)
+        return ""
+    refused = refused_to(conn_id)
+    for what in needed:
+        if (lack := scopes.lack(what)) is not None:
+            return str(lack)
+        if (refusal := refused.get(what.name)) is not None:
+            return f"Instagram refused {what.name} to this account on {refusal.at:%Y-%m-%d %H:%M} UTC: {refusal.reason}"
+    return ""

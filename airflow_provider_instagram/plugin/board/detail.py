@@ -13,6 +13,7 @@ from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from airflow_provider_instagram.accounts.overview import kept_from
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import ValidationError
@@ -29,6 +30,7 @@ from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -66,6 +68,10 @@ ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
 }
 
 
+#: Acts that end with the post on Instagram.
+PUBLISHING_ACTS: Final = ("approve", "publish_now")
+
+
 def acts_in(state: State, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
     acts = list(ACTS_IN.get(state, ()))
@@ -84,6 +90,17 @@ def _deletion_acts(deletion: Deletion | None) -> tuple[str, ...]:
     if deletion is None or not deletion.is_active:
         return ("delete",)
     return ("confirm_deletion", "keep") if deletion.asks else ()
+
+
+def cannot(facts: Facts | None, acts: Sequence[str]) -> dict[str, str]:
+    """Return why the account cannot do some of these acts."""
+    if facts is None:
+        return {}
+    ways = ((PUBLISHING_ACTS, facts.post.parameters()), (("delete",), None))
+    reasons = {
+        act: kept_from(facts.post.account, parameters) for names, parameters in ways for act in acts if act in names
+    }
+    return {act: why for act, why in reasons.items() if why}
 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:

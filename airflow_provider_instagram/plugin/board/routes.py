@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.plugin.board import acts, edits, media
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
-from airflow_provider_instagram.plugin.board.detail import detail_of
+from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, may_edit, require_read
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
@@ -111,6 +111,7 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
         raise HTTPException(404, "The calendar has no such post any more.") from None
     offered = content["acts"]
     content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
+    content["cannot"] = cannot(board.facts.get(post_id), content["acts"])
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and may_edit(user, dag_id):

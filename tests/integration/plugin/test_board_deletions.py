@@ -188,3 +188,36 @@ def test_without_the_setting_nobody_deletes_on_the_page(user: Any, monkeypatch: 
     assert detail(boss, "hello")["acts"] == []
     assert do(boss, "boss", "delete").status_code == 403
     assert cards(boss)["hello"]["state"] == "published"
+
+
+@pytest.mark.usefixtures("published")
+def test_a_control_that_the_account_cannot_use_says_why_and_meta_is_not_asked(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server answers at the connection's address."""
+    connection = {"conn_type": "instagram", "login": "17841", "password": "IGAAtoken", "host": "http://127.0.0.1:9"}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{ACCOUNT.upper()}", json.dumps(connection))
+    ada = user("ada", "USER")
+    assert detail(ada, "hello")["cannot"] == {
+        "delete": "Instagram Login has no deletion. Connect the account by Facebook Login or Unified Login, or leave "
+        "them out."
+    }
+    assert detail(ada, "evil")["cannot"] == {}
+    now = datetime.now(timezone.utc)
+    store_row("refused", {"publishing": {"reason": "Error 10: no right", "at": now.isoformat()}})
+    why = f"Instagram refused publishing to this account on {now:%Y-%m-%d %H:%M} UTC: Error 10: no right"
+    assert detail(ada, "evil")["cannot"] == {"publish_now": why}
+    assert detail(user("vic", "VIEWER"), "evil")["cannot"] == {}
+
+
+def store_row(key: str, value: Any) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+        session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(value)))

@@ -24,6 +24,7 @@ import { cardOf, mark } from "./views.js";
  * @property {string} hint
  * @property {string} why
  * @property {string[]} acts What this user can do; keys of `ACTS`.
+ * @property {Record<string, string>} cannot Why the account cannot do some of them.
  * @property {number} [line]
  * @property {string} lines Its lines in the file.
  * @property {import("./edit.js").Offer} [edit] What can be edited of it.
@@ -316,13 +317,16 @@ function ask(name) {
 /** @param {string[]} acts */
 function actsElement(acts) {
   const asked = open?.asked ?? "";
+  const cannot = open?.content?.cannot ?? {};
   if (acts.includes(asked)) return confirmElement(asked);
   const buttons = acts.map((name) => {
     const { text, look, question } = ACTS[name] ?? { text: name };
     const click = () => (question ? ask(name) : act(name));
-    return h("button", { class: look ? `btn ${look}` : "btn", type: "button", "data-act": name, click }, text);
+    const about = { class: look ? `btn ${look}` : "btn", type: "button", "data-act": name, click };
+    return h("button", cannot[name] ? { ...about, disabled: true } : about, text);
   });
-  return h("div", { class: "acts" }, buttons);
+  const reasons = [...new Set(acts.map((name) => cannot[name]))].map((why) => why && h("p", { class: "hint" }, why));
+  return h("div", {}, h("div", { class: "acts" }, buttons), ...reasons);
 }
 
 /** Return the question whether the user is sure. @param {string} name */
