@@ -159,7 +159,7 @@ class Measure(NamedTuple):
 
 MEASURES: Final = (
     Measure("lines of Python", House.lines, 34_220, 26_000),
-    Measure("modules", House.module_count, 207, 190),
+    Measure("modules", House.module_count, 208, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
     Measure("arrows", House.arrow_count, 100, 100),

@@ -19,6 +19,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.responses import Responses, responses
 from airflow_provider_instagram.insights.ages import DEFAULT_AGES, Age, compared_age
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
@@ -35,6 +36,7 @@ from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.insights_budget import InsightsBudget
@@ -120,6 +122,8 @@ class Collector:
 
     If the process dies before step 6, the next run reads the same again, and rows that exist stay as they are. If it
     dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
+
+    :param reads_responses: Whether the login tells how people respond to polls, prompts and invitations.
     """
 
     client: GraphClient
@@ -129,6 +133,7 @@ class Collector:
     budget: InsightsBudget
     ages: Sequence[timedelta] = DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
+    reads_responses: bool = False
 
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
@@ -224,8 +229,12 @@ class Collector:
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
-        if numbers and post.post_key is not None:  # the page shows only posts of the ledger
-            batch.latest[post.media_id] = LatestNumbers(post.post_key, age.name, self.ledger.now(), numbers)
+        responses = Responses() if reading.reason is Reason.GONE else self._responses(post)
+        row |= responses.numbers
+        if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
+            batch.latest[post.media_id] = LatestNumbers(
+                post.post_key, age.name, self.ledger.now(), numbers, responses.words
+            )
         if age == compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
             batch.reached[post.media_id] = Reached(
                 at=int(post.published.timestamp()), kind=PostKind(post.kind), value=reach
@@ -236,6 +245,26 @@ class Collector:
             for later in post.open_ages(self.ages):
                 yield self._row(post, later, Reason.GONE.value)
                 self._close(post, later)
+
+    def _responses(self, post: TrackedPost) -> Responses:
+        """Read how people responded to a post that this provider has published. What is refused is left out."""
+        done = self.ledger.post(post.post_key) if self.reads_responses and post.post_key else None
+        record = self.ledger.container(done.container_id) if done is not None else None
+        numbers, words = dict[str, int | float](), dict[str, str]()
+        for call in responses(post.media_id, record.edges) if record is not None else ():
+            read = self._read_if_allowed(call)
+            numbers |= read.numbers
+            words |= read.words
+        return Responses(numbers, words)
+
+    def _read_if_allowed(self, call: Call[Responses]) -> Responses:
+        try:
+            return self.client.send(call)
+        except (AuthenticationError, RateLimitError):
+            raise
+        except InstagramError as error:
+            log.warning("%s It is left out.", error)
+            return Responses()
 
     def _close(self, post: TrackedPost, age: Age) -> None:
         post.done.append(age.name)

@@ -91,6 +91,7 @@ class CollectInsights(InstagramBaseOperator):
         return counts
 
     def _collect(self, context: Context, ledger: Ledger) -> Batch:
+        from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.insights.collector import Collector
         from airflow_provider_instagram.quota.insights_budget import InsightsBudget
@@ -101,8 +102,9 @@ class CollectInsights(InstagramBaseOperator):
         with hook.get_conn() as client:
             user_id = hook.ig_user_id(client)
             collector = Collector(
-                client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every
-            )
+                client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every,
+                reads_responses=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
+            )  # fmt: skip
             return collector.run(self._events(context, collector.events_since()))
 
     def _events(self, context: Context, since: datetime) -> Iterator[PostEvent]:

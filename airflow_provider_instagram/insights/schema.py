@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Row = dict[str, Any]
@@ -111,6 +112,7 @@ SNAPSHOTS: Final = Table(
         Column("user_id", "text"),
         *_ORIGIN,
         *_metric_columns(),
+        *(Column(name, "integer" if is_whole else "number") for name, is_whole in NUMBERS.items()),
     ),
 )
 ACCOUNT_DAYS: Final = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,12 +42,14 @@ class LatestNumbers:
     """The numbers of a post as they were read last.
 
     :param age: The age of the post at which they were read, such as ``6h``.
+    :param responses: How people responded to it otherwise, in words, such as what each answer of a poll got.
     """
 
     post_key: str
     age: str
     read_at: str
     values: Mapping[str, int | float]
+    responses: Mapping[str, str] = field(default_factory=dict)
 
 
 def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> None:
@@ -58,7 +60,9 @@ def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     """Return the latest numbers of a post, or None if none were read."""
     row = store.get(row_key("insights", media_id))
-    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"]) if row else None
+    if not row:
+        return None
+    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"], row.get("responses") or {})
 
 
 def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:

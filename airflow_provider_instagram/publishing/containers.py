@@ -23,6 +23,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.responses import edges_of
 from airflow_provider_instagram.graph.upload import upload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
@@ -232,7 +233,8 @@ class ContainerCreator:
     def _draft(self, content: str, shows: ItemKind | None) -> ContainerRecord:
         """Return the record of the post's container before it is created."""
         caption = digest(self.post.caption)
-        return ContainerRecord("", self.post_key, "", content, caption, kind=self.post.kind, shows=shows)
+        edges = edges_of(self.post.parameters())
+        return ContainerRecord("", self.post_key, "", content, caption, kind=self.post.kind, shows=shows, edges=edges)
 
     def _create(
         self, draft: ContainerRecord, source: MediaSource | None, parameters: dict[str, Any]

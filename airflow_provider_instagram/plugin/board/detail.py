@@ -228,7 +228,8 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
     events = [_event(one.created_at, "Container created", one.container_id, "") for one in made]
     if numbers is None:
         return events, None
-    return events, {"age": numbers.age, "at": numbers.read_at, "values": list(numbers.values.items())}
+    about = {"values": list(numbers.values.items()), "responses": list(numbers.responses.items())}
+    return events, {"age": numbers.age, "at": numbers.read_at, **about}
 
 
 def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,9 +12,17 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, TransientError
 from airflow_provider_instagram.graph import API_VERSION
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.insights.collector import Collector
+from airflow_provider_instagram.insights.schema import SNAPSHOTS
+from airflow_provider_instagram.insights.tracking import PostEvent
+from airflow_provider_instagram.ledger.insights import latest_numbers
+from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.quota.insights_budget import InsightsBudget
 from tests.integration.account import DictStore
-from tests.integration.tasks import connect_page, task_context
+from tests.integration.insights.quarter import MemoryTarget
+from tests.integration.tasks import SCOPES, connect_page, task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +33,7 @@ FAULTS = (None, ("create", "before"), ("create", "after"), ("publish", "before")
 MUSIC = "587000000000001"
 POLL = {"caption": "Tea or coffee?", "poll_attachment": ["Tea", "Coffee"]}
 SONG = {"caption": "With music", "audio_id": MUSIC, "audio_volume": 80, "video_volume": 20}
+ALL_SCOPES = [*SCOPES, "instagram_manage_insights"]
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 
@@ -124,3 +133,48 @@ def test_music_is_searched_on_the_command_line(capsys: pytest.CaptureFixture[str
 def test_a_search_says_which_login_it_needs(instagram_sandbox: SandboxHandle) -> None:
     with pytest.raises(SystemExit, match="Instagram Login has no licensed music"):
         _search("harbour")
+
+
+def test_how_people_respond_to_a_post_is_read_with_its_insights(
+    instagram_sandbox: SandboxHandle, token: str, portrait_video: Path
+) -> None:
+    """The answers of collaborators and the votes of a poll: in the row of each target, and in words on the page."""
+    store, target = DictStore(), MemoryTarget()
+    instagram_sandbox.process_next(after_s=0)
+    media_id = publish(store, portrait_video, POLL | {"collaborators": ["ann", "bob", "cid"]})
+    instagram_sandbox.answer_invite(media_id, "ann", "Accepted")
+    instagram_sandbox.answer_invite(media_id, "bob", "Declined")
+    instagram_sandbox.advance(3700)
+    now = datetime.fromtimestamp(instagram_sandbox.now(), timezone.utc)
+    ledger, event = Ledger(store, "instagram_default", lambda: now), (now - timedelta(seconds=3700)).isoformat()
+    insights_token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", scopes=ALL_SCOPES)
+    with GraphClient(insights_token, base_url=instagram_sandbox.url) as client:
+        budget = InsightsBudget(store, lambda: now, 5000)
+        collector = Collector(
+            client,
+            ledger,
+            instagram_sandbox.user_id,
+            target,
+            budget,
+            reads_responses=True,
+            look_every=timedelta(days=9),
+        )
+        batch = collector.run([PostEvent(media_id, event, "extra", None, None)])
+    assert batch.error is None
+    (row,) = (row for row in target.rows(SNAPSHOTS) if row["status"] == "read")
+    answers = [row[f"collaborators_{status}"] for status in ("accepted", "declined", "pending")]
+    assert answers == [1, 1, 1]
+    poll = read(instagram_sandbox, token, f"{media_id}/poll_attachment")
+    shares = [row["poll_option_a_share"], row["poll_option_b_share"]]
+    assert shares == [poll["option_a_votes_percentage"], poll["option_b_votes_percentage"]]
+    assert sum(shares) == pytest.approx(1, abs=0.02)
+    assert "prompt_responses" not in row, "nothing is asked that the post does not have"
+    numbers = latest_numbers(store, media_id)
+    assert numbers is not None
+    assert numbers.responses == {
+        "Poll: Tea": f"{shares[0]:.0%}",
+        "Poll: Coffee": f"{shares[1]:.0%}",
+        "Collaborator ann": "accepted",
+        "Collaborator bob": "declined",
+        "Collaborator cid": "pending",
+    }

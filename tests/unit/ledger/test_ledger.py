@@ -88,6 +88,7 @@ STORED: dict[str, Any] = {
         "shows": None,
         "item": None,
         "round": None,
+        "edges": [],
     },
     "containers:post-1": ["179"],
     "comment:post-1": {

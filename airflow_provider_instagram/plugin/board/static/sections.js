@@ -40,7 +40,8 @@ export function insightsSection({ insights }) {
     Number(value).toLocaleString("en-GB"),
   ]);
   const hint = h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${moment(insights.at)}.`);
-  return section("Insights", factList(pairs, " insights"), hint);
+  const responses = insights.responses.length ? factList(insights.responses) : null;
+  return section("Insights", factList(pairs, " insights"), responses, hint);
 }
 
 /** @param {PostDetail} content */
