@@ -33,7 +33,6 @@ from instagram_sandbox.simulator.switches import mode_switches
 def run(args: argparse.Namespace) -> int:
     """Run the sandbox that the options describe.
 
-    :param args: The options that :func:`add_arguments` defines.
     :return: The exit code: 0 after a normal end, 2 if the sandbox could not start.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")

@@ -11,7 +11,7 @@ from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import audience, breakdowns, insights
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import LATEST, graph_time
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -31,7 +31,7 @@ async def read_insights(call: Call, account: Account) -> Response:
     for metric in asked:
         breakdowns.check(metric, dimensions, as_total=as_total)
     if call.params.get("period") not in PERIODS:
-        raise GraphError(100, None, f"(#100) period must be one of the following values: {', '.join(PERIODS)}")
+        raise invalid(f"period must be one of the following values: {', '.join(PERIODS)}")
     first, last = _days(call)
     days = range(first, last)
     if as_total:
@@ -44,12 +44,12 @@ def _check(account: Account, asked: list[str], *, as_total: bool) -> None:
     unknown = [at for at, name in enumerate(asked) if name not in every or name in account.refused_metrics]
     if unknown:
         known = ", ".join(sorted(every))
-        raise GraphError(100, None, f"(#100) metric[{unknown[0]}] must be one of the following values: {known}")
+        raise invalid(f"metric[{unknown[0]}] must be one of the following values: {known}")
     only_total = [name for name in asked if name not in insights.AS_TIME_SERIES and name != ONLINE]
     if only_total and not as_total:
         named = ", ".join(only_total)
         what = f"The following metrics ({named}) should be specified with parameter metric_type=total_value"
-        raise GraphError(100, None, f"(#100) {what}")
+        raise invalid(what)
 
 
 def _days(call: Call) -> tuple[int, int]:
@@ -59,9 +59,9 @@ def _days(call: Call) -> tuple[int, int]:
     until = min(until if until is not None else now, LATEST)
     since = min(since if since is not None else until - DAY_S, LATEST)
     if since > until:
-        raise GraphError(100, None, "(#100) Param since must be before until")
+        raise invalid("Param since must be before until")
     if until - since > MOST_DAYS * DAY_S:
-        raise GraphError(100, None, f"(#100) There cannot be more than {MOST_DAYS} days between since and until")
+        raise invalid(f"There cannot be more than {MOST_DAYS} days between since and until")
     first = int(since // DAY_S)
     return first, max(first + 1, int(until // DAY_S))
 

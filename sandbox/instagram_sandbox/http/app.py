@@ -20,7 +20,7 @@ from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.sandbox import Sandbox, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from fastapi import params
 
@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """Build the application of a sandbox.
-
-    :param settings: The settings to start with.
-    :param clock: The clock; a simulation shares its own.
-    """
+    """Build the application of a sandbox."""
     sandbox = Sandbox.open(settings, clock or Clock())
 
     @asynccontextmanager
@@ -137,17 +133,8 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
 
 
 def _add_files(app: FastAPI, sandbox: Sandbox) -> None:
-    @app.get("/_static/{name}", response_model=None)
-    async def static(name: str) -> Response:
-        return pages.static_file("templates", name)
-
-    @app.api_route("/samples/{name}", methods=["GET", "HEAD"], response_model=None)
-    async def sample(name: str) -> Response:
-        return pages.static_file("samples", name)
-
-    @app.get("/redirects/{name}", response_model=None)
-    async def redirect(name: str) -> Response:
-        return pages.static_file("redirects", name)
+    for path in pages.FILES:
+        app.add_api_route(f"/{path}/{{name}}", _static(path), methods=["GET", "HEAD"], response_model=None)
 
     @app.get("/robots.txt", response_model=None)
     async def robots() -> Response:
@@ -160,3 +147,10 @@ def _add_files(app: FastAPI, sandbox: Sandbox) -> None:
     @app.get("/favicon.ico", response_model=None)
     async def favicon() -> Response:
         return Response(status_code=204)
+
+
+def _static(path: str) -> Callable[[str], Awaitable[Response]]:
+    async def file(name: str) -> Response:
+        return pages.static_file(path, name)
+
+    return file

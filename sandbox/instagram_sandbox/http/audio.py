@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.audio import CATALOGUE, Audio
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -21,7 +21,7 @@ async def search(call: Call, account: Account) -> Response:
     _check_user(call)
     audio_type, text = call.params.get("audio_type"), str(call.params.get("search_query", "")).strip().lower()
     if audio_type not in TYPES:
-        raise GraphError(100, None, f"(#100) Param audio_type must be one of {{{', '.join(TYPES)}}}")
+        raise invalid(f"Param audio_type must be one of {{{', '.join(TYPES)}}}")
     of_type = [one for one in CATALOGUE.values() if one.audio_type == audio_type]
     found = [one for one in of_type if text in f"{one.title} {one.creator}".lower()]
     return graph_json({"audio": [_row(one, "cover_artwork_thumbnail_uri") for one in found]})
@@ -35,7 +35,7 @@ async def read(call: Call, audio: Audio) -> Response:
 
 def _check_user(call: Call) -> None:
     if str(call.params.get("user_id", "")) != call.account.user_id:
-        raise GraphError(100, None, "(#100) Param user_id must be the id of the Instagram user who searches")
+        raise invalid("Param user_id must be the id of the Instagram user who searches")
 
 
 def _row(audio: Audio, artwork: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -22,11 +22,7 @@ Dispatch: TypeAlias = Callable[[Request, str], Awaitable[Response]]
 
 
 async def run(call: Call, dispatch: Dispatch) -> Response:
-    """Run the calls of a batch one after the other. Each counts as a call of its own.
-
-    :param call: The request with the batch.
-    :param dispatch: Answers one request for a path of the Graph API.
-    """
+    """Run the calls of a batch one after the other. Each counts as a call of its own."""
     items = _items(call.params.get("batch"))
     version = re.match(r"v\d+\.\d+", call.request.url.path.strip("/"))
     with_headers = str(call.params.get("include_headers", "true")).lower() not in {"false", "0"}
@@ -53,13 +49,13 @@ def _items(value: Any) -> list[dict[str, Any]]:
         try:
             value = json.loads(value)
         except ValueError:
-            raise GraphError(100, None, "(#100) Param batch must be an array in JSON") from None
+            raise invalid("Param batch must be an array in JSON") from None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value) or not value:
-        raise GraphError(100, None, "(#100) Param batch must be an array of objects")
+        raise invalid("Param batch must be an array of objects")
     if len(value) > MOST:
-        raise GraphError(100, None, f"(#100) Too many requests in batch message. Maximum batch size is {MOST}")
+        raise invalid(f"Too many requests in batch message. Maximum batch size is {MOST}")
     if any(len(json.dumps(item)) > 100_000 for item in value):
-        raise GraphError(100, None, "(#100) A request in the batch is too large")
+        raise invalid("A request in the batch is too large")
     return value
 
 

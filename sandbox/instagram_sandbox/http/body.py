@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,18 +39,18 @@ async def parameters(request: Request) -> dict[str, Any]:
         return found | structured(parse_qsl(text, keep_blank_values=True))
     if not await request.body():  # some clients name a type although they send everything in the query
         return found
-    raise GraphError(100, None, f"(#100) Unsupported content type {kind}")
+    raise invalid(f"Unsupported content type {kind}")
 
 
 async def _json(request: Request) -> dict[str, Any]:
     try:
         sent = from_json(await request.body() or b"{}", allow_inf_nan=False)
     except ValueError as error:
-        raise GraphError(100, None, f"(#100) The request body is not valid JSON: {error}") from None
+        raise invalid(f"The request body is not valid JSON: {error}") from None
     if sent is None:  # what some clients send instead of no body
         return {}
     if not isinstance(sent, dict):
-        raise GraphError(100, None, "(#100) The request body must be a JSON object")
+        raise invalid("The request body must be a JSON object")
     return {name: value for name, value in sent.items() if value is not None}
 
 
@@ -59,7 +59,7 @@ async def _multipart(request: Request) -> dict[str, Any]:
     try:
         form = await request.form()
     except (HTTPException, ValueError, KeyError, AssertionError) as error:
-        raise GraphError(100, None, f"(#100) The multipart body cannot be read: {error}") from None
+        raise invalid(f"The multipart body cannot be read: {error}") from None
     return structured((name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from pydantic import JsonValue  # noqa: TC002 -- FastAPI reads it
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, JsonValue
 from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.http.control_bodies import (
@@ -14,21 +15,19 @@ from instagram_sandbox.http.control_bodies import (
     Answer,
     ForeignComment,
     ForeignPost,
+    JsonRoute,
     NewAccount,
     NewToken,
     Now,
     Plan,
     Revocation,
-    changes,
     known_query,
-    sent,
 )
 from instagram_sandbox.http.guard import only_ours
-from instagram_sandbox.http.openapi import document
 from instagram_sandbox.simulator import comments as rules
 from instagram_sandbox.simulator import insights
-from instagram_sandbox.simulator.clock import iso_time, utc
-from instagram_sandbox.simulator.faults import Fault
+from instagram_sandbox.simulator.clock import iso_time
+from instagram_sandbox.simulator.faults import Fault  # noqa: TC001 -- FastAPI reads it
 from instagram_sandbox.simulator.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
 from instagram_sandbox.simulator.state import Account, Container, Count, Post, Record, Token
 from instagram_sandbox.simulator.switches import Switches  # noqa: TC001 -- FastAPI reads it
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Comment
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T", bound=BaseModel)
+Changes: TypeAlias = dict[str, JsonValue]
 MAX_METRIC: Final = 1_000_000_000_000
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 
@@ -46,7 +47,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "T
 def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
     guards = [Depends(only_ours(sandbox.settings.allowed_hosts)), Depends(known_query)]
-    routes = APIRouter(prefix="/_sandbox", dependencies=guards)
+    routes = APIRouter(prefix="/_sandbox", dependencies=guards, route_class=JsonRoute)
     _add_clock(routes, sandbox)
     _add_accounts(routes, sandbox)
     _add_tokens(routes, sandbox)
@@ -55,17 +56,14 @@ def router(sandbox: Sandbox) -> APIRouter:
     _add_truth(routes, sandbox)
     _add_comments(routes, sandbox)
     _add_insights(routes, sandbox)
-    _add_description(routes)
-    _add_signpost(routes)
-    return routes
-
-
-def _add_description(routes: APIRouter) -> None:
-    described = document(routes.routes)
+    described = get_openapi(title="instagram-sandbox: control routes", version="1", routes=routes.routes)
 
     @routes.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return described
+
+    _add_signpost(routes)
+    return routes
 
 
 def _add_signpost(routes: APIRouter) -> None:
@@ -90,7 +88,7 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
         return Now(now=sandbox.now, time=iso_time(sandbox.now))
 
     @routes.post("/clock")
-    async def advance(how_far: Annotated[Advance, Depends(sent(Advance))]) -> Now:
+    async def advance(how_far: Advance) -> Now:
         """Wait for running inspections, then move the clock forward, so that the order of events is certain."""
         await sandbox.processor.settle()
         try:
@@ -117,22 +115,19 @@ def _add_accounts(routes: APIRouter, sandbox: Sandbox) -> None:
         return list(sandbox.world.accounts.values())
 
     @routes.post("/accounts")
-    async def add_account(new: Annotated[NewAccount, Depends(sent(NewAccount))]) -> Token:
+    async def add_account(new: NewAccount) -> Token:
         _check_unused(sandbox, new)
-        token = sandbox.world.add_account(Account(**new.model_dump(exclude={"token"})), new.token)
-        sandbox.store.commit()
-        return token
+        return sandbox.world.add_account(Account(**new.model_dump(exclude={"token"})), new.token)
 
     @routes.patch("/accounts/{user_id}")
-    async def change_account(user_id: str, changed_to: Annotated[dict[str, JsonValue], Depends(changes)]) -> Account:
+    async def change_account(user_id: str, changed_to: Changes) -> Account:
         account = _account(sandbox, user_id)
         changed = _changed(account, changed_to)
         if changed.user_id != user_id:
             raise HTTPException(422, "The user id of an account cannot be changed.")
         if changed.username != account.username:
             _check_username(sandbox, changed.username)
-        sandbox.world.change_account(changed)
-        sandbox.store.commit()
+        sandbox.world.accounts.keep(changed)
         return changed
 
 
@@ -166,7 +161,7 @@ def _check_new_token(sandbox: Sandbox, token: str | None) -> None:
 
 def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/tokens")
-    async def add_token(new: Annotated[NewToken, Depends(sent(NewToken))]) -> Token:
+    async def add_token(new: NewToken) -> Token:
         _account(sandbox, new.user_id)
         _check_new_token(sandbox, new.token)
         token = sandbox.world.add_token(
@@ -174,18 +169,16 @@ def _add_tokens(routes: APIRouter, sandbox: Sandbox) -> None:
         )
         token.issued_at -= new.age_s
         token.expires_at -= new.age_s
-        sandbox.world.change_token(token)
-        sandbox.store.commit()
+        sandbox.world.tokens.keep(token)
         return token
 
     @routes.post("/tokens/revoke")
-    async def revoke(which: Annotated[Revocation, Depends(sent(Revocation))]) -> Token:
+    async def revoke(which: Revocation) -> Token:
         token = sandbox.world.tokens.get(which.token)
         if token is None:
             raise HTTPException(404, "This token does not exist.")
         token.revoked = which.subcode
-        sandbox.world.change_token(token)
-        sandbox.store.commit()
+        sandbox.world.tokens.keep(token)
         return token
 
 
@@ -195,7 +188,7 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.world.switches
 
     @routes.patch("/switches")
-    async def set_switches(changed_to: Annotated[dict[str, JsonValue], Depends(changes)]) -> Switches:
+    async def set_switches(changed_to: Changes) -> Switches:
         processing = changed_to.get("processing")
         if isinstance(processing, dict):
             changed_to["processing"] = sandbox.world.switches.processing.but(processing)
@@ -205,10 +198,9 @@ def _add_switches(routes: APIRouter, sandbox: Sandbox) -> None:
 
 def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/processing")
-    async def plan(new: Annotated[Plan, Depends(sent(Plan))]) -> dict[str, int]:
+    async def plan(new: Plan) -> dict[str, int]:
         """Set how the next containers are processed, instead of by the switch."""
         sandbox.world.plan([new.processing] * new.times)
-        sandbox.store.commit()
         return {"planned": len(sandbox.world.planned)}
 
     @routes.get("/faults")
@@ -216,7 +208,7 @@ def _add_plans(routes: APIRouter, sandbox: Sandbox) -> None:
         return sandbox.faults
 
     @routes.post("/faults")
-    async def add_fault(fault: Annotated[Fault, Depends(sent(Fault))]) -> Fault:
+    async def add_fault(fault: Fault) -> Fault:
         if fault.account is not None:
             _account(sandbox, fault.account)
         sandbox.faults.append(fault)
@@ -251,10 +243,9 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
         ]
 
     @routes.post("/posts")
-    async def add_post(new: Annotated[ForeignPost, Depends(sent(ForeignPost))], request: Request) -> PostTruth:
+    async def add_post(new: ForeignPost, request: Request) -> PostTruth:
         _account(sandbox, new.user_id)
         post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
-        sandbox.store.commit()
         return _truth_of(sandbox, post, request)
 
     @routes.get("/containers")
@@ -280,24 +271,22 @@ def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
         return [_comment_truth(sandbox, c) for c in found if media_id in {None, c.media_id}]
 
     @routes.post("/comments")
-    async def add_comment(new: Annotated[ForeignComment, Depends(sent(ForeignComment))]) -> CommentTruth:
+    async def add_comment(new: ForeignComment) -> CommentTruth:
         post = _post(sandbox, new.media_id)
         parent = sandbox.world.comments.get(new.parent_id) if new.parent_id else None
         if new.parent_id and (parent is None or parent.media_id != post.id):
             raise HTTPException(404, f"The post {post.id} has no comment {new.parent_id}.")
         comment = rules.add_foreign(sandbox.world, post, new.text, new.username, parent)
-        sandbox.store.commit()
         return _comment_truth(sandbox, comment)
 
     @routes.post("/posts/{media_id}/collaborators")
-    async def answer_invite(media_id: str, answer: Annotated[Answer, Depends(sent(Answer))]) -> dict[str, bool]:
+    async def answer_invite(media_id: str, answer: Answer) -> dict[str, bool]:
         post = _post(sandbox, media_id)
         invited = next((one for one in post.collaborators if one.username == answer.username), None)
         if invited is None:
             raise HTTPException(404, f"{answer.username} was not invited to the post {media_id}.")
         invited.invite_status = answer.invite_status
-        sandbox.world.keep_post(post)
-        sandbox.store.commit()
+        sandbox.world.posts.keep(post)
         return {"ok": True}
 
 
@@ -310,15 +299,12 @@ def _add_insights(routes: APIRouter, sandbox: Sandbox) -> None:
         return {name: insights.value(sandbox.world, post, name) for name in names}
 
     @routes.patch("/insights/{media_id}")
-    async def set_insights(
-        media_id: str, changed_to: Annotated[dict[str, JsonValue], Depends(changes)]
-    ) -> dict[str, int]:
+    async def set_insights(media_id: str, changed_to: Changes) -> dict[str, int]:
         """Fix numbers about a post, which then no longer grow."""
         post = _post(sandbox, media_id)
         fixed = {name: _count(post, name, value) for name, value in changed_to.items()}
         post.metrics = post.metrics | fixed
-        sandbox.world.keep_post(post)
-        sandbox.store.commit()
+        sandbox.world.posts.keep(post)
         return post.metrics
 
 
@@ -338,45 +324,28 @@ def _count(post: Post, name: str, value: JsonValue) -> Count:
     return value
 
 
+def _truth(model: type[T], record: Record, **more: Any) -> T:
+    """Return what is true of a record: its fields of the same names, and more."""
+    return model.model_validate({name: getattr(record, name, None) for name in model.model_fields} | more)
+
+
 def _comment_truth(sandbox: Sandbox, comment: Comment) -> CommentTruth:
-    return CommentTruth(
-        comment_id=comment.id,
-        media_id=comment.media_id,
-        username=comment.username,
-        text=comment.text,
-        parent_id=comment.parent_id,
-        hidden=comment.hidden,
-        created_at=utc(comment.created_at),
-        visible=comment.visible_at <= sandbox.now,
-    )
+    return _truth(CommentTruth, comment, comment_id=comment.id, visible=comment.visible_at <= sandbox.now)
 
 
 def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
-    return PostTruth(
-        media_id=post.id,
-        user_id=post.user_id,
-        container_id=post.container_id,
-        caption=post.caption,
-        permalink=str(request.base_url).rstrip("/") + post.path,
-        published_at=utc(post.published_at),
-        visible=post.visible_at <= sandbox.now,
-        share_to_feed=post.share_to_feed,
-        media_type=post.media_type,
-        media_product_type=post.media_product_type,
-        children=post.children,
-    )
+    link = str(request.base_url).rstrip("/") + post.path
+    return _truth(PostTruth, post, media_id=post.id, permalink=link, visible=post.visible_at <= sandbox.now)
 
 
 def _container_truth(sandbox: Sandbox, container: Container) -> ContainerTruth:
     failure = sandbox.world.failure(container)
-    return ContainerTruth(
+    return _truth(
+        ContainerTruth,
+        container,
         container_id=container.id,
-        user_id=container.user_id,
         status_code=sandbox.world.status_code(container),
         subcode=failure.subcode if failure else None,
         reason=failure.reason if failure else "",
-        caption=container.caption,
-        created_at=utc(container.created_at),
         bytes_received=sandbox.processor.held_bytes(container.id),
-        post_ids=container.post_ids,
     )

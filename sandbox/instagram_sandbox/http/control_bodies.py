@@ -1,25 +1,18 @@
-"""The bodies that the control routes take, and how they are read."""
+"""The bodies that the control routes take, and how they are read and refused."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from weakref import WeakKeyDictionary
+import json
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 from starlette.responses import JSONResponse, Response
 
+from instagram_sandbox.simulator.scopes import Scope  # noqa: TC001 -- pydantic reads it
 from instagram_sandbox.simulator.state import (
     Account,
     AnyTokenText,
@@ -27,7 +20,6 @@ from instagram_sandbox.simulator.state import (
     Duration,
     Processing,
     Record,
-    Scope,
     Subcode190,
     TokenKind,
     TokenText,
@@ -36,12 +28,10 @@ from instagram_sandbox.simulator.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from typing_extensions import Self
 
-R = TypeVar("R", bound=Record)
-_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
 MAX_CAPTION, MAX_PLANS, MAX_COMMENT = 10_000, 1_000, 2_200
 
 
@@ -128,34 +118,35 @@ class Answer(Record):
     invite_status: Literal["Pending", "Accepted", "Declined"]
 
 
-def sent(model: type[R]) -> Callable[[Request], Awaitable[R]]:
-    """Return a reader of JSON bodies that ignores the content type, because curl sends a form's by default."""
+class JsonRoute(APIRoute):
+    """A control route: it reads JSON whatever type the body claims, because curl sends a form's by default.
 
-    async def read(request: Request) -> R:
-        return model.model_validate(await _json(request))
+    What a route changed is durable before it is acknowledged.
+    """
 
-    _models[read] = model
-    return read
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
 
+        async def answer(request: Request) -> Response:
+            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
+            response: Response = await handle(_JsonRequest(request.scope, request.receive))
+            request.app.state.sandbox.store.commit()
+            return response
 
-_models: WeakKeyDictionary[Any, type[Record]] = WeakKeyDictionary()
-
-
-def body_model(reader: Any) -> type[Record] | None:
-    """Return the model that a reader made by :func:`sent` reads, or None for any other function."""
-    return _models.get(reader)
-
-
-async def changes(request: Request) -> dict[str, JsonValue]:
-    """Read a JSON object of names and their new values."""
-    return _OBJECT.validate_python(await _json(request))
+        return answer
 
 
-async def _json(request: Request) -> Any:
-    try:
-        return from_json(await request.body(), allow_inf_nan=False)
-    except ValueError as error:
-        raise HTTPException(422, f"The body must be JSON: {error}.") from None
+class _JsonRequest(Request):
+    async def json(self) -> Any:
+        """Return the body. Numbers that JSON does not have are refused."""
+        try:
+            found = from_json(await self.body(), allow_inf_nan=False)
+            json.dumps(found, allow_nan=False)  # which 1e400 has become
+        except ValueError as error:
+            raise HTTPException(422, f"The body must be JSON: {error}.") from None
+        return found
 
 
 async def known_query(request: Request) -> None:
@@ -171,5 +162,8 @@ async def known_query(request: Request) -> None:
 async def explain(_: Request, error: Exception) -> Response:
     """Answer what was wrong with a call of the control routes, without repeating its values."""
     problems = error.errors() if isinstance(error, ValidationError | RequestValidationError) else ()
-    said = [f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}" for problem in problems]
+    said = [
+        f"{'.'.join(map(str, problem['loc'])).removeprefix('body.') or 'body'}: {problem['msg']}"
+        for problem in problems
+    ]
     return JSONResponse({"detail": said}, 422)

@@ -59,12 +59,8 @@ class Endpoint(Generic[T]):
     """One call.
 
     :param method: The HTTP method.
-    :param kind: The kind of object that the path names.
     :param edge: The rest of the path; ``*`` stands for any last part.
-    :param operation: The name in the journal and of faults.
-    :param handler: Answers the call.
     :param tokens: Whose tokens may call. :data:`LOGINS` says which login each kind of token belongs to.
-    :param permission: The permission that is needed.
     """
 
     method: str
@@ -259,9 +255,6 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
 def endpoint_of(world: World, method: str, node: str, edge: str) -> Endpoint[Any] | None:
     """Return the row of a call.
 
-    :param method: The HTTP method.
-    :param node: The first part of the path.
-    :param edge: The rest of it.
     :return: The row; for an id that nothing has, that of any object with this edge; None if no object has the edge.
     """
     for of_no_object in _BY_CALL.get((method, f"{node}/{edge}".rstrip("/")), ()):

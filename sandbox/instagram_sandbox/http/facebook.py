@@ -5,20 +5,21 @@ Source: Meta, Facebook Login for Business; Page; Access Tokens; Pages Search.
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import rows
-from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
+from instagram_sandbox.http.fields import Field, Node, Value, constant, edge, parse
+from instagram_sandbox.http.login import knows_secret, redeem, token_answer
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.accounts import DAY_S
+from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from instagram_sandbox.simulator.sandbox import Settings
-    from instagram_sandbox.simulator.state import Account, Scope, Token
+    from instagram_sandbox.simulator.scopes import Scope
+    from instagram_sandbox.simulator.state import Account, Token
 
 PLACES: Final = (
     ("110774245616525", "Café Central", "Herrengasse 14", "Vienna", "Austria", 48.2104, 16.3655),
@@ -72,7 +73,7 @@ def person_node(call: Call, account: Account) -> Node:
         "email": constant(f"{account.username}@example.com"),
         "picture": lambda _: picture(call, account),
         "accounts": lambda field: _pages(call, account, field.inner),
-        "businesses": lambda _: _paged([_business(account)]),
+        "businesses": lambda _: edge([_business(account)]),
     }
     return Node("User", values, _PERSON_UNSET, default=("id", "name"))
 
@@ -83,18 +84,11 @@ def picture(call: Call, account: Account) -> dict[str, Any]:
     return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
 
 
-def _paged(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return objects as an edge does, with the cursors of the page."""
-    if not found:
-        return {"data": []}
-    return {"data": found, "paging": {"cursors": {"before": found[0]["id"], "after": found[-1]["id"]}}}
-
-
 def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
     """Return the Pages that a person manages: the one of the account."""
     if "pages_show_list" not in call.token.scopes:
-        return _paged([])  # as the live API answers; it is the first trap of this login
-    return _paged([page_node(call, account).read(fields or _OF_LISTED_PAGES)])
+        return edge([])  # as the live API answers; it is the first trap of this login
+    return edge([page_node(call, account).read(fields or _OF_LISTED_PAGES)])
 
 
 def _business(account: Account) -> dict[str, Any]:
@@ -114,12 +108,12 @@ async def pages(call: Call, account: Account) -> Response:
 
 async def businesses(call: Call, account: Account) -> Response:
     """Return the business portfolios of a person. Source: Meta, User, Businesses."""
-    return graph_json(_paged([_business(account)]))
+    return graph_json(edge([_business(account)]))
 
 
 async def client_pages(call: Call, account: Account) -> Response:
     """Return the Pages of a portfolio's clients. It has none."""
-    return graph_json(_paged([]))
+    return graph_json(edge([]))
 
 
 async def permissions(call: Call, account: Account) -> Response:
@@ -137,7 +131,7 @@ async def revoke(call: Call, account: Account) -> Response:
             token.scopes = [scope for scope in token.scopes if scope != name]
         else:
             token.revoked = 458  # the person has not authorized the app
-        call.world.change_token(token)
+        call.world.tokens.keep(token)
     return graph_json({"success": True})
 
 
@@ -145,7 +139,7 @@ async def search_places(call: Call, account: Account) -> Response:
     """Search Pages with a location, for ``location_id``."""
     asked = str(call.params.get("q", "")).strip().lower()
     if not asked:
-        raise GraphError(100, None, "(#100) The parameter q is required")
+        raise invalid("The parameter q is required")
     found = [place for place in PLACES if asked in " ".join(map(str, place[1:5])).lower()]
     fields = rows.fields_of(call)
     return graph_json({"data": [_place(*place).read(fields) for place in found]})
@@ -201,49 +195,22 @@ def app_token(call: Call) -> str:
 
 async def token(call: Call) -> Response:
     """Exchange a code, or a token for one that lives longer (``/oauth/access_token`` of the Graph host)."""
-    params = call.params
-    if params.get("client_id") != call.sandbox.settings.app_id:
+    if call.params.get("client_id") != call.sandbox.settings.app_id:
         raise GraphError(101, None, "Error validating application. Cannot get application info due to a system error.")
-    secret = str(params.get("client_secret", "")).encode("utf-8", "replace")
-    if not hmac.compare_digest(secret, call.sandbox.settings.app_secret.encode()):
+    if not knows_secret(call):
         error = GraphError(1, None, "Error validating client secret.")
         error.status = 400  # code 1 is usually a server's fault, but not here
         raise error
-    grant = params.get("grant_type", "authorization_code")
+    grant = call.params.get("grant_type", "authorization_code")
     if grant == "client_credentials":
         return graph_json({"access_token": app_token(call), "token_type": "bearer"})
     if grant == "fb_exchange_token":
-        return _lengthen(call)
+        old = call.world.authenticate(str(call.params.get("fb_exchange_token", "")), "facebook")
+        call.entry.account = old.user_id
+        return token_answer(call, call.world.add_token(old.user_id, scopes=old.scopes, kind=old.kind, ends=old.ends))
     if grant != "authorization_code":
-        raise GraphError(100, None, "(#100) Invalid grant_type")
-    return _exchange(call)
-
-
-def _exchange(call: Call) -> Response:
-    code = call.world.codes.get(str(call.params.get("code", "")))
-    if code is None or code.login != "facebook":
-        raise GraphError(100, 36007, "Invalid verification code format.")
-    if code.used:
-        raise GraphError(100, 36009, "This authorization code has been used.")
-    if call.sandbox.now >= code.issued_at + HOUR_S:
-        raise GraphError(100, 36007, "This authorization code has expired.")
-    if call.params.get("redirect_uri") != code.redirect_uri:
-        what = "Make sure that your redirect_uri is identical to the one that you used in the OAuth dialog request"
-        raise GraphError(100, 36008, f"Error validating verification code. {what}")
-    code.used = True
-    call.sandbox.store.put("code", code.code, code)
-    call.entry.account = code.user_id
+        raise invalid("Invalid grant_type")
+    code = redeem(call, "facebook")
     if call.world.accounts[code.user_id].unified_login:
-        return _answer(call, call.world.add_token(code.user_id, scopes=code.scopes, kind="system", ends=False))
-    return _answer(call, call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user"))
-
-
-def _lengthen(call: Call) -> Response:
-    old = call.world.authenticate(str(call.params.get("fb_exchange_token", "")), "facebook")
-    call.entry.account = old.user_id
-    return _answer(call, call.world.add_token(old.user_id, scopes=old.scopes, kind=old.kind, ends=old.ends))
-
-
-def _answer(call: Call, new: Token) -> Response:
-    lasts = {"expires_in": int(new.expires_at - call.sandbox.now)} if new.ends else {}
-    return graph_json({"access_token": new.token, "token_type": "bearer"} | lasts)
+        return token_answer(call, call.world.add_token(code.user_id, scopes=code.scopes, kind="system", ends=False))
+    return token_answer(call, call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes, kind="user"))

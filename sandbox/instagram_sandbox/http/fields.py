@@ -19,9 +19,7 @@ DEEPEST: Final = 6
 class Field:
     """One field that is asked for.
 
-    :param name: Its name.
     :param arguments: Its modifiers, such as ``limit``.
-    :param inner: The fields asked for inside it.
     """
 
     name: str
@@ -66,6 +64,13 @@ class Node:
             if value is not None:
                 row[one.name] = value
         return row
+
+
+def edge(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows of an edge, with the cursors of this page."""
+    return {"data": rows} | (
+        {"paging": {"cursors": {"before": rows[0]["id"], "after": rows[-1]["id"]}}} if rows else {}
+    )
 
 
 def constant(value: Any) -> Value:

@@ -12,7 +12,7 @@ from instagram_sandbox.http import batch, pipeline, rows
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.endpoints import APP, ENDPOINTS, LOGINS, NODES, OF_TOKEN, Endpoint, endpoint_of, missing
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
-from instagram_sandbox.simulator.errors import ApiError, GraphError
+from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.versions import check_version
 
 if TYPE_CHECKING:
@@ -25,12 +25,7 @@ MAX_IDS: Final = 50
 
 
 async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
-    """Answer a call of the Graph API.
-
-    :param sandbox: The sandbox that is called.
-    :param request: The HTTP request.
-    :param path: Its path, without the leading slash.
-    """
+    """Answer a call of the Graph API."""
     if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
         return _preflight(request)
     version, parts = _split(path)
@@ -132,7 +127,7 @@ def _not_for_this_login(call: Call, endpoint: Endpoint[Any], node: str) -> Graph
         return missing(node, endpoint.method)
     owner = OF_TOKEN[call.token.kind] if node == "me" else endpoint.kind
     what = f"Tried accessing nonexisting field ({endpoint.edge}) on node type ({owner.type})"
-    return GraphError(100, None, f"(#100) {what}")
+    return invalid(what)
 
 
 def _unknown(method: str, parts: list[str]) -> Handler:
@@ -151,7 +146,7 @@ async def _many(call: Call) -> Response:
     ids = [part for part in str(call.params["ids"]).split(",") if part]
     call.enter(weight=max(1, len(ids)))
     if not ids or len(ids) > MAX_IDS:
-        raise GraphError(100, None, f"(#100) ids must be 1 to {MAX_IDS} ids")
+        raise invalid(f"ids must be 1 to {MAX_IDS} ids")
     return graph_json({node: _row(call, node) for node in dict.fromkeys(ids)})
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from instagram_sandbox.http import rows
+from instagram_sandbox.http.fields import edge
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,21 +48,15 @@ async def nothing(call: Call, account: Account) -> Response:
 
 
 def page(call: Call, items: Sequence[T], node: Callable[[T], Node]) -> Response:
-    """Return one page of an edge, with links to the next and previous ones.
-
-    :param items: All items, in the order of the edge.
-    :param node: How to read an item.
-    """
+    """Return one page of an edge, with links to the next and previous ones."""
     fields = rows.fields_of(call)
     start, stop = _span(call, items)
     shown = items[start:stop]
-    answer: dict[str, Any] = {"data": [node(item).read(fields) for item in shown]}
-    if shown:
-        answer["paging"] = {"cursors": {"before": shown[0].id, "after": shown[-1].id}}
-        if stop < len(items):
-            answer["paging"]["next"] = _link(call, after=shown[-1].id)
-        if start > 0:
-            answer["paging"]["previous"] = _link(call, before=shown[0].id)
+    answer = edge([node(item).read(fields) for item in shown])
+    if shown and stop < len(items):
+        answer["paging"]["next"] = _link(call, after=shown[-1].id)
+    if shown and start > 0:
+        answer["paging"]["previous"] = _link(call, before=shown[0].id)
     return graph_json(answer)
 
 
@@ -70,7 +65,7 @@ def _span(call: Call, items: Sequence[T]) -> tuple[int, int]:
     size = min(_number(call, "limit", PAGE_SIZE), PAGE_MAX)
     after, before = _place(call, "after", items), _place(call, "before", items)
     if after is not None and before is not None:
-        raise GraphError(100, None, "(#100) Only one of the cursors after and before can be given")
+        raise invalid("Only one of the cursors after and before can be given")
     if before is not None:
         return max(0, before - size), before
     start = 0 if after is None else after + 1
@@ -83,7 +78,7 @@ def _place(call: Call, name: str, items: Sequence[T]) -> int | None:
         return None
     places = [place for place, item in enumerate(items) if item.id == cursor]
     if not places:
-        raise GraphError(100, None, f"(#100) Invalid cursor: {name}")
+        raise invalid(f"Invalid cursor: {name}")
     return places[0]
 
 
@@ -106,12 +101,12 @@ def moment(call: Call, name: str) -> float | None:
     try:
         found = datetime.fromisoformat(re.sub(r"(Z|\+0000)$", "+00:00", value))
     except ValueError:
-        raise GraphError(100, None, f"(#100) Param {name} must be a UNIX timestamp or a date") from None
+        raise invalid(f"Param {name} must be a UNIX timestamp or a date") from None
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _number(call: Call, name: str, default: int) -> int:
     value = str(call.params.get(name, default))
     if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
-        raise GraphError(100, None, f"(#100) Param {name} must be a positive number")
+        raise invalid(f"Param {name} must be a positive number")
     return int(value)

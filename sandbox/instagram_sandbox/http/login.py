@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -16,13 +16,14 @@ from instagram_sandbox.http.pages import page
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.accounts import DAY_S, HOUR_S
 from instagram_sandbox.simulator.addresses import web_address
-from instagram_sandbox.simulator.errors import GraphError, LoginError
+from instagram_sandbox.simulator.errors import GraphError, LoginError, invalid
 from instagram_sandbox.simulator.scopes import BASIC, SCOPES, USUAL
 from instagram_sandbox.simulator.state import LoginCode
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.sandbox import Sandbox, Settings
-    from instagram_sandbox.simulator.state import Login, Scope
+    from instagram_sandbox.simulator.scopes import Login, Scope
+    from instagram_sandbox.simulator.state import Token
 
 
 async def authorize(call: Call) -> Response:
@@ -66,8 +67,7 @@ async def decide(call: Call) -> Response:
         scopes=_granted(params, login),
         issued_at=call.sandbox.now,
     )
-    call.world.codes[code.code] = code
-    call.sandbox.store.put("code", code.code, code)
+    call.world.codes.keep(code)
     call.entry.account = account.user_id
     return _allowed(call, code, back)
 
@@ -150,26 +150,52 @@ def is_of_facebook(sandbox: Sandbox, params: dict[str, Any]) -> bool:
     }
 
 
+_SAME_LINK: Final = "Make sure that your redirect_uri is identical to the one that you used in the OAuth dialog request"
+_CODES: Final = {
+    "unknown": ("Invalid authorization code", 36007, "Invalid verification code format."),
+    "used": ("This authorization code has been used", 36009, "This authorization code has been used."),
+    "expired": ("This authorization code has expired", 36007, "This authorization code has expired."),
+    "led elsewhere": (
+        "Error validating verification code. The redirect_uri must be identical to the one used",
+        36008,
+        f"Error validating verification code. {_SAME_LINK}",
+    ),
+}
+"""What is wrong with a code: Instagram's words for it, and Facebook's subcode and words."""
+
+
+def redeem(call: Call, login: Login) -> LoginCode:
+    """Use up the code that a client sent.
+
+    :raises LoginError: It is not valid, at Instagram.
+    :raises GraphError: It is not valid, at Facebook.
+    """
+    code, wrong = call.world.codes.get(str(call.params.get("code", ""))), ""
+    if code is None or (code.login, code.app_id) != (login, call.params.get("client_id")):
+        wrong = "unknown"
+    elif code.used:
+        wrong = "used"
+    elif call.sandbox.now >= code.issued_at + HOUR_S:
+        wrong = "expired"
+    elif call.params.get("redirect_uri") != code.redirect_uri:
+        wrong = "led elsewhere"
+    if code is None or wrong:
+        of_instagram, subcode, of_facebook = _CODES[wrong]
+        raise LoginError(of_instagram) if login == "instagram" else GraphError(100, subcode, of_facebook)
+    code.used = True
+    call.entry.account = code.user_id
+    return call.world.codes.keep(code)
+
+
 async def exchange_code(call: Call) -> Response:
     """Exchange a code for a short-lived token."""
     params = call.params
-    if params.get("client_id") != call.sandbox.settings.app_id or not _is_secret(call, params.get("client_secret")):
+    if params.get("client_id") != call.sandbox.settings.app_id or not knows_secret(call):
         raise LoginError("Error validating client secret.")
     if params.get("grant_type") != "authorization_code":
         raise LoginError("Invalid grant_type: it must be authorization_code.")
-    code = call.world.codes.get(str(params.get("code", "")))
-    if code is None or code.app_id != params["client_id"]:
-        raise LoginError("Invalid authorization code")
-    if code.used:
-        raise LoginError("This authorization code has been used")
-    if call.sandbox.now >= code.issued_at + HOUR_S:
-        raise LoginError("This authorization code has expired")
-    if params.get("redirect_uri") != code.redirect_uri:
-        raise LoginError("Error validating verification code. The redirect_uri must be identical to the one used")
-    code.used = True
-    call.sandbox.store.put("code", code.code, code)
+    code = redeem(call, "instagram")
     token = call.world.add_token(code.user_id, long_lived=False, scopes=code.scopes)
-    call.entry.account = code.user_id
     flat = {"access_token": token.token, "user_id": int(code.user_id), "permissions": code.scopes}
     documented = flat | {"user_id": code.user_id, "permissions": ",".join(code.scopes)}
     return JSONResponse({"data": [documented]} if call.world.switches.login_answer == "data" else flat)
@@ -178,10 +204,10 @@ async def exchange_code(call: Call) -> Response:
 async def exchange_token(call: Call, settings: Settings) -> Response:
     """Exchange a short-lived token for a long-lived one. ``client_id`` is optional, but must be right if sent."""
     if call.params.get("grant_type") != "ig_exchange_token":
-        raise GraphError(100, None, "(#100) grant_type must be ig_exchange_token")
+        raise invalid("grant_type must be ig_exchange_token")
     if call.params.get("client_id", settings.app_id) != settings.app_id:
         raise GraphError(101, None, "Error validating application. Invalid application ID.")
-    if not _is_secret(call, call.params.get("client_secret")):
+    if not knows_secret(call):
         raise GraphError(101, None, "Error validating client secret.")
     short = call.world.authenticate(_query_token(call), "instagram")
     if short.long_lived:
@@ -189,14 +215,13 @@ async def exchange_token(call: Call, settings: Settings) -> Response:
             452, None, "Session key invalid. This could be because the session key has an incorrect format"
         )
     call.entry.account = short.user_id
-    token = call.world.add_token(short.user_id, scopes=short.scopes)
-    return _token_answer(call, token.token, token.expires_at)
+    return token_answer(call, call.world.add_token(short.user_id, scopes=short.scopes))
 
 
 async def refresh_token(call: Call, settings: Settings) -> Response:
     """Refresh a long-lived token for 60 more days."""
     if call.params.get("grant_type") != "ig_refresh_token":
-        raise GraphError(100, None, "(#100) grant_type must be ig_refresh_token")
+        raise invalid("grant_type must be ig_refresh_token")
     token = call.world.authenticate(_query_token(call), "instagram")
     call.entry.account = token.user_id
     now = call.sandbox.now
@@ -204,23 +229,26 @@ async def refresh_token(call: Call, settings: Settings) -> Response:
         raise GraphError(10, None, "(#10) The access token must be long-lived and at least 24 hours old")
     if not call.world.switches.refresh_changes_token:
         token.issued_at, token.expires_at = now, now + 60 * DAY_S
-        call.world.change_token(token)
-        return _token_answer(call, token.token, token.expires_at)
+        call.world.tokens.keep(token)
+        return token_answer(call, token)
     fresh = call.world.add_token(token.user_id, scopes=token.scopes)
     if call.world.switches.refresh_revokes_old:
         token.revoked = 460
-        call.world.change_token(token)
-    return _token_answer(call, fresh.token, fresh.expires_at)
+        call.world.tokens.keep(token)
+    return token_answer(call, fresh)
 
 
-def _token_answer(call: Call, token: str, expires_at: float) -> Response:
-    expires_in = int(expires_at - call.sandbox.now)
-    return graph_json({"access_token": token, "token_type": "bearer", "expires_in": expires_in})
+def token_answer(call: Call, token: Token) -> Response:
+    """Return a token as the exchanges of both logins do."""
+    lasts = {"expires_in": int(token.expires_at - call.sandbox.now)} if token.ends else {}
+    return graph_json({"access_token": token.token, "token_type": "bearer"} | lasts)
 
 
 def _query_token(call: Call) -> str | None:
     return call.request.query_params.get("access_token")
 
 
-def _is_secret(call: Call, given: Any) -> bool:
-    return hmac.compare_digest(str(given).encode("utf-8", "replace"), call.sandbox.settings.app_secret.encode())
+def knows_secret(call: Call) -> bool:
+    """Return whether a client sent the app's secret."""
+    sent = str(call.params.get("client_secret", "")).encode("utf-8", "replace")
+    return hmac.compare_digest(sent, call.sandbox.settings.app_secret.encode())

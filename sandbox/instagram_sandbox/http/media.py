@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http import listing, metrics, rows
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import comments, insights
+from instagram_sandbox.simulator import comments, insights, parameters
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import graph_time
-from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.parameters import POLL_OPTIONS
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -33,14 +32,14 @@ async def list_comments(call: Call, post: Post) -> Response:
 
 async def write_comment(call: Call, post: Post) -> Response:
     """Comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
-    comment = comments.write(call.world, post, call.account, _message(call))
+    comment = comments.write(call.world, post, call.account, parameters.text(call.params, "message"))
     return graph_json({"id": comment.id})
 
 
 async def change(call: Call, post: Post) -> Response:
     """Switch the comments of a post on or off. Source: Meta, IG Media, Updating."""
-    post.is_comment_enabled = flag(call, "comment_enabled")
-    call.world.keep_post(post)
+    post.is_comment_enabled = _flag(call, "comment_enabled")
+    call.world.posts.keep(post)
     return graph_json({"success": True})
 
 
@@ -66,7 +65,7 @@ async def poll_attachment(call: Call, post: Post) -> Response:
     if not post.poll_is_endless:
         in_seconds = call.params.get("date_format") == "U"
         found["expiration_timestamp"] = int(ends_at) if in_seconds else graph_time(ends_at)
-    for name, option, weight in zip(POLL_OPTIONS, post.poll, weights, strict=False):
+    for name, option, weight in zip(parameters.POLL_OPTIONS, post.poll, weights, strict=False):
         found |= {name: option, f"{name}_votes_percentage": round(weight / sum(weights), 2)}
     return graph_json(found)
 
@@ -79,7 +78,7 @@ async def prompt_response(call: Call, post: Post) -> Response:
 
 def _check_has_caption(post: Post) -> None:
     if post.is_story:
-        raise GraphError(100, None, "(#100) Story media is not supported")
+        raise invalid("Story media is not supported")
 
 
 async def read_insights(call: Call, post: Post) -> Response:
@@ -98,13 +97,15 @@ async def list_replies(call: Call, comment: Comment) -> Response:
 async def write_reply(call: Call, comment: Comment) -> Response:
     """Reply to a comment. Source: Meta, IG Comment Replies."""
     post = call.world.posts[comment.media_id]
-    return graph_json({"id": comments.write(call.world, post, call.account, _message(call), comment).id})
+    return graph_json(
+        {"id": comments.write(call.world, post, call.account, parameters.text(call.params, "message"), comment).id}
+    )
 
 
 async def hide(call: Call, comment: Comment) -> Response:
     """Hide a comment or show it again. One's own comment is always shown. Source: Meta, IG Comment, Updating."""
-    comment.hidden = flag(call, "hide") and comment.user_id != call.token.user_id
-    comments.keep(call.world, comment)
+    comment.hidden = _flag(call, "hide") and comment.user_id != call.token.user_id
+    call.world.comments.keep(comment)
     return graph_json({"success": True})
 
 
@@ -114,19 +115,8 @@ async def delete_comment(call: Call, comment: Comment) -> Response:
     return graph_json({"success": True})
 
 
-def _message(call: Call) -> str:
-    message = call.params.get("message", "")
-    if not isinstance(message, str) or "\0" in message:
-        raise GraphError(100, None, "(#100) Param message must be a string")
-    return message
-
-
-def flag(call: Call, name: str) -> bool:
-    """Return a parameter that is a boolean.
-
-    :raises GraphError: 100: it is missing, or something else.
-    """
-    text = str(call.params.get(name, "")).lower()
-    if text not in {"true", "false", "1", "0"}:
-        raise GraphError(100, None, f"(#100) Param {name} must be a boolean")
-    return text in {"true", "1"}
+def _flag(call: Call, name: str) -> bool:
+    found = parameters.flag(call.params, name)
+    if found is None:
+        raise invalid(f"Param {name} must be a boolean")
+    return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from instagram_sandbox.http.body import names
 from instagram_sandbox.simulator import insights
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Post
@@ -16,21 +16,17 @@ if TYPE_CHECKING:
 def asked(value: Any) -> list[str]:
     """Return the metrics that a call asks for: a list, or names with commas between them.
 
-    :param value: The parameter ``metric``.
     :raises GraphError: 100: none is named.
     """
     found = names(value)
     if not found:
-        raise GraphError(100, None, "(#100) The parameter metric is required")
+        raise invalid("The parameter metric is required")
     return found
 
 
 def of_post(world: World, post: Post, value: Any) -> list[dict[str, Any]]:
     """Return numbers about a post; none before they exist.
 
-    :param world: The world of the post.
-    :param post: The post.
-    :param value: The parameter ``metric``.
     :raises GraphError: 100: a metric does not fit the post; 10: a story has too few viewers.
     """
     metrics = insights.check_metrics(world, post, asked(value))

@@ -82,10 +82,6 @@ def page(
 ) -> Response:
     """Render a page.
 
-    :param request: The request for the page.
-    :param name: The template's file name.
-    :param context: What the template shows.
-    :param status: The HTTP status.
     :param allow_submit: Whether the page has a form, which may redirect to any app's URL.
     """
     html = _templates.get_template(name).render(base=str(request.base_url).rstrip("/"), **context)
@@ -99,13 +95,13 @@ def page(
 
 
 FILES: Final[dict[str, dict[str, str]]] = {
-    "templates": {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"},
+    "_static": {"sandbox.css": "text/css", "sandbox.js": "text/javascript", "icon.svg": "image/svg+xml"},
     "samples": {"reel.mp4": "video/mp4", "picture.jpg": "image/jpeg"},
     "redirects": dict.fromkeys(
         ("redirect.cjs", "sandbox_redirect.py", "sandbox_redirect.php", "sandbox_redirect.go"), "text/plain"
     ),
 }
-"""What the sandbox serves beside pages and media, by its folder: parts of the pages, samples, redirect helpers."""
+"""What the sandbox serves beside pages and media, by its path: parts of the pages, samples, redirect helpers."""
 
 
 class _File(FileResponse):
@@ -123,12 +119,13 @@ def _is_range(value: bytes) -> bool:
     return bool(ends) and all(not first or not last or int(first) <= int(last) for first, last in ends)
 
 
-def static_file(folder: str, name: str) -> Response:
+def static_file(path: str, name: str) -> Response:
     """Return a file of the sandbox itself, in ranges if the client asks for them."""
-    kind = FILES[folder].get(name)
+    kind = FILES[path].get(name)
     if kind is None:
         return Response(status_code=404)
-    return _File(_FOLDER.parent / folder / name, media_type=kind, headers={"Cache-Control": "no-cache"})
+    folder = _FOLDER if path == "_static" else _FOLDER.parent / path
+    return _File(folder / name, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def profile(sandbox: Sandbox, request: Request, username: str | None) -> Response:

@@ -18,7 +18,7 @@ from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.simulator.addresses import login_of_host
 from instagram_sandbox.simulator.clock import iso_time
-from instagram_sandbox.simulator.errors import ApiError, GraphError
+from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.faults import taken
 from instagram_sandbox.simulator.journal import Entry, redact, without
 from instagram_sandbox.simulator.versions import NEWEST
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.faults import Fault
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.scopes import Permission
-    from instagram_sandbox.simulator.state import Account, Login, Token
+    from instagram_sandbox.simulator.scopes import Login, Permission
+    from instagram_sandbox.simulator.state import Account, Token
     from instagram_sandbox.simulator.world import World
 
 
@@ -139,13 +139,7 @@ class DroppedError(Exception):
 
 
 async def run(sandbox: Sandbox, request: Request, operation: Operation, handler: Handler) -> Response:
-    """Run a call through the faults, its handler and the journal.
-
-    :param sandbox: The sandbox that is called.
-    :param request: The HTTP request.
-    :param operation: The operation's name in the journal.
-    :param handler: The operation's handler.
-    """
+    """Run a call through the faults, its handler and the journal."""
     began = time.perf_counter()
     entry = _note(sandbox, request, operation)
     call = Call(sandbox, request, {}, entry)
@@ -162,7 +156,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         entry.outcome = "caller left"
     except (ValueError, RecursionError) as error:
         log.warning("%s %s could not be read: %s", request.method, request.url.path, error)
-        refused = GraphError(100, None, "(#100) Invalid parameter").by_host(call.host)
+        refused = invalid("Invalid parameter").by_host(call.host)
         entry.outcome, response = refused.summary(), refused.response()
     except DroppedError:
         entry.outcome = "dropped"

@@ -11,7 +11,7 @@ from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.http.rows import fields_of
 from instagram_sandbox.simulator import parameters
 from instagram_sandbox.simulator.accounts import DAY_S
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -52,7 +52,7 @@ async def _take_pictures(call: Call, container: Container) -> None:
     if facts is None:
         raise GraphError(2)  # the sandbox was reset meanwhile
     if facts.subcode is not None and not container.children:
-        call.world.forget(container)
+        call.world.containers.forget(container)
         call.entry.container_id = None
         raise GraphError.of_medium(facts.subcode, uri=container.image_url, **facts.told)
 
@@ -62,7 +62,7 @@ async def publish(call: Call, account: Account) -> Response:
     creation_id = str(call.params.get("creation_id", ""))
     if not creation_id.isdecimal():
         said = "must be the id of a container" if creation_id else "is required"
-        raise GraphError(100, None, f"(#100) Param creation_id {said}")
+        raise invalid(f"Param creation_id {said}")
     ignore = call.world.switches.unknown_parameters == "ignore"
     call.warn(*parameters.known_only(call.params, frozenset({"creation_id"}), ignore=ignore))
     call.entry.container_id = creation_id
@@ -75,7 +75,7 @@ async def limit(call: Call, account: Account) -> Response:
     """Return how much of its publishing quota an account has used. Source: Meta, Content Publishing Limit."""
     since = moment(call, "since")
     if since is not None and since < call.sandbox.now - DAY_S - SLACK_S:
-        raise GraphError(100, None, "(#100) Param since must not be older than 24 hours")
+        raise invalid("Param since must not be older than 24 hours")
     settings = {"quota_total": call.world.switches.quota_total, "quota_duration": DAY_S}
     values = {
         "quota_usage": constant(call.world.quota_usage(account.user_id, since)),

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from instagram_sandbox.http import metrics
-from instagram_sandbox.http.fields import Field, Node, Value, constant, parse
+from instagram_sandbox.http.fields import Field, Node, Value, constant, edge, parse
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import GraphError
@@ -25,6 +25,9 @@ _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
     | {"has_poll", "has_slider", "legacy_instagram_media_id", "media_audio_type", "video_title"}
     | {"reposts_count", "saved_count", "shares_count", "view_count", "total_views_count", "product_tags"}
+)
+_NOT_OF_CHILDREN: Final = frozenset(
+    {"audio_id", "caption", "children", "comments_count", "is_comment_enabled", "is_shared_to_feed", "like_count"}
 )
 _ACCOUNT_UNSET: Final = frozenset({"biography", "website", "has_profile_pic", "legacy_instagram_user_id"})
 MOST_INSIDE: Final = 25
@@ -53,8 +56,6 @@ def _inside(field: Field, items: Sequence[T], node: Callable[[T], Node]) -> dict
     """Return objects as the value of a field, with the cursors of this page.
 
     :param field: The field, whose modifiers ``limit`` and ``after`` choose the page.
-    :param items: All objects, in their order.
-    :param node: How to read one of them.
     """
     limit = field.arguments.get("limit", "")
     most = min(int(limit), MOST_INSIDE) if limit.isdecimal() and len(limit) < 6 else MOST_INSIDE
@@ -62,10 +63,7 @@ def _inside(field: Field, items: Sequence[T], node: Callable[[T], Node]) -> dict
     after = field.arguments.get("after")
     first = ids.index(after) + 1 if after in ids else 0
     shown = items[first : first + most]
-    found: dict[str, Any] = {"data": [node(item).read(field.inner) for item in shown]}
-    if shown:
-        found["paging"] = {"cursors": {"before": shown[0].id, "after": shown[-1].id}}
-    return found
+    return edge([node(item).read(field.inner) for item in shown])
 
 
 def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
@@ -104,7 +102,7 @@ def _discovered(call: Call, field: Field) -> dict[str, Any]:
 def container_node(call: Call, container: Container) -> Node:
     """Return a container, and count the read."""
     container.polls += 1
-    call.world.keep(container)
+    call.world.containers.keep(container)
     code = call.world.status_code(container)
     values: dict[str, Value] = {
         "id": constant(container.id),
@@ -165,37 +163,42 @@ def _error(container: Container, failure: MediaFacts) -> dict[str, Any]:
     return {"code": failure.subcode, "message": f"Media upload has failed with error code {failure.subcode}"}
 
 
-def post_node(call: Call, post: Post) -> Node:
-    """Return a post. Source: Meta, IG Media reference."""
-    world, base = call.world, call.base_url
-    account = world.accounts[post.user_id]
-    children = [world.children[child] for child in post.children]
-    values: dict[str, Value] = {
-        "id": constant(post.id),
-        "ig_id": constant(post.id[-15:]),
-        "permalink": constant(base + post.path),
-        "shortcode": constant(post.shortcode),
-        "timestamp": constant(graph_time(post.published_at)),
-        "media_type": constant(post.media_type),
-        "media_product_type": constant(post.media_product_type),
-        "media_url": constant(_media_url(base, post, children)),
-        "thumbnail_url": constant(f"{base}/media/{post.id}.jpg" if post.has_video else None),
-        "is_shared_to_feed": constant(post.share_to_feed),
-        "is_ai_generated": constant(post.is_ai_generated),
-        "alt_text": constant(post.alt_text or None),
-        "audio_id": constant(post.audio_id),
-        "caption": constant(post.caption or None),
-        "like_count": lambda _: insights.value(world, post, "likes"),
-        "total_like_count": lambda _: insights.value(world, post, "likes"),
-        "comments_count": lambda _: len(comments.on_post(world, post.id)),
-        "total_comments_count": lambda _: len(comments.on_post(world, post.id)),
-        "is_comment_enabled": constant(post.is_comment_enabled),
+def _medium(call: Call, medium: Post | Child, path: str, *, has_video: bool) -> dict[str, Value]:
+    """Return what a post and a carousel's medium have in common."""
+    account, base = call.world.accounts[medium.user_id], call.base_url
+    return {
+        "id": constant(medium.id),
+        "ig_id": constant(medium.id[-15:]),
+        "permalink": constant(base + path),
+        "shortcode": constant(medium.shortcode),
+        "timestamp": constant(graph_time(medium.published_at)),
+        "media_type": constant(medium.media_type),
+        "thumbnail_url": constant(f"{base}/media/{medium.id}.jpg" if has_video else None),
+        "alt_text": constant(medium.alt_text or None),
         "username": constant(account.username),
         "owner": lambda field: account_node(call, account).read(field.inner),
+    }
+
+
+def post_node(call: Call, post: Post) -> Node:
+    """Return a post. Source: Meta, IG Media reference."""
+    world = call.world
+    children = [world.children[child] for child in post.children]
+    values = _medium(call, post, post.path, has_video=post.has_video) | {
+        "media_product_type": constant(post.media_product_type),
+        "media_url": constant(_media_url(call.base_url, post, children)),
+        "is_shared_to_feed": constant(post.share_to_feed),
+        "is_ai_generated": constant(post.is_ai_generated),
+        "audio_id": constant(post.audio_id),
+        "caption": constant(post.caption or None),
+        "is_comment_enabled": constant(post.is_comment_enabled),
         "children": lambda field: _inside(field, children, lambda c: child_node(call, c)) if children else None,
         "comments": lambda field: _inside(field, comments.shown_on(world, post.id), lambda c: comment_node(call, c)),
         "insights": lambda field: _insights(call, post, field),
     }
+    for total in ("", "total_"):
+        values[f"{total}like_count"] = lambda _: insights.value(world, post, "likes")
+        values[f"{total}comments_count"] = lambda _: len(comments.on_post(world, post.id))
     if call.host == "facebook":
         values["collaborators"] = lambda _: {"data": [one.model_dump() for one in post.collaborators]}
     return Node("Media", values, _MEDIA_UNSET)
@@ -223,25 +226,12 @@ def _child_url(base: str, child: Child) -> str:
 
 def child_node(call: Call, child: Child) -> Node:
     """Return one medium of a carousel."""
-    account, base = call.world.accounts[child.user_id], call.base_url
-    post = call.world.posts[child.post_id]
-    values: dict[str, Value] = {
-        "id": constant(child.id),
-        "ig_id": constant(child.id[-15:]),
-        "permalink": constant(base + post.path),
-        "shortcode": constant(child.shortcode),
-        "timestamp": constant(graph_time(child.published_at)),
-        "media_type": constant(child.media_type),
+    post, is_video = call.world.posts[child.post_id], child.media_type == "VIDEO"
+    values = _medium(call, child, post.path, has_video=is_video) | {
         "media_product_type": constant("FEED"),
-        "media_url": constant(_child_url(base, child)),
-        "thumbnail_url": constant(f"{base}/media/{child.id}.jpg" if child.media_type == "VIDEO" else None),
-        "alt_text": constant(child.alt_text or None),
-        "username": constant(account.username),
-        "owner": lambda field: account_node(call, account).read(field.inner),
+        "media_url": constant(_child_url(call.base_url, child)),
     }
-    not_of_children = {"caption", "like_count", "comments_count", "is_comment_enabled", "is_shared_to_feed", "children"}
-    not_of_children |= {"audio_id"}
-    return Node("Media", values, _MEDIA_UNSET | not_of_children)
+    return Node("Media", values, _MEDIA_UNSET | _NOT_OF_CHILDREN)
 
 
 def comment_node(call: Call, comment: Comment) -> Node:

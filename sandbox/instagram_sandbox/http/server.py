@@ -59,8 +59,6 @@ class _Server(uvicorn.Server):
 def bind(host: str, port: int) -> tuple[socket.socket, Address]:
     """Bind a socket to a port.
 
-    :param host: The address to listen on.
-    :param port: The port, or 0 for any free port.
     :raises OSError: The port is in use or not allowed.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -78,8 +76,6 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
 def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None]) -> None:
     """Run an application, such as a sandbox, until the process is interrupted.
 
-    :param app: The application.
-    :param sock: The bound socket.
     :param ready: Called once it answers.
     """
     _server(app, ready).run(sockets=[sock])
@@ -104,8 +100,6 @@ def _server(app: ASGIApp, ready: Callable[[], None]) -> _Server:
 def running(settings: Settings | None = None, clock: Clock | None = None) -> Iterator[str]:
     """Run a sandbox in a thread of this process, for a simulation that shares its clock.
 
-    :param settings: The settings to start with; by default, a temporary folder is used.
-    :param clock: The clock.
     :return: Its base URL.
     """
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:

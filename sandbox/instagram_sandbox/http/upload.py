@@ -32,7 +32,7 @@ async def upload(call: Call) -> Response:
     else:
         await _receive(call, container)
     container.source_at = call.sandbox.now
-    call.world.keep(container)
+    call.world.containers.keep(container)
     call.sandbox.processor.start(container)
     return JSONResponse({"success": True, "message": "Upload successful."})
 
@@ -75,7 +75,7 @@ async def _receive(call: Call, container: Container) -> None:
     if container.source_at is not None:
         raise UploadError("ProcessingFailedError", "The upload is already complete")
     container.file_size = file_size
-    call.world.keep(container)
+    call.world.containers.keep(container)
     call.sandbox.store.commit()
     await _append(call, container, file_size - offset)
     held = processor.held_bytes(container.id)

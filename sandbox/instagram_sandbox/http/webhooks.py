@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from instagram_sandbox.http.body import names
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -21,7 +21,7 @@ async def subscribe(call: Call, account: Account) -> Response:
     """Subscribe the app to fields of an account or of its Page."""
     fields = names(call.params.get("subscribed_fields", ""))
     if not fields:
-        raise GraphError(100, None, "(#100) The parameter subscribed_fields is required")
+        raise invalid("The parameter subscribed_fields is required")
     call.warn("The sandbox sends no webhooks. It only remembers the subscription.")
     _keep(call, account, sorted({*account.subscribed_fields, *fields}))
     return graph_json({"success": True})
@@ -41,4 +41,4 @@ async def unsubscribe(call: Call, account: Account) -> Response:
 
 def _keep(call: Call, account: Account, fields: list[str]) -> None:
     account.subscribed_fields = fields
-    call.world.change_account(account)
+    call.world.accounts.keep(account)

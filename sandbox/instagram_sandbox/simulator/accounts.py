@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import USUAL
 from instagram_sandbox.simulator.state import Account, LoginCode, Token
+from instagram_sandbox.simulator.store import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from instagram_sandbox.simulator.clock import Clock
-    from instagram_sandbox.simulator.state import Login, Scope, TokenKind
+    from instagram_sandbox.simulator.scopes import Login, Scope
+    from instagram_sandbox.simulator.state import TokenKind
     from instagram_sandbox.simulator.store import Store
     from instagram_sandbox.simulator.switches import Switches
 
@@ -26,31 +28,23 @@ SHORT_LIFE_S: Final = HOUR_S
 
 
 class Accounts:
-    """The accounts of a simulated Instagram.
-
-    Every change goes through a method, which writes it to the store. All times come from one clock.
-    """
+    """The accounts of a simulated Instagram. All times come from one clock."""
 
     def __init__(self, clock: Clock, switches: Switches, store: Store) -> None:
         self.clock = clock
         self.switches = switches
         self.store = store
-        self.accounts = store.load("account", Account)
-        self.tokens = store.load("token", Token)
-        self.codes = store.load("code", LoginCode)
+        self.accounts = Table(store, "account", Account, "user_id")
+        self.tokens = Table(store, "token", Token, "token")
+        self.codes = Table(store, "code", LoginCode, "code")
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def add_account(self, account: Account, token: str | None = None) -> Token:
         """Add an account, with a new long-lived token."""
         if not account.app_scoped_id:
             account.app_scoped_id = "26" + account.user_id[-15:]
-        self.change_account(account)
+        self.accounts.keep(account)
         return self.add_token(account.user_id, token=token)
-
-    def change_account(self, account: Account) -> None:
-        """Store a change of an account."""
-        self.accounts[account.user_id] = account
-        self.store.put("account", account.user_id, account)
 
     def add_token(
         self,
@@ -77,9 +71,7 @@ class Accounts:
             long_lived=long_lived,
             scopes=list(USUAL[login] if scopes is None else scopes),
         )
-        self.tokens[record.token] = record
-        self.store.put("token", record.token, record)
-        return record
+        return self.tokens.keep(record)
 
     def page_token(self, account: Account, scopes: list[Scope]) -> Token:
         """Return the token of an account's Page with these permissions; the same one each time."""
@@ -88,14 +80,9 @@ class Accounts:
                 return token
         return self.add_token(account.user_id, scopes=scopes, kind="page")
 
-    def change_token(self, record: Token) -> None:
-        """Store a change of a token."""
-        self.store.put("token", record.token, record)
-
     def authenticate(self, token: str | None, host: Login | None = None) -> Token:
         """Return the valid token with this text.
 
-        :param token: The text.
         :param host: The login whose host is asked; None if the request does not show it.
         :raises GraphError: 104: there is none. 190: it is malformed, unknown, for the other login, revoked (with its
             subcode), or expired (subcode 0).
@@ -117,10 +104,6 @@ class Accounts:
     @staticmethod
     def _login_of(token: Token) -> Login:
         return "instagram" if token.kind == "instagram" else "facebook"
-
-    def account_of_page(self, page_id: str) -> Account | None:
-        """Return the account that a Facebook Page is linked to."""
-        return next((account for account in self.accounts.values() if account.page_id == page_id), None)
 
     def count_call(self, user_id: str, weight: int = 1) -> None:
         """Count calls of an account against its rolling limit.

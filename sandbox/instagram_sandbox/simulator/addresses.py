@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
-    from instagram_sandbox.simulator.state import Login
+    from instagram_sandbox.simulator.scopes import Login
 
 
 def web_address(text: str) -> SplitResult | None:

@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.simulator import insights
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,16 +51,15 @@ def check(metric: str, dimensions: Sequence[str], *, as_total: bool) -> None:
     known = OF_METRIC.get(metric, ())
     if any(one not in known for one in dimensions) or (dimensions and not as_total):
         what = f"breakdown must be one of the following values: {', '.join(known)}" if known else "Invalid breakdown"
-        raise GraphError(100, None, f"(#100) Incompatible breakdowns for {metric}: {what}")
+        raise invalid(f"Incompatible breakdowns for {metric}: {what}")
     if metric in DEMOGRAPHIC and not dimensions:
-        raise GraphError(100, None, f"(#100) The metric {metric} must be specified with a breakdown")
+        raise invalid(f"The metric {metric} must be specified with a breakdown")
 
 
 def of_value(world: World, account: Account, metric: str, total: int, dimensions: Sequence[str]) -> dict[str, Any]:
     """Return a value divided by dimensions, the same way each time for the same seed.
 
     :param total: The value; the parts add up to it.
-    :param dimensions: The dimensions.
     """
     combined = list(product(*(VALUES[one] for one in dimensions)))
     weights = [insights.spread(world, account.user_id, metric, *values) for values in combined]

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.simulator import audience
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import GraphError, invalid
 from instagram_sandbox.simulator.state import Comment
 
 if TYPE_CHECKING:
@@ -26,21 +26,20 @@ def check_text(text: str) -> None:
     :raises GraphError: 100: the text is empty, too long, only capitals, or has too many hashtags or links.
     """
     if not text.strip():
-        raise GraphError(100, None, "(#100) The parameter message is required")
+        raise invalid("The parameter message is required")
     if len(text) > MAX_CHARACTERS:
-        raise GraphError(100, None, f"(#100) A comment has at most {MAX_CHARACTERS} characters")
+        raise invalid(f"A comment has at most {MAX_CHARACTERS} characters")
     if len(re.findall(r"#\w+", text)) > MAX_HASHTAGS:
-        raise GraphError(100, None, f"(#100) A comment has at most {MAX_HASHTAGS} hashtags")
+        raise invalid(f"A comment has at most {MAX_HASHTAGS} hashtags")
     if len(re.findall(r"https?://|\bwww\.", text, re.IGNORECASE)) > MAX_LINKS:
-        raise GraphError(100, None, f"(#100) A comment has at most {MAX_LINKS} link")
+        raise invalid(f"A comment has at most {MAX_LINKS} link")
     if text.isupper():
-        raise GraphError(100, None, "(#100) A comment must not consist of capital letters only")
+        raise invalid("A comment must not consist of capital letters only")
 
 
 def write(world: World, post: Post, account: Account, text: str, parent: Comment | None = None) -> Comment:
     """Write a comment through the API, as the account that owns the post.
 
-    :param parent: The comment that this one answers.
     :raises GraphError: The text breaks a limit, or the comments of the post are switched off.
     """
     check_text(text)
@@ -69,21 +68,13 @@ def _add(
         visible_at=now + late_s,
         parent_id=(parent.parent_id or parent.id) if parent else None,  # a reply to a reply joins the same thread
     )
-    keep(world, comment)
-    return comment
-
-
-def keep(world: World, comment: Comment) -> None:
-    """Store a new comment, or a change of one."""
-    world.comments[comment.id] = comment
-    world.store.put("comment", comment.id, comment)
+    return world.comments.keep(comment)
 
 
 def delete(world: World, comment: Comment) -> None:
     """Delete a comment and its replies."""
     for gone in [comment, *replies(world, comment)]:
-        world.comments.pop(gone.id, None)
-        world.store.delete("comment", gone.id)
+        world.comments.forget(gone)
 
 
 def on_post(world: World, media_id: str) -> list[Comment]:
@@ -103,7 +94,7 @@ def _let_followers_speak(world: World, media_id: str) -> None:
         add_foreign(world, post, text, username)
     if len(due) > post.heard:
         post.heard = len(due)
-        world.keep_post(post)
+        world.posts.keep(post)
 
 
 def shown_on(world: World, media_id: str) -> list[Comment]:

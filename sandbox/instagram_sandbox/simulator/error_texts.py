@@ -26,7 +26,6 @@ class Text:
 
 
 _EXPIRED = "Error validating access token: Session has expired."
-_RETRY = "Please reduce the amount of data you're asking for, then retry your request"
 
 TEXTS: Final[dict[tuple[int, int | None], Text]] = {
     (-2, 2207003): Text("Timeout downloading media", "Timeout", "It takes too long to download the media."),
@@ -203,8 +202,5 @@ def code_of(subcode: int) -> int:
 
 
 def for_users(text: Text, told: Mapping[str, object]) -> str:
-    """Return the text for users, with what the call sent.
-
-    :param told: The values by their names in the text.
-    """
+    """Return the text for users, with what the call sent, by the names in the text."""
     return text.user_message.format_map(_SENT | dict(told))

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from instagram_sandbox.simulator.error_texts import code_of, for_users, text_of
 
 if TYPE_CHECKING:
-    from instagram_sandbox.simulator.state import Login
+    from instagram_sandbox.simulator.scopes import Login
 
 OF_INSTAGRAM: Final = frozenset({(100, None), (2500, None)})
 """Errors whose type names Instagram's own API, on its host. Source: captured by authors of clients."""
@@ -73,6 +73,11 @@ class GraphError(ApiError):
     def summary(self) -> str:
         """Return the error's name in the journal."""
         return f"{self.code}/{self.subcode}" if self.subcode is not None else str(self.code)
+
+
+def invalid(what: str) -> GraphError:
+    """Return the error of a parameter that is missing, or not as documented."""
+    return GraphError(100, None, f"(#100) {what}")
 
 
 class LoginError(ApiError):

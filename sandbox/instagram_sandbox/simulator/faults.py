@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from instagram_sandbox.simulator.state import Login
+    from instagram_sandbox.simulator.scopes import Login
 
 BODILESS: Final = frozenset({204, 205})
 THROTTLED: Final = 80002
@@ -167,9 +167,3 @@ def _in_shape(operation: str, error: GraphError) -> ApiError:
     if operation == "exchange_code":
         return LoginError(str(error))
     return error
-
-
-class PlannedFaults(Record):
-    """All planned faults, as they are stored."""
-
-    planned: list[Fault]

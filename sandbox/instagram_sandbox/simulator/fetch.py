@@ -43,8 +43,6 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     """Fetch a file as Meta does.
 
     :param url: The link. Redirects are not followed.
-    :param target: Where to write the file.
-    :param kind: The media type expected: ``video`` or ``image``.
     :param limit_s: How long connecting, and each wait for more bytes, may take in seconds.
     :param max_bytes: The largest file that is fetched.
     :param require_range: Whether a server without ``Range`` support is refused.

@@ -40,10 +40,6 @@ class Fetches:
     async def fetch(self, url: str, target: Path, kind: str, max_bytes: int, switches: Switches) -> None:
         """Fetch a file as Meta does.
 
-        :param url: The link.
-        :param target: Where to write the file.
-        :param kind: The media type expected: ``video`` or ``image``.
-        :param max_bytes: The largest file that is fetched.
         :param switches: How long it may take, and whether the server must support ``Range`` for a video.
         :raises FetchError: With the documented subcode.
         """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.simulator import audience, comments
 from instagram_sandbox.simulator.accounts import DAY_S
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,10 +96,7 @@ AS_TIME_SERIES: Final = frozenset({"reach", "follower_count"})
 
 
 def value(world: World, post: Post, metric: str) -> int:
-    """Return a number about a post as it is now.
-
-    :param metric: One of :data:`METRICS`.
-    """
+    """Return a number about a post as it is now."""
     if metric in post.metrics:
         return post.metrics[metric]
     if metric == "comments":
@@ -150,10 +147,10 @@ def check_metrics(world: World, post: Post, asked: Iterable[str]) -> list[str]:
             continue
         if metric not in METRICS:
             known = ", ".join(sorted(METRICS))
-            raise GraphError(100, None, f"(#100) metric[{place}] must be one of the following values: {known}")
+            raise invalid(f"metric[{place}] must be one of the following values: {known}")
         if metric not in BY_PRODUCT[post.media_product_type] or metric in refused:
             what = f"The Media Insights API does not support the {metric} metric for this media product type."
-            raise GraphError(100, None, f"(#100) {what}")
+            raise invalid(what)
         answered.append(metric)
     return answered
 
@@ -166,7 +163,6 @@ def has_too_few_viewers(world: World, post: Post) -> bool:
 def of_account(world: World, account: Account, metric: str, day: int) -> int:
     """Return a number about an account on one day.
 
-    :param metric: One of :data:`OF_ACCOUNT`.
     :param day: The number of the day since 1970.
     """
     views = account.audience * spread(world, account.user_id, "day", str(day))

@@ -25,10 +25,7 @@ class Inspections:
         self._kept: dict[tuple[str, VideoRules, int], tuple[MediaFacts, bytes]] = {}
 
     async def inspect(self, video: Path, rules: VideoRules, cover: Path, at_ms: int) -> MediaFacts:
-        """Return the facts about a video, and write its cover if Meta accepts it.
-
-        :param at_ms: The cover's time.
-        """
+        """Return the facts about a video, and write its cover if Meta accepts it."""
         key = await asyncio.to_thread(_digest, video), rules, at_ms
         if key in self._kept:
             facts, picture = self._kept[key]

@@ -123,14 +123,7 @@ class Journal:
         after: int = 0,
         warned: bool = False,
     ) -> list[Entry]:
-        """Return the calls that match.
-
-        :param operation: Only calls of this operation.
-        :param account: Only calls by tokens of this account.
-        :param container_id: Only calls about this container.
-        :param after: Only calls with a higher number.
-        :param warned: Only calls with a warning.
-        """
+        """Return the calls that match: those after a number, those with a warning, those of or about what is named."""
         first = self.entries[0].number if self.entries else self._next
         older = self._store.each("journal", Entry, before=_key(first)) if after + 1 < first else ()
         return [
@@ -160,7 +153,6 @@ def _key(number: int) -> str:
 def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
     """Remove secrets from parameters: tokens, codes, and the signatures of links.
 
-    :param params: Parameters by name.
     :param secrets: Texts that are secret wherever they appear, even in a caption.
     """
     known = tuple(secrets)

@@ -30,7 +30,6 @@ _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 class UnfitPictureError(Exception):
     """The picture breaks a rule.
 
-    :param subcode: Meta's subcode for it.
     :param reason: The rule, for the user of the sandbox.
     :param told: What Meta's own text says of the picture.
     """

@@ -37,13 +37,7 @@ NOT_INSPECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class VideoRules:
-    """The rules that differ from one kind of video to another.
-
-    :param min_s: The shortest length.
-    :param max_s: The greatest length.
-    :param max_bytes: The largest file.
-    :param edit_lists: Whether any edit list makes the file unfit.
-    """
+    """The rules that differ from one kind of video to another."""
 
     min_s: float = 3.0
     max_s: float = 900.0
@@ -146,10 +140,6 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
     One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1), and writes a frame of
     the video as JPEG.
 
-    :param path: The file.
-    :param video: Its video stream, as :func:`probe` found it.
-    :param cover: Where the frame is written; None: nowhere.
-    :param at_ms: The frame's time.
     :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
     """
     source: tuple[str, ...] = ("-protocol_whitelist", "file", "-i", f"file:{path}")
@@ -263,8 +253,6 @@ def _check_sound(audio: dict[str, Any]) -> None:
 async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_ms: int = 0) -> MediaFacts:
     """Return the facts about a video, and whether Meta accepts it.
 
-    :param path: The complete file.
-    :param rules: The rules for this kind of video.
     :param cover: Where a frame of the video is written as its cover; None if it has another one.
     :param at_ms: The frame's time, which must lie inside the video.
     :return: The facts, with Meta's subcode and a reason if the file is rejected.

@@ -36,10 +36,7 @@ class Processor:
     The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Media are
     fetched, videos inspected and pictures converted a few at once.
 
-    :param world: The world of the containers.
-    :param folder: Where the media files are stored.
     :param warn: Called with a container and a sentence when its media are rejected, or accepted with a warning.
-    :param inspections: The inspections of earlier videos.
     """
 
     def __init__(
@@ -74,7 +71,7 @@ class Processor:
                 if self.partial(container.id).exists():
                     self.partial(container.id).rename(self.video(container.id))
                 container.source_at = self._world.clock.now()
-                self._world.keep(container)
+                self._world.containers.keep(container)
             has_source = bool(container.video_url or container.image_url or container.children)
             if (container.source_at is None and has_source) or (container.source_at and container.facts is None):
                 self.start(container)
@@ -125,7 +122,7 @@ class Processor:
         container.facts = facts
         if container.source_at is None:
             container.source_at = self._world.clock.now()
-        self._world.keep(container)
+        self._world.containers.keep(container)
         self._world.store.commit()
         if facts.subcode is not None:
             reason = refusal(container, facts)

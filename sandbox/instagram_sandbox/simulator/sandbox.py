@@ -12,11 +12,11 @@ from instagram_sandbox.options import (
     DEFAULT_USER_ID,
     DEFAULT_USERNAME,
 )
-from instagram_sandbox.simulator.faults import PlannedFaults
+from instagram_sandbox.simulator.faults import Fault
 from instagram_sandbox.simulator.inspections import Inspections
 from instagram_sandbox.simulator.journal import Journal
 from instagram_sandbox.simulator.processing import Processor
-from instagram_sandbox.simulator.state import Account, Container, Record
+from instagram_sandbox.simulator.state import Account, Container
 from instagram_sandbox.simulator.store import Store
 from instagram_sandbox.simulator.switches import Switches, mode_switches
 from instagram_sandbox.simulator.world import World
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instagram_sandbox.simulator.clock import Clock
-    from instagram_sandbox.simulator.faults import Fault
-
-
-class _Offset(Record):
-    """How far the clock was moved."""
-
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +33,7 @@ class Settings:
 
     :param folder: Where media are stored, and the state if it is kept.
     :param keep: Whether the state is written to the folder and read again at the next start.
-    :param user_id: The first account's Instagram user id.
-    :param username: The first account's name.
-    :param token: The first account's long-lived token.
     :param app_id: The Meta app that may log people in.
-    :param app_secret: The app's secret.
     :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as harshly as possible.
     :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and IP addresses.
     """
@@ -77,14 +66,14 @@ class Sandbox:
         media = settings.folder / "media"
         media.mkdir(parents=True, exist_ok=True)
         store = Store(settings.folder / "state.sqlite" if settings.keep else None)
-        if offset := store.load("clock", _Offset).get(""):
-            clock.advance(offset.seconds)
-        world = World(clock, store.load("switches", Switches).get("", settings.switches), store)
+        if offset := store.one("clock", float):
+            clock.advance(offset)
+        world = World(clock, store.one("switches", Switches) or settings.switches, store)
         journal = Journal(store)
         for entry in journal.restore():
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
-        faults = store.load("faults", PlannedFaults).get("", PlannedFaults(planned=[])).planned
+        faults = store.one("faults", list[Fault]) or []
         processor = Processor(world, media, lambda container, what: sandbox.warn(container, what), Inspections())
         sandbox = cls(settings, store, world, processor, journal, faults)
         if not world.accounts:
@@ -112,7 +101,7 @@ class Sandbox:
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
         self.world.clock.advance(seconds)
-        self.store.put("clock", "", _Offset(seconds=self.world.clock.offset_s))
+        self.store.put("clock", "", self.world.clock.offset_s)
         self.store.commit()
 
     def set_switches(self, switches: Switches) -> None:
@@ -123,7 +112,7 @@ class Sandbox:
 
     def keep_faults(self) -> None:
         """Store the planned faults, and how often each was hit."""
-        self.store.put("faults", "", PlannedFaults(planned=self.faults))
+        self.store.put("faults", "", self.faults)
         self.store.commit()
 
     async def reset(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from instagram_sandbox.simulator.state import Login, Scope
+from pydantic import AfterValidator, Field
 
-SCOPES: Final[dict[Login, dict[Scope, str]]] = {
+Login = Literal["instagram", "facebook"]
+
+SCOPES: Final[dict[Login, dict[str, str]]] = {
     "instagram": {
         "instagram_business_basic": "See the profile and the posts",
         "instagram_business_content_publish": "Create posts and publish them",
@@ -49,21 +50,31 @@ SCOPES: Final[dict[Login, dict[Scope, str]]] = {
     },
 }
 """What each permission means to the person who is asked for it."""
+_ALL: Final = [name for names in SCOPES.values() for name in names]
 
-BASIC: Final[dict[Login, Scope | None]] = {"instagram": "instagram_business_basic", "facebook": None}
+
+def _known(name: str) -> str:
+    if name not in _ALL:
+        raise ValueError(f"it must be one of {', '.join(_ALL)}")
+    return name
+
+
+Scope: TypeAlias = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": _ALL})]
+
+BASIC: Final[dict[Login, str | None]] = {"instagram": "instagram_business_basic", "facebook": None}
 """The permission without which a login makes no sense. Source: Meta, Business Login for Instagram."""
 
-Permission: TypeAlias = "tuple[Scope | None, Scope]"
+Permission: TypeAlias = tuple[str | None, str]
 """What a call needs: its name with Instagram Login (None: it does not exist), and with Facebook Login."""
 
-PUBLISH: Final[tuple[Scope, Scope]] = ("instagram_business_content_publish", "instagram_content_publish")
-COMMENTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_comments", "instagram_manage_comments")
-INSIGHTS: Final[tuple[Scope, Scope]] = ("instagram_business_manage_insights", "instagram_manage_insights")
+PUBLISH: Final[tuple[str, str]] = ("instagram_business_content_publish", "instagram_content_publish")
+COMMENTS: Final[tuple[str, str]] = ("instagram_business_manage_comments", "instagram_manage_comments")
+INSIGHTS: Final[tuple[str, str]] = ("instagram_business_manage_insights", "instagram_manage_insights")
 CONTENTS: Final[Permission] = (None, "instagram_manage_contents")
 ENGAGEMENT: Final[Permission] = (None, "pages_read_engagement")
 BUSINESSES: Final[Permission] = (None, "business_management")
 
-USUAL: Final[dict[Login, tuple[Scope, ...]]] = {
+USUAL: Final[dict[Login, tuple[str, ...]]] = {
     "instagram": ("instagram_business_basic", PUBLISH[0], COMMENTS[0], INSIGHTS[0]),
     "facebook": (
         *("instagram_basic", PUBLISH[1], COMMENTS[1], INSIGHTS[1], CONTENTS[1]),

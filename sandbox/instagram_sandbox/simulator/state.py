@@ -6,50 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from instagram_sandbox.simulator.scopes import Login, Scope
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Login = Literal["instagram", "facebook"]
-InstagramScope = Literal[
-    "instagram_business_basic",
-    "instagram_business_content_publish",
-    "instagram_business_manage_comments",
-    "instagram_business_manage_messages",
-    "instagram_business_manage_insights",
-]
-FacebookScope = Literal[
-    "instagram_basic",
-    "instagram_content_publish",
-    "instagram_manage_comments",
-    "instagram_manage_insights",
-    "instagram_manage_contents",
-    "instagram_manage_messages",
-    "pages_show_list",
-    "pages_read_engagement",
-    "pages_read_user_content",
-    "pages_manage_metadata",
-    "pages_manage_posts",
-    "pages_manage_engagement",
-    "pages_manage_ads",
-    "pages_messaging",
-    "read_insights",
-    "business_management",
-    "ads_management",
-    "ads_read",
-    "catalog_management",
-    "instagram_branded_content_brand",
-    "instagram_branded_content_creator",
-    "instagram_branded_content_ads_brand",
-    "instagram_shopping_tag_products",
-    "instagram_manage_upcoming_events",
-    "publish_video",
-    "user_posts",
-    "user_photos",
-    "user_videos",
-    "public_profile",
-    "email",
-]
-Scope = InstagramScope | FacebookScope
 Outcome = Literal["inspected", "finished", "error", "phase_error", "download_failed"]
 Phase = Literal["uploading", "processing"]
 Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
@@ -114,12 +75,6 @@ class Processing(Record):
         if self.subcode is not None and self.outcome not in {"error", "phase_error"}:
             raise ValueError("subcode needs the outcome error or phase_error")
         return self
-
-
-class PlannedProcessing(Record):
-    """How the next containers are processed, in order."""
-
-    next: list[Processing] = []
 
 
 class Account(Record):
@@ -220,7 +175,17 @@ class AudioConfiguration(Record):
     video_volume: int = 100
 
 
-class NewMedia(Record):
+class Details(Record):
+    """What a post has from the call that created its container."""
+
+    alt_text: str = ""
+    is_ai_generated: bool = False
+    poll: list[str] = []  # the options of the caption's poll
+    poll_is_endless: bool = False
+    has_prompt: bool = False  # whether the caption asks for comments
+
+
+class NewMedia(Details):
     """What a create call asks for."""
 
     media_type: str
@@ -230,12 +195,7 @@ class NewMedia(Record):
     cover_url: str | None = None
     thumb_offset_ms: int = 0
     share_to_feed: bool | None = None
-    alt_text: str = ""
-    is_ai_generated: bool = False
     collaborators: list[Username] = []
-    poll: list[str] = []  # the options of the caption's poll
-    poll_is_endless: bool = False
-    has_prompt: bool = False  # whether the caption asks for comments
     audio: AudioConfiguration | None = None
     is_carousel_item: bool = False
     children: list[str] = []
@@ -287,7 +247,7 @@ class Child(Record):
     height: int = 0
 
 
-class Post(Record):
+class Post(Details):
     """A post on the profile. ``container_id`` is None for one made by other means, in the app for example."""
 
     id: str
@@ -304,14 +264,9 @@ class Post(Record):
     has_cover: bool = False
     width: int = 0
     height: int = 0
-    alt_text: str = ""
-    is_ai_generated: bool = False
     is_comment_enabled: bool = True
     children: list[str] = []
     collaborators: list[Collaborator] = []
-    poll: list[str] = []  # the options of the caption's poll
-    poll_is_endless: bool = False
-    has_prompt: bool = False
     audio_id: str | None = None
     metrics: dict[str, Count] = {}  # insights that a test has fixed
     heard: Count = 0  # how many comments its audience has written

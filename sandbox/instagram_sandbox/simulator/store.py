@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 class Store:
@@ -39,12 +41,12 @@ class Store:
             " (kind TEXT, key TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
         )
 
-    def put(self, kind: str, key: str, record: BaseModel) -> None:
-        """Store a record in place of the previous one with this key. :meth:`commit` makes it durable."""
+    def put(self, kind: str, key: str, record: Any) -> None:
+        """Store a record, or another value, in place of the one with this key. :meth:`commit` makes it durable."""
         if self._database is not None:
             self._database.execute(
                 "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-                (kind, key, record.model_dump_json()),
+                (kind, key, to_json(record).decode()),
             )
 
     def delete(self, kind: str, key: str) -> None:
@@ -52,15 +54,13 @@ class Store:
         if self._database is not None:
             self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
 
-    def load(self, kind: str, model: type[M]) -> dict[str, M]:
-        """Return all records of a kind by their keys, in the order of the keys."""
-        return dict(self.each(kind, model))
+    def one(self, kind: str, form: type[T]) -> T | None:
+        """Return a value of which there is one."""
+        found = self._database.execute("SELECT body FROM record WHERE kind = ?", (kind,)) if self._database else ()
+        return next((TypeAdapter(form).validate_json(body) for (body,) in found), None)
 
     def each(self, kind: str, model: type[M], before: str = "\x7f") -> Iterator[tuple[str, M]]:
-        """Yield the records of a kind with their keys, in the order of the keys.
-
-        :param before: Only those with a smaller key.
-        """
+        """Yield the records of a kind with their keys, in the order of the keys, those before a key alone."""
         if self._database is None:
             return
         what = "SELECT key, body FROM record WHERE kind = ? AND key < ? ORDER BY key"
@@ -83,3 +83,27 @@ class Store:
         if self._database is not None:
             self._database.commit()
             self._database.close()
+
+
+class Table(dict[str, M]):
+    """The records of a kind by their keys, in memory and in the store.
+
+    :param key: The field that is the key.
+    """
+
+    def __init__(self, store: Store, kind: str, model: type[M], key: str = "id") -> None:
+        super().__init__(store.each(kind, model))
+        self._store, self._kind, self._key = store, kind, key
+
+    def keep(self, record: M) -> M:
+        """Store a new record, or a change of one, and return it."""
+        key = getattr(record, self._key)
+        self[key] = record
+        self._store.put(self._kind, key, record)
+        return record
+
+    def forget(self, record: M) -> None:
+        """Delete a record."""
+        key = getattr(record, self._key)
+        self.pop(key, None)
+        self._store.delete(self._kind, key)

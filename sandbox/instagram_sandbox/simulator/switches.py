@@ -71,7 +71,6 @@ HARSHEST: Final[dict[str, Any]] = {
 def mode_switches(*, strict: bool, **changes: Any) -> Switches:
     """Return the switches of a mode.
 
-    :param strict: Whether each open question gets its harshest answer.
     :param changes: Switches that differ from the mode; None leaves a switch as it is.
     """
     chosen = {name: value for name, value in changes.items() if value is not None}
@@ -79,11 +78,7 @@ def mode_switches(*, strict: bool, **changes: Any) -> Switches:
 
 
 def mode_of(name: str, value: Any) -> Literal["both modes", "default", "strict", "changed"]:
-    """Return the mode that a switch has this value in.
-
-    :param name: The switch.
-    :param value: Its value.
-    """
+    """Return the mode that a switch has this value in."""
     is_usual = value == getattr(Switches(), name)
     if name not in HARSHEST:
         return "both modes" if is_usual else "changed"

@@ -7,7 +7,7 @@ import string
 from typing import TYPE_CHECKING
 
 from instagram_sandbox.simulator.accounts import DAY_S, Accounts
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import GraphError, invalid
 from instagram_sandbox.simulator.state import (
     NO_TRIAL,
     NOT_FETCHED,
@@ -16,12 +16,13 @@ from instagram_sandbox.simulator.state import (
     Collaborator,
     Comment,
     Container,
+    Details,
     MediaFacts,
     NewMedia,
-    PlannedProcessing,
     Post,
     Processing,
 )
+from instagram_sandbox.simulator.store import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,11 +39,11 @@ class World(Accounts):
 
     def __init__(self, clock: Clock, switches: Switches, store: Store) -> None:
         super().__init__(clock, switches, store)
-        self.containers = store.load("container", Container)
-        self.posts = store.load("post", Post)
-        self.children = store.load("child", Child)
-        self.comments = store.load("comment", Comment)
-        self.planned = store.load("plan", PlannedProcessing).get("", PlannedProcessing()).next
+        self.containers = Table(store, "container", Container)
+        self.posts = Table(store, "post", Post)
+        self.children = Table(store, "child", Child)
+        self.comments = Table(store, "comment", Comment)
+        self.planned = store.one("plan", list[Processing]) or []
 
     # Containers
 
@@ -71,9 +72,7 @@ class World(Accounts):
         )
         if media.trial and not account.trial_reels:
             container.facts = MediaFacts(subcode=NO_TRIAL, reason="the account is not eligible for trial reels")
-        self.containers[container.id] = container
-        self.keep(container)
-        return container
+        return self.containers.keep(container)
 
     @property
     def _creators_make_stories(self) -> bool:
@@ -82,13 +81,13 @@ class World(Accounts):
     def plan(self, processing: list[Processing]) -> None:
         """Set how the next containers are processed, instead of by the switch."""
         self.planned.extend(processing)
-        self.store.put("plan", "", PlannedProcessing(next=self.planned))
+        self.store.put("plan", "", self.planned)
 
     def _next_processing(self) -> Processing:
         if not self.planned:
             return self.switches.processing
         chosen = self.planned.pop(0)
-        self.store.put("plan", "", PlannedProcessing(next=self.planned))
+        self.store.put("plan", "", self.planned)
         return chosen
 
     def _check_children(self, user_id: str, media: NewMedia) -> None:
@@ -98,15 +97,6 @@ class World(Accounts):
                 raise GraphError(100, 2207028)
             if self.status_code(child) == "EXPIRED":
                 raise GraphError(100, 2207028)
-
-    def keep(self, container: Container) -> None:
-        """Store a change of a container."""
-        self.store.put("container", container.id, container)
-
-    def forget(self, container: Container) -> None:
-        """Delete a container whose creation is refused after all."""
-        del self.containers[container.id]
-        self.store.delete("container", container.id)
 
     def container(self, container_id: str, user_id: str) -> Container | None:
         """Return an account's own container."""
@@ -196,7 +186,7 @@ class World(Accounts):
         if status == "EXPIRED":
             raise GraphError(24, 2207008, None, id=container_id)
         if container.is_carousel_item:
-            raise GraphError(100, None, f"(#100) {container_id} is an item of a carousel, and not published by itself")
+            raise invalid(f"{container_id} is an item of a carousel, and not published by itself")
         failure = self.shown_failure(container)
         if failure is not None and failure.subcode is not None:  # "please wait" would be waited for without an end
             raise GraphError.of_medium(failure.subcode, id=container_id, uri=container.video_url, **failure.told)
@@ -228,20 +218,16 @@ class World(Accounts):
             has_cover=container.is_picture or facts.duration_ms > 0 or bool(whole),
             width=facts.width,
             height=facts.height,
-            alt_text=container.alt_text,
-            is_ai_generated=container.is_ai_generated,
-            poll=container.poll,
-            poll_is_endless=container.poll_is_endless,
-            has_prompt=container.has_prompt,
+            **{name: getattr(container, name) for name in Details.model_fields},
             audio_id=container.audio.audio_id if container.audio else None,
             collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
         )
         post.children = [self._child(post, child).id for child in whole]
-        self.keep_post(post)
+        self.posts.keep(post)
         container.post_ids.append(post.id)
         if container.visible_at is None:
             container.visible_at = post.visible_at
-        self.keep(container)
+        self.containers.keep(container)
         return post
 
     def _child(self, post: Post, container: Container) -> Child:
@@ -258,14 +244,7 @@ class World(Accounts):
             width=facts.width,
             height=facts.height,
         )
-        self.children[child.id] = child
-        self.store.put("child", child.id, child)
-        return child
-
-    def keep_post(self, post: Post) -> None:
-        """Store a new post, or a change of one."""
-        self.posts[post.id] = post
-        self.store.put("post", post.id, post)
+        return self.children.keep(child)
 
     def add_foreign_post(self, user_id: str, caption: str, published_at: float | None = None) -> Post:
         """Add a post that was not made through the API."""
@@ -279,13 +258,11 @@ class World(Accounts):
             published_at=at,
             visible_at=at,
         )
-        self.keep_post(post)
-        return post
+        return self.posts.keep(post)
 
     def post(self, media_id: str, user_id: str | None = None) -> Post | None:
         """Return a post that exists now: it was not deleted, and if it is a story, it is not older than 24 hours.
 
-        :param media_id: Its id.
         :param user_id: The account that it must belong to; None for any.
         """
         found = self.posts.get(media_id)
@@ -309,7 +286,7 @@ class World(Accounts):
     def delete_post(self, post: Post) -> None:
         """Delete a post. It still counts for the quota."""
         post.deleted = True
-        self.keep_post(post)
+        self.posts.keep(post)
 
     def quota_usage(self, user_id: str, since: float | None = None) -> int:
         """Return how many posts the API made on an account since a moment; None is 24 hours ago."""

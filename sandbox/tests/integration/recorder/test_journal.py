@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
@@ -15,7 +15,7 @@ from instagram_sandbox.http.endpoints import ENDPOINTS
 from instagram_sandbox.recorder.redaction import Redactor
 from instagram_sandbox.recorder.words import WORDS
 from instagram_sandbox.simulator.parameters import GLOBAL, OF_FACEBOOK, PLACES
-from instagram_sandbox.simulator.state import FacebookScope, InstagramScope
+from instagram_sandbox.simulator.scopes import SCOPES
 from sandbox.tests.integration.recorder.conftest import TOKEN, USER, Odd, lines, recording
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def test_what_is_no_word_of_the_api_has_a_stand_in(odd: Odd, tmp_path: Path) -> 
 
 def test_every_word_that_the_sandbox_serves_stays_in_a_recording() -> None:
     edges = {part for one in ENDPOINTS for part in one.edge.split("/")} - {"", "*"}
-    scopes = {*get_args(FacebookScope), *get_args(InstagramScope)}
+    scopes = {name for names in SCOPES.values() for name in names}
     assert {*PLACES, *OF_FACEBOOK, *GLOBAL, *edges, *scopes} - WORDS == set()
 
 
