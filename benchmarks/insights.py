@@ -27,7 +27,7 @@ from airflow_provider_instagram.insights.schema import SNAPSHOTS
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from benchmarks.day import Store
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 

@@ -24,7 +24,7 @@ from airflow_provider_instagram.operators.base import InstagramTask
 from airflow_provider_instagram.posts import limits
 from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.quota.insights_budget import INSIGHTS_SHARE
+from airflow_provider_instagram.quota.call_budget import INSIGHTS_SHARE
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
 
 if TYPE_CHECKING:

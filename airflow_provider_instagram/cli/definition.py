@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+from typing import Any, Final, NoReturn
+
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
-from airflow_provider_instagram.cli.sandbox import sandbox_options
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -207,3 +209,33 @@ def calendar_commands() -> list[ActionCommand]:
             "schema", "calendar.print_schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
         ),
     ]
+
+
+# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the folder itself.
+MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
+
+
+class ReportMissing(argparse.Action):
+    """Ends the command while its options are read, because without the sandbox none of them is known."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print how to install the sandbox, and exit with 2."""
+        parser.exit(2, f"{MISSING}\n")
+
+
+def sandbox_options() -> list[Arg]:
+    """Return the options of the sandbox. If it is not installed, return an argument that says so."""
+    try:
+        from instagram_sandbox.options import OPTIONS
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "instagram_sandbox":
+            raise  # the sandbox is installed, but a package that it needs is missing
+        return [Arg(("options",), nargs="*", action=ReportMissing, help=MISSING)]
+    return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
+
+
+def run_sandbox(args: argparse.Namespace) -> None:
+    """Run the sandbox until it is interrupted, and exit with its exit code."""
+    from instagram_sandbox.__main__ import run
+
+    raise SystemExit(run(args))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+    from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 log = logging.getLogger(__name__)
 

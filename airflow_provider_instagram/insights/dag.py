@@ -94,7 +94,7 @@ class CollectInsights(InstagramBaseOperator):
         from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.insights.collector import Collector
-        from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+        from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
         self.target.prepare()  # a target that fails spends no calls
         hook = InstagramHook(self.instagram_conn_id)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Media, Page
     from airflow_provider_instagram.insights.schema import Row
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+    from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Media
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+    from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
@@ -82,7 +82,7 @@ class InsightsOperator(InstagramBaseOperator):
         from airflow_provider_instagram.hooks.scopes import known_scopes
         from airflow_provider_instagram.ledger.insights import StoredRefusals
         from airflow_provider_instagram.ledger.ledger import Ledger
-        from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+        from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
         ledger = Ledger.of(context, self.instagram_conn_id)
         if pending is None:

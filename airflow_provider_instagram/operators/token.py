@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook

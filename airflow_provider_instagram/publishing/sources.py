@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.public_copy import public_link, public_prefix
+from airflow_provider_instagram.files.storage import public_link, public_prefix
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, kind_by_name

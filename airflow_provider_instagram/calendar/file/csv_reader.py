@@ -1,12 +1,13 @@
-"""Read CSV strictly: a caption cut off here would be published cut off."""
+"""Read CSV strictly, because a caption cut off here would be published cut off, and change one row in its text."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, check_count, public_name
@@ -99,3 +100,92 @@ def _duplicate_columns(line: int, titles: list[str], names: list[str | None]) ->
         those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
         problems.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
     return problems
+
+
+#: The end of a row as Python writes it: what looks like one within a text is put between quotation marks.
+END: Final = "\r\n"
+
+
+class TableText:
+    """The text of a CSV calendar, whose rows can be read."""
+
+    def __init__(self, text: str) -> None:
+        found = SEPARATOR.match(text)
+        self._head = found[0] if found else ""
+        body = text[len(self._head) :]
+        self._separator = found[1] if found and found[1] else separator_of(body)
+        self._newline = "\r\n" if "\r\n" in body else "\n"
+        lines, begin = [*io.StringIO(body, newline="")], 0
+        reader = csv.reader(lines, delimiter=self._separator, strict=True)
+        #: Each row as it is written, and its cells. Rows without cells are kept.
+        self._rows: list[tuple[str, list[str]]] = []
+        for cells in reader:
+            self._rows.append(("".join(lines[begin : reader.line_num]), cells))
+            begin = reader.line_num
+        self._title_row = next(at for at, (_, cells) in enumerate(self._rows) if any(cell.strip() for cell in cells))
+        self._titles = [title.strip() for title in self._rows[self._title_row][1]]
+
+    def change(self, post_id: str, fields: Mapping[str, Any]) -> str:
+        """Return the text with other values of a post. A field without a column gets one."""
+        at = self._row(post_id)
+        self._add_columns(fields)
+        cells = dict(zip(self._titles, self._rows[at][1], strict=False))
+        self._rows[at] = self._written(at, cells | {name: _cell(value) for name, value in fields.items()})
+        return self._text()
+
+    def remove(self, post_id: str) -> tuple[str, str]:
+        """Return the text without a post, and what was removed."""
+        removed, _ = self._rows.pop(self._row(post_id))
+        return self._text(), removed
+
+    def insert(self, post: str | Mapping[str, Any], after: str | None) -> str:
+        """Return the text with one more post."""
+        at = self._row(after) if after is not None else self._title_row
+        if not isinstance(post, str):
+            self._add_columns(post)
+            post, _ = self._written(at, {name: _cell(value) for name, value in post.items()})
+        before, cells = self._rows[at]
+        self._rows[at] = (before if before.endswith(("\n", "\r")) else before + self._newline), cells
+        self._rows.insert(at + 1, (post if post.endswith(("\n", "\r")) else post + self._newline, []))
+        return self._text()
+
+    def _row(self, post_id: str) -> int:
+        column = self._titles.index("id")
+        ids = [cells[column].strip() if len(cells) > column else "" for _, cells in self._rows]
+        return ids.index(post_id, self._title_row + 1)
+
+    def _add_columns(self, fields: Mapping[str, Any]) -> None:
+        new = [name for name, value in fields.items() if name not in self._titles and value is not None]
+        if not new:
+            return
+        text, cells = self._rows[self._title_row]
+        self._titles += new
+        self._rows[self._title_row] = self._dumped([*cells, *new], like=text)
+
+    def _written(self, at: int, values: Mapping[str, str]) -> tuple[str, list[str]]:
+        cells = [values.get(title, "") for title in self._titles]
+        return self._dumped(cells, like=self._rows[at][0])
+
+    def _dumped(self, cells: list[str], like: str) -> tuple[str, list[str]]:
+        """Return a row as it is written, with as many quotation marks and the same end as another one."""
+        ending = like[len(like.rstrip("\r\n")) :]
+        before = next(csv.reader([*io.StringIO(like, newline="")], delimiter=self._separator), [])
+        is_quoted = bool(before) and self._dump(before, csv.QUOTE_ALL) == like.rstrip("\r\n")
+        return self._dump(cells, csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL) + ending, cells
+
+    def _dump(self, cells: list[str], quoting: Any) -> str:
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=self._separator, quoting=quoting, lineterminator=END).writerow(cells)
+        return out.getvalue().removesuffix(END)
+
+    def _text(self) -> str:
+        return self._head + "".join(row for row, _ in self._rows)
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a cell contains it."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if any("," in str(one) for one in value):
+        raise InvalidValue("a word of a list contains a comma, which a cell cannot hold.", "Leave the comma out.")
+    return ", ".join(map(str, value))

@@ -18,10 +18,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file import loader
+from airflow_provider_instagram.calendar.file.csv_reader import TableText
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
-from airflow_provider_instagram.calendar.file.table_text import TableText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.tree_text import TreeText
 from airflow_provider_instagram.exceptions import InstagramError

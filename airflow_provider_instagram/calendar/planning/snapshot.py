@@ -21,7 +21,6 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.seen_versions import problems_seen_now, seen_now, unchanged_seen
 from airflow_provider_instagram.calendar.planning.slot_choices import (
     SlotChoices,
     choices_file,
@@ -29,7 +28,12 @@ from airflow_provider_instagram.calendar.planning.slot_choices import (
     read_choices,
     without_slot,
 )
-from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
+from airflow_provider_instagram.calendar.planning.stored_snapshot import (
+    Snapshot,
+    problems_seen_now,
+    seen_now,
+    unchanged_seen,
+)
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown

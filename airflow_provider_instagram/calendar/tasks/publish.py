@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
-from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure

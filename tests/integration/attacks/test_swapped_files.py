@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, digests_in
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from airflow_provider_instagram.files import public_copy
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.publishing.create import Create
@@ -308,7 +308,7 @@ def test_a_picture_is_stored_under_its_own_digest_whatever_its_owner_writes(
         (folder.path / "mine.jpg").write_bytes(bytes(reversed(path.read_bytes())))
         return digest
 
-    monkeypatch.setattr(public_copy, "file_digest", attacked)
+    monkeypatch.setattr(storage, "file_digest", attacked)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/first")
     mine = (folder.path / "mine.jpg").read_bytes()
     assert folder.run(**media["a picture that complies"]).state == "success"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.tasks.cleanup import RESULT
+from airflow_provider_instagram.calendar.tasks.report_problems import RESULT
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess

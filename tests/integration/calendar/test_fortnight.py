@@ -16,8 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
-from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, too_late
+from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts

@@ -144,7 +144,7 @@ def test_a_connection_that_was_deleted_is_passed_over(
     from airflow.sdk import RetryDecision
     from airflow.utils.session import create_session
 
-    from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
+    from airflow_provider_instagram.operators.base import InstagramRetryPolicy
     from dags.refresh_instagram_tokens import dag
 
     monkeypatch.setattr(InstagramRetryPolicy, "evaluate", lambda *_, **__: RetryDecision.fail("no waiting here"))

@@ -16,7 +16,7 @@ from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
-from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings

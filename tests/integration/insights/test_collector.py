@@ -11,7 +11,7 @@ from airflow_provider_instagram.graph.models import ACCOUNT_METRICS
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.insights import unnamed_rows
-from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from tests.integration.insights.quarter import CALLS_PER_HOUR, START, Quarter, opened
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

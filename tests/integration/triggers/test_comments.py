@@ -13,7 +13,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
 from airflow_provider_instagram.triggers import InstagramCommentTrigger
-from airflow_provider_instagram.triggers.new_comments import SEEN
+from airflow_provider_instagram.triggers.comment import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

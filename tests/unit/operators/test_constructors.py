@@ -18,7 +18,7 @@ from airflow_provider_instagram.operators import (
     RefreshTokenOperator,
     TranscodeOperator,
 )
-from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 ACCOUNT_TASKS = [

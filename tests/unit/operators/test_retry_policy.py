@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
 from airflow_provider_instagram import exceptions
-from airflow_provider_instagram.operators.retry_policy import InstagramRetryPolicy
+from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 
 
 @pytest.mark.parametrize(

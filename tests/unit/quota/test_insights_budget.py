@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_instagram.graph.usage import Usage
-from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 START = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 

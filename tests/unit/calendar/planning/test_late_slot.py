@@ -11,8 +11,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
-from airflow_provider_instagram.calendar.planning.late_slot import choose_late_time
-from airflow_provider_instagram.calendar.planning.schedule import too_late
+from airflow_provider_instagram.calendar.planning.schedule import choose_late_time, too_late
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon
 
 if TYPE_CHECKING:
