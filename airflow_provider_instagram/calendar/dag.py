@@ -181,7 +181,7 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
         if comments:
             from airflow.providers.standard.operators.empty import EmptyOperator
 
-            from airflow_provider_instagram.calendar.tasks.comment import CommentPost
+            from airflow_provider_instagram.calendar.tasks.publish import CommentPost
 
             comment = CommentPost(task_id="comment", published=publish.output, **common)
             # The last task decides the state of the run. A comment that fails must not make the post look failed.

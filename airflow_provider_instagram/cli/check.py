@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
 
 from airflow_provider_instagram.accounts.connections import read_as_server
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files.storage import as_local_file
-from airflow_provider_instagram.media.read import UNUSABLE, check
-from airflow_provider_instagram.media.spec import profile_for
+from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.media.picture import PictureItem
+from airflow_provider_instagram.media.report import measures_of
+from airflow_provider_instagram.media.spec import Options, Profile, Spec, profile_for
+from airflow_provider_instagram.media.video import read_item
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.media.item import Item
+
+COMPLIES: Final = 0
+NEEDS_WORK: Final = 1
+UNUSABLE: Final = 2
+
+#: The work of each tier in words, for a video.
+WORK: Final = {
+    "remux": "a copy into a clean MP4, which takes seconds",
+    "audio": "new audio; the video is copied",
+    "full": "a full encoding",
+}
 
 
 def check_video(args: argparse.Namespace) -> None:
@@ -34,3 +55,40 @@ def check_video(args: argparse.Namespace) -> None:
     for line in verdict.lines:
         print(line.replace(str(path), shown(args.file)))  # not the path of a copy that has gone
     raise SystemExit(verdict.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a check.
+
+    :param exit_code: 0: the file complies · 1: it needs work, which TranscodeOperator does · 2: it cannot be used.
+    """
+
+    exit_code: int
+    lines: tuple[str, ...]
+
+
+def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
+    """Check a video or a picture against the rules of a placement, as a transcode does.
+
+    :raises TranscodeError: If ffprobe is not installed.
+    """
+    spec: Spec = profile.video
+    try:
+        if kind_of(path) is ItemKind.PICTURE:
+            spec = profile.picture
+        item = read_item(path, profile, Options(ffprobe=ffprobe))
+    except ValidationError as error:
+        return Verdict(UNUSABLE, (f"cannot be used for {spec.name}: {error}",))
+    facts = [f"{name:<10} {fact}" for name, fact in measures_of(item.info).facts()]
+    return Verdict(COMPLIES if item.complies else NEEDS_WORK, (str(path), *facts, *_findings(item)))
+
+
+def _findings(item: Item) -> list[str]:
+    if item.complies:
+        verdict = f"complies with {item.spec.name}: it is published unchanged"
+    else:
+        work = "a new JPEG" if isinstance(item, PictureItem) else WORK[item.plan.tier]
+        verdict = f"needs work for {item.spec.name}: {work} (TranscodeOperator does it)"
+    reasons = [f"  because of {reason}" for reason in item.plan.reasons]
+    return [verdict, *reasons, *(f"  warning: {warning}" for warning in item.plan.warnings)]

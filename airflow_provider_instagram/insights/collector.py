@@ -20,10 +20,16 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import Responses, responses
-from airflow_provider_instagram.insights.ages import DEFAULT_AGES, Age, compared_age
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
-from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking
+from airflow_provider_instagram.insights.tracking import (
+    DEFAULT_AGES,
+    Age,
+    PostEvent,
+    TrackedPost,
+    Tracking,
+    compared_age,
+)
 from airflow_provider_instagram.ledger.insights import (
     LatestNumbers,
     StoredRefusals,

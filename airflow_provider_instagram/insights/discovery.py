@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.insights.ages import ages_of
-from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking
+from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Convert a video into one that complies, with ffmpeg."""
+"""Convert a video into one that complies, with ffmpeg, and read a file as what its content is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.encode import FFmpeg, ProgressReader, encode
 from airflow_provider_instagram.media.geometry import Layout, video_layout
 from airflow_provider_instagram.media.item import Item
+from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU, Loudness
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
-from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec, VideoSpec
+from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec, Profile, VideoSpec
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
@@ -163,3 +165,10 @@ def write_preview(
                 f"{video} has no frame at {at_ms} ms.", hint="Use a cover time between 0 and the video's duration."
             )
         frame.replace(jpeg)
+
+
+def read_item(path: Path, profile: Profile, options: Options) -> Item:
+    """Read a video or a picture."""
+    if kind_of(path) is ItemKind.PICTURE:
+        return PictureItem.read(path, profile.picture, options)
+    return VideoItem.read(path, profile.video, options)

@@ -29,8 +29,8 @@ from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.publishing.fetches import check_link, not_fetched
 from airflow_provider_instagram.publishing.outcome import undecided
+from airflow_provider_instagram.publishing.sources import check_link, not_fetched
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.throttle import Throttle
 

@@ -26,8 +26,12 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.fetches import pause_before_retry, raise_if_not_fetched
-from airflow_provider_instagram.publishing.sources import MediaSource, open_sources
+from airflow_provider_instagram.publishing.sources import (
+    MediaSource,
+    open_sources,
+    pause_before_retry,
+    raise_if_not_fetched,
+)
 from airflow_provider_instagram.publishing.use_case import Account, WaitForContainers
 from airflow_provider_instagram.utils import locations
 

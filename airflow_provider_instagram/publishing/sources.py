@@ -1,17 +1,19 @@
-"""The media of a post as they reach Instagram: as bytes, or as a link that Instagram fetches."""
+"""The media of a post as they reach Instagram: as bytes, or as a link that it fetches; and fetches that failed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.storage import public_link, public_prefix
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, kind_by_name
@@ -20,6 +22,7 @@ from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
+    from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.posts.item import Item
 
 
@@ -157,3 +160,65 @@ def with_kind(item: Item) -> Item:
             hint='Write which it is: {"image": …} or {"video": …}.',
         )
     return item.model_copy(update={"kind": kind})
+
+
+#: How long to wait before Instagram fetches a link again. Meta counts the containers: at most 400 a day.
+FIRST_PAUSE: Final = timedelta(seconds=20)
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+#: In so many tries, about five minutes, a link may be missing: files are moved, and permissions come late.
+PATIENT_TRIES: Final = 5
+_ANY_LINK: Final = "The link must be public, in ASCII, without redirects, and valid for 24 hours"
+#: What a link must be like, by what it leads to.
+HOW_TO_SERVE: Final = {
+    ItemKind.PICTURE: f"{_ANY_LINK}. The picture must be served as image/jpeg.",
+    ItemKind.VIDEO: f"{_ANY_LINK}. The video must be served with its content type and with Range support. Or send the "
+    'bytes instead: upload="file".',
+}
+
+
+def not_fetched(failure: InstagramError, shows: ItemKind | None, *, is_fetched: bool) -> InstagramError | None:
+    """Return the error of a fetch that failed, or None if a container failed for another reason.
+
+    :param shows: What Instagram fetches, if it is the same for all containers.
+    :param is_fetched: Whether Instagram fetches the media. An error that may be that of the file counts only then.
+    """
+    cause = cause_of(failure)
+    if cause is not Cause.NOT_FETCHED and not (is_fetched and cause is Cause.NOT_FETCHED_OR_UNFIT):
+        return None
+    hint = failure.hint if shows is None or not is_fetched else HOW_TO_SERVE[shows]
+    return InstagramError.from_data({**failure.as_data(), "error": MediaNotFetchedError.__name__, "hint": hint})
+
+
+def raise_if_not_fetched(ledger: Ledger, failure: InstagramError, container_ids: Iterable[str]) -> None:
+    """Raise the error of a fetch that failed, if one of these containers failed for that reason."""
+    records = [record for one in container_ids if (record := ledger.container(one)) is not None]
+    shows = records[0].shows if len({record.shows for record in records}) == 1 else None
+    error = not_fetched(failure, shows, is_fetched=any(record.is_fetched for record in records))
+    if error is not None:
+        raise error from None
+
+
+def pause_before_retry(ledger: Ledger, post_key: str, try_number: int) -> timedelta:
+    """Return how long to wait before the next fetch.
+
+    :param post_key: The key of the post. Each item of a carousel may need a container.
+    :param try_number: Which try of its round has failed, from 1.
+    """
+    items = len({child.item for child in ledger.children(post_key)})
+    return min(LONGEST_PAUSE * max(1, items), FIRST_PAUSE * int(2 ** min(try_number - 1, 10)))
+
+
+def check_link(link: str, kind: ItemKind, try_number: int) -> None:
+    """Check a link before it is fetched again. A refusal is believed when it has lasted.
+
+    :raises MediaNotFetchedError: If its server fails at this moment.
+    :raises ValidationError: If its server refuses.
+    """
+    from airflow_provider_instagram.files import download
+
+    try:
+        download.check_link(link, kind)
+    except ValidationError as error:
+        if try_number > PATIENT_TRIES:
+            raise
+        raise MediaNotFetchedError(error.message, hint=error.hint) from None

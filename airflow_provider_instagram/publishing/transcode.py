@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import old_files, scratch, storage
-from airflow_provider_instagram.media.read import read_item
 from airflow_provider_instagram.media.spec import Options, Profile, check_ending
+from airflow_provider_instagram.media.video import read_item
 from airflow_provider_instagram.utils import locations
 
 if TYPE_CHECKING:

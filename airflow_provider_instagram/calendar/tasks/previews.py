@@ -123,7 +123,7 @@ def _preview(post: ScheduledPost, files: CalendarFiles, at: int, until_s: float)
 def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Iterator[str]:
     """Store a picture of each item, and yield what is lost of it."""
     from airflow_provider_instagram.media.plan import layout_warnings
-    from airflow_provider_instagram.media.read import read_item
+    from airflow_provider_instagram.media.video import read_item
 
     if files.moved is not None:
         raise files.moved

@@ -1,4 +1,4 @@
-"""The task that publishes a post at its time."""
+"""The tasks that publish a post at its time, and write its first comment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
@@ -14,14 +16,16 @@ from airflow_provider_instagram.calendar.tasks.answers import NOBODY, answer_row
 from airflow_provider_instagram.calendar.tasks.base import PostStep
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
-from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import PUBLISH
+from airflow_provider_instagram.operators.base import COMMENT, PUBLISH
+from airflow_provider_instagram.operators.comment import write_comment
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.link import InstagramPostLink
 from airflow_provider_instagram.operators.publish import at_moment, publish
+from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
@@ -167,3 +171,52 @@ class PublishPost(PostStep):
         at = available_at.isoformat(timespec="seconds")
         why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
         return Skipped(reason.mark, why)
+
+
+class CommentPost(PostStep):
+    """Write the first comment of a calendar's post, once. The post stays published if that fails.
+
+    The comment belongs to the version of the post that was published, so later edits of the calendar do not count.
+
+    :param published: The result of the publication.
+    """
+
+    template_fields: Sequence[str] = ("post", "published")
+    ui_color = "#fbdce9"
+    weight = COMMENT
+    aliases = (ledger_alias,)
+
+    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.published = published
+
+    @reports_failure
+    def execute(self, context: Context) -> str:
+        """Write the comment, if the post has one."""
+        post = self.as_post()
+        if not post.first_comment:
+            raise AirflowSkipException(f"{post.id} has no first comment.")
+        if (unnamed := self.unnamed_account()) is not None:
+            raise unnamed
+        try:
+            message = read_message(arguments.literal(self._text(context, post)))
+            return write_comment(self, context, self.published, message, post.key)
+        except InstagramError as error:
+            error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
+            raise
+
+    def _text(self, context: Context, post: ScheduledPost) -> str | None:
+        """Return the comment that was approved, or that of the XCom, which users may edit, if no approval is required.
+
+        :raises ValidationError: If nobody approved it.
+        """
+        if post.approval == "none":
+            return post.first_comment
+        row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
+        answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        if answer is None or not answer.first_comment:
+            raise ValidationError(
+                "this run has no record of an approval of the comment that the task approve made.",
+                hint="Write the comment in the app.",
+            )
+        return answer.first_comment

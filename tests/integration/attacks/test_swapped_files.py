@@ -125,7 +125,7 @@ def test_ffmpeg_reads_the_file_that_was_checked(
         folder.link("mine.mov")
         return real(path)
 
-    monkeypatch.setattr("airflow_provider_instagram.media.read.kind_of", attacked)
+    monkeypatch.setattr("airflow_provider_instagram.media.video.kind_of", attacked)
     result = folder.run(video="mine.mov")
     report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
     assert (report["before"]["columns"], report["before"]["container"]) == (640, "mov")

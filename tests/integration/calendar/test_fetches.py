@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.publishing import fetches
+from airflow_provider_instagram.publishing import sources
 from tests.integration.calendar.runs import ACCOUNT, made, states
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def picture_post(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Path]:
     """Write a calendar with one post of a picture, which Instagram fetches from a server."""
-    monkeypatch.setattr(fetches, "FIRST_PAUSE", timedelta(seconds=0.1))
+    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.create.is_requested_now", lambda *_: False)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
@@ -61,7 +61,7 @@ def test_a_link_that_fails_until_the_post_is_too_late_is_named_as_the_reason(
 ) -> None:
     """The task is red, with what Instagram said. A post that is only *Skipped: late* would not tell of the link."""
     instagram_sandbox.process_next(outcome="error", subcode=2207052, times=9)
-    monkeypatch.setattr(fetches, "FIRST_PAUSE", timedelta(minutes=5))
+    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(minutes=5))
     dag = made(picture_post("link-never-works", -70), max_lateness=timedelta(minutes=6))
     result = run_dag(dag, posts=["link-never-works"])
     assert states(result)["create[0]"] == "failed"

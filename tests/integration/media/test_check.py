@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from airflow_provider_instagram.media.read import check
+from airflow_provider_instagram.cli.check import check
 from airflow_provider_instagram.media.spec import REELS, profile_for
 from airflow_provider_instagram.media.video import VideoItem
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from PIL import Image
 
+from airflow_provider_instagram.cli.check import check
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media import _pillow
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import plan_picture
-from airflow_provider_instagram.media.read import check
 from airflow_provider_instagram.media.spec import FEED_PICTURE, Options, profile_for
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils.process import Cancel

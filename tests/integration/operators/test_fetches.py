@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_instagram.exceptions import MediaNotFetchedError, MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
-from airflow_provider_instagram.publishing import fetches
+from airflow_provider_instagram.publishing import sources
 from tests.integration.account import DictStore
 from tests.integration.link_host import LinkHost, link_host
 
@@ -111,7 +111,7 @@ def test_a_link_is_given_up_when_it_is_refused_here_as_well(
     with pytest.raises(ValidationError, match=r"square\.jpg.* answers 403 to this worker as well") as refused:
         create.until_made()
     assert "secret" not in str(refused.value)
-    assert create.tried == fetches.PATIENT_TRIES + 1
+    assert create.tried == sources.PATIENT_TRIES + 1
     assert instagram_sandbox.calls("create") == 1
 
 
@@ -165,7 +165,7 @@ def test_the_plain_chain_waits_for_the_link_and_publishes_once(
 
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
-    monkeypatch.setattr(fetches, "FIRST_PAUSE", timedelta(seconds=0.1))
+    monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
     instagram_sandbox.process_next(outcome="error", subcode=2207003)
     with DAG("plain_chain_by_link", schedule=None) as dag:
         create = CreateContainerOperator(task_id="create", video=host.link(portrait_video), deferrable=False)

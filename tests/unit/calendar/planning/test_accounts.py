@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.settings import MAX_ACCOUNTS, CalendarSettings
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
-from airflow_provider_instagram.calendar.tasks.comment import CommentPost
+from airflow_provider_instagram.calendar.tasks.publish import CommentPost
 from airflow_provider_instagram.exceptions import ValidationError
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, SimulatedCalendar, ids, post
 
