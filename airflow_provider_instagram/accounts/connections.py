@@ -179,10 +179,7 @@ def last_refresh_by(conn_id: str) -> str:
 
 
 def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
-    """Write a login to its connection, and store the token's record.
-
-    :param by: The person that logged in, for Airflow's audit log.
-    """
+    """Write a login to its connection, and store the token's record."""
     require_writable(conn_id)
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())

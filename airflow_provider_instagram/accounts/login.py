@@ -148,7 +148,6 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
 
 
 def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
-    """Get a token of Instagram Login, which lives 60 days."""
     hosts = trusted_hosts()
     with GraphClient(None, base_url=app.base_url, hosts=hosts) as client:
         short = client.send(
@@ -196,7 +195,6 @@ def _refused(app: LoginApp, granted: Sequence[str]) -> tuple[str, ...]:
     """Return what was asked for and not granted.
 
     :param granted: The scopes that were granted; empty if that is not known.
-    :raises PermissionDeniedError: Publishing was not granted.
     """
     refused = [scope for scope in app.all_scopes if granted and scope not in granted]
     if lacking := [scope for scope in refused if scope in PUBLISHING.scopes(app.login)]:

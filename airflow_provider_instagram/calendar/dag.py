@@ -121,7 +121,6 @@ def _plan(settings: CalendarSettings, now: datetime) -> Plan:
 
 
 def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
-    """Return the DAG of a plan."""
     parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
     timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
     # Object storage is left to the tasks: the DAG processor must not wait for it.

@@ -97,7 +97,6 @@ def ics(content: Calendar, now: datetime) -> str:
 
 
 def _description(post: ScheduledPost) -> str:
-    """Return the caption, and the first comment if there is one."""
     comment = f"First comment: {post.first_comment}" if post.first_comment else ""
     return "\n\n".join(filter(None, (post.caption, comment)))
 

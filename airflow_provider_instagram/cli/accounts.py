@@ -73,7 +73,6 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
-    """Return the stored app secret, or ask for it if none is stored for these hosts."""
     try:
         stored = stored_secret(conn_id, base_url, oauth_host)
     except ValidationError as error:
@@ -91,7 +90,6 @@ def _redirect_uri() -> str:
 
 
 def _code(address: str, state: str) -> str:
-    """Return the login code in the URL that a person pasted."""
     answered = parse_qs(urlsplit(address.strip()).query)
     if "error" in answered:
         raise SystemExit("The login was cancelled. Nothing was changed.")

@@ -89,13 +89,11 @@ def check_calendar(args: argparse.Namespace) -> None:
 
 
 def _with_slots(location: str, parse: Callable[[Mapping[str, Chosen]], Calendar]) -> tuple[Calendar, frozenset[str]]:
-    """Return a calendar with the slots of its posts, and the keys of the posts whose slots Airflow has chosen."""
     folder, now = conf.get("instagram", "calendar_snapshots"), datetime.now(timezone.utc)
     return preview(location, folder, parse, now, CalendarSettings.lead_time)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
-    """Return the limits of an account, and where they are set."""
     try:
         limits = account_limits(account)
     except ValidationError as error:

@@ -92,7 +92,6 @@ def _quota(client: GraphClient, account: Account) -> Finding:
 
 
 def _scopes(scopes: AccountScopes, asked_for: str) -> Finding:
-    """Check the scopes of publishing, and those that the connection asks for."""
     try:
         asked = read_scopes(asked_for, scopes.login)
     except InstagramError as error:

@@ -121,7 +121,6 @@ class ReportWorkersOperator(BaseOperator):
             raise AirflowFailException("Something needs fixing: see the lines with FIX in this log.")
 
     def _states(self, context: Context) -> dict[str, str | None]:
-        """Return the states of the other tasks."""
         wanted, ti = [*self.checks, *self.pools], cast("Any", context["ti"])
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
         return {task_id: states.get(task_id) for task_id in wanted}

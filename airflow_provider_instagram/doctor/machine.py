@@ -89,7 +89,6 @@ def work_file(name: str) -> str:
 
 
 def _work_prefix(test_file: str) -> Finding:
-    """Write a small file, and read it again."""
     location = work_file(test_file)
     try:
         storage.write(location, test_file.encode())

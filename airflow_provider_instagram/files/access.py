@@ -183,7 +183,6 @@ def inside_media_roots(location: str) -> str:
 def read_file(location: str, max_bytes: int) -> bytes:
     """Read a small file, with limits on its size and on the time.
 
-    :raises ValidationError: If the file exceeds a limit, or is not a regular file.
     :raises TransientError: If a storage does not answer.
     """
     if is_local(location):

@@ -99,7 +99,6 @@ def read_web(
 ) -> WebAnswer:
     """Read a small text from a web server that the deployment trusts, public or not.
 
-    :param headers: Further headers, such as ``If-None-Match``.
     :param check: Raises an error for an address that may not be read. It is asked about each redirect, too.
     :param total_s: How long all of it may take, in seconds.
     :raises TransientError: If the server does not answer in time.

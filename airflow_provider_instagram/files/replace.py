@@ -128,7 +128,6 @@ def replace(location: str, access: FileAccess, before: ReadFile, content: bytes)
 
 
 def _content(location: str, max_bytes: int) -> bytes | None:
-    """Return the content of an object, or None if it is longer or cannot be read."""
     path = object_path(location)
     with suppress(Exception):  # each storage has errors of its own
         within_small_file_timeout(lambda: _fresh_info(path))
@@ -137,7 +136,6 @@ def _content(location: str, max_bytes: int) -> bytes | None:
 
 
 def _upload_of(path: Any) -> str | None:
-    """Return the number of the upload that made an object, or None if it has none or cannot be read."""
     with suppress(Exception):  # each storage has errors of its own
         return str(within_small_file_timeout(lambda: path.fs.metadata(path.path)[UPLOAD]))
     return None
@@ -184,7 +182,6 @@ def add(source: Path, location: str, access: FileAccess) -> None:
 
 @contextmanager
 def _refusals(location: str) -> Iterator[None]:
-    """Name the refusals of an object storage."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError

@@ -136,7 +136,6 @@ class _Core:
         return http.build_request("POST", url, data=params, headers=headers)
 
     def _use_token(self, token: str | None) -> bool:
-        """Use a token from now on, if it is a different one."""
         if token is None or token == self._access_token:
             return False
         self._access_token = token

@@ -175,35 +175,25 @@ def rule_for(code: int | None, subcode: int | None) -> Rule | None:
 
 
 class Cause(Enum):
-    """An error that some caller answers in its own way, instead of failing.
+    """An error that some caller answers in its own way, instead of failing."""
 
-    ``INVALID_PARAMETER``: A parameter is not valid, for example a field or a metric that the object does not have.
-
-    ``NO_SUCH_OBJECT``: The object does not exist, or is not visible to the account.
-
-    ``INVALID_CHILDREN``: The containers of a carousel's items cannot be used.
-
-    ``OLDER_THAN_ACCOUNT``: The post was made before the account became a professional one, so it has no insights.
-
-    ``TOO_FEW_VIEWERS``: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
-
-    ``NO_PERMISSION``: A permission or a capability is missing.
-
-    ``NOT_FETCHED``: The media or the cover could not be fetched from their link.
-
-    ``UNFIT_FILE``: The file cannot be used. Instagram would refuse it again.
-
-    ``NOT_FETCHED_OR_UNFIT``: The file could not be used. If Instagram fetches it, the fetch may have failed instead.
-    """
-
+    #: A parameter is not valid, for example a field or a metric that the object does not have.
     INVALID_PARAMETER = "invalid parameter"
+    #: The object does not exist, or is not visible to the account.
     NO_SUCH_OBJECT = "no such object"
+    #: The containers of a carousel's items cannot be used.
     INVALID_CHILDREN = "invalid children"
+    #: The post was made before the account became a professional one, so it has no insights.
     OLDER_THAN_ACCOUNT = "older than the account"
+    #: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
     TOO_FEW_VIEWERS = "too few viewers"
+    #: A permission or a capability is missing.
     NO_PERMISSION = "no permission"
+    #: The media or the cover could not be fetched from their link.
     NOT_FETCHED = "not fetched"
+    #: The file cannot be used. Instagram would refuse it again.
     UNFIT_FILE = "unfit file"
+    #: The file could not be used. If Instagram fetches it, the fetch may have failed instead.
     NOT_FETCHED_OR_UNFIT = "not fetched, or an unfit file"
 
 

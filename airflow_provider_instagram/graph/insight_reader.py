@@ -22,19 +22,17 @@ log = logging.getLogger(__name__)
 
 
 class Reason(str, Enum):
-    """Why a reading has fewer numbers than metrics.
+    """Why a reading has fewer numbers than metrics."""
 
-    :cvar NONE: It has all of them.
-    :cvar NO_DATA: Meta has no numbers yet, or no longer.
-    :cvar TOO_FEW_VIEWERS: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
-    :cvar REFUSED: Meta refuses each of the metrics.
-    :cvar GONE: The medium does not exist any more.
-    """
-
+    #: It has all of them.
     NONE = ""
+    #: Meta has no numbers yet, or no longer.
     NO_DATA = "no_data"
+    #: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
     TOO_FEW_VIEWERS = "too_few_viewers"
+    #: Meta refuses each of the metrics.
     REFUSED = "refused"
+    #: The medium does not exist any more.
     GONE = "gone"
 
 

@@ -43,7 +43,6 @@ def comments_since(client: GraphClient, media_id: str, since: datetime) -> Itera
 
 
 def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
-    """Read the pages of a list."""
     after: str | None = None
     while True:
         page = client.send(call(after))

@@ -185,5 +185,4 @@ def _origin(url: str, what: str) -> Origin:
 
 
 def _has_no_path(url: str) -> bool:
-    """Return whether a URL ends after its host and port."""
     return url.partition("://")[2].rstrip("/") == urlsplit(url).netloc

@@ -32,7 +32,6 @@ def without_queries(text: str) -> str:
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    """Rewrite a record before any handler sees it."""
     record.msg, record.args = redact(record.getMessage()), ()
     return True
 

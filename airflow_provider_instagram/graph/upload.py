@@ -78,7 +78,6 @@ def _send_rest(
     on_progress: Callable[[int, int], None] | None,
     stall_timeout: timedelta,
 ) -> int:
-    """Send a video from an offset to its end, and return how much of it Instagram has afterwards."""
     total_bytes = video.stat().st_size
     renewals = client.renewals
     with video.open("rb") as file:

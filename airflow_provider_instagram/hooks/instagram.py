@@ -160,7 +160,6 @@ class InstagramHook(BaseHook):
         return TokenManager(self.instagram_conn_id, token, store, self._send_with, ask, **times)
 
     def _ask_about_token(self) -> TokenInfo | None:
-        """Read what Meta tells about the token."""
         if (info := self.token_info()) is None:
             with self.get_readonly_conn() as client:
                 self.read_account(client)

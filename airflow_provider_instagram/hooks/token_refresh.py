@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -18,6 +18,7 @@ from airflow_provider_instagram.hooks.token_store import (
     LONG_LIVED_LIFETIME,
     MIN_AGE_TO_REFRESH,
     StoredToken,
+    TokenStore,
 )
 
 if TYPE_CHECKING:
@@ -39,16 +40,6 @@ _ASK_AGAIN: Final = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
-class TokenStorage(Protocol):
-    """A place that stores one token, such as :class:`~airflow_provider_instagram.hooks.token_store.TokenStore`."""
-
-    variable: str
-
-    def load(self) -> StoredToken | None: ...  # noqa: D102
-
-    def save(self, token: StoredToken) -> None: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class RefreshResult:
     """The result of a refresh."""
@@ -68,7 +59,7 @@ class TokenManager:
 
     conn_id: str
     connection_token: str = field(repr=False)
-    store: TokenStorage
+    store: TokenStore
     send: Callable[[StoredToken, Call[Any]], Any]
     ask: Callable[[], TokenInfo | None] | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -89,10 +80,7 @@ class TokenManager:
         return stored
 
     def look_up(self, *, at_most_old: timedelta = _ASK_AGAIN) -> StoredToken:
-        """Return the token with its scopes and its end, as Meta told them within this time.
-
-        :raises InstagramError: If the token does not work, or belongs to another login.
-        """
+        """Return the token with its scopes and its end, as Meta told them within this time."""
         token, now = self.current_token(), self.clock()
         if self.ask is None or token.was_tried_within(at_most_old, now):
             return token
@@ -194,7 +182,6 @@ class TokenManager:
         return token
 
     def _request_refresh(self, token: StoredToken) -> Token:
-        """Request a new token, and try again if the answer is lost."""
         answer: Token = self._retrying(TransientError)(self.send, token, oauth.refresh(token.access_token))
         return answer
 

@@ -164,7 +164,6 @@ class TokenStore:
 
 
 def _time(value: object) -> str | None:
-    """Return a stored time unchanged, or None if it is not a valid time."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

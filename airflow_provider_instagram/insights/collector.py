@@ -147,10 +147,7 @@ class Collector:
         self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
-        """Read and write what is due.
-
-        :param events: The events of posts since :attr:`events_since`.
-        """
+        """Read and write what is due."""
         batch = Batch()
         discovery = Discovery(self.client, self.budget, self.ledger, self.tracking, self.user_id, self.look_every)
         try:

@@ -108,7 +108,6 @@ class CollectInsights(InstagramBaseOperator):
             return collector.run(self._events(context, collector.events_since()))
 
     def _events(self, context: Context, since: datetime) -> Iterator[PostEvent]:
-        """Yield the events of posts since a time."""
         from airflow_provider_instagram.insights.tracking import PostEvent
 
         events = cast("Any", context["inlet_events"])[posts_asset(self.instagram_conn_id)]

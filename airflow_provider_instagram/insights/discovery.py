@@ -107,7 +107,6 @@ class Discovery:
             head.unseen = [other for other in head.unseen if other is not event]
 
     def _tracked(self, items: Iterable[Media]) -> Iterator[Row]:
-        """Track the posts that are new, and yield their rows."""
         now = self.ledger.clock()
         head = self.tracking.head
         events = {event.media_id: event for event in head.unseen}

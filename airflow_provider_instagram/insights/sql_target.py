@@ -170,7 +170,6 @@ class SqlTarget:
         return f"CREATE TABLE IF NOT EXISTS {self._full(table.name)} ({', '.join([*columns, key])})"
 
     def _existing(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> set[tuple[str, ...]]:
-        """Return which of the rows' keys the table has."""
         first = table.key[0]
         values = list(dict.fromkeys(str(row[first]) for row in rows))
         existing: set[tuple[str, ...]] = set()
@@ -182,7 +181,6 @@ class SqlTarget:
 
 
 def _names(hook: DbApiHook, table: str) -> set[str]:
-    """Return the names of the columns that a table has."""
     names: Any = hook.run(f"SELECT * FROM {table} WHERE 1 = 0", handler=_described)  # noqa: S608
     return set(names)
 

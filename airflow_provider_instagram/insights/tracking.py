@@ -195,10 +195,7 @@ class Tracking:
         return self._days[name]
 
     def knows(self, media_id: str, published: datetime) -> bool:
-        """Return whether a post is or was tracked.
-
-        :param published: When it was published, by the clock of Instagram or by ours.
-        """
+        """Return whether a post is or was tracked."""
         around = (published - CLOCKS_DIFFER, published, published + CLOCKS_DIFFER)
         return any(media_id in self.day(_day(moment)) for moment in dict.fromkeys(around))
 

@@ -25,7 +25,6 @@ class Video:
     """The video stream.
 
     :param columns: The stored columns, without those that players crop.
-    :param rows: The stored rows, without those that players crop.
     :param sample_aspect_ratio: The width of a pixel over its height.
     :param rotation: The clockwise rotation that players apply: 0, 90, 180 or 270 degrees.
     :param is_upright: Whether players show the frames as stored, neither rotated by any angle nor mirrored.
@@ -121,7 +120,6 @@ class PictureInfo(FileInfo):
 
     :param format: The format, as Pillow names it. ``MPO`` is a JPEG with several pictures.
     :param columns: The columns as shown.
-    :param rows: The rows as shown.
     :param orientation: EXIF's orientation, which viewers apply. 1 is upright.
     :param colour_profile: The name of the ICC profile. Empty without one.
     :param is_srgb: Whether the colours are sRGB, which is also the meaning of a missing profile.

@@ -156,7 +156,6 @@ class Item(ABC):
 
 
 def _set_fields(values: Spec | Options) -> dict[str, Any]:
-    """Return the fields that differ from their defaults."""
     named = {field.name: (getattr(values, field.name), field.default) for field in fields(values)}
     return {name: value for name, (value, default) in named.items() if value != default}
 

@@ -105,6 +105,5 @@ def _has_single_frame(path: Path) -> bool:
 
 
 def _skip_colour_table(file: BinaryIO, flags: bytes) -> None:
-    """Skip the colour table, if these flags announce one."""
     if flags and flags[0] & 0x80:
         file.seek(3 << (flags[0] & 7) + 1, os.SEEK_CUR)

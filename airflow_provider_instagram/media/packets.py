@@ -24,7 +24,6 @@ class Timeline:
     :param start_s: The timestamp of the first shown packet, in seconds.
     :param end_s: The end of the last shown packet, in seconds.
     :param longest_s: The longest time from one packet to the next, in seconds.
-    :param shortest_s: The shortest time from one packet to the next, in seconds.
     :param open_gop: Whether a frame that follows a keyframe in the file is shown before it, or no keyframe comes first.
     :param largest_step_s: The largest step from one timestamp to the next in the file, forward or back, in seconds.
     :param first_timestamps_s: The timestamps of the first few packets of the file, including hidden ones, in seconds.

@@ -18,10 +18,6 @@ class VideoMeasures:
     """The facts about one video.
 
     :param columns: The width as shown, in pixels.
-    :param rows: The height as shown, in pixels.
-    :param audio_codec: The audio codec, as ffmpeg names it. None without audio.
-    :param audio_kbps: The mean bit rate of the audio, in kilobits per second. None without audio.
-    :param channels: 1 for mono, 2 for stereo. None without audio.
     """
 
     container: str
@@ -158,7 +154,6 @@ class Report:
 
 
 def _as_table(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the facts about a source and its result as lines of a table."""
     rows = [("", "source", "result"), *((name, old, new) for (name, old), (_, new) in zip(before, after, strict=True))]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -146,10 +146,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         check_known({name: value for name, value in known.items() if name in FIELDS})
 
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set.
-
-        :param event: The event that ended a wait: for the container, or for the items of a carousel.
-        """
+        """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
         waits_here = arguments.boolean("deferrable", self.deferrable) is False
         self.container_id = create(self, context, event, post_key, self.order, waits_here=waits_here)
@@ -195,11 +192,7 @@ def create(
     order: Callable[..., Order],
     **more: Any,
 ) -> str:
-    """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits.
-
-    :param event: The event of the trigger, after a wait.
-    :param more: Further parameters of the use case.
-    """
+    """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits."""
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import require
     from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT, Create

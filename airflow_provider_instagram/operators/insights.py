@@ -71,11 +71,7 @@ class InsightsOperator(InstagramBaseOperator):
         pending: list[dict[str, Any]] | None = None,
         rows: list[dict[str, Any]] | None = None,
     ) -> list[dict[str, Any]]:
-        """Read the numbers of all posts, as far as the calls of this hour suffice, and wait for further calls.
-
-        :param pending: The media that are still to be read, after a wait.
-        :param rows: The rows of the media that were read before the wait.
-        """
+        """Read the numbers of all posts, as far as the calls of this hour suffice, and wait for further calls."""
         from airflow_provider_instagram.graph.capabilities import INSIGHTS
         from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.hooks.instagram import InstagramHook

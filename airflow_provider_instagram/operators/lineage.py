@@ -9,10 +9,7 @@ from airflow_provider_instagram.utils.locations import shown
 
 
 def dataset_of(location: str) -> tuple[str, str]:
-    """Return the namespace and the name of a file, without the query of an address and without a connection.
-
-    :param location: A local path, or a URI as ObjectStoragePath opens it.
-    """
+    """Return the namespace and the name of a file, without the query of an address and without a connection."""
     scheme, separator, path = shown(location).partition("://")
     if not separator or scheme == "file":
         return "file", path or scheme

@@ -16,10 +16,7 @@ class InstagramPostLink(BaseOperatorLink):
     name = "View on Instagram"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the post's permalink.
-
-        :return: The permalink, or an empty text if it is unknown or must not be opened in a browser.
-        """
+        """Return the post's permalink."""
         from airflow_provider_instagram.utils.addresses import safe_link
 
         return safe_link(getattr(operator, "permalink", None)) or ""

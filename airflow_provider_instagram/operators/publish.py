@@ -88,10 +88,7 @@ class PublishOperator(InstagramBaseOperator):
         self.media_id: str | None = None
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Publish at the given time, unless the post exists.
-
-        :param event: The event that ended the wait for ``publish_at``. The time is checked again.
-        """
+        """Publish at the given time, unless the post exists."""
         container_id = arguments.required_text("container_id", self.container_id)
         record = Ledger.of(context, self.instagram_conn_id).container(container_id)
         default_key = record.post_key if record else str(Owner.of(context))
@@ -147,7 +144,6 @@ def publish(
     """Run :class:`~airflow_provider_instagram.publishing.publish.Publish` in a task, which is deferred while it waits.
 
     :param trigger: Returns the trigger that ends a wait.
-    :param more: The other parameters of the use case.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish

@@ -60,8 +60,6 @@ def refresh_token(
     """Refresh the token of a connection, and send an alert if the token expires soon.
 
     A token of Facebook or Unified Login cannot be refreshed. Meta tells when it expires.
-
-    :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.utils.pages import reconnect_hint

@@ -134,10 +134,7 @@ def transcode(
     on_progress: Callable[[Progress], None] = lambda _: None,
     **more: Any,
 ) -> list[Result]:
-    """Run :class:`~airflow_provider_instagram.publishing.transcode.Transcode` in a task, until the task is killed.
-
-    :param more: Its other parameters.
-    """
+    """Run :class:`~airflow_provider_instagram.publishing.transcode.Transcode` in a task, until the task is killed."""
     from airflow_provider_instagram.publishing.transcode import Transcode
     from airflow_provider_instagram.utils.process import Cancel
 

@@ -40,10 +40,7 @@ class PageUser:
         return bool(get_auth_manager().is_authorized_connection(method=method, details=details, user=self.user))
 
     def require(self, method: Literal["PUT", "POST"], conn_id: str | None) -> None:
-        """Refuse a user who may not edit or create a connection.
-
-        :raises HTTPException: 403.
-        """
+        """Refuse a user who may not edit or create a connection."""
         if not self.may(method, conn_id):
             action = "edit" if method == "PUT" else "create"
             target = f"the connection {conn_id!r}" if conn_id else "connections"
@@ -66,10 +63,7 @@ CURRENT_USER: Any = Depends(_current_user)
 
 
 def check_form(request: Request, form: Mapping[str, str], user: PageUser) -> None:
-    """Refuse a form that is not ours, because browsers send Airflow's cookie with the forms of other sites, too.
-
-    :raises HTTPException: 403.
-    """
+    """Refuse a form that is not ours, because browsers send Airflow's cookie with the forms of other sites, too."""
     # The browser chooses the URL of a request, so it counts only if Airflow does not know its own URL.
     ours = Origin.of(conf.get("api", "base_url", fallback="") or str(request.base_url))
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from airflow_provider_instagram.utils.locations import ending
 
 
 class PostKind(str, Enum):
-    """What a post is, with its ``media_type`` at Meta, and the other words for it in sheets."""
+    """What a post is, with its placement, its ``media_type`` at Meta, and the other words for it in sheets."""
 
     _value_: str
+    placement: str
     media_type: str | None
     other_words: tuple[str, ...]
 
-    def __new__(cls, value: str, media_type: str | None = None, *other_words: str) -> PostKind:
+    def __new__(cls, value: str, placement: str = "", media_type: str | None = None, *other_words: str) -> PostKind:
         """Return the kind whose value is its word in calendars."""
         kind = str.__new__(cls, value)
-        kind._value_, kind.media_type, kind.other_words = value, media_type, other_words
+        kind._value_, kind.placement, kind.media_type, kind.other_words = value, placement, media_type, other_words
         return kind
 
-    REEL = "reel", "REELS", "reels"
-    PICTURE = "picture", None, "image", "photo", "static"
-    CAROUSEL = "carousel", "CAROUSEL", "album", "gallery", "slideshow"
-    STORY = "story", "STORIES", "stories"
+    REEL = "reel", "reels", "REELS", "reels"
+    PICTURE = "picture", "feed", None, "image", "photo", "static"
+    CAROUSEL = "carousel", "feed", "CAROUSEL", "album", "gallery", "slideshow"
+    STORY = "story", "story", "STORIES", "stories"
 
     __str__ = str.__str__
 
@@ -43,10 +44,9 @@ class ItemKind(str, Enum):
         return "a video" if self is ItemKind.VIDEO else "a picture"
 
 
-#: Where a post appears, in the words of authors. For Meta, a feed video is a reel that is shared to the feed. Pictures
-#: and carousels are in the feed in either case, unless they are stories.
-Placement = Literal["reels", "feed", "story"]
-PLACEMENTS: Final = get_args(Placement)
+#: What an author may write. For Meta, a video in the feed is a reel that is shared to the feed. Pictures and carousels
+#: are in the feed in either case, unless they are stories.
+PLACEMENTS: Final = tuple(dict.fromkeys(kind.placement for kind in PostKind))
 
 #: What to do if Instagram's copyright check finds another's work in a video.
 OnCopyrightMatch = Literal["publish", "hold", "fail"]

@@ -25,7 +25,7 @@ from airflow_provider_instagram.posts.fields import (
     read_words,
 )
 from airflow_provider_instagram.posts.item import Item, Tags, read_items, sent
-from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch, Placement, PostKind
+from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, OnCopyrightMatch, PostKind
 from airflow_provider_instagram.utils import arguments, locations
 
 Upload = Literal["auto", "file", "url"]
@@ -42,10 +42,25 @@ def _public(address: str) -> str:
     return address
 
 
+def _placement(word: str) -> str:
+    if word not in PLACEMENTS:
+        raise ValueError("no placement")
+    return word
+
+
 def _poll(answers: tuple[str, ...]) -> tuple[str, ...]:
     if len(answers) == 1 or len({*answers}) < len(answers):
         raise ValueError("not 2 to 4 different answers")
     return answers
+
+
+def _yes_or_no(name: str, says: str, kinds: frozenset[PostKind] = EVERY_KIND) -> About:
+    return About(says, arguments.boolean, "Write true or false.", kinds, sent_as=name)
+
+
+def _volume(name: str, says: str) -> About:
+    remedy, sent_as = "Write a number from 0 to 100.", "audio_configuration"
+    return About(says, arguments.whole_number, remedy, REEL, sent_as=sent_as, sent=lambda volume: {name: volume})
 
 
 class Post(BaseModel):
@@ -95,7 +110,7 @@ class Post(BaseModel):
         ),
     ] = ""
     placement: Annotated[
-        Placement,
+        Annotated[str, AfterValidator(_placement), Field(json_schema_extra={"enum": [*PLACEMENTS]})],
         About(
             "reels or feed for a video, story for a video or a picture. Other pictures and carousels are in the feed.",
             read_word("reels"),
@@ -161,13 +176,7 @@ class Post(BaseModel):
     ] = ()
     share_to_feed: Annotated[
         bool | None,
-        About(
-            "Whether a reel also appears in the feed. If not set, Instagram decides.",
-            arguments.boolean,
-            "Write true or false.",
-            kinds=REEL,
-            sent_as="share_to_feed",
-        ),
+        _yes_or_no("share_to_feed", "Whether a reel also appears in the feed. If not set, Instagram decides.", REEL),
     ] = None
     audio_name: Annotated[
         str | None,
@@ -199,24 +208,13 @@ class Post(BaseModel):
     ] = None
     audio_volume: Annotated[
         Annotated[int, Field(ge=0, le=LOUDEST)] | None,
-        About(
-            "How loud the audio of audio_id is, 0 to 100.",
-            arguments.whole_number,
-            "Write a number from 0 to 100.",
-            kinds=REEL,
-            sent_as="audio_configuration",
-            sent=lambda volume: {"audio_volume": volume},
-        ),
+        _volume("audio_volume", "How loud the audio of audio_id is, 0 to 100."),
     ] = None
     video_volume: Annotated[
         Annotated[int, Field(ge=0, le=LOUDEST)] | None,
-        About(
+        _volume(
+            "video_volume",
             "How loud the video's own sound is beside the audio of audio_id, 0 to 100. 0 for a video without sound.",
-            arguments.whole_number,
-            "Write a number from 0 to 100.",
-            kinds=REEL,
-            sent_as="audio_configuration",
-            sent=lambda volume: {"video_volume": volume},
         ),
     ] = None
     poll_attachment: Annotated[
@@ -232,32 +230,20 @@ class Post(BaseModel):
     ] = ()
     is_poll_duration_extended: Annotated[
         bool | None,
-        About(
-            "Whether the poll has no end. If not, it ends after three days.",
-            arguments.boolean,
-            "Write true or false.",
-            kinds=NO_STORY,
-            sent_as="is_poll_duration_extended",
+        _yes_or_no(
+            "is_poll_duration_extended", "Whether the poll has no end. If not, it ends after three days.", NO_STORY
         ),
     ] = None
     is_comment_prompt_used: Annotated[
         bool | None,
-        About(
+        _yes_or_no(
+            "is_comment_prompt_used",
             "Whether the caption is a question that asks for comments. Facebook Login only.",
-            arguments.boolean,
-            "Write true or false.",
-            kinds=NO_STORY,
-            sent_as="is_comment_prompt_used",
+            NO_STORY,
         ),
     ] = None
     is_ai_generated: Annotated[
-        bool | None,
-        About(
-            "Whether to label the post as made with AI.",
-            arguments.boolean,
-            "Write true or false.",
-            sent_as="is_ai_generated",
-        ),
+        bool | None, _yes_or_no("is_ai_generated", "Whether to label the post as made with AI.")
     ] = None
     alt_text: Annotated[
         str | None,
@@ -296,9 +282,9 @@ class Post(BaseModel):
         return kind_in(self.__dict__)
 
     @property
-    def appears_in(self) -> Placement:
+    def appears_in(self) -> str:
         """Where the post appears. A picture or a carousel that is not a story is in the feed, whatever it says."""
-        return self.placement if self.kind in (PostKind.REEL, PostKind.STORY) else "feed"
+        return self.placement if self.kind in (PostKind.REEL, PostKind.STORY) else self.kind.placement
 
     @property
     def items(self) -> tuple[Item, ...]:

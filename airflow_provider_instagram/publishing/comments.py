@@ -147,10 +147,7 @@ class CommentWriter:
     def _settle_failed_request(
         self, intent: Intent, username: str | None, error: InstagramError
     ) -> CommentRecord | None:
-        """Find out what a request did that ended with an error.
-
-        :return: The comment, or None if it certainly does not exist.
-        """
+        """Find out what a request did that ended with an error."""
         if not error.outcome_unknown:
             return None
         log.warning("Whether the comment on media %s was written is unknown: %s", intent.container_id, error)

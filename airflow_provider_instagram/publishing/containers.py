@@ -231,7 +231,6 @@ class ContainerCreator:
         return None
 
     def _draft(self, content: str, shows: ItemKind | None) -> ContainerRecord:
-        """Return the record of the post's container before it is created."""
         caption = digest(self.post.caption)
         edges = edges_of(self.post.parameters())
         return ContainerRecord("", self.post_key, "", content, caption, kind=self.post.kind, shows=shows, edges=edges)
@@ -243,7 +242,6 @@ class ContainerCreator:
 
         If the process dies before the record is written, the container stays unknown, is never published, and expires.
 
-        :param draft: The record, without the container's id, time and upload address.
         :param source: Its video or picture, which is not sent yet. None for the parent of a carousel.
         :raises MediaNotFetchedError: If Instagram could not fetch a link.
         """
@@ -282,7 +280,6 @@ class ContainerCreator:
             one.result()
 
     def _upload(self, rest: Upload) -> None:
-        """Send the rest of a video to its container."""
         path, offset, throttle = rest.path, rest.offset, Throttle()
 
         def log_progress(sent: int, total: int) -> None:

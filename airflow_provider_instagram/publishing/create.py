@@ -107,10 +107,7 @@ class Create:
     def resume(
         self, failure: InstagramError | None, container_ids: str | list[str], known: dict[str, Any] | None
     ) -> str | WaitForContainers:
-        """Return the post's container after a wait: a carousel gets its parent, a container that failed a successor.
-
-        :param known: The ``content`` and the ``child_ids`` of a carousel that has no parent yet.
-        """
+        """Return the post's container after a wait: a carousel gets its parent, a container that failed a successor."""
         order = self.order(is_resumed=True) if known else None
         ids = [container_ids] if isinstance(container_ids, str) else container_ids
         if isinstance(failure, REPLACEABLE):
@@ -262,7 +259,6 @@ class Create:
         )
 
     def _check_cover(self, video: Path, post: Post) -> None:
-        """Check that the frame of the cover is in the video."""
         if not post.video_cover_timestamp_ms:
             return
         duration_ms = 1000 * probe(video, ffprobe=self.ffprobe).duration_s

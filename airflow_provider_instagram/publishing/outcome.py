@@ -183,10 +183,7 @@ def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownErr
 
 
 def with_permalink(client: GraphClient, post: PublishedPost) -> PublishedPost:
-    """Read the permalink of a post that was recorded without one.
-
-    :return: The post, without a permalink if it cannot be read.
-    """
+    """Read the permalink of a post that was recorded without one."""
     if post.media_id is None or not post.lacks_permalink:
         return post
     try:

@@ -78,7 +78,6 @@ def open_sources(
     """Yield each item as it reaches Instagram. Copies of videos are removed afterwards.
 
     :param upload: How videos are sent: ``file``, ``url`` or ``auto``. Pictures are always fetched.
-    :param checks: What must be true of each item's file. Empty if the author of a DAG named them.
     :raises ValidationError: If Instagram cannot fetch a link, a file cannot be used, or its check fails.
     """
     with ExitStack() as files:

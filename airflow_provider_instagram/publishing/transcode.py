@@ -110,7 +110,6 @@ class Transcode:
         )
 
     def _earlier_result(self, work: Work, location: str) -> Report | None:
-        """Return the report of an earlier result, or None if the result no longer complies and is to be made again."""
         with storage.as_local_file(location, check=self.file_check(location)) as made:
             try:
                 report = work.item.done_before(made)

@@ -142,7 +142,6 @@ class QuotaReservations:
         return until if until > self.ledger.clock() else None
 
     def _sent_at(self, row: dict[str, Any]) -> datetime | None:
-        """Return when the attempt of a row sent its request, or None if it sent none."""
         intent = self.ledger.intent(row["place_of"])
         if intent is None or intent.claim.nonce != row["nonce"] or intent.withdrawn:
             return None

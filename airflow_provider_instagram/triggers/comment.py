@@ -169,7 +169,6 @@ class InstagramCommentTrigger(BaseEventTrigger):
                 raise
 
     async def _posts(self, hook: InstagramHook, send: Send) -> Sequence[CommentCount]:
-        """Read how many comments the watched posts have."""
         from airflow_provider_instagram.graph import calls
 
         if self.media is not None:

@@ -52,7 +52,6 @@ class Wait:
     """One wait for a container.
 
     :param deadline: When to give up, in seconds since the epoch.
-    :param interval_s: Seconds between two reads while the container is new.
     """
 
     container_id: str

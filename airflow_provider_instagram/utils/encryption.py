@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 def derived_fernet(secret: str, purpose: str) -> Fernet:
-    """Return the encryption for one purpose. Its key is derived with HKDF, so purposes cannot read each other's texts.
+    """Return the encryption for one purpose. Its key is derived with HKDF, so none reads the texts of another.
 
     :param purpose: What is encrypted, and the version of its format. A change makes stored texts unreadable.
     """

@@ -27,10 +27,7 @@ class FileInfo:
 
     @classmethod
     def of(cls, path: Path) -> FileInfo:
-        """Return the state of a regular file.
-
-        :raises ValidationError: As :func:`regular_file` does.
-        """
+        """Return the state of a regular file."""
         status = regular_file(path)
         return FileInfo(path, status.st_size, status.st_mtime_ns)
 

@@ -73,7 +73,6 @@ def import_sheet(
 
     :param order: How to read dates such as 3/4/2027.
     :param columns: What columns mean, by their titles. Titles that are missing here mean what :data:`NAMES` says.
-    :raises InvalidValue: If nothing of it can be read.
     """
     own = {_folded(title): field for title, field in (columns or {}).items()}
     table = read_table(text, lambda title: own.get(_folded(title)) or _column(_folded(title)))
@@ -160,9 +159,7 @@ def _with_media(cells: dict[str, str]) -> dict[str, str]:
     word = " ".join(cells.get("placement", "").lower().split())
     kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)
     shown = ItemKind.VIDEO if word == ItemKind.VIDEO else SHOWN.get(kind) if kind else None
-    placement = (
-        "feed" if word in FEED else {PostKind.REEL: "reels", PostKind.STORY: "story"}.get(kind) if kind else None
-    )
+    placement = PostKind.PICTURE.placement if word in FEED else kind.placement if kind else None
     row = {name: cell for name, cell in cells.items() if name != ANY_MEDIA}
     if shown is not None:
         del row["placement"]
@@ -205,7 +202,6 @@ def _publish_at(row: dict[str, str], order: Order | None) -> str:
 
 
 def _date(written: str, order: Order | None) -> tuple[str, str]:
-    """Read a date, and return it with the rest of the text."""
     if found := ISO.search(written):
         year, month, day = (int(part) for part in found.groups())
     elif found := OTHER.search(written):

@@ -183,7 +183,6 @@ class TableText:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as a cell contains it."""
     if value is None or isinstance(value, str):
         return value or ""
     if any("," in str(one) for one in value):

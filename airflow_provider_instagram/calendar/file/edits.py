@@ -239,13 +239,11 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def _content(rows: Rows) -> tuple[Any, ...]:
-    """Return all that a file says, without its layout."""
     spacing = rows.min_spacing.value if rows.min_spacing else None
     return spacing, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
 
 
 def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows) -> tuple[Any, ...]:
-    """Return what a file must say after an edit."""
     *shared, posts = _content(rows)
     is_table = bool(rows.columns.values)
     given = {name: _in_cell(value) if is_table else value for name, value in fields.items()}
@@ -266,7 +264,6 @@ def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows) -> t
 
 
 def _in_cell(value: Any) -> str | None:
-    """Return what is read back from a cell with a value."""
     text = ", ".join(value) if isinstance(value, list) else value
     return text if text and text.strip() else None
 

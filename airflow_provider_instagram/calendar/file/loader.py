@@ -34,10 +34,7 @@ def as_text(data: bytes) -> str:
 
 
 def parse(text: str, location: str) -> Rows:
-    """Read the rows of a calendar.
-
-    :raises InvalidValue: If nothing of it can be read.
-    """
+    """Read the rows of a calendar."""
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     if ending not in FORMATS:
         raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")

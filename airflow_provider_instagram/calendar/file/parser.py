@@ -68,7 +68,6 @@ def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
     """Read a calendar's file.
 
     :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
-    :raises InvalidValue: If nothing of the file can be read.
     """
     files = CalendarFiles(location)
     text = loader.read_text(location, files)

@@ -275,7 +275,6 @@ class PostFields:
         return None if value is None or value.value is None else value
 
     def _add_problem(self, name: str, message: str, remedy: str, item: int | None = None) -> None:
-        """Add a problem at the line of a field, or at that of an item of its list."""
         value = self.values.get(name)
         line = self.row.line if value is None else value.line if item is None else value.line_of_item(item)
         is_shared = value is not None and name not in self.row.values
@@ -332,7 +331,6 @@ def _separated(written: str) -> list[str]:
 
 
 def _read_item(written: Any) -> Item:
-    """Read one item of a carousel."""
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
     try:

@@ -98,7 +98,6 @@ def _without(names: Iterable[str], kind: PostKind, others: dict[str, str]) -> di
 
 
 def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Return the schemas of the fields of a model as their authors write them."""
     schema = model.model_json_schema()
     return {
         name: _with_help(name, about, _as_written(schema["properties"][name], schema.get("$defs", {})))

@@ -33,7 +33,6 @@ class SheetForm:
     """How the DAG's author reads a sheet.
 
     :param columns: The field of each column whose title is not one that ``calendar import`` knows.
-    :param defaults: The values of posts that have none of their own, and ``dates``.
     """
 
     columns: tuple[tuple[str, str], ...] = ()

@@ -174,10 +174,7 @@ def _time(text: str, written: str) -> str:
 
 
 def read_repeat_after(written: str) -> timedelta:
-    """Read after how long a post is published again: ``30 days``, ``5d``.
-
-    :raises InvalidValue: If it is not a duration, or is shorter than a day.
-    """
+    """Read after how long a post is published again: ``30 days``, ``5d``."""
     span = read_duration("repeat_after", written)
     if span < SHORTEST_REPEAT:
         raise InvalidValue(f"repeat_after is {written!r}, which is less than a day.", "Write it like 30 days.")

@@ -135,10 +135,7 @@ def _offset(at: datetime) -> str:
 
 
 def read_duration(name: str, written: str) -> timedelta:
-    """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes.
-
-    :raises InvalidValue: If it is not a duration, or is longer than a year.
-    """
+    """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes."""
     found = DURATION.fullmatch(written.strip())
     if found is None:
         raise InvalidValue(

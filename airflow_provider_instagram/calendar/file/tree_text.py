@@ -34,10 +34,7 @@ class _Splice(NamedTuple):
 
 
 class TreeText:
-    """The text of a YAML or JSON calendar, whose posts can be read.
-
-    :raises InvalidValue: If it has no list of posts.
-    """
+    """The text of a YAML or JSON calendar, whose posts can be read."""
 
     def __init__(self, text: str, *, is_json: bool) -> None:
         self._text, self._is_json = text, is_json
@@ -132,7 +129,6 @@ class TreeText:
         return next(item for item in self._items if isinstance(item, yaml.MappingNode) and _id_of(item) == post_id)
 
     def _replaced(self, item: yaml.Node, key: yaml.Node, value: yaml.Node, to: Any) -> _Splice:
-        """Return the splice for a value that the post has."""
         colon = self._text.index(":", key.end_mark.index) + 1
         end = self._pair_end(key, value)
         if isinstance(value, yaml.SequenceNode) and self._has_comments(value):
@@ -159,7 +155,6 @@ class TreeText:
         return any(map(COMMENT.search, gaps))
 
     def _added(self, item: yaml.MappingNode, fields: Mapping[str, Any]) -> _Splice:
-        """Return the splice for fields that the post does not have yet."""
         first, last = item.value[0], item.value[-1]
         end = self._pair_end(*last)
         if _is_flow(item):
@@ -170,7 +165,6 @@ class TreeText:
         return _Splice(self._line_end(end), self._line_end(end), "".join(lines))
 
     def _written(self, post: Mapping[str, Any], beside: yaml.Node | None) -> str:
-        """Return a new post in the form of the one beside it."""
         if not self._is_block:
             return self._like(post, beside)
         dash = STEP if beside is None else self._column(self._dash(beside))

@@ -16,30 +16,22 @@ if TYPE_CHECKING:
 
 
 class Arrival(Enum):
-    """How a version of a post came into the calendar.
+    """How a version of a post came into the calendar."""
 
-    ``INITIAL``: The version was there when the DAG was new, and its time was still to come.
-
-    ``ALREADY_OVER``: The version was there when the DAG was new, and its time had passed. This DAG does not publish it.
-    An edit that keeps the time keeps this value.
-
-    ``ADDED``: The post was added, or moved to another time while it could still be published. If the new time had
-    passed by then, this is a mistake of the author, and no run publishes the post.
-
-    ``EDITED``: The version replaced one of the same time that could still be published, or the author made the lead
-    time longer within it. It may be published late.
-
-    ``EDITED_AFTERWARDS``: The version replaced one that could no longer be published. It is published only if its time
-    is still to come.
-
-    ``INVALID``: The post has had a problem since it came into the calendar, so its time is not known yet.
-    """
-
+    #: The version was there when the DAG was new, and its time was still to come.
     INITIAL = "initial"
+    #: The version was there when the DAG was new, and its time had passed. This DAG does not publish it. An edit that
+    #: keeps the time keeps this value.
     ALREADY_OVER = "already over"
+    #: The post was added, or moved to another time while it could still be published. If the new time had passed by
+    #: then, this is a mistake of the author, and no run publishes the post.
     ADDED = "added"
+    #: The version replaced one of the same time that could still be published, or the author made the lead time longer
+    #: within it. It may be published late.
     EDITED = "edited"
+    #: The version replaced one that could no longer be published. It is published only if its time is still to come.
     EDITED_AFTERWARDS = "edited afterwards"
+    #: The post has had a problem since it came into the calendar, so its time is not known yet.
     INVALID = "invalid"
 
 

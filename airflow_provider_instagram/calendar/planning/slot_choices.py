@@ -31,10 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SlotChoices:
-    """The stored choices of a calendar.
-
-    :param is_stored: Whether the latest of them could be stored.
-    """
+    """The stored choices of a calendar."""
 
     chosen: Mapping[str, Choice] = field(default_factory=dict)
     is_stored: bool = True

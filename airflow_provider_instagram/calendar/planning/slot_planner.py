@@ -248,7 +248,6 @@ class _AccountPlanner:
         return ahead
 
     def _choose(self, user: SlotUser, key: str, free: Iterable[datetime]) -> bool:
-        """Choose a time for a post, and return whether one is free."""
         if (first := next(times := iter(free), None)) is None:
             return False
         at, why = first, FIRST_FREE

@@ -144,10 +144,7 @@ class _Parser:
         return choices_file(self.settings.snapshot.rpartition("/")[0], self.settings.calendar)
 
     def read(self) -> SlotChoices:
-        """Read the stored choices.
-
-        :raises TransientError: If their storage does not answer. Without them, posts would count as removed.
-        """
+        """Read the stored choices."""
         return read_choices(lambda: _read_file(self.file, may_be_missing=False), self.file)
 
     def read_for(self, text: str) -> SlotChoices:
@@ -226,7 +223,6 @@ def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
 
 
 def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
-    """Return the plan of a calendar with what a snapshot has recorded."""
     return Plan(calendar, stored.seen, stored.recently_removed(now), stored.problems_seen, stored.since)
 
 
@@ -245,7 +241,6 @@ def _recorded(
 
 
 def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Parser, now: datetime) -> Plan:
-    """Return the plan of the last readable text, with the problem of the present one."""
     if stored is None:
         problem = Problem(0, invalid.message, invalid.remedy)
         given = parser.settings.min_spacing

@@ -30,7 +30,6 @@ class Snapshot(BaseModel):
     """The last readable text of a calendar, and when the DAG processor first saw each version of its posts.
 
     :param form: The form of the file. From 0.2.0 on, two later releases read each form.
-    :param at: When the snapshot was stored, as ISO 8601.
     :param gone: The accounts without posts, and since when, in seconds since the epoch.
     :param problems_seen: When each of its problems was first seen, in seconds since the epoch, by the problem's key.
     :param since: When the calendar was first seen, in seconds since the epoch. Later snapshots keep it.

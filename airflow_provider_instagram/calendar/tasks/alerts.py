@@ -87,8 +87,6 @@ def tell_problems(
     3. Write the row. If a notifier failed, the next run calls it again. Airflow stores the event when the task
        succeeds. If the process dies before that, the event is lost.
 
-    :param settings: The calendar's settings.
-    :param problems: All problems of now.
     :param found: Those of them that the DAG processor cannot find.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     """

@@ -252,10 +252,7 @@ class PostStep(CalendarTask, AccountTask):
         return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
 
     def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
-        """Report once that a post waits for an approval.
-
-        :param emits: Whether this task is about to succeed, so that Airflow stores its event.
-        """
+        """Report once that a post waits for an approval."""
         if post.approval != "required":
             return
         silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."

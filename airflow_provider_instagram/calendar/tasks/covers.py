@@ -23,10 +23,7 @@ NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
 
 
 def cover_name(version: str, place: int = 1) -> str:
-    """Return the name of a cover.
-
-    :param place: The place of the item in a carousel, from 1.
-    """
+    """Return the name of a cover."""
     return version if place == 1 else f"{version}-{place}"
 
 
@@ -73,7 +70,6 @@ def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
 def write_cover(name: str, picture: Path) -> None:
     """Store a cover and its thumbnail. The picture is read once, so that its owner cannot change it in between.
 
-    :param picture: A JPEG.
     :raises ValidationError: If it is another file, or a larger one.
     """
     from PIL import Image

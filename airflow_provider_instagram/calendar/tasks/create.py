@@ -147,7 +147,6 @@ class CreatePost(PostStep):
         return self.too_late(context, self.as_post(), at, at) is None
 
     def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
-        """Return the post with the files that the transcode made, and the caption of the approval."""
         values = {name: getattr(post, name) for name in FIELDS}
         if answer and has_caption(post):
             values["caption"] = FIELDS["caption"].read("caption", arguments.literal(answer.caption))
@@ -182,7 +181,6 @@ class CreatePost(PostStep):
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
-        :param upload: How a video is uploaded.
         :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
         """
         made, kind = str(made), kind_in(report)

@@ -33,8 +33,6 @@ class PostTimeTrigger(BaseTrigger):
 
     What became of the post is for the task to find out. If the triggerer cannot read the calendar's snapshot, the
     trigger fires at the moment.
-
-    :param version: Its version in the snapshot when the wait began.
     """
 
     def __init__(self, moment: datetime, snapshot: str, post_id: str, version: str) -> None:

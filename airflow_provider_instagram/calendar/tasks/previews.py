@@ -74,7 +74,6 @@ def _is_current(preview: Preview, now: datetime) -> bool:
 
 
 def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
-    """Return as many previews as a row can hold."""
     row, size = {}, 0
     for version, preview in previews:
         size += len(version) + len(json.dumps(preview.model_dump(exclude_defaults=True))) + 8

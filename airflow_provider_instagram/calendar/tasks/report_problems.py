@@ -109,7 +109,6 @@ class ReportProblems(CalendarTask):
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
-    """Return the limits of a calendar's connections. Limits that cannot be read are a problem."""
     limits, problems = {}, []
     for account in calendar.accounts:
         try:
@@ -214,11 +213,7 @@ def _too_far(post: ScheduledPost) -> Problem:
 
 
 def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
-    """Return a problem for each missing video or picture of the next posts.
-
-    :param local: Whether to check the local files, or those in object storage.
-    :param ahead: Until when a post is one of the next.
-    """
+    """Return a problem for each missing video or picture of the next posts, on this machine or in object storage."""
     soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
     problems: list[Problem] = []
     for post, location in ((one, location) for one in soon for location in one.media):
@@ -253,9 +248,7 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
 
     A file is written before its post, but by less than half of the time for which it is kept. Its name decides whether
     the provider wrote it. So a calendar decides nothing about what is removed outside of its own folder.
-
-    :param calendar: The calendar. If it has problems, nothing is removed from its own folder: a post that is left out
-        may name a result as its video.
+    If the calendar has problems, nothing is removed there either: a post that is left out may name a result.
     """
     try:
         kept, left = old_files.kept_for(), MOST_FILES

@@ -94,8 +94,6 @@ class TranscodePost(PostStep):
 
         Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
         the picture is made. Without an approval, the picture is all, and nothing fails if there is none.
-
-        :param place: The place of its source in the post, from 0.
         """
         name, check = cover_name(post.version, place + 1), self.file_check(location)
         if post.approval != "required" or is_sent_as_link(post.media[place], post.upload, report.as_data()):

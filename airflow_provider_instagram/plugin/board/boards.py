@@ -99,7 +99,6 @@ class Boards:
 
         :param seen_s: What the page has seen already, perhaps from another API server process.
         :param is_fresh: Whether to look again even if the last look was a moment ago.
-        :raises HTTPException: 404 if the DAG is no calendar.
         """
         if is_fresh:
             seen_s = now_s()

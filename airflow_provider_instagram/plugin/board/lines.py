@@ -49,7 +49,6 @@ LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNOREC
 def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
     """Return the lines of a post as they are in the file.
 
-    :param location: The file, whose ending determines the format.
     :param beginnings: The lines in which posts begin.
     """
     lines = END.split(text)

@@ -43,10 +43,7 @@ def has_cover(board: Board, name: str) -> bool:
 
 
 def cover(board: Board, name: str, *, is_small: bool) -> Response:
-    """Return the cover of a post of this calendar.
-
-    :raises HTTPException: 404.
-    """
+    """Return the cover of a post of this calendar."""
     if not has_cover(board, name):
         raise HTTPException(404, "This calendar has no post with this cover.")
     content = None

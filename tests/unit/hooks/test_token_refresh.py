@@ -9,18 +9,17 @@ import pytest
 
 from airflow_provider_instagram.graph.accounts import Token
 from airflow_provider_instagram.hooks.token_refresh import TokenManager
-from airflow_provider_instagram.hooks.token_store import StoredToken
+from airflow_provider_instagram.hooks.token_store import StoredToken, TokenStore
 
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 OLD = StoredToken("IGAAold", seen_at=(NOW - timedelta(days=30)).isoformat())
 
 
-class Raced:
+class Raced(TokenStore):
     """A store over whose new token another refresher, who had read the former one, writes its note once."""
 
-    variable = "instagram_login__brand"
-
     def __init__(self) -> None:
+        super().__init__("brand", OLD.access_token)
         self.token: StoredToken | None = OLD
         self.raced = False
 
