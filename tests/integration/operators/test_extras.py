@@ -19,7 +19,7 @@ from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
-from airflow_provider_instagram.quota.insights_budget import InsightsBudget
+from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from tests.integration.account import DictStore
 from tests.integration.insights.quarter import MemoryTarget
 from tests.integration.tasks import SCOPES, connect_page, task_context
