@@ -14,15 +14,15 @@ from tests.time_budget import time_is_up
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
 MOST_KEPT = 1000
 
 # Airflow reads its environment once, when it is first imported: before any fixture could set it.
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+Path(_home.name, "dags").mkdir()
 os.environ.update(
     AIRFLOW_HOME=_home.name,
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
-    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__DAGS_FOLDER=f"{_home.name}/dags",  # empty: dag.test() reads and stores all DAGs that are in it
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL="0",  # a test's DAG may have the name of the one before
     AIRFLOW__CORE__FERNET_KEY="dGVzdHMtb25seS1rZXktMzItYnl0ZXMtbG9uZyEhISE=",
