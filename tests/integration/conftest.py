@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
+@pytest.fixture(autouse=True)
+def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode in two thirds of the time. Only the room ``media`` looks at what comes out."""
+    monkeypatch.setattr("airflow_provider_instagram.media.command.PRESET", "superfast")
+
+
 class RunDag(Protocol):
     """Runs a DAG to its end."""
 
@@ -214,8 +220,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipCache:
 
 @pytest.fixture(scope="session")
 def portrait_video(clips: ClipCache) -> Path:
-    """A reel that complies: 4 s of 1080x1920 H.264 with AAC sound, its moov atom first and no edit list."""
-    return clips.get("reel.mp4", *moving_pattern("1080x1920"), *FAITHFUL_MP4)
+    """A reel that complies: 4 s of 540x960 H.264 with AAC sound, its moov atom first and no edit list."""
+    return clips.get("reel.mp4", *moving_pattern("540x960", rate=24), *FAITHFUL_MP4)
 
 
 @pytest.fixture(scope="session")
@@ -230,8 +236,8 @@ def square_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def landscape_mov(clips: ClipCache) -> Path:
-    """What a camera records, but small, for it is encoded often: 3.2 s of 640x360 in a MOV, with sound."""
-    return clips.get("camera.mov", *moving_pattern("640x360", rate=24, seconds=3.2))
+    """What a camera records, but small, for it is encoded often: 3.2 s of 540x304 in a MOV, with sound."""
+    return clips.get("camera.mov", *moving_pattern("540x304", rate=24, seconds=3.2))
 
 
 FAITHFUL_MP4 = (

@@ -128,7 +128,7 @@ def test_ffmpeg_reads_the_file_that_was_checked(
     monkeypatch.setattr("airflow_provider_instagram.media.video.kind_of", attacked)
     result = folder.run(video="mine.mov")
     report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
-    assert (report["before"]["columns"], report["before"]["container"]) == (640, "mov")
+    assert (report["before"]["columns"], report["before"]["container"]) == (540, "mov")
     made = Path(result.xcom(f"{ACCOUNT}.transcode", map_index=0))
     assert made.parent == folder.path
     assert made.name.startswith("mine.reels.")

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
+#: The frame of the video that a page makes, and the smaller one that it has here, to be encoded in less time.
+FRAMES = ("1280x720", "540x304")
+
+
 def dags_of(page: str, **places: Path) -> list[DAG]:
     """Return the DAGs of a page. Its folder ``/data`` or ``/tmp`` is replaced by one that is given, its time by now."""
     found = []
     for block in BLOCKS:
         if (block.page, block.language) == (page, "python"):
             code = block.code
+            code = code.replace(*FRAMES)
             code = code.replace("2030-05-10T17:00:00+02:00", f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%S+00:00}")
             for name, place in places.items():
                 code = code.replace(f"/{name}/", f"{place}/")
@@ -73,7 +78,8 @@ def test_the_failed_post_is_repaired_as_the_page_says(
     (body,) = re.findall(r"curl -d '(.*?)'", page)
     (before, after) = re.findall(r"replace `(\w+)` by `(\w+)`", page)[0]
     (code,) = [block.code for block in BLOCKS if (block.page, block.language) == ("docs/start/sandbox.md", "python")]
-    code = code.replace("/tmp/", f"{tmp_path}/").replace("caption=", 'post_key="teaser", caption=')
+    code = code.replace(*FRAMES).replace("/tmp/", f"{tmp_path}/")
+    code = code.replace("caption=", 'post_key="teaser", caption=')
     rejected, repaired = (
         run(Block("docs/start/sandbox.md", 1, "python", text))["dag"] for text in (code, code.replace(before, after))
     )

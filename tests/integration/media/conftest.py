@@ -107,6 +107,11 @@ def assert_complies(path: Path, placement: str = "reels") -> Facts:
     return facts
 
 
+@pytest.fixture
+def encoder() -> None:
+    """Encode as users do."""
+
+
 @pytest.fixture(scope="session")
 def complies() -> Callable[..., Facts]:
     """Check every rule with the tests' own reader, and return what was read."""
@@ -121,10 +126,10 @@ def corpus(clips: ClipCache) -> Make:
 
 @pytest.fixture(scope="session")
 def clip(corpus: Make) -> Make:
-    """Make one clip of moving colours with a tone: ``clip("name.mov", "640x360", *output options, fps=30, …)``."""
+    """Make one clip of moving colours with a tone: ``clip("name.mov", "540x304", *output options, fps=24, …)``."""
 
     def make(
-        name: str, size: str = "640x360", *options: str, fps: str = "30", seconds: float = 3.2, sound: bool = True
+        name: str, size: str = "540x304", *options: str, fps: str = "24", seconds: float = 3.2, sound: bool = True
     ) -> Path:
         picture = f"testsrc2=s={size}:r={fps}:d={seconds}"
         tone = ("-f", "lavfi", "-i", f"sine=f=440:r=48000:d={seconds}") if sound else ()

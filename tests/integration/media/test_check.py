@@ -18,9 +18,9 @@ def test_the_verdict_on_a_file_that_needs_work_names_the_work_and_the_reasons(cl
     text = "\n".join(verdict.lines)
     assert verdict.exit_code == 1
     for words in (
-        "640x360",
+        "540x304",
         "needs work for reels: a full encoding",
-        "aspect ratio: 640x360 is not 9:16",
+        "aspect ratio: 540x304 is not 9:16",
         "MOV is not MP4",
     ):
         assert words in text

@@ -36,20 +36,20 @@ def run(tmp_path: Path) -> Callable[..., tuple[Report, Path]]:
 
 PRORES = ("-c:v", "prores_ks", "-profile:v", "3", "-c:a", "pcm_s16le")
 SOURCES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-    "landscape.mov": (("640x360",), {}),
+    "landscape.mov": (("540x304",), {}),
     "square.mp4": (("540x540",), {}),
     "portrait.mp4": (("540x960",), {}),
     "silent.mp4": (("540x960",), {"sound": False}),
-    "prores.mov": (("640x360", *PRORES), {}),
-    "matroska.mkv": (("640x360", "-c:a", "libopus"), {}),
-    "old.avi": (("640x480", "-c:v", "mpeg4", "-c:a", "libmp3lame"), {}),
-    "web.webm": (("540x960", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"), {}),
+    "prores.mov": (("540x304", *PRORES), {}),
+    "matroska.mkv": (("540x304", "-c:a", "libopus"), {}),
+    "old.avi": (("640x480", "-c:v", "mpeg4", "-c:a", "libmp3lame"), {"fps": "30"}),
+    "web.webm": (("540x304", "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "libopus"), {}),
     "odd.mkv": (("631x357", "-c:v", "ffv1", "-c:a", "pcm_s16le"), {}),
     "slow.mp4": (("540x960",), {"fps": "15"}),
-    "fast.mp4": (("540x960",), {"fps": "120"}),
+    "fast.mp4": (("540x304",), {"fps": "120"}),
     "film.mp4": (("540x960",), {"fps": "24000/1001"}),
     "telephone.mp4": (("540x960", "-ac", "1", "-ar", "8000"), {}),
-    "broadcast.ts": (("640x360", "-c:v", "mpeg2video", "-c:a", "mp2"), {}),
+    "broadcast.ts": (("540x304", "-c:v", "mpeg2video", "-c:a", "mp2"), {}),
 }
 
 
@@ -147,8 +147,8 @@ def unusable(tmp_path: Path, clip: Make) -> Callable[[str], Path]:
     def make(kind: str) -> Path:
         path = tmp_path / f"{kind}.mp4"
         whole = clip("landscape.mov").read_bytes()
-        front = clip("front.mp4", "640x360", "-movflags", "+faststart").read_bytes()
-        matroska = clip("matroska.mkv", "640x360", "-c:a", "libopus").read_bytes()
+        front = clip("front.mp4", "540x304", "-movflags", "+faststart").read_bytes()
+        matroska = clip("matroska.mkv", "540x304", "-c:a", "libopus").read_bytes()
         content = {
             "empty": b"",
             "text": b"this is not a video\n" * 100,
