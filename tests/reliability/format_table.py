@@ -43,10 +43,19 @@ def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbanc
         yield from _of_a_carousel(one)
     yield from _each_call_of_a_carousel()
     yield from _each_row_of_a_carousel()
+    yield from _of_a_page(of_a_reel)
 
 
 def _is_at(disturbance: Disturbance, operation: str) -> bool:
     return any(getattr(one, "operation", getattr(one, "call", None)) == operation for one in disturbance.injections)
+
+
+def _of_a_page(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbance]:
+    """Yield each kill for the reels that only Facebook Login can post. Answers are the same as those of a reel."""
+    for one in of_a_reel:
+        if all(isinstance(injection, ProcessKill) for injection in one.injections):
+            yield replace(one, media="music")
+            yield replace(one, media="poll")
 
 
 def _of_a_story(injection: Injection) -> Injection:

@@ -27,6 +27,7 @@ from airflow_provider_instagram.publishing import comments, publish, publisher
 from airflow_provider_instagram.triggers import container, poller
 from airflow_provider_instagram.utils import server_clock
 from instagram_sandbox.testing.handle import connection_json
+from tests.integration.tasks import SCOPES
 from tests.reliability import sandbox_injection
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
 from tests.reliability.main_job import main_job, media_conf, operation
@@ -69,9 +70,10 @@ class Job:
         self.moments = Moments(sandbox, scenario.disturbance.injections)
         self.pauses = [injection for injection in scenario.disturbance.injections if isinstance(injection, Delay)]
         self.errors: list[BaseException] = []
-        self.tasks = (*TASKS, "comment") if scenario.disturbance.comment else TASKS
+        last_task = scenario.disturbance.last_task
+        self.tasks = (*TASKS, last_task) if last_task else TASKS
         name = "retried" if scenario.recovery == "retry" else "once"
-        self.dag = main_job_once_made(name, with_comment=scenario.disturbance.comment)
+        self.dag = main_job_once_made(name, last_task)
         self.key = secrets.token_hex(8) if scenario.recovery == "new run" else ""
         self.run_ids: list[str] = []
         self.waits_for_moment = False
@@ -169,7 +171,7 @@ class Job:
 
 
 @functools.cache
-def main_job_once_made(name: str, *, with_comment: bool = False) -> DAG:
+def main_job_once_made(name: str, last_task: str) -> DAG:
     """Return the main job, stored the way the DAG processor would, so that ``dag.test()`` can make runs of it."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
@@ -183,8 +185,8 @@ def main_job_once_made(name: str, *, with_comment: bool = False) -> DAG:
         Job.now.end_task(context)
 
     hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
-    dag_id = f"{name}_with_comment" if with_comment else name
-    dag = main_job(dag_id, CONN_ID, RETRIES[name], None, with_comment=with_comment, **hooks)
+    dag_id = f"{name}_with_{last_task}" if last_task else name
+    dag = main_job(dag_id, CONN_ID, RETRIES[name], None, last_task=last_task, **hooks)
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
     with create_session() as session:
@@ -302,6 +304,9 @@ def play(scenario: Scenario, sandbox: SandboxHandle, video: Path) -> Outcome:
     token = sandbox.token
     sandbox.reset()
     sandbox.switch(processing={"after_s": 5, "outcome": "finished"})
+    if scenario.disturbance.needs_page:
+        sandbox.switch(login="any")
+        sandbox.token = sandbox.add_token(sandbox.user_id, kind="page", scopes=list(SCOPES))
     job = Job(sandbox, video, scenario)
     try:
         with mock.patch.dict(os.environ, {CONNECTION: connection_json(sandbox)}), _one_clock(job), _observed(job):

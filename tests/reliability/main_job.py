@@ -13,10 +13,16 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from airflow.sdk import DAG, Param, get_parsing_context
 
-from airflow_provider_instagram.operators import CommentOperator, CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.operators import (
+    CommentOperator,
+    CreateContainerOperator,
+    DeleteOperator,
+    PublishOperator,
+)
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 from tests.reliability.scenario import CAPTIONS
 
@@ -30,9 +36,27 @@ if TYPE_CHECKING:
 IN_PROCESS = "in-process.invalid."
 COMMENT = "The first comment"
 ACCOUNTS = int(os.environ.get("RELIABILITY_ACCOUNTS", "1"))
+MUSIC = "587000000000001"
+ANSWERS = ("Tea", "Coffee")
+YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 PICTURES = ("https://example.com/one.jpg", "https://example.com/two.jpg")
 #: How often a task is tried again, by what a scenario does after its disturbance.
 RETRIES = {"retried": 3, "once": 0}
+
+
+class ApprovedDelete(DeleteOperator):
+    """Deletes a post, to which a person says yes at once, in the same process."""
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Ask, and go on with the yes."""
+        from airflow.sdk.exceptions import TaskAwaitingInput
+
+        with mock.patch("airflow.sdk.execution_time.hitl.upsert_hitl_detail"):
+            try:
+                return super().execute(context)
+            except TaskAwaitingInput as asked:
+                known = asked.kwargs or {}
+        return self.answered(context, YES, **known)
 
 
 def disturb(context: Any) -> None:
@@ -86,6 +110,10 @@ def operation(request: Any) -> str | None:
     path = request.url.path
     if request.url.host == IN_PROCESS or path.startswith("/_sandbox/"):
         return None
+    if request.method == "DELETE":
+        return "delete"
+    if path.endswith("/debug_token"):
+        return "debug_token"
     if path.endswith("/comments"):
         return "comment" if request.method == "POST" else "comments"
     if request.method == "POST":
@@ -102,6 +130,7 @@ def media_conf(media: MediaOfPost, video: Path) -> dict[str, str]:
     placement = "story" if media == "story" else "reels"
     # every key is set, since dag.test() keeps the parameters of the run before
     conf = {"video": str(video), "image": "", "carousel": "", "placement": placement, "caption": CAPTIONS[media]}
+    conf |= {"audio_id": MUSIC if media == "music" else "", "poll": json.dumps(ANSWERS) if media == "poll" else ""}
     if media == "picture":
         return {**conf, "video": "", "image": PICTURES[0]}
     if media == "carousel":
@@ -128,13 +157,13 @@ def main_job(
     retries: int,
     days: dict[str, Any] | None = None,
     *,
-    with_comment: bool = False,
+    last_task: str = "",
     **hooks: Any,
 ) -> DAG:
     """Make the main job of an account.
 
     :param days: When it runs by itself.
-    :param with_comment: Whether it ends with a first comment.
+    :param last_task: What follows the publication: ``comment``, ``delete``, or nothing.
     :param hooks: Arguments of all its tasks.
     """
     with DAG(
@@ -151,6 +180,8 @@ def main_job(
             "image": Param("", type="string"),
             "carousel": Param("", type="string"),
             "placement": Param("reels", type="string"),
+            "audio_id": Param("", type="string"),
+            "poll": Param("", type="string"),
             "caption": Param("", type="string"),
             "post_key": Param("", type="string"),
             "create_waits": Param(False, type="boolean"),
@@ -164,6 +195,8 @@ def main_job(
             carousel="{{ params.carousel }}",
             placement="{{ params.placement }}",
             caption="{{ params.caption }}",
+            audio_id="{{ params.audio_id }}",
+            poll_attachment="{{ params.poll }}",
             post_key="{{ params.post_key }}",
             wait_for_completion="{{ params.create_waits }}",
         )
@@ -175,8 +208,10 @@ def main_job(
         )
         key = "{{ params.post_key }}"
         publish = PublishOperator(task_id="publish", container_id=wait.output, post_key=key)
-        if with_comment:
+        if last_task == "comment":
             CommentOperator(task_id="comment", media_id=publish.output, message=COMMENT, comment_key=key)
+        elif last_task == "delete":
+            ApprovedDelete(task_id="delete", media_id=publish.output)
     return dag
 
 

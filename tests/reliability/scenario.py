@@ -17,11 +17,19 @@ MAKES_CONTAINERS_AGAIN: Final = ("clear from create", "clear the run", "new run"
 #: Stands for half of the video's bytes, which the harness knows.
 HALF: Final = "half"
 
-#: What is posted: a reel, a picture, a story with a video, or a carousel of a picture, a video and a picture.
-MediaOfPost = Literal["reel", "picture", "story", "carousel"]
+#: What is posted: a reel, a picture, a story with a video, or a carousel of a picture, a video and a picture; or a reel
+#: with licensed music, or with a poll.
+MediaOfPost = Literal["reel", "picture", "story", "carousel", "music", "poll"]
 ITEMS: Final = 3
 CAPTION: Final = "Exactly once"
-CAPTIONS: Final[dict[MediaOfPost, str]] = {"reel": CAPTION, "picture": CAPTION, "story": "", "carousel": CAPTION}
+CAPTIONS: Final[dict[MediaOfPost, str]] = {
+    "reel": CAPTION,
+    "picture": CAPTION,
+    "story": "",
+    "carousel": CAPTION,
+    "music": CAPTION,
+    "poll": CAPTION,
+}
 
 #: What a person has to do before the recovery can bring a post.
 Remedy = Literal[
@@ -188,6 +196,7 @@ class Disturbance:
     :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
     :param comment: Whether the job ends with a first comment.
+    :param delete: Whether it ends with the deletion of the post, to which a person says yes as often as asked.
     :param identified: Whether a try after which there is none can tell which post it made; else it succeeds with nulls.
     :param media: What is posted.
     :param children: How many containers of a carousel's items exist in the end.
@@ -206,6 +215,17 @@ class Disturbance:
     media: MediaOfPost = "reel"
     children: int = 0
     comment: bool = False
+    delete: bool = False
+
+    @property
+    def last_task(self) -> str:
+        """The task after publish, or an empty text."""
+        return "comment" if self.comment else "delete" if self.delete else ""
+
+    @property
+    def needs_page(self) -> bool:
+        """Whether only an account of Facebook Login can do this."""
+        return self.delete or self.media in ("music", "poll")
 
     @property
     def fails_in_create(self) -> bool:

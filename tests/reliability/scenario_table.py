@@ -10,6 +10,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.reliability.comment_table import comment_disturbances
+from tests.reliability.deletion_table import deletion_disturbances
 from tests.reliability.format_table import FETCHES, format_disturbances
 from tests.reliability.scenario import (
     HALF,
@@ -373,6 +374,7 @@ def _taking_turns(disturbances: Iterable[Disturbance]) -> Iterator[Scenario]:
         yield Scenario(disturbance, recovery, expected(disturbance, recovery))
 
 
+DELETION_RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "clear the task")
 SCENARIOS: Final = (
     *(
         Scenario(disturbance, recovery, expected(disturbance, recovery))
@@ -382,4 +384,10 @@ SCENARIOS: Final = (
     ),
     # Other media go the same way as a reel.
     *_taking_turns(format_disturbances(OF_A_REEL)),
+    # Once the post is deleted, its key publishes nothing: only the deletion itself is tried again.
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in deletion_disturbances(_answers)
+        for recovery in DELETION_RECOVERIES
+    ),
 )

@@ -116,8 +116,9 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
     # Airflow refuses the next request of a try that wakes up, unless its supervisor hears of that first, and kills it.
     woken = any(isinstance(injection, ProcessFreeze) for injection in disturbance.injections)
     first = "Killed" if woken and observed.first == "Killed" else disturbance.first
+    stays = int(expected.last is not None and "before the effect" in disturbance.when)  # of a deletion that failed
     compared: list[tuple[str, Any, Any]] = [
-        ("posts", expected.posts, len(posts)),
+        ("posts", stays if disturbance.delete else expected.posts, len(posts)),
         ("first failure", None if nulls else first, observed.first),
         ("end", expected.last, observed.last),
         ("containers", expected.containers, len(containers)),
@@ -131,11 +132,15 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         read = not nulls and (disturbance.permalink or scenario.recovery != "retry")
         compared.append(("media id reported", None if nulls else post.media_id, observed.result.get("media_id")))
         compared.append(("permalink reported", post.permalink if read else None, observed.result.get("permalink")))
+    if disturbance.delete:
+        journal = sandbox.journal
+        compared.append(("posts made", 1, sum(entry.effect for entry in journal("publish"))))
+        compared.append(("deletions", int(not posts), sum(entry.effect for entry in journal("delete"))))
     if disturbance.comment:
         comments = sandbox.comments()
         compared.append(("comments", 1, len(comments)))
         compared.append(("comment reported", [observed.comment_id], [comment.comment_id for comment in comments]))
-    compared.append(("events of posts", min(1, expected.posts), observed.events))
+    compared.append(("events of posts", 1 if disturbance.delete else min(1, expected.posts), observed.events))
     compared += [
         (f"happened: {injection}", True, _happened(injection, observed, sandbox))
         for injection in disturbance.injections
