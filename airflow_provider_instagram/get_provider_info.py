@@ -200,7 +200,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": _modules("triggers", "comment", "container"),
         "hooks": _modules("hooks", "instagram"),
         "connection-types": [CONNECTION],
-        "extra-links": ["airflow_provider_instagram.operators.link.InstagramPostLink"],
+        "extra-links": ["airflow_provider_instagram.operators.base.InstagramPostLink"],
         "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],
         "config": {"instagram": SETTINGS},
     }

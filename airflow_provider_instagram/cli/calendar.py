@@ -21,8 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.calendar import render
 from airflow_provider_instagram.calendar.file import csv_import
-from airflow_provider_instagram.calendar.file.loader import read_text
-from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar
+from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar, read_text
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.spacing import within_limits

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.sdk import AssetAlias, BaseOperator, Context, RetryDecision, RetryPolicy
+from airflow.sdk import AssetAlias, BaseOperator, BaseOperatorLink, Context, RetryDecision, RetryPolicy
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import XComNotFound
 from airflow.sdk.log import mask_secret
@@ -22,6 +22,8 @@ from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import TaskInstanceKey
+
     from airflow_provider_instagram.utils.process import Cancel
 
 FIRST_DELAY = timedelta(seconds=15)
@@ -205,3 +207,15 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple, set)):
         for part in value:
             yield from _texts(part)
+
+
+class InstagramPostLink(BaseOperatorLink):
+    """Link to the post on Instagram. Airflow reads the link in the worker when the task ends, and stores it."""
+
+    name = "View on Instagram"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the post's permalink."""
+        from airflow_provider_instagram.utils.addresses import safe_link
+
+        return safe_link(getattr(operator, "permalink", None)) or ""

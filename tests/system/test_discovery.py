@@ -46,7 +46,7 @@ def test_airflow_lists_the_provider_its_connection_type_and_its_link(said: dict[
     assert re.search(rf"airflow-provider-instagram .*\| {re.escape(version)}", said["providers list"])
     hook = r"^instagram +\| airflow_provider_instagram\.hooks\.instagram\.InstagramHook +\| instagram_conn_id"
     assert re.search(hook, said["providers hooks"], re.MULTILINE)
-    assert "airflow_provider_instagram.operators.link.InstagramPostLink" in said["providers links"]
+    assert "airflow_provider_instagram.operators.base.InstagramPostLink" in said["providers links"]
 
 
 def test_the_sandbox_is_a_command_of_airflow(said: dict[str, str]) -> None:

@@ -17,10 +17,9 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.csv_reader import TableText
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows, read_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
 from airflow_provider_instagram.calendar.file.tree_text import TreeText
@@ -96,7 +95,7 @@ def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any
     post = _post(calendar, post_id)
     if post is None:
         return None
-    return _shown_values(post, None if isinstance(post, ScheduledPost) else loader.parse(text, calendar.location))
+    return _shown_values(post, None if isinstance(post, ScheduledPost) else read_rows(text, calendar.location))
 
 
 def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | None:
@@ -129,7 +128,7 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     :raises SeenOther: If the post is another one than the author of the edit saw.
     :raises InvalidValue: If the file does not take the edit, in the words of the problem.
     """
-    rows = loader.parse(text, location)
+    rows = read_rows(text, location)
     ids = [_id_in(row) for row in rows.rows]
     calendar = parse_rows(rows, location, files, **rules)
     post = _post(calendar, edit.post_id)
@@ -141,7 +140,7 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     except RecursionError:  # an alias of YAML that contains itself
         raise UNUSUAL from None
     try:
-        new_rows = loader.parse(edited.text, location)
+        new_rows = read_rows(edited.text, location)
     except InvalidValue:
         raise UNUSUAL from None
     if _content(new_rows) != _expected(rows, edit, fields, new_rows):

@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 from typing_extensions import TypedDict, Unpack
 
-from airflow_provider_instagram.calendar.file import loader
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.csv_reader import read_table
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, read_or_invalid
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
     DEFAULT_SPACING,
@@ -35,7 +36,10 @@ from airflow_provider_instagram.calendar.file.slots import (
 )
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
+from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.files.access import read_file
+from airflow_provider_instagram.utils.locations import is_web
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
@@ -70,7 +74,7 @@ def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
     :param location: A path or any URI that ObjectStoragePath can open. Its ending determines YAML, JSON or CSV.
     """
     files = CalendarFiles(location)
-    text = loader.read_text(location, files)
+    text = read_text(location, files)
     try:
         return parse_calendar(text, location, files, **rules)
     except TransientError as error:
@@ -83,7 +87,7 @@ def parse_calendar(text: str, location: str, files: CalendarFiles | None = None,
     :param files: The files that it may name. None for those of its location.
     :raises TransientError: If the storage of a caption file fails.
     """
-    return parse_rows(loader.parse(text, location), location, files, **rules)
+    return parse_rows(read_rows(text, location), location, files, **rules)
 
 
 def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
@@ -256,3 +260,46 @@ class _Reader:
 
     def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
         self.problems.append(Problem(line, message, remedy, post_id))
+
+
+MAX_BYTES = 10_000_000
+FORMATS = (".yaml", ".yml", ".json", ".csv")
+
+
+def read_text(location: str, files: CalendarFiles | None = None) -> str:
+    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line."""
+    if is_web(location):
+        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
+    data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
+    return as_text(data)
+
+
+def as_text(data: bytes) -> str:
+    """Return the text of a file, which must be UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
+
+
+def read_rows(text: str, location: str) -> Rows:
+    """Read the rows of a calendar."""
+    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    if ending not in FORMATS:
+        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
+    if ending == ".csv":
+        return _csv(text)
+    return read_json(text) if ending == ".json" else read_yaml(text)
+
+
+def _csv(text: str) -> Rows:
+    table = read_table(text, lambda title: title.strip() or None)
+    if "id" not in table.names:
+        raise InvalidValue(
+            "the first line must name the columns, including id.",
+            "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
+            "airflow instagram calendar import.",
+        )
+    columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
+    return Rows(rows=table.rows, columns=columns, problems=table.problems)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.csv_import import COLUMNS, Order, import_sheet
-from airflow_provider_instagram.calendar.file.loader import MAX_BYTES, as_text
 from airflow_provider_instagram.calendar.file.media_paths import StorageFailure
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.parser import MAX_BYTES, as_text
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.utils.addresses import Origin

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
-from airflow_provider_instagram.calendar.file.loader import MAX_BYTES
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.parser import MAX_BYTES
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file import loader
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, StorageFailure
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
-from airflow_provider_instagram.calendar.file.parser import parse_rows
+from airflow_provider_instagram.calendar.file.parser import parse_rows, read_rows, read_text
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import Plan
@@ -106,7 +105,7 @@ def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> S
 def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | None, now: datetime | None) -> SheetText:
     """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy."""
     if settings.sheet is None:
-        return SheetText(loader.read_text(settings.calendar, files))
+        return SheetText(read_text(settings.calendar, files))
     known = SheetText(stored.text, stored.headers or ()) if stored is not None else None
     if now is not None:
         return read_sheet(settings.calendar, known)
@@ -154,7 +153,7 @@ class _Parser:
     def parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
         of, times, files = self.settings, slots.times, self.files
-        rows = of.sheet.rows(text) if of.sheet is not None else loader.parse(text, of.calendar)
+        rows = of.sheet.rows(text) if of.sheet is not None else read_rows(text, of.calendar)
         given = (of.min_spacing, of.accounts, of.approval)
         return parse_rows(
             rows, of.location, min_spacing=given[0], accounts=given[1], approval=given[2], times=times, files=files

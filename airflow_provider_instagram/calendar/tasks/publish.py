@@ -20,10 +20,9 @@ from airflow_provider_instagram.exceptions import InstagramError, QuotaExhausted
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.base import COMMENT, PUBLISH
+from airflow_provider_instagram.operators.base import COMMENT, PUBLISH, InstagramPostLink
 from airflow_provider_instagram.operators.comment import write_comment
 from airflow_provider_instagram.operators.lineage import publication_lineage
-from airflow_provider_instagram.operators.link import InstagramPostLink
 from airflow_provider_instagram.operators.publish import at_moment, publish
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.publish import WAKE_UP_AHEAD

@@ -12,8 +12,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.loader import parse
-from airflow_provider_instagram.calendar.file.parser import KEYS
+from airflow_provider_instagram.calendar.file.parser import KEYS, read_rows
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
@@ -76,7 +75,7 @@ def public_lines(lines: list[str], location: str) -> Iterator[str]:
     :param location: The file, whose ending determines the format. The row of a CSV file ends each query.
     """
     is_csv = PurePosixPath(location).suffix.lower() == ".csv"
-    rows = parse("\n".join(lines), location).rows if is_csv else ()
+    rows = read_rows("\n".join(lines), location).rows if is_csv else ()
     return without_queries(lines, {row.line for row in rows})
 
 

@@ -214,7 +214,7 @@ def test_half_a_surrogate_pair_costs_its_line(browser: TestClient, graph: Collec
 def test_the_button_of_a_task_opens_no_script(address: str) -> None:
     """The address may come from the ledger, where a person may have written it."""
     from airflow_provider_instagram.operators import PublishOperator
-    from airflow_provider_instagram.operators.link import InstagramPostLink
+    from airflow_provider_instagram.operators.base import InstagramPostLink
 
     operator = PublishOperator(task_id="publish", container_id="1")
     operator.permalink = address

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther
-from airflow_provider_instagram.calendar.file.loader import parse
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.parser import read_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.exceptions import TransientError
@@ -86,7 +86,7 @@ def read_always(read: Callable[[], str], ended: threading.Event) -> list[int]:
     """Read the file until the end. Return how many posts it had at each look."""
     counts = []
     while not ended.is_set():
-        counts.append(len(parse(read(), "calendar.yaml").rows))
+        counts.append(len(read_rows(read(), "calendar.yaml").rows))
     return counts
 
 
@@ -112,7 +112,7 @@ def test_of_a_hundred_edits_by_two_pages_and_an_editor_none_is_lost_or_doubled(t
         seen = counts.result()
     assert seen == sorted(seen), "no post was away at any instant"
     text = file.read_text()
-    ids = [row.values["id"].value for row in parse(text, file.name).rows]
+    ids = [row.values["id"].value for row in read_rows(text, file.name).rows]
     assert sorted(ids) == sorted(["first", *(f"{name}-{number}" for name in "ab" for number in range(MANY))])
     assert [text.count(f"# note {number}.") for number in range(MANY - 2)] == [1] * (MANY - 2)
     assert (text.count("# the first"), file.stat().st_mode & 0o777) == (1, 0o640)
@@ -125,7 +125,7 @@ def test_two_pages_lose_nothing_on_object_storage(bucket: str) -> None:
     storage.write(f"{bucket}/plans/a.mp4", b"")
     with ThreadPoolExecutor(2) as writers:
         assert sum(writers.map(partial(add_posts, location, count=FEW), "ab")) == 2 * FEW
-    ids = [row.values["id"].value for row in parse((storage.read(location) or b"").decode(), location).rows]
+    ids = [row.values["id"].value for row in read_rows((storage.read(location) or b"").decode(), location).rows]
     assert sorted(ids) == sorted(["first", *(f"{name}-{number}" for name in "ab" for number in range(FEW))])
 
 
