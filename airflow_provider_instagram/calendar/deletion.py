@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from typing import Any, Final
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.operators.delete import DeleteOperator
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from airflow.sdk import Context
 
 #: The run parameters that name the post.
 ACCOUNT: Final = "account"
@@ -28,10 +24,7 @@ class DeleteForPage(DeleteOperator):
 
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any]:
-        """Find the post, and ask whether to delete it.
-
-        :raises AirflowSkipException: If the run names another account.
-        """
+        """Find the post, and ask whether to delete it."""
         if (account := context["params"][ACCOUNT]) != self.instagram_conn_id:
             raise AirflowSkipException(f"This run deletes a post of {account}.")
         return super().execute(context)

@@ -83,10 +83,8 @@ class Target(Protocol):
 class Batch:
     """What one run has read.
 
-    :param latest: The numbers that were read of posts in the ledger, by media id.
     :param reached: What posts reached by the age at which all are compared, by media id.
     :param left: How many posts and days are due, but are left for a later run.
-    :param error: What ended the reading early.
     """
 
     posts: list[Row] = field(default_factory=list)

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.insights.file_target import FileTarget
 from airflow_provider_instagram.insights.sql_target import SqlTarget
-from airflow_provider_instagram.insights.tracking import DEFAULT_AGES, checked_ages, name_of
+from airflow_provider_instagram.insights.tracking import DEFAULT_AGES, PostEvent, checked_ages, name_of
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
-    from airflow_provider_instagram.insights.tracking import PostEvent
 
 
 class CollectInsights(InstagramBaseOperator):

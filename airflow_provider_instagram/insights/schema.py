@@ -34,7 +34,6 @@ class Table:
 
     :param key: The columns that identify a row. A row that exists is never changed.
     :param day: The column by whose day files are partitioned.
-    :param columns: All columns, those of the key first.
     """
 
     name: str

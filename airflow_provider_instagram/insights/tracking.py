@@ -63,10 +63,7 @@ def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
 
 
 def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
-    """Return the ages at which a kind of medium is read, the youngest first.
-
-    :param ages: The ages of posts. A story has those below 23 hours, and 23 hours.
-    """
+    """Return the ages at which a kind of medium is read, the youngest first."""
     if kind == PostKind.STORY.value:
         below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
         chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
@@ -97,10 +94,7 @@ CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class PostEvent:
-    """A post that this provider published, as the event of its asset names it.
-
-    :param at: The time of the event, as ISO 8601 in UTC.
-    """
+    """A post that this provider published, as the event of its asset names it."""
 
     media_id: str
     at: str

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias, posts_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
-from airflow_provider_instagram.ledger.owners import is_at_work
-from airflow_provider_instagram.ledger.records import Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost, is_at_work
 
 if TYPE_CHECKING:
     from airflow.sdk import AssetAlias, Context

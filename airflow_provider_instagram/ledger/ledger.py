@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import shlex
 import unicodedata
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.records import Claim, ContainerRecord, Intent, Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import (
+    Claim,
+    CommentRecord,
+    ContainerRecord,
+    Intent,
+    Owner,
+    PublishedPost,
+)
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from _typeshed import DataclassInstance
     from airflow.sdk import Context
     from typing_extensions import Self
@@ -234,3 +240,55 @@ def row_key(kind: str, key: str, owner: Owner | None = None) -> str:
         key = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
     suffix = f":{hashlib.sha256(str(owner).encode()).hexdigest()[:32]}" if owner else ""
     return f"{kind}:{key}{suffix}"
+
+
+@dataclass
+class CommentLedger(Ledger):
+    """An account's ledger whose claims and intents are those of comments, in rows of their own.
+
+    ``comment:<key>`` is the row of a comment that is live, ``comment-claim:<key>`` and ``comment-intent:<key>`` those
+    of a comment that is being written, and ``comment-id:<id>`` has the key of a comment.
+
+    :param text: Digest of the text that this task writes.
+    """
+
+    text: str | None = None
+
+    prefix: ClassVar[str] = "comment-"
+    claimed: ClassVar[tuple[str, str]] = ("comment_key", "is being written")
+
+    def comment(self, comment_key: str) -> CommentRecord | None:
+        """Read the comment of a key, if it is known to be live."""
+        row = self.store.get(row_key("comment", comment_key))
+        return CommentRecord(**fields_of(row)) if row else None
+
+    def record_comment(self, record: CommentRecord) -> None:
+        """Record that the comment of a key is live."""
+        self.store.set(row_key("comment", record.comment_key), as_row(record))
+        self.store.set(row_key("comment-id", record.comment_id), record.comment_key)
+
+    def is_settled(self, key: str) -> bool:
+        """Return whether the comment of a key is recorded, so that nothing is sent for it."""
+        return self.comment(key) is not None
+
+    def knows_comment(self, comment_id: str) -> bool:
+        """Return whether a comment has a key in this ledger."""
+        return self.store.get(row_key("comment-id", comment_id)) is not None
+
+    def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
+        """Record that this try writes the comment now. Airflow refuses the write if the try is no longer current."""
+        intent = Intent(post_key, container_id, self.now(), claim, text=self.text)
+        self._write(intent)
+        return intent
+
+    def how_to_settle(self, post_key: str) -> str:
+        """Return the instructions for a person to settle a comment whose outcome nothing else can determine."""
+        return (
+            "Look at the comments of the post in the Instagram app, and delete those that are not wanted. Then clear "
+            "this task: if exactly one comment with this text and of this account is left, the task returns it, and if "
+            "none is left, the task writes it."
+        )
+
+    def how_to_forget(self, comment_key: str) -> str:
+        """Return the command that deletes the record of a comment, as a user types it."""
+        return f"{self.command('forget')} -- {shlex.quote(comment_key)}"

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.ledger.assets import ledger_alias
-from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
-from airflow_provider_instagram.ledger.owners import Try
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.ledger import CommentLedger
+from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import read_message

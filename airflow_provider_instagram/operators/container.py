@@ -14,8 +14,7 @@ from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.owners import Try
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
 from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator

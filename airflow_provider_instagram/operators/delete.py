@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,8 +17,6 @@ from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_instagram.graph.models import Media
@@ -73,10 +72,7 @@ class DeleteOperator(InstagramBaseOperator):
         self.response_timeout = response_timeout
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Find the post, and ask whether to delete it.
-
-        :raises TaskAwaitingInput: Unless it is deleted already.
-        """
+        """Find the post, and ask whether to delete it."""
         from airflow_provider_instagram.graph.capabilities import DELETION
         from airflow_provider_instagram.hooks.scopes import require
 
@@ -111,10 +107,7 @@ class DeleteOperator(InstagramBaseOperator):
         return "\n".join(lines)
 
     def answered(self, context: Context, event: dict[str, Any], post_key: str | None, media_id: str) -> dict[str, Any]:
-        """Delete the post, if a person has agreed to that.
-
-        :raises AirflowSkipException: If not.
-        """
+        """Delete the post, if a person has agreed to that."""
         verdict = Verdict.read(event)
         if not verdict.approved:
             raise AirflowSkipException(f"Media {media_id} is not deleted: {verdict}.")

@@ -11,8 +11,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.owners import Try
-from airflow_provider_instagram.ledger.records import Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost, Try
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator

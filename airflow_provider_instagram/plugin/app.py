@@ -218,10 +218,7 @@ async def failed(request: Request, error: InstagramError) -> Response:
 
 
 def redirect_uri() -> str:
-    """Return the URL that Instagram sends people back to.
-
-    :raises ValidationError: Airflow does not know its own URL, or the URL is not safe for a login code.
-    """
+    """Return the URL that Instagram sends people back to."""
     base = conf.get("api", "base_url", fallback="")
     if not base:
         raise ValidationError(

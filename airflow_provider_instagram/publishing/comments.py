@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import comments_since, read_after_create
-from airflow_provider_instagram.ledger.ledger import digest
-from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner
+from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
+from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner, Try
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
     CLOCK_TOLERANCE,
@@ -28,8 +28,6 @@ from airflow_provider_instagram.utils import arguments
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment as CommentOnPost
-    from airflow_provider_instagram.ledger.comments import CommentLedger
-    from airflow_provider_instagram.ledger.owners import Try
 
 log = logging.getLogger(__name__)
 

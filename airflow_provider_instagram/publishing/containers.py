@@ -30,14 +30,13 @@ from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.outcome import undecided
-from airflow_provider_instagram.publishing.sources import check_link, not_fetched
+from airflow_provider_instagram.publishing.sources import MediaSource, check_link, not_fetched
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.throttle import Throttle
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.posts.post import Post
-    from airflow_provider_instagram.publishing.sources import MediaSource
 
 log = logging.getLogger(__name__)
 

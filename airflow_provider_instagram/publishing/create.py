@@ -22,7 +22,7 @@ from airflow_provider_instagram.graph.capabilities import STORIES, Capability, M
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.readiness import LOOK_PAUSES_S, still_processing, wait_until_ready
 from airflow_provider_instagram.ledger.insights import record_refusal
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, ContainerRecord
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, ContainerRecord, Try
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.containers import ContainerCreator
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.owners import Try
     from airflow_provider_instagram.posts.post import Post
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,7 @@ from airflow_provider_instagram.publishing.use_case import Account, Skipped, Wai
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
-    from airflow_provider_instagram.ledger.owners import Try
-    from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.ledger.records import PublishedPost, Try
     from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)

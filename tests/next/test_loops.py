@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import DAG, task, task_group
 
-from airflow_provider_instagram.ledger.owners import is_at_work
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, is_at_work
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 

@@ -15,7 +15,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.parser import MAX_BYTES
+from airflow_provider_instagram.calendar.file.parser import MAX_BYTES, Rules
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
@@ -32,7 +32,6 @@ from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.files.pins import Pin
 
 MOST_FILES: Final = 1_000

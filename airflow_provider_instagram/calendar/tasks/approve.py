@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.approval import as_block, as_code
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION

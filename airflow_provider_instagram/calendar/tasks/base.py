@@ -83,10 +83,7 @@ class CalendarTask(BaseOperator):
 
 
 class PostStep(CalendarTask, AccountTask):
-    """Base class of a task that works on one post of a calendar.
-
-    :param post: The post, as the calendar contained it when the run began.
-    """
+    """Base class of a task that works on one post of a calendar."""
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
     tells: ClassVar[bool] = False
@@ -259,10 +256,7 @@ class PostStep(CalendarTask, AccountTask):
         self._tell(context, post, "waiting", "waits for an approval.", f"It goes out {silence}", emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
-        """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end.
-
-        :param at: The earliest time at which it can be out.
-        """
+        """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
         delay = at - post.publish_at
         if delay > schedule.CLOCKS_DIFFER and not is_requested_now(context, post):
             message = f"is not published yet, and will be at least {in_words(delay)} late."

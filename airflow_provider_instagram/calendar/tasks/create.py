@@ -19,7 +19,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.owners import Try
+from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.approval import Verdict, approved_container, review_copyright
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.container import create
@@ -67,10 +67,7 @@ class CreatePost(PostStep):
 
     @reports_failure
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """Create the container with the options of the calendar and the caption of the approval.
-
-        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
-        """
+        """Create the container with the options of the calendar and the caption of the approval."""
         order, may_be = partial(self.order, context), partial(self._may_still_be_fetched, context)
         try:
             self.container_id = create(self, context, event, self.as_post().key, order, may_still_be_fetched=may_be)
@@ -89,10 +86,7 @@ class CreatePost(PostStep):
         return self.container_id
 
     def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
-        """Continue after a person has answered what to do with a container that is held.
-
-        :raises AirflowSkipException: If they did not approve it, or nobody answered in time.
-        """
+        """Continue after a person has answered what to do with a container that is held."""
         verdict = Verdict.read(event)
         if not verdict.approved:
             why = f"The copyright check held the post, and it was not published: {verdict}."

@@ -58,10 +58,7 @@ CHANGED: Final = (
 
 @dataclass(frozen=True)
 class Act:
-    """What a user wants to do.
-
-    :param request: Their request, whose credentials are used.
-    """
+    """What a user wants to do."""
 
     name: str
     board: Board
@@ -283,10 +280,7 @@ def _run(act: Act) -> PostRun:
 
 
 async def call_airflow(request: Request, method: str, path: str, body: Any = None) -> httpx.Response:
-    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply.
-
-    :param request: The user's request, whose credentials are used.
-    """
+    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply."""
     headers = {name: request.headers[name] for name in CREDENTIALS if name in request.headers}
     transport = httpx.ASGITransport(app=request.scope["airflow_app"])
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:

@@ -128,7 +128,6 @@ class Boards:
 
         :param dag_id: The calendar, which the user may read, or None for all that the user may read.
         :param window: The first and the last time, in seconds since the epoch.
-        :raises HTTPException: 404 if the DAG is no calendar.
         """
         seen_s, shown_digest = read_etag(shown)
         boards = self._readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]

@@ -27,7 +27,6 @@ def kind_of(post: ScheduledPost) -> str:
 class PostCard:
     """A card.
 
-    :param is_dry: Whether everything but the publication is done.
     :param is_duplicate: Whether the file has its id twice. Its line then tells it from the other post.
     """
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Any, Final
 
 from airflow.configuration import conf
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-    from typing import Any
 
 #: How the ids of these runs begin. What follows is the account, the post and a number. None of them contains a tilde.
 PREFIX: Final = "delete~"
@@ -21,9 +18,7 @@ ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
 class Deletion:
     """The last run that deletes a post, or asks whether to.
 
-    :param state: The state of its task.
     :param number: How many such runs the post has had.
-    :param outcome: Why the task failed, as it reported it.
     :param until: Until when a person can answer.
     """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AssetDetails, DagAccessEntity, DagDetails
@@ -13,10 +14,6 @@ from fastapi import Depends, HTTPException
 
 from airflow_provider_instagram.plugin.board.deletions import deletion_dag
 from airflow_provider_instagram.plugin.users import PageUser
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Literal
 
 Right = tuple["Literal['GET', 'POST', 'PUT']", DagAccessEntity | None]
 
@@ -81,9 +78,6 @@ def may_edit(user: PageUser, dag_id: str) -> bool:
 
 
 def require_read(user: PageUser, dag_id: str) -> None:
-    """Refuse a user who may not read a calendar's DAG and its tasks.
-
-    :raises HTTPException: 403.
-    """
+    """Refuse a user who may not read a calendar's DAG and its tasks."""
     if not may(user, dag_id, READ):
         raise HTTPException(403, f"You do not have permission to read the DAG {dag_id!r} and its task instances.")

@@ -16,8 +16,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.ledger.comments import CommentLedger
-from airflow_provider_instagram.ledger.ledger import digest
+from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import Claim, Owner
 from airflow_provider_instagram.publishing.comments import CommentWriter
 from tests.integration.account import OTHER, OWNER

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.ledger.comments import CommentLedger
 from airflow_provider_instagram.ledger.insights import REFUSALS_ROW, record_refusal, refusals
-from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.ledger import CommentLedger, Ledger, row_key
 from airflow_provider_instagram.ledger.records import (
     Claim,
     CommentRecord,

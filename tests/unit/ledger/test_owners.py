@@ -11,8 +11,7 @@ import pytest
 
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.owners import is_at_work
-from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost, is_at_work
 from tests.integration.account import OTHER, OWNER, DictStore
 
 
