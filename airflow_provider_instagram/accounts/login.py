@@ -125,10 +125,7 @@ def check_config(login: MetaLogin, config_id: str) -> None:
 
 
 def check_redirect_uri(uri: str) -> str:
-    """Return a redirect URI after checking that a login code is safe in it.
-
-    :raises ValidationError: The URI is not https, so others could read the code.
-    """
+    """Return a redirect URI. It must be https, or others could read the login code in it."""
     parts = urlsplit(uri)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ValidationError(
@@ -192,10 +189,7 @@ def _unified_login(app: LoginApp, code: str, by: str) -> Login:
 
 
 def _refused(app: LoginApp, granted: Sequence[str]) -> tuple[str, ...]:
-    """Return what was asked for and not granted.
-
-    :param granted: The scopes that were granted; empty if that is not known.
-    """
+    """Return what was asked for and not granted. ``granted`` is empty if that is not known."""
     refused = [scope for scope in app.all_scopes if granted and scope not in granted]
     if lacking := [scope for scope in refused if scope in PUBLISHING.scopes(app.login)]:
         raise PermissionDeniedError(

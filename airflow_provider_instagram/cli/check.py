@@ -69,10 +69,7 @@ class Verdict:
 
 
 def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
-    """Check a video or a picture against the rules of a placement, as a transcode does.
-
-    :raises TranscodeError: If ffprobe is not installed.
-    """
+    """Check a video or a picture against the rules of a placement, as a transcode does."""
     spec: Spec = profile.video
     try:
         if kind_of(path) is ItemKind.PICTURE:

@@ -11,10 +11,7 @@ MARKS: Final = {True: "ok", False: "FIX", None: "?"}
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    :param good: Whether it is right; None if that is unknown.
-    """
+    """The result of one check: ``good`` is None if it is unknown."""
 
     what: str
     good: bool | None
@@ -25,10 +22,7 @@ class Finding:
 
 
 def checked(what: str, check: Callable[[], str]) -> Finding:
-    """Return the finding of a check.
-
-    :param check: Returns what was found, and raises LookupError with what is to be fixed.
-    """
+    """Return the finding of a check, which raises LookupError with what is to be fixed."""
     try:
         return Finding(what, True, check())
     except LookupError as error:

@@ -88,10 +88,7 @@ class FileAccess:
             self._check_object(location)
 
     def resolved(self, location: str) -> Path:
-        """Return the real path of a local location.
-
-        :raises ValidationError: If the path, or the target of a symbolic link, is outside the folders.
-        """
+        """Return the real path of a local location, which must be in the folders, also behind links."""
         return self._inside(local_path(location).resolve(), location)
 
     @contextmanager
@@ -239,10 +236,7 @@ def _check_size(data: bytes | bytearray, location: str, max_bytes: int) -> None:
 
 @contextmanager
 def open_regular(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
-    """Open a local file.
-
-    :raises ValidationError: If it is not a regular file. Reading a pipe would wait for a writer.
-    """
+    """Open a local file that is a regular one: reading a pipe would wait for a writer."""
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
     if not stat.S_ISREG(os.fstat(number).st_mode):

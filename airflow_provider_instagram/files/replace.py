@@ -62,10 +62,7 @@ class ReadFile:
 
 
 def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile:
-    """Read a small file that is to be replaced.
-
-    :raises ChangedMeanwhileError: If it changes at this moment.
-    """
+    """Read a small file that is to be replaced, unless it changes at this moment."""
     if is_local(location):
         return ReadFile(access.read(location, max_bytes))
     access.check(location)

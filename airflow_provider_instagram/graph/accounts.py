@@ -70,10 +70,7 @@ class TokenInfo:
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> TokenInfo:
-        """Read what Meta answers.
-
-        :raises ValueError: If the token is not valid.
-        """
+        """Read what Meta answers. A token that is not valid is a ValueError."""
         row = read_mapping(data, "data")
         if row.get("is_valid") is not True:
             raise ValueError("the token is not valid")

@@ -22,10 +22,7 @@ ANSWER_S: Final = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer.
-
-    :param body: Its body, unzipped.
-    """
+    """A whole answer, with its body unzipped."""
 
     status: int
     headers: Mapping[str, str]

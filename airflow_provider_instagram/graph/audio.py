@@ -34,10 +34,7 @@ class Audio:
 
 
 def read_audio(data: Mapping[str, Any]) -> tuple[Audio, ...]:
-    """Read the answer to a search.
-
-    :raises ValueError: If it has no list of audio.
-    """
+    """Read the answer to a search, which has a list of audio."""
     found = data.get("audio")
     if not isinstance(found, list):
         raise ValueError("no audio")

@@ -65,10 +65,7 @@ def account(*, with_picture: bool = False) -> Call[Account]:
 
 
 def page_account() -> Call[Account]:
-    """Read the account of a Page token.
-
-    Source: Meta, Instagram API with Facebook Login, Page, instagram_business_account.
-    """
+    """Read the account of a Page token. Source: Meta, Facebook Login, Page, instagram_business_account."""
     params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
@@ -83,10 +80,7 @@ def account_of_id(ig_user_id: str) -> Call[Account]:
 
 
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
-    """Create a container. Source: Meta, IG User Media reference.
-
-    :param parameters: The parameters by Meta's names. Without a media type, it is a picture.
-    """
+    """Create a container, of a picture unless there is a media type. Source: Meta, IG User Media reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/media"
     return Call("create the container", "POST", path, _params(**parameters), Container.read, safe=False)
 
@@ -126,10 +120,7 @@ def delete_media(media_id: str) -> Call[bool]:
 
 
 def stories(ig_user_id: str, *, after: str | None = None) -> Call[Page[Media]]:
-    """Read a page of the account's stories of the last 24 hours. The media list does not contain them.
-
-    Source: Meta, IG User Stories reference.
-    """
+    """Read a page of the stories of 24 hours, which no media list has. Source: Meta, IG User Stories reference."""
     path = f"{_id(ig_user_id, 'Instagram user id')}/stories"
     params = _params(fields=_MEDIA_FIELDS, after=after)
     return Call("list the account's stories", "GET", path, params, read_media_page, safe=True)
@@ -214,10 +205,7 @@ def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
 
 
 def token_info(access_token: str) -> Call[TokenInfo]:
-    """Read the login, the scopes and the end of a token whose host is Facebook's.
-
-    Source: Meta, Access Tokens, debug_token.
-    """
+    """Read the login, scopes and end of a token of Facebook's host. Source: Meta, Access Tokens, debug_token."""
     return Call("ask about the token", "GET", "debug_token", {"input_token": access_token}, TokenInfo.read, True)
 
 

@@ -222,10 +222,7 @@ def cause_of(error: InstagramError) -> Cause | None:
 def error_from_answer(
     action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
 ) -> InstagramError:
-    """Turn an error answer into an exception.
-
-    :param changes: Whether the call changes something on Instagram, so that its outcome can be unknown.
-    """
+    """Turn an error answer into an exception. If the call ``changes`` something, its outcome can be unknown."""
     answer = read_object(body)
     if isinstance(error := answer.get("error"), dict):
         return _graph_error(action, status, headers, error, changes=changes)

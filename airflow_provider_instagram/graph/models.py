@@ -30,10 +30,7 @@ _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a video, a picture or a carousel.
-
-    :param upload_uri: Where to send its bytes. None if Instagram fetches them from a URL.
-    """
+    """A container of a video, a picture or a carousel. Without ``upload_uri``, Instagram fetches its media."""
 
     id: str
     upload_uri: str | None = None
@@ -168,10 +165,7 @@ class ContainerStatus:
 
     @property
     def new_containers(self) -> int:
-        """How many new containers are worth creating in place of this one.
-
-        0 for a usable container, and for a failure that a new container would repeat.
-        """
+        """How many new containers are worth creating in place of this one: 0 if it is usable or would fail again."""
         if self.state is ContainerState.EXPIRED:
             return 3
         if self.state is not ContainerState.ERROR:
@@ -295,10 +289,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class CommentCount:
-    """How many comments a post has.
-
-    :param count: The number of its comments and replies, or None if Instagram does not tell it.
-    """
+    """How many comments and replies a post has; None if Instagram does not tell it."""
 
     media_id: str
     count: int | None = None

@@ -35,10 +35,7 @@ LOGIN_HOSTS: Final = GRAPH_HOSTS | {"www.instagram.com", "api.instagram.com", "w
 
 @dataclass(frozen=True, slots=True)
 class TrustedHost:
-    """One entry of ``[instagram] hosts``.
-
-    :param port: The only port that is trusted, or None for all ports.
-    """
+    """One entry of ``[instagram] hosts``, for all ports if it names none."""
 
     host: str
     port: int | None

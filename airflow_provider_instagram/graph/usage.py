@@ -27,10 +27,7 @@ class Usage:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Usage | None:
-        """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``. Either may be absent.
-
-        Source: Meta, Graph API rate limiting.
-        """
+        """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``, if any. Source: Meta, Graph API rate limiting."""
         business = read_object(headers.get("X-Business-Use-Case-Usage", "")).values()
         listed = [report for reports in business if isinstance(reports, list) for report in reports]
         reports = [report for report in listed if isinstance(report, dict)]

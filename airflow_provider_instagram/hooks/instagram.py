@@ -280,10 +280,7 @@ class InstagramHook(BaseHook):
         raise no_page(self.instagram_conn_id)
 
     def account_call(self) -> Call[Account]:
-        """Return the call that reads the account.
-
-        :raises ValidationError: If the login is Unified Login and the connection has no Instagram user id.
-        """
+        """Return the call that reads the account. Unified Login needs the connection's Instagram user id."""
         from airflow_provider_instagram.hooks.logins import account_call, no_user_id
 
         if (call := account_call(self.settings.login, self.settings.ig_user_id)) is None:

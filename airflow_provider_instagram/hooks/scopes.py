@@ -98,10 +98,7 @@ def require(conn_id: str, *needed: Capability) -> None:
 
 @contextmanager
 def open_for_comments(conn_id: str) -> Iterator[GraphClient]:
-    """Yield an open client for writing comments.
-
-    :raises PermissionDeniedError: If the account is known to lack the scope, or if Instagram refuses.
-    """
+    """Yield an open client for writing comments, unless the account is known to lack the scope."""
     known_scopes(conn_id).require(COMMENTS)
     hook = InstagramHook(conn_id)
     with hook.get_conn() as client:

@@ -98,10 +98,7 @@ class FileTarget:
         return [json.loads(line) for line in content.decode().split("\n") if line]
 
     def _content(self, table: Table, rows: Sequence[Row], before: bytes | None) -> bytes:
-        """Return the content of a file.
-
-        :param rows: All rows. Those of an earlier provider lack columns, and those of a later one have more of them.
-        """
+        """Return the content of a file. Rows of an earlier provider lack columns, those of a later one have more."""
         if self.format == "jsonl":
             complete = [dict.fromkeys(column.name for column in table.columns) | row for row in rows]
             return "".join(f"{json.dumps(row, ensure_ascii=False, default=_text)}\n" for row in complete).encode()

@@ -19,10 +19,7 @@ Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column.
-
-    :param type: The type of its values. A time is in UTC.
-    """
+    """A column. A time is in UTC."""
 
     name: str
     type: Type

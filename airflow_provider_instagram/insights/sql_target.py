@@ -144,10 +144,7 @@ class SqlTarget:
         return self._columns[table.name]
 
     def _added(self, hook: DbApiHook, table: str, column: Column) -> set[str]:
-        """Add a column, and return the names of the columns that the table has then.
-
-        If the database refuses that, another task may be adding it, whose change is not visible yet.
-        """
+        """Add a column, unless another task just does, and return the names of those that the table has then."""
         for _ in range(3):
             try:
                 hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")

@@ -41,10 +41,7 @@ class Age:
 
 
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
-    """Return ages in their order.
-
-    :raises ValidationError: If one is not a timedelta, there are none, or two of them are too close to each other.
-    """
+    """Return ages in their order. There is at least one, and no two are too close to each other."""
     written: Any = ages  # what an author wrote
     listed = list(written) if isinstance(written, Collection) and not isinstance(written, str) else [written]
     for age in listed:

@@ -66,10 +66,7 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
 
 
 def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:
-    """Record how many rows of each kind were written to a target since the last event of the account's insights.
-
-    :param rows: The number of rows of each kind; empty once an event has named them.
-    """
+    """Record how many rows of each kind were written to a target and not named in an event yet; empty once they are."""
     store.set(_event_row(target), dict(rows))
 
 

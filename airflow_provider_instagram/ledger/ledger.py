@@ -45,10 +45,7 @@ class StateStore(Protocol):
 
 @dataclass
 class Ledger:
-    """The rows of one account.
-
-    :param clock: Returns the time, in UTC. By default, Instagram's once it was compared.
-    """
+    """The rows of one account. Its clock is Instagram's once it was compared."""
 
     store: StateStore
     conn_id: str

@@ -175,10 +175,7 @@ class PublishedPost:
 
 @dataclass(frozen=True)
 class CommentRecord:
-    """A comment that is live.
-
-    :param written_at: When it was written or found, as ISO 8601 in UTC.
-    """
+    """A comment that is live, with when it was written or found, as ISO 8601 in UTC."""
 
     comment_key: str
     media_id: str

@@ -16,10 +16,7 @@ from typing import Any
 
 
 def main(request: dict[str, Any]) -> None:
-    """Print the properties of a picture, or of its JPEG if an output is given, or why it cannot be used.
-
-    :param request: What ``picture`` asks for. If its CPU time is exceeded, SIGPROF ends this process.
-    """
+    """Print the properties of a picture, or of its JPEG, or why it cannot be used. SIGPROF ends what takes too long."""
     from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 
     warnings.simplefilter("ignore")  # Pillow's, about what is checked here anyway

@@ -105,10 +105,7 @@ def _decode(image: Image.Image) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """Open a picture. Its pixels are not decoded yet.
-
-    :raises ValidationError: If it is not a picture, or too large, or has samples that cannot be converted.
-    """
+    """Open a picture that Pillow can convert. Its pixels are not decoded yet."""
     if (size_bytes := regular_file(path).st_size) > MAX_FILE_BYTES:
         raise ValidationError(
             f"{path} has {size_bytes:,} bytes; the limit for a picture is {MAX_FILE_BYTES:,}.", hint="Make it smaller."
@@ -143,10 +140,7 @@ def _too_many_pixels(path: Path, number: str) -> ValidationError:
 
 
 def read_info(image: Image.Image, path: Path) -> PictureInfo:
-    """Return the properties of an open picture.
-
-    :param image: The picture, before its pixels are decoded.
-    """
+    """Return the properties of an open picture, before its pixels are decoded."""
     status = path.stat()
     exif = image.getexif()
     # Pillow applies the orientation of a TIFF itself, and pillow-heif that of a HEIC.
@@ -196,10 +190,7 @@ def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
 
 
 def colour_of(name: str) -> tuple[int, int, int]:
-    """Return a colour of Pillow.
-
-    :param name: A name or ``#rrggbb``, also with the spellings ``0xrrggbb`` and ``red@0.5`` of ffmpeg.
-    """
+    """Return a colour of Pillow by its name or ``#rrggbb``, also as ffmpeg spells them: ``0xrrggbb``, ``red@0.5``."""
     plain = name.partition("@")[0].replace("0x", "#")
     try:
         return ImageColor.getrgb(plain)[:3]
@@ -210,10 +201,7 @@ def colour_of(name: str) -> tuple[int, int, int]:
 
 
 def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str) -> Image.Image:
-    """Return a picture in its frame: upright, in sRGB, and opaque.
-
-    :param image: The source, before its pixels are decoded.
-    """
+    """Return a picture, not yet decoded, in its frame: upright, in sRGB, and opaque."""
     colour = colour_of(background)
     profile = profile_of(image)
     size = layout.picture[::-1] if info.orientation in SIDEWAYS else layout.picture
@@ -296,10 +284,7 @@ def _blurred(picture: Image.Image, frame: tuple[int, int]) -> Image.Image:
 
 
 def encoded(picture: Image.Image, max_size_bytes: int) -> bytes:
-    """Return a picture as a JPEG of the highest quality that fits, without any metadata.
-
-    :raises ValidationError: If even the lowest quality does not fit.
-    """
+    """Return a picture as a JPEG of the highest quality that fits, without any metadata."""
     picture.info.clear()  # Pillow would write its comment
     best = _jpeg(picture, BEST_QUALITY)
     if len(best) <= max_size_bytes:

@@ -102,10 +102,7 @@ class Mp4Layout:
 
 
 def read_layout(path: Path, cancel: Cancel | None = None) -> Mp4Layout:
-    """Read the boxes of an MP4 or MOV file in a process with limits, but not the media itself.
-
-    :raises ValidationError: If the boxes are not well-formed.
-    """
+    """Read the well-formed boxes of an MP4 or MOV file in a process with limits, but not the media itself."""
     finished = run([sys.executable, "-I", "-S", WORKER, str(path)], LIMITS, cancel=cancel)
     if not finished.ok:
         raise _broken(path, f"its boxes could not be read ({finished.complaint})")

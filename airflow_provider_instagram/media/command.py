@@ -78,10 +78,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of the source that the result shows.
-
-    :param start_s: Its start in the source's timestamps, in seconds.
-    """
+    """The part of the source that the result shows, in the source's timestamps."""
 
     start_s: float
     duration_s: float
@@ -122,10 +119,7 @@ class Steps:
         return Span(self.info.video.timeline.start_s, self.info.video.timeline.duration_s)
 
     def video(self, pipe: int) -> list[str]:
-        """Return the command that encodes the video of a full encoding, and prints its digest.
-
-        :param pipe: The file descriptor to write to, as NUT.
-        """
+        """Return the command that encodes the video of a full encoding into a pipe, as NUT, and prints its digest."""
         both = f"[f=nut]pipe:{pipe}|[f=streamhash:hash={DIGEST}:bsfs/v={SAME_PACKETS}]pipe:1"
         return arguments(ffmpeg.output(self._picture(), both, f="tee", **_x264(self.encoding), **NO_METADATA))
 
@@ -238,10 +232,7 @@ def colour(name: str) -> list[str]:
 
 
 def decode(path: Path, *, video: bool) -> list[str]:
-    """Return the command that decodes a whole file, measures its loudness, and stops at the first error.
-
-    :param video: Whether to decode the video, too. If not, the command prints the digest of the video.
-    """
+    """Return the command that decodes a file, or without video prints its digest, and measures the loudness."""
     source = ffmpeg.input(f"file:{path}", **DECODE_ONLY, **ONLY_THIS_FILE)
     audio_stream = meter(source.audio, peaks=False)
     if video:

@@ -27,10 +27,7 @@ NO_TIME_US: Final = 10**15
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of the encoder.
-
-    :param speed: Seconds of video per second of work.
-    """
+    """The progress of the encoder, with the seconds of video that it encodes per second."""
 
     percent: float
     speed: float
@@ -85,10 +82,7 @@ class FFmpeg:
         on_line: Callable[[str], None] = lambda _: None,
         pass_fds: Sequence[int] = (),
     ) -> Finished:
-        """Run one step.
-
-        :param what: What the step does to the source, for messages.
-        """
+        """Run one step. ``what`` says in messages what it does to the source."""
         steps = self.steps
         wall_s = LEAST_S + PER_SECOND_S * steps.span.duration_s
         cpu_s = int(wall_s) * (os.cpu_count() or 1)

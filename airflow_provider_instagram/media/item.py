@@ -133,10 +133,7 @@ class Item(ABC):
         return Report.of(plan, source, after, time.monotonic() - started_s)
 
     def done_before(self, output: Path) -> Report:
-        """Return the report of an earlier result, after a check against the rules.
-
-        :raises TranscodeError: If the result does not comply, or no longer complies.
-        """
+        """Return the report of an earlier result, which must still comply with the rules."""
         started_s = time.monotonic()
         return Report.of(self.plan, self.info, self._checked(output), time.monotonic() - started_s)
 
@@ -161,10 +158,7 @@ def _set_fields(values: Spec | Options) -> dict[str, Any]:
 
 
 def copy_whole(source: FileInfo, output: Path) -> None:
-    """Copy a compliant file to the output, where it appears complete or not at all.
-
-    :raises TransientError: If the source was changed after it was read.
-    """
+    """Copy a compliant file, unless it has changed, to the output, where it appears complete or not at all."""
     with workspace(output, source.size_bytes) as folder:
         shutil.copyfile(source.path, copy := folder / "copy")
         source.raise_if_changed()

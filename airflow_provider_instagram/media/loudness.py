@@ -62,10 +62,7 @@ class LoudnessReader:
 
 
 def meter(audio: Any, *, peaks: bool) -> Any:
-    """Add a loudness meter to an audio stream. It prints to standard output.
-
-    :param peaks: Whether to measure true peaks too, which takes most of the time.
-    """
+    """Add a loudness meter to an audio stream, which prints to standard output. True peaks take most of the time."""
     return audio.filter("ebur128", metadata=1, framelog="quiet", peak="true" if peaks else "none").filter(
         "ametadata", mode="print", file="-"
     )

@@ -42,10 +42,7 @@ class PictureItem(Item):
 
     @classmethod
     def read(cls, path: Path, spec: PictureSpec, options: Options = DEFAULTS) -> PictureItem:
-        """Decode a picture and plan its work.
-
-        :raises ValidationError: If the picture cannot be used.
-        """
+        """Decode a picture that can be used, and plan its work."""
         info = _run_worker(path, None, spec, options)
         return cls(info, spec, options, plan_picture(info, spec, options.fit))
 

@@ -179,10 +179,7 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
 
 
 def _check_animation(path: Path, frames: int) -> None:
-    """Check that a GIF is a complete animation.
-
-    :raises ValidationError: If the GIF has a single frame, or is truncated.
-    """
+    """Check that a GIF is a complete animation of several frames."""
     if not ends_with(path, GIF_END):
         raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
     if frames == 1:

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VideoMeasures:
-    """The facts about one video.
-
-    :param columns: The width as shown, in pixels.
-    """
+    """The facts about one video, with its size as shown, in pixels."""
 
     container: str
     size_bytes: int
@@ -68,10 +65,7 @@ class VideoMeasures:
 
 @dataclass(frozen=True, slots=True)
 class PictureMeasures:
-    """The facts about one picture.
-
-    :param colour_profile: The name of the ICC profile. Empty without one.
-    """
+    """The facts about one picture. Without an ICC profile, ``colour_profile`` is empty."""
 
     format: str
     size_bytes: int

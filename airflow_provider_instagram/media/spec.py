@@ -203,10 +203,7 @@ def profile_for(placement: str) -> Profile:
 
 
 def check_ending(name: str, location: str | None, *suffixes: str) -> None:
-    """Check that the name of a result does not promise another format.
-
-    :param suffixes: The formats that the result may have, as keys of ``ENDINGS``.
-    """
+    """Check that the name of a result promises one of these formats, the keys of ``ENDINGS``, and no other."""
     if not location or location.endswith("/"):
         return
     if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:

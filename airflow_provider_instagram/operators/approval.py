@@ -73,10 +73,7 @@ def ask(context: Context, subject: str, body: str, timeout: timedelta, **known: 
 
 
 def on_match(name: str, value: Any) -> str:
-    """Read what to do if the copyright check finds something.
-
-    :raises ValidationError: If it is none of the three words.
-    """
+    """Read what to do if the copyright check finds something: one of the three words."""
     field = FIELDS["on_copyright_match"]
     if (word := str(field.read(name, value))) not in get_args(OnCopyrightMatch):
         raise ValidationError(f"{name} is {word!r}.", hint=field.remedy)
@@ -129,10 +126,7 @@ def review_copyright(
 
 
 def approved_container(task: AccountTask, event: Mapping[str, Any], container_id: str) -> str:
-    """Return the container that a person was asked about.
-
-    :raises ValidationError: If they did not approve it.
-    """
+    """Return the container that a person was asked about, if they approved it."""
     verdict = Verdict.read(event)
     if not verdict.approved:
         raise ValidationError(

@@ -159,10 +159,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         return self.container_id
 
     def order(self, *, is_resumed: bool) -> Order:
-        """Read and check what to post. Nothing is sent.
-
-        :raises ValidationError: If a value cannot be read or breaks a limit.
-        """
+        """Read and check what to post, by Meta's limits. Nothing is sent."""
         from airflow_provider_instagram.publishing.create import Order
         from airflow_provider_instagram.publishing.sources import with_kind
 

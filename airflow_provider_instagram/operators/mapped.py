@@ -60,10 +60,7 @@ class MappableTask(InstagramTask):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
-        """Map the task, with the retries and the other defaults of its own constructor.
-
-        Airflow 3.3.0 and 3.3.1 leave these out of a mapped task.
-        """
+        """Map the task, with its constructor's defaults, which Airflow 3.3.0 and 3.3.1 leave out of a mapped task."""
         partial = super().partial(**kwargs)
         cls.check_arguments(_known(kwargs))
         given, _ = get_merged_defaults(

@@ -104,10 +104,7 @@ class PublishOperator(InstagramBaseOperator):
         return fields
 
     def publication_time(self, context: Context) -> datetime | None:
-        """Return when to publish the post, or None for at once.
-
-        :raises ValidationError: If that was longer ago than ``max_lateness``.
-        """
+        """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once."""
         publish_at = arguments.moment("publish_at", self.publish_at)
         max_lateness = arguments.duration("max_lateness", self.max_lateness)
         if publish_at is None:

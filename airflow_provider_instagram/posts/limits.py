@@ -72,10 +72,7 @@ def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_post(values: Mapping[str, Any]) -> Post:
-    """Return the post with these values.
-
-    :raises ValidationError: If they break a documented limit. The message lists all of them.
-    """
+    """Return the post with these values. The error of broken limits lists all of them."""
     has_items = values.get("video") is None and values.get("image") is None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
     raise_if_broken([*items, *broken_limits(values, kind_in(values))])
@@ -215,10 +212,7 @@ def read_message(value: Any) -> str | None:
 
 
 def broken_comment_limits(message: str, option: str = "message") -> Iterator[BrokenLimit]:
-    """Yield each limit that the text of a comment breaks.
-
-    :param option: The name of the field that has the text, such as ``first_comment`` in a calendar.
-    """
+    """Yield each limit that the text of a comment breaks, in the field ``option``."""
     length = len(message.encode("utf-16-le", "surrogatepass")) // 2
     counted = message[: 2 * LONGEST_COMMENT]  # a longer one is shortened before anything else
     if length > LONGEST_COMMENT:
@@ -240,10 +234,7 @@ def caption_warning(caption: str) -> str | None:
 
 
 def raise_if_broken(limits: Iterable[BrokenLimit]) -> None:
-    """Check that no documented limit is broken.
-
-    :raises ValidationError: If one is. The message lists all of them.
-    """
+    """Check that no documented limit is broken. The error lists all that are."""
     if broken := [str(limit) for limit in limits]:
         raise ValidationError("This post cannot be created: " + " ".join(broken))
 

@@ -47,10 +47,7 @@ class Delete:
     ledger: Ledger
 
     def find(self, post_key: str | None, media_id: str | None) -> Found:
-        """Find a post by its key or its media id.
-
-        :raises ValidationError: If the account has no such post. Nothing was sent.
-        """
+        """Find a post of the account by its key or its media id. Nothing was sent if there is none."""
         post = self._recorded(post_key, media_id)
         if post.deleted_at is not None:
             return Found(post, None)

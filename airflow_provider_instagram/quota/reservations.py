@@ -39,10 +39,7 @@ def time_until_quota_frees(client: GraphClient, ig_user_id: str, now: datetime) 
 
 @dataclass(frozen=True)
 class Quota:
-    """A limit of posts in a moving period.
-
-    :param name: The name of the period. Part of the ledger's keys.
-    """
+    """A limit of posts in a moving period, whose name is part of the ledger's keys."""
 
     name: str
     posts: int

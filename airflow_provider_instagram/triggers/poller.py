@@ -49,10 +49,7 @@ class Stats(Protocol):
 
 @dataclass(frozen=True)
 class Wait:
-    """One wait for a container.
-
-    :param deadline: When to give up, in seconds since the epoch.
-    """
+    """One wait for a container, with its deadline in seconds since the epoch."""
 
     container_id: str
     deadline: float

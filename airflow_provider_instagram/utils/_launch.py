@@ -16,10 +16,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
-    """Execute ``command`` in place of this process.
-
-    :param parent_pid: The parent process. When it ends, this one ends too.
-    """
+    """Execute ``command`` in place of this process, which ends when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # the parent ended before the line above could take effect

@@ -32,10 +32,7 @@ class FileInfo:
         return FileInfo(path, status.st_size, status.st_mtime_ns)
 
     def raise_if_changed(self) -> None:
-        """Raise an error if the file was changed after it was read.
-
-        :raises TransientError: If the file was modified or removed.
-        """
+        """Raise an error if the file was changed or removed after it was read."""
         with suppress(FileNotFoundError):
             status = self.path.stat()
             if (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns):

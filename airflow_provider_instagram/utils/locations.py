@@ -29,10 +29,7 @@ def is_web(location: str) -> bool:
 
 
 def is_public_url(location: str) -> bool:
-    """Return whether a location may be sent to Instagram: https, ASCII, no white space.
-
-    Plain http is allowed for a sandbox on this machine. Source: Meta, content publishing guide.
-    """
+    """Return whether Instagram may get a location: https, ASCII, no white space. Plain http is for a local sandbox."""
     if not location.isascii() or re.search(r"\s", location):
         return False
     try:

@@ -32,10 +32,7 @@ _shared: set[int] = set()
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """The limits of one process.
-
-    :param cpu_s: CPU time over all threads, in seconds.
-    """
+    """The limits of one process. CPU time is that of all threads."""
 
     wall_s: float
     cpu_s: int
@@ -96,10 +93,7 @@ class Cancel:
             end()
 
     def raise_if_requested(self) -> None:
-        """Raise an error if the work was cancelled.
-
-        :raises TranscodeError: If :meth:`cancel` was called.
-        """
+        """Raise an error if the work was cancelled."""
         if self._requested:
             raise TranscodeError("The work on the video was cancelled.")
 

@@ -106,10 +106,7 @@ def _row(line: int, values: Mapping[str, str]) -> Row:
 
 @dataclass
 class _Draft:
-    """A row of the sheet that becomes a post.
-
-    :param at: When the post is published, as a calendar contains it.
-    """
+    """A row of the sheet that becomes a post, with its time as a calendar contains it."""
 
     line: int
     at: str
@@ -152,10 +149,7 @@ def _column(folded: str) -> str | None:
 
 
 def _with_media(cells: dict[str, str]) -> dict[str, str]:
-    """Return a row in which a calendar's fields contain the media and the placement.
-
-    :param cells: The cells of the row, by field. The field ``media`` may hold any kind.
-    """
+    """Return a row in which a calendar's fields contain the media, and what was in the field ``media``."""
     word = " ".join(cells.get("placement", "").lower().split())
     kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)
     shown = ItemKind.VIDEO if word == ItemKind.VIDEO else SHOWN.get(kind) if kind else None

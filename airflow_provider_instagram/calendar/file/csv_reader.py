@@ -26,10 +26,7 @@ WORDS = {
 
 @dataclass
 class Table:
-    """A CSV file.
-
-    :param names: The field that each column contains, or None.
-    """
+    """A CSV file. A column that is not a field has None as its name."""
 
     line: int
     titles: list[str]

@@ -268,10 +268,7 @@ def _in_cell(value: Any) -> str | None:
 
 
 def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
-    """Refuse an edit that makes a problem.
-
-    :param restored: A post that comes back, and may have the problems with which it was removed.
-    """
+    """Refuse an edit that makes a problem. A restored post may have those with which it was removed."""
 
     def problems(calendar: Calendar) -> dict[tuple[str | None, str], Any]:
         return {(one.post_id, LINE.sub("line", one.message)): one for one in calendar.problems}

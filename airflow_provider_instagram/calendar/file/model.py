@@ -209,10 +209,7 @@ NO_EDITS: Final = {
 
 @dataclass(frozen=True)
 class InvalidPost:
-    """A post with a problem, as far as it can be shown.
-
-    :param account: Its account's connection; empty if that has a problem.
-    """
+    """A post with a problem, as far as it can be shown. ``account`` is empty if that has a problem."""
 
     id: str
     publish_at: datetime

@@ -296,10 +296,7 @@ def _is_link(address: str, upload: str) -> bool:
 
 
 def _check_kind(name: str | None, location: str) -> None:
-    """Check that the name of a file fits the field that contains it.
-
-    :param name: ``video`` or ``image``; None for an item of a carousel whose kind is not written.
-    """
+    """Check that the name of a file fits the field that contains it; None for an item whose kind is not written."""
     if locations.ending(location) in OTHER_ENDINGS:
         raise InvalidValue(
             f"{locations.shown(location)} is neither a picture nor a video.", "Name a picture or a video."

@@ -67,10 +67,7 @@ class Row:
 
 @dataclass
 class Rows:
-    """What a file contains.
-
-    :param problems: Problems outside the rows.
-    """
+    """What a file contains. Its problems are those outside the rows."""
 
     rows: list[Row] = field(default_factory=list)
     defaults: Row = field(default_factory=lambda: Row(0))

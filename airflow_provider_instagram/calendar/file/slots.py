@@ -52,10 +52,7 @@ class Slot:
     is_auto: bool = False
 
     def on(self, day: date) -> datetime | None:
-        """Return the slot's time on a day of its weekday.
-
-        None if a clock change skips or repeats that time, which ``publish_at`` does not accept either.
-        """
+        """Return the slot's time on a day of its weekday; None if a clock change skips or repeats it."""
         if day.weekday() != self.weekday:
             return None
         try:

@@ -53,10 +53,7 @@ def _one_character(pair: re.Match[str]) -> str:
 
 
 def read_yaml(text: str) -> Rows:
-    """Read the rows of a YAML file.
-
-    :raises InvalidValue: If nothing of it can be read.
-    """
+    """Read the rows of a YAML file, with the problems of each."""
     readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
         if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=LOADER), MAX_EVENTS, None)):
@@ -102,10 +99,7 @@ def _unprintable(text: str, error: yaml.reader.ReaderError) -> InvalidValue:
 
 
 class _Tree:
-    """Reads the nodes of a document.
-
-    :param has_stand_ins: Whether it contains characters that replace unusual ends of lines.
-    """
+    """Reads the nodes of a document, which may contain characters that replace unusual ends of lines."""
 
     def __init__(self, *, has_stand_ins: bool) -> None:
         self._has_stand_ins = has_stand_ins

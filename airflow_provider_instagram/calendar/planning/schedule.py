@@ -39,10 +39,7 @@ def utc_now() -> datetime:
 
 
 def run_time_of(due_s: float, lead_time: timedelta, together_s: int = MINUTE_S) -> int:
-    """Return when the run of a post begins: a lead time ahead, at a whole minute. Posts of one minute share a run.
-
-    :param together_s: The seconds of which the posts share a run.
-    """
+    """Return when the run of a post begins: a lead time ahead, at a whole minute that posts share."""
     return int((due_s - lead_time.total_seconds()) // together_s) * together_s
 
 

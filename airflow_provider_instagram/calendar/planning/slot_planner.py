@@ -220,10 +220,7 @@ class _AccountPlanner:
                     heapq.heappush(ready, turn)
 
     def _next_turn(self, place: int, user: SlotUser) -> Iterator[tuple[float, int, int]]:
-        """Yield when the cooldown of a post ends, its place, and the number of its next repetition.
-
-        If the choices were lost, continue after the highest number that may be in use.
-        """
+        """Yield when the cooldown of a post ends, its place, and the number of its next repetition, which is new."""
         first, numbers = self._first(user), self.numbers.get(user.key)
         if first is None or user.repeat_after is None:
             return

@@ -128,10 +128,7 @@ def _files_of(settings: CalendarSettings, stored: Snapshot | None, now: datetime
 
 @dataclass(frozen=True)
 class _Parser:
-    """Reads the posts of a calendar's text, and chooses their slots.
-
-    :param now: The current time, in the DAG processor, which chooses slots. None in a task.
-    """
+    """Reads the posts of a calendar's text. The DAG processor, which passes the time, also chooses their slots."""
 
     settings: CalendarSettings
     now: datetime | None

@@ -205,10 +205,7 @@ class PostStep(CalendarTask, AccountTask):
         return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
 
     def published_by_another(self, done: PublishedPost | None) -> Skipped | None:
-        """Return that the post was deleted, or that another calendar has published its id.
-
-        Nothing but the name of that calendar is told of its post.
-        """
+        """Return that the post was deleted, or published by another calendar, of which only the name is told."""
         if done is None or (other := other_publisher(done, self.settings)) is None:
             deleted_at = done and done.deleted_at
             return Skipped("deleted", f"The post was published and deleted on {deleted_at}.") if deleted_at else None

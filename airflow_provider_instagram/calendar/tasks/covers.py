@@ -68,10 +68,7 @@ def read_cover(name: str, *, is_small: bool = False) -> bytes | None:
 
 
 def write_cover(name: str, picture: Path) -> None:
-    """Store a cover and its thumbnail. The picture is read once, so that its owner cannot change it in between.
-
-    :raises ValidationError: If it is another file, or a larger one.
-    """
+    """Store a cover, a JPEG, and its thumbnail. It is read once, so that its owner cannot change it in between."""
     from PIL import Image
 
     content = _checked(storage.read(str(picture), max_bytes=MAX_BYTES) or b"", str(picture))

@@ -25,10 +25,7 @@ def kind_of(post: ScheduledPost) -> str:
 
 @dataclass(frozen=True)
 class PostCard:
-    """A card.
-
-    :param is_duplicate: Whether the file has its id twice. Its line then tells it from the other post.
-    """
+    """A card. If the file has its id twice, its line tells it from the other post."""
 
     dag_id: str
     post: ScheduledPost | InvalidPost

@@ -46,10 +46,7 @@ LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNOREC
 
 
 def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
-    """Return the lines of a post as they are in the file.
-
-    :param beginnings: The lines in which posts begin.
-    """
+    """Return the lines of a post as they are in the file, between the lines in which posts begin."""
     lines = END.split(text)
     first = post.line - 1
     if not 0 <= first < len(lines):

@@ -99,10 +99,7 @@ def posts(
 
 @router.get("/api/post")
 def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Response:
-    """Return everything about one post, with what this user can do to it.
-
-    :param seen: The ETag of what the page shows.
-    """
+    """Return everything about one post, with what this user can do to it, unless the page shows it already."""
     require_read(user, dag_id)
     board = boards.board(dag_id, read_etag(seen)[0])
     try:
