@@ -48,7 +48,7 @@ class ApprovedDelete(DeleteOperator):
     """Deletes a post, to which a person says yes at once, in the same process."""
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Ask, and go on with the yes."""
+        """Send the question, and continue with the yes."""
         from airflow.sdk.exceptions import TaskAwaitingInput
 
         with mock.patch("airflow.sdk.execution_time.hitl.upsert_hitl_detail"):

@@ -64,7 +64,7 @@ def record_post(**more: Any) -> None:
 
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
-    """Bring the task of the deletion into a state, as a worker would."""
+    """Set the state of the task of the deletion, as a worker would."""
     from airflow.models.dagrun import DagRun
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
