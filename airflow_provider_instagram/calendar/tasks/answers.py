@@ -1,6 +1,6 @@
-"""What a person answered about a post, and the sealed record of it.
+"""What a person was asked and answered about a post, and the sealed records of both.
 
-A record is an XCom and a row of the ledger. Other users may edit both, so a record counts only with its seal: a
+A record is an XCom or a row of the ledger. Other users may edit both, so a record counts only with its seal: a
 signature that only processes with the account's access token can make. Who has that token can publish without Airflow.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.publishing.use_case import Skipped
@@ -53,20 +53,53 @@ class Answer:
         return Skipped(f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a run that only prepares a post asks. It ends at once, and a person answers while no run waits.
+
+    :param run: The run, as ``dag_id/run_id``.
+    :param map_index: Where it had the post.
+    :param asked_by: The id of the task instance, under which Airflow keeps the answer. A Clear gives it another id.
+    :param version: The version of the post, like what follows, as the form shows it.
+    :param sha256: The digest of each file; None for one that Instagram fetches from the web.
+    """
+
+    run: str
+    map_index: int | None
+    asked_by: str
+    version: str
+    caption: str
+    sha256: tuple[str | None, ...]
+    first_comment: str | None
+
+    def sealed(self, sign: Sign) -> dict[str, Any]:
+        """Return the record of the question."""
+        content = {**asdict(self), "sha256": list(self.sha256)}
+        return {**content, "seal": sign(_text(content, "question"))}
+
+    @classmethod
+    def unsealed(cls, record: object, version: str, sign: Sign) -> Question | None:
+        """Return the question of a record, or None if it is not one that a task recorded about this version."""
+        if not isinstance(record, dict) or record.get("version") != version:
+            return None
+        content: dict[str, Any] = {field.name: record.get(field.name) for field in fields(cls)}
+        if not _has_seal(record, _text(content, "question"), sign):
+            return None
+        return cls(**{**content, "sha256": tuple(content["sha256"])})
+
+
 def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
-    """Return the key of the row with the latest answer about a post. A dry run has a row of its own."""
+    """Return the key of the row with the latest question or answer about a post. A dry run has a row of its own."""
     return f"calendar-approval{'-dry' if is_dry_run else ''}:{post.key}"
 
 
-def sealed(
-    answer: Answer, version: str, run: str, round_: int, sign: Sign, *, map_index: int | None = None
-) -> dict[str, Any]:
+def sealed(answer: Answer, version: str, run: str, map_index: int | None, round_: int, sign: Sign) -> dict[str, Any]:
     """Return the record of an answer.
 
     :param version: The version of the post that the question was about.
     :param run: The run that asked, as ``dag_id/run_id``.
-    :param round_: The number of the question. A Clear of the task begins another one.
     :param map_index: Where the run had the post.
+    :param round_: The number of the question. A Clear of the task begins another one.
     :param sign: Returns the signature of a text.
     """
     given = {**asdict(answer), "sha256": list(answer.sha256)}  # a row takes no tuple
@@ -83,11 +116,15 @@ def unsealed(record: object, version: str, run: str, sign: Sign, round_: int | N
     if not isinstance(record, dict) or (record.get("run"), record.get("version")) != (run, version):
         return None
     content: dict[str, Any] = {name: record.get(name) for name in CONTENT}
-    if not hmac.compare_digest(sign(_text(content)).encode(), str(record.get("seal")).encode(errors="replace")):
+    if not _has_seal(record, _text(content), sign):
         return None
     answer = content["answer"]
     return Answer(**{**answer, "sha256": tuple(answer["sha256"])}) if round_ in (None, content["round"]) else None
 
 
-def _text(content: dict[str, Any]) -> str:
-    return f"approval {json.dumps(content, sort_keys=True)}"
+def _has_seal(record: dict[str, Any], text: str, sign: Sign) -> bool:
+    return hmac.compare_digest(sign(text).encode(), str(record.get("seal")).encode(errors="replace"))
+
+
+def _text(content: dict[str, Any], kind: str = "approval") -> str:
+    return f"{kind} {json.dumps(content, sort_keys=True)}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
+from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.planning.schedule import run_time_of
-from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, sealed, unsealed
+from airflow_provider_instagram.calendar.tasks.answers import Answer, Question, answer_row, sealed, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
-#: How long before the run that publishes a post the question of the run that prepares it ends. The scheduler ends it up
-#: to 15 s later, and its task needs a free slot.
-SETTLED = timedelta(minutes=2)
-UNANSWERED = ("not answered yet", "Nobody has answered yet. The run that publishes the post asks again.")
+#: How long the triggerer may take to read the answer to an earlier question. Then the task is tried again.
+READ_WITHIN, TRIES_TO_READ = timedelta(minutes=10), 3
+ASKED = ("asked", "A person is asked. The run that publishes the post reads the answer, or asks again.")
 
 
 class ApprovePost(PostStep, ApprovalOperator):
@@ -48,8 +48,12 @@ class ApprovePost(PostStep, ApprovalOperator):
     answer: the caption as the person left it, and the digests of the files. An answer counts in all further tries for
     this version of the post and of its files. A user who clears the task is asked again.
 
-    A run that only prepares the post asks until shortly before the post's own run begins. That run takes the answer
-    over, or asks itself if there is none.
+    A run that only prepares the post opens the question and ends, because an active run costs the scheduler time:
+
+    1. Open the question. If the process dies before step 2, the next try opens it again, and an answer is lost.
+    2. Record which task instance has asked, sealed, and skip the task. A person answers by the page *Posts* or by REST.
+    3. The post's own run reads the answer from Airflow's record of that question, through the triggerer, which closes
+       it if it is open. If it dies here, the next try reads the same. If there is no answer, it asks by itself.
 
     :param report: What the transcode did, which the form shows.
     """
@@ -68,14 +72,41 @@ class ApprovePost(PostStep, ApprovalOperator):
         post, _ = self.still_wanted(context)
         if post.approval == "none":
             return None
-        answer = self._given_before(context, post)
-        if answer is not None and answer.sha256 == digests_in(self.report):
-            return self._carry_out(context, answer, post.version)
+        found = self._found(context, post)
+        if isinstance(found, Answer):
+            return self._carry_out(context, found, post.version)
+        if found is not None and not self.only_prepares(context, post):
+            self._read_answer_to(found)
+        return self._ask(context, post)
+
+    def _found(self, context: Context, post: ScheduledPost) -> Answer | Question | None:
+        """Return what was answered, or else asked, about this version and these files, in this run or another one.
+
+        The state of the task that asked then is Airflow's own record: a user may have cleared it, and the question is
+        open again, or an old row of the ledger may have been written once more.
+        """
+        ti, row = context["ti"], Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
+        digests, run, sign = digests_in(self.report), run_name(context), self._sign
+        answer = unsealed(row, post.version, run, sign, ti.max_tries)
+        if answer is not None and answer.sha256 == digests:
+            return answer
+        is_cleared = ti.max_tries != self.retries  # to be asked again
+        if is_cleared or not isinstance(row, dict) or row.get("run") == run:
+            return None
+        dag_id, _, run_id = str(row.get("run")).partition("/")
+        found = unsealed(row, post.version, f"{dag_id}/{run_id}", sign) or Question.unsealed(row, post.version, sign)
+        if dag_id != ti.dag_id or found is None or found.sha256 != digests:
+            return None
+        asks, index = f"{self.instagram_conn_id}.approve", row["map_index"]
+        state = ti.get_task_states(dag_id, index, [asks], run_ids=[run_id]).get(run_id, {}).get(f"{asks}_{index}")
+        is_approval = isinstance(found, Answer) and found.approved
+        return found if state == ("success" if is_approval else "skipped") else None
+
+    def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
+        """Open the question, and wait for its answer unless a later run publishes the post."""
         now = datetime.now(timezone.utc)
-        deadline = self.deadline(context, post, now)
+        deadline = self.answer_by(context, post, now)
         if now >= deadline:
-            if self.only_prepares(context, post):
-                self.leave_to_later_run(context, *UNANSWERED)
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
@@ -85,27 +116,43 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, self.report, is_repeated=Try.of(self, context).number > 1)
+        ti, asked = context["ti"], (post.version, post.caption, digests_in(self.report), post.first_comment)
+        opened = Question(run_name(context), ti.map_index, str(ti.id), *asked)
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
-            waiting.kwargs = {  # Airflow keeps them: the XCom with the post may be edited meanwhile
-                "version": post.version,
-                "caption": post.caption,
-                "sha256": list(digests_in(self.report)),
-                "first_comment": post.first_comment,
-            }
+            if self.only_prepares(context, post):
+                Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), opened.sealed(self._sign))
+                self.leave_to_later_run(context, *ASKED)
+            waiting.kwargs = _kept(opened)
             raise
         raise AssertionError("unreachable")
 
-    def deadline(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
-        """Return until when a person may answer: in a run that only prepares the post, until shortly before its own.
+    def _read_answer_to(self, asked: Question) -> NoReturn:
+        """Wait until the triggerer has read the answer to an earlier question: Airflow lets no other task read it.
 
-        So only one of them asks.
+        Airflow's own trigger reads it at once, because its time is over, on any clock. An open question is closed.
         """
-        if self.only_prepares(context, post):
-            begin_s = run_time_of(post.publish_at.timestamp(), self.settings.lead_time)
-            return datetime.fromtimestamp(begin_s, timezone.utc) - SETTLED
-        return self.answer_by(context, post, now)
+        from airflow.providers.standard.triggers.hitl import HITLTrigger
+
+        over, options = datetime.fromtimestamp(0, timezone.utc), [self.APPROVE, self.REJECT]
+        trigger = HITLTrigger(
+            ti_id=UUID(asked.asked_by), options=options, defaults=[self.REJECT], params={}, multiple=False,
+            timeout_datetime=over,
+        )  # fmt: skip
+        self.defer(trigger=trigger, method_name="take_over", kwargs=_kept(asked), timeout=READ_WITHIN)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue after a wait. If the triggerer cannot read an earlier question's answer, ask after some tries."""
+        if next_method == TRIGGER_FAIL_REPR and Try.of(self, context).number >= TRIES_TO_READ:
+            return self._ask(context, self.still_wanted(context)[0])
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def take_over(self, context: Context, event: dict[str, Any], **asked: Any) -> dict[str, Any]:
+        """Do what :meth:`execute_complete` does with the answer to an earlier question, or ask if there is none."""
+        if "error" not in event and event.get("responded_by_user") is None:
+            return self._ask(context, self.still_wanted(context)[0])
+        return self.execute_complete(context, event, **asked)
 
     def execute_complete(
         self,
@@ -122,7 +169,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         """
         if "error" in event:
             self.process_trigger_event_error(event)
-        post, _ = self.still_wanted(context)  # an answer about another version must not replace that about this one
+        self.still_wanted(context)  # an answer about another version must not replace that about this one
         if tuple(sha256) != digests_in(self.report):
             raise ValidationError(
                 f"The files of {self.as_post().id} were made again after this question was asked, and are not the "
@@ -130,28 +177,7 @@ class ApprovePost(PostStep, ApprovalOperator):
                 hint="Clear this task. It asks about the new ones.",
             )
         answer = replace(self._read_answer(event, caption), sha256=tuple(sha256), first_comment=first_comment)
-        if answer.person is None and self.only_prepares(context, post):
-            self.leave_to_later_run(context, *UNANSWERED)
         return self._carry_out(context, answer, version)
-
-    def _given_before(self, context: Context, post: ScheduledPost) -> Answer | None:
-        """Return the answer about this version of the post, from this run or from the one that prepared it.
-
-        The state of the task that asked then is Airflow's own record: a user may have cleared it, and the question is
-        open again, or an old row of the ledger may have been written once more.
-        """
-        ti, row = context["ti"], Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
-        answer = unsealed(row, post.version, run_name(context), self._sign, ti.max_tries)
-        is_cleared = ti.max_tries != self.retries  # to be asked again
-        if answer is not None or is_cleared or not isinstance(row, dict):
-            return answer
-        dag_id, _, run_id = str(row.get("run")).partition("/")
-        if dag_id != ti.dag_id or (answer := unsealed(row, post.version, f"{dag_id}/{run_id}", self._sign)) is None:
-            return None
-        asks, index = f"{self.instagram_conn_id}.approve", row["map_index"]
-        states = ti.get_task_states(dag_id, index, [asks], run_ids=[run_id]).get(run_id, {})
-        agrees = states.get(f"{asks}_{index}") == ("success" if answer.approved else "skipped")
-        return answer if agrees else None
 
     def _read_answer(self, event: Mapping[str, Any], caption: str) -> Answer:
         """Return the answer, which may leave out fields, as answers by REST do.
@@ -175,7 +201,7 @@ class ApprovePost(PostStep, ApprovalOperator):
     def _carry_out(self, context: Context, answer: Answer, version: str) -> dict[str, Any]:
         """Record an answer, also in the ledger, where a later try and the publisher find it. Skip a refused post."""
         ti = context["ti"]
-        record = sealed(answer, version, run_name(context), ti.max_tries, self._sign, map_index=ti.map_index)
+        record = sealed(answer, version, run_name(context), ti.map_index, ti.max_tries, self._sign)
         Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), record)
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
@@ -187,6 +213,16 @@ class ApprovePost(PostStep, ApprovalOperator):
 
     def _sign(self, text: str) -> str:
         return InstagramHook(self.instagram_conn_id).sign(text)
+
+
+def _kept(asked: Question) -> dict[str, Any]:
+    """Return what Airflow keeps of a question while the task waits: the XCom with the post may be edited meanwhile."""
+    return {
+        "version": asked.version,
+        "caption": asked.caption,
+        "sha256": list(asked.sha256),
+        "first_comment": asked.first_comment,
+    }
 
 
 def answer_in(event: Mapping[str, Any], caption: str) -> Answer:

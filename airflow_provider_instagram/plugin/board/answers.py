@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.session import create_session
@@ -14,6 +15,7 @@ from airflow_provider_instagram.calendar.tasks.approve import answer_in
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.plugin.board.source import answer_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +43,19 @@ def answer_on_its_way(next_kwargs: Any, post: ScheduledPost) -> Answer | None:
 def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> Answer | None:
     """Return the answer with which the task of an approval continues, or None if it has none.
 
+    After a run that only prepares the post, the run that publishes it continues with what Airflow has stored.
+
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and stores the second one
     as the answer of the question. The task continues with the first one. That one is in its task instance until the
     task has ended, and in the ledger after that.
     """
     with create_session(scoped=False) as session:
-        given = session.scalar(select(TaskInstance.next_kwargs).where(*is_approval_of(dag_id, post, run)))
+        ours, asked = [*is_approval_of(dag_id, post, run)], HITLDetail
+        if run.has_asked:
+            stored = select(asked.responded_by, asked.chosen_options, asked.params_input)
+            row = session.execute(stored.join(TaskInstance, TaskInstance.id == asked.ti_id).where(*ours)).first()
+            return answer_on_its_way(answer_kwargs(row), post)
+        given = session.scalar(select(TaskInstance.next_kwargs).where(*ours))
     if (answer := answer_on_its_way(given, post)) is not None:
         return answer
     try:

@@ -231,7 +231,8 @@ class _Look:
         begins, by_hand = self.source.runs[run_id].begins, self.source.runs[run_id].by_hand
         is_early = begins.timestamp() < run_time_of(post.publish_at.timestamp(), self.calendar.lead_time)
         only_prepares = is_early and not by_hand and run_id != assigned
-        return replace(run, is_dry=is_dry, answer=answer, only_prepares=only_prepares)
+        has_asked = only_prepares and self.source.has_asked(run_id, post.account, index)
+        return replace(run, is_dry=is_dry, answer=answer, only_prepares=only_prepares, has_asked=has_asked)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

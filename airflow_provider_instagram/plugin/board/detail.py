@@ -51,6 +51,7 @@ TASK_NAMES: Final = {
     "comment": "First comment written",
 }
 
+ASKED: Final = "Approval asked for"
 #: What the calendar's setting ``unanswered`` has decided.
 NO_ANSWER: Final = "Nobody answered in time"
 
@@ -204,7 +205,8 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
         else:
             begun = task.ended or task.started
             at = begun.isoformat() if begun else ""
-            events.append(_event(at, f"{step}: {task.state.replace('_', ' ')}", "", log))
+            has_asked = step == "approve" and facts.run.has_asked
+            events.append(_event(at, ASKED if has_asked else f"{step}: {task.state.replace('_', ' ')}", "", log))
     if facts.done is not None:
         link = safe_link(facts.done.permalink) if facts.done.permalink else None
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))

@@ -167,8 +167,10 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
 
 
 def _is_approved(facts: Facts | None) -> bool:
-    task = facts.run.tasks.get("approve") if facts and facts.run else None
-    return facts is not None and facts.post.approval == "required" and task is not None and task.state == "success"
+    if facts is None or facts.run is None or facts.post.approval != "required":
+        return False
+    task, answer = facts.run.tasks.get("approve"), facts.run.answer
+    return (answer is not None and answer.approved) or (task is not None and task.state == "success")
 
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select
@@ -113,6 +114,7 @@ class CalendarSource:
     deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
+    _questions: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _since: datetime | None = None
     _accounts: frozenset[str] = frozenset()
     _all_read_s: float = 0.0
@@ -124,8 +126,10 @@ class CalendarSource:
             self._since, self._accounts, self._all_read_s = None, wanted, time.monotonic()
             self._tasks.clear()
             self._xcoms.clear()
+            self._questions.clear()
         self._read_runs(session)
         self._read_tasks(session)
+        self._read_questions(session)
         self._read_xcoms(session)
         self._read_rows(session)
         self._read_problems(session)
@@ -162,6 +166,17 @@ class CalendarSource:
             self._tasks[row.run_id, row.task_id, row.map_index] = row
         for key in [key for key in self._tasks if key[0] not in self.runs]:
             del self._tasks[key]
+
+    def _read_questions(self, session: Session) -> None:
+        """Read the questions of tasks that have ended, and their answers: those of runs that only prepare posts."""
+        task, asked = TaskInstance, HITLDetail
+        of_question = (asked.responded_by, asked.chosen_options, asked.params_input)
+        statement = select(task.run_id, task.task_id, task.map_index, *of_question).join(task, task.id == asked.ti_id)
+        statement = statement.where(task.dag_id == self.dag_id, task.state == "skipped")
+        if self._since is not None:
+            statement = statement.where(or_(task.updated_at >= self._since, asked.responded_at >= self._since))
+        for row in session.execute(statement):
+            self._questions[row.run_id, row.task_id, row.map_index] = row
 
     def _read_xcoms(self, session: Session) -> None:
         xcom = XComModel
@@ -226,8 +241,16 @@ class CalendarSource:
 
     def given_answer(self, run_id: str, account: str, map_index: int) -> Any:
         """Return the arguments with which Airflow resumes the task of an approval that has been answered."""
-        row = self._tasks.get((run_id, f"{account}.approve", map_index))
+        key = (run_id, f"{account}.approve", map_index)
+        row = self._tasks.get(key)
+        if row is not None and row.state == "skipped":
+            return answer_kwargs(self._questions.get(key))
         return row.answer if row is not None and row.state in ("scheduled", "queued", "running") else None
+
+    def has_asked(self, run_id: str, account: str, map_index: int) -> bool:
+        """Return whether the task of an approval has ended and left its question open for a person."""
+        key = (run_id, f"{account}.approve", map_index)
+        return key in self._questions and key in self._tasks and self._tasks[key].state == "skipped"
 
     def _task(self, run_id: str, task_id: str, map_index: int) -> Task | None:
         """Return a task instance, or None if Airflow has not created it."""
@@ -254,6 +277,14 @@ class CalendarSource:
         if not isinstance(value, dict) or value.get("try") != row.try_number:
             return None
         return {name: one for name, one in value.items() if isinstance(one, (str, int))}
+
+
+def answer_kwargs(asked: Any) -> dict[str, Any] | None:
+    """Return a person's answer, from the row of a question, in the form in which Airflow resumes a task with it."""
+    if asked is None or not asked.responded_by:
+        return None
+    given = {"chosen_options": asked.chosen_options, "params_input": asked.params_input}
+    return {"event": {**given, "responded_by_user": asked.responded_by}}
 
 
 def _versions(posts: Any) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
     "transcode": "the video is transcoded",
-    "approve": "the approval is requested",
+    "approve": "its approval is looked for",
     "create": "Instagram processes it",
 }
 #: Why a post is late, if one of its tasks began or ended after its time.
@@ -102,7 +102,8 @@ class PostRun:
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
     :param at_once: Whether the run publishes the post whatever its time.
     :param only_prepares: Whether a later run publishes the post.
-    :param answer: The answer to the post's approval, until its task has carried it out.
+    :param has_asked: Whether its task of the approval has asked and ended, so that a later run reads the answer.
+    :param answer: The answer to the post's approval, until its task, or that of the later run, has carried it out.
     """
 
     run_id: str
@@ -111,6 +112,7 @@ class PostRun:
     is_dry: bool = False
     at_once: bool = False
     only_prepares: bool = False
+    has_asked: bool = False
     answer: Answer | None = None
 
     def has_failed(self, step: str) -> bool:
@@ -262,6 +264,8 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
         if task is None and name == "approve":
             continue  # no post of the account requires an approval
         task = task or Task(None)  # Airflow has not created it yet
+        if name == "approve" and task.state == "skipped" and run.has_asked:
+            return _asked_ahead(post, run.answer)
         if task.state in ("skipped", "up_for_reschedule") and (task.outcome or {}).get("state") == "later":
             return Status(State.PLANNED, str((task.outcome or {}).get("mark")))
         if task.state == "skipped":
@@ -277,6 +281,13 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
     return Status(State.PUBLISHING)  # the ledger has the post in a moment
+
+
+def _asked_ahead(post: ScheduledPost, answer: Answer | None) -> Status:
+    """Return the state of a post that a run has prepared and asked about."""
+    if answer is None:
+        return Status(State.WAITING, until=post.publish_at)
+    return _answered(answer) if answer.refusal is not None else Status(State.PREPARED, "approved")
 
 
 def _answered(answer: Answer) -> Status:
@@ -304,7 +315,7 @@ def _failed(task: Task) -> Status:
 
 
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
-    if name == "approve" and task.state in ("awaiting_input", "deferred"):
+    if name == "approve" and task.state == "awaiting_input":
         return Status(State.WAITING, until=task.deadline)
     if name == HOLDS and task.state == "awaiting_input":
         return Status(State.WAITING, (task.outcome or {}).get("reason") or "", until=task.deadline)

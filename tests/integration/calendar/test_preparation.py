@@ -266,11 +266,9 @@ def test_a_preparation_tells_that_a_post_waits_and_nothing_of_what_it_leaves_to_
     calendar: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from airflow_provider_instagram.calendar.tasks.approve import UNANSWERED, ApprovePost
+    from airflow_provider_instagram.calendar.tasks.approve import ASKED, ApprovePost
 
-    monkeypatch.setattr(
-        ApprovePost, "execute", lambda self, context, **_: self.leave_to_later_run(context, *UNANSWERED)
-    )
+    monkeypatch.setattr(ApprovePost, "execute", lambda self, context, **_: self.leave_to_later_run(context, *ASKED))
     before = max([0, *(number for number, _ in events())])
     file = calendar({"asked-ahead": FIVE_HOURS_S}, **{"asked-ahead": {"approval": "required"}})
     for _ in range(2):

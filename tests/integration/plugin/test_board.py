@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import datetime, timedelta, timezone
@@ -45,6 +46,9 @@ POSTS: list[dict[str, Any]] = [
     {"id": "twice", "caption": "Another"},
     {"id": "fast", "caption": "Reported"},
     {"id": "slow", "caption": "Reported"},
+    {"id": "ahead-yes", "caption": "Asked ahead", "approval": "required"},
+    {"id": "ahead-no", "caption": "Asked ahead", "approval": "required"},
+    {"id": "ahead-late", "caption": "Asked ahead", "approval": "required"},
 ]
 
 
@@ -144,6 +148,9 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "asked": "planned",
         "asked-too": "planned",
         "shown-approve": "planned",
+        "ahead-yes": "planned",
+        "ahead-no": "planned",
+        "ahead-late": "planned",
         "shown-reject": "planned",
         "twice": "problem",
         "fast": "planned",
@@ -269,8 +276,11 @@ def test_another_users_token_is_refused(user: Any) -> None:
     assert do(user("ada", "ADMIN"), "bob", "skip").status_code == 403
 
 
-def ask_for_approval(post_id: str) -> None:
-    """Store what Airflow stores until the task of the approval of a post waits for an answer."""
+def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
+    """Store what Airflow stores until the task of the approval of a post waits for an answer.
+
+    :param ahead: Whether the run only prepares the post, so that it has ended.
+    """
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.models.dag_version import DagVersion
@@ -287,13 +297,18 @@ def ask_for_approval(post_id: str) -> None:
     now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts[post_id].post
     with create_session() as session:
         run = DagRun(
-            dag_id=DAG_ID, run_id=f"asks-{post_id}", run_type="manual", state=DagRunState.RUNNING, run_after=now
+            dag_id=DAG_ID,
+            run_id=f"asks-{post_id}",
+            run_type="scheduled" if ahead else "manual",
+            run_after=now,
+            state=DagRunState.SUCCESS if ahead else DagRunState.RUNNING,
         )
         session.add(run)
         session.flush()
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
-        tasks = {f"due_{ACCOUNT}": "success", f"{ACCOUNT}.transcode": "success", f"{ACCOUNT}.approve": "awaiting_input"}
+        tasks = {f"due_{ACCOUNT}": "success", f"{ACCOUNT}.transcode": "success"}
+        tasks[f"{ACCOUNT}.approve"] = "skipped" if ahead else "awaiting_input"
         common = {"dag_id": DAG_ID, "run_id": run.run_id, "pool": "default_pool", "dag_version_id": version}
         rows = [
             {**common, "task_id": task_id, "state": state, "map_index": -1 if task_id.startswith("due") else 0,
@@ -305,7 +320,8 @@ def ask_for_approval(post_id: str) -> None:
         selected = [post.model_dump(mode="json")]
         session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
         claim = {"post_key": post.key, "run": f"{DAG_ID}/{run.run_id}", "version": post.version, "settled": False}
-        session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
+        if not ahead:
+            session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
         ours = (TaskInstance.run_id == run.run_id, TaskInstance.task_id == f"{ACCOUNT}.approve")
         task = session.scalars(select(TaskInstance).where(*ours)).one()
         question = {"subject": "Publish this post?", "options": ["Approve", "Reject"], "params": {}}
@@ -358,6 +374,89 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
     late = do(ada, "ada", "approve", "asked-too").json()["detail"]
     assert late == "The state of this post is now: skipped. ada has answered already. Nothing was changed."
+
+
+def read_by_triggerer(ti_id: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what the run that publishes a post is handed, through the API of Airflow's triggerer."""
+    from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
+    from airflow.providers.standard.triggers import hitl
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.tasks.answers import Question
+    from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+
+    client = TriggerRunnerSupervisor.make_client(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(hitl, "get_hitl_detail_content_detail", client.hitl.get_detail_response)
+    monkeypatch.setattr(hitl, "update_hitl_detail_response", client.hitl.update_response)
+    step = ApprovePost(task_id="a", post={}, settings=CalendarSettings.of("a", "a.yaml"), instagram_conn_id=ACCOUNT)
+    with pytest.raises(TaskDeferred) as deferred:
+        step._read_answer_to(Question("a/early", 0, str(ti_id), "1", "", (), None))
+    payload: dict[str, Any] = asyncio.run(anext(deferred.value.trigger.run())).payload
+    return payload
+
+
+@pytest.mark.parametrize(
+    ("act", "more", "state", "why"),
+    [
+        ("approve", {"caption": "A better one"}, "prepared", "approved"),
+        ("reject", {"reason": "too dark"}, "skipped", "rejected: too dark"),
+    ],
+)
+def test_a_post_is_answered_days_ahead_though_the_run_that_asked_has_ended(
+    user: Any, monkeypatch: pytest.MonkeyPatch, act: str, more: dict[str, Any], state: str, why: str
+) -> None:
+    """Airflow has the answer, with who gave it, refuses a second one, and hands it to the run that publishes the post.
+
+    The run that asked stays as it ended.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    post_id = {"approve": "ahead-yes", "reject": "ahead-no"}[act]
+    ask_for_approval(post_id, ahead=True)
+    ada, bob, vic = user("ada", "USER"), user("bob", "USER"), user("vic", "VIEWER")
+    card = cards(ada)[post_id]
+    assert (card["state"], card["until"]) == ("waiting", card["at"])
+    assert "Approval asked for" in [event["what"] for event in detail(ada, post_id)["history"]]
+    seen = {name: detail(ada, post_id)[name] for name in ("version", "sha256", "held")}
+    assert do(vic, "vic", act, post_id, **more).status_code == 403
+    assert do(ada, "ada", act, post_id, **{**seen, "version": "0" * 16}).status_code == 409
+    assert cards(ada)[post_id]["state"] == "waiting"
+
+    assert do(ada, "ada", act, post_id, **more).status_code == 200
+    card = cards(ada)[post_id]
+    assert (card["state"], card["why"]) == (state, why)
+    shown = detail(ada, post_id)
+    assert shown["caption"] == more.get("caption", "Asked ahead")
+    what = {"approve": "Approved by ada", "reject": "Rejected by ada"}[act]
+    assert what in [event["what"] for event in shown["history"]]
+    late = do(bob, "bob", "approve", post_id, **seen)
+    assert (late.status_code, "ada has answered already" in late.json()["detail"]) == (409, True)
+    with create_session() as session:
+        ours = (TaskInstance.run_id == f"asks-{post_id}", TaskInstance.task_id == f"{ACCOUNT}.approve")
+        ti_id, task = session.execute(select(TaskInstance.id, TaskInstance.state).where(*ours)).one()
+    assert task == "skipped"
+    read = read_by_triggerer(ti_id, monkeypatch)
+    assert (read["chosen_options"], read["responded_by_user"]["name"]) == ([act.capitalize()], "ada")
+
+
+def test_a_question_that_the_run_that_publishes_has_closed_takes_no_answer(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    ask_for_approval("ahead-late", ahead=True)
+    ada = user("ada", "USER")
+    assert cards(ada)["ahead-late"]["state"] == "waiting"
+    with create_session() as session:
+        ours = (TaskInstance.run_id == "asks-ahead-late", TaskInstance.task_id == f"{ACCOUNT}.approve")
+        ti_id = session.scalar(select(TaskInstance.id).where(*ours))
+    assert read_by_triggerer(ti_id, monkeypatch)["responded_by_user"] is None
+    assert do(ada, "ada", "approve", "ahead-late").status_code == 409
 
 
 @pytest.mark.parametrize(

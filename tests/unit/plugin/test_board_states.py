@@ -38,6 +38,14 @@ def ahead(asks: str = "required", **states: Task | str | None) -> Facts:
     )
 
 
+def asked(answer: Answer | None = None) -> Facts:
+    """Return a post about which the run that prepared it has asked, as its task reports when it ends."""
+    left = Task("skipped", outcome={"state": "later", "mark": "asked"})
+    facts = ahead(transcode="success", approve=left)
+    assert facts.run is not None
+    return replace(facts, run=replace(facts.run, has_asked=True, answer=answer))
+
+
 def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
     return status_of(facts, at, HOUR)
 
@@ -74,7 +82,10 @@ def test_the_first_task_that_did_not_succeed_determines_the_state(facts: Facts, 
     ("facts", "expected"),
     [
         (ahead(transcode="running", approve=None), Status(State.PREPARING, "the video is transcoded")),
-        (ahead(transcode="success", approve="awaiting_input"), Status(State.WAITING)),
+        (asked(), Status(State.WAITING, until=DUE)),
+        (asked(Answer(True, "Ada", "Hello")), Status(State.PREPARED, "approved")),
+        (asked(Answer(False, "Ada", "Hello", "ugly")),
+         Status(State.SKIPPED, "rejected: ugly", "Rejected by Ada: ugly")),
         (ahead(transcode="success", approve="success"), Status(State.PREPARED, "approved")),
         (ahead("none", transcode="success", approve="success"), Status(State.PREPARED)),
         (ahead("none", transcode="success"), Status(State.PREPARED)),
