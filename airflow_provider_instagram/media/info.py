@@ -113,6 +113,11 @@ class VideoInfo(FileInfo):
         """The duration until the end of the last stream, in seconds."""
         return max(stream.timeline.end_s for stream in (self.video, self.audio) if stream) - self.start_s
 
+    @property
+    def aspect_ratio(self) -> Fraction:
+        """The aspect ratio as shown: width over height."""
+        return self.video.aspect_ratio
+
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo(FileInfo):

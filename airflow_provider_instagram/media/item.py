@@ -48,9 +48,11 @@ class Item(ABC):
         return self.plan.tier == "pass"
 
     @property
-    @abstractmethod
     def aspect_ratio(self) -> float:
         """The width of the result over its height."""
+        if self.plan.tier != "full":
+            return float(self.info.aspect_ratio)
+        return self.layout.frame.columns / self.layout.frame.rows
 
     @property
     @abstractmethod

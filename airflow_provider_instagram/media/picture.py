@@ -47,13 +47,6 @@ class PictureItem(Item):
         return cls(info, spec, options, plan_picture(info, spec, options.fit))
 
     @property
-    def aspect_ratio(self) -> float:
-        """The width of the result over its height."""
-        if self.complies:
-            return self.info.aspect_ratio
-        return self.layout.frame.columns / self.layout.frame.rows
-
-    @property
     def layout(self) -> Layout:
         """How the source is laid out in the frame of the result."""
         return picture_layout(self.info, self.spec, self.options.fit)

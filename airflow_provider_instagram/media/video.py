@@ -52,13 +52,6 @@ class VideoItem(Item):
         return cls(info, spec, options, plan_video(info, spec, options))
 
     @property
-    def aspect_ratio(self) -> float:
-        """The width of the result over its height."""
-        if self.plan.tier != "full":
-            return float(self.info.video.aspect_ratio)
-        return self.layout.frame.columns / self.layout.frame.rows
-
-    @property
     def layout(self) -> Layout:
         """How the source is laid out in the frame of the result."""
         return video_layout(self.info.video, self.spec, self.options.fit)
