@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
     Sign = Callable[[str], str]
@@ -30,9 +29,7 @@ class Answer:
     """What a person answered.
 
     :param person: Their name; None if the answer is the default after the deadline.
-    :param caption: The caption as they left it.
     :param sha256: The digest of each file that they were asked about. None for one that Instagram fetches from the web.
-    :param first_comment: The first comment that they were asked about.
     """
 
     approved: bool
@@ -57,10 +54,8 @@ class Answer:
 class Question:
     """What a run that only prepares a post asks. It ends at once, and a person answers while no run waits.
 
-    :param run: The run, as ``dag_id/run_id``.
     :param map_index: Where it had the post.
     :param asked_by: The id of the task instance, under which Airflow keeps the answer. A Clear gives it another id.
-    :param version: The version of the post, like what follows, as the form shows it.
     :param sha256: The digest of each file; None for one that Instagram fetches from the web.
     """
 
@@ -96,11 +91,7 @@ def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
 def sealed(answer: Answer, version: str, run: str, map_index: int | None, round_: int, sign: Sign) -> dict[str, Any]:
     """Return the record of an answer.
 
-    :param version: The version of the post that the question was about.
-    :param run: The run that asked, as ``dag_id/run_id``.
-    :param map_index: Where the run had the post.
     :param round_: The number of the question. A Clear of the task begins another one.
-    :param sign: Returns the signature of a text.
     """
     given = {**asdict(answer), "sha256": list(answer.sha256)}  # a row takes no tuple
     content = {"run": run, "map_index": map_index, "version": version, "round": round_, "answer": given}
@@ -110,7 +101,6 @@ def sealed(answer: Answer, version: str, run: str, map_index: int | None, round_
 def unsealed(record: object, version: str, run: str, sign: Sign, round_: int | None = None) -> Answer | None:
     """Return the answer of a record, or None if it is not one that a task of this run recorded about this version.
 
-    :param record: Whatever is stored there.
     :param round_: The number of the question, if only an answer to that one counts.
     """
     if not isinstance(record, dict) or (record.get("run"), record.get("version")) != (run, version):

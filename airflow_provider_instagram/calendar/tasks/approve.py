@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param
+from airflow.sdk import Context, Param
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
@@ -29,10 +30,6 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from airflow.sdk import Context
-
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
@@ -54,8 +51,6 @@ class ApprovePost(PostStep, ApprovalOperator):
     2. Record which task instance has asked, sealed, and skip the task. A person answers by the page *Posts* or by REST.
     3. The post's own run reads the answer from Airflow's record of that question, through the triggerer, which closes
        it if it is open. If it dies here, the next try reads the same. If there is no answer, it asks by itself.
-
-    :param report: What the transcode did, which the form shows.
     """
 
     template_fields: Sequence[str] = ("post", "report")
@@ -163,10 +158,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         sha256: Sequence[str | None] = (),
         first_comment: str | None = None,
     ) -> dict[str, Any]:
-        """Return the record of the answer if a person approved the post, and skip the post otherwise.
-
-        :param version: The version of the post that the question was about.
-        """
+        """Return the record of the answer if a person approved the post, and skip the post otherwise."""
         if "error" in event:
             self.process_trigger_event_error(event)
         self.still_wanted(context)  # an answer about another version must not replace that about this one
@@ -237,8 +229,6 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
     """Return the digest of each file that a report is about. Empty if it has none.
 
     A file that Instagram fetches from the web has none.
-
-    :param report: A report, or a list of them for a carousel.
     """
     reports = report if isinstance(report, list) else [report]
     digests = tuple(one.get("sha256") if isinstance(one, dict) else None for one in reports)
@@ -248,7 +238,6 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
 def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
-    :param report: What the transcode did: a report, or a list of them for a carousel.
     :param is_repeated: Whether an earlier try asked and could not continue.
     """
     rows = [

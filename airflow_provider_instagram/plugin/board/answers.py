@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.approve import answer_in
@@ -18,10 +19,6 @@ from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.plugin.board.source import answer_kwargs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy import ColumnElement
-
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.plugin.board.states import PostRun
 

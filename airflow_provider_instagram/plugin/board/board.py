@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.utils.session import create_session
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.slots import split_repetition
-from airflow_provider_instagram.calendar.planning.assignments import Assignments
+from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
-from airflow_provider_instagram.calendar.stored_dags import SnapshotReader
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
 from airflow_provider_instagram.plugin.board.cards import (
@@ -28,13 +29,8 @@ from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State
 from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.planning.snapshot import Stored
-    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 log = logging.getLogger(__name__)
 #: The state of a post of which the ledger has a row, or Airflow an XCom, in a form that no task has written.
@@ -221,10 +217,7 @@ class _Look:
         return run if has_begun else None
 
     def _post_run(self, post: ScheduledPost, assigned: str, run_id: str, index: int) -> PostRun:
-        """Return a run that has selected a post.
-
-        :param assigned: The run that the post is assigned to.
-        """
+        """Return a run that has selected a post."""
         run = self.source.run_of(run_id, post.account, index)
         is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
         answer = answer_on_its_way(self.source.given_answer(run_id, post.account, index), post)

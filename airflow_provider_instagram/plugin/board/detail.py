@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -24,21 +26,17 @@ from airflow_provider_instagram.plugin.board.answers import counted_answer, is_a
 from airflow_provider_instagram.plugin.board.cards import kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import read_xcom
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, State
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun, State
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.deletions import Deletion
-    from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
 #: Acts of users are in Airflow's audit log under names that begin like this.
 EVENT: Final = "instagram_post_"
@@ -105,10 +103,7 @@ def cannot(facts: Facts | None, acts: Sequence[str]) -> dict[str, str]:
 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
-    """Return what the side panel shows of a post, as JSON.
-
-    :raises KeyError: If the calendar has no such post.
-    """
+    """Return what the side panel shows of a post, as JSON."""
     key = f"{board.calendar.dag_id}/{post_id}"
     if key not in board.cards:  # the file has the id twice, and the page was opened by a link from before
         key = next((one for one, card in board.cards.items() if card.post.id == post_id), key)
@@ -167,7 +162,6 @@ def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str,
     """Return what the page shows of each item of a post.
 
     :param version: The name of its cover; empty if there is none.
-    :param made: What the transcode has made of the items.
     """
     items = []
     for place, location in enumerate(post.without_signatures().media, 1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.told import (
     PREVIEWS,
     RECORD,
+    Preview,
     PreviewRecord,
     ProblemRecord,
     events_asset,
@@ -37,12 +39,9 @@ from airflow_provider_instagram.plugin.board.deletions import PREFIX, Deletion, 
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.planning.told import Preview
 
 #: What was stored this long before the last look is read again: clocks differ, and transactions end late.
 MARGIN: Final = timedelta(seconds=60)
@@ -60,7 +59,6 @@ RETURNED: Final = "return_value"
 class Run:
     """A run of a calendar's DAG.
 
-    :param by_hand: Whether a user started it.
     :param is_dry: Whether the user started it as a dry run.
     """
 
@@ -90,10 +88,7 @@ class Rows(dict[str, Any]):
     """The rows of a ledger as they were read, for code that reads a ledger."""
 
     def set(self, key: str, value: Any) -> None:
-        """Raise an error: these rows are a copy.
-
-        :raises TypeError: Always.
-        """
+        """Raise an error: these rows are a copy."""
         raise TypeError(f"The row {key!r} cannot be written: this is a copy of the ledger.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -13,8 +14,6 @@ from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.tasks.answers import Answer
@@ -52,17 +51,10 @@ LAST_MOMENT: Final = timedelta(seconds=30)
 
 
 class State(str, Enum):
-    """The state of a post, as a card shows it.
-
-    ``PREPARED``: A run has transcoded the post ahead, and a person has approved it if it requires that.
-
-    ``PROBLEM``: The calendar's file has to be corrected before the post can be published.
-
-    ``UNKNOWN``: A request to publish the post was sent, and nothing but a person can determine whether it is live. Or
-    one to delete it was sent, and nothing can be read that shows whether it is gone.
-    """
+    """The state of a post, as a card shows it."""
 
     PLANNED = "planned"
+    #: A run has transcoded the post ahead, and a person has approved it if it requires that.
     PREPARED = "prepared"
     PREPARING = "preparing"
     WAITING = "waiting"
@@ -73,7 +65,10 @@ class State(str, Enum):
     SKIPPED = "skipped"
     DELETED = "deleted"
     FAILED = "failed"
+    #: A request to publish the post was sent, and nothing but a person can determine whether it is live. Or one to
+    #: delete it was sent, and nothing can be read that shows whether it is gone.
     UNKNOWN = "unknown"
+    #: The calendar's file has to be corrected before the post can be published.
     PROBLEM = "problem"
 
 
@@ -82,7 +77,6 @@ class Task:
     """A task instance of a post.
 
     :param deadline: Until when it waits, if it waits for an answer.
-    :param outcome: Why it was skipped or failed, as it reported it.
     """
 
     state: str | None
@@ -101,7 +95,6 @@ class PostRun:
     :param map_index: The post's map index; -1 if the run has not selected its posts.
     :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
     :param at_once: Whether the run publishes the post whatever its time.
-    :param only_prepares: Whether a later run publishes the post.
     :param has_asked: Whether its task of the approval has asked and ended, so that a later run reads the answer.
     :param answer: The answer to the post's approval, until its task, or that of the later run, has carried it out.
     """
@@ -124,12 +117,10 @@ class PostRun:
 class Facts:
     """Everything that is known about a post.
 
-    :param done: Its record, if it is live.
     :param published_by: Who published its id, if another calendar did.
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param arrival: How this version came into the calendar.
     :param late_at: The time that its publisher chose when its own had passed.
-    :param deletion: The last time that a user asked on the page to delete it.
     """
 
     post: ScheduledPost
@@ -150,10 +141,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a post, with its reason, and what a user can do about it.
-
-    :param until: Until when a person can answer.
-    """
+    """The state of a post, with its reason, and what a user can do about it."""
 
     state: State
     text: str = ""
