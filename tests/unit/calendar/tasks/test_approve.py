@@ -213,7 +213,7 @@ def test_a_rejection_that_was_given_ahead_counts_in_the_run_that_publishes(
 def test_a_question_that_nobody_answers_ahead_is_closed_and_asked_by_the_own_run(
     ahead: Approval, questions: list[dict[str, Any]], unanswered: str
 ) -> None:
-    """Whoever answers the closed one is told by Airflow that it is too late."""
+    """An answer to the closed one is refused by Airflow as too late."""
     ahead.calendar.given["unanswered"] = unanswered
     ahead.ask_ahead()
     ahead.own_run()
