@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
 #: What may be changed of a post, beside its time.
-FIELDS: Final = ("caption", "first_comment", "alt_text", "tags", "placement")
+FIELDS: Final = ("caption", "first_comment", "alt_text", "tags", "placement", "audio_id")
 MEDIA: Final = ("video", "image")
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")

@@ -7,6 +7,7 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -18,6 +19,7 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from airflow_provider_instagram.accounts.music import search_music, why_no_music
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -84,6 +86,7 @@ class Values(BaseModel):
     alt_text: Text = None
     tags: tuple[str, ...] | None = Field(default=None, max_length=1_000)
     placement: Text = None
+    audio_id: Text = None
     video: str | None = Field(default=None, pattern=FILE_NAME)
     image: str | None = Field(default=None, pattern=FILE_NAME)
     account: str | None = Field(default=None, pattern=f"^{ACCOUNT}$")
@@ -91,6 +94,17 @@ class Values(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the values that were sent, as a calendar reads them."""
         return {name: _clean(value) for name, value in self if value is not None}
+
+
+class MusicRequest(BaseModel):
+    """A search for music, as the page sends it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    account: str = Field(pattern=f"^{ACCOUNT}$")
+    words: str = Field(default="", max_length=100)
 
 
 class EditRequest(BaseModel):
@@ -120,7 +134,8 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
-    return {"does": does if seen else [], "seen": seen, "placements": PLACEMENTS, "approved": _is_approved(facts)}
+    more = {"placements": PLACEMENTS, "approved": _is_approved(facts), "no_music": why_no_music(card.post.account)}
+    return {"does": does if seen else [], "seen": seen, **more}
 
 
 async def edit(board: Board, user: PageUser, request: Request, given: EditRequest) -> dict[str, Any]:
@@ -246,6 +261,17 @@ async def _read_again(request: Request, dag_id: str) -> None:
     """Send Airflow the request to read the DAG file soon."""
     answer = await call_airflow(request, "GET", f"/dags/{quote(dag_id, safe='')}")
     await call_airflow(request, "PUT", f"/parseDagFile/{answer.raise_for_status().json()['file_token']}")
+
+
+def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
+    """Return music that a reel of an account of the calendar can have.
+
+    :raises HTTPException: If the calendar does not have the account.
+    """
+    if given.account not in board.calendar.accounts:
+        raise HTTPException(403, f"This calendar has no account {given.account!r}.")
+    _check_printable({"words": given.words})
+    return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
 
 def media_files(board: Board) -> list[str]:

@@ -166,6 +166,14 @@ async def edit(request: Request, given: edits.EditRequest, user: Any = VIEWER) -
     return JSONResponse(await edits.edit(board, user, request, given), headers=JSON)
 
 
+@router.post("/api/music")
+def music(request: Request, given: edits.MusicRequest, user: Any = VIEWER) -> Response:
+    """Search music for a reel. Nothing is changed, but Instagram is asked in the name of the account."""
+    check_form(request, {"form_token": given.form_token}, user)
+    board = _editable_board(user, given.dag_id)
+    return JSONResponse({"music": edits.music(board, given)}, headers=JSON)
+
+
 @router.get("/api/files")
 def files(dag_id: str, user: Any = VIEWER) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""

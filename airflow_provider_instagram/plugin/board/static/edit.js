@@ -2,11 +2,12 @@
 
 import { request, send } from "./api.js";
 import { byId, h, icon, messageOf, say } from "./dom.js";
+import { musicField } from "./music.js";
 import { data, edited, keyOf, refresh, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 /** @typedef {Record<string, string | string[] | null>} Values */
-/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean }} Offer What a user can edit of a post. */
+/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean, no_music: string }} Offer What a user can edit of a post. */
 /** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
 
 /** What is asked of a post: its name in the file, its label, and how many lines its field has. */
@@ -237,7 +238,7 @@ function formElement(card, offer, name, sure) {
     : null;
   const fields = isCopy
     ? [fieldElement("publish_at", FIELDS[0][1], 0, start)]
-    : allFields({ ...offer, seen: start }, card.kind);
+    : allFields({ ...offer, seen: start }, card);
   const draft = drafts.get(view.post);
   /** @type {HTMLFormElement} */
   const element = h(
@@ -294,12 +295,15 @@ async function save(card, offer, element, name) {
   showForm("");
 }
 
-/** A post with a problem has no kind, so that it may have each field. @param {Offer} offer @param {string} [kind] */
-function allFields({ seen, placements }, kind) {
+/** A post with a problem has no kind, so that it may have each field. @param {Offer} offer @param {Card} card */
+function allFields({ seen, placements, no_music: noMusic }, card) {
+  const { kind } = card;
   const hasAltText = kind === "picture" || (!kind && seen.alt_text);
+  /** @type {HTMLElement[]} */
   const fields = FIELDS.filter(([name]) => name !== "alt_text" || hasAltText).map(([name, label, lines]) =>
     fieldElement(name, label, lines, seen),
   );
+  if (kind === "reel" || (!kind && seen.audio_id)) fields.push(musicField(card, String(seen.audio_id ?? ""), noMusic));
   const placement = String(seen.placement ?? "");
   if (kind !== "reel" && kind !== "feed video" && (kind || !placement)) return fields;
   const options = [...new Set([placement, ...placements])].map((value) =>
