@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +65,46 @@ def test_the_connections_that_locations_name_are_defined(name: str) -> None:
     named = set(re.findall(r"s3://(\w+)@", text))
     assert named == {"media"}
     assert named == {conn_id.lower() for conn_id in re.findall(r"(?:name: |envName: |\s)AIRFLOW_CONN_(\w+)", text)}
+
+
+def schema_errors(program: str, *arguments: str | Path) -> str:
+    """Run a validator of the environment and return what it says, or an empty text if the document is valid."""
+    command = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_the_compose_file_follows_the_published_schema(tmp_path: Path) -> None:
+    validate = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec")
+    assert schema_errors(*validate, DEPLOY / "compose.yaml") == ""
+    (wrong := tmp_path / "compose.yaml").write_text("services: {worker: {imag: airflow}}")
+    assert "imag" in schema_errors(*validate, wrong)
+
+
+@pytest.mark.parametrize(
+    ("begins", "schema"),
+    [("services:", "vendor.compose-spec"), ("name: tests", "vendor.github-workflows"), ("tests:", "vendor.gitlab-ci")],
+)
+def test_the_recipes_for_the_sandbox_follow_the_published_schemas(begins: str, schema: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/testing/recipes.md").read_text(), re.DOTALL)
+    (recipe,) = [block for block in blocks if block.startswith(begins)]
+    (file := tmp_path / "recipe.yaml").write_text(recipe)
+    assert schema_errors("check-jsonschema", "--builtin-schema", schema, file) == ""
+
+
+def test_the_pods_follow_the_published_schema(tmp_path: Path) -> None:
+    """Of the chart's values, what becomes part of a worker's pod as it is."""
+    worker, pod = read("values.yaml")["workers"], read("pod-template.yaml")
+    (container,) = pod["spec"]["containers"]
+    container |= {"env": worker["env"], "volumeMounts": worker["extraVolumeMounts"], "resources": worker["resources"]}
+    pod["spec"]["volumes"] = worker["extraVolumes"]
+    (from_values := tmp_path / "values.yaml").write_text(yaml.safe_dump(pod))
+    pod["spec"]["containers"][0]["imag"] = "airflow"
+    (wrong := tmp_path / "wrong.yaml").write_text(yaml.safe_dump(pod))
+    validate = ("kubernetes-validate", "--strict")
+    assert schema_errors(*validate, DEPLOY / "pod-template.yaml") == ""
+    assert schema_errors(*validate, from_values) == ""
+    assert "imag" in schema_errors(*validate, wrong)
 
 
 def test_every_setting_that_the_guide_names_exists() -> None:
