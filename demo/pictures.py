@@ -1,7 +1,8 @@
-"""``make pictures``: the pictures of the page Posts in the docs, from a running Airflow with real videos."""
+"""``make pictures``: the pictures of our pages and of Airflow's in the docs, from a running Airflow with videos."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,6 +18,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from playwright.sync_api import sync_playwright
 
+from demo.pictures_airflow import IMAGES, take_calendar_pictures, take_connection_pictures
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, airflow_stack
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, FrameLocator
 
-IMAGES = ROOT / "docs" / "images"
+#: What the pages in the pictures are made from, when the pictures were taken.
+SHOWN = IMAGES / "shown.json"
+PACKAGE = Path("airflow_provider_instagram")
 DAG_ID = "spring"
 ACCOUNTS = {"instagram_studio": "17841499000000001", "instagram_shop": "17841499000000002"}
 #: The views of a fractal, each of which is a different picture.
@@ -63,7 +68,6 @@ GOOD_DAY: Sequence[Picture] = (("good_day", f"?post={DAG_ID}%2Flens-test", "ligh
 PICTURES: Sequence[Picture] = (
     ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),
     ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1760, 1000)),
-    ("board_dark", "?view=list", "dark", (1500, 940)),
     ("board_phone", "?", "light", (390, 844)),
 )
 
@@ -87,13 +91,24 @@ def main() -> int:
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
                 _take_pictures(browser, airflow.url, GOOD_DAY, ("published", "waiting", "ready"))
+                take_calendar_pictures(browser, airflow, DAG_ID)
+                take_connection_pictures(browser, airflow, sandbox)
                 _write_calendar(calendar, [*yaml.safe_load(calendar.read_text())["posts"], *_bad_posts()])
                 _take_pictures(browser, airflow.url, PICTURES, ("failed", "dry_run", "problem"))
                 browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    SHOWN.write_text(f"{json.dumps(sources(), indent=2)}\n")
     print(f"The pictures are in {IMAGES}.")
     return 0
+
+
+def sources() -> dict[str, str]:
+    """Return the SHA-256 of each file that the pages in the pictures are made from, by its path."""
+    files = [PACKAGE / "get_provider_info.py", PACKAGE / "calendar" / "tasks" / "approve.py"]
+    for folder in ("templates", "board/static"):
+        files += sorted(file.relative_to(ROOT) for file in (ROOT / PACKAGE / "plugin" / folder).iterdir())
+    return {file.as_posix(): sha256((ROOT / file).read_bytes()).hexdigest() for file in files}
 
 
 def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:

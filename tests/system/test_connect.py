@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from demo.scene import ROOT, airflow_settings
+from demo.scene import airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from tests.system.conftest import vault_settings
 
@@ -112,12 +112,6 @@ def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, conn_id: st
     expect(page.get_by_role("heading", name="Allow this app")).to_be_visible()
 
 
-def keep(page: Page, name: str) -> None:
-    """Renew a picture of the documentation, when SCREENSHOTS=1 asks for it."""
-    if os.environ.get("SCREENSHOTS") == "1":
-        page.screenshot(path=ROOT / "docs" / "images" / name)
-
-
 def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
     """The menu, the form, Meta's page, and back: a connection that posts, and a page that says so."""
     page = visit("editor")
@@ -129,16 +123,13 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     expect(page.get_by_text("from_environment")).to_be_visible()
     page.get_by_role("link", name="Connect an account").click()
     expect(page.get_by_label("Redirect URI")).to_have_value(f"{guarded.url}/instagram/callback")
-    keep(page, "connect_form.png")
 
     begin(page, guarded, sandbox)
-    keep(page, "connect_consent.png")
     page.get_by_role("button", name="Allow").click()
 
     expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
     shown = page.locator("img.face")
     assert shown.evaluate("image => image.complete && image.naturalWidth > 0"), "the account's picture is shown"
-    keep(page, "connect_done.png")
     assert connections(guarded) == [(CONN_ID,)]
 
     page.get_by_role("link", name="See all accounts").click()
@@ -146,7 +137,6 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     expect(card).to_contain_text("@sandbox_studio")
     expect(card).to_contain_text("59 days")
     expect(card).to_contain_text("of 100")
-    keep(page, "connect_accounts.png")
     card.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("status")).to_contain_text("less than 24 hours old")
 

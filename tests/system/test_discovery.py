@@ -14,7 +14,7 @@ from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
     from demo.stack import AirflowStack
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -86,7 +86,6 @@ def test_the_connection_form_names_its_fields_hides_secrets_and_tests_the_accoun
         expect(field).to_have_attribute("placeholder", placeholder)
         expect(field).to_have_attribute("type", kind)
     expect(form.locator("[name=schema]")).to_have_count(0)
-    _keep(form, "connection_form.png")
     host, _, port = sandbox.url.rpartition(":")
     typed = {"connection_id": "from_the_form", "host": host, "password": sandbox.token, "port": port}
     for name, text in typed.items():
@@ -101,15 +100,7 @@ def test_the_connection_form_names_its_fields_hides_secrets_and_tests_the_accoun
             expect(field).to_have_attribute("type", "password")
 
     form.locator("[name=element_app_secret]").fill(sandbox.app_secret)
-    _keep(form, "connection_extra_fields.png")
     form.get_by_role("button", name="Save").click()
     row = page.get_by_role("row").filter(has_text="from_the_form")
     row.get_by_role("button", name="Test Connection").click()
     expect(page.get_by_text("@sandbox_studio (BUSINESS")).to_be_in_viewport(ratio=1)
-    _keep(page.locator("body"), "connection_test.png")
-
-
-def _keep(what: Locator, name: str) -> None:
-    """Renew a picture of the documentation, when SCREENSHOTS=1 asks for it."""
-    if os.environ.get("SCREENSHOTS") == "1":
-        what.screenshot(path=ROOT / "docs" / "images" / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,19 @@ def test_each_page_is_once_in_a_list_of_pages() -> None:
 
 def test_the_sidebar_shows_25_entries_at_most() -> None:
     assert 6 < len(listed(DOCS / "index.md")) <= 25
+
+
+def test_no_picture_is_older_than_the_page_that_it_shows() -> None:
+    from demo.pictures import SHOWN, sources
+
+    shown, now = json.loads(SHOWN.read_text()), sources()
+    changed = sorted(file for file in shown.keys() | now.keys() if shown.get(file) != now.get(file))
+    assert changed == [], "Take the pictures of docs/images again: make pictures"
+
+
+def test_each_picture_is_on_a_page() -> None:
+    used = {Path(name).name for page in PAGES for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
+    assert {file.name for file in (DOCS / "images").iterdir() if file.suffix in {".png", ".svg"}} - used == set()
 
 
 def test_each_room_is_in_the_list_of_rooms() -> None:

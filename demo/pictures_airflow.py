@@ -1,0 +1,88 @@
+"""The pictures of Airflow's own pages, and of those of the menu entry Instagram."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from demo.scene import ROOT
+from demo.stack import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+    from demo.stack import AirflowStack
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+IMAGES = ROOT / "docs" / "images"
+LIMIT_S = 600
+
+
+def take_calendar_pictures(browser: Browser, airflow: AirflowStack, dag_id: str) -> None:
+    """Take a picture of the run that published a post, and one of the question about another post."""
+    asked = wait_until(lambda: _asked(airflow, dag_id), "a post waits for an approval", LIMIT_S)
+    page = browser.new_page(viewport={"width": 1400, "height": 1500}, locale="en-GB")
+    page.goto(f"{airflow.url}{asked}/required_actions")
+    page.get_by_text(re.compile("^Publish .* at ")).first.wait_for()
+    _keep(page, "calendar_approval")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{airflow.url}{_published(airflow, dag_id)}")
+    page.get_by_role("row").nth(3).wait_for()
+    _keep(page, "calendar_grid")
+    page.close()
+
+
+def _published(airflow: AirflowStack, dag_id: str) -> str:
+    """Return the path of a run that has published a post."""
+    ended = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"state": "success", "limit": 1000})
+    (run_id, *_) = (task["dag_run_id"] for task in ended["task_instances"] if task["task_id"].endswith(".publish"))
+    return f"/dags/{dag_id}/runs/{quote(run_id)}"
+
+
+def _asked(airflow: AirflowStack, dag_id: str) -> str:
+    """Return the path of the task that asks about a post, or an empty text."""
+    found = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"response_received": False})
+    for one in found["hitl_details"]:
+        task = one["task_instance"]
+        where = f"/dags/{dag_id}/runs/{quote(task['dag_run_id'])}/tasks/{task['task_id']}"
+        return f"{where}/mapped/{task['map_index']}"
+    return ""
+
+
+def take_connection_pictures(browser: Browser, airflow: AirflowStack, sandbox: SandboxHandle) -> None:
+    """Take the pictures of the connection form, and of an account that is connected from Airflow's menu."""
+    page = browser.new_page(viewport={"width": 1100, "height": 1640}, locale="en-GB")
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").first.click()
+    page.keyboard.type("Instagram")
+    page.get_by_role("option", name="Instagram", exact=True).click()
+    form.get_by_text("Graph host").wait_for()
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    form.locator("[name=element_oauth_host]").wait_for()
+    _keep(form, "connection_form")
+
+    page.set_viewport_size({"width": 1100, "height": 860})
+    page.goto(f"{airflow.url}/instagram/connect")
+    _keep(page, "connect_form")
+    page.locator("[name=conn_id]").fill("brand_account")
+    page.locator("[name=app_id]").fill(sandbox.app_id)
+    page.locator("[name=app_secret]").fill(sandbox.app_secret)
+    page.get_by_text("Use a host other than Meta's").click()
+    page.locator("[name=host]").fill(sandbox.url)
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_role("heading", name="Allow this app").wait_for()
+    _keep(page, "connect_consent")
+    page.get_by_role("button", name="Allow").click()
+    page.get_by_role("heading", name="is connected").wait_for()
+    _keep(page, "connect_done")
+    page.get_by_role("link", name="See all accounts").click()
+    page.locator("[data-connection=brand_account]").wait_for()
+    _keep(page, "connect_accounts")
+    page.close()
+
+
+def _keep(what: Page | Locator, name: str) -> None:
+    what.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
