@@ -23,6 +23,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
+from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.hooks.token_store import (
     TokenStore,
     configured_token_key,
@@ -126,25 +127,28 @@ def require_writable(conn_id: str) -> StoredConnection:
                 f"Connection {conn_id!r} has the type {row.conn_type!r}, not {InstagramHook.conn_type!r}.",
                 hint="Choose another connection id.",
             )
-        extra, hosts = _extra_or_empty(row), trusted_hosts()
-        is_unified = extra.get("login_type") == MetaLogin.UNIFIED
-        login = MetaLogin.UNIFIED if is_unified else MetaLogin.INSTAGRAM
-        what = f"The host of connection {conn_id!r}"
-        host = origin.base_url(row.host or origin.HOST_OF[login], row.port, hosts=hosts, what=what)
-        oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), hosts)
-        is_page = (row.password or "").startswith(oauth.FACEBOOK_LOGIN) and host != origin.INSTAGRAM
-        if (is_page or host == origin.FACEBOOK) and not is_unified:
-            raise ValidationError(
-                f"Connection {conn_id!r} uses Facebook Login, whose Page tokens do not expire.",
-                hint="Put the Page token into its field 'Access token', or choose another connection id to use "
-                "another login.",
-            )
+        extra = _extra_or_empty(row)
+        login, host = _login_and_host(row, str(extra.get("login_type") or ""))
+        oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), trusted_hosts())
         app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
         is_secret_for_hosts = _may_reuse(extra, host, oauth_host)
         scopes = extra.get("scopes") or ""
         scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
         stored = StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
         return replace(stored, login=login, config_id=str(extra.get("config_id") or ""), account_id=row.login or "")
+
+
+def _login_and_host(row: Connection, named: str) -> tuple[MetaLogin, str]:
+    """Return the login and the Graph host of a connection. If it names no login, Meta's host or the token tells it."""
+    is_facebook = (row.password or "").startswith(oauth.FACEBOOK_LOGIN)
+    login = MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
+    if named:
+        login = read_login(named, f"login_type in the extra of connection {row.conn_id!r}")
+    what = f"The host of connection {row.conn_id!r}"
+    host = origin.base_url(row.host or origin.HOST_OF[login], row.port, hosts=trusted_hosts(), what=what)
+    if not named and host in origin.HOST_OF.values():
+        login = MetaLogin.INSTAGRAM if host == origin.INSTAGRAM else MetaLogin.FACEBOOK
+    return login, host
 
 
 def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -203,7 +207,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
         }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
-        if app.login is MetaLogin.UNIFIED:
+        if app.login is not MetaLogin.INSTAGRAM:
             extra |= {"login_type": str(app.login), "config_id": app.config_id}
         if app.scopes or "scopes" in extra:
             extra["scopes"] = app.scopes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
@@ -18,7 +18,19 @@ from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Account
+    from airflow_provider_instagram.graph.accounts import Account, TokenInfo
+
+#: What is wrong if a login gives a token of another login, and what to do.
+_OTHER_TOKEN: Final = {
+    MetaLogin.UNIFIED: (
+        "The configuration gives a token of Facebook Login, a person's own.",
+        "In your Meta app, make a configuration with the token type 'System-user access token'.",
+    ),
+    MetaLogin.FACEBOOK: (
+        "The login gives a token of Unified Login, a system user's.",
+        "Connect again by Unified Login, or make a configuration with the token type 'User access token'.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,8 @@ class LoginApp:
     """The Meta app that a person logs in to.
 
     :param redirect_uri: Where Instagram sends the person back to.
-    :param config_id: The configuration of Unified Login in the app.
-    :param account_id: The Instagram user id to use, if a token of Unified Login may reach several.
+    :param config_id: The configuration of the login in the app; Instagram Login has none.
+    :param account_id: The Instagram user id to use, if the login may reach several accounts.
     """
 
     app_id: str
@@ -43,14 +55,21 @@ class LoginApp:
     def login_url(self, state: str) -> str:
         """Return the URL of the login page."""
         where: dict[str, Any] = {"oauth_host": self.oauth_host, "hosts": trusted_hosts()}
-        if self.login is MetaLogin.UNIFIED:
-            return oauth.dialog_url(self.app_id, self.redirect_uri, state, self.config_id, **where)
-        return oauth.login_url(self.app_id, self.redirect_uri, state, scopes=self.all_scopes, **where)
+        asked = (self.app_id, self.redirect_uri, state)
+        if self.login is MetaLogin.INSTAGRAM:
+            return oauth.login_url(*asked, scopes=self.all_scopes, **where)
+        return oauth.dialog_url(*asked, scopes=self.all_scopes, config_id=self.config_id, **where)
+
+    @property
+    def needed_scopes(self) -> tuple[str, ...]:
+        """The scopes without which nothing can be published."""
+        of_page = oauth.PAGE_SCOPES if self.login is MetaLogin.FACEBOOK else ()
+        return (*PUBLISHING.scopes(self.login), *of_page)
 
     @property
     def all_scopes(self) -> tuple[str, ...]:
         """All scopes to ask for."""
-        return (*PUBLISHING.scopes(self.login), *read_scopes(self.scopes, self.login))
+        return tuple(dict.fromkeys((*self.needed_scopes, *read_scopes(self.scopes, self.login))))
 
     @property
     def secret_record(self) -> str:
@@ -102,26 +121,14 @@ def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: st
     return hmac.compare_digest(record.encode(), secret_record(app_secret, base_url, oauth_host).encode())
 
 
-def read_login(text: str) -> MetaLogin:
-    """Read a login that a person can log in by. By default, it is Instagram Login.
-
-    :raises ValidationError: If there is no such login here. The Page token of Facebook Login is entered instead.
-    """
-    if text.strip() in ("", MetaLogin.INSTAGRAM, MetaLogin.UNIFIED):
-        return MetaLogin(text.strip() or MetaLogin.INSTAGRAM)
-    raise ValidationError(
-        f"Nobody can log in here by {text[:40]!r}.",
-        hint="Use instagram or unified. For Facebook Login, enter the Page token in the connection.",
-    )
-
-
 def check_config(login: MetaLogin, config_id: str) -> None:
-    """Check that Unified Login has a configuration."""
-    if login is MetaLogin.UNIFIED and not config_id.isdecimal():
-        raise ValidationError(
-            "Unified Login needs the id of a configuration, which is a number.",
-            hint="You find it in your Meta app, under Facebook Login for Business, Configurations.",
-        )
+    """Check the configuration of a login: Unified Login must have one, and Facebook Login may."""
+    if login is MetaLogin.INSTAGRAM or config_id.isdecimal() or (login is MetaLogin.FACEBOOK and not config_id):
+        return
+    raise ValidationError(
+        f"Enter the id of the configuration of {login.in_words}, which is a number.",
+        hint="You find it in your Meta app, under Facebook Login for Business, Configurations.",
+    )
 
 
 def check_redirect_uri(uri: str) -> str:
@@ -141,7 +148,7 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
     :raises AuthenticationError: The code is not valid, or was used before.
     :raises PermissionDeniedError: A permission was not granted, or the account is not a professional account.
     """
-    return (_unified_login if app.login is MetaLogin.UNIFIED else _instagram_login)(app, code, by)
+    return (_instagram_login if app.login is MetaLogin.INSTAGRAM else _dialog_login)(app, code, by)
 
 
 def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
@@ -162,36 +169,89 @@ def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
     return Login(StoredToken.issued(answer, now, short.permissions, by), account, refused)
 
 
-def _unified_login(app: LoginApp, code: str, by: str) -> Login:
-    """Get a token of Unified Login, and read from Meta what it may do and which account it reaches."""
-    hosts: dict[str, Any] = {"base_url": app.base_url, "hosts": trusted_hosts()}
-    with GraphClient(None, **hosts) as client:
-        call = oauth.exchange_business_code(app.app_id, app.app_secret, app.redirect_uri, code)
+def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
+    """Get the token of a person or of a system user, and read from Meta what it may do and which accounts it reaches.
+
+    What is stored for Facebook Login is the token of the Page that the account is linked to.
+    """
+    with _client(app, None) as client:
+        call = oauth.exchange_dialog_code(app.app_id, app.app_secret, app.redirect_uri, code)
         token = client.send(call).access_token
-    with GraphClient(f"{app.app_id}|{app.app_secret}", **hosts) as client:
-        info = client.send(calls.token_info(token))
-    if info.login is not MetaLogin.UNIFIED:
-        raise PermissionDeniedError(
-            "The configuration gives a token of Facebook Login, a person's own.",
-            hint="In your Meta app, make a configuration with the token type 'System-user access token'.",
-        )
+    info = _info(app, token)
+    if info.login is not app.login:
+        message, remedy = _OTHER_TOKEN[app.login]
+        raise PermissionDeniedError(message, hint=remedy)
     refused = _refused(app, info.scopes)
-    reached = [app.account_id] if app.account_id else info.account_ids
-    if len(reached) != 1:
-        raise PermissionDeniedError(
-            f"The login reaches {' and '.join(info.account_ids) or 'no account that Meta names'}.",
-            hint="Connect again, and enter the Instagram user id of the account to publish on.",
-        )
-    with GraphClient(token, app_secret=app.app_secret, **hosts) as client:
-        account = client.send(calls.account_of_id(reached[0]))
+    if app.login is MetaLogin.FACEBOOK:
+        token, account = _page(app, token)
+        info = _info(app, token)
+    else:
+        reached = _chosen(app, {each: each for each in info.account_ids})
+        with _client(app, token) as client:
+            account = client.send(calls.account_of_id(reached))
     now, ends = datetime.now(timezone.utc).isoformat(), info.expires_at.isoformat() if info.expires_at else None
     return Login(StoredToken(token, now, now, ends, info.scopes, by, now), account, refused)
+
+
+def _client(app: LoginApp, token: str | None) -> GraphClient:
+    """Return a client that signs its calls, as an app may require."""
+    return GraphClient(token, base_url=app.base_url, app_secret=app.app_secret, hosts=trusted_hosts())
+
+
+def _info(app: LoginApp, token: str) -> TokenInfo:
+    with _client(app, f"{app.app_id}|{app.app_secret}") as client:
+        return client.send(calls.token_info(token))
+
+
+def _page(app: LoginApp, person: str) -> tuple[str, Account]:
+    """Return the token of the Page to publish for, and the account that the Page is linked to.
+
+    :param person: The token of the person who logged in, which is short-lived. So would be a Page's token that is read
+        with it. Source: Meta, Get Long-Lived Access Tokens.
+    """
+    with _client(app, None) as client:
+        person = client.send(oauth.exchange_for_60_days(app.app_id, app.app_secret, person)).access_token
+    with _client(app, person) as client:
+        pages = client.send(calls.pages_of_person())
+    found = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
+    if not found:
+        names = " and ".join(repr(page.name) for page in pages)
+        unlinked = f"the Facebook Page {names}, which no professional Instagram account is linked to"
+        raise PermissionDeniedError(
+            f"The login reaches {unlinked if names else 'no Facebook Page'}.",
+            hint="Switch the account to a professional account in the Instagram app, link it in the Page's settings, "
+            "under Linked accounts, and choose that Page and the account when you connect again.",
+        )
+    chosen = _chosen(app, {user_id: f"@{account.username} ({user_id})" for user_id, (_, account) in found.items()})
+    token, account = found[chosen]
+    if not token:
+        raise PermissionDeniedError(
+            f"Facebook gives no token for the Page of @{account.username}.",
+            hint="Ask an admin of the Page for the task to create content on it. Then connect again.",
+        )
+    return token, account
+
+
+def _chosen(app: LoginApp, reached: Mapping[str, str]) -> str:
+    """Return the id of the account to connect: the one that was asked for, or the only one.
+
+    :param reached: The accounts that the login reaches, by their ids, as an error names them.
+    """
+    chosen = [app.account_id] if app.account_id else list(reached)
+    # Unified Login may reach an account that Meta does not name, which the next call shows.
+    if len(chosen) != 1 or (app.login is MetaLogin.FACEBOOK and chosen[0] not in reached):
+        asked = f", not the account {app.account_id}" if app.account_id else ""
+        raise PermissionDeniedError(
+            f"The login reaches {' and '.join(reached.values()) or 'no account that Meta names'}{asked}.",
+            hint="Connect again, and enter the Instagram user id of the account to publish on.",
+        )
+    return chosen[0]
 
 
 def _refused(app: LoginApp, granted: Sequence[str]) -> tuple[str, ...]:
     """Return what was asked for and not granted. ``granted`` is empty if that is not known."""
     refused = [scope for scope in app.all_scopes if granted and scope not in granted]
-    if lacking := [scope for scope in refused if scope in PUBLISHING.scopes(app.login)]:
+    if lacking := [scope for scope in refused if scope in app.needed_scopes]:
         raise PermissionDeniedError(
             f"Publishing needs the permission {' and '.join(lacking)}, which was not granted.",
             hint="Connect again, and leave all permissions switched on.",

@@ -28,10 +28,10 @@ from airflow_provider_instagram.accounts.login import (
     check_config,
     check_redirect_uri,
     complete_login,
-    read_login,
 )
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import connect_page
 

@@ -15,6 +15,7 @@ from airflow_provider_instagram.graph.fields import (
     read_integer,
     read_mapping,
     read_names,
+    read_rows,
     read_text,
 )
 from airflow_provider_instagram.utils.addresses import safe_link
@@ -123,3 +124,27 @@ class Account:
                 hint="Link them in the Page's settings, under Linked accounts.",
             )
         return cls.read_of_id(row)
+
+
+@dataclass(frozen=True, slots=True)
+class FacebookPage:
+    """A Facebook Page that a person manages.
+
+    :param access_token: Its token, or None if the person has no task on the Page.
+    :param account: The professional Instagram account that it is linked to, or None.
+    """
+
+    name: str
+    access_token: str | None = field(repr=False)
+    account: Account | None
+
+    @classmethod
+    def read_list(cls, data: Mapping[str, Any]) -> tuple[FacebookPage, ...]:
+        """Read the Pages of a person."""
+        return tuple(cls._read(row) for row in read_rows(data, "Pages"))
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> FacebookPage:
+        linked = read_mapping(data, "instagram_business_account")
+        account = Account.read_of_id(linked) if linked else None
+        return cls(read_text(data, "name") or "", read_text(data, "access_token"), account)

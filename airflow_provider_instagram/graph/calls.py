@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.accounts import Account, TokenInfo
+from airflow_provider_instagram.graph.accounts import Account, FacebookPage, TokenInfo
 from airflow_provider_instagram.graph.audio import Audio, read_audio
 from airflow_provider_instagram.graph.fields import read_id, read_success
 from airflow_provider_instagram.graph.models import (
@@ -68,6 +68,12 @@ def page_account() -> Call[Account]:
     """Read the account of a Page token. Source: Meta, Facebook Login, Page, instagram_business_account."""
     params = {"fields": "instagram_business_account{id,username,profile_picture_url}"}
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
+
+
+def pages_of_person() -> Call[tuple[FacebookPage, ...]]:
+    """Read the first 100 Facebook Pages that a person manages, with their tokens. Source: Meta, User, Accounts."""
+    params = {"fields": "name,access_token,instagram_business_account{id,username,profile_picture_url}", "limit": "100"}
+    return Call("list the Facebook Pages", "GET", "me/accounts", params, FacebookPage.read_list, safe=True)
 
 
 def account_of_id(ig_user_id: str) -> Call[Account]:

@@ -53,7 +53,7 @@ _HEADERS: Final = {
 _ATTEMPTS: Final = 4
 _LONGEST_PAUSE_S: Final = 10.0
 #: Parameters that answers may echo.
-_SECRETS: Final = ("access_token", "input_token", "client_secret", "code")
+_SECRETS: Final = ("access_token", "input_token", "fb_exchange_token", "client_secret", "code")
 
 _log = logging.getLogger(__name__)
 

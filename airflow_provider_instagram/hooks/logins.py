@@ -8,6 +8,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Cause, cause_of
+from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
@@ -28,16 +29,23 @@ def login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:
     is_facebook = token.startswith(oauth.FACEBOOK_LOGIN)
     if named is None:
         return MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM
-    try:
-        login = MetaLogin(named.strip().lower())
-    except ValueError:
-        raise ValidationError(
-            f"login_type in the extra of connection {conn_id!r} is {named!r}, which is not a login of Meta.",
-            hint=f"Use one of {', '.join(MetaLogin)}.",
-        ) from None
+    login = read_login(named, f"login_type in the extra of connection {conn_id!r}")
     if (is_facebook and login is MetaLogin.INSTAGRAM) or (token.startswith("IG") and login is not MetaLogin.INSTAGRAM):
         raise other_login(conn_id, MetaLogin.FACEBOOK if is_facebook else MetaLogin.INSTAGRAM, login)
     return login
+
+
+def read_login(text: str, what: str = "The login") -> MetaLogin:
+    """Read the name of a login.
+
+    :param what: What the text is, as the subject of the error.
+    """
+    try:
+        return MetaLogin(text.strip().lower())
+    except ValueError:
+        raise ValidationError(
+            f"{what} is {text[:40]!r}, which is not a login of Meta.", hint=f"Use one of {', '.join(MetaLogin)}."
+        ) from None
 
 
 def other_login(conn_id: str, of_token: MetaLogin, named: MetaLogin) -> ValidationError:
@@ -90,6 +98,6 @@ def no_page(conn_id: str) -> ValidationError:
     return ValidationError(
         f"The token of connection {conn_id!r} belongs to a person, not to a Facebook Page.",
         hint="A person's token expires after 60 days and cannot be refreshed. Use it to read the Page's token, "
-        "GET /me/accounts?fields=access_token,name, and enter that one in the connection. If the token comes from "
-        "Unified Login, choose that login in the connection.",
+        "GET /me/accounts?fields=access_token,name, and enter that one in the connection, or let a login do it. "
+        f"{reconnect_hint(conn_id)} If the token comes from Unified Login, choose that login in the connection.",
     )

@@ -61,8 +61,6 @@ class AccountScopes:
     def how_to_grant(self, feature: Capability) -> str:
         """Return the instructions for a person to grant the scopes of a feature."""
         scopes = ", ".join(feature.scopes(self.login))
-        if self.login is MetaLogin.FACEBOOK:
-            return f"Make a Page token that has {scopes}, and enter it in the connection."
         if self.login is MetaLogin.UNIFIED:
             return (
                 f"Add {scopes} to the configuration of the login in your Meta app, and connect the account again. "

@@ -29,13 +29,13 @@ from airflow_provider_instagram.accounts.login import (
     check_config,
     check_redirect_uri,
     complete_login,
-    read_login,
 )
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
+from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
@@ -88,7 +88,7 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
     connection = require_writable(form.get("conn_id", "").strip())
     user.require("PUT" if connection.exists else "POST", connection.conn_id)
     app_id = form.get("app_id", "").strip() or connection.app_id
-    meta = connection.login if connection.exists else read_login(form.get("login", ""))
+    meta = connection.login if connection.exists else read_login(form.get("login") or "instagram")
     base_url, oauth_host = connection.login_hosts(form.get("host", ""), meta)
     config_id = form.get("config_id", "").strip() or connection.config_id
     app_secret = form.get("app_secret", "").strip() or stored_secret(connection.conn_id, base_url, oauth_host)
@@ -96,7 +96,7 @@ def _start_login(form: dict[str, str], user: PageUser) -> Response:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login, "
-            "or for Unified Login under App settings, Basic.",
+            "or for the other logins under App settings, Basic.",
         )
     check_config(meta, config_id)
     nonce = secrets.token_urlsafe(24)

@@ -46,8 +46,9 @@ _PAGE_UNSET: Final = frozenset(
 
 def page_node(call: Call, account: Account) -> Node:
     """Return the Facebook Page of an account, with its access token. Source: Meta, Page reference."""
-    token = call.world.page_token(account, call.token.scopes) if call.token.kind == "user" else call.token
+    token = call.world.page_token(account, call.token) if call.token.kind == "user" else call.token
     linked = rows.account_node(call, account)
+    is_professional = account.account_type != "PERSONAL"
     values: dict[str, Value] = {
         "id": constant(account.page_id),
         "name": constant(account.name or account.username),
@@ -56,7 +57,7 @@ def page_node(call: Call, account: Account) -> Node:
         "link": constant(f"{call.base_url}/u/{account.username}/"),
         "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
         "picture": lambda _: picture(call, account),
-        "instagram_business_account": lambda field: linked.read(field.inner),
+        "instagram_business_account": lambda field: linked.read(field.inner) if is_professional else None,
         "connected_instagram_account": lambda field: linked.read(field.inner),
         "access_token": constant(token.token),
     }
@@ -85,10 +86,11 @@ def picture(call: Call, account: Account) -> dict[str, Any]:
 
 
 def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
-    """Return the Pages that a person manages: the one of the account."""
+    """Return the Pages that a person manages: the one of the account, and those that are managed with it."""
     if "pages_show_list" not in call.token.scopes:
         return edge([])  # as the live API answers; it is the first trap of this login
-    return edge([page_node(call, account).read(fields or _OF_LISTED_PAGES)])
+    managed = [each for each in call.world.accounts.values() if each.person_id == account.person_id]
+    return edge([page_node(call, each).read(fields or _OF_LISTED_PAGES) for each in managed])
 
 
 def _business(account: Account) -> dict[str, Any]:

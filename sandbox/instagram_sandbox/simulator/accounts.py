@@ -73,12 +73,17 @@ class Accounts:
         )
         return self.tokens.keep(record)
 
-    def page_token(self, account: Account, scopes: list[Scope]) -> Token:
-        """Return the token of an account's Page with these permissions; the same one each time."""
+    def page_token(self, account: Account, person: Token) -> Token:
+        """Return the token of an account's Page with a person's permissions; the same one each time.
+
+        It ends soon if the person's token does. Source: Meta, Get Long-Lived Access Tokens.
+        """
+        given = ("page", account.user_id, None, person.long_lived, person.scopes)
         for token in self.tokens.values():
-            if (token.kind, token.user_id, token.revoked) == ("page", account.user_id, None) and token.scopes == scopes:
+            if (token.kind, token.user_id, token.revoked, token.long_lived, token.scopes) == given:
                 return token
-        return self.add_token(account.user_id, scopes=scopes, kind="page")
+        is_long = person.long_lived
+        return self.add_token(account.user_id, long_lived=is_long, scopes=person.scopes, kind="page", ends=not is_long)
 
     def authenticate(self, token: str | None, host: Login | None = None) -> Token:
         """Return the valid token with this text.

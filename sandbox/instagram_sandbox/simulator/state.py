@@ -81,8 +81,8 @@ class Account(Record):
     """A professional account.
 
     ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
-    tokens of a system user, ``audience`` about how many people see a post, and ``refused_metrics`` the insights that
-    this account cannot read.
+    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``audience`` about
+    how many people see a post, and ``refused_metrics`` the insights that this account cannot read.
     """
 
     user_id: UserId
@@ -92,6 +92,7 @@ class Account(Record):
     app_scoped_id: str = Field(default="", pattern=r"^\d*$")
     resumable: bool = True
     unified_login: bool = False
+    managed_with: str = Field(default="", pattern=r"^\d*$")
     trial_reels: bool = True
     restricted: bool = False
     audience: Count = 1000
@@ -106,7 +107,7 @@ class Account(Record):
     @property
     def person_id(self) -> str:
         """The id of the person who manages the Page."""
-        return "20" + self.user_id[-13:]
+        return "20" + (self.managed_with or self.user_id)[-13:]
 
     @property
     def business_id(self) -> str:

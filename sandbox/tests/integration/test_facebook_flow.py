@@ -105,6 +105,31 @@ def test_pages_are_listed_with_the_same_token_each_time(documented: SandboxHandl
     assert first == second
 
 
+def test_the_token_of_a_page_ends_with_the_short_lived_token_that_read_it(documented: SandboxHandle) -> None:
+    short = documented.add_token(documented.user_id, kind="user", long_lived=False)
+    long = documented.add_token(documented.user_id, kind="user")
+    soon, never = (
+        Caller(documented, each).get("me/accounts").json()["data"][0]["access_token"] for each in (short, long)
+    )
+    assert Caller(documented, soon).get("me").status_code == 200
+    documented.advance(2 * 3600)
+    assert Caller(documented, soon).get("me").json()["error"]["code"] == 190
+    documented.advance(61 * 86_400)
+    assert Caller(documented, never).get("me").status_code == 200
+
+
+def test_a_person_manages_several_pages_and_a_personal_account_has_none(documented: SandboxHandle) -> None:
+    """A Page names professional accounts only."""
+    documented.add_account("17841400000000077", "second", managed_with=documented.user_id)
+    documented.add_account("17841400000000078", "private", managed_with=documented.user_id, account_type="PERSONAL")
+    person = Caller(documented, documented.add_token(documented.user_id, kind="user"))
+    pages = person.get("me/accounts", fields="access_token,instagram_business_account{username}").json()["data"]
+    accounts = [page.get("instagram_business_account", {}).get("username") for page in pages]
+    assert accounts == ["sandbox_studio", "second", None]
+    me = Caller(documented, pages[1]["access_token"]).get("me", fields="instagram_business_account{username}").json()
+    assert me["instagram_business_account"]["username"] == "second"
+
+
 def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented: SandboxHandle) -> None:
     token = documented.add_token(documented.user_id, kind="user", scopes=["instagram_basic", "email"])
     person = Caller(documented, token)

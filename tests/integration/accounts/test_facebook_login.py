@@ -115,23 +115,32 @@ def test_a_token_of_the_other_login_says_that_the_account_is_to_be_reconnected(
     assert f"airflow instagram connect {CONN_ID}" in text
 
 
-def test_the_shell_and_the_page_do_not_log_in_for_a_page(airflow_db: None, facebook: SandboxHandle) -> None:
-    """Instagram's login would put a token into it that its host does not know."""
+@pytest.mark.parametrize(
+    ("row", "login"),
+    [
+        ({"host": "https://graph.facebook.com", "password": "EAApage"}, "facebook"),
+        ({"host": "https://graph.facebook.com"}, "facebook"),
+        ({"host": "http://127.0.0.1:8077", "password": "EAApage"}, "facebook"),
+        ({"password": "EAApage"}, "facebook"),
+        ({"password": "EAAsystem", "extra": '{"login_type": "unified"}'}, "unified"),
+        ({"host": "https://graph.instagram.com", "password": "EAAmistaken"}, "instagram"),
+        ({}, "instagram"),
+    ],
+)
+def test_an_account_is_reconnected_by_the_login_of_its_connection(
+    airflow_db: None, row: dict[str, Any], login: str
+) -> None:
+    """Another login would put a token into it that its host does not know."""
     from airflow.models import Connection
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     from airflow_provider_instagram.accounts.connections import require_writable
-    from airflow_provider_instagram.exceptions import ValidationError
 
-    made = {"on_facebook": "https://graph.facebook.com", "on_another": facebook.url}
     try:
         with create_session() as session:
-            for conn_id, host in made.items():
-                session.add(Connection(conn_id=conn_id, conn_type="instagram", host=host, password="EAApage"))
-        for conn_id in made:
-            with pytest.raises(ValidationError, match="Facebook Login"):
-                require_writable(conn_id)
+            session.add(Connection(conn_id="of_a_page", conn_type="instagram", **row))
+        assert require_writable("of_a_page").login == login
     finally:
         with create_session() as session:
-            session.execute(delete(Connection).where(Connection.conn_id.in_(made)))
+            session.execute(delete(Connection).where(Connection.conn_id == "of_a_page"))

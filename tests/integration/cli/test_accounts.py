@@ -103,12 +103,18 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
-def test_an_account_is_connected_by_unified_login(
-    shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], instagram_sandbox: SandboxHandle
+@pytest.mark.parametrize(("meta", "more"), [("unified", ("--config-id", "4711")), ("facebook", ())])
+def test_an_account_is_connected_by_facebooks_dialog(
+    shell: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    instagram_sandbox: SandboxHandle,
+    meta: str,
+    more: tuple[str, ...],
 ) -> None:
-    """The token names no account, so that Meta is asked which it reaches; it does not end."""
+    """Meta is asked which accounts the login reaches; the token does not end."""
     instagram_sandbox.switch(login="facebook")
-    instagram_sandbox.change_account(instagram_sandbox.user_id, unified_login=True)
+    instagram_sandbox.change_account(instagram_sandbox.user_id, unified_login=meta == "unified")
 
     def typed(prompt: str) -> str:
         if "secret" in prompt:
@@ -119,10 +125,10 @@ def test_an_account_is_connected_by_unified_login(
         return str(answer.headers["location"])
 
     monkeypatch.setattr("getpass.getpass", typed)
-    out = shell(*connected(instagram_sandbox), "--login", "unified", "--config-id", "4711")
+    out = shell(*connected(instagram_sandbox), "--login", meta, *more)
     assert f"Connected @sandbox_studio as {CONN_ID!r}. The token does not expire." in out
     login, password, extra = in_database()
-    assert (login, password[:3], extra["login_type"]) == (instagram_sandbox.user_id, "EAA", "unified")
+    assert (login, password[:3], extra["login_type"]) == (instagram_sandbox.user_id, "EAA", meta)
     assert "Its remaining life: does not expire" in shell("refresh", CONN_ID)
     listed = json.loads(shell("accounts", "--output", "json"))
     (row,) = [each for each in listed if each["connection"] == CONN_ID]

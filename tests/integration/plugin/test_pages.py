@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -379,16 +380,23 @@ def test_a_secrets_backend_that_does_not_answer_stops_a_login_and_not_the_list(
     assert "@sandbox_studio" in browser.get("/instagram/").text
 
 
-def unified(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
-    """Log in on the page by Unified Login, as a person does; gives the page at the end."""
-    sandbox.change_account(sandbox.user_id, unified_login=True)
-    begun = begin(browser, sandbox, login="unified", config_id="4711", **changes)
-    address = httpx.URL(begun.headers["location"])
+def by_dialog(browser: TestClient, sandbox: SandboxHandle, given: dict[str, str], **boxes: str) -> Any:
+    """Log in on the page by Facebook's dialog, as a person does; gives the page at the end.
+
+    :param given: Fields of our form.
+    :param boxes: Fields of Meta's form.
+    """
+    address = httpx.URL(begin(browser, sandbox, **given).headers["location"])
     assert address.path.endswith("/dialog/oauth")
-    assert address.params["config_id"] == "4711"
-    form = {**address.params, "decision": "allow", "account": sandbox.user_id}
+    form = {**address.params, "decision": "allow", "account": sandbox.user_id, **boxes}
     answer = httpx.post(f"{sandbox.url}{address.path}", data=form, trust_env=False)
     return browser.get(answer.headers["location"].partition("#")[0])
+
+
+def unified(browser: TestClient, sandbox: SandboxHandle, **changes: str) -> Any:
+    """Log in on the page by Unified Login; gives the page at the end."""
+    sandbox.change_account(sandbox.user_id, unified_login=True)
+    return by_dialog(browser, sandbox, {"login": "unified", "config_id": "4711", **changes})
 
 
 def test_a_person_connects_by_unified_login_and_again(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
@@ -414,11 +422,7 @@ def test_a_person_connects_by_unified_login_and_again(browser: TestClient, insta
 
 def test_a_configuration_of_a_persons_token_is_named(browser: TestClient, instagram_sandbox: SandboxHandle) -> None:
     instagram_sandbox.switch(login="facebook")
-    begun = begin(browser, instagram_sandbox, login="unified", config_id="4711")
-    address = httpx.URL(begun.headers["location"])
-    form = {**address.params, "decision": "allow", "account": instagram_sandbox.user_id}
-    answer = httpx.post(f"{instagram_sandbox.url}{address.path}", data=form, trust_env=False)
-    page = browser.get(answer.headers["location"].partition("#")[0])
+    page = by_dialog(browser, instagram_sandbox, {"login": "unified", "config_id": "4711"})
     assert "a token of Facebook Login" in page.text
     assert "System-user access token" in page.text
     assert CONN_ID not in rows()
@@ -426,9 +430,128 @@ def test_a_configuration_of_a_persons_token_is_named(browser: TestClient, instag
 
 @pytest.mark.parametrize(
     ("login", "config_id", "said"),
-    [("unified", "", "needs the id of a configuration"), ("facebook", "4711", "enter the Page token")],
+    [
+        ("unified", "", "Enter the id of the configuration of Unified Login"),
+        ("facebook", "my configuration", "Enter the id of the configuration of Facebook Login"),
+        ("google", "4711", "which is not a login of Meta. Use one of instagram, facebook, unified"),
+    ],
 )
 def test_a_login_that_cannot_begin_says_why(
     browser: TestClient, instagram_sandbox: SandboxHandle, login: str, config_id: str, said: str
 ) -> None:
     assert said in begin(browser, instagram_sandbox, login=login, config_id=config_id).text
+
+
+@pytest.fixture
+def facebook(instagram_sandbox: SandboxHandle) -> SandboxHandle:
+    """A strict app of Facebook Login."""
+    instagram_sandbox.switch(login="facebook", require_appsecret_proof=True)
+    return instagram_sandbox
+
+
+BY_FACEBOOK = {"login": "facebook", "scopes": "comments"}
+
+
+def test_a_person_connects_by_facebook_login_and_again(browser: TestClient, facebook: SandboxHandle) -> None:
+    """What is stored is the Page's token, which lives on when those of the person have ended."""
+    address = httpx.URL(begin(browser, facebook, **BY_FACEBOOK).headers["location"])
+    assert address.params["scope"].split(",") == [
+        *("instagram_basic", "instagram_content_publish", "pages_show_list", "pages_read_engagement"),
+        "instagram_manage_comments",
+    ]
+    done = by_dialog(browser, facebook, BY_FACEBOOK)
+    assert "@sandbox_studio is connected" in done.text
+    assert "does not expire" in done.text
+    login, token, extra = rows()[CONN_ID]
+    assert (login, token[:3], json.loads(extra)["login_type"]) == (facebook.user_id, "EAA", "facebook")
+    assert token not in done.text + str(done.headers)
+    shown = browser.get("/instagram/").text
+    assert "publishing, comments" in shown
+    assert "/instagram/refresh" not in shown, "a Page's token needs no refresh"
+
+    again = by_dialog(browser, facebook, {"conn_id": CONN_ID, "host": "", "app_secret": "", "login": ""})
+    assert "@sandbox_studio is connected" in again.text, "the connection knows its login"
+    facebook.advance(61 * 86_400)
+    assert InstagramHook(CONN_ID).test_connection()[0]
+
+
+def test_a_configuration_names_what_facebook_login_asks_for(browser: TestClient, facebook: SandboxHandle) -> None:
+    by_config = {**BY_FACEBOOK, "config_id": "4711"}
+    address = httpx.URL(begin(browser, facebook, **by_config).headers["location"])
+    assert (address.params["config_id"], "scope" in address.params) == ("4711", False)
+    assert "@sandbox_studio is connected" in by_dialog(browser, facebook, by_config).text
+    assert json.loads(rows()[CONN_ID][2])["config_id"] == "4711"
+
+    facebook.change_account(facebook.user_id, unified_login=True)
+    page = by_dialog(browser, facebook, {**by_config, "conn_id": "other"})
+    assert "a token of Unified Login" in page.text
+    assert "User access token" in page.text
+    assert "other" not in rows()
+
+
+@pytest.mark.parametrize("refused", ["instagram_content_publish", "pages_show_list", "pages_read_engagement"])
+def test_a_permission_that_facebook_login_needs_is_named(
+    browser: TestClient, facebook: SandboxHandle, refused: str
+) -> None:
+    asked = {"instagram_basic", "instagram_content_publish", "pages_show_list", "pages_read_engagement"}
+    left = {f"grant_{scope}": "1" for scope in asked - {refused}}
+    page = by_dialog(browser, facebook, BY_FACEBOOK, chosen="1", **left)
+    assert f"Publishing needs the permission {refused}, which was not granted" in page.text
+    assert rows() == {}
+
+
+def test_a_cancelled_facebook_login_changes_nothing(browser: TestClient, facebook: SandboxHandle) -> None:
+    assert "The account was not connected" in by_dialog(browser, facebook, BY_FACEBOOK, decision="cancel").text
+    assert rows() == {}
+
+
+def test_of_several_pages_the_person_names_the_account(browser: TestClient, facebook: SandboxHandle) -> None:
+    second = "17841400000000077"
+    facebook.add_account(second, "second_brand", managed_with=facebook.user_id)
+    page = by_dialog(browser, facebook, BY_FACEBOOK)
+    assert f"@sandbox_studio ({facebook.user_id}) and @second_brand ({second})" in page.text
+    assert "enter the Instagram user id" in page.text
+    assert rows() == {}
+    page = by_dialog(browser, facebook, {**BY_FACEBOOK, "account_id": "17841400000000099"})
+    assert f"@second_brand ({second}), not the account 17841400000000099" in page.text
+    assert rows() == {}
+    page = by_dialog(browser, facebook, {**BY_FACEBOOK, "account_id": second})
+    assert "@second_brand is connected" in page.text
+    assert rows()[CONN_ID][0] == second
+    assert "@second_brand" in InstagramHook(CONN_ID).test_connection()[1], "the token is that of the chosen Page"
+
+
+def test_a_page_without_a_professional_account_is_named(browser: TestClient, facebook: SandboxHandle) -> None:
+    facebook.change_account(facebook.user_id, account_type="PERSONAL")
+    page = by_dialog(browser, facebook, BY_FACEBOOK)
+    assert "which no professional Instagram account is linked to" in page.text
+    assert "Switch the account to a professional account in the Instagram app" in page.text
+    assert rows() == {}
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ([], "The login reaches no Facebook Page"),
+        (
+            [{"name": "Brand", "instagram_business_account": {"id": "17841400000000000", "username": "brand"}}],
+            "Facebook gives no token for the Page of @brand",
+        ),
+    ],
+    ids=["no page", "no task on the page"],
+)
+def test_a_person_who_may_not_publish_for_a_page_is_told_so(
+    browser: TestClient,
+    facebook: SandboxHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: list[dict[str, Any]],
+    said: str,
+) -> None:
+    """Each account of the sandbox has a Page, so Meta's list is replaced."""
+    from airflow_provider_instagram.graph import calls
+
+    call = calls.pages_of_person()
+    read = replace(call, read=lambda _: call.read({"data": listed}))
+    monkeypatch.setattr(calls, "pages_of_person", lambda: read)
+    assert said in by_dialog(browser, facebook, BY_FACEBOOK).text
+    assert rows() == {}

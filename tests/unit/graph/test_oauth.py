@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
@@ -53,6 +53,28 @@ def test_a_short_lived_token_is_exchanged_by_get() -> None:
     }
 
 
+def test_facebooks_dialog_is_asked_for_scopes_or_for_a_configuration() -> None:
+    parts = urlsplit(oauth.dialog_url("99", "https://a/b", "s", scopes=["instagram_basic", "pages_show_list"]))
+    assert (parts.scheme, parts.netloc) == ("https", "www.facebook.com")
+    assert parts.path.endswith("/dialog/oauth")
+    shared = {"client_id": "99", "redirect_uri": "https://a/b", "response_type": "code", "state": "s"}
+    assert dict(parse_qsl(parts.query)) == {**shared, "scope": "instagram_basic,pages_show_list"}
+    parts = urlsplit(oauth.dialog_url("99", "https://a/b", "s", scopes=["instagram_basic"], config_id="4711"))
+    by_config = {"config_id": "4711", "override_default_response_type": "true"}
+    assert dict(parse_qsl(parts.query)) == {**shared, **by_config}
+
+
+def test_a_persons_token_is_exchanged_by_get() -> None:
+    call = oauth.exchange_for_60_days("9", "shh", "EAshort")
+    assert (call.method, call.path[-19:], call.bearer) == ("GET", "/oauth/access_token", False)
+    assert call.params == {
+        "grant_type": "fb_exchange_token",
+        "client_id": "9",
+        "client_secret": "shh",
+        "fb_exchange_token": "EAshort",
+    }
+
+
 def test_a_refresh_is_not_repeated_by_itself() -> None:
     call = oauth.refresh("IGlong")
     assert (call.method, call.path, call.safe) == ("GET", "refresh_access_token", False)
@@ -64,5 +86,7 @@ def test_no_secret_shows_in_a_printed_call() -> None:
         oauth.refresh("IGlong"),
         oauth.exchange_for_long_lived("9", "shh", "IGshort"),
         oauth.exchange_code("9", "shh", "https://a/b", "AQBx"),
+        oauth.exchange_dialog_code("9", "shh", "https://a/b", "AQBx"),
+        oauth.exchange_for_60_days("9", "shh", "EAshort"),
     ):
-        assert not {"IGlong", "IGshort", "shh", "AQBx"} & set(repr(call).replace("'", " ").split())
+        assert not {"IGlong", "IGshort", "EAshort", "shh", "AQBx"} & set(repr(call).replace("'", " ").split())
