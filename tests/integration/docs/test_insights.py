@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 (ONE_LINE,) = EXAMPLE.findall((ROOT / "docs/insights/index.md").read_text())
 BEST, _, CHART = EXAMPLE.findall((ROOT / "docs/insights/dags.md").read_text())
+(TRY,) = EXAMPLE.findall((ROOT / "docs/start/analysts.md").read_text())
 TEXT = (ROOT / "docs/insights/targets.md").read_text()
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
@@ -51,6 +52,17 @@ def test_the_best_post_is_found(
     assert result.state == "success"
     links = {post.media_id: post.permalink for post in foreign(instagram_sandbox)}
     assert result.xcom("best") == links[better]
+
+
+def test_the_first_try_of_an_analyst_writes_a_line_with_the_numbers_of_the_post(
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+) -> None:
+    post = instagram_sandbox.add_foreign_post("Hello", age_s=7200)
+    instagram_sandbox.set_insights(post, views=685)
+    assert run_dag(dag_of(TRY.replace("/tmp/insights", str(tmp_path)))).state == "success"
+    (file,) = tmp_path.glob("instagram_post_snapshots/day=*/instagram_default.jsonl")
+    (row,) = map(json.loads, file.read_text().splitlines())
+    assert (row["post_id"], row["age"], row["status"], row["reel_views"]) == (post, "1h", "read", 685)
 
 
 def foreign(sandbox: SandboxHandle) -> Any:
