@@ -5,9 +5,11 @@ from __future__ import annotations
 import configparser
 import csv
 import json
+import os
 import re
 import shlex
 import subprocess
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -82,6 +84,20 @@ def test_the_shell_can_read_it_and_its_commands_exist(block: Block) -> None:
             case ["python" | ".venv/bin/python", "-m", module, *_]:
                 path = ROOT / module.replace(".", "/")
                 assert path.is_dir() or path.with_suffix(".py").exists() or module == "venv"
+
+
+def test_the_command_that_removes_old_results_keeps_everything_else(tmp_path: Path) -> None:
+    (command,) = (block.code for block in BLOCKS if block.page == "docs/operate/growth.md" and "find" in block.code)
+    key, month_ago = "0123456789abcdef01234567", time.time() - 31 * 86_400
+    old = [f"cut.mov.story_video.{key}.mp4", f"dawn.picture.{key}.jpg"]
+    others = ["cut.mov", "cut.mp4", f"cut.reel.{key}.mov", f"cut.reel.{key[:-1]}.mp4", f"cut.reel.{key.upper()}.mp4"]
+    for name in (*old, *others):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (month_ago, month_ago))
+    new = tmp_path / f"new.mov.reel.{key}.mp4"
+    new.touch()
+    subprocess.run(["bash", "-c", command.replace("/data/videos", shlex.quote(str(tmp_path)))], check=True)
+    assert {file.name for file in tmp_path.iterdir()} == {*others, new.name}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
