@@ -19,7 +19,6 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
-from airflow_provider_instagram.graph.responses import Responses, responses
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import (
@@ -38,11 +37,11 @@ from airflow_provider_instagram.ledger.insights import (
     unnamed_rows,
 )
 from airflow_provider_instagram.ledger.results import Reached, Results, results_file
+from airflow_provider_instagram.operators.insights import read_responses
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
@@ -230,7 +229,8 @@ class Collector:
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
-        responses = Responses() if reading.reason is Reason.GONE else self._responses(post)
+        post_key = post.post_key if self.reads_responses and reading.reason is not Reason.GONE else None
+        responses = read_responses(self.client, self.ledger, post.media_id, post_key)
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(
@@ -246,26 +246,6 @@ class Collector:
             for later in post.open_ages(self.ages):
                 yield self._row(post, later, Reason.GONE.value)
                 self._close(post, later)
-
-    def _responses(self, post: TrackedPost) -> Responses:
-        """Read how people responded to a post that this provider has published. What is refused is left out."""
-        done = self.ledger.post(post.post_key) if self.reads_responses and post.post_key else None
-        record = self.ledger.container(done.container_id) if done is not None else None
-        numbers, words = dict[str, int | float](), dict[str, str]()
-        for call in responses(post.media_id, record.edges) if record is not None else ():
-            read = self._read_if_allowed(call)
-            numbers |= read.numbers
-            words |= read.words
-        return Responses(numbers, words)
-
-    def _read_if_allowed(self, call: Call[Responses]) -> Responses:
-        try:
-            return self.client.send(call)
-        except (AuthenticationError, RateLimitError):
-            raise
-        except InstagramError as error:
-            log.warning("%s It is left out.", error)
-            return Responses()
 
     def _close(self, post: TrackedPost, age: Age) -> None:
         post.done.append(age.name)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    AuthenticationError,
+    InstagramError,
+    RateLimitError,
+    ValidationError,
+)
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
@@ -18,10 +24,12 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.insight_reader import InsightReader
     from airflow_provider_instagram.graph.models import Media
+    from airflow_provider_instagram.graph.responses import Responses
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
+log = logging.getLogger(__name__)
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
 #: The longest page of the media list.
@@ -34,6 +42,8 @@ class InsightsOperator(InstagramBaseOperator):
     * A number that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
       ``refused`` or ``gone``. None of them is a failure.
     * A metric that Instagram refuses to the account or the kind of medium is left out, and remembered for the account.
+    * How people responded to a poll, a comment prompt or invitations is read, too, if the post has them, this provider
+      published it, and the login tells it. Their metrics are those of ``graph.responses``.
     * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
       are free, and keeps what it has read.
 
@@ -42,7 +52,7 @@ class InsightsOperator(InstagramBaseOperator):
 
     :param media_ids: The posts: media ids, or what PublishOperator returns. None reads the newest 25 posts of the
         account and its stories.
-    :param metrics: The names of the metrics. None reads all that the kind of each medium has.
+    :param metrics: The names of the metrics. None reads all that each medium has.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -132,6 +142,29 @@ def read_media_ids(given: Any) -> list[str] | None:
     return list(dict.fromkeys(arguments.media_id("media_id", one) for one in listed))
 
 
+def read_responses(client: GraphClient, ledger: Ledger, media_id: str, post_key: str | None) -> Responses:
+    """Read how people responded to a post that this provider has published. What is refused is left out.
+
+    :param post_key: None for any other post, about which nothing is asked.
+    """
+    from airflow_provider_instagram.graph.responses import Responses, responses
+
+    done = ledger.post(post_key) if post_key else None
+    record = ledger.container(done.container_id) if done is not None else None
+    numbers, words = dict[str, int | float](), dict[str, str]()
+    for call in responses(media_id, record.edges) if record is not None else ():
+        try:
+            read = client.send(call)
+        except (AuthenticationError, RateLimitError):
+            raise
+        except InstagramError as error:
+            log.warning("%s It is left out.", error)
+            continue
+        numbers |= read.numbers
+        words |= read.words
+    return Responses(numbers, words)
+
+
 @dataclass
 class _Medium:
     """A medium to read: plain values only, because they outlive a wait."""
@@ -154,7 +187,7 @@ class _Reading:
         self, conn_id: str, hook: InstagramHook, client: GraphClient, ledger: Ledger, budget: InsightsBudget
     ) -> None:
         self.conn_id, self.client, self.ledger, self.budget = conn_id, client, ledger, budget
-        self.user_id = hook.ig_user_id(client)
+        self.user_id, self.login = hook.ig_user_id(client), hook.settings.login
         self.pending: list[_Medium] = []
 
     def newest(self) -> list[_Medium]:
@@ -193,12 +226,16 @@ class _Reading:
     def _rows_of(
         self, reader: InsightReader, medium: _Medium, metrics: Sequence[str] | None
     ) -> Iterator[dict[str, Any]]:
+        from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
+        from airflow_provider_instagram.graph.insight_reader import Reason
         from airflow_provider_instagram.graph.models import MEDIA_METRICS
+        from airflow_provider_instagram.graph.responses import NUMBERS
         from airflow_provider_instagram.posts.kinds import PostKind
 
-        names = metrics or MEDIA_METRICS[PostKind(medium.kind)]
+        names = [name for name in metrics or MEDIA_METRICS[PostKind(medium.kind)] if name not in NUMBERS]
         reading = reader.of_media(medium.media_id, medium.kind, names)
-        common = {
+        asks_more = INVITE_ANSWERS.scopes(self.login) and reading.reason is not Reason.GONE
+        common: dict[str, Any] = {
             "conn_id": self.conn_id,
             "user_id": self.user_id,
             "post_key": self.ledger.key_of_media(medium.media_id),
@@ -207,3 +244,7 @@ class _Reading:
         }
         for metric, value in reading.values.items():
             yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
+        if asks_more and (metrics is None or not NUMBERS.keys().isdisjoint(metrics)):
+            more = read_responses(self.client, self.ledger, medium.media_id, common["post_key"]).numbers
+            for metric in more if metrics is None else more.keys() & set(metrics):
+                yield {**common, "metric": metric, "value": more[metric], "reason": None}

@@ -56,6 +56,10 @@ SNAPSHOT: dict[str, Any] = {
     "like_count": 0,
     "reel_skip_rate": 31.25,
     "reel_saved": None,
+    "poll_option_a_share": 0.625,
+    "poll_option_b_share": 0.375,
+    "prompt_responses": 0,
+    "collaborators_accepted": 2,
 }
 DAY: dict[str, Any] = {
     "user_id": POST["user_id"],
@@ -73,7 +77,9 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., FileT
 
 
 def expected(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    return {column.name: plain(row.get(column.name)) for column in table.columns}
+    columns = [column.name for column in table.columns]
+    assert row.keys() <= set(columns), "the table has a column for each value"
+    return {name: plain(row.get(name)) for name in columns}
 
 
 def read(rows: list[Row]) -> list[dict[str, Any]]:
@@ -247,7 +253,8 @@ def test_files_may_be_in_object_storage(bucket: str) -> None:
     assert FileTarget(f"{bucket}/insights").write(SNAPSHOTS, [SNAPSHOT]) == 0
     content = storage.read(f"{bucket}/insights/instagram_post_snapshots/day=2026-09-02/brand.parquet")
     assert content is not None
-    assert [row["reel_views"] for row in target.read_rows(content)] == [9_007_199_254_740_993]
+    rows = [(row["reel_views"], row["poll_option_a_share"]) for row in target.read_rows(content)]
+    assert rows == [(9_007_199_254_740_993, 0.625)]
     assert target.location(SNAPSHOTS) == ("s3://clips", "insights/instagram_post_snapshots")
 
 
