@@ -109,6 +109,8 @@ class CalendarSource:
     deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
+    _as_stored: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
+    _read: dict[tuple[str, str, int], Task] = field(default_factory=dict)
     _questions: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _since: datetime | None = None
     _accounts: frozenset[str] = frozenset()
@@ -121,6 +123,8 @@ class CalendarSource:
             self._since, self._accounts, self._all_read_s = None, wanted, time.monotonic()
             self._tasks.clear()
             self._xcoms.clear()
+            self._as_stored.clear()
+            self._read.clear()
             self._questions.clear()
         self._read_runs(session)
         self._read_tasks(session)
@@ -158,9 +162,13 @@ class CalendarSource:
         times = (task.start_date, task.end_date, task.trigger_timeout)
         statement = select(task.run_id, task.task_id, task.map_index, task.state, task.try_number, *times, answer)
         for row in session.execute(self._changed(statement.where(task.dag_id == self.dag_id), task.updated_at)):
-            self._tasks[row.run_id, row.task_id, row.map_index] = row
+            key = (row.run_id, row.task_id, row.map_index)
+            if self._tasks.get(key) != row:
+                self._tasks[key] = row
+                self._read.pop(key, None)
         for key in [key for key in self._tasks if key[0] not in self.runs]:
             del self._tasks[key]
+            self._read.pop(key, None)
 
     def _read_questions(self, session: Session) -> None:
         """Read the questions of tasks that have ended, and their answers: those of runs that only prepare posts."""
@@ -179,9 +187,12 @@ class CalendarSource:
         statement = select(xcom.run_id, xcom.task_id, xcom.map_index, xcom.key, xcom.value).where(
             xcom.dag_id == self.dag_id, or_(selected, xcom.key.in_((OUTCOME, PROGRESS)))
         )
-        for run_id, task_id, index, key, value in session.execute(self._changed(statement, xcom.timestamp)):
-            content = decoded(value)
-            self._xcoms[run_id, task_id, index, key] = _versions(content) if key == RETURNED else content
+        for *at, value in session.execute(self._changed(statement, xcom.timestamp)):
+            where = run_id, task_id, index, key = tuple(at)
+            if where not in self._xcoms or self._as_stored[where] != value:
+                content, self._as_stored[where] = decoded(value), value
+                self._xcoms[where] = _versions(content) if key == RETURNED else content
+                self._read.pop((run_id, task_id, index), None)
 
     def _read_problems(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
@@ -249,11 +260,12 @@ class CalendarSource:
 
     def _task(self, run_id: str, task_id: str, map_index: int) -> Task | None:
         """Return a task instance, or None if Airflow has not created it."""
-        row = self._tasks.get((run_id, task_id, map_index))
-        if row is None:
-            return None
+        where = (run_id, task_id, map_index)
+        row = self._tasks.get(where)
+        if row is None or where in self._read:
+            return self._read.get(where)
         percent = (self._of_this_try(row, PROGRESS) or {}).get("percent")
-        return Task(
+        self._read[where] = Task(
             state=row.state,
             started=row.start_date,
             ended=row.end_date,
@@ -262,6 +274,7 @@ class CalendarSource:
             outcome=self._of_this_try(row, OUTCOME),
             percent=percent if isinstance(percent, int) else None,
         )
+        return self._read[where]
 
     def _of_this_try(self, row: Any, key: str) -> dict[str, Any] | None:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
