@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+    from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.deletions import Deletion
 
@@ -140,7 +141,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "lines": _lines(board, post),
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
-        "link": safe_link(facts.done.permalink) if facts.done and facts.done.permalink else None,
+        "link": _link(facts.done),
         "deletion": facts.deletion.run_id if facts.deletion else None,
         "run": facts.run.run_id if facts.run else None,
     }
@@ -151,6 +152,11 @@ def _caption(post: ScheduledPost, question: dict[str, Any] | None) -> str:
     is_approved = question is not None and question["by"] and question["answer"] == "Approved"
     given = question["caption"] if question is not None and is_approved else None
     return post.caption if given is None else str(given)
+
+
+def _link(done: PublishedPost | None) -> str | None:
+    """Return the link to a post; None if it is not known, or leads nowhere because the post was deleted."""
+    return safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
 
 
 def _zone(at: datetime) -> str:

@@ -132,7 +132,7 @@ def test_a_post_is_deleted_by_a_run_that_asks_and_the_yes_is_airflows_own_answer
     gone = cards(ada)["hello"]
     assert (gone["state"], gone["why"]) == ("deleted", "on 2040-01-02 08:30 UTC by ada")
     shown = detail(ada, "hello")
-    assert shown["acts"] == []
+    assert (shown["acts"], shown["link"]) == ([], None), "its link leads nowhere"
     assert "Deleted from Instagram, by ada" in [event["what"] for event in shown["history"]]
     assert [name for name, who in audit() if who == "ada" and name.startswith("instagram_post_")] == [
         "instagram_post_delete",
