@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 STUDIO, SHOP = "studio", "shop"
+DAY_S = 86_400
 #: The posts stand in one week, whatever day it is, and at noon, so that no zone moves them to another day.
 MONDAY = whole_second(timedelta(days=14)).replace(hour=12, minute=0, second=0)
 MONDAY -= timedelta(days=MONDAY.weekday())
@@ -32,7 +33,7 @@ def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalend
     folder = tmp_path_factory.mktemp("edits")
     with running_calendar(folder, (STUDIO, SHOP), AIRFLOW__INSTAGRAM__CALENDAR_EDITING="True") as everything:
         everything.write(posts())
-        everything.add_dag(LEAD_S, more="default_args={'retries': 0}")
+        everything.add_dag(LEAD_S, more="default_args={'retries': 0}", ahead_s=3 * DAY_S)
         yield everything
 
 
@@ -40,7 +41,7 @@ def posts() -> list[dict[str, Any]]:
     def post(post_id: str, day: int, account: str = STUDIO, **more: Any) -> dict[str, Any]:
         return entry(post_id, MONDAY + timedelta(days=day), account, **more)
 
-    soon = whole_second(timedelta(minutes=50))
+    on_sunday = whole_second(timedelta(days=2))  # if today is Friday: asked about ahead of the run that publishes
     return [
         post("dragged", 0),
         post("keyed", 1),
@@ -49,7 +50,7 @@ def posts() -> list[dict[str, Any]]:
         post("removed", 4),
         post("first", 5),
         post("second", 6),
-        *(entry(name, soon, SHOP, approval="required") for name in ("asked", "asked-too", "asked-last")),
+        *(entry(name, on_sunday, SHOP, approval="required") for name in ("asked", "asked-too", "asked-last")),
     ]
 
 
@@ -198,7 +199,7 @@ def test_the_posts_that_wait_are_answered_one_after_the_other_by_keys_only(
         keys.down(key)
         held = key
     keys.up(held)
-    board.reaches("asked", "ready")
+    board.reaches("asked", "prepared")
     board.reaches("asked-too", "skipped")
     board.reaches("asked-last", "waiting")
 
