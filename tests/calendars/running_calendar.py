@@ -74,15 +74,16 @@ class RunningCalendar:
         part.write_text(yaml.safe_dump(document, sort_keys=False))
         part.replace(self._calendar(dag_id))
 
-    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0) -> None:
+    def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0, plan: str = "") -> None:
         """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow.
 
         :param ahead_s: How long ahead posts are prepared. They are due in minutes, so by default their own runs do it.
+        :param plan: Where the plan is, if it is not the file that was written last: a sheet, or an object.
         """
         calendar = str(self._calendar(dag_id))
         self.command("pools", calendar)
         text = DAG_FILE.format(
-            dag_id=dag_id, calendar=calendar, accounts=[*self.users], lead_s=lead_s, ahead_s=ahead_s, more=more
+            dag_id=dag_id, calendar=plan or calendar, accounts=[*self.users], lead_s=lead_s, ahead_s=ahead_s, more=more
         )
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 

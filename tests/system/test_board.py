@@ -81,8 +81,9 @@ def _posts() -> list[dict[str, Any]]:
 class Board:
     """The page in a browser."""
 
-    def __init__(self, calendar: RunningCalendar, page: Page) -> None:
+    def __init__(self, calendar: RunningCalendar, page: Page, dag_id: str = DAG_ID) -> None:
         self.calendar = calendar
+        self.dag_id = dag_id
         self.page = page
         self.frame = page.frame_locator("iframe")
         self.errors: list[str] = []
@@ -102,7 +103,7 @@ class Board:
 
     def card(self, post_id: str) -> Locator:
         """Return the card of a post."""
-        return self.frame.locator(f'.card[data-key="{DAG_ID}/{post_id}"]')
+        return self.frame.locator(f'.card[data-key="{self.dag_id}/{post_id}"]')
 
     def reaches(self, post_id: str, state: str, limit_s: float = LIMIT_S) -> None:
         """Wait until the card of a post shows a state, without a reload."""

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from demo.stack import wait_until
-from tests.calendars.running_calendar import DAG_ID, RunningCalendar, entry, running_calendar, whole_second
+from demo.bucket import BUCKET, KEYS, picture_bucket
+from demo.stack import AirflowStack, free_port, wait_until
+from tests.calendars.running_calendar import (
+    DAG_ID,
+    RunningCalendar,
+    entry,
+    running_calendar,
+    whole_second,
+)
 from tests.system.test_board import LEAD_S, LIMIT_S, Board
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 STUDIO, SHOP = "studio", "shop"
 DAY_S = 86_400
+ON_S3, TOGETHER = "on_s3", "together"
 #: The posts stand in one week, whatever day it is, and at noon, so that no zone moves them to another day.
 MONDAY = whole_second(timedelta(days=14)).replace(hour=12, minute=0, second=0)
 MONDAY -= timedelta(days=MONDAY.weekday())
@@ -30,8 +42,12 @@ WEEK = {"view": "week", "day": f"{MONDAY:%Y-%m-%d}"}
 
 @pytest.fixture(scope="module")
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
-    folder = tmp_path_factory.mktemp("edits")
-    with running_calendar(folder, (STUDIO, SHOP), AIRFLOW__INSTAGRAM__CALENDAR_EDITING="True") as everything:
+    with (
+        picture_bucket() as storage,
+        running_calendar(
+            tmp_path_factory.mktemp("edits"), (STUDIO, SHOP), **storage, AIRFLOW__INSTAGRAM__CALENDAR_EDITING="True"
+        ) as everything,
+    ):
         everything.write(posts())
         everything.add_dag(LEAD_S, more="default_args={'retries': 0}", ahead_s=3 * DAY_S)
         yield everything
@@ -245,3 +261,66 @@ def test_the_forms_are_accessible(board: Board) -> None:
     expect(board.frame.locator("#bulk")).to_contain_text(re.compile("chosen"))
     found = Axe().run(board.page_frame()).response["violations"]
     assert not found, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+
+
+@contextmanager
+def second_server(airflow: AirflowStack) -> Iterator[AirflowStack]:
+    """Start another API server of an Airflow."""
+    port = free_port()
+    url = f"http://localhost:{port}"
+    own = {"AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url}
+    server = AirflowStack(url, airflow.home, airflow.settings | own)
+    server.start("api-server")
+    try:
+        server.wait_until_healthy()
+        yield server
+    finally:
+        server.stop()
+
+
+def bucket(calendar: RunningCalendar) -> Any:
+    """Return a client of the object storage."""
+    extra = json.loads(calendar.airflow.settings["AIRFLOW_CONN_DEMO_STORAGE"])["extra"]
+    return boto3.client("s3", **extra, aws_access_key_id=KEYS[0], aws_secret_access_key=KEYS[1])
+
+
+@pytest.mark.timeout(900)
+def test_editors_on_two_api_servers_see_each_others_words_in_a_calendar_on_s3(
+    calendar: RunningCalendar, page: Page, browser: Browser
+) -> None:
+    """The second of two editors of one post keeps what he typed, as on one server and on disk."""
+    calendar.write([entry(name, MONDAY, STUDIO) for name in ("moved", TOGETHER)], ON_S3)
+    storage, key = bucket(calendar), f"plan/{ON_S3}.yaml"
+    for name, file in {key: f"{ON_S3}.yaml", "plan/reel.mp4": "reel.mp4"}.items():
+        storage.put_object(Bucket=BUCKET, Key=name, Body=(calendar.folder / file).read_bytes())
+
+    def stored() -> dict[str, dict[str, Any]]:
+        text = storage.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return {post["id"]: post for post in yaml.safe_load(text)["posts"]}
+
+    calendar.add_dag(LEAD_S, ON_S3, plan=f"s3://demo_storage@{BUCKET}/{key}")
+    calendar.airflow.wait_for_dag(ON_S3)
+    with second_server(calendar.airflow) as server:
+        first = Board(calendar, page, ON_S3).open(**WEEK)
+        second = Board(replace(calendar, airflow=server), browser.new_page(), ON_S3).open(**WEEK)
+        first.card("moved").focus()
+        first.page.keyboard.press("Shift+ArrowRight")
+        expect(second.frame.locator(f'[data-day="{day(1)}"]')).to_contain_text("moved", timeout=1000 * LIMIT_S)
+        assert str(stored()["moved"]["publish_at"]).startswith(day(1))
+
+        panels = [one.frame.locator("#panel") for one in (first, second)]
+        for one, panel in zip((first, second), panels, strict=True):
+            one.card(TOGETHER).click()
+            panel.get_by_role("button", name="Edit", exact=True).click(timeout=60_000)
+        panels[0].locator("form.edit [name=caption]").fill("of the first")
+        panels[1].locator("form.edit [name=first_comment]").fill("of the second")
+        panels[0].get_by_role("button", name="Save").click()
+        wait_until(lambda: stored()[TOGETHER]["caption"] == "of the first", "the first edit is written", 60)
+        panels[1].get_by_role("button", name="Save").click()
+        seen = panels[1].locator("form.edit .error")
+        expect(seen).to_contain_text("caption is now 'of the first'", timeout=60_000)
+        assert "first_comment" not in stored()[TOGETHER]
+        panels[1].get_by_role("button", name="Save").click()
+        wait_until(lambda: stored()[TOGETHER].get("first_comment") == "of the second", "both have written", 60)
+        assert stored()[TOGETHER]["caption"] == "of the first"
+        assert first.errors + second.errors == []
