@@ -1,8 +1,9 @@
-"""Fetch many media at once with few connections, and let no link that hangs delay another."""
+"""Fetch many media at once with few connections, and let no link that hangs or is slow delay another."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
@@ -11,15 +12,17 @@ from instagram_sandbox.simulator.fetch import FetchError, fetch
 from instagram_sandbox.simulator.state import TOO_SLOW
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from instagram_sandbox.simulator.switches import Switches
 
 OF_ONE_HOST: Final = 16
 MOVING: Final = 32
-HANGING: Final = 32
+SLOW: Final = 32
 HANGS_AFTER_S: Final = 1.0
-MOST_DESCRIPTORS: Final = 2 * (MOVING + HANGING)
+SLOW_AFTER_S: Final = 3.0
+MOST_DESCRIPTORS: Final = 2 * (MOVING + SLOW)
 """Each fetch has a connection and a file."""
 
 
@@ -27,15 +30,16 @@ class Fetches:
     """The places for fetching. Without one, a link has neither a connection nor a file.
 
     1. A link waits for one of its host's :data:`OF_ONE_HOST` places, so that no host takes them all.
-    2. It is fetched in one of :data:`MOVING` places, which it gives up once no more bytes arrive.
-    3. Then it goes on in one of :data:`HANGING` places. If none is free, it is disconnected, and begins again in the
-       first that becomes free.
+    2. It is fetched in one of :data:`MOVING` places, which it gives up once no more bytes arrive, and after
+       :data:`SLOW_AFTER_S` in any case: a link that trickles never falls silent.
+    3. Then it goes on in one of :data:`SLOW` places. If none is free, it is disconnected, and begins again in the
+       first that becomes free. Its time counts from the call, so that it ends on time even without a place.
     """
 
     def __init__(self) -> None:
         self._of_hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._moving = asyncio.Semaphore(MOVING)
-        self._hanging = asyncio.Semaphore(HANGING)
+        self._slow = asyncio.Semaphore(SLOW)
 
     async def fetch(self, url: str, target: Path, kind: str, max_bytes: int, switches: Switches) -> None:
         """Fetch a file as Meta does.
@@ -44,6 +48,7 @@ class Fetches:
         :raises FetchError: With the documented subcode.
         """
         limit_s, need_range = switches.fetch_timeout_s, switches.require_range and kind == "video"
+        ends = time.monotonic() + limit_s
 
         async def once() -> None:
             fetching = fetch(url, target, kind=kind, limit_s=limit_s, max_bytes=max_bytes, require_range=need_range)
@@ -54,22 +59,30 @@ class Fetches:
             async with places, self._moving:
                 task = asyncio.create_task(once())
                 await _while_it_moves(task, target)
-                is_done, must_wait = task.done(), self._hanging.locked()
+                is_done, must_wait = task.done(), self._slow.locked()
                 if must_wait and not is_done:
                     await _cancelled(task)
             if is_done:
                 return await task
-            async with self._hanging:
-                await (once() if must_wait else task)
+            rest = self._in_a_slow_place(once if must_wait else lambda: task)
+            await asyncio.wait_for(rest, ends - time.monotonic())
         except asyncio.TimeoutError:
             raise FetchError(TOO_SLOW, f"the download took more than {limit_s:g} s") from None
 
+    async def _in_a_slow_place(self, rest: Callable[[], Awaitable[None]]) -> None:
+        async with self._slow:
+            await rest()
+
 
 async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:
-    """Return once a fetch is done, or no byte has arrived for a while."""
-    held = -1
+    """Return once a fetch is done, no byte has arrived for a while, or it takes long."""
+    held, slow_at = -1, time.monotonic() + SLOW_AFTER_S
     try:
-        while not task.done() and held < (now := target.stat().st_size if target.exists() else 0):
+        while (
+            not task.done()
+            and time.monotonic() < slow_at
+            and held < (now := target.stat().st_size if target.exists() else 0)
+        ):
             held = now
             await asyncio.wait({task}, timeout=HANGS_AFTER_S)
     except asyncio.CancelledError:

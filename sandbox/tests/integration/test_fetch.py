@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import resource
 import socket
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from instagram_sandbox.testing.handle import sandbox_process
-from sandbox.tests.integration.conftest import Caller, WebServer, serving
+from sandbox.tests.integration.conftest import Caller, WebServer, in_thread, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,6 +155,51 @@ def test_links_that_hang_delay_no_picture_of_the_same_host(
     began = time.monotonic()
     assert client.create(media_type="IMAGE", image_url=web.url).status_code == 200
     assert time.monotonic() - began < 15, "the links hang for 20 s"
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_links_that_trickle_delay_no_picture(
+    client: Caller, picture: WebServer, make_picture: Callable[..., bytes], hosts: int
+) -> None:
+    """They never fall silent, and are more than a host, or all hosts, have places."""
+    jpeg = make_picture()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            trickles = self.path == "/trickle.mp4"
+            self.send_response(206 if trickles else 200 if self.path == "/picture.jpg" else 404)
+            self.send_header("Content-Type", "video/mp4" if trickles else "image/jpeg")
+            self.send_header("Content-Length", str(10**7 if trickles else len(jpeg)))
+            self.end_headers()
+            with suppress(OSError):
+                while trickles and not enough.wait(0.3):
+                    self.wfile.write(bytes(20_000))
+                self.wfile.write(jpeg)
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    enough = threading.Event()
+    with ExitStack() as opened:
+        served = [opened.enter_context(in_thread(Handler)) for _ in range(hosts)]
+        opened.callback(enough.set)
+        for number in range(20 * hosts):
+            client.create(video_url=f"{served[number % hosts]}/trickle.mp4")
+        url = f"{served[0]}/picture.jpg" if hosts == 1 else picture.url
+        began = time.monotonic()
+        assert client.create(media_type="IMAGE", image_url=url).status_code == 200
+        assert time.monotonic() - began < 8, "the links trickle for 20 s"
+
+
+def test_a_link_that_hangs_fails_on_time_however_many_hang(client: Caller) -> None:
+    client.sandbox.switch(fetch_timeout_s=6)
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        for _ in range(80):
+            client.create(video_url=f"http://127.0.0.1:{host.getsockname()[1]}/video.mp4")
+        began = time.monotonic()
+        client.sandbox.settle()
+        assert time.monotonic() - began < 10, "their 6 s count from the call"
+    assert {container.subcode for container in client.sandbox.containers} == {2207003}
 
 
 @pytest.fixture
