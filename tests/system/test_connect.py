@@ -83,6 +83,14 @@ def visit(browser: Browser, guarded: AirflowStack) -> Any:
     return logged_in
 
 
+@pytest.fixture
+def any_login(sandbox: SandboxHandle) -> Iterator[None]:
+    """Accept tokens of all logins. A strict sandbox accepts those of Instagram Login only."""
+    sandbox.switch(login="any")
+    yield
+    sandbox.switch(login="instagram")
+
+
 @pytest.fixture(autouse=True)
 def _clean(guarded: AirflowStack) -> None:
     _run(guarded, "delete from connection")
@@ -100,10 +108,13 @@ def connections(guarded: AirflowStack) -> list[Any]:
     return _run(guarded, "select conn_id from connection")
 
 
-def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, conn_id: str = CONN_ID) -> None:
+def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, login: str = "instagram") -> None:
     """Fill in the form and press Connect: the consent page is what comes next."""
     page.goto(f"{guarded.url}/instagram/connect")
-    page.locator("[name=conn_id]").fill(conn_id)
+    page.locator("[name=conn_id]").fill(CONN_ID)
+    page.locator("[name=login]").select_option(login)
+    if login == "unified":
+        page.locator("[name=config_id]").fill("4711")
     page.locator("[name=app_id]").fill(sandbox.app_id)
     page.locator("[name=app_secret]").fill(sandbox.app_secret)
     page.get_by_text("Use a host other than Meta's").click()
@@ -148,9 +159,35 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
     expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
 
 
-def test_cancel_changes_nothing(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:
+@pytest.mark.usefixtures("any_login")
+@pytest.mark.parametrize("login", ["facebook", "unified"])
+def test_an_account_is_connected_by_facebooks_dialog(
+    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str
+) -> None:
+    sandbox.change_account(sandbox.user_id, unified_login=login == "unified")
+    try:
+        page = visit("editor")
+        begin(page, guarded, sandbox, login)
+        assert "/dialog/oauth" in page.url
+        page.get_by_role("button", name="Allow").click()
+        expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+        expect(page.get_by_text("does not expire")).to_be_visible()
+        page.get_by_role("link", name="See all accounts").click()
+        card = page.locator(f"[data-connection={CONN_ID}]")
+        expect(card).to_contain_text("does not expire")
+        expect(card).to_contain_text("publishing")
+        card.get_by_role("link", name="Reconnect").click()
+        page.get_by_role("button", name="Connect").click()
+        page.get_by_role("button", name="Allow").click()
+        expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
+    finally:
+        sandbox.change_account(sandbox.user_id, unified_login=False)
+
+
+@pytest.mark.parametrize("login", ["instagram", "facebook"])
+def test_cancel_changes_nothing(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str) -> None:
     page = visit("editor")
-    begin(page, guarded, sandbox)
+    begin(page, guarded, sandbox, login)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="The account was not connected")).to_be_visible()
     assert connections(guarded) == []
@@ -290,13 +327,15 @@ def test_a_connection_of_a_secrets_backend_is_refreshed_and_not_written(
     vault.write_text("{}")
 
 
+@pytest.mark.usefixtures("any_login")
+@pytest.mark.parametrize("login", ["instagram", "facebook"])
 def test_no_secret_is_in_a_log_or_in_the_clear_in_the_database(
-    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle
+    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str
 ) -> None:
     page = visit("editor")
     pages: list[str] = []
     page.on("response", lambda answer: pages.append(answer.url))
-    begin(page, guarded, sandbox)
+    begin(page, guarded, sandbox, login)
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
     html = page.content()
@@ -304,7 +343,7 @@ def test_no_secret_is_in_a_log_or_in_the_clear_in_the_database(
     html += page.content()
     page.goto(f"{guarded.url}/instagram/connect?conn_id={CONN_ID}")
     html += page.content()
-    secrets = re.compile(rf"IGAA[0-9A-Za-z_-]{{8,}}|{re.escape(sandbox.app_secret)}")
+    secrets = re.compile(rf"(IGAA|EAA)[0-9A-Za-z_-]{{8,}}|{re.escape(sandbox.app_secret)}")
     assert not secrets.search(html)
     assert not [url for url in pages if secrets.search(url)]
     for file in Path(guarded.home).rglob("*"):
