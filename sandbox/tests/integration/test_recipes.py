@@ -132,7 +132,24 @@ CLIENTS = {
     "JavaScript": (
         "client.mjs",
         "node",
-        """const answer = await fetch("https://graph.instagram.com/v27.0/me?fields=username&access_token=TOKEN");
+        """import https, { get, request } from "node:https";
+import http from "node:http";
+const path = "/v27.0/me?access_token=TOKEN";
+const link = "https://graph.instagram.com" + path;
+const named = { hostname: "graph.instagram.com", path };
+const ways = [
+  (done) => https.get(link, done), (done) => https.get(new URL(link), done), (done) => https.get(named, done),
+  (done) => https.get("https://graph.instagram.com", { path, agent: new https.Agent() }, done),
+  (done) => https.get({ host: "Graph.Instagram.com", path }, done), (done) => get(link, done),
+  (done) => https.request(link, done).end(), (done) => https.request(new URL(link), done).end(),
+  (done) => https.request(link, { method: "GET" }, done).end(), (done) => request(named, done).end(),
+  (done) => http.get(link.replace("https", "http"), done), (done) => https.request(link).on("response", done).end(),
+];
+for (const way of ways) {
+  const status = await new Promise((done) => way((answer) => { answer.resume(); done(answer.statusCode); }));
+  if (status !== 200) throw new Error(`${way}: ${status}`);
+}
+const answer = await fetch("https://graph.instagram.com/v27.0/me?fields=username&access_token=TOKEN");
 console.log(await answer.text());""",
     ),
     "Python": (

@@ -1,11 +1,13 @@
 // Leads a client with constant hosts to the sandbox: node --require ./redirect.cjs client.js
-// Calls of fetch, https and what uses them to Meta's hosts go to SANDBOX_URL. Nothing else of the client changes.
+// Calls of fetch, http, https and what uses them to Meta's hosts go to SANDBOX_URL. Nothing else of the client changes.
 "use strict";
 const http = require("node:http");
 const https = require("node:https");
+const { syncBuiltinESMExports } = require("node:module");
+const { urlToHttpOptions } = require("node:url");
 
 const sandbox = new URL(process.env.SANDBOX_URL ?? "http://127.0.0.1:8077");
-const isMeta = (host) => /(^|\.)(facebook|instagram)\.com$/.test(host);
+const isMeta = (host) => /(^|\.)(facebook|instagram)\.com\.?$/i.test(host);
 
 const realFetch = globalThis.fetch;
 globalThis.fetch = (input, init) => {
@@ -17,10 +19,20 @@ globalThis.fetch = (input, init) => {
   return realFetch(new Request(url, request));
 };
 
-const realRequest = https.request;
-https.request = (options, ...rest) => {
-  const host = options.hostname ?? options.host;
-  if (!isMeta(host)) return realRequest(options, ...rest);
-  const here = { protocol: sandbox.protocol, hostname: sandbox.hostname, host: undefined, port: sandbox.port };
-  return http.request({ ...options, ...here, agent: undefined }, ...rest);
-};
+for (const name of ["request", "get"]) {
+  const hereInstead = http[name];
+  for (const module of [http, https]) {
+    const real = module[name];
+    module[name] = (...given) => {
+      const link = typeof given[0] === "string" ? new URL(given[0]) : given[0];
+      const ofLink = link instanceof URL ? [urlToHttpOptions(link)] : [];
+      const rest = given.slice(ofLink.length);
+      const more = typeof rest[0] === "function" ? [] : rest.splice(0, 1);
+      const options = Object.assign({}, ...ofLink, ...more);
+      if (!isMeta(options.hostname ?? options.host)) return real(...given);
+      const here = { protocol: sandbox.protocol, hostname: sandbox.hostname, host: undefined, port: sandbox.port };
+      return hereInstead({ ...options, ...here, agent: undefined }, ...rest);
+    };
+  }
+}
+syncBuiltinESMExports(); // for import { get } from "node:https"
