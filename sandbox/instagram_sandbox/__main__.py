@@ -24,7 +24,7 @@ from instagram_sandbox.options import (
 )
 from instagram_sandbox.recorder.command import add_commands
 from instagram_sandbox.simulator.addresses import is_loopback
-from instagram_sandbox.simulator.media import has_ffmpeg
+from instagram_sandbox.simulator.media import NO_FFMPEG, has_ffmpeg
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.state import Account, Processing
 from instagram_sandbox.simulator.switches import mode_switches
@@ -62,11 +62,7 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)
 
     if not has_ffmpeg():
-        what = (
-            "codecs, frame rate, bit rate and sound of videos are not checked, videos have no covers, and pictures are"
-        )
-        what = f"{what} neither scaled nor converted to sRGB"
-        print(f"Warning: ffmpeg and ffprobe are not on the path: {what}. Install ffmpeg.", file=sys.stderr)
+        print(f"Warning: {NO_FFMPEG}", file=sys.stderr)
 
     def ready() -> None:
         print(f"Instagram sandbox on {address.url}", flush=True)

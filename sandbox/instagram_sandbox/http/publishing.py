@@ -48,13 +48,13 @@ async def _take_pictures(call: Call, container: Container) -> None:
     :raises GraphError: The picture is refused; the container then does not exist.
     """
     await asyncio.wait([call.sandbox.processor.start(container)])
-    facts = container.facts
-    if facts is None:
+    if container.facts is None:
         raise GraphError(2)  # the sandbox was reset meanwhile
-    if facts.subcode is not None and not container.children:
+    failure = call.world.failure(container)
+    if failure is not None and failure.subcode is not None and not container.children:
         call.world.containers.forget(container)
         call.entry.container_id = None
-        raise GraphError.of_medium(facts.subcode, uri=container.image_url, **facts.told)
+        raise GraphError.of_medium(failure.subcode, **failure.told)
 
 
 async def publish(call: Call, account: Account) -> Response:

@@ -95,7 +95,7 @@ def _discovered(call: Call, field: Field) -> dict[str, Any]:
     name = field.arguments.get("username", "").strip()
     account = next((one for one in call.world.accounts.values() if one.username == name), None)
     if account is None:
-        raise GraphError(110, 2207013, "Invalid user id")
+        raise GraphError(110, 2207013)
     return account_node(call, account).read(field.inner)
 
 

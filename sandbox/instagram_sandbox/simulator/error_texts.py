@@ -34,7 +34,7 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Media expired",
         "The media you are trying to access has expired. Please try to upload again.",
     ),
-    (-1, 2207001): Text("Fatal", "Server error", "Instagram server error. Try again.", is_transient=True),
+    (-1, 2207001): Text("Fatal", is_transient=True),
     (-1, 2207032): Text("Fatal", "Create media failed", "Create media fail, please try to re-create media"),
     (-1, 2207053): Text("Fatal", "Upload error", "unknown upload error", is_transient=True),
     (-1, None): Text("Fatal", is_transient=True),
@@ -61,7 +61,7 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
     (9, 2207042): Text(
         "Application request limit reached",
         "Publishing limit reached",
-        "You reached the maximum number of posts that is allowed to be published by Content Publishing API.",
+        "You reached maximum number of posts that is allowed to be published by Content Publishing API.",
     ),
     (10, None): Text("(#10) Application does not have permission for this action"),
     (17, None): Text("(#17) User request limit reached", is_transient=True),
@@ -108,6 +108,7 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Media type VIDEO is not supported",
         "The VIDEO value for media_type is no longer supported. Use the REELS media type to publish a video.",
     ),
+    (110, 2207013): Text("Invalid user id"),
     (110, 2207018): Text(
         "Invalid user id", "Collaborator not found", "The username of a collaborator does not belong to an account."
     ),
@@ -199,6 +200,12 @@ def text_of(code: int, subcode: int | None) -> Text:
 def code_of(subcode: int) -> int:
     """Return the code under which Meta names a subcode; -1 for one that is not documented."""
     return next((code for code, known in TEXTS if known == subcode), -1)
+
+
+def subcodes_of(code: int) -> list[int]:
+    """Return the subcodes of a code that never comes without one."""
+    known = [subcode for of_code, subcode in TEXTS if of_code == code]
+    return [subcode for subcode in known if subcode is not None] if None not in known else []
 
 
 def for_users(text: Text, told: Mapping[str, object]) -> str:

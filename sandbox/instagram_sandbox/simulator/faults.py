@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
+from instagram_sandbox.simulator.error_texts import subcodes_of
 from instagram_sandbox.simulator.errors import (
     ApiError,
     BadGatewayError,
@@ -43,7 +44,7 @@ class Fault(Record):
     :param delay_s: Wait this long (real time) before the call, or before its answer.
     :param code: Answer with this code of the Graph API. Uploads and the exchange of a login code answer it in the
         shape of their own host.
-    :param subcode: The subcode for ``code``.
+    :param subcode: The subcode for ``code``. A code that always has the same one needs none.
     :param regain_minutes: With ``code``: the minutes in the usage header, as at the real limit; default for 80002: 1.
     :param status: Answer with this HTTP status and ``body``. Redirects are not allowed, because Meta sends none.
     :param body: The JSON body for ``status``.
@@ -80,6 +81,10 @@ class Fault(Record):
             raise ValueError("subcode and regain_minutes need a code")
         if self.code == 0:
             raise ValueError("0 is not an error code")
+        if self.code is not None and self.subcode is None and (known := subcodes_of(self.code)):
+            if len(known) > 1:
+                raise ValueError(f"{self.code} needs one of the subcodes {', '.join(map(str, known))}")
+            self.subcode = known[0]
         if self.status is not None and 300 <= self.status < 400:
             raise ValueError("redirects are not supported, because Meta's hosts send none")
         if self.body is not None and (self.status is None or self.status in BODILESS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_BYTES: Final = 8_000_000
 MIN_COLUMNS, MAX_COLUMNS = 320, 1440
 MIN_ASPECT: Final = {"4:5": Fraction(4, 5), "3:4": Fraction(3, 4)}
 MAX_ASPECT: Final = Fraction(191, 100)
@@ -22,8 +20,7 @@ _GRAY, _RGB = 1, 3
 _OTHERS: Final = {"png": b"\x89PNG", "webp": b"WEBP", "gif": b"GIF8", "avif": b"ftypavif", "heic": b"ftyphei"}
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APP2, _END = 0xE2, b"\xff\xd9"
-_SRGB: Final = re.compile(rb"s\0?R\0?G\0?B")
-"""The name of the usual profile, in the letters of either version of ICC."""
+_FIRST_OF_PROFILE: Final = b"ICC_PROFILE\0\1"
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -95,8 +92,16 @@ def read(path: Path) -> Picture:
             if length < 2:
                 break
             segment = file.read(length - 2)
-            has_profile |= marker == _APP2 and segment.startswith(b"ICC_PROFILE\0") and not _SRGB.search(segment)
+            is_profile = marker == _APP2 and segment.startswith(_FIRST_OF_PROFILE)
+            has_profile |= is_profile and b"sRGB" not in _name(segment[len(_FIRST_OF_PROFILE) + 1 :])
     raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off", format="damaged JPEG")
+
+
+def _name(profile: bytes) -> bytes:
+    """Return the name of a colour profile (its tag ``desc``), without the empty bytes of UTF-16. Source: ICC.1."""
+    at = profile.find(b"desc", 128)
+    start, size = (int.from_bytes(profile[place : place + 4], "big") for place in (at + 4, at + 8))
+    return profile[start : start + size].replace(b"\0", b"")
 
 
 def _marker(file: BinaryIO) -> int | None:
@@ -116,12 +121,13 @@ def warning(picture: Picture) -> str:
     return f"The picture is {size}, taller than 4:5. Meta accepts 3:4 without documenting it. Remedy: crop it to 4:5."
 
 
-def convert_profile(path: Path) -> bool:
-    """Convert a picture with a colour profile to sRGB, and return whether it succeeded: Pillow must be installed."""
+def convert_profile(path: Path) -> str:
+    """Convert a picture with a colour profile to sRGB, and return a warning if that failed."""
+    stays = "The picture has a colour profile, which Meta converts to sRGB. Here it stays as it is"
     try:
         from PIL import Image, ImageCms  # the extra "colours"
     except ImportError:
-        return False
+        return f"{stays}. Remedy: install instagram-sandbox[colours], or convert it."
     try:
         with Image.open(path) as picture:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
@@ -130,8 +136,8 @@ def convert_profile(path: Path) -> bool:
             made.info.pop("icc_profile", None)
             made.save(path, "JPEG", quality=95, icc_profile=None)
     except (OSError, ImageCms.PyCMSError):
-        return False
-    return True
+        return f"{stays}, because Pillow cannot read the profile. Remedy: convert it."
+    return ""
 
 
 def check_shape(picture: Picture, tallest: Tallest) -> None:

@@ -29,9 +29,9 @@ EDIT_LIST: Final = (
     "with ffmpeg's options -use_editlist 0 -movflags +faststart+negative_cts_offsets."
 )
 CLOSED_GROUPS: Final = "encode it with closed ones, in libx265 with -x265-params open-gop=0"
-NOT_INSPECTED: Final = (
-    "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of the video were not checked, and "
-    "it has no cover."
+NO_FFMPEG: Final = (
+    "ffmpeg and ffprobe are not on the path: codecs, frame rate, bit rate and sound of videos are not checked, videos "
+    "have no covers, and pictures are neither scaled nor converted to sRGB. Install ffmpeg."
 )
 
 
@@ -264,7 +264,7 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
             video = next(iter(_video_streams(found)), None)
             facts = check_streams(found, path.stat().st_size, rules)
         else:
-            facts, warning = MediaFacts(duration_ms=length_ms(path)), NOT_INSPECTED
+            facts, warning = MediaFacts(duration_ms=length_ms(path)), NO_FFMPEG
             check_size(path.stat().st_size, facts.duration_ms / 1000, rules)
         facts.warning = warning
         if at_ms >= facts.duration_ms:
@@ -279,15 +279,18 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
     return facts
 
 
-async def convert_picture(path: Path, columns: int) -> bool:
-    """Scale a picture and convert it to sRGB, as Meta does, and return whether it succeeded."""
+async def convert_picture(path: Path, columns: int) -> str:
+    """Scale a picture and convert it to sRGB, as Meta does, and return a warning if that failed."""
     made = path.with_suffix(".converted.jpg")
     try:
         await _run(
-            "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-f", "jpeg_pipe", "-i", f"file:{path}",
+            "ffmpeg", "-v", "error", "-y", "-protocol_whitelist", "file", "-noautorotate", "-f", "jpeg_pipe", "-i",
+            f"file:{path}",
             "-frames:v", "1", "-vf", f"scale={columns}:-2", "-pix_fmt", "yuvj420p", "-q:v", "2", f"file:{made}",
         )  # fmt: skip
-    except (UnfitVideoError, asyncio.TimeoutError, FileNotFoundError):
-        return False
+    except FileNotFoundError:
+        return NO_FFMPEG
+    except (UnfitVideoError, asyncio.TimeoutError):
+        return "ffmpeg could neither scale the picture nor convert it to sRGB: it stays as it is."
     made.replace(path)
-    return True
+    return ""

@@ -24,10 +24,6 @@ log = logging.getLogger(__name__)
 
 INSPECTIONS: Final = 2
 CONVERSIONS: Final = 2
-PROFILE: Final = (
-    "The picture has a colour profile, which Meta converts to sRGB. Here it stays as it is. Remedy: install "
-    "instagram-sandbox[colours], or convert it."
-)
 
 
 class Processor:
@@ -114,7 +110,8 @@ class Processor:
             facts = await self._facts(container)
         except FetchError as failed:
             phase: Phase = "uploading" if container.source_at is None else "processing"  # of the source, or the cover
-            facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase)
+            told = container.link(cover=phase == "processing")
+            facts = MediaFacts(subcode=failed.subcode, reason=failed.reason, phase=phase, told=told)
         except jpeg.UnfitPictureError as unfit:
             facts = MediaFacts(subcode=unfit.subcode, reason=str(unfit), told=unfit.told)
         if container.id not in self._world.containers:
@@ -145,7 +142,7 @@ class Processor:
             container.source_at = self._world.clock.now()
         if container.cover_url:
             cover = self.cover(container.id)
-            await self.fetches.fetch(container.cover_url, cover, "image", jpeg.MAX_BYTES, switches)
+            await self.fetches.fetch(container.cover_url, cover, "image", switches.max_picture_bytes, switches)
             jpeg.check_signature(cover)
         async with self._inspecting:
             if container.cover_url:
@@ -160,16 +157,18 @@ class Processor:
 
     async def _picture(self, container: Container, url: str) -> MediaFacts:
         target, switches = self.cover(container.id), self._world.switches
-        await self.fetches.fetch(url, target, "image", jpeg.MAX_BYTES, switches)
+        await self.fetches.fetch(url, target, "image", switches.max_picture_bytes, switches)
         picture, warning = jpeg.read(target), ""
         if container.media_type != "STORIES":
             jpeg.check_shape(picture, switches.tallest_picture)
             warning = jpeg.warning(picture)
         if picture.is_changed:
             async with self._converting:
-                if picture.has_profile and not await asyncio.to_thread(jpeg.convert_profile, target):
-                    warning = warning or PROFILE
-                if await media.convert_picture(target, picture.shown_width):
+                if picture.has_profile:
+                    warning = await asyncio.to_thread(jpeg.convert_profile, target) or warning
+                    picture = jpeg.read(target)
+                if picture.is_changed:
+                    warning = await media.convert_picture(target, picture.shown_width) or warning
                     picture = jpeg.read(target)
         return MediaFacts(width=picture.width, height=picture.height, warning=warning)
 

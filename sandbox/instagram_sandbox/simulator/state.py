@@ -17,6 +17,7 @@ Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 
 UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
 TOO_LARGE, NOT_MIXED = 2207004, 2207082
+NOT_READY: Final = frozenset({2207027, 2207055})
 LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
@@ -74,6 +75,10 @@ class Processing(Record):
             raise ValueError("phase needs the outcome phase_error")
         if self.subcode is not None and self.outcome not in {"error", "phase_error"}:
             raise ValueError("subcode needs the outcome error or phase_error")
+        if self.subcode in NOT_READY:
+            raise ValueError(
+                f"{self.subcode} is of a container in progress, not of one that failed: plan never instead"
+            )
         return self
 
 
@@ -223,6 +228,11 @@ class Container(NewMedia):
     def is_picture(self) -> bool:
         """Whether the medium is a picture, not a video and not a carousel."""
         return self.image_url is not None
+
+    def link(self, *, cover: bool = False) -> dict[str, str]:
+        """Return the link of the medium, or of its cover, for Meta's text; nothing of a medium that is uploaded."""
+        uri = self.cover_url if cover else self.video_url or self.image_url
+        return {"uri": uri} if uri else {}
 
 
 class Collaborator(Record):

@@ -42,6 +42,7 @@ class Switches(Record):
     require_range: bool = True
     edit_lists: Literal["refuse", "accept"] = "accept"
     max_video_bytes: Count = Field(default=300_000_000, ge=1)
+    max_picture_bytes: Count = Field(default=8 * 2**20, ge=1)
     tallest_picture: Literal["4:5", "3:4"] = "3:4"
     carousel_max: int = Field(default=10, ge=2, le=20)
     story_by_creator: Literal["refuse", "accept"] = "refuse"
@@ -63,6 +64,7 @@ HARSHEST: Final[dict[str, Any]] = {
     "fresh_id_unknown_s": 2.0,
     "insights_after_s": 3600.0,
     "edit_lists": "refuse",
+    "max_picture_bytes": 8_000_000,
     "tallest_picture": "4:5",
 }
 """The switches that ``--strict`` sets, each to its harshest answer. All others are the same in both modes."""

@@ -125,14 +125,17 @@ class World(Accounts):
         plan = container.processing
         if plan.outcome == "finished":
             return None
-        if plan.outcome == "download_failed":
-            return MediaFacts(subcode=NOT_FETCHED, reason="planned by a test", phase="uploading")
         if plan.outcome != "inspected":
-            return MediaFacts(subcode=plan.subcode or UNSUPPORTED, reason="planned by a test", phase=plan.phase)
+            of_plan = (NOT_FETCHED, "uploading") if plan.outcome == "download_failed" else (plan.subcode, plan.phase)
+            subcode, phase = of_plan
+            return MediaFacts(
+                subcode=subcode or UNSUPPORTED, reason="planned by a test", phase=phase, told=container.link()
+            )
         for child_id in container.children:
             failure = self.failure(self.containers[child_id])
             if failure is not None:
-                return MediaFacts(subcode=failure.subcode, reason=f"child {child_id}: {failure.reason}")
+                reason = f"child {child_id}: {failure.reason}"
+                return MediaFacts(subcode=failure.subcode, reason=reason, told=failure.told)
         return container.facts if container.facts and container.facts.subcode else None
 
     def finished_at(self, container: Container) -> float:
@@ -189,7 +192,7 @@ class World(Accounts):
             raise invalid(f"{container_id} is an item of a carousel, and not published by itself")
         failure = self.shown_failure(container)
         if failure is not None and failure.subcode is not None:  # "please wait" would be waited for without an end
-            raise GraphError.of_medium(failure.subcode, id=container_id, uri=container.video_url, **failure.told)
+            raise GraphError.of_medium(failure.subcode, id=container_id, **failure.told)
         if status not in {"FINISHED", "PUBLISHED"}:
             raise GraphError(9007, 2207027)
         if now < self.finished_at(container) + self.switches.not_ready_after_finished_s:

@@ -125,6 +125,9 @@ def test_a_failed_download_has_an_empty_status_code(caller: Caller, instagram_sa
         },
         "processing_phase": {"status": "not_started"},
     }
+    instagram_sandbox.process_next(outcome="download_failed", after_s=0)
+    upload = caller.create(upload_type="resumable").json()["id"]
+    assert "None" not in caller.publish(upload).json()["error"]["error_user_msg"]
 
 
 @pytest.mark.parametrize("phase", ["uploading", "processing"])

@@ -105,3 +105,41 @@ def test_the_usage_header_can_be_the_apps_or_absent(
     assert {name for name in headers if "usage" in name} == ({header.lower()} if header else set())
     if header:
         assert set(json.loads(headers[header])) == {"call_count", "total_time", "total_cputime"}
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "title"),
+    [
+        (36003, 2207009, "Invalid aspect ratio"),
+        (9004, 2207052, "Media download has failed"),
+        (36001, 2207005, "Invalid Image Format"),
+        (352, 2207026, "Unsupported format"),
+        (25, 2207050, "Account restricted"),
+    ],
+)
+def test_a_code_that_always_has_the_same_subcode_is_planned_with_it(
+    code: int, subcode: int, title: str, caller: Caller, instagram_sandbox: SandboxHandle
+) -> None:
+    instagram_sandbox.fail("account", code)
+    error = caller.get("me").json()["error"]
+    assert (error["code"], error["error_subcode"], error["error_user_title"]) == (code, subcode, title)
+
+
+def test_a_code_that_needs_one_of_several_subcodes_is_not_planned_without(instagram_sandbox: SandboxHandle) -> None:
+    with pytest.raises(ValueError, match="24 needs one of the subcodes 2207006, 2207008"):
+        instagram_sandbox.fail("account", 24)
+
+
+@pytest.mark.parametrize("subcode", [2207027, 2207055])
+def test_please_wait_is_no_failure_that_can_be_planned(subcode: int, instagram_sandbox: SandboxHandle) -> None:
+    with pytest.raises(ValueError, match="plan never instead"):
+        instagram_sandbox.process_next(outcome="error", subcode=subcode)
+
+
+def test_texts_for_users_are_those_of_metas_page(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
+    """To the letter. For 2207001, the page has no text."""
+    instagram_sandbox.fail("account", 9, 2207042)
+    said = caller.get("me").json()["error"]["error_user_msg"]
+    assert said == "You reached maximum number of posts that is allowed to be published by Content Publishing API."
+    instagram_sandbox.fail("account", -1, 2207001)
+    assert "error_user_msg" not in caller.get("me").json()["error"]

@@ -158,7 +158,7 @@ def test_without_ffmpeg_the_boxes_of_a_video_are_checked_all_the_same(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     facts = asyncio.run(media.inspect(clip, VideoRules()))
-    assert (facts.subcode, facts.warning) == (None, media.NOT_INSPECTED)
+    assert (facts.subcode, facts.warning) == (None, media.NO_FFMPEG)
     assert facts.duration_ms == pytest.approx(4000, abs=50)
     assert "more than 1000" in asyncio.run(media.inspect(clip, VideoRules(max_bytes=1000))).reason
     assert "lasts 4.0" in asyncio.run(media.inspect(clip, VideoRules(max_s=2))).reason
@@ -188,4 +188,4 @@ def test_a_fit_video_is_inspected_once_and_each_container_has_its_cover(
     assert (tmp_path / "second.jpg").read_bytes() == (tmp_path / "first.jpg").read_bytes()
     (tmp_path / "other.mp4").write_bytes(clip.read_bytes() + b"\0\0\0\x08free")
     for other, its_rules in ((clip, VideoRules(max_s=900.5)), (tmp_path / "other.mp4", rules)):
-        assert inspect(other, its_rules, "third.jpg").warning == media.NOT_INSPECTED
+        assert inspect(other, its_rules, "third.jpg").warning == media.NO_FFMPEG

@@ -32,6 +32,7 @@ def test_what_strict_sets_differs_from_what_is_documented() -> None:
         "fresh_id_unknown_s": 0.0,
         "insights_after_s": 60.0,
         "edit_lists": "accept",
+        "max_picture_bytes": 8_388_608,
         "tallest_picture": "3:4",
     }
     harsh = mode_switches(strict=True)
