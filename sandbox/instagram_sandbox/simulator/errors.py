@@ -6,7 +6,7 @@ import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.simulator.error_texts import code_of, for_users, text_of
 
@@ -116,19 +116,3 @@ class UploadError(ApiError):
     def summary(self) -> str:
         """Return the error's name in the journal."""
         return self.kind
-
-
-class BadGatewayError(ApiError):
-    """An HTML page from a proxy in front of the API, as sent when Meta is down."""
-
-    def response(self) -> Response:
-        """Return the error as a response."""
-        return HTMLResponse(
-            "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry, something went wrong.</h1>"
-            "<p>We're working on it and we'll get it fixed as soon as we can.</p></body></html>",
-            502,
-        )
-
-    def summary(self) -> str:
-        """Return the error's name in the journal."""
-        return "HTML 502"

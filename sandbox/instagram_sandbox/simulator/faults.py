@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, JsonValue, model_validator
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from instagram_sandbox.simulator.error_texts import subcodes_of
 from instagram_sandbox.simulator.errors import (
     ApiError,
-    BadGatewayError,
     GraphError,
     LoginError,
     UploadError,
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
 
 BODILESS: Final = frozenset({204, 205})
 THROTTLED: Final = 80002
+BAD_GATEWAY: Final = (
+    "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry, something went wrong.</h1>"
+    "<p>We're working on it and we'll get it fixed as soon as we can.</p></body></html>"
+)
+"""The page of a proxy in front of the API, as sent when Meta is down."""
 
 
 class Fault(Record):
@@ -123,7 +127,7 @@ class Fault(Record):
         :param host: The login whose host is asked.
         """
         if self.html:
-            return BadGatewayError().response()
+            return HTMLResponse(BAD_GATEWAY, 502)
         if self.code is not None:
             return _in_shape(operation, GraphError(self.code, self.subcode).by_host(host)).response()
         if self.status in BODILESS:
