@@ -93,9 +93,8 @@ class World(Accounts):
     def _check_children(self, user_id: str, media: NewMedia) -> None:
         for child_id in media.children:
             child = self.containers.get(child_id)
-            if child is None or child.user_id != user_id or not child.is_carousel_item:
-                raise GraphError(100, 2207028)
-            if self.status_code(child) == "EXPIRED":
+            is_own = child is not None and child.user_id == user_id and child.is_carousel_item
+            if child is None or not is_own or self.status_code(child) == "EXPIRED":
                 raise GraphError(100, 2207028)
 
     def container(self, container_id: str, user_id: str) -> Container | None:
@@ -193,9 +192,8 @@ class World(Accounts):
         failure = self.shown_failure(container)
         if failure is not None and failure.subcode is not None:  # "please wait" would be waited for without an end
             raise GraphError.of_medium(failure.subcode, id=container_id, **failure.told)
-        if status not in {"FINISHED", "PUBLISHED"}:
-            raise GraphError(9007, 2207027)
-        if now < self.finished_at(container) + self.switches.not_ready_after_finished_s:
+        ready_at = self.finished_at(container) + self.switches.not_ready_after_finished_s
+        if status not in {"FINISHED", "PUBLISHED"} or now < ready_at:
             raise GraphError(9007, 2207027)
         if self.quota_usage(user_id) >= self.switches.quota_total:
             raise GraphError(9, 2207042)
