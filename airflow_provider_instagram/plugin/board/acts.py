@@ -18,7 +18,6 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 
-from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
@@ -27,7 +26,7 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer
-from airflow_provider_instagram.plugin.board.deletions import deletion_dag, run_id_of
+from airflow_provider_instagram.plugin.board.deletions import deletion_dag, new_run_id, parameters_of
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
@@ -238,9 +237,9 @@ async def _settle(act: Act) -> str:
 
 async def _delete(act: Act) -> str:
     """Start a run that reads the post on Instagram, and then asks whether to delete it."""
-    post, before = act.facts.post, act.facts.deletion
-    run_id = run_id_of(post.account, post.id, before.number + 1 if before else 1)
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": {ACCOUNT: post.account, POST_KEY: post.key}}
+    post = act.facts.post
+    run_id = new_run_id(post.account, post.id, act.board.deletion_runs)
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": parameters_of(post.account, post.key)}
     await _call(act, "POST", "/dagRuns", body, deletion_dag())
     return "A run reads the post on Instagram now, and then asks here whether to delete it."
 

@@ -48,6 +48,7 @@ class Board:
     """A calendar as it was at one look.
 
     :param stored: Its last readable version; None if that is not on this machine.
+    :param deletion_runs: The ids of all runs that delete posts.
     :param seen_s: When the look ended, in seconds since the epoch.
     """
 
@@ -57,6 +58,7 @@ class Board:
     cards: dict[str, PostCard]
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
+    deletion_runs: frozenset[str]
     seen_s: float
 
     @property
@@ -103,7 +105,8 @@ class BoardReader:
             cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
-        return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
+        runs, seen_s = self._source.deletion_runs, utc_now().timestamp()
+        return Board(calendar, self._source, stored, self._cards, facts, problems, runs, seen_s)
 
 
 @dataclass
@@ -196,7 +199,7 @@ class _Look:
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
             late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
-            deletion=self.source.deletions.get((post.account, post.id)),
+            deletion=self.source.deletions.get((post.account, post.key)),
         )
 
     def _run(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any, Final
 
 from airflow.configuration import conf
 
-#: How the ids of these runs begin. What follows is the account, the post and a number. None of them contains a tilde.
+from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY
+
+#: How the ids of these runs begin. What follows is the account, the post and a number. Which post a run deletes is only
+#: in its parameters: who may start runs gives them any id.
 PREFIX: Final = "delete~"
 ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
 
@@ -18,13 +22,11 @@ ENDED: Final = ("success", "failed", "upstream_failed", "skipped", "removed")
 class Deletion:
     """The last run that deletes a post, or asks whether to.
 
-    :param number: How many such runs the post has had.
     :param until: Until when a person can answer.
     """
 
     run_id: str
     state: str | None
-    number: int = 1
     outcome: Mapping[str, Any] | None = None
     until: datetime | None = None
 
@@ -49,6 +51,12 @@ def deletion_dag() -> str:
     return conf.get("instagram", "deletion_dag", fallback="").strip()
 
 
-def run_id_of(account: str, post_id: str, number: int) -> str:
-    """Return the id of a run that deletes a post. Of two requests with one number, Airflow refuses one."""
-    return f"{PREFIX}{account}~{post_id}~{number}"
+def new_run_id(account: str, post_id: str, taken: Collection[str]) -> str:
+    """Return an id for a run that deletes a post. Of two requests with one id, Airflow refuses one."""
+    run_ids = (f"{PREFIX}{account}~{post_id}~{number}" for number in count(1))
+    return next(run_id for run_id in run_ids if run_id not in taken)
+
+
+def parameters_of(account: str, post_key: str) -> dict[str, str]:
+    """Return the parameters of a run that deletes a post."""
+    return {ACCOUNT: account, POST_KEY: post_key}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select
 
+from airflow_provider_instagram.calendar.deletion import POST_KEY, DeleteForPage
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.told import (
@@ -35,7 +36,7 @@ from airflow_provider_instagram.calendar.planning.told import (
 )
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.plugin.board.deletions import PREFIX, Deletion, deletion_dag
+from airflow_provider_instagram.plugin.board.deletions import PREFIX, Deletion, deletion_dag, parameters_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class CalendarSource:
 
     :param problems: The problems that the last run found and the DAG processor cannot find.
     :param previews: The pictures that were made before the preparation of their posts, by version.
-    :param deletions: What users asked for on the page, by account and post.
+    :param deletions: The last deletion of each post that users asked for on the page, by account and post key.
+    :param deletion_runs: The ids of all such runs.
     """
 
     dag_id: str
@@ -107,6 +109,7 @@ class CalendarSource:
     problems: tuple[Problem, ...] = ()
     previews: dict[str, Preview] = field(default_factory=dict)
     deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
+    deletion_runs: frozenset[str] = frozenset()
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
     _as_stored: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
@@ -132,7 +135,7 @@ class CalendarSource:
         self._read_xcoms(session)
         self._read_rows(session)
         self._read_problems(session)
-        self.deletions = read_deletions(session, wanted)
+        self._read_deletions(session)
         self._since = begun - MARGIN
 
     def _changed(self, statement: Any, at: Any) -> Any:
@@ -222,6 +225,26 @@ class CalendarSource:
             self.rows.clear()
         for asset_id, key, value in session.execute(statement):
             self.rows[assets[asset_id]][key] = decoded(value)
+
+    def _read_deletions(self, session: Session) -> None:
+        """Read the runs that delete posts. A run is about the post that its parameters name, whatever its id says."""
+        run, task, xcom = DagRun, TaskInstance, XComModel
+        of_run = (task.dag_id == run.dag_id, task.run_id == run.run_id, task.operator == DeleteForPage.__name__)
+        of_task = (xcom.dag_id == task.dag_id, xcom.run_id == task.run_id, xcom.task_id == task.task_id)
+        rows = session.execute(
+            select(run.run_id, run.conf, task.task_id, task.state, task.trigger_timeout, xcom.value)
+            .outerjoin(task, and_(*of_run))
+            .outerjoin(xcom, and_(*of_task, xcom.key == OUTCOME))
+            .where(run.dag_id == deletion_dag(), run.run_id.startswith(PREFIX, autoescape=True))
+            .order_by(run.id)
+        ).all()
+        self.deletion_runs = frozenset(row.run_id for row in rows)
+        self.deletions = {}
+        for run_id, given, account, state, until, outcome in rows:
+            post_key = given.get(POST_KEY) if isinstance(given, dict) else None
+            if isinstance(post_key, str) and given == parameters_of(account, post_key):
+                reported = content if isinstance(content := decoded(outcome), dict) else None
+                self.deletions[account, post_key] = Deletion(run_id, state, reported, until)
 
     def selected_posts(self) -> dict[tuple[str, str, str], list[tuple[str, int]]]:
         """Return which runs have selected which posts: by account, id and version, the run and the map index."""
@@ -319,28 +342,3 @@ def read_xcom(session: Session, dag_id: str, run: PostRun | None, task_id: str, 
     xcom = XComModel
     of_task = (xcom.dag_id == dag_id, xcom.run_id == run.run_id, xcom.task_id == task_id)
     return decoded(session.scalar(select(xcom.value).where(*of_task, xcom.map_index == run.map_index, xcom.key == key)))
-
-
-def read_deletions(session: Session, accounts: Collection[str]) -> dict[tuple[str, str], Deletion]:
-    """Return the last deletion of each post, by account and id."""
-    task, xcom, deletions = TaskInstance, XComModel, dict[tuple[str, str], Deletion]()
-    if not (dag_id := deletion_dag()):
-        return deletions
-    same = and_(
-        xcom.dag_id == task.dag_id, xcom.run_id == task.run_id, xcom.task_id == task.task_id, xcom.key == OUTCOME
-    )
-    ours = (task.dag_id == dag_id, task.task_id.in_(accounts), task.run_id.startswith(PREFIX, autoescape=True))
-    rows = session.execute(
-        select(task.run_id, task.task_id, task.state, task.trigger_timeout, xcom.value)
-        .outerjoin(xcom, same)
-        .where(*ours)
-    )
-    for run_id, account, state, until, outcome in rows:
-        named, _, rest = run_id.removeprefix(PREFIX).partition("~")
-        post_id, _, number = rest.rpartition("~")
-        if named == account and number.isdecimal():  # the other tasks of the run are skipped
-            before = deletions.get((account, post_id))
-            if before is None or before.number < int(number):
-                reported = content if isinstance(content := decoded(outcome), dict) else None
-                deletions[account, post_id] = Deletion(run_id, state, int(number), reported, until)
-    return deletions

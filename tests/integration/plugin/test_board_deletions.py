@@ -141,6 +141,31 @@ def test_a_post_is_deleted_by_a_run_that_asks_and_the_yes_is_airflows_own_answer
 
 
 @pytest.mark.usefixtures("published")
+def test_a_run_is_about_the_post_that_its_parameters_name_whatever_its_id_says(user: Any) -> None:
+    """Who may start runs of the deletion DAG names them as the page would, and blocks no post by that."""
+    eve, ada = user("eve", "USER"), user("ada", "USER")
+    other = {"account": ACCOUNT, "post_key": f"{ACCOUNT}/the-best-post-of-all"}
+    start(eve, RUN_ID, other)
+    set_task("awaiting_input", asks=True)
+    assert detail(ada, "hello")["acts"] == ["delete"]
+    assert "why" not in cards(ada)["hello"]
+    assert do(ada, "ada", "confirm_deletion", deletion=RUN_ID).status_code == 409
+    assert answer_of_airflow() == (None, None)
+
+    start(eve, f"delete~{ACCOUNT}~hello~{'9' * 200}", {**other, "more": 1})
+    assert do(ada, "ada", "delete").status_code == 200
+    second = f"delete~{ACCOUNT}~hello~2"
+    assert conf_of_runs()[second] == {"account": ACCOUNT, "post_key": f"{ACCOUNT}/hello"}
+    assert cards(ada)["hello"]["why"] == "its deletion is in progress"
+
+
+def start(browser: Any, run_id: str, conf: dict[str, Any]) -> None:
+    """Start a run of the deletion DAG by Airflow's own API."""
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+    assert browser.post(f"/api/v2/dags/{DELETES}/dagRuns", json=body).status_code == 200
+
+
+@pytest.mark.usefixtures("published")
 def test_a_post_that_is_kept_can_be_deleted_by_another_run(user: Any) -> None:
     ada = user("ada", "USER")
     do(ada, "ada", "delete")
