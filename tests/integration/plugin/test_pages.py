@@ -14,6 +14,8 @@ from airflow_provider_instagram.hooks import InstagramHook
 from tests.integration.pages import CONN_ID, HOME, OURS, begin, decide, form_token, rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -555,3 +557,34 @@ def test_a_person_who_may_not_publish_for_a_page_is_told_so(
     monkeypatch.setattr(calls, "pages_of_person", lambda: read)
     assert said in by_dialog(browser, facebook, BY_FACEBOOK).text
     assert rows() == {}
+
+
+@pytest.mark.parametrize("login", ["instagram", "facebook", "unified"])
+def test_what_each_login_stores_publishes_a_post(
+    browser: TestClient, instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, login: str
+) -> None:
+    """From the form to a post that can be opened; Meta's hosts take only the tokens of the login."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    instagram_sandbox.switch(login="instagram" if login == "instagram" else "facebook")
+    if login == "instagram":
+        done = browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
+    elif login == "facebook":
+        done = by_dialog(browser, instagram_sandbox, {"login": "facebook"})
+    else:
+        done = unified(browser, instagram_sandbox)
+    assert "@sandbox_studio is connected" in done.text
+    with DAG(f"after_{login}_login", schedule=None) as dag:
+        create = CreateContainerOperator(
+            task_id="create", video=str(portrait_video), instagram_conn_id=CONN_ID, wait_for_completion=True
+        )
+        PublishOperator(task_id="publish", container_id=create.output, instagram_conn_id=CONN_ID)
+
+    result = run_dag(dag)
+
+    assert result.states() == {"create": "success", "publish": "success"}
+    (post,) = instagram_sandbox.posts
+    assert result.xcom("publish")["permalink"] == post.permalink
+    assert httpx.get(post.permalink, trust_env=False).is_success
