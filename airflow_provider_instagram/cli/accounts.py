@@ -59,7 +59,7 @@ def connect(args: argparse.Namespace) -> None:
 
 def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
     redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
-    app_id = args.app_id or connection.app_id or input("Instagram app id: ").strip()
+    app_id = args.app_id or connection.app_id or input("App id: ").strip()
     login = connection.login if connection.exists else read_login(args.login)
     config_id = args.config_id or connection.config_id
     check_config(login, config_id)
@@ -78,7 +78,7 @@ def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     except ValidationError as error:
         stored = ""
         print(error)
-    return stored or getpass.getpass("Instagram app secret (input hidden): ").strip()
+    return stored or getpass.getpass("App secret (input hidden): ").strip()
 
 
 def _redirect_uri() -> str:

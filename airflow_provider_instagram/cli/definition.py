@@ -92,8 +92,8 @@ def _connect_command() -> ActionCommand:
             default="",
         ),
         Arg(("--user-id",), help="the Instagram user id, if the login reaches several accounts", default=""),
-        Arg(("--app-id",), help="the Instagram app id of your Meta app"),
-        Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below [api] base_url"),
+        Arg(("--app-id",), help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app"),
+        Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below Airflow's base_url"),
         Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
         Arg(
             ("--scopes",),

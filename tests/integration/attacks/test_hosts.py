@@ -310,7 +310,7 @@ def test_a_secret_that_was_typed_for_meta_is_not_reused_for_another_trusted_host
     monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "")  # type: ignore[func-returns-value]
     said = shell("connect", "brand", "--redirect-uri", "https://a/b")
     assert "Enter the app secret again" in said
-    assert asked == ["Instagram app secret (input hidden): "]
+    assert asked == ["App secret (input hidden): "]
     assert SECRET not in answer.text + form + said
     assert instagram_sandbox.calls("exchange_code") == 0
 
