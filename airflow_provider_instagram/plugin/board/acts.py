@@ -26,7 +26,12 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.answers import counted_answer
-from airflow_provider_instagram.plugin.board.deletions import deletion_dag, new_run_id, parameters_of
+from airflow_provider_instagram.plugin.board.deletions import (
+    deletion_dag,
+    new_run_id,
+    parameters_of,
+    question_about,
+)
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
 from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
@@ -247,11 +252,14 @@ async def _delete(act: Act) -> str:
 async def _answer_deletion(act: Act) -> str:
     """Answer the question whether to delete a post, which the task asks that deletes it."""
     deletion, is_yes = act.facts.deletion, act.name == "confirm_deletion"
-    if deletion is None or act.given.get("deletion") != deletion.run_id:
+    if deletion is None:
         raise HTTPException(409, CHANGED)
     path = f"/dagRuns/{_quoted(deletion.run_id)}/taskInstances/{_quoted(act.facts.post.account)}/-1/hitlDetails"
     body = {"chosen_options": ["Approve" if is_yes else "Reject"], "params_input": {}}
     async with ONE_ANSWER:
+        asked = await run_in_threadpool(question_about, act.facts)
+        if asked is None or act.given.get("deletion") != asked.digest:
+            raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", path, body, deletion_dag())
     return "It is deleted now." if is_yes else "It stays."
 

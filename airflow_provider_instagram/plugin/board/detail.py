@@ -142,7 +142,6 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
         "link": _link(facts.done),
-        "deletion": facts.deletion.run_id if facts.deletion else None,
         "run": facts.run.run_id if facts.run else None,
     }
 

@@ -31,7 +31,8 @@ ACTS: Final[dict[str, tuple[Right, ...]]] = {
     "live": (EDIT_TASKS,),
     "not_live": (EDIT_TASKS,),
 }
-#: Acts that delete a post need the right to edit its calendar's DAG, and these rights to the DAG that deletes it.
+#: Acts that delete a post need the right to edit its calendar's DAG, and these rights to the DAG that deletes it,
+#: which they may read as well.
 DELETIONS: Final[dict[str, Right]] = {
     "delete": ("POST", DagAccessEntity.RUN),
     "confirm_deletion": ("PUT", DagAccessEntity.HITL_DETAIL),
@@ -67,7 +68,7 @@ def may_act(user: PageUser, dag_id: str, act: str) -> bool:
         return False
     if act in DELETIONS:
         deletes = deletion_dag()
-        return bool(deletes) and may(user, dag_id, [("PUT", None)]) and may(user, deletes, [DELETIONS[act]])
+        return bool(deletes) and may(user, dag_id, [("PUT", None)]) and may(user, deletes, [*READ, DELETIONS[act]])
     return may(user, dag_id, ACTS[act])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.plugin.board import acts, edits, media
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
+from airflow_provider_instagram.plugin.board.deletions import question_about
 from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, may_edit, require_read
 from airflow_provider_instagram.plugin.pages import templates
@@ -109,6 +111,8 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
     offered = content["acts"]
     content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
     content["cannot"] = cannot(board.facts.get(post_id), content["acts"])
+    if "confirm_deletion" in content["acts"] and (asked := question_about(board.facts[post_id])) is not None:
+        content["deletion"] = asdict(asked)
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and may_edit(user, dag_id):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DELETES = "delete_posts"
 RUN_ID = f"delete~{ACCOUNT}~hello~1"
+BODY = "Link: https://www.instagram.com/reel/live/"  # as Instagram shows it, whatever the ledger says
 LINK = "https://www.instagram.com/reel/hello/"
 LATER = "2040-01-01T12:00:00+00:00"  # after the time of the post in the calendar
 __all__ = ["calendar", "user"]
@@ -77,7 +78,7 @@ def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None =
         task = session.scalars(select(TaskInstance).where(*ours)).one()
         task.state = state
         if asks:
-            question = {"subject": "Delete it?", "options": ["Approve", "Reject"], "params": {}}
+            question = {"subject": "Delete it?", "body": BODY, "options": ["Approve", "Reject"], "params": {}}
             session.add(HITLDetail(ti_id=task.id, **question))
         if outcome is not None:
             run = session.scalars(select(DagRun).where(DagRun.run_id == RUN_ID)).one()
@@ -117,14 +118,16 @@ def test_a_post_is_deleted_by_a_run_that_asks_and_the_yes_is_airflows_own_answer
 
     set_task("awaiting_input", asks=True)
     shown = detail(ada, "hello")
-    assert (shown["acts"], shown["link"], shown["deletion"]) == (["confirm_deletion", "keep"], LINK, RUN_ID)
+    assert (shown["acts"], shown["link"]) == (["confirm_deletion", "keep"], LINK)
+    assert shown["deletion"]["text"] == f"Delete it?\n\n{BODY}"
+    asked = shown["deletion"]["digest"]
     assert cards(ada)["hello"]["why"] == "a person is asked whether to delete it"
-    assert do(ada, "ada", "confirm_deletion", deletion="delete~another~hello~7").status_code == 409
+    assert do(ada, "ada", "confirm_deletion", deletion=RUN_ID).status_code == 409
     assert do(ada, "ada", "confirm_deletion").status_code == 409, "what the page showed was not sent"
     assert answer_of_airflow() == (None, None)
-    assert do(ada, "ada", "confirm_deletion", deletion=RUN_ID).status_code == 200
+    assert do(ada, "ada", "confirm_deletion", deletion=asked).status_code == 200
     assert answer_of_airflow() == (["Approve"], "ada")
-    assert do(ada, "ada", "keep", deletion=RUN_ID).status_code == 409, "the first answer counts"
+    assert do(ada, "ada", "keep", deletion=asked).status_code == 409, "the first answer counts"
 
     set_task("success")
     record_post(deleted_at="2040-01-02T08:30:00+00:00", deleted_by="ada")
@@ -166,11 +169,42 @@ def start(browser: Any, run_id: str, conf: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("published")
+def test_a_yes_counts_only_for_the_question_that_was_shown_by_a_task_of_the_deletion_dag(user: Any) -> None:
+    ada = user("ada", "USER")
+    do(ada, "ada", "delete")
+    set_task("awaiting_input", asks=True)
+    asked = detail(ada, "hello")["deletion"]["digest"]
+    change("body", "Link: https://www.instagram.com/reel/another/")
+    assert do(ada, "ada", "confirm_deletion", deletion=asked).status_code == 409
+    assert "reel/another" in detail(ada, "hello")["deletion"]["text"]
+
+    asked = detail(ada, "hello")["deletion"]["digest"]
+    change("operator", "ApprovalOperator")
+    assert do(ada, "ada", "confirm_deletion", deletion=asked).status_code == 409
+    assert "deletion" not in detail(ada, "hello")
+    assert answer_of_airflow() == (None, None)
+
+
+def change(name: str, value: str) -> None:
+    """Change the text of the question, or the class of its task's operator."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        ours = (TaskInstance.run_id == RUN_ID, TaskInstance.task_id == ACCOUNT)
+        task = session.scalars(select(TaskInstance).where(*ours)).one()
+        setattr(session.get(HITLDetail, task.id) if name == "body" else task, name, value)
+    routes.boards.board(DAG_ID, is_fresh=True)
+
+
+@pytest.mark.usefixtures("published")
 def test_a_post_that_is_kept_can_be_deleted_by_another_run(user: Any) -> None:
     ada = user("ada", "USER")
     do(ada, "ada", "delete")
     set_task("awaiting_input", asks=True)
-    assert do(ada, "ada", "keep", deletion=RUN_ID).status_code == 200
+    assert do(ada, "ada", "keep", deletion=detail(ada, "hello")["deletion"]["digest"]).status_code == 200
     assert answer_of_airflow() == (["Reject"], "ada")
     set_task("skipped")
     assert (cards(ada)["hello"]["state"], "why" in cards(ada)["hello"]) == ("published", False)
@@ -201,8 +235,9 @@ def test_who_may_not_edit_the_calendar_sees_no_control_and_another_site_starts_n
     assert conf_of_runs() == {}
     do(ada, "ada", "delete")
     set_task("awaiting_input", asks=True)
-    assert detail(vic, "hello")["acts"] == []
-    assert do(vic, "vic", "confirm_deletion", deletion=RUN_ID).status_code == 403
+    assert (detail(vic, "hello")["acts"], "deletion" in detail(vic, "hello")) == ([], False)
+    asked = detail(ada, "hello")["deletion"]["digest"]
+    assert do(vic, "vic", "confirm_deletion", deletion=asked).status_code == 403
     assert answer_of_airflow() == (None, None)
 
 

@@ -10,7 +10,6 @@ import {
   insightsSection,
   linesSection,
   problemSection,
-  publishedPost,
   transcodeSection,
 } from "./sections.js";
 import { STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
@@ -44,7 +43,7 @@ import { cardOf, mark } from "./views.js";
  * @property {{ age: string, at: string, values: [string, number][], responses: [string, string][] } | null} insights
  * @property {any} report What the transcode reported: data that a user may have edited.
  * @property {string | null} link
- * @property {string | null} deletion The run that deletes it, or asks whether to.
+ * @property {{ text: string, digest: string }} [deletion] What its deletion asks, if this user may answer.
  * @typedef {AnyDetail & PostPart} PostDetail
  * @typedef {PostDetail | AnyDetail & { caption?: undefined }} Detail
  */
@@ -332,6 +331,7 @@ function actsElement(acts) {
 /** Return the question whether the user is sure. @param {string} name */
 function confirmElement(name) {
   const { question, field, look, sure } = ACTS[name] ?? {};
+  const { deletion } = /** @type {Partial<PostDetail>} */ (open?.content ?? {});
   const input = field ? h("input", { name: field, "aria-label": FIELDS[field], maxlength: 500 }) : null;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -342,7 +342,7 @@ function confirmElement(name) {
   return h(
     "form",
     { class: "confirm", submit },
-    name === "confirm_deletion" ? publishedPost(/** @type {PostDetail} */ (open?.content)) : null,
+    name === "confirm_deletion" ? h("p", { class: "asked", dir: "auto" }, deletion?.text ?? "") : null,
     h("p", {}, question),
     field ? h("label", { class: "field" }, FIELDS[field], input) : null,
     h("div", { class: "acts" }, confirm, cancel),
@@ -373,7 +373,7 @@ async function act(name, given = {}) {
       version,
       sha256,
       held,
-      deletion,
+      deletion: deletion?.digest,
       ...given,
     });
     current.asked = "";

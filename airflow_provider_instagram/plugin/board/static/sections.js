@@ -1,6 +1,5 @@
 // The sections of the side panel below the preview: the facts of a post, its history, and its lines in the file.
 
-import { ROOT } from "./api.js";
 import { problemElement } from "./bar.js";
 import { inWords, moment } from "./dates.js";
 import { h, outward } from "./dom.js";
@@ -99,20 +98,6 @@ export function transcodeSection({ report }) {
     );
   });
   return section("What the transcode did", parts);
-}
-
-/** Return the post as it was published, for the question whether to delete it. @param {PostDetail} content */
-export function publishedPost({ card, media, link, history, caption }) {
-  const cover = media[0]?.cover;
-  const src = `${ROOT}/calendar/api/covers/${cover}.jpg?${new URLSearchParams({ dag_id: card.dag, size: "small" })}`;
-  const at = history.find(({ what }) => what === "Live on Instagram")?.at;
-  const lines = [card.account, at ? `published ${moment(at)}` : "", caption].filter(Boolean);
-  return h(
-    "div",
-    { class: "published" },
-    cover ? h("img", { src, alt: "", error: (_, self) => self.remove() }) : null,
-    h("p", { dir: "auto" }, lines.join("\n"), h("br"), link ? outward(link, link) : null),
-  );
 }
 
 /** @param {PostDetail} content */
