@@ -15,9 +15,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.plugin.board import acts, edits, media
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
-from airflow_provider_instagram.plugin.board.deletions import question_about
+from airflow_provider_instagram.plugin.board.deletions import deletion_dag, question_about
 from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
-from airflow_provider_instagram.plugin.board.rights import VIEWER, may_act, may_edit, require_read
+from airflow_provider_instagram.plugin.board.rights import READ, VIEWER, may, may_act, may_edit, require_read
+from airflow_provider_instagram.plugin.board.states import NOT_DELETED
 from airflow_provider_instagram.plugin.pages import templates
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.plugin.users import PageUser, check_form
@@ -113,6 +114,8 @@ def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Respo
     content["cannot"] = cannot(board.facts.get(post_id), content["acts"])
     if "confirm_deletion" in content["acts"] and (asked := question_about(board.facts[post_id])) is not None:
         content["deletion"] = asdict(asked)
+    if content["why"] == NOT_DELETED and may(user, deletion_dag(), READ):
+        content |= board.facts[post_id].why_not_deleted
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and may_edit(user, dag_id):

@@ -134,6 +134,13 @@ class Facts:
     deletion: Deletion | None = None
 
     @property
+    def why_not_deleted(self) -> dict[str, str]:
+        """What the task reported that was to delete the post."""
+        reported = (self.deletion.outcome if self.deletion is not None else None) or {}
+        reason = reported.get("reason") or "See the log of its task."
+        return {"why": f"{NOT_DELETED}: {reason}", "hint": str(reported.get("hint") or "")}
+
+    @property
     def is_held(self) -> bool:
         """Whether a person is asked to publish the post in spite of its copyright check."""
         return self.run is not None and HOLDS in self.run.tasks and self.run.tasks[HOLDS].state == "awaiting_input"
@@ -215,6 +222,10 @@ def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) 
     return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
 
 
+#: Why is in what the deletion's task reported, which only those see who may read its DAG.
+NOT_DELETED: Final = "not deleted"
+
+
 def _in_deletion(deletion: Deletion) -> Status | None:
     """Return the state of a live post that a user wants to delete, or None if its deletion has ended with a no."""
     if deletion.asks:
@@ -223,12 +234,10 @@ def _in_deletion(deletion: Deletion) -> Status | None:
         return Status(State.PUBLISHED, "its deletion is in progress")
     if deletion.state != "failed":
         return None
-    reason = (deletion.outcome or {}).get("reason") or "See the log of its task."
     if deletion.is_unknown:
-        return Status(
-            State.UNKNOWN, reason, "Delete it again: the post is read first, and you are asked if it is there."
-        )
-    return Status(State.PUBLISHED, f"not deleted: {reason}", (deletion.outcome or {}).get("hint") or "")
+        hint = "Delete it again: the post is read first, and you are asked if it is there."
+        return Status(State.UNKNOWN, "It is not known whether this post is deleted.", hint)
+    return Status(State.PUBLISHED, NOT_DELETED)
 
 
 def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:

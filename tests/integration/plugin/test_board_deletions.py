@@ -215,15 +215,25 @@ def test_a_post_that_is_kept_can_be_deleted_by_another_run(user: Any) -> None:
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("mark", "state", "why"),
-    [("OutcomeUnknownError", "unknown", "Its answer was lost."), ("AuthenticationError", "published", "not deleted: ")],
+    [
+        ("OutcomeUnknownError", "unknown", "It is not known whether this post is deleted."),
+        ("AuthenticationError", "published", "not deleted"),
+    ],
 )
-def test_a_deletion_that_failed_says_why_and_can_be_tried_again(user: Any, mark: str, state: str, why: str) -> None:
+def test_a_deletion_that_failed_says_why_to_who_may_read_its_dag_and_can_be_tried_again(
+    user: Any, mark: str, state: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
     ada = user("ada", "USER")
     do(ada, "ada", "delete")
     set_task("failed", outcome={"mark": mark, "reason": "Its answer was lost.", "hint": "Look.", "try": 1})
-    assert cards(ada)["hello"]["state"] == state
-    assert cards(ada)["hello"]["why"].startswith(why)
-    assert detail(ada, "hello")["acts"] == ["delete"]
+    assert (cards(ada)["hello"]["state"], cards(ada)["hello"]["why"]) == (state, why)
+    shown = detail(ada, "hello")
+    assert (shown["acts"], shown["why"]) == (["delete"], f"{why}: Its answer was lost." if state != "unknown" else why)
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id == DAG_ID)
+    shown = detail(ada, "hello")
+    assert (shown["acts"], shown["why"], "Its answer was lost." in json.dumps(shown)) == ([], why, False)
 
 
 @pytest.mark.usefixtures("published")
