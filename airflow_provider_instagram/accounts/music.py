@@ -75,6 +75,9 @@ def _search(conn_id: str, words: str) -> tuple[Audio, ...]:
         except RateLimitError:
             _take(conn_id, most, all_of_them=True)
             raise
+        finally:
+            with _lock:  # a read whose answer is lost is repeated, and Instagram counts each request
+                _asked_s[conn_id].extend([time.monotonic()] * (client.sent - 1))
         if client.usage is not None and client.usage.percent >= SLOW_FROM_PERCENT:
             _take(conn_id, most, all_of_them=True)
     return found

@@ -125,6 +125,18 @@ def test_searches_use_a_tenth_of_the_accounts_calls_and_none_once_instagram_thro
     assert searches(instagram_sandbox) == 3
 
 
+def test_each_request_of_a_search_that_is_repeated_counts(
+    user: Any, token: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, instagram_sandbox, calls_per_hour=40, password=token)
+    instagram_sandbox.fail("audio", code=2, times=4)
+    ada = user("ada", "USER")
+    assert search(ada, "ada").status_code == 400
+    assert searches(instagram_sandbox) == 4
+    assert "The 4 searches an hour of this account are used up" in search(ada, "ada").json()["detail"]
+    assert searches(instagram_sandbox) == 4
+
+
 def test_a_slow_instagram_holds_few_threads_and_a_user_is_told_soon(
     user: Any, token: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
