@@ -31,6 +31,7 @@ from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.planning.plan import Plan
 
 
 #: How long the triggerer may take to read the answer to an earlier question. Then the task is tried again.
@@ -64,7 +65,7 @@ class ApprovePost(PostStep, ApprovalOperator):
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Request the approval, or return at once if the post requires none or the question has been answered."""
-        post, _ = self.still_wanted(context)
+        post, plan = self.still_wanted(context)
         if post.approval == "none":
             return None
         found = self._found(context, post)
@@ -72,7 +73,18 @@ class ApprovePost(PostStep, ApprovalOperator):
             return self._carry_out(context, found, post.version)
         if found is not None and not self.only_prepares(context, post):
             self._read_answer_to(found)
-        return self._ask(context, post)
+        return self._ask(context, post, nobody_answered=self._asks_first(context, post, plan))
+
+    def _asks_first(self, context: Context, post: ScheduledPost, plan: Plan) -> bool:
+        """Return whether nobody can have been asked before: no run has prepared this version, and no row is there.
+
+        When a version was first seen is in the snapshots, which no user of Airflow can edit. A row can be deleted.
+        """
+        seen, settings = plan.seen.get(post.id), self.settings
+        if seen is None or seen.version != post.version or context["ti"].max_tries != self.retries:
+            return False
+        is_prepared = seen.prepared_at(settings.lead_time, settings.prepare_ahead, plan.since) is not None
+        return not is_prepared and Ledger.of(context, self.instagram_conn_id).store.get(self._row(context)) is None
 
     def _found(self, context: Context, post: ScheduledPost) -> Answer | Question | None:
         """Return what was answered, or else asked, about this version and these files, in this run or another one.
@@ -97,8 +109,11 @@ class ApprovePost(PostStep, ApprovalOperator):
         is_approval = isinstance(found, Answer) and found.approved
         return found if state == ("success" if is_approval else "skipped") else None
 
-    def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
-        """Open the question, and wait for its answer unless a later run publishes the post."""
+    def _ask(self, context: Context, post: ScheduledPost, *, nobody_answered: bool = False) -> NoReturn:
+        """Open the question, and wait for its answer unless a later run publishes the post.
+
+        :param nobody_answered: Whether it is certain that nobody has answered before. Otherwise, silence rejects.
+        """
         now = datetime.now(timezone.utc)
         deadline = self.answer_by(context, post, now)
         if now >= deadline:
@@ -107,10 +122,14 @@ class ApprovePost(PostStep, ApprovalOperator):
             )
         self.tell_that_it_waits(context, post, emits=False)  # if the transcode's own attempt failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
+        is_repeated, publishes = Try.of(self, context).number > 1, self.settings.unanswered == "publish"
+        is_certain = nobody_answered and not is_repeated
+        self.defaults = [self.APPROVE if publishes and is_certain else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report, is_repeated=Try.of(self, context).number > 1)
+        self.body = question(post, self.report, is_repeated=is_repeated)
+        if publishes and not is_certain and not self.only_prepares(context, post):
+            self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
         ti, asked = context["ti"], (post.version, post.caption, digests_in(self.report), post.first_comment)
         opened = Question(run_name(context), ti.map_index, str(ti.id), *asked)
         try:
@@ -146,7 +165,7 @@ class ApprovePost(PostStep, ApprovalOperator):
     def take_over(self, context: Context, event: dict[str, Any], **asked: Any) -> dict[str, Any]:
         """Do what :meth:`execute_complete` does with the answer to an earlier question, or ask if there is none."""
         if "error" not in event and event.get("responded_by_user") is None:
-            return self._ask(context, self.still_wanted(context)[0])
+            return self._ask(context, self.still_wanted(context)[0], nobody_answered=True)
         return self.execute_complete(context, event, **asked)
 
     def execute_complete(
@@ -291,6 +310,10 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
 
 ASKED_AGAIN = (
     "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
+)
+SILENCE_REJECTS = (
+    "**Without an answer, the post is not published**, because somebody may have answered before. To publish it, "
+    "approve it."
 )
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 

@@ -146,7 +146,7 @@ class PublishPost(PostStep):
         states = ti.get_task_states(ti.dag_id, ti.map_index, [asks], run_ids=[ti.run_id]).get(ti.run_id, {})
         state = states.get(f"{asks}_{ti.map_index}")
         if state not in ("success", "skipped"):  # the question is open again
-            return NOBODY if is_last_look and self.settings.unanswered == "skip" else None
+            return NOBODY if is_last_look else None
         row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
         answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
         return (answer and answer.refusal) or (NOBODY if state == "skipped" else None)
