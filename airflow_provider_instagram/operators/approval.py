@@ -121,8 +121,12 @@ def review_copyright(
         f"**{finding}**\n\nIt is container {container_id} of {as_code(task.instagram_conn_id)}. If you approve, it is "
         "published as it is. Instagram may mute or block it afterwards."
     )
-    subject = f"Publish {name} in spite of the copyright check?"
-    ask(context, subject, body, min(until or expires, expires) - now, container_id=container_id)
+    ask(context, held_subject(name), body, min(until or expires, expires) - now, container_id=container_id)
+
+
+def held_subject(name: str) -> str:
+    """Return the subject of the question about a post, by its key, that the copyright check has held."""
+    return f"Publish {name} in spite of the copyright check?"
 
 
 def approved_container(task: AccountTask, event: Mapping[str, Any], container_id: str) -> str:

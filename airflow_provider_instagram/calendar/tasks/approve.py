@@ -23,7 +23,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Try
-from airflow_provider_instagram.operators.approval import as_block, as_code
+from airflow_provider_instagram.operators.approval import as_block, as_code, held_subject
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
@@ -126,7 +126,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         is_certain = nobody_answered and not is_repeated
         self.defaults = [self.APPROVE if publishes and is_certain else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
-        self.subject = f"Publish {post.id} on {post.account} at {post.publish_at:%a %d %b %Y, %H:%M %Z}?"
+        self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, self.report, is_repeated=is_repeated)
         if publishes and not is_certain and not self.only_prepares(context, post):
             self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
@@ -254,6 +254,20 @@ def digests_in(report: Any) -> tuple[str | None, ...]:
     return digests if any(digests) else ()
 
 
+def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bool = False) -> bool:
+    """Return whether a question asks about this version of a post. Airflow's record of it cannot be edited by users.
+
+    :param is_held: Whether it is the question about a post that the copyright check has held.
+    """
+    if is_held:
+        return subject == held_subject(post.key)
+    return subject.startswith(_about(post)) and f"| Version | {as_code(post.version)} |" in (body or "").splitlines()
+
+
+def _about(post: ScheduledPost) -> str:
+    return f"Publish {post.id} on {post.account} at "
+
+
 def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
@@ -263,6 +277,7 @@ def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> 
         ("Account", post.account),
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
         ("Placement", post.appears_in),
+        ("Version", post.version),
         *_shown_media(post),
         *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),

@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.answers import counted_answer
+from airflow_provider_instagram.plugin.board.answers import counted_answer, is_asked_about
 from airflow_provider_instagram.plugin.board.deletions import (
     deletion_dag,
     new_run_id,
@@ -139,6 +139,8 @@ async def _answer(act: Act) -> str:
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.{asks}')}"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
+        if not await run_in_threadpool(is_asked_about, act.dag_id, act.facts.post, run, asks):
+            raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
     counted = None if act.facts.is_held else await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):

@@ -49,6 +49,8 @@ POSTS: list[dict[str, Any]] = [
     {"id": "ahead-yes", "caption": "Asked ahead", "approval": "required"},
     {"id": "ahead-no", "caption": "Asked ahead", "approval": "required"},
     {"id": "ahead-late", "caption": "Asked ahead", "approval": "required"},
+    {"id": "ahead-mine", "caption": "Asked ahead", "approval": "required"},
+    {"id": "ahead-other", "caption": "Asked ahead", "approval": "required"},
 ]
 
 
@@ -151,6 +153,8 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "ahead-yes": "planned",
         "ahead-no": "planned",
         "ahead-late": "planned",
+        "ahead-mine": "planned",
+        "ahead-other": "planned",
         "shown-reject": "planned",
         "twice": "problem",
         "fast": "planned",
@@ -292,6 +296,7 @@ def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import insert, select
 
+    from airflow_provider_instagram.calendar.tasks.approve import question
     from airflow_provider_instagram.ledger.assets import ledger_asset
 
     now, post = datetime.now(timezone.utc), routes.boards.board(DAG_ID).facts[post_id].post
@@ -324,8 +329,13 @@ def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
             session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
         ours = (TaskInstance.run_id == run.run_id, TaskInstance.task_id == f"{ACCOUNT}.approve")
         task = session.scalars(select(TaskInstance).where(*ours)).one()
-        question = {"subject": "Publish this post?", "options": ["Approve", "Reject"], "params": {}}
-        session.add(HITLDetail(ti_id=task.id, **question))
+        asked = {
+            "subject": f"Publish {post_id} on {ACCOUNT} at Fri 01 Jan 2027, 12:00 UTC?",
+            "body": question(post, {}),
+            "options": ["Approve", "Reject"],
+            "params": {},
+        }
+        session.add(HITLDetail(ti_id=task.id, **asked))
     routes.boards.board(DAG_ID, is_fresh=True)
 
 
@@ -374,6 +384,31 @@ def test_a_card_says_what_was_answered_before_the_task_of_the_approval_runs(user
     assert detail(ada, "asked-too")["hint"] == "Rejected by ada: too dark"
     late = do(ada, "ada", "approve", "asked-too").json()["detail"]
     assert late == "The state of this post is now: skipped. ada has answered already. Nothing was changed."
+
+
+def test_an_answer_is_refused_if_the_question_is_about_another_post(user: Any) -> None:
+    """Somebody has edited the XCom by which the page knows where the run has a post."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    post_id, other_id = "ahead-mine", "ahead-other"
+    ask_for_approval(post_id, ahead=True)
+    other = routes.boards.board(DAG_ID).facts[other_id].post
+    with create_session() as session:
+        ours = (XComModel.run_id == f"asks-{post_id}", XComModel.key == "return_value")
+        due = session.scalars(select(XComModel).where(*ours)).one()
+        due.value, due.timestamp = [other.model_dump(mode="json")], datetime.now(timezone.utc)
+    routes.boards.board(DAG_ID, is_fresh=True)
+    ada = user("ada", "USER")
+    assert cards(ada)[other_id]["state"] == "waiting"
+    answer = do(ada, "ada", "approve", other_id)
+    assert (answer.status_code, answer.json()["detail"].startswith("This post, one of its files, or")) == (409, True)
+    with create_session() as session:
+        of_run = select(HITLDetail.chosen_options).join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+        assert session.scalars(of_run.where(TaskInstance.run_id == f"asks-{post_id}")).all() == [None]
 
 
 def read_by_triggerer(ti_id: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
