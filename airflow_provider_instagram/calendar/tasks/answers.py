@@ -67,18 +67,21 @@ class Question:
     sha256: tuple[str | None, ...]
     first_comment: str | None
 
-    def sealed(self, sign: Sign) -> dict[str, Any]:
-        """Return the record of the question."""
+    def sealed(self, row: str, sign: Sign) -> dict[str, Any]:
+        """Return the record of the question, for its row."""
         content = {**asdict(self), "sha256": list(self.sha256)}
-        return {**content, "seal": sign(_text(content, "question"))}
+        return {**content, "seal": sign(_text(row, content, "question"))}
 
     @classmethod
-    def unsealed(cls, record: object, version: str, sign: Sign) -> Question | None:
-        """Return the question of a record, or None if it is not one that a task recorded about this version."""
+    def unsealed(cls, record: object, row: str, version: str, sign: Sign) -> Question | None:
+        """Return the question of a record, or None if it is not one that a task recorded about this version.
+
+        :param row: The key of the row that the record was made for.
+        """
         if not isinstance(record, dict) or record.get("version") != version:
             return None
         content: dict[str, Any] = {field.name: record.get(field.name) for field in fields(cls)}
-        if not _has_seal(record, _text(content, "question"), sign):
+        if not _has_seal(record, _text(row, content, "question"), sign):
             return None
         return cls(**{**content, "sha256": tuple(content["sha256"])})
 
@@ -88,25 +91,29 @@ def answer_row(post: ScheduledPost, *, is_dry_run: bool) -> str:
     return f"calendar-approval{'-dry' if is_dry_run else ''}:{post.key}"
 
 
-def sealed(answer: Answer, version: str, run: str, map_index: int | None, round_: int, sign: Sign) -> dict[str, Any]:
+def sealed(
+    answer: Answer, row: str, version: str, run: str, map_index: int | None, round_: int, sign: Sign
+) -> dict[str, Any]:
     """Return the record of an answer.
 
+    :param row: The key of its row. The seal covers it, so that a dry run's record is none of a run that publishes.
     :param round_: The number of the question. A Clear of the task begins another one.
     """
     given = {**asdict(answer), "sha256": list(answer.sha256)}  # a row takes no tuple
     content = {"run": run, "map_index": map_index, "version": version, "round": round_, "answer": given}
-    return {**content, "seal": sign(_text(content))}
+    return {**content, "seal": sign(_text(row, content))}
 
 
-def unsealed(record: object, version: str, run: str, sign: Sign, round_: int | None = None) -> Answer | None:
+def unsealed(record: object, row: str, version: str, run: str, sign: Sign, round_: int | None = None) -> Answer | None:
     """Return the answer of a record, or None if it is not one that a task of this run recorded about this version.
 
+    :param row: The key of the row that the record was made for.
     :param round_: The number of the question, if only an answer to that one counts.
     """
     if not isinstance(record, dict) or (record.get("run"), record.get("version")) != (run, version):
         return None
     content: dict[str, Any] = {name: record.get(name) for name in CONTENT}
-    if not _has_seal(record, _text(content), sign):
+    if not _has_seal(record, _text(row, content), sign):
         return None
     answer = content["answer"]
     return Answer(**{**answer, "sha256": tuple(answer["sha256"])}) if round_ in (None, content["round"]) else None
@@ -116,5 +123,5 @@ def _has_seal(record: dict[str, Any], text: str, sign: Sign) -> bool:
     return hmac.compare_digest(sign(text).encode(), str(record.get("seal")).encode(errors="replace"))
 
 
-def _text(content: dict[str, Any], kind: str = "approval") -> str:
-    return f"{kind} {json.dumps(content, sort_keys=True)}"
+def _text(row: str, content: dict[str, Any], kind: str = "approval") -> str:
+    return f"{kind} {json.dumps([row, content], sort_keys=True)}"

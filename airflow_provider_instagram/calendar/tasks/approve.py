@@ -92,16 +92,18 @@ class ApprovePost(PostStep, ApprovalOperator):
         The state of the task that asked then is Airflow's own record: a user may have cleared it, and the question is
         open again, or an old row of the ledger may have been written once more.
         """
-        ti, row = context["ti"], Ledger.of(context, self.instagram_conn_id).store.get(self._row(context))
+        ti, key = context["ti"], self._row(context)
+        row = Ledger.of(context, self.instagram_conn_id).store.get(key)
         digests, run, sign = digests_in(self.report), run_name(context), self._sign
-        answer = unsealed(row, post.version, run, sign, ti.max_tries)
+        answer = unsealed(row, key, post.version, run, sign, ti.max_tries)
         if answer is not None and answer.sha256 == digests:
             return answer
         is_cleared = ti.max_tries != self.retries  # to be asked again
         if is_cleared or not isinstance(row, dict) or row.get("run") == run:
             return None
         dag_id, _, run_id = str(row.get("run")).partition("/")
-        found = unsealed(row, post.version, f"{dag_id}/{run_id}", sign) or Question.unsealed(row, post.version, sign)
+        asked = Question.unsealed(row, key, post.version, sign)
+        found = unsealed(row, key, post.version, f"{dag_id}/{run_id}", sign) or asked
         if dag_id != ti.dag_id or found is None or found.sha256 != digests:
             return None
         asks, index = f"{self.instagram_conn_id}.approve", row["map_index"]
@@ -128,6 +130,8 @@ class ApprovePost(PostStep, ApprovalOperator):
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, self.report, is_repeated=is_repeated)
+        if self.dry_run_requested(context):
+            self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
         if publishes and not is_certain and not self.only_prepares(context, post):
             self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
         ti, asked = context["ti"], (post.version, post.caption, digests_in(self.report), post.first_comment)
@@ -136,7 +140,8 @@ class ApprovePost(PostStep, ApprovalOperator):
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
             if self.only_prepares(context, post):
-                Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), opened.sealed(self._sign))
+                key = self._row(context)
+                Ledger.of(context, self.instagram_conn_id).store.set(key, opened.sealed(key, self._sign))
                 self.leave_to_later_run(context, *ASKED)
             waiting.kwargs = _kept(opened)
             raise
@@ -212,8 +217,9 @@ class ApprovePost(PostStep, ApprovalOperator):
     def _carry_out(self, context: Context, answer: Answer, version: str) -> dict[str, Any]:
         """Record an answer, also in the ledger, where a later try and the publisher find it. Skip a refused post."""
         ti = context["ti"]
-        record = sealed(answer, version, run_name(context), ti.map_index, ti.max_tries, self._sign)
-        Ledger.of(context, self.instagram_conn_id).store.set(self._row(context), record)
+        key = self._row(context)
+        record = sealed(answer, key, version, run_name(context), ti.map_index, ti.max_tries, self._sign)
+        Ledger.of(context, self.instagram_conn_id).store.set(key, record)
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
         self.log.info("Approved by %s", answer.person or "default")
@@ -326,6 +332,7 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
 ASKED_AGAIN = (
     "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
 )
+DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
 SILENCE_REJECTS = (
     "**Without an answer, the post is not published**, because somebody may have answered before. To publish it, "
     "approve it."

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.tasks.answers import Answer, unsealed
+from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
@@ -162,7 +162,11 @@ class CreatePost(PostStep):
         """
         if post.approval == "none":
             return None
-        answer = unsealed(self.approved, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        row, sign = (
+            answer_row(post, is_dry_run=self.dry_run_requested(context)),
+            InstagramHook(self.instagram_conn_id).sign,
+        )
+        answer = unsealed(self.approved, row, post.version, run_name(context), sign)
         if answer is None or not answer.approved:
             raise ValidationError(
                 f"{post.id} needs an approval, and this run has no record of one that the task approve made.",

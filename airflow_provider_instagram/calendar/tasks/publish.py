@@ -147,8 +147,8 @@ class PublishPost(PostStep):
         state = states.get(f"{asks}_{ti.map_index}")
         if state not in ("success", "skipped"):  # the question is open again
             return NOBODY if is_last_look else None
-        row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
-        answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        record = Ledger.of(context, self.instagram_conn_id).store.get(key := answer_row(post, is_dry_run=False))
+        answer = unsealed(record, key, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
         return (answer and answer.refusal) or (NOBODY if state == "skipped" else None)
 
     def _wait_trigger(self, moment: datetime) -> BaseTrigger:
@@ -211,8 +211,8 @@ class CommentPost(PostStep):
         """
         if post.approval == "none":
             return post.first_comment
-        row = Ledger.of(context, self.instagram_conn_id).store.get(answer_row(post, is_dry_run=False))
-        answer = unsealed(row, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        record = Ledger.of(context, self.instagram_conn_id).store.get(key := answer_row(post, is_dry_run=False))
+        answer = unsealed(record, key, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
         if answer is None or not answer.first_comment:
             raise ValidationError(
                 "this run has no record of an approval of the comment that the task approve made.",

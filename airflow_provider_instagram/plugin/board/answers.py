@@ -77,7 +77,7 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> Answer | N
         return answer
     try:
         with open_ledger(post.account) as store:
-            row = store.get(answer_row(post, is_dry_run=run.is_dry))
-        return unsealed(row, post.version, f"{dag_id}/{run.run_id}", InstagramHook(post.account).sign)
+            record = store.get(key := answer_row(post, is_dry_run=run.is_dry))
+        return unsealed(record, key, post.version, f"{dag_id}/{run.run_id}", InstagramHook(post.account).sign)
     except (InstagramError, AirflowNotFoundException):  # Airflow does not have the ledger or the connection any more
         return None

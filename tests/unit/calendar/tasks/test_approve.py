@@ -640,6 +640,28 @@ def test_a_question_of_a_dry_run_does_not_replace_the_one_of_the_run_that_publis
     assert len(questions) == 2
 
 
+def test_an_approval_of_a_dry_run_is_none_of_the_run_that_publishes(
+    ahead: Approval, questions: list[dict[str, Any]]
+) -> None:
+    """Somebody who may edit the states of assets, or XComs, has put the record of the one in the place of the other."""
+    ahead.params, ahead.run = {"dry_run": True}, "content/manual"
+    with pytest.raises(TaskAwaitingInput):
+        ahead.ask()
+    assert questions[0]["subject"].endswith(" (dry run)")
+    assert questions[0]["body"].startswith("**This is about a dry run.** Nothing is published")
+    assert ahead.answer("Approve") == {"caption": "As written"}
+    (rows,) = ahead.calendar.ledgers.values()
+    record = rows[f"calendar-approval-dry:{ahead.post['account']}/a"]
+    ahead.params = {}
+    with pytest.raises(ValidationError, match="needs an approval"):
+        ahead.received(record)
+    ahead.row(record)
+    ahead.own_run()
+    with pytest.raises(TaskAwaitingInput):
+        ahead.resumed()
+    assert "dry run" not in questions[-1]["subject"] + questions[-1]["body"]
+
+
 def forgeries(record: dict[str, Any]) -> dict[str, Any]:
     """Return what somebody can make of a record that may edit the rows of assets, or XComs, and has no token."""
     answer = record["answer"]
