@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
@@ -32,10 +32,14 @@ SHARE: Final = 0.1
 LONGEST_WAIT_S: Final = 15
 #: Searches at one time in a process, whose threads also answer all other requests.
 MOST_SEARCHES: Final = 4
+#: Those of one account, so that a slow one leaves places for the others.
+MOST_OF_AN_ACCOUNT: Final = 2
+AGAIN: Final = "Try again."
 
 _pool = ThreadPoolExecutor(MOST_SEARCHES, thread_name_prefix="instagram-music")
-_running = BoundedSemaphore(MOST_SEARCHES)
 _lock = Lock()
+#: How many searches of each account are running.
+_running: Final[Counter[str]] = Counter()
 #: When each account was asked within the last hour, in seconds.
 _asked_s: Final[dict[str, list[float]]] = defaultdict(list)
 
@@ -53,16 +57,25 @@ def search_music(conn_id: str, words: str) -> tuple[Audio, ...]:
     """
     if why := why_no_music(conn_id):
         raise PermissionDeniedError(why)
-    if not _running.acquire(blocking=False):
-        raise RateLimitError(f"{MOST_SEARCHES} searches are running already.", hint="Try again.")
+    with _lock:
+        if _running[conn_id] >= MOST_OF_AN_ACCOUNT:
+            raise RateLimitError(f"{MOST_OF_AN_ACCOUNT} searches of this account are running already.", hint=AGAIN)
+        if _running.total() >= MOST_SEARCHES:
+            raise RateLimitError(f"{MOST_SEARCHES} searches are running already.", hint=AGAIN)
+        _running[conn_id] += 1
     search = _pool.submit(_search, conn_id, words)
-    search.add_done_callback(lambda _: _running.release())
+    search.add_done_callback(lambda _: _end(conn_id))
     try:
         return search.result(LONGEST_WAIT_S)
     except NotInTimeError:
-        raise TransientError(f"Instagram did not answer within {LONGEST_WAIT_S} s.", hint="Try again.") from None
+        raise TransientError(f"Instagram did not answer within {LONGEST_WAIT_S} s.", hint=AGAIN) from None
     except AirflowException as error:
         raise ValidationError(f"The connection {conn_id!r} cannot be read ({type(error).__name__}).") from None
+
+
+def _end(conn_id: str) -> None:
+    with _lock:
+        _running[conn_id] -= 1
 
 
 def _search(conn_id: str, words: str) -> tuple[Audio, ...]:
