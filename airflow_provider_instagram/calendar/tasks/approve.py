@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.answers import Answer, Question, answer_row, sealed, unsealed
-from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption
+from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
@@ -68,6 +68,7 @@ class ApprovePost(PostStep, ApprovalOperator):
         post, plan = self.still_wanted(context)
         if post.approval == "none":
             return None
+        check_bound(post, self.report, digests_in(self.report))
         found = self._found(context, post)
         if isinstance(found, Answer):
             return self._carry_out(context, found, post.version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
@@ -310,6 +310,25 @@ def has_caption(post: ScheduledPost) -> bool:
 def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool:
     """Return whether Instagram fetches a file itself from its source, where the calendar's author keeps it."""
     return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
+
+
+def check_bound(post: ScheduledPost, report: Any, digests: Sequence[str | None]) -> None:
+    """Check that an approval binds each file of a post that is sent. The report and the digests may have been edited.
+
+    :param report: The report of the transcode, or the list of them for a carousel.
+    :raises ValidationError: If a file that Instagram does not fetch itself from its source has no digest.
+    """
+    reports = [one or {} for one in (report if isinstance(report, list) else [report])]
+    known = digests or (None,) * len(reports)
+    if len(post.items) == len(reports) == len(known) and all(
+        sha256 or is_sent_as_link(item.location, post.upload, one)
+        for item, one, sha256 in zip(post.items, reports, known, strict=True)
+    ):
+        return
+    raise ValidationError(
+        f"The report of the transcode has no digest of a file of {post.id}, so an approval would not bind the file.",
+        hint="Clear transcode with all downstream tasks.",
+    )
 
 
 def kind_in(report: Mapping[str, Any]) -> ItemKind:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
-from airflow_provider_instagram.calendar.tasks.base import PostStep, has_caption, is_sent_as_link, kind_in
+from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
@@ -172,6 +172,7 @@ class CreatePost(PostStep):
                 f"{post.id} needs an approval, and this run has no record of one that the task approve made.",
                 hint="Clear approve with all downstream tasks. A new access token in the connection needs that, too.",
             )
+        check_bound(post, self.report, answer.sha256)
         return answer
 
     def _sent(self, item: Item, made: Any, report: Mapping[str, Any], upload: str) -> Item:

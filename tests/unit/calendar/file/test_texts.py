@@ -42,6 +42,7 @@ def test_none_goes_out_as_it_stands_there(
         approved=approved if approved is None else record(calendar, had, approved),
         settings=calendar.settings,
         media=video,
+        report={"tier": "pass"},
     )
     one = create.order(calendar.context("content/first", 0), is_resumed=False).post
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 RUN = "content/scheduled"
+DIGEST = "0" * 64
 PERSON = {"id": "1", "name": "anna"}
 
 
@@ -71,7 +72,7 @@ class Approval:
 
     def __init__(self, calendar: SimulatedCalendar, due: float = 60) -> None:
         self.calendar, self.max_tries, self.tries = calendar, calendar.settings.retries.retries, 0
-        self.report: Any = None
+        self.report: Any = {"sha256": DIGEST}
         self.asked: dict[str, Any] = {}
         self.params: dict[str, Any] = {}
         self.run, self.begin = RUN, 0.0
@@ -152,7 +153,9 @@ class Approval:
         )  # fmt: skip
         answer = create._answer(context, create.as_post())
         assert answer is not None
-        return {"caption": answer.caption} | ({"sha256": list(answer.sha256)} if answer.sha256 else {})
+        return {"caption": answer.caption} | (
+            {} if answer.sha256 in ((), (DIGEST,)) else {"sha256": list(answer.sha256)}
+        )
 
     def row(self, row: Any = ...) -> Any:
         """Return the row of the last answer, or write it as who may edit the states of assets."""
@@ -502,6 +505,7 @@ def test_an_approval_is_about_the_files_that_the_form_was_about(
     approval: Approval, questions: list[dict[str, Any]]
 ) -> None:
     """Their digests go to the next task, also in a later try."""
+    on_the_web(approval, carousel=["a.mp4", "https://example.com/b.mp4"], video=None)
     approval.report = [{"tier": "full", "sha256": "a1"}, {"tier": "pass"}]
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
@@ -536,11 +540,32 @@ def test_a_question_about_a_file_on_the_web_can_be_answered(
     approval: Approval, questions: list[dict[str, Any]]
 ) -> None:
     """Its report has no digest."""
+    on_the_web(approval, video="https://example.com/a.mp4")
     approval.report = {"tier": "pass"}
     with pytest.raises(TaskAwaitingInput):
         approval.ask()
     assert approval.answer("Approve") == {"caption": "As written"}
     assert "SHA-256" not in questions[-1]["body"]
+
+
+@pytest.mark.parametrize("report", [{"tier": "full"}, {"tier": "pass"}, None, [], [{"sha256": "a1"}] * 2])
+def test_nobody_is_asked_about_a_file_whose_digest_is_missing(
+    approval: Approval, questions: list[dict[str, Any]], report: Any
+) -> None:
+    """Somebody has edited the XCom with the report, so that the approval would be one of any file."""
+    approval.report = report
+    with pytest.raises(ValidationError, match="has no digest of a file of a, so an approval would not bind"):
+        approval.ask()
+    assert questions == []
+
+
+def test_no_container_is_made_under_an_approval_that_binds_no_file(approval: Approval) -> None:
+    approval.report = {"sha256": "a1"}
+    approval.answer("Approve")
+    record = approval.row()
+    approval.report = [{"sha256": "a1"}] * 2
+    with pytest.raises(ValidationError, match="has no digest of a file of a, so an approval would not bind"):
+        approval.received(record)
 
 
 def publication_time(approval: Approval, at: float, container_id: str = "17") -> datetime | str:
@@ -660,6 +685,13 @@ def test_an_approval_of_a_dry_run_is_none_of_the_run_that_publishes(
     with pytest.raises(TaskAwaitingInput):
         ahead.resumed()
     assert "dry run" not in questions[-1]["subject"] + questions[-1]["body"]
+
+
+def on_the_web(approval: Approval, **media: Any) -> None:
+    """Let the post have other media, of which Instagram fetches some from the web."""
+    approval.calendar.write(post("a", 60, caption="As written", approval="required", **media))
+    approval.calendar.parse(1)
+    (approval.post,) = approval.calendar.run(RUN, 1)
 
 
 def forgeries(record: dict[str, Any]) -> dict[str, Any]:
@@ -795,7 +827,7 @@ def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
         step, context = approval.task()
         for suffix in covers:
             storage.write(cover_file(f"{step.as_post().version}{suffix}"), b"jpeg")
-        step.report = report
+        step.report = approval.report = report or approval.report
         with pytest.raises(TaskAwaitingInput):
             step.execute(context)
         return approval, questions[-1]
@@ -816,7 +848,8 @@ CAROUSEL = [
 
 def test_a_person_sees_every_item_of_a_carousel(asked: Any) -> None:
     """Its file, its description, its picture as far as there is one, and what the transcode did."""
-    reports = [{"tier": "pass"}, {"tier": "full", "reasons": ["4:3"]}, {"tier": "remux", "warnings": ["mute"]}]
+    made = {"tier": "full", "reasons": ["4:3"], "sha256": "a1"}, {"tier": "remux", "warnings": ["mute"], "sha256": "b2"}
+    reports = [{"tier": "pass"}, *made]
     _, question = asked(
         video=None, carousel=CAROUSEL, caption="Three", first_comment="#one", report=reports, covers=("", "-3")
     )
@@ -843,7 +876,9 @@ def test_a_person_sees_every_item_of_a_carousel(asked: Any) -> None:
 
 
 def test_a_story_has_no_caption_to_approve(asked: Any) -> None:
-    approval, question = asked(video=None, image="https://example.com/a.jpg", placement="story")
+    approval, question = asked(
+        video=None, image="https://example.com/a.jpg", placement="story", report={"tier": "pass"}
+    )
     assert list(question["params"]) == ["reason"]
     assert "Caption" not in question["body"]
     assert approval.answer("Approve") == {"caption": ""}
