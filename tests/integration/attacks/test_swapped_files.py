@@ -372,15 +372,15 @@ def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
     assert (instagram_sandbox.calls("create") == 0) is is_bound
 
 
-def test_a_run_that_began_with_an_earlier_version_is_not_held_up(
+def test_nothing_is_sent_under_an_approval_if_the_digest_of_the_file_is_missing(
     instagram_sandbox: SandboxHandle,
     folder: Folder,
     approved: Any,
     media: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The report of its transcode has no digest."""
+    """Somebody has edited the XCom with the report of its transcode."""
     monkeypatch.setattr(TranscodePost, "_about_result", lambda *_: {})
     approved()
-    assert folder.run(approval="required", **media["a video that complies"]).state == "success"
-    assert len(instagram_sandbox.posts) == 1
+    assert folder.run(approval="required", **media["a video that complies"]).state == "failed"
+    assert not instagram_sandbox.containers
