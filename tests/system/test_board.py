@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Locator, Page
+
+    from demo.stack import AirflowStack
 
 STUDIO, SHOP, FILM = "studio", "shop", "film"
 LEAD_S = 3600
@@ -173,17 +176,20 @@ def _approve_and_reject(calendar: RunningCalendar, board: Board) -> None:
 
 def _post(board: Board, act: str, post_id: str) -> int:
     """Act as the page does, from another program."""
-    url = board.calendar.airflow.url
-    with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
+    airflow, post = board.calendar.airflow, {"dag_id": DAG_ID, "post_id": post_id}
+    shown = json.loads(airflow.download(str(httpx.URL("/instagram/calendar/api/post", params=post))))
+    seen = {name: shown[name] for name in ("version", "sha256", "held") if name in shown}
+    return send(airflow, "acts", {**post, **seen, "act": act}).status_code
+
+
+def send(airflow: AirflowStack, to: str, body: dict[str, Any]) -> httpx.Response:
+    """Send what the page sends, from another program."""
+    with httpx.Client(base_url=airflow.url, timeout=120, trust_env=False) as http:
         http.headers["Authorization"] = f"Bearer {http.get('/auth/token').json()['access_token']}"
-        page = http.get("/instagram/calendar/").text
-        token = re.search('name="form-token" content="([^"]+)"', page)
+        token = re.search('name="form-token" content="([^"]+)"', http.get("/instagram/calendar/").text)
         assert token is not None
-        post = {"dag_id": DAG_ID, "post_id": post_id}
-        shown = http.get("/instagram/calendar/api/post", params=post).json()
-        seen = {name: shown[name] for name in ("version", "sha256", "held") if name in shown}
-        body = {**post, **seen, "act": act, "form_token": token[1]}
-        return http.post("/instagram/calendar/api/acts", json=body, headers={"Origin": url}).status_code
+        whole = {**body, "form_token": token[1]}
+        return http.post(f"/instagram/calendar/api/{to}", json=whole, headers={"Origin": airflow.url})
 
 
 def _repair(calendar: RunningCalendar, board: Board) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,14 +17,17 @@ from playwright.sync_api import expect
 
 from demo.bucket import BUCKET, KEYS, picture_bucket
 from demo.stack import AirflowStack, free_port, wait_until
+from tests.calendars.fate import Due, is_good, observed, table
 from tests.calendars.running_calendar import (
     DAG_ID,
     RunningCalendar,
     entry,
     running_calendar,
+    task_instances,
     whole_second,
 )
-from tests.system.test_board import LEAD_S, LIMIT_S, Board
+from tests.processes import kill, running_with
+from tests.system.test_board import LEAD_S, LIMIT_S, Board, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +36,15 @@ if TYPE_CHECKING:
 
 STUDIO, SHOP = "studio", "shop"
 DAY_S = 86_400
+SETTINGS = {
+    "AIRFLOW__INSTAGRAM__CALENDAR_EDITING": "True",
+    # Tasks of a killed scheduler hold their places until the next one looks for them.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+}
 ON_S3, TOGETHER = "on_s3", "together"
+KILLS = "kills"
+KILLED = ("worker", "triggerer", "dag-processor", "api-server", "scheduler")
 #: The posts stand in one week, whatever day it is, and at noon, so that no zone moves them to another day.
 MONDAY = whole_second(timedelta(days=14)).replace(hour=12, minute=0, second=0)
 MONDAY -= timedelta(days=MONDAY.weekday())
@@ -44,9 +55,7 @@ WEEK = {"view": "week", "day": f"{MONDAY:%Y-%m-%d}"}
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
     with (
         picture_bucket() as storage,
-        running_calendar(
-            tmp_path_factory.mktemp("edits"), (STUDIO, SHOP), **storage, AIRFLOW__INSTAGRAM__CALENDAR_EDITING="True"
-        ) as everything,
+        running_calendar(tmp_path_factory.mktemp("edits"), (STUDIO, SHOP), **storage, **SETTINGS) as everything,
     ):
         everything.write(posts())
         everything.add_dag(LEAD_S, more="default_args={'retries': 0}", ahead_s=3 * DAY_S)
@@ -324,3 +333,49 @@ def test_editors_on_two_api_servers_see_each_others_words_in_a_calendar_on_s3(
         wait_until(lambda: stored()[TOGETHER].get("first_comment") == "of the second", "both have written", 60)
         assert stored()[TOGETHER]["caption"] == "of the first"
         assert first.errors + second.errors == []
+
+
+@pytest.mark.timeout(1200)
+def test_a_post_goes_out_once_in_its_last_version_whichever_component_is_killed_after_its_edit(
+    calendar: RunningCalendar,
+) -> None:
+    """Each post has a container by then. Its edit brings it forward, so that few minutes are left for a new one."""
+    later = whole_second(timedelta(minutes=50))
+    calendar.write([entry(component, later, STUDIO) for component in KILLED], KILLS)
+    calendar.add_dag(LEAD_S, KILLS)
+    made = {(f"{STUDIO}.create", component): "success" for component in KILLED}
+    wait_until(lambda: made.items() <= calendar.states(KILLS).items(), "all have a container", LIMIT_S, 1.0)
+    posts = []
+    for component in KILLED:
+        at = whole_second(timedelta(minutes=4)).replace(second=0)
+        post = Due(component, at, STUDIO, f"{component} killed", KILLS, edited_caption=f"{component}, edited")
+        fields = {"caption": post.caption, "publish_at": f"{at:%Y-%m-%dT%H:%M}"}
+        edit = {"do": "change", "dag_id": KILLS, "post_id": component, "seen": {"caption": component}}
+        answer = send(calendar.airflow, "edits", {**edit, "fields": fields})
+        assert answer.status_code == 200, answer.text
+        _kill(calendar.airflow, component)
+        assert datetime.now(timezone.utc) < at, f"the {component} was killed too late"
+        posts.append(post)
+    captions = {post.caption for post in posts}
+    wait_until(lambda: captions <= calendar.requests().keys(), "all are published", 2.5 * LIMIT_S, 1.0)
+    wait_until(lambda: "running" not in calendar.states(KILLS).values(), "no task runs any more", 90, 1.0)
+    fates = observed(posts, calendar.airflow, calendar.sandbox)
+    assert is_good(fates), "\n".join(table(fates))
+    assert calendar.requests().keys().isdisjoint(KILLED), "an older version went out"
+
+
+def _kill(airflow: AirflowStack, component: str) -> None:
+    """Kill a component, and start it again. That of the worker is the process of a task."""
+    if component != "worker":
+        airflow.stop(component, force=True)
+        airflow.start(component)
+        airflow.wait_until_healthy()
+        return
+
+    def at_work() -> list[int]:
+        steps = (f"{STUDIO}.transcode", f"{STUDIO}.create")
+        tasks = [ti for ti in task_instances(airflow, KILLS) if ti["task_id"] in steps and ti["state"] == "running"]
+        return [pid for ti in tasks for pid in running_with(ti["id"])]
+
+    for pid in wait_until(at_work, "a task of the edited post runs", 150, 0.1):
+        kill(pid)
