@@ -102,7 +102,6 @@ REST: Final = (
             *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "board", "edits")),
         ),
     ),
-    Part("unit and integration tests on the next Airflow", 16, ("make", "test-next")),
     Part("soak", 17, (PYTHON, "-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, (PYTHON, "-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
