@@ -297,7 +297,7 @@ def bucket(calendar: RunningCalendar) -> Any:
 def test_editors_on_two_api_servers_see_each_others_words_in_a_calendar_on_s3(
     calendar: RunningCalendar, page: Page, browser: Browser
 ) -> None:
-    """The second of two editors of one post keeps what he typed, as on one server and on disk."""
+    """The second of two editors of one post keeps what they typed, as on one server and on disk."""
     calendar.write([entry(name, MONDAY, STUDIO) for name in ("moved", TOGETHER)], ON_S3)
     storage, key = bucket(calendar), f"plan/{ON_S3}.yaml"
     for name, file in {key: f"{ON_S3}.yaml", "plan/reel.mp4": "reel.mp4"}.items():

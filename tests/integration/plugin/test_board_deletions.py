@@ -145,7 +145,7 @@ def test_a_post_is_deleted_by_a_run_that_asks_and_the_yes_is_airflows_own_answer
 
 @pytest.mark.usefixtures("published")
 def test_a_run_is_about_the_post_that_its_parameters_name_whatever_its_id_says(user: Any) -> None:
-    """Who may start runs of the deletion DAG names them as the page would, and blocks no post by that."""
+    """A user who may start runs of the deletion DAG names them as the page would, and blocks no post by that."""
     eve, ada = user("eve", "USER"), user("ada", "USER")
     other = {"account": ACCOUNT, "post_key": f"{ACCOUNT}/the-best-post-of-all"}
     start(eve, RUN_ID, other)

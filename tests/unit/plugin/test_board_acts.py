@@ -81,7 +81,7 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
 
     for module_function, replacement in {"_call": call, "_digests": lambda _: (None,)}.items():
         monkeypatch.setattr(acts, module_function, replacement)
-    for module_function in ("may_act", "_log"):
+    for module_function in ("may_act", "_log", "is_asked_about"):
         monkeypatch.setattr(acts, module_function, lambda *_: True)
     monkeypatch.setattr(Act, "dag_id", "content")
     run = PostRun("run", 3, {"approve": Task("success"), "create": Task("awaiting_input")})

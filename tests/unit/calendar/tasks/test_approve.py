@@ -628,7 +628,7 @@ def test_a_post_that_is_asked_about_again_and_approved_is_published(publishing: 
 def test_a_post_that_is_asked_about_again_until_its_time_is_not_published(
     publishing: Approval, unanswered: str
 ) -> None:
-    """Whoever cleared the approval has withdrawn an answer, so silence does not approve."""
+    """A Clear of the approval withdraws an answer, so silence does not approve."""
     publishing.calendar.given = {"unanswered": unanswered}
     assert publication_time(publishing, 5) == after_noon(60)
     assert str(publication_time(publishing, 59.7)).startswith("Nobody has answered in time")
@@ -688,7 +688,7 @@ def test_an_approval_of_a_dry_run_is_none_of_the_run_that_publishes(
 
 
 def on_the_web(approval: Approval, **media: Any) -> None:
-    """Let the post have other media, of which Instagram fetches some from the web."""
+    """Write the post with other media, of which Instagram fetches some from the web."""
     approval.calendar.write(post("a", 60, caption="As written", approval="required", **media))
     approval.calendar.parse(1)
     (approval.post,) = approval.calendar.run(RUN, 1)
