@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 #: The first try of create waits for the items of a carousel itself, in its own seconds.
 ITEM_WAITS: Final = "never ready"
-#: Subcodes of a container that say that a fetch failed, and those that may also say it of media that are fetched.
+#: Subcodes of a container that say that a fetch failed.
 FETCHES: Final = (2207003, 2207052)
-MAYBE_FETCHES: Final = (2207076, 2207077, 2207082, 2207085, 1363008)
+#: Subcodes that come with code -1, Instagram's own failure: an answer with it is a reason to ask again.
+SERVER_ERRORS: Final = (2207001, 2207032, 2207053)
+EXPIRED: Final = 2207020
 #: Where a request to create has an effect that no record names: one container more than needed is the price.
 LOST: Final = "TransientError"
 
@@ -35,8 +37,11 @@ def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbanc
     """
     of_a_reel = [one for one in of_a_reel if not one.comment]
     for one in of_a_reel:
-        if not one.when.startswith("upload") and not _is_at(one, "upload"):
-            yield _by_link(replace(one, media="picture", uploads=0))
+        picture = replace(one, media="picture", uploads=0)
+        if _fails(one):
+            yield from _refused_picture(picture)
+        elif not one.when.startswith("upload") and not _is_at(one, "upload"):
+            yield picture
     for one in of_a_reel:
         yield replace(one, media="story", injections=tuple(map(_of_a_story, one.injections)))
     for one in of_a_reel:
@@ -48,6 +53,12 @@ def format_disturbances(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbanc
 
 def _is_at(disturbance: Disturbance, operation: str) -> bool:
     return any(getattr(one, "operation", getattr(one, "call", None)) == operation for one in disturbance.injections)
+
+
+def _fails(disturbance: Disturbance) -> bool:
+    """Return whether what is posted fails: Instagram does not take it, or cannot fetch it."""
+    fates = (one for one in disturbance.injections if isinstance(one, ContainerOutcome))
+    return any(fate.processing["outcome"] != "finished" for fate in fates)
 
 
 def _of_a_page(of_a_reel: Sequence[Disturbance]) -> Iterator[Disturbance]:
@@ -73,39 +84,30 @@ def _of_a_carousel(one: Disturbance) -> Iterator[Disturbance]:
     if one.when.startswith("create"):  # at the first call, which makes an item
         lost = one.containers - 1
         yield replace(carousel, containers=1, children=ITEMS + lost)
-    elif any(isinstance(injection, ContainerOutcome) for injection in one.injections):
-        if one.when == "container":  # create waits for the items in any case
-            yield from _failed_item(carousel)
+    elif _fails(one):  # the first item, which is a picture
+        yield from _refused_picture(replace(carousel, uploads=1))
     elif one.what == "EXPIRED":
         yield replace(carousel, children=2 * ITEMS)
     else:
         yield carousel
 
 
-def _failed_item(carousel: Disturbance) -> Iterator[Disturbance]:
-    """Yield the failure of the first item, a picture: create replaces it, or ends before there is a whole."""
-    if carousel.remedy == "none exists":
-        yield _by_link(replace(carousel, containers=0))
-    else:
-        healed = replace(carousel, first=None, remedy="nothing", containers=1, children=ITEMS + 1, uploads=1)
-        yield _by_link(healed)
-
-
-def _by_link(one: Disturbance) -> Disturbance:
-    """Return a disturbance of a reel, which is sent as bytes, as one of a picture, which Instagram fetches.
+def _refused_picture(one: Disturbance) -> Iterator[Disturbance]:
+    """Yield the failure of a reel as one of a picture: Instagram fetches it while it creates it, and creates none.
 
     What may be a failed fetch is fetched again by the next try, after a pause. What is refused may be replaced where it
     lies: the next round fetches it again, too.
     """
-    fate = next((injection for injection in one.injections if isinstance(injection, ContainerOutcome)), None)
-    if fate is None:
-        return one
+    (fate,) = (injection for injection in one.injections if isinstance(injection, ContainerOutcome))
+    subcode = fate.processing.get("subcode")
+    if one.when != "container" or subcode == EXPIRED:  # a picture has no time to expire
+        return
+    refused = replace(one, when="create of a picture", containers=1, create_waits=True)
     if one.remedy == "none exists":
-        return replace(one, remedy="another file behind the link")
-    may_be_a_fetch = fate.processing.get("subcode") in (None, *FETCHES, *MAYBE_FETCHES)
-    if one.fails_in_create and may_be_a_fetch and "never" not in fate.processing:
-        return replace(one, first="MediaNotFetchedError")
-    return one
+        yield replace(refused, remedy="another file behind the link")
+    else:
+        first = "TransientError" if subcode in SERVER_ERRORS else "MediaNotFetchedError"
+        yield replace(refused, first=first, remedy="nothing")
 
 
 def _each_call_of_a_carousel() -> Iterator[Disturbance]:

@@ -227,11 +227,6 @@ class Disturbance:
         """Whether only an account of Facebook Login can do this."""
         return self.delete or self.media in ("music", "poll")
 
-    @property
-    def fails_in_create(self) -> bool:
-        """Whether a container that fails ends create, and no later task: create waits for it."""
-        return self.create_waits or self.media == "carousel"
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -284,9 +279,7 @@ def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
             uploads=min(int(sent), d.uploads),
             children=d.children if created else 0,
         )
-    if d.remedy == "another file behind the link":  # what a link leads to may have changed when a person tries again
-        if recovery not in (*MAKES_CONTAINERS_AGAIN, *(["clear the task"] if d.fails_in_create else [])):
-            return Expected(0, d.first, asks_for_clear=False, **made)
-        made |= {"containers": d.containers + 1, "children": d.children + int(d.media == "carousel")}
+    if d.remedy == "another file behind the link" and recovery == "retry":  # a person may have replaced it
+        return Expected(0, d.first, asks_for_clear=False, containers=0, uploads=0)
     asks_for_clear = d.remedy in ("clear create", "wait for expiry") and recovery not in MAKES_CONTAINERS_AGAIN
     return Expected(1, None, asks_for_clear=asks_for_clear, **made)

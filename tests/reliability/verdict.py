@@ -167,6 +167,8 @@ def _happened(injection: Injection, observed: Observation, sandbox: SandboxHandl
     if isinstance(injection, QuotaUsedUp):  # it was seen to be full: nothing was sent, or only after another look
         return len(journal("limit")) > 1 or (len(journal("limit")) == 1 and not journal("publish"))
     if isinstance(injection, ContainerOutcome):
+        if journal("create")[0].outcome != "ok":  # a picture is refused where it is created
+            return True
         made = sandbox.containers[0]
         if "after_s" in injection.processing:  # it only takes longer
             return journal("publish")[0].at >= made.created_at.timestamp() + float(injection.processing["after_s"])
