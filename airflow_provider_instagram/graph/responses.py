@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph.calls import Call
 from airflow_provider_instagram.graph.fields import read_rows, read_text
 
+if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.client import GraphClient
+
+log = logging.getLogger(__name__)
 OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 STATUSES: Final = ("accepted", "declined", "pending")
 #: The most comments on a prompt that are counted: one page of them.
@@ -46,14 +52,24 @@ def edges_of(parameters: Mapping[str, object]) -> list[str]:
     return [edge for parameter, edge in EDGES.items() if parameters.get(parameter)]
 
 
-def responses(media_id: str, edges: Iterable[str]) -> list[Call[Responses]]:
-    """Return the calls that read the responses to a post."""
+def read_responses(client: GraphClient, media_id: str, edges: Iterable[str]) -> Responses:
+    """Read the responses to a post. What is refused is left out."""
+    numbers, words = dict[str, int | float](), dict[str, str]()
     more = {"prompt_response": {"limit": str(MOST_COMMENTS)}}
-    return [
-        Call(f"read {edge} of media {media_id}", "GET", f"{media_id}/{edge}", more.get(edge, {}), read, safe=True)
-        for edge, read in _READERS.items()
-        if edge in edges
-    ]
+    for edge, read in _READERS.items():
+        if edge not in edges:
+            continue
+        action, path = f"read {edge} of media {media_id}", f"{media_id}/{edge}"
+        try:
+            found = client.send(Call(action, "GET", path, more.get(edge, {}), read, safe=True))
+        except (AuthenticationError, RateLimitError):
+            raise
+        except InstagramError as error:
+            log.warning("%s It is left out.", error)
+            continue
+        numbers |= found.numbers
+        words |= found.words
+    return Responses(numbers, words)
 
 
 def _read_poll(data: Mapping[str, Any]) -> Responses:

@@ -19,6 +19,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
 from airflow_provider_instagram.insights.tracking import (
@@ -37,7 +38,6 @@ from airflow_provider_instagram.ledger.insights import (
     unnamed_rows,
 )
 from airflow_provider_instagram.ledger.results import Reached, Results, results_file
-from airflow_provider_instagram.operators.insights import read_responses
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import shown
 
@@ -230,7 +230,7 @@ class Collector:
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
         post_key = post.post_key if self.reads_responses and reading.reason is not Reason.GONE else None
-        responses = read_responses(self.client, self.ledger, post.media_id, post_key)
+        responses = read_responses(self.client, post.media_id, self.ledger.response_edges(post_key))
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(

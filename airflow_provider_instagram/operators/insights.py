@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import (
-    AuthenticationError,
-    InstagramError,
     RateLimitError,
     ValidationError,
 )
@@ -24,12 +21,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.insight_reader import InsightReader
     from airflow_provider_instagram.graph.models import Media
-    from airflow_provider_instagram.graph.responses import Responses
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
-log = logging.getLogger(__name__)
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
 #: The longest page of the media list.
@@ -142,29 +137,6 @@ def read_media_ids(given: Any) -> list[str] | None:
     return list(dict.fromkeys(arguments.media_id("media_id", one) for one in listed))
 
 
-def read_responses(client: GraphClient, ledger: Ledger, media_id: str, post_key: str | None) -> Responses:
-    """Read how people responded to a post that this provider has published. What is refused is left out.
-
-    :param post_key: None for any other post, about which nothing is asked.
-    """
-    from airflow_provider_instagram.graph.responses import Responses, responses
-
-    done = ledger.post(post_key) if post_key else None
-    record = ledger.container(done.container_id) if done is not None else None
-    numbers, words = dict[str, int | float](), dict[str, str]()
-    for call in responses(media_id, record.edges) if record is not None else ():
-        try:
-            read = client.send(call)
-        except (AuthenticationError, RateLimitError):
-            raise
-        except InstagramError as error:
-            log.warning("%s It is left out.", error)
-            continue
-        numbers |= read.numbers
-        words |= read.words
-    return Responses(numbers, words)
-
-
 @dataclass
 class _Medium:
     """A medium to read: plain values only, because they outlive a wait."""
@@ -229,7 +201,7 @@ class _Reading:
         from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
         from airflow_provider_instagram.graph.insight_reader import Reason
         from airflow_provider_instagram.graph.models import MEDIA_METRICS
-        from airflow_provider_instagram.graph.responses import NUMBERS
+        from airflow_provider_instagram.graph.responses import NUMBERS, read_responses
         from airflow_provider_instagram.posts.kinds import PostKind
 
         names = [name for name in metrics or MEDIA_METRICS[PostKind(medium.kind)] if name not in NUMBERS]
@@ -245,6 +217,6 @@ class _Reading:
         for metric, value in reading.values.items():
             yield {**common, "metric": metric, "value": value, "reason": reading.reason_of(metric)}
         if asks_more and (metrics is None or not NUMBERS.keys().isdisjoint(metrics)):
-            more = read_responses(self.client, self.ledger, medium.media_id, common["post_key"]).numbers
+            more = read_responses(self.client, medium.media_id, self.ledger.response_edges(common["post_key"])).numbers
             for metric in more if metrics is None else more.keys() & set(metrics):
                 yield {**common, "metric": metric, "value": more[metric], "reason": None}
