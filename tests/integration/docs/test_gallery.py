@@ -93,9 +93,9 @@ def test_each_value_that_a_docstring_asks_to_change_stands_at_the_top(name: str)
 
 def test_airflow_leaves_the_gallery_alone_until_a_file_is_copied() -> None:
     """``make ui`` and the Compose file read the folder above, and have none of the gallery's folders and sheets."""
-    from airflow.utils.file import list_py_file_paths
+    from airflow._shared.module_loading.file_discovery import find_path_from_directory
 
-    found = {str(file).removeprefix(f"{DAGS}/") for file in list_py_file_paths(DAGS)}
+    found = {str(file).removeprefix(f"{DAGS}/") for file in find_path_from_directory(DAGS, ".airflowignore", "glob")}
     assert "publish_reel.py" in found
     assert [file for file in found if file.startswith("gallery/")] == []
 

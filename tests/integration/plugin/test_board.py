@@ -131,6 +131,15 @@ def audit() -> list[tuple[str, str | None]]:
         return [(event, owner) for event, owner in rows]
 
 
+def push_xcom(session: Any, run_id: str, task_id: str, key: str, value: Any, **where: Any) -> None:
+    """Store an XCom as Airflow does, in place of one that is there. Its model is not for writing from 3.4 on."""
+    from airflow.models.xcom import XComModel
+
+    session.flush()
+    about = {"dag_id": DAG_ID, "run_id": run_id, "task_id": task_id} | where
+    XComModel.set(key, value, **about, serialize=False, session=session)
+
+
 def test_more_hashtags_than_instagram_has_announced_are_a_warning_beside_the_post(user: Any) -> None:
     vic = user("vic", "VIEWER")
     assert "6 hashtags. Instagram has announced that it allows 5 only" in detail(vic, "dry")["warning"]
@@ -291,7 +300,6 @@ def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
     from airflow.models.dagrun import DagRun
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from airflow.utils.state import DagRunState
     from sqlalchemy import insert, select
@@ -321,9 +329,7 @@ def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
             for task_id, state in tasks.items()
         ]  # fmt: skip
         session.execute(insert(TaskInstance), rows)
-        about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run.run_id, "task_id": f"due_{ACCOUNT}"}
-        selected = [post.model_dump(mode="json")]
-        session.add(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
+        push_xcom(session, run.run_id, f"due_{ACCOUNT}", "return_value", [post.model_dump(mode="json")])
         claim = {"post_key": post.key, "run": f"{DAG_ID}/{run.run_id}", "version": post.version, "settled": False}
         if not ahead:
             session.add(AssetStateStoreModel(asset_id=asset_id, key=f"calendar:{post.key}", value=json.dumps(claim)))
@@ -390,7 +396,6 @@ def test_an_answer_is_refused_if_the_question_is_about_another_post(user: Any) -
     """Somebody has edited the XCom by which the page knows where the run has a post."""
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
@@ -398,9 +403,7 @@ def test_an_answer_is_refused_if_the_question_is_about_another_post(user: Any) -
     ask_for_approval(post_id, ahead=True)
     other = routes.boards.board(DAG_ID).facts[other_id].post
     with create_session() as session:
-        ours = (XComModel.run_id == f"asks-{post_id}", XComModel.key == "return_value")
-        due = session.scalars(select(XComModel).where(*ours)).one()
-        due.value, due.timestamp = [other.model_dump(mode="json")], datetime.now(timezone.utc)
+        push_xcom(session, f"asks-{post_id}", f"due_{ACCOUNT}", "return_value", [other.model_dump(mode="json")])
     routes.boards.board(DAG_ID, is_fresh=True)
     ada = user("ada", "USER")
     assert cards(ada)[other_id]["state"] == "waiting"
@@ -503,23 +506,18 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
     user: Any, post_id: str, fast_s: int, tries: int, why: str
 ) -> None:
     """The worker's clock says when a task started, and the API server's when it reported the reason."""
-    from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
-    from sqlalchemy import select, update
+    from sqlalchemy import update
 
     from airflow_provider_instagram.calendar.tasks.outcome import report_skip
 
     ask_for_approval(post_id)
     now, about = datetime.now(timezone.utc), {"run_id": f"asks-{post_id}", "task_id": f"{ACCOUNT}.transcode"}
     with create_session() as session:
-        run_id = session.scalar(select(DagRun.id).where(DagRun.run_id == about["run_id"]))
 
         def push(key: str, value: Any) -> None:
-            session.add(
-                XComModel(**about, dag_run_id=run_id, dag_id=DAG_ID, map_index=0, key=key, value=value, timestamp=now)
-            )
+            push_xcom(session, about["run_id"], about["task_id"], key, value, map_index=0)
 
         report_skip({"ti": SimpleNamespace(try_number=1, xcom_push=push)}, "skipped: 4 min late", "Too late.")  # type: ignore[typeddict-item]
         ours = [getattr(TaskInstance, name) == value for name, value in about.items()]
@@ -531,19 +529,10 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
 
 def report_of(post_id: str, sha256: str) -> None:
     """Store what the transcode has found."""
-    from airflow.models.dagrun import DagRun
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
-    from sqlalchemy import delete, select
 
-    run_id = f"asks-{post_id}"
-    about = {"dag_id": DAG_ID, "run_id": run_id, "task_id": f"{ACCOUNT}.transcode", "map_index": 0, "key": "report"}
     with create_session() as session:
-        session.execute(delete(XComModel).where(*(getattr(XComModel, name) == value for name, value in about.items())))
-        run = session.scalars(select(DagRun).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id)).one()
-        session.add(
-            XComModel(**about, dag_run_id=run.id, value={"sha256": sha256}, timestamp=datetime.now(timezone.utc))
-        )
+        push_xcom(session, f"asks-{post_id}", f"{ACCOUNT}.transcode", "report", {"sha256": sha256}, map_index=0)
 
 
 @pytest.mark.parametrize("act", ["approve", "reject"])

@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar import post_deletion_dag
 from airflow_provider_instagram.plugin.board import routes
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
-from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, user
+from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, push_xcom, user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,12 +37,11 @@ def published(calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def forget_runs() -> None:
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     with create_session() as session:
-        for model in (XComModel, TaskInstance, DagRun):
+        for model in (TaskInstance, DagRun):
             session.execute(delete(model).where(model.dag_id == DELETES))
 
 
@@ -66,10 +65,8 @@ def record_post(**more: Any) -> None:
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
     """Set the state of the task of the deletion, as a worker would."""
-    from airflow.models.dagrun import DagRun
     from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
@@ -81,9 +78,7 @@ def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None =
             question = {"subject": "Delete it?", "body": BODY, "options": ["Approve", "Reject"], "params": {}}
             session.add(HITLDetail(ti_id=task.id, **question))
         if outcome is not None:
-            run = session.scalars(select(DagRun).where(DagRun.run_id == RUN_ID)).one()
-            about = {"dag_run_id": run.id, "dag_id": DELETES, "run_id": RUN_ID, "task_id": ACCOUNT, "map_index": -1}
-            session.add(XComModel(**about, key="outcome", value=outcome, timestamp=datetime.now(timezone.utc)))
+            push_xcom(session, RUN_ID, ACCOUNT, "outcome", outcome, dag_id=DELETES)
     routes.boards.board(DAG_ID, is_fresh=True)
 
 
