@@ -53,12 +53,7 @@ def _asked(airflow: AirflowStack, dag_id: str) -> str:
 def take_connection_pictures(browser: Browser, airflow: AirflowStack, sandbox: SandboxHandle) -> None:
     """Take the pictures of the connection form, and of an account that is connected from Airflow's menu."""
     page = browser.new_page(viewport={"width": 1100, "height": 1640}, locale="en-GB")
-    page.goto(f"{airflow.url}/connections")
-    page.get_by_role("button", name="Add Connection").click()
-    form = page.get_by_role("dialog")
-    form.get_by_role("combobox").first.click()
-    page.keyboard.type("Instagram")
-    page.get_by_role("option", name="Instagram", exact=True).click()
+    form = open_connection_form(page, airflow.url)
     form.get_by_text("Graph host").wait_for()
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     form.locator("[name=element_oauth_host]").wait_for()
@@ -67,13 +62,7 @@ def take_connection_pictures(browser: Browser, airflow: AirflowStack, sandbox: S
     page.set_viewport_size({"width": 1100, "height": 860})
     page.goto(f"{airflow.url}/instagram/connect")
     _keep(page, "connect_form")
-    page.locator("[name=conn_id]").fill("brand_account")
-    page.locator("[name=app_id]").fill(sandbox.app_id)
-    page.locator("[name=app_secret]").fill(sandbox.app_secret)
-    page.get_by_text("Use a host other than Meta's").click()
-    page.locator("[name=host]").fill(sandbox.url)
-    page.get_by_role("button", name="Connect").click()
-    page.get_by_role("heading", name="Allow this app").wait_for()
+    fill_in_login(page, sandbox, "brand_account")
     _keep(page, "connect_consent")
     page.get_by_role("button", name="Allow").click()
     page.get_by_role("heading", name="is connected").wait_for()
@@ -82,6 +71,28 @@ def take_connection_pictures(browser: Browser, airflow: AirflowStack, sandbox: S
     page.locator("[data-connection=brand_account]").wait_for()
     _keep(page, "connect_accounts")
     page.close()
+
+
+def open_connection_form(page: Page, url: str) -> Locator:
+    """Open the form for a new connection of type Instagram."""
+    page.goto(f"{url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").first.click()
+    page.keyboard.type("Instagram")
+    page.get_by_role("option", name="Instagram", exact=True).click()
+    return form
+
+
+def fill_in_login(page: Page, sandbox: SandboxHandle, conn_id: str) -> None:
+    """Fill in the form of the page Connect and press Connect: the consent page is what comes next."""
+    page.locator("[name=conn_id]").fill(conn_id)
+    page.locator("[name=app_id]").fill(sandbox.app_id)
+    page.locator("[name=app_secret]").fill(sandbox.app_secret)
+    page.get_by_text("Use a host other than Meta's").click()
+    page.locator("[name=host]").fill(sandbox.url)
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_role("heading", name="Allow this app").wait_for()
 
 
 def _keep(what: Page | Locator, name: str) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from demo.pictures_airflow import fill_in_login
 from demo.scene import airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from tests.system.conftest import vault_settings
@@ -111,16 +112,10 @@ def connections(guarded: AirflowStack) -> list[Any]:
 def begin(page: Page, guarded: AirflowStack, sandbox: SandboxHandle, login: str = "instagram") -> None:
     """Fill in the form and press Connect: the consent page is what comes next."""
     page.goto(f"{guarded.url}/instagram/connect")
-    page.locator("[name=conn_id]").fill(CONN_ID)
     page.locator("[name=login]").select_option(login)
     if login == "unified":
         page.locator("[name=config_id]").fill("4711")
-    page.locator("[name=app_id]").fill(sandbox.app_id)
-    page.locator("[name=app_secret]").fill(sandbox.app_secret)
-    page.get_by_text("Use a host other than Meta's").click()
-    page.locator("[name=host]").fill(sandbox.url)
-    page.get_by_role("button", name="Connect").click()
-    expect(page.get_by_role("heading", name="Allow this app")).to_be_visible()
+    fill_in_login(page, sandbox, CONN_ID)
 
 
 def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: AirflowStack, sandbox: SandboxHandle) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from demo.pictures_airflow import open_connection_form
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW
 
@@ -74,12 +75,7 @@ def test_the_connection_form_names_its_fields_hides_secrets_and_tests_the_accoun
     page: Page, airflow: AirflowStack, sandbox: SandboxHandle
 ) -> None:
     """A person fills in the form, saves it, presses Test, and reads whose account it is."""
-    page.goto(f"{airflow.url}/connections")
-    page.get_by_role("button", name="Add Connection").click()
-    form = page.get_by_role("dialog")
-    form.get_by_role("combobox").first.click()
-    page.keyboard.type("Instagram")
-    page.get_by_role("option", name="Instagram", exact=True).click()
+    form = open_connection_form(page, airflow.url)
     for name, (label, placeholder, kind) in FIELDS.items():
         field = form.locator(f"[name={name}]")
         expect(form.locator("label", has_text=re.compile(f"^{label}"))).to_be_visible()
