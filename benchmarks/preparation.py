@@ -157,7 +157,7 @@ def _ask(accounts: list[str]) -> None:
 
 
 def _end(runner: SchedulerJobRunner) -> int:
-    """Let the scheduler end the runs, and return how many questions are open then."""
+    """Schedule until no run is active, and return how many questions are open then."""
     from airflow.models.dagrun import DagRun
     from airflow.models.hitl import HITLDetail
     from airflow.utils.session import create_session

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: How long the triggerer may take to read the answer to an earlier question. Then the task is tried again.
 READ_WITHIN, TRIES_TO_READ = timedelta(minutes=10), 3
+#: How the row of a question begins that names the version of the post.
+VERSION = "| Version | "
 ASKED = ("asked", "A person is asked. The run that publishes the post reads the answer, or asks again.")
 
 
@@ -268,7 +270,8 @@ def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bo
     """
     if is_held:
         return subject == held_subject(post.key)
-    return subject.startswith(_about(post)) and f"| Version | {as_code(post.version)} |" in (body or "").splitlines()
+    rows = (line for line in (body or "").splitlines() if line.startswith(VERSION))  # a caption may hold another one
+    return subject.startswith(_about(post)) and next(rows, "") == f"{VERSION}{as_code(post.version)} |"
 
 
 def _about(post: ScheduledPost) -> str:

@@ -263,7 +263,7 @@ async def _answer_deletion(act: Act) -> str:
         if asked is None or act.given.get("deletion") != asked.digest:
             raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", path, body, deletion_dag())
-    return "It is deleted now." if is_yes else "It stays."
+    return "Its deletion begins now." if is_yes else "It stays."
 
 
 #: What does each act, and its verb.

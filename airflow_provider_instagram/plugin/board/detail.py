@@ -207,8 +207,8 @@ def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> lis
             has_asked = step == "approve" and facts.run.has_asked
             events.append(_event(at, ASKED if has_asked else f"{step}: {task.state.replace('_', ' ')}", "", log))
     if facts.done is not None:
-        link = safe_link(facts.done.permalink) if facts.done.permalink else None
-        events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link or ""))
+        link = _link(facts.done) or ""
+        events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link))
         if facts.done.deleted_at is not None:
             by = f", by {facts.done.deleted_by}" if facts.done.deleted_by else ""
             events.append(_event(facts.done.deleted_at, f"Deleted from Instagram{by}", "", ""))
