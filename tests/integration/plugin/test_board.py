@@ -191,7 +191,8 @@ def test_a_user_skips_a_post_brings_it_back_and_both_are_in_the_audit_log(user: 
     assert do(ada, "ada", "unskip").status_code == 200
     assert cards(ada)["hello"]["state"] == "planned"
     assert audit()[-2:] == [("instagram_post_skip", "ada"), ("instagram_post_unskip", "ada")]
-    assert [event["what"] for event in detail(ada, "hello")["history"]] == ["Skip, by ada", "Unskip, by ada"]
+    history = [event["what"] for event in detail(ada, "hello")["history"]]
+    assert history[-2:] == ["Skip, by ada", "Unskip, by ada"]
 
 
 def test_publish_now_starts_one_run_for_the_post_as_the_user(user: Any) -> None:

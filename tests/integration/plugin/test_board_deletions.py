@@ -15,6 +15,7 @@ from tests.integration.pages import HOME
 from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, push_xcom, user
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DELETES = "delete_posts"
@@ -26,12 +27,14 @@ __all__ = ["calendar", "user"]
 
 
 @pytest.fixture
-def published(calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def published(calendar: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The post *hello* is live, and the deployment allows to delete posts on the page."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__DELETION_DAG", DELETES)
     store_dag(post_deletion_dag(DELETES, accounts=["another", ACCOUNT]))
     forget_runs()
     record_post()
+    yield
+    forget_post()
 
 
 def forget_runs() -> None:
@@ -45,22 +48,31 @@ def forget_runs() -> None:
             session.execute(delete(model).where(model.dag_id == DELETES))
 
 
-def record_post(**more: Any) -> None:
+def forget_post() -> Any:
+    """Delete the rows of the account in the state store, and return the id of its asset."""
     from airflow.models.asset import AssetModel
-    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.models.asset_state_store import AssetStateStoreModel as Row
     from airflow.utils.session import create_session
     from sqlalchemy import delete, select
 
     from airflow_provider_instagram.ledger.assets import ledger_asset
 
+    with create_session() as session:
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
+        session.execute(delete(Row).where(Row.asset_id == asset_id))
+        return asset_id
+
+
+def record_post(**more: Any) -> None:
+    from airflow.models.asset_state_store import AssetStateStoreModel as Row
+    from airflow.utils.session import create_session
+
     row = {"form": 1, "post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
     row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
     now = datetime.now(timezone.utc)
+    key, asset_id = f"done:{ACCOUNT}/hello", forget_post()
     with create_session() as session:
-        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
-        key, model = f"done:{ACCOUNT}/hello", AssetStateStoreModel
-        session.execute(delete(model).where(model.asset_id == asset_id))
-        session.add(model(asset_id=asset_id, key=key, value=json.dumps(row), updated_at=now))
+        session.add(Row(asset_id=asset_id, key=key, value=json.dumps(row), updated_at=now))
 
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
