@@ -218,17 +218,17 @@ def _params() -> dict[str, Param]:
 
 
 def _summary(calendar: Calendar) -> str:
-    if not calendar.posts:
+    if not (posts := calendar.posts):
         return "no posts"
-    first, last = calendar.posts[0].publish_at, calendar.posts[-1].publish_at
-    return f"{len(calendar.posts)} posts, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    count = "1 post" if len(posts) == 1 else f"{len(posts)} posts"
+    return f"{count}, {posts[0].publish_at:%Y-%m-%d} to {posts[-1].publish_at:%Y-%m-%d}"
 
 
 def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
     problems = (*settings.problems, *calendar.problems)
     lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
     if problems:
-        title = f"**{len(problems)} problems keep posts from being published:**"
+        title = f"**Problems that keep posts from being published: {len(problems)}**"
         lines += ["", title, "", *_listed(problems, calendar)]
     return "\n".join(lines)
 

@@ -74,7 +74,7 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
         f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
     )
     yield "calls, Instagram", reported.calls
-    yield "waiting", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
+    yield "waiting containers", _waiting_text(deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ def deadlines_of_waits(conn_id: str) -> list[float]:
 
 def _waiting_text(deadlines: list[float], steady_calls: float) -> str:
     if not deadlines:
-        return "0 containers"
+        return "0"
     every_s = max(5.0, 3600 * len(deadlines) / steady_calls)
     first = _format_time(datetime.fromtimestamp(deadlines[0], timezone.utc))
     polled = f"each polled at most once every {every_s:.0f} s"
-    return f"{len(deadlines)} containers, {polled}; the first one times out at {first}"
+    return f"{len(deadlines)}, {polled}; the first one times out at {first}"
 
 
 def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:

@@ -159,7 +159,7 @@ class Collector:
             batch.error = error
         if not self.budget.left():
             until = self.budget.available_at()
-            log.warning("%d posts and days are left: the calls for insights are used up until %s.", batch.left, until)
+            log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
             for table, rows in ((POSTS, batch.posts), (SNAPSHOTS, batch.snapshots), (ACCOUNT_DAYS, batch.days)):
                 if rows:

@@ -145,7 +145,7 @@ def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:
 def broken_by_carousel(items: tuple[Item, ...]) -> Iterator[BrokenLimit]:
     """Yield each documented limit that the items of a carousel break."""
     if not FEWEST_ITEMS <= len(items) <= MOST_ITEMS:
-        message = f"The carousel has {len(items)} items."
+        message = f"Items in the carousel: {len(items)}."
         yield BrokenLimit("carousel", message, f"Use {FEWEST_ITEMS} to {MOST_ITEMS} items.")
     for index, item in enumerate(items):
         if item.kind is ItemKind.VIDEO:

@@ -70,7 +70,7 @@ def test_limits_says_what_may_still_be_posted_and_called(said: Callable[[], dict
     assert described["posts, this day"].endswith("of 500 (posts_per_day)")
     assert described["next post"] == "now"
     assert described["calls"].startswith("200 an hour")
-    assert described["waiting"] == "0 containers"
+    assert described["waiting containers"] == "0"
 
 
 def test_an_account_that_never_posted_has_limits_too(
@@ -102,8 +102,8 @@ def test_limits_says_who_waits_how_often_he_is_asked_about_and_until_when(
     for number in range(10):
         deferred("instagram_default", first + number)
     deferred("another_account", first - 1000)
-    assert said()["waiting"] == (
-        "20 containers, each polled at most once every 720 s; the first one times out at 2030-03-17T17:46:40+00:00"
+    assert said()["waiting containers"] == (
+        "20, each polled at most once every 720 s; the first one times out at 2030-03-17T17:46:40+00:00"
     )
 
 

@@ -96,7 +96,7 @@ def test_a_used_up_budget_says_so_and_counts_what_is_left(used: str, caplog: pyt
         counts = quarter.run(rerun=False).counts()
         assert (counts, quarter.sent) == ({"posts": 0, "read": 0, "missed": 0, "days": 0, "left": 1}, 0)
         until = f"{quarter.now + (HOUR if used == 'calls' else HOUR / 2):%H:%M}"
-        assert "1 posts and days are left: the calls for insights are used up until" in caplog.text
+        assert "Posts and days left: 1. The calls for insights are used up until" in caplog.text
         assert until in caplog.text
         quarter.now += HOUR
         assert quarter.run(rerun=False).counts() == {"posts": 2, "read": 2, "missed": 0, "days": 1, "left": 0}

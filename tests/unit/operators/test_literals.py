@@ -35,7 +35,7 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (CreateContainerOperator, {"video": "a.mp4", "image": "a.jpg"}, r"video and image are set"),
     (CreateContainerOperator, {"video": "a.mp4", "carousel": ["a.jpg", TEMPLATE], "image": "b.jpg"}, r"are set"),
     (CreateContainerOperator, {"caption": "Alone"}, r"video is empty, and so are image and carousel"),
-    (CreateContainerOperator, {"carousel": ["a.jpg"]}, r"The carousel has 1 items"),
+    (CreateContainerOperator, {"carousel": ["a.jpg"]}, r"Items in the carousel: 1"),
     (CreateContainerOperator, {"carousel": [{"picture": "a.jpg"}, "b.jpg"]}, r"unknown key 'picture'"),
     (CreateContainerOperator, {"video": TEMPLATE, "caption": "x" * 2201}, r"caption has 2201 characters"),
     (CreateContainerOperator, {"video": TEMPLATE, "caption": "#a " * 31}, r"31 hashtags"),

@@ -146,7 +146,7 @@ def test_all_broken_limits_are_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({"carousel": []}, "The carousel has 0 items"),
+        ({"carousel": []}, "Items in the carousel: 0"),
         ({"image": "a.jpg", "placement": "reels", "upload": "file"}, "pictures reach Instagram by link"),
         ({"carousel": None, "image": None, "placement": "story"}, None),
         ({"carousel": None, "image": None, "placement": "story", "caption": "A"}, "A story does not take caption"),

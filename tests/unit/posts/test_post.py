@@ -123,8 +123,8 @@ def test_two_to_ten_items_are_a_carousel(count: int) -> None:
 @pytest.mark.parametrize(
     ("items", "said"),
     [
-        (["https://x.test/a.jpg"], "The carousel has 1 items: use 2 to 10 items."),
-        ([f"https://x.test/{n}.jpg" for n in range(11)], "The carousel has 11 items: use 2 to 10 items."),
+        (["https://x.test/a.jpg"], "Items in the carousel: 1: use 2 to 10 items."),
+        ([f"https://x.test/{n}.jpg" for n in range(11)], "Items in the carousel: 11: use 2 to 10 items."),
         (
             [{"video": "a.mp4", "alt_text": "A"}, {"image": "b.jpg"}],
             "Item 1 is a video, which takes no alt_text in a carousel: remove alt_text from it.",

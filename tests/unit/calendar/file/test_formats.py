@@ -177,9 +177,9 @@ def test_items_in_one_cell_are_separated_by_commas(
         ("  video: a.jpg", "4: video is {folder}/a.jpg, which is a picture. Write it after image: instead."),
         ("  image: gone.jpg", ("4: image: there is no file {folder}/gone.jpg. Check the name, also upper and "
         "lower case.")),
-        ("  carousel: a.jpg", "4: The carousel has 1 items. Use 2 to 10 items."),
-        (f"  carousel: [{', '.join(['a.jpg'] * 11)}]", "4: The carousel has 11 items. Use 2 to 10 items."),
-        ("  carousel: []", "4: The carousel has 0 items. Use 2 to 10 items."),
+        ("  carousel: a.jpg", "4: Items in the carousel: 1. Use 2 to 10 items."),
+        (f"  carousel: [{', '.join(['a.jpg'] * 11)}]", "4: Items in the carousel: 11. Use 2 to 10 items."),
+        ("  carousel: []", "4: Items in the carousel: 0. Use 2 to 10 items."),
         (
             "  carousel: {a: b}",
             "4: carousel is not a list. Write a list of files, of {image: …, alt_text: …} and of {video: …}.",
