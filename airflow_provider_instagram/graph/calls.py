@@ -196,6 +196,26 @@ def comment_list(media_id: str, *, after: str | None = None) -> Call[Page[Commen
     return Call(f"read the comments of media {media_id}", "GET", path, params, read_comment_page, safe=True)
 
 
+def comment(comment_id: str) -> Call[Comment]:
+    """Read a comment, with the post that it is on. Source: Meta, IG Comment reference."""
+    path = _id(comment_id, "comment id")
+    params = {"fields": "id,text,timestamp,username,hidden,media,parent_id"}
+    return Call(f"read comment {path}", "GET", path, params, Comment.read, safe=True)
+
+
+def write_reply(comment_id: str, message: str) -> Call[str]:
+    """Reply to a comment. A reply to a reply joins the replies to the comment. Source: Meta, IG Comment Replies."""
+    path = f"{_id(comment_id, 'comment id')}/replies"
+    return Call(f"reply to comment {comment_id}", "POST", path, {"message": message}, read_id, safe=False)
+
+
+def reply_list(comment_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
+    """Read a page of the replies to a comment. Source: Meta, IG Comment Replies."""
+    params = _params(fields="id,text,timestamp,username", limit=50, after=after)
+    path = f"{_id(comment_id, 'comment id')}/replies"
+    return Call(f"read the replies to comment {comment_id}", "GET", path, params, read_comment_page, safe=True)
+
+
 def comment_count(media_id: str) -> Call[CommentCount]:
     """Read how many comments a post has. Source: Meta, IG Media reference."""
     path = _id(media_id, "media id")

@@ -42,6 +42,12 @@ def comments_since(client: GraphClient, media_id: str, since: datetime) -> Itera
             return
 
 
+def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iterator[Comment]:
+    """Read the replies to a comment that were written at a time or later. Meta does not document their order."""
+    for page in _pages(client, lambda after: calls.reply_list(comment_id, after=after)):
+        yield from page.since(since)
+
+
 def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
     after: str | None = None
     while True:

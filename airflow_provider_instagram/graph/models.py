@@ -274,17 +274,30 @@ class PublishingLimit:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment. Every field but the id may be missing."""
+    """A comment, or a reply to one. Every field but the id may be missing.
+
+    :param media_id: The post that it is on.
+    :param parent_id: The comment that it replies to.
+    """
 
     id: str
     text: str | None = None
     timestamp: datetime | None = None
     username: str | None = None
+    hidden: bool = False
+    media_id: str | None = None
+    parent_id: str | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Comment:
         """Read a comment."""
-        return cls(read_id(data), read_text(data, "text"), read_time(data, "timestamp"), read_text(data, "username"))
+        return cls(
+            read_id(data),
+            timestamp=read_time(data, "timestamp"),
+            hidden=data.get("hidden") is True,
+            media_id=read_text(read_mapping(data, "media"), "id"),
+            **{name: read_text(data, name) for name in ("text", "username", "parent_id")},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ class Intent:
     Its outcome is open: the request may have been sent or not. A withdrawn intent certainly led to no post, and to no
     comment.
 
-    :param container_id: The container of the post. For a comment, the media id of the post that it is on.
+    :param container_id: The container of the post. For a comment, the media id of the post that it is on, and for what
+        is done to a comment, this comment's id.
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param text: Digest of a comment's text. None for a post.
     """
@@ -175,7 +176,11 @@ class PublishedPost:
 
 @dataclass(frozen=True)
 class CommentRecord:
-    """A comment that is live, with when it was written or found, as ISO 8601 in UTC."""
+    """A comment that is live, or that something was done to.
+
+    :param media_id: The post that it is on. For what is done to a comment, this comment's id.
+    :param written_at: When it was written or found, as ISO 8601 in UTC.
+    """
 
     comment_key: str
     media_id: str

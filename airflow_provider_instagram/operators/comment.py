@@ -1,4 +1,4 @@
-"""The operator that writes a comment on a post, once."""
+"""The operator that writes a comment on a post, or replies to a comment, once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
-from airflow_provider_instagram.ledger.records import Owner, Try
+from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import read_message
@@ -20,29 +21,35 @@ from airflow_provider_instagram.utils import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_instagram.publishing.acts import Act
+
 
 class CommentOperator(InstagramBaseOperator):
-    """Write a comment on a post of the account: one ``comment_key``, one comment.
+    """Write a comment on a post of the account, or reply to one there: one ``comment_key``, one comment.
 
     * If the comment already exists, the task returns it and writes nothing.
     * If the answer to a request was lost, the task reads the comments of the post to find out what happened. If several
-      comments may be the one, it fails with ``OutcomeUnknownError``.
+      comments may be the one, it fails with ``OutcomeUnknownError``. For a reply, it reads the replies.
     * If the message is empty, or the post was only a dry run, the task is skipped.
     * If the account is known to lack the scope for comments, the task fails before it sends anything.
 
     The post stays published, whatever becomes of the comment. Returns the comment's id.
 
     :param media_id: The post: its media id, or what PublishOperator returns.
+    :param reply_to: Instead of a post, the comment to reply to: its id, or the payload of an event of
+        InstagramCommentTrigger. Instagram takes no reply to a hidden comment.
     :param message: The text: up to 300 UTF-16 units, 4 hashtags and 1 link, and not all in capital letters.
     :param comment_key: The key under which the comment is written exactly once. Default:
         ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
-        position, so set a key if the list may change.
+        position, so set a key if the list may change. Default for a reply: ``dag_id/task_id/comment_id``, so that the
+        task replies once to each comment, in whatever run.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("media_id", "message", "comment_key")
+    template_fields: Sequence[str] = ("media_id", "reply_to", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_id": lambda _, value: isinstance(value, str) and arguments.media_id("media_id", value),
+        "reply_to": lambda name, value: arguments.given(value) and arguments.comment_id(name, value),
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.text,
     }
@@ -52,33 +59,49 @@ class CommentOperator(InstagramBaseOperator):
     def __init__(
         self,
         *,
-        media_id: str | Mapping[str, Any] | XComArg,
+        media_id: str | Mapping[str, Any] | XComArg | None = None,
         message: str | XComArg,
+        reply_to: str | Mapping[str, Any] | XComArg | None = None,
         comment_key: str | XComArg | None = None,
         priority_weight: int = COMMENT,
         **kwargs: Any,
     ) -> None:
         super().__init__(priority_weight=priority_weight, **kwargs)
         self.media_id = media_id
+        self.reply_to = reply_to
         self.message = message
         self.comment_key = comment_key
 
+    @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check that not both a post and a comment are named."""
+        super().check_arguments(known)
+        if all(arguments.given(known.get(name)) is not None for name in ("media_id", "reply_to")):
+            raise ValidationError("media_id and reply_to are both set.", hint="Set one of them.")
+
     def execute(self, context: Context) -> str:
         """Write the comment unless the ledger has it."""
+        from airflow_provider_instagram.publishing.acts import COMMENT, REPLY
+
+        self.check_arguments({"media_id": self.media_id, "reply_to": self.reply_to})
         message = read_message(self.message)
-        comment_key = arguments.text("comment_key", self.comment_key) or str(Owner.of(context))
-        return write_comment(self, context, self.media_id, message, comment_key)
+        comment_key = arguments.text("comment_key", self.comment_key)
+        is_reply = arguments.given(self.reply_to) is not None
+        target, act = (self.reply_to, REPLY) if is_reply else (self.media_id, COMMENT)
+        return write_comment(self, context, target, message, comment_key, act)
 
 
-def write_comment(task: AccountTask, context: Context, published: Any, message: str | None, comment_key: str) -> str:
+def write_comment(
+    task: AccountTask, context: Context, target: Any, message: str | None, comment_key: str | None, act: Act
+) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.comments.Comment` in a task, or skip the task."""
     from airflow_provider_instagram.hooks.scopes import open_for_comments
     from airflow_provider_instagram.publishing.comments import Comment
     from airflow_provider_instagram.publishing.use_case import Skipped
 
     ledger = CommentLedger.of(context, task.instagram_conn_id)
-    comment = Comment(ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context))
-    if isinstance(record := comment.run(published, message, comment_key), Skipped):
+    comment = Comment(ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context), act)
+    if isinstance(record := comment.run(target, message, comment_key), Skipped):
         raise AirflowSkipException(record.reason)
     pin_ledger_asset(context, ledger)
     return record.comment_id

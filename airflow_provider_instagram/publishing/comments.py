@@ -1,33 +1,29 @@
-"""Write one comment under one key: settle what is open, then send one request."""
+"""Write or change one comment under one key: settle what is open, then send one request."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.exceptions import InstagramError, OutcomeUnknownError, ValidationError
-from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.listing import comments_since, read_after_create
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import CommentRecord, Intent, Owner, Try
+from airflow_provider_instagram.publishing.acts import COMMENT, Act, Trace
 from airflow_provider_instagram.publishing.claims import PostClaims
 from airflow_provider_instagram.publishing.outcome import (
-    CLOCK_TOLERANCE,
     READ_AGAIN_AFTER,
     READ_FOR_AT_LEAST,
     REQUEST_IN_EFFECT_WITHIN,
 )
 from airflow_provider_instagram.publishing.use_case import Skipped
-from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Comment as CommentOnPost
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +33,7 @@ VISIBLE_WITHIN = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Comment:
-    """Writes a comment on a post: one ``comment_key``, one comment.
+    """Does something to a post or a comment: one ``comment_key``, one time.
 
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
     """
@@ -45,23 +41,26 @@ class Comment:
     ledger: CommentLedger
     connect: Callable[[], AbstractContextManager[GraphClient]]
     attempt: Try
+    act: Act = COMMENT
 
-    def run(self, published: Any, message: str | None, comment_key: str) -> CommentRecord | Skipped:
-        """Return the comment of a key, and write it if it does not exist.
+    def run(self, target: Any, message: str | None, comment_key: str | None) -> CommentRecord | Skipped:
+        """Return what a key led to, and do it if that is not recorded.
 
+        :param target: The post or the comment, as the author of a DAG passes it.
         :param message: The text. None if there is no comment to write.
         :raises OutcomeUnknownError: If the comment may be live, and no read can determine that.
         """
         if message is None:
             return Skipped("", "The message is empty, so there is no comment to write.")
-        if _is_of_dry_run(published):
+        if _is_of_dry_run(target):
             return Skipped("", "The post was only a dry run, so there is nothing to comment on.")
-        media_id = arguments.media_id("media_id", published)
-        if (record := recorded_comment(self.ledger, comment_key, media_id)) is None:
+        target_id = self.act.read(target)
+        key = self.act.key(comment_key, self.attempt.owner, target_id)
+        if (record := recorded_comment(self.ledger, key, target_id)) is None:
             with self.connect() as client:
-                writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive)
-                record = writer.get_or_write(comment_key, media_id, message)
-        log.info("The comment %s is on media %s: %s", comment_key, media_id, record.comment_id)
+                writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act)
+                record = writer.get_or_write(key, target_id, message)
+        log.info("Done under the key %s: %s %s: %s", key, self.act.verb, target_id, record.comment_id)
         return record
 
 
@@ -72,43 +71,44 @@ def _is_of_dry_run(published: Any) -> bool:
     )
 
 
-def recorded_comment(ledger: CommentLedger, comment_key: str, media_id: str) -> CommentRecord | None:
+def recorded_comment(ledger: CommentLedger, comment_key: str, target: str) -> CommentRecord | None:
     """Return the comment that the ledger has for a key, or None.
 
-    :raises ValidationError: If the comment of this key is on another post.
+    :raises ValidationError: If the key was used for another post or comment.
     """
     record = ledger.comment(comment_key)
-    return None if record is None else _checked(ledger, record, media_id)
+    return None if record is None else _checked(ledger, record, target)
 
 
-def _checked(ledger: CommentLedger, record: CommentRecord, media_id: str) -> CommentRecord:
-    if record.media_id == media_id:
+def _checked(ledger: CommentLedger, record: CommentRecord, target: str) -> CommentRecord:
+    if record.media_id == target:
         return record
     raise ValidationError(
-        f"The comment with the comment_key {record.comment_key!r} is on media {record.media_id}, not on {media_id}.",
-        hint="Use a different comment_key for each comment. To write this one on the new post as well, run "
+        f"The comment_key {record.comment_key!r} was used on {record.media_id}, not on {target}.",
+        hint="Use a different comment_key for each post or comment. To use this one on the new one as well, run "
         f"`{ledger.how_to_forget(record.comment_key)}` and clear this task.",
     )
 
 
 @dataclass(frozen=True)
 class CommentWriter:
-    """Writes the comments of one owner."""
+    """Writes the comments of one owner, or does something else to a comment."""
 
     client: GraphClient
     ledger: CommentLedger
     owner: Owner
     is_alive: Callable[[Owner], bool]
     sleep: Callable[[float], None] = time.sleep
+    act: Act = COMMENT
 
-    def get_or_write(self, comment_key: str, media_id: str, message: str) -> CommentRecord:
+    def get_or_write(self, comment_key: str, target: str, message: str) -> CommentRecord:
         """Return the comment of a key, and write it if it does not exist.
 
         1. The ledger has the comment: return it.
-        2. Read the post, which may be too new for Instagram to know it, and which has the account's user name.
+        2. Read the post or the comment, which may be too new for Instagram to know it, and the account's user name.
         3. Claim the key.
-        4. For each open intent, read the comments of its post until the outcome is certain. If it led to a comment,
-           record the comment and return it. If not, withdraw the intent.
+        4. For each open intent, read the comments there until the outcome is certain. If it led to a comment, record
+           the comment and return it. If not, withdraw the intent.
         5. Write the intent. This write is the fence: from here on, a comment may exist.
         6. Send the request, and record the comment.
 
@@ -118,29 +118,29 @@ class CommentWriter:
         :raises TransientError: If another owner writes the comment.
         :raises InstagramError: If the comment is not live. The error contains the reason.
         """
-        if (record := recorded_comment(self.ledger, comment_key, media_id)) is not None:
+        if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
-        username = read_after_create(self.client, calls.media(media_id)).username
+        username = self.act.prepare(self.client, target)
         claims = PostClaims(replace(self.ledger, text=digest(message)), self.owner, self.is_alive, self.sleep)
         claim = claims.acquire(comment_key)
-        if (record := recorded_comment(self.ledger, comment_key, media_id)) is not None:
+        if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
         for intent in self.ledger.open_intents(comment_key, self.owner):
             claims.check_abandoned(intent)
-            log.info("%s started to comment on media %s at %s", intent.claim.owner, intent.container_id, intent.at)
+            log.info("%s started to %s %s at %s", intent.claim.owner, self.act.verb, intent.container_id, intent.at)
             if (found := self._settle(intent, username, sent_by=intent.when)) is not None:
-                return _checked(self.ledger, found, media_id)
+                return _checked(self.ledger, found, target)
             self.ledger.withdraw(intent)
-        intent = claims.record_intent(comment_key, media_id, claim)
+        intent = claims.record_intent(comment_key, target, claim)
         try:
-            comment_id = self.client.send(calls.write_comment(media_id, message))
+            comment_id = self.act.send(self.client, target, message)
         except InstagramError as error:
             if (found := self._settle_failed_request(intent, username, error)) is not None:
                 return found
             self.ledger.withdraw(intent)
             error.outcome_unknown = False
             raise
-        return self._record(CommentRecord(comment_key, media_id, comment_id, self.ledger.now()))
+        return self._record(intent, comment_id)
 
     def _settle_failed_request(
         self, intent: Intent, username: str | None, error: InstagramError
@@ -148,7 +148,7 @@ class CommentWriter:
         """Find out what a request did that ended with an error."""
         if not error.outcome_unknown:
             return None
-        log.warning("Whether the comment on media %s was written is unknown: %s", intent.container_id, error)
+        log.warning("The outcome is unknown of: %s %s: %s", self.act.verb, intent.container_id, error)
         found = self._settle(intent, username, sent_by=self.ledger.clock())
         if found is None and isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate
             error.hint = self.ledger.how_to_settle(intent.post_key)
@@ -156,7 +156,7 @@ class CommentWriter:
         return found
 
     def _settle(self, intent: Intent, username: str | None, sent_by: datetime) -> CommentRecord | None:
-        """Read the comments of a post until it is certain whether a request wrote one.
+        """Read until it is certain whether a request took effect.
 
         :param sent_by: When its request was sent at the latest.
         :return: The comment, or None if it certainly does not exist.
@@ -164,34 +164,17 @@ class CommentWriter:
         """
         in_effect_by = sent_by + REQUEST_IN_EFFECT_WITHIN
         give_up_at = max(in_effect_by + VISIBLE_WITHIN, self.ledger.clock() + READ_FOR_AT_LEAST)
+        trace = Trace(self.client, self.ledger, intent, self.act.verb, username, in_effect_by)
         while True:
             is_last = self.ledger.clock() >= give_up_at
-            found = list(self._candidates(intent, username, in_effect_by))
-            if len(found) == 1 and None not in (username, found[0].username, found[0].timestamp):
-                log.info("The comment on media %s was written: %s", intent.container_id, found[0].id)
-                written = CommentRecord(intent.post_key, intent.container_id, found[0].id, self.ledger.now())
-                return self._record(written)
-            if found:
-                raise OutcomeUnknownError(
-                    f"A task started to comment on media {intent.container_id}, and {len(found)} comments there may be "
-                    "the one that it wrote.",
-                    hint=self.ledger.how_to_settle(intent.post_key),
-                )
+            if (comment_id := self.act.find(trace)) is not None:
+                log.info("It took effect: %s %s: %s", self.act.verb, intent.container_id, comment_id)
+                return self._record(intent, comment_id)
             if is_last:
                 return None
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
-    def _candidates(self, intent: Intent, username: str | None, in_effect_by: datetime) -> Iterator[CommentOnPost]:
-        """Yield the comments that the request of an intent may have written, by text, user name and time."""
-        for comment in comments_since(self.client, intent.container_id, intent.when - CLOCK_TOLERANCE):
-            if (
-                digest(comment.text or "") == intent.text
-                and (None in (comment.username, username) or comment.username == username)
-                and (comment.timestamp is None or comment.timestamp <= in_effect_by + CLOCK_TOLERANCE)
-                and not self.ledger.knows_comment(comment.id)
-            ):
-                yield comment
-
-    def _record(self, record: CommentRecord) -> CommentRecord:
+    def _record(self, intent: Intent, comment_id: str) -> CommentRecord:
+        record = CommentRecord(intent.post_key, intent.container_id, comment_id, self.ledger.now())
         self.ledger.record_comment(record)
         return record

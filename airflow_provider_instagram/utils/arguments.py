@@ -209,3 +209,14 @@ def media_id(name: str, value: Any) -> str:
             hint="Pass the output of the publish task, publish.output, or its media_id: publish.output['media_id'].",
         )
     return post
+
+
+def comment_id(name: str, value: Any) -> str:
+    """Read the id of a comment, also from the payload of an event of InstagramCommentTrigger."""
+    comment = required_text(name, value.get("comment_id") if isinstance(value, dict) else value)
+    if not (comment.isascii() and comment.isdigit()):
+        raise ValidationError(
+            f"{comment[:80]!r} is not the id of a comment.",
+            hint="Pass the payload of an event of InstagramCommentTrigger, or its comment_id.",
+        )
+    return comment

@@ -192,6 +192,8 @@ class CommentPost(PostStep):
     @reports_failure
     def execute(self, context: Context) -> str:
         """Write the comment, if the post has one."""
+        from airflow_provider_instagram.publishing import acts
+
         post = self.as_post()
         if not post.first_comment:
             raise AirflowSkipException(f"{post.id} has no first comment.")
@@ -199,7 +201,7 @@ class CommentPost(PostStep):
             raise unnamed
         try:
             message = read_message(arguments.literal(self._text(context, post)))
-            return write_comment(self, context, self.published, message, post.key)
+            return write_comment(self, context, self.published, message, post.key, acts.COMMENT)
         except InstagramError as error:
             error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
             raise

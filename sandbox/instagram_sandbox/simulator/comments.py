@@ -40,9 +40,12 @@ def check_text(text: str) -> None:
 def write(world: World, post: Post, account: Account, text: str, parent: Comment | None = None) -> Comment:
     """Write a comment through the API, as the account that owns the post.
 
-    :raises GraphError: The text breaks a limit, or the comments of the post are switched off.
+    :param parent: The comment to reply to.
+    :raises GraphError: The text breaks a limit, the comments of the post are switched off, or the comment is hidden.
     """
     check_text(text)
+    if parent is not None and parent.hidden:
+        raise invalid("You cannot reply to hidden comments")
     if not post.is_comment_enabled:
         raise GraphError(10, None, "(#10) Comments are turned off for this media")
     late_s = world.switches.comment_visible_after_s

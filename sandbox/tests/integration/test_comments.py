@@ -72,6 +72,13 @@ def test_a_comment_is_answered(client: Caller, media_id: str) -> None:
     assert len(inside["replies"]["data"]) == 2
 
 
+def test_a_hidden_comment_takes_no_reply(client: Caller, media_id: str) -> None:
+    """Source: Meta, IG Comment Replies, Limitations. Which error it is, is not documented."""
+    rude = client.sandbox.add_comment(media_id, "Rude words").comment_id
+    client.http.post(f"/v27.0/{rude}", params={"hide": "true"})
+    assert client.http.post(f"/v27.0/{rude}/replies", data={"message": "No"}).json()["error"]["code"] == 100
+
+
 def test_a_comment_is_hidden_but_never_ones_own(client: Caller, media_id: str) -> None:
     theirs = client.sandbox.add_comment(media_id, "Rude words").comment_id
     own = comment(client, media_id, "My own").json()["id"]

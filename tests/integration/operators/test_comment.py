@@ -42,7 +42,8 @@ def comments(dag_id: str, tasks: dict[str, dict[str, Any]]) -> DAG:
         for task_id, arguments in tasks.items():
             data = {name: arguments[name] for name in CommentOperator.template_fields if name in arguments}
             others = {name: value for name, value in arguments.items() if name not in data}
-            task = CommentOperator(task_id=task_id, media_id="{{ '' }}", message="{{ '' }}", **others)
+            others |= {} if "reply_to" in data else {"media_id": "{{ '' }}"}
+            task = CommentOperator(task_id=task_id, message="{{ '' }}", **others)
             for name, value in data.items():
                 setattr(task, name, value)
     return dag
@@ -152,6 +153,8 @@ def test_what_cannot_be_written_sends_nothing(instagram_sandbox: SandboxHandle, 
         "a_dict_as_text": {"media_id": "{'media_id': '1'}"},
         "no_id": {"media_id": "1/../me"},
         "hashtags": {"message": "#a #b #c #d #e"},
+        "both": {"reply_to": "18012345678901234"},
+        "no_comment": {"media_id": None, "reply_to": "me"},
     }
     valid: dict[str, Any] = {"media_id": media_id, "message": TEXT}
     result = run_dag(comments("refused", {name: valid | given for name, given in (skipped | failed).items()}))
@@ -219,3 +222,26 @@ def test_a_page_comments_with_the_scope_of_its_login(
                 known.require(COMMENTS)
         assert run_dag(one_task("comment_of_a_page", media_id=media_id, message=TEXT)).state == state
     assert texts(instagram_sandbox) == [TEXT]
+
+
+def test_a_reply_is_written_once_to_each_comment_of_the_events_of_any_run(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    """An event may come twice. The id of the comment is the key, not the run and not the position in a list."""
+    from airflow.sdk import DAG, task
+
+    asked = [instagram_sandbox.add_comment(media_id, text) for text in ("Where?", "When?", "Who?")]
+    payloads = [{"comment_id": one.comment_id, "media_id": media_id, "text": one.text} for one in asked]
+    with DAG("replies", schedule=None, params={"first": 0}) as dag:
+
+        @task
+        def comments(params: Any = None) -> list[dict[str, str]]:
+            return payloads[params["first"] :]
+
+        CommentOperator.partial(task_id="reply", message="Soon: see our story").expand(reply_to=comments())
+    for first in (0, 1):
+        result = run_dag(dag, first=first)
+        assert result.state == "success", result.states()
+    replies = [one for one in instagram_sandbox.comments() if one.parent_id]
+    assert [one.parent_id for one in replies] == [one.comment_id for one in asked]
+    assert str(result.xcom("reply", map_index=0)) == replies[1].comment_id

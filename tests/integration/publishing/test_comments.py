@@ -18,6 +18,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import Claim, Owner
+from airflow_provider_instagram.publishing.acts import COMMENT, REPLY, Act
 from airflow_provider_instagram.publishing.comments import CommentWriter
 from tests.integration.account import OTHER, OWNER
 
@@ -36,17 +37,20 @@ class Writing:
         self.media_id = self.sandbox.add_foreign_post("A post")
 
     def write(self, message: str = TEXT, *, key: str = "first", owner: Owner = OWNER, media_id: str = "") -> str:
-        writer = CommentWriter(
-            self.account.client, self.ledger, owner, self.account.alive.__contains__, self.account.wait
-        )
-        return writer.get_or_write(key, media_id or self.media_id, message).comment_id
+        return self.act(COMMENT, media_id or self.media_id, message, key=key, owner=owner)
 
-    def intent(self, owner: Owner = OWNER, message: str = TEXT) -> None:
+    def act(self, act: Act, target: str, message: str = TEXT, *, key: str = "first", owner: Owner = OWNER) -> str:
+        writer = CommentWriter(
+            self.account.client, self.ledger, owner, self.account.alive.__contains__, self.account.wait, act
+        )
+        return writer.get_or_write(key, target, message).comment_id
+
+    def intent(self, owner: Owner = OWNER, message: str = TEXT, target: str = "") -> None:
         """Write the rows that a try leaves if it dies between its intent and its answer."""
         claim = Claim(owner, f"a former try of {owner}")
         ledger = CommentLedger(self.account.store, "studio", self.account.now, text=digest(message))
         ledger.record_claim("first", claim)
-        ledger.record_intent("first", self.media_id, claim)
+        ledger.record_intent("first", target or self.media_id, claim)
 
     def send(self, message: str = TEXT) -> str:
         return self.account.client.send(calls.write_comment(self.media_id, message))
@@ -271,4 +275,67 @@ def test_a_refusal_that_meta_does_not_document_is_certain_after_reading(writing:
     with pytest.raises(InstagramError) as refused:
         writing.write()
     assert not refused.value.outcome_unknown
+    assert writing.ledger.open_intents("first", OWNER) == []
+
+
+@pytest.fixture
+def asked(writing: Writing) -> str:
+    """A comment of a follower."""
+    comment_id = writing.sandbox.add_comment(writing.media_id, "Where is this?").comment_id
+    writing.account.wait(600)
+    return comment_id
+
+
+def replies(writing: Writing, comment_id: str) -> list[str]:
+    return [one.comment_id for one in writing.sandbox.comments() if one.parent_id == comment_id]
+
+
+def test_a_reply_is_written_once(writing: Writing, asked: str) -> None:
+    assert [writing.act(REPLY, asked) for _ in range(2)] == replies(writing, asked) * 2
+    assert writing.sandbox.calls("comment") == 1
+
+
+def test_a_lost_answer_to_a_reply_is_settled_by_reading_the_replies(writing: Writing, asked: str) -> None:
+    """The same words below the post, and below another comment, are not taken for it."""
+    other = writing.sandbox.add_comment(writing.media_id, "And who?").comment_id
+    writing.write(key="below the post")
+    writing.act(REPLY, other, key="below another")
+    writing.sandbox.fail("comment", drop="after")
+    assert [writing.act(REPLY, asked)] == replies(writing, asked)
+
+
+def test_a_reply_that_never_arrived_is_sent_again_by_the_next_try_only(writing: Writing, asked: str) -> None:
+    writing.sandbox.fail("comment", drop="before")
+    with pytest.raises(TransientError):
+        writing.act(REPLY, asked)
+    assert replies(writing, asked) == []
+    assert [writing.act(REPLY, asked)] == replies(writing, asked)
+
+
+def test_a_reply_to_a_reply_is_found_among_the_replies_to_its_comment(writing: Writing, asked: str) -> None:
+    further = writing.sandbox.add_comment(writing.media_id, "Which street?", parent_id=asked).comment_id
+    writing.sandbox.fail("comment", drop="after")
+    assert [further, writing.act(REPLY, further)] == replies(writing, asked)
+    assert writing.sandbox.calls("comment") == 1
+
+
+def test_two_replies_that_may_be_the_one_are_left_to_a_person(writing: Writing, asked: str) -> None:
+    writing.intent(target=asked)
+    for _ in range(2):
+        writing.account.client.send(calls.write_reply(asked, TEXT))
+    writing.account.wait(5)
+    with pytest.raises(OutcomeUnknownError, match=f"started to reply to comment {asked}, and 2 comments there may be"):
+        writing.act(REPLY, asked)
+
+
+def test_nobody_replies_to_a_comment_that_is_hidden_or_gone(writing: Writing, asked: str) -> None:
+    headers = {"Authorization": f"Bearer {writing.sandbox.token}"}
+    with httpx.Client(base_url=f"{writing.sandbox.url}/v27.0", headers=headers, trust_env=False) as http:
+        http.post(f"/{asked}", data={"hide": "true"}).raise_for_status()
+        with pytest.raises(ValidationError, match="is hidden"):
+            writing.act(REPLY, asked)
+        http.delete(f"/{asked}").raise_for_status()
+        with pytest.raises(ValidationError, match=f"has no comment {asked}"):
+            writing.act(REPLY, asked)
+    assert writing.sandbox.calls("comment") == 0
     assert writing.ledger.open_intents("first", OWNER) == []

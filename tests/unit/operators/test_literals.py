@@ -69,6 +69,8 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (ContainerStatusSensor, {"container_id": "1", "poke_interval": "often"}, r"poke_interval must be a number"),
     (CommentOperator, {"media_id": TEMPLATE, "message": "#a #b #c #d #e"}, r"The comment has 5 hashtags"),
     (CommentOperator, {"media_id": "https://instagram.com/p/1", "message": "x"}, r"is not a media id"),
+    (CommentOperator, {"reply_to": "17912_1", "message": "x"}, r"'17912_1' is not the id of a comment"),
+    (CommentOperator, {"media_id": "1", "reply_to": "2", "message": "x"}, r"media_id and reply_to are both set"),
     (InsightsOperator, {"metrics": ["views per day"]}, r"'views per day' is not the name of a metric"),
     (InsightsOperator, {"media_ids": ["1", "b"]}, r"'b' is not a media id"),
 ]
