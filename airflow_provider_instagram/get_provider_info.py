@@ -153,6 +153,12 @@ SETTINGS: Final[dict[str, Any]] = {
             "edit the DAG of their calendar and start runs of this one. If empty, nobody deletes posts there.",
             example="delete_instagram_posts",
         ),
+        "insights_target": _option(
+            "The connection of the database into which insights_dag() writes, for Results on the page Posts, with a "
+            "slash and the schema of the tables if it is not the connection's own. The API servers read from it. If "
+            "empty, the page shows no results.",
+            example="warehouse/marketing",
+        ),
         "private_sources": _option(
             "Whether an https source may have a private, loopback or link-local address. If True, everybody who "
             "can trigger a run can read whatever a worker can reach.",

@@ -21,7 +21,16 @@ from airflow_provider_instagram.graph.insight_reader import InsightReader, Reaso
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights.discovery import Discovery
-from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, Row, Table, columns_of
+from airflow_provider_instagram.insights.schema import (
+    ACCOUNT_DAYS,
+    MISSED,
+    POSTS,
+    READ,
+    SNAPSHOTS,
+    Row,
+    Table,
+    columns_of,
+)
 from airflow_provider_instagram.insights.tracking import (
     DEFAULT_AGES,
     Age,
@@ -59,8 +68,6 @@ ACCOUNT_DAYS_BACK: Final = 30
 EVENTS_OVERLAP: Final = timedelta(minutes=10)
 #: After so many posts that could not be read, it is not the posts: the network is down, for example.
 MOST_FAILURES: Final = 3
-MISSED: Final = "missed"
-READ: Final = "read"
 
 
 class Target(Protocol):

@@ -14,6 +14,8 @@ from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Row = dict[str, Any]
+#: The status of a snapshot whose numbers were read, and of one whose age had passed before.
+READ, MISSED = "read", "missed"
 Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 
@@ -31,12 +33,14 @@ class Table:
 
     :param key: The columns that identify a row. A row that exists is never changed.
     :param day: The column by whose day files are partitioned.
+    :param index: The columns by which a database finds rows fast, beside the key.
     """
 
     name: str
     key: tuple[str, ...]
     day: str
     columns: tuple[Column, ...]
+    index: tuple[str, ...] = ()
 
     def key_of(self, row: Row) -> tuple[str, ...]:
         """Return the key of a row as text."""
@@ -93,6 +97,7 @@ POSTS: Final = Table(
         *_ORIGIN,
         Column("found_timestamp", "time"),
     ),
+    index=("conn_id", "created_timestamp"),
 )
 SNAPSHOTS: Final = Table(
     "instagram_post_snapshots",

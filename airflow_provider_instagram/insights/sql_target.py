@@ -66,7 +66,7 @@ class SqlTarget:
 
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
-        return f"airflow://{self.conn_id}", self._full(table.name)
+        return f"airflow://{self.conn_id}", self.full(table.name)
 
     def prepare(self) -> None:
         """Make the tables, and check that rows can be written, before any call is spent on them."""
@@ -84,33 +84,34 @@ class SqlTarget:
         """
         for tries in range(1, MOST_TRIES):
             try:
-                return work(self._hook())
+                return work(self.hook())
             except ValidationError:  # noqa: PERF203 -- each try is a whole one
                 raise
             except Exception as error:  # noqa: BLE001 -- each database has errors of its own
                 log.info("%s refuses the rows: %s. Trying again.", self.name, error)
                 time.sleep(random.uniform(0.2, tries))  # noqa: S311 -- no secret
-        return work(self._hook())
+        return work(self.hook())
 
     def _write(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> int:
         columns = self._columns_of(hook, table)
         existing = self._existing(hook, table, rows)
         new = list({key: row for row in rows if (key := table.key_of(row)) not in existing}.values())
         if new:
-            values = [tuple(_value(row.get(name)) for name in columns) for row in new]
+            values = [tuple(stored(row.get(name)) for name in columns) for row in new]
             # In one transaction. With commit_every=0, Airflow's PostgreSQL hook inserts none.
-            hook.insert_rows(self._full(table.name), values, target_fields=columns, commit_every=len(values))
+            hook.insert_rows(self.full(table.name), values, target_fields=columns, commit_every=len(values))
         return len(new)
 
     def rows(self, table: Table) -> list[Row]:
         """Read all rows of a table, ordered by key."""
         columns = [column.name for column in table.columns]
-        rows = self._hook().get_records(
-            f"SELECT {', '.join(columns)} FROM {self._full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
+        rows = self.hook().get_records(
+            f"SELECT {', '.join(columns)} FROM {self.full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
         )
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def _hook(self) -> DbApiHook:
+    def hook(self) -> DbApiHook:
+        """Return the hook of the database."""
         from airflow.sdk import BaseHook
 
         hook: Any = BaseHook.get_connection(self.conn_id).get_hook()
@@ -122,13 +123,14 @@ class SqlTarget:
         db_hook: DbApiHook = hook
         return db_hook
 
-    def _full(self, name: str) -> str:
+    def full(self, name: str) -> str:
+        """Return the name of a table with its schema."""
         return f"{self.schema}.{name}" if self.schema else name
 
     def _columns_of(self, hook: DbApiHook, table: Table) -> list[str]:
         """Return our columns that a table has, once it exists and what it lacks was added."""
         if table.name not in self._columns:
-            name = self._full(table.name)
+            name = self.full(table.name)
             try:
                 existing = _names(hook, name)
             except Exception:  # noqa: BLE001 -- each database has its own error for a missing table
@@ -137,6 +139,8 @@ class SqlTarget:
             for column in table.columns:
                 if column.name not in existing:
                     existing |= self._added(hook, name, column)
+            if table.index:
+                self._add_index(hook, table)
             columns = [column.name for column in table.columns if column.name in existing]
             listed = ", ".join(columns)
             hook.run(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {name} WHERE 1 = 0")  # noqa: S608
@@ -158,21 +162,29 @@ class SqlTarget:
         log.warning("%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, refused)
         return existing
 
+    def _add_index(self, hook: DbApiHook, table: Table) -> None:
+        """Add the index by which results are read. Without it, rows are written all the same."""
+        index = f"{table.name}_{'_'.join(table.index)}"
+        try:
+            hook.run(f"CREATE INDEX IF NOT EXISTS {index} ON {self.full(table.name)} ({', '.join(table.index)})")
+        except Exception as error:  # noqa: BLE001 -- another task makes it, or only the owner of the table may
+            log.info("The index %s is not added in %s: %s", index, self.name, error)
+
     def _create(self, table: Table) -> str:
         columns = [
             f"{column.name} {SQL_TYPES[column.type]}{' NOT NULL' if column.name in table.key else ''}"
             for column in table.columns
         ]
         key = f"PRIMARY KEY ({', '.join(table.key)})"
-        return f"CREATE TABLE IF NOT EXISTS {self._full(table.name)} ({', '.join([*columns, key])})"
+        return f"CREATE TABLE IF NOT EXISTS {self.full(table.name)} ({', '.join([*columns, key])})"
 
     def _existing(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> set[tuple[str, ...]]:
         first = table.key[0]
         values = list(dict.fromkeys(str(row[first]) for row in rows))
         existing: set[tuple[str, ...]] = set()
-        for some in _chunks(values):
+        for some in chunks(values):
             marks = ", ".join([hook.placeholder] * len(some))
-            query = f"SELECT {', '.join(table.key)} FROM {self._full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
+            query = f"SELECT {', '.join(table.key)} FROM {self.full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
             existing |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
         return existing
 
@@ -186,12 +198,13 @@ def _described(cursor: Any) -> list[str]:
     return [str(column[0]).lower() for column in cursor.description]
 
 
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield as many keys as a query looks for at once."""
     for start in range(0, len(values), KEYS_AT_ONCE):
         yield values[start : start + KEYS_AT_ONCE]
 
 
-def _value(value: Any) -> Any:
+def stored(value: Any) -> Any:
     """Return a value in a form that every driver takes: times in UTC and booleans as text."""
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

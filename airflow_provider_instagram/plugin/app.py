@@ -36,6 +36,7 @@ from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login
+from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
@@ -49,6 +50,7 @@ LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(board_routes.router)
+app.include_router(results_routes.router)
 
 
 @app.get("/")

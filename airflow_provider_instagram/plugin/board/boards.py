@@ -108,7 +108,7 @@ class Boards:
         reader, shared = self._boards.setdefault(dag_id, (BoardReader(dag_id), SharedLook()))
         return shared.get(partial(reader.look, calendar), seen_s, calendar)
 
-    def _readable(self, user: PageUser, seen_s: float) -> list[Board]:
+    def readable(self, user: PageUser, seen_s: float = NOTHING) -> list[Board]:
         """Return the boards that a user may read. One that cannot be made concerns no other calendar."""
         boards = []
         for calendar in self.calendars(seen_s):
@@ -130,7 +130,7 @@ class Boards:
         :param window: The first and the last time, in seconds since the epoch.
         """
         seen_s, shown_digest = read_etag(shown)
-        boards = self._readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]
+        boards = self.readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]
         cards = ",".join(
             card.as_json
             for board in boards

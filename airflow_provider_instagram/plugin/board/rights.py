@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import AssetDetails, DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
+from airflow.models import Connection
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException
 
 from airflow_provider_instagram.plugin.board.deletions import deletion_dag
 from airflow_provider_instagram.plugin.users import PageUser
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 Right = tuple["Literal['GET', 'POST', 'PUT']", DagAccessEntity | None]
 
@@ -58,6 +62,14 @@ def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
         get_auth_manager().is_authorized_dag(method=method, access_entity=entity, details=details, user=user.user)
         for method, entity in rights
     )
+
+
+def own_accounts(calendar: CalendarDag) -> list[str]:
+    """Return the accounts that a calendar may name, without connections of another team."""
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        return list(calendar.accounts)
+    team = DagModel.get_team_name(calendar.dag_id)
+    return [conn_id for conn_id in calendar.accounts if Connection.get_team_name(conn_id) in (None, team)]
 
 
 def may_act(user: PageUser, dag_id: str, act: str) -> bool:

@@ -162,7 +162,7 @@ def granted(
     connection = database("postgres", tmp_path, request)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
     SqlTarget("warehouse").prepare()
-    hook = SqlTarget("warehouse")._hook()
+    hook = SqlTarget("warehouse").hook()
 
     def grant(rights: str) -> SqlTarget:
         role = f"{connection['schema']}_writer"

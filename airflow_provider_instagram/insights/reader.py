@@ -1,0 +1,111 @@
+"""Reads what posts reached from the tables of a database, by bounded queries that change nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
+from airflow_provider_instagram.insights.results import Measured, Reading
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, columns_of
+from airflow_provider_instagram.insights.sql_target import SqlTarget, chunks, stored
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+log = logging.getLogger(__name__)
+
+#: The most posts that are read: the newest ones.
+MOST_POSTS: Final = 5_000
+#: What makes a connection unable to write, and a query that takes long fail, by the type of the connection.
+GUARDS: Final = {
+    "postgres": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
+    "sqlite": ("PRAGMA query_only = ON",),
+}
+OF_POST: Final = (
+    "post_id",
+    "conn_id",
+    "post_caption",
+    "created_timestamp",
+    "media_type",
+    "media_product_type",
+    "post_url",
+    "post_key",
+)
+
+
+def read_posts(
+    target: SqlTarget, accounts: Sequence[str], metric: str, since: datetime, until: datetime
+) -> tuple[list[Measured], bool]:
+    """Return the posts that accounts published in a span of time, the newest first, and whether there are more.
+
+    :raises ValidationError: If the database cannot be read.
+    """
+    try:
+        hook = target.hook()
+        with _guarded_cursor(hook) as cursor:
+            marks = ", ".join([hook.placeholder] * len(accounts))
+            cursor.execute(
+                f"SELECT {', '.join(OF_POST)} FROM {target.full(POSTS.name)} WHERE conn_id IN ({marks}) "  # noqa: S608
+                f"AND created_timestamp >= {hook.placeholder} AND created_timestamp < {hook.placeholder} "
+                f"ORDER BY created_timestamp DESC LIMIT {MOST_POSTS + 1}",
+                (*accounts, stored(since), stored(until)),
+            )
+            rows = cursor.fetchall()
+            readings = _readings(hook, cursor, target, metric, [row[0] for row in rows[:MOST_POSTS]])
+    except Exception as error:  # noqa: BLE001 -- each database has errors of its own
+        log.warning("%s cannot be read: %s", target.name, error)
+        raise ValidationError(
+            f"The numbers cannot be read from {target.name}.",
+            hint="The insights DAG makes the tables at its first run. The log of the API server says more.",
+        ) from None
+    return [_measured(row, readings[row[0]]) for row in rows[:MOST_POSTS]], len(rows) > MOST_POSTS
+
+
+@contextmanager
+def _guarded_cursor(hook: DbApiHook) -> Iterator[Any]:
+    """Open a cursor that cannot write, where the database allows that."""
+    connection: Any = hook.get_conn()
+    with closing(connection), closing(connection.cursor()) as cursor:
+        for guard in GUARDS.get(hook.conn_type, ()):
+            cursor.execute(guard)
+        yield cursor
+
+
+def _readings(
+    hook: DbApiHook, cursor: Any, target: SqlTarget, metric: str, post_ids: Sequence[str]
+) -> dict[str, dict[str, Reading]]:
+    """Return the readings of posts by post and age. The rows are found by their key, however large the table is."""
+    columns = dict.fromkeys(columns_of(kind, metric)[0] for kind, names in MEDIA_METRICS.items() if metric in names)
+    value = f"COALESCE({', '.join(columns)})" if len(columns) > 1 else next(iter(columns))
+    readings = defaultdict[str, dict[str, Reading]](dict)
+    for some in chunks(post_ids):
+        marks = ", ".join([hook.placeholder] * len(some))
+        cursor.execute(
+            f"SELECT post_id, age, age_seconds, status, {value} FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608
+            f"WHERE post_id IN ({marks})",
+            tuple(some),
+        )
+        for post_id, age, *of_reading in cursor.fetchall():
+            readings[post_id][age] = Reading(*of_reading)
+    return readings
+
+
+def _measured(row: Sequence[Any], readings: dict[str, Reading]) -> Measured:
+    post_id, conn_id, caption, created, media_type, product_type, link, post_key = row
+    at = datetime.fromisoformat(created) if isinstance(created, str) else created
+    return Measured(
+        media_id=post_id,
+        conn_id=conn_id,
+        kind=Media(post_id, media_type=media_type, media_product_type=product_type).kind,
+        at=at.replace(tzinfo=at.tzinfo or timezone.utc),
+        caption=caption or "",
+        link=link,
+        post_key=post_key,
+        readings=readings,
+    )

@@ -1,0 +1,180 @@
+"""The routes of *Results* on the page *Posts*: what the posts of accounts reached, as tables and as CSV.
+
+Numbers come only of accounts that a calendar names whose posts the user may see.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from airflow.models.log import Log
+from airflow.sdk import conf
+from airflow.utils.session import create_session
+from fastapi import APIRouter, Depends, HTTPException, Query
+from sqlalchemy import select
+from starlette.responses import JSONResponse, Response
+
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.times import YEARS
+from airflow_provider_instagram.calendar.file.times import zone as zone_named
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.insights.reader import MOST_POSTS, read_posts
+from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
+from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.plugin.board import edits, routes
+from airflow_provider_instagram.plugin.board.detail import EVENT
+from airflow_provider_instagram.plugin.board.rights import VIEWER, own_accounts, require_read
+from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.utils.addresses import safe_link
+
+#: The longest period, in days.
+LONGEST_DAYS: Final = 366
+#: So many requests read the database at once. The others wait for so long.
+MOST_READS, PATIENCE_S = 4, 5.0
+#: So many edits of the plan are offered as the day of a change: the newest ones.
+MOST_EDITS: Final = 50
+NO_TARGET: Final = (
+    "Results need the numbers of posts in a database: insights_dag() writes them there, and [instagram] "
+    "insights_target names its connection."
+)
+Planned = Mapping[str, tuple[str, ScheduledPost]]
+
+router = APIRouter(prefix="/calendar/api")
+_reads = threading.BoundedSemaphore(MOST_READS)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks about posts that the user may see.
+
+    :param accounts: The accounts of the calendars.
+    :param planned: The posts of the calendars, by post key, each with the id of its DAG.
+    :param is_cut: Whether the period has more posts.
+    :param edits: The edits of the plan in the period.
+    """
+
+    results: Results
+    accounts: Sequence[str]
+    planned: Planned
+    is_cut: bool
+    edits: Sequence[tuple[str, str]]
+
+
+def _asked(
+    first: Annotated[date, Query(alias="from")],
+    last: Annotated[date, Query(alias="to")],
+    metric: Annotated[str, Query(pattern=f"^({'|'.join(METRICS)})$")] = "reach",
+    dag_id: str | None = None,
+    account: str = "",
+    kind: str = "",
+    tag: str = "",
+    age: str = "",
+    zone: str = "UTC",
+    split: date | None = None,
+    post: str = "",
+    user: Any = VIEWER,
+) -> Asked:
+    """Return what the posts of the user's accounts reached."""
+    if dag_id is not None:
+        require_read(user, dag_id)
+    if not (0 <= (last - first).days <= LONGEST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]):
+        raise HTTPException(422, f"The period is longer than {LONGEST_DAYS} days, or ends before it begins.")
+    boards = routes.boards.readable(user) if dag_id is None else [routes.boards.board(dag_id)]
+    accounts = sorted({name for board in boards for name in own_accounts(board.calendar)})
+    if account and account not in accounts:
+        raise HTTPException(403, f"No calendar that you may read has the account {account!r}.")
+    planned = {one.post.key: (board.calendar.dag_id, one.post) for board in boards for one in board.facts.values()}
+    chosen = _zone(zone)
+    span = datetime.combine(first, time(), chosen), datetime.combine(last + timedelta(days=1), time(), chosen)
+    posts, is_cut = _read([account] if account else accounts, metric, *span)
+    known = [_with_plan(one, planned) for one in posts]
+    kept = [one for one in known if kind in ("", one.kind) and (not tag or tag in one.tags)]
+    found = Results(kept, metric, age, chosen, utc_now(), split, post)
+    return Asked(found, accounts, planned, is_cut, _edits([board.calendar.dag_id for board in boards], *span))
+
+
+def _read(accounts: Sequence[str], metric: str, since: datetime, until: datetime) -> tuple[list[Measured], bool]:
+    conn_id, _, schema = conf.get("instagram", "insights_target", fallback="").strip().partition("/")
+    if not conn_id:
+        raise HTTPException(409, NO_TARGET)
+    if not accounts:
+        return [], False
+    if not _reads.acquire(timeout=PATIENCE_S):
+        raise HTTPException(503, "Many users look at results at this moment. Try again.")
+    try:
+        return read_posts(SqlTarget(conn_id, schema or None), accounts, metric, since, until)
+    finally:
+        _reads.release()
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return zone_named(name)
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{invalid.message} {invalid.remedy}") from None
+
+
+def _with_plan(post: Measured, planned: Planned) -> Measured:
+    """Return a post with a link that can be opened, and with the tags that its calendar has."""
+    of_calendar = planned.get(post.post_key or "")
+    return replace(post, link=safe_link(post.link), tags=of_calendar[1].tags if of_calendar else ())
+
+
+def _edits(dag_ids: Sequence[str], since: datetime, until: datetime) -> list[tuple[str, str]]:
+    """Return the edits of the plan that were made on the page: the day of each, and what was done."""
+    about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)
+    events = [f"{EVENT}{name}" for name in edits.DONE]
+    wanted = (Log.dag_id.in_(dag_ids), Log.event.in_(events), Log.dttm >= since, Log.dttm < until)
+    with create_session(scoped=False) as session:
+        rows: Any = session.execute(select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(MOST_EDITS)).all()
+    return [
+        (
+            f"{at.astimezone(since.tzinfo):%Y-%m-%d}",
+            f"{json.loads(extra)['post']}: {event.removeprefix(EVENT)}, {owner}",
+        )
+        for at, event, owner, extra in rows
+    ]
+
+
+@router.get("/results")
+def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
+    """Return what posts reached, as tables."""
+    found = asked.results
+    notes = found.notes()
+    if asked.is_cut:
+        notes.append(f"The period has more posts. These are the newest {MOST_POSTS:,}.")
+    keys = {post.post_key: post.media_id for post in found.posts}
+    cards = {keys[key]: f"{dag_id}/{post.id}" for key, (dag_id, post) in asked.planned.items() if key in keys}
+    content = {
+        "accounts": asked.accounts,
+        "kinds": [kind.value for kind in PostKind],
+        "tags": sorted({tag for _, post in asked.planned.values() for tag in post.tags}),
+        "metrics": METRICS,
+        "ages": [*found.ages],
+        "age": found.age,
+        "zone": str(found.zone),
+        "few": FEW,
+        "notes": notes,
+        "tables": [asdict(table) for table in found.tables()],
+        "cards": cards,
+        "edits": asked.edits,
+    }
+    return JSONResponse(content, headers=routes.JSON)
+
+
+@router.get("/results.csv")
+def results_csv(table: str, asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
+    """Return one of the tables as CSV."""
+    found = next((one for one in asked.results.tables() if one.name == table), None)
+    if found is None:
+        raise HTTPException(404, "There is no such table.")
+    headers = {**routes.JSON, "Content-Disposition": f'attachment; filename="{found.name}.csv"'}
+    # The mark at the beginning tells spreadsheets that the text is UTF-8.
+    return Response(f"\ufeff{found.as_csv()}", media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,244 @@
+"""Results on the page Posts over HTTP: who sees the numbers of which accounts, and what becomes of hostile texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.plugin.board import results, routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from tests.integration.conftest import store_dag
+from tests.integration.pages import HOME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+OURS, THEIRS = "results_ours", "results_theirs"
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+EVIL = '=HYPERLINK("https://evil.example.com")<script>alert(1)</script>'
+PERIOD = {"from": f"{NOW - timedelta(days=89):%Y-%m-%d}", "to": f"{NOW:%Y-%m-%d}"}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqlTarget:
+    """Twenty posts of our account, of which the calendar has planned one, and one post of theirs."""
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
+    target = SqlTarget("warehouse")
+    target.prepare()
+    for number in range(20):
+        write(target, f"m{number}", "ours", 100 + number, NOW - timedelta(days=2 + number))
+    write(target, "m20", "ours", 900, NOW - timedelta(days=3), post_key="ours/planned", post_caption=EVIL)
+    write(target, "secret", "theirs", 4711, NOW - timedelta(days=3), post_caption="their caption")
+    return target
+
+
+def write(target: SqlTarget, post_id: str, conn_id: str, reach: int, at: datetime, **more: Any) -> None:
+    origin = {"post_id": post_id, "conn_id": conn_id}
+    reel = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False, "post_url": "javascript:alert(2)"}
+    target.write(POSTS, [{**origin, **reel, "created_timestamp": at, **more}])
+    target.write(SNAPSHOTS, [{**origin, "age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": reach}])
+
+
+@pytest.fixture
+def user(
+    airflow_pages: None, warehouse: SqlTarget, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., TestClient]:
+    """A browser in which a user with a role is logged in. Two calendars name an account each."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setattr(routes, "boards", Boards())
+    (tmp_path / "a.mp4").touch()
+    for dag_id, account in ((OURS, "ours"), (THEIRS, "theirs")):
+        at = f"{NOW + timedelta(days=1):%Y-%m-%d %H:%M} UTC"
+        planned = {"id": "planned", "publish_at": at, "account": account, "video": "a.mp4", "tags": ["spring", "=1+1"]}
+        file = tmp_path / f"{account}.yaml"
+        file.write_text(yaml.safe_dump({"posts": [planned]}))
+        store_dag(content_calendar_dag(dag_id, file, accounts=[account]))
+
+    def logged_in(role: str | None, name: str = "vic") -> TestClient:
+        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
+        if role is not None:
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+            client.cookies.set("_token", token)
+        return client
+
+    return logged_in
+
+
+@pytest.fixture
+def only_ours(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may read the DAG of the other team."""
+    from airflow.api_fastapi.app import get_auth_manager
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id != THEIRS)
+
+
+def ask(browser: TestClient, path: str = "results", **query: str) -> Any:
+    return browser.get(f"/instagram/calendar/api/{path}", params={**PERIOD, **query})
+
+
+def rows(answer: Any, name: str = "posts") -> list[list[Any]]:
+    assert answer.status_code == 200, answer.text
+    return next(table["rows"] for table in answer.json()["tables"] if table["name"] == name)
+
+
+def test_a_viewer_sees_what_the_posts_of_a_calendar_reached(user: Any) -> None:
+    answer = ask(user("VIEWER"), dag_id=OURS, zone="Europe/Berlin")
+    best, second, *_ = rows(answer)
+    assert best[1:] == ["ours", "reel", EVIL, 900, 8.18, "spring, =1+1", None, "m20"]  # the median is 110
+    assert second[3:6] == ["", 119, 1.08]
+    assert len(rows(answer)) == 21
+    content = answer.json()
+    assert content["cards"] == {"m20": f"{OURS}/planned"}
+    assert (content["zone"], content["age"], content["accounts"]) == ("Europe/Berlin", "24h", ["ours"])
+    assert content["notes"] == ["21 of 21 posts have a number at 24h."]
+
+
+def test_a_table_is_downloaded_as_csv_without_formulas(user: Any) -> None:
+    answer = ask(user("VIEWER"), "results.csv", dag_id=OURS, table="posts")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="posts.csv"'
+    assert answer.content.startswith("\ufeff".encode())
+    head, best, *others = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert head[:6] == ["Published", "Account", "Kind", "Post", "reach", "Times the median"]
+    assert best[1:] == ["ours", "reel", f"'{EVIL}", "900", "8.18", "spring, =1+1", "", "m20"]
+    assert len(others) == 20
+    assert ask(user("VIEWER"), "results.csv", dag_id=OURS, table="nothing").status_code == 404
+
+
+@pytest.mark.usefixtures("only_ours")
+def test_nothing_of_an_account_of_another_team_is_seen(user: Any) -> None:
+    vic = user("VIEWER")
+    for path, more in (("results", {}), ("results.csv", {"table": "posts"})):
+        for query in ({}, {"dag_id": OURS}, {"account": "ours"}, {"post": "secret"}):
+            answer = ask(vic, path, **query, **more)
+            assert answer.status_code == 200
+            for secret in ("secret", "4711", "their caption", "theirs"):
+                assert secret not in answer.text
+        for query in ({"dag_id": THEIRS}, {"account": "theirs"}, {"dag_id": OURS, "account": "theirs"}):
+            refused = ask(vic, path, **query, **more)
+            assert refused.status_code == 403, query
+            assert "4711" not in refused.text
+    assert ask(user("ADMIN"), account="nobodys").status_code == 403
+
+
+def test_a_connection_of_another_team_is_left_out_although_a_calendar_names_it(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models import Connection
+    from airflow.models.dag import DagModel
+
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setattr(DagModel, "get_team_name", lambda dag_id: "a" if dag_id == OURS else "b")
+    monkeypatch.setattr(Connection, "get_team_name", lambda conn_id: {"ours": "a", "theirs": "a"}[conn_id])
+    assert rows(ask(user("ADMIN"), dag_id=THEIRS)) == []
+    assert ask(user("ADMIN"), dag_id=THEIRS, account="theirs").status_code == 403
+    assert len(rows(ask(user("ADMIN"), dag_id=OURS))) == 21
+
+
+def test_who_may_not_read_the_tasks_of_a_dag_sees_no_results(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["access_entity"] is None)
+    assert ask(user("ADMIN"), dag_id=OURS).status_code == 403
+    assert rows(ask(user("ADMIN"))) == []
+
+
+def test_a_stranger_sees_no_results(user: Any) -> None:
+    assert ask(user(None)).status_code == 401
+    assert ask(user(None), "results.csv", table="posts").status_code == 401
+
+
+def test_kind_tag_and_period_choose_what_is_shown(user: Any) -> None:
+    vic = user("VIEWER")
+    assert [row[-1] for row in rows(ask(vic, dag_id=OURS, tag="spring"))] == ["m20"]
+    assert rows(ask(vic, dag_id=OURS, kind="story")) == []
+    day = f"{NOW - timedelta(days=10):%Y-%m-%d}"
+    assert [row[-1] for row in rows(ask(vic, dag_id=OURS, **{"from": day, "to": day}))] == ["m8"]
+    split = rows(ask(vic, dag_id=OURS, split=day), "split")
+    assert [row[:2] for row in split] == [[f"before {day}", 11], [f"from {day} on", 10]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": "2026-01-01", "to": "2027-01-03"},
+        {"from": "2026-01-02", "to": "2026-01-01"},
+        {"from": "yesterday"},
+        {"from": "9999-12-31", "to": "9999-12-31"},
+        {"from": "0001-01-01", "to": "0001-01-01", "zone": "Asia/Tokyo"},
+        {"metric": "reel_reach; DROP TABLE instagram_posts"},
+        {"zone": "../../etc/passwd"},
+        {"zone": "Nowhere/Else"},
+        {"split": "=1"},
+    ],
+)
+def test_what_makes_no_sense_is_refused(user: Any, query: dict[str, str]) -> None:
+    assert ask(user("VIEWER"), dag_id=OURS, **query).status_code == 422
+
+
+def test_without_a_database_the_page_says_what_to_set(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET")
+    answer = ask(user("VIEWER"), dag_id=OURS)
+    assert answer.status_code == 409
+    assert "[instagram] insights_target names its connection" in answer.json()["detail"]
+
+
+def test_a_database_that_cannot_be_read_is_named_without_its_secrets(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "me", "password": "pa55word"}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    answer = ask(user("VIEWER"), dag_id=OURS)
+    assert answer.status_code == 400
+    assert "cannot be read from the database of connection 'warehouse'" in answer.json()["detail"]
+    assert "pa55word" not in answer.text
+
+
+def test_more_readers_than_the_database_should_bear_are_told_to_try_again(
+    user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "PATIENCE_S", 0.01)
+    for _ in range(results.MOST_READS):
+        assert results._reads.acquire(blocking=False)
+    try:
+        assert ask(user("VIEWER"), dag_id=OURS).status_code == 503
+    finally:
+        for _ in range(results.MOST_READS):
+            results._reads.release()
+    assert ask(user("VIEWER"), dag_id=OURS).status_code == 200
+
+
+def test_edits_of_the_plan_are_offered_as_the_day_of_a_change(user: Any) -> None:
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    from airflow_provider_instagram.plugin.board.acts import write_log
+
+    ada: Any = type("User", (), {"name": "ada"})
+    for dag_id, act in ((OURS, "change"), (OURS, "approve"), (THEIRS, "change")):
+        write_log(ada, dag_id, act, {"post": "planned", "changed": "caption"})
+    answer = ask(user("VIEWER"), dag_id=OURS)
+    with create_session() as session:
+        session.execute(delete(Log).where(Log.dag_id.in_((OURS, THEIRS))))
+    assert answer.json()["edits"] == [[f"{datetime.now(timezone.utc):%Y-%m-%d}", "planned: change, ada"]]
