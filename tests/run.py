@@ -102,6 +102,7 @@ REST: Final = (
             *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "board", "edits")),
         ),
     ),
+    Part("the dbt package", 1, ("make", "test-dbt")),
     Part("soak", 17, (PYTHON, "-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, (PYTHON, "-m", "pytest", "tests/soak/test_forty_edits.py")),
     *(
