@@ -21,10 +21,14 @@ Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. A time is in UTC."""
+    """A column. A time is in UTC.
+
+    :param about: What it holds, for whoever looks at the table.
+    """
 
     name: str
     type: Type
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Table:
     name: str
     key: tuple[str, ...]
     day: str
+    about: str
     columns: tuple[Column, ...]
     index: tuple[str, ...] = ()
 
@@ -51,13 +56,22 @@ class Table:
 _PREFIX: Final = {PostKind.PICTURE: "video_photo", PostKind.CAROUSEL: "carousel_album"}
 #: Metrics whose numbers are not whole.
 _FRACTIONS: Final = frozenset({"reels_skip_rate", "ig_reels_avg_watch_time"})
+_UNITS: Final = {
+    "reels_skip_rate": ", in percent",
+    "ig_reels_avg_watch_time": ", in milliseconds",
+    "ig_reels_video_view_total_time": ", in milliseconds",
+}
+
+
+#: The columns that posts of all kinds share.
+_OF_ALL: Final = {"like_count": "likes", "comment_count": "comments"}
 
 
 def columns_of(kind: str, metric: str) -> tuple[str, ...]:
     """Return the columns of a number."""
     prefix = _PREFIX.get(PostKind(kind), kind)
     own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
-    count = {"likes": "like_count", "comments": "comment_count"}.get(metric)
+    count = next((name for name, common in _OF_ALL.items() if common == metric), None)
     if count is None:
         return (own,)
     return (count, own) if kind == PostKind.REEL.value else (count,)
@@ -68,34 +82,40 @@ def _metric_columns() -> tuple[Column, ...]:
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
             number: Type = "number" if metric in _FRACTIONS else "integer"
-            columns |= {name: Column(name, number) for name in columns_of(kind.value, metric)}
+            about = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
+            columns |= {name: Column(name, number, about) for name in columns_of(kind.value, metric)}
+    for name, metric in _OF_ALL.items():
+        columns[name] = Column(name, "integer", f"Meta's {metric} of a post of any kind")
     return tuple(columns.values())
 
 
+_CONN: Final = Column("conn_id", "text", "The Airflow connection of the account")
+_USER: Final = Column("user_id", "id", "Instagram's id of the account")
 _ORIGIN: Final = (
-    Column("conn_id", "text"),
-    Column("post_key", "text"),
-    Column("dag_id", "text"),
-    Column("calendar", "text"),
+    _CONN,
+    Column("post_key", "text", "The key of the post; empty if it was made in the app"),
+    Column("dag_id", "text", "The DAG that published the post; empty if it was made in the app"),
+    Column("calendar", "text", "The calendar that names the post; empty if none does"),
 )
 
 POSTS: Final = Table(
     "instagram_posts",
     ("post_id",),
     "created_timestamp",
+    "One row for each post of an account on Instagram",
     (
-        Column("post_id", "id"),
-        Column("user_id", "text"),
-        Column("username", "text"),
-        Column("post_caption", "text"),
-        Column("created_timestamp", "time"),
-        Column("is_story", "boolean"),
-        Column("media_type", "text"),
-        Column("media_product_type", "text"),
-        Column("post_url", "text"),
-        Column("shortcode", "text"),
+        Column("post_id", "id", "Instagram's id of the post"),
+        _USER,
+        Column("username", "text", "The name of the account when the post was found"),
+        Column("post_caption", "text", "The caption of the post when it was found"),
+        Column("created_timestamp", "time", "When the post was published"),
+        Column("is_story", "boolean", "Whether the post is a story"),
+        Column("media_type", "text", "Meta's media_type: IMAGE, VIDEO or CAROUSEL_ALBUM"),
+        Column("media_product_type", "text", "Meta's media_product_type: FEED, REELS or STORY"),
+        Column("post_url", "text", "The address of the post"),
+        Column("shortcode", "text", "Instagram's short code, which is part of the address"),
         *_ORIGIN,
-        Column("found_timestamp", "time"),
+        Column("found_timestamp", "time", "When the post was found"),
     ),
     index=("conn_id", "created_timestamp"),
 )
@@ -103,30 +123,35 @@ SNAPSHOTS: Final = Table(
     "instagram_post_snapshots",
     ("post_id", "age"),
     "due_timestamp",
+    "One row for each post and age; a number that does not exist is null, never 0",
     (
-        Column("post_id", "id"),
-        Column("age", "id"),
-        Column("age_seconds", "integer"),
-        Column("status", "text"),
-        Column("due_timestamp", "time"),
-        Column("snapshot_timestamp", "time"),
-        Column("user_id", "text"),
+        Column("post_id", "id", "Instagram's id of the post"),
+        Column("age", "id", "The age of the post, such as 24h or 7d"),
+        Column("age_seconds", "integer", "The same age in seconds"),
+        Column("status", "text", "read, or why there are no numbers"),
+        Column("due_timestamp", "time", "When the post reached this age"),
+        Column("snapshot_timestamp", "time", "When the numbers were read; empty if they were missed"),
+        _USER,
         *_ORIGIN,
         *_metric_columns(),
-        *(Column(name, "integer" if is_whole else "number") for name, is_whole in NUMBERS.items()),
+        *(
+            Column(name, "integer" if is_whole else "number", f"{name.replace('_', ' ').capitalize()} of the post")
+            for name, is_whole in NUMBERS.items()
+        ),
     ),
 )
 ACCOUNT_DAYS: Final = Table(
     "instagram_account_days",
     ("user_id", "day"),
     "day",
+    "One row for each account and day of UTC",
     (
-        Column("user_id", "id"),
-        Column("day", "day"),
-        Column("status", "text"),
-        Column("conn_id", "text"),
-        Column("snapshot_timestamp", "time"),
-        *(Column(f"account_{metric}", "integer") for metric in ACCOUNT_METRICS),
+        _USER,
+        Column("day", "day", "The day"),
+        Column("status", "text", "read, or why there are no numbers"),
+        _CONN,
+        Column("snapshot_timestamp", "time", "When the numbers were read"),
+        *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)

@@ -134,7 +134,7 @@ class SqlTarget:
             try:
                 existing = _names(hook, name)
             except Exception:  # noqa: BLE001 -- each database has its own error for a missing table
-                hook.run(self._create(table))
+                hook.run(self._create(hook, table))
                 existing = _names(hook, name)
             for column in table.columns:
                 if column.name not in existing:
@@ -151,7 +151,8 @@ class SqlTarget:
         """Add a column, unless another task just does, and return the names of those that the table has then."""
         for _ in range(3):
             try:
-                hook.run(f"ALTER TABLE {table} ADD COLUMN {column.name} {SQL_TYPES[column.type]}")
+                added = f"ALTER TABLE {table} ADD COLUMN {column.name} {_type(hook, column)}"
+                hook.run([added, *_comments(hook, table, [column])])
             except Exception as error:  # noqa: BLE001, PERF203 -- another task adds it, or only an administrator may
                 refused = error
                 if column.name in (existing := _names(hook, table)):
@@ -170,13 +171,15 @@ class SqlTarget:
         except Exception as error:  # noqa: BLE001 -- another task makes it, or only the owner of the table may
             log.info("The index %s is not added in %s: %s", index, self.name, error)
 
-    def _create(self, table: Table) -> str:
-        columns = [
-            f"{column.name} {SQL_TYPES[column.type]}{' NOT NULL' if column.name in table.key else ''}"
-            for column in table.columns
+    def _create(self, hook: DbApiHook, table: Table) -> list[str]:
+        name, columns = self.full(table.name), table.columns
+        written = [
+            f"{column.name} {_type(hook, column)}{' NOT NULL' if column.name in table.key else ''}"
+            for column in columns
         ]
         key = f"PRIMARY KEY ({', '.join(table.key)})"
-        return f"CREATE TABLE IF NOT EXISTS {self.full(table.name)} ({', '.join([*columns, key])})"
+        created = f"CREATE TABLE IF NOT EXISTS {name} ({', '.join([*written, key])})"
+        return [created, *_comments(hook, name, columns, table.about)]
 
     def _existing(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> set[tuple[str, ...]]:
         first = table.key[0]
@@ -187,6 +190,19 @@ class SqlTarget:
             query = f"SELECT {', '.join(table.key)} FROM {self.full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
             existing |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
         return existing
+
+
+def _type(hook: DbApiHook, column: Column) -> str:
+    return "TIMESTAMPTZ" if column.type == "time" and hook.conn_type == "postgres" else SQL_TYPES[column.type]
+
+
+def _comments(hook: DbApiHook, table: str, columns: Sequence[Column], about: str | None = None) -> list[str]:
+    """Return the statements that say in the database what columns hold, and a new table. Only PostgreSQL has them."""
+    if hook.conn_type != "postgres":
+        return []
+    texts = {f"COLUMN {table}.{column.name}": column.about for column in columns}
+    texts |= {f"TABLE {table}": about} if about else {}
+    return [f"COMMENT ON {what} IS '{text.replace(chr(39), chr(39) * 2)}'" for what, text in texts.items()]
 
 
 def _names(hook: DbApiHook, table: str) -> set[str]:
@@ -207,7 +223,7 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
 def stored(value: Any) -> Any:
     """Return a value in a form that every driver takes: times in UTC and booleans as text."""
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S+00:00")
     if isinstance(value, date):
         return value.isoformat()
     return str(int(value)) if isinstance(value, bool) else value

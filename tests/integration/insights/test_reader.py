@@ -97,7 +97,7 @@ def test_a_query_that_takes_long_is_ended(sql: Callable[..., SqlTarget], monkeyp
 def test_an_account_is_found_by_the_index_that_the_insights_dag_adds(sql: Callable[..., SqlTarget]) -> None:
     """Also in a table that an earlier release has made."""
     target = sql()
-    target.hook().run(target._create(POSTS))
+    target.hook().run(target._create(target.hook(), POSTS))
     target.prepare()
     (index,) = [
         name

@@ -121,7 +121,7 @@ def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..
     assert [row["post_id"] for row in sql().rows(SNAPSHOTS)] == ["0", "1", "2", "3"]
 
 
-WITH_A_NEW_METRIC = replace(SNAPSHOTS, columns=(*SNAPSHOTS.columns, Column("reel_new", "integer")))
+WITH_A_NEW_METRIC = replace(SNAPSHOTS, columns=(*SNAPSHOTS.columns, Column("reel_new", "integer", "Meta's new number")))
 NEWER: dict[str, Any] = SNAPSHOT | {"age": "6h", "reel_new": 7}
 
 
@@ -152,6 +152,57 @@ def test_tasks_that_add_the_same_column_at_the_same_moment_all_write(sql: Callab
         assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
     found = {row["post_id"]: row["reel_new"] for row in sql().rows(WITH_A_NEW_METRIC)}
     assert found == dict.fromkeys("0123", 7) | {SNAPSHOT["post_id"]: None}
+
+
+@pytest.fixture
+def in_tokyo(
+    postgres_url: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> SqlTarget:
+    """Open a PostgreSQL whose sessions have a time zone of their own."""
+    connection = database("postgres", tmp_path, request)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    SqlTarget("warehouse").hook().run(f"ALTER DATABASE {connection['schema']} SET timezone TO 'Asia/Tokyo'")
+    return SqlTarget("warehouse")
+
+
+def test_postgresql_knows_the_moment_of_each_time(in_tokyo: SqlTarget) -> None:
+    in_tokyo.write(POSTS, [POST])
+    (row,) = in_tokyo.rows(POSTS)
+    assert (row["created_timestamp"], row["created_timestamp"].utcoffset()) == (AT, timedelta(hours=9))
+    local = in_tokyo.hook().get_records(
+        "SELECT created_timestamp::date, extract(hour from created_timestamp) FROM instagram_posts"
+    )
+    assert local == [(date(2026, 9, 2), 8)]
+
+
+def test_postgresql_says_what_each_table_and_column_holds_also_one_that_was_added(in_tokyo: SqlTarget) -> None:
+    in_tokyo.prepare()
+    SqlTarget("warehouse").write(WITH_A_NEW_METRIC, [NEWER])
+    found = in_tokyo.hook().get_records(
+        "SELECT relname, attname, col_description(pg_class.oid, attnum), obj_description(pg_class.oid) FROM pg_class "
+        "JOIN pg_attribute ON attrelid = pg_class.oid WHERE relname LIKE 'instagram%' AND relkind = 'r' AND attnum > 0"
+    )
+    wanted = [
+        (table.name, column.name, column.about, table.about)
+        for table in (POSTS, WITH_A_NEW_METRIC, ACCOUNT_DAYS)
+        for column in table.columns
+    ]
+    assert sorted(found) == sorted(wanted)
+    assert ("reel_new", "Meta's new number") in {row[1:3] for row in found}
+
+
+def test_a_key_has_the_same_type_in_each_table(in_tokyo: SqlTarget) -> None:
+    in_tokyo.prepare()
+    found = in_tokyo.hook().get_records(
+        "SELECT DISTINCT column_name, data_type, character_maximum_length FROM information_schema.columns "
+        "WHERE table_name LIKE 'instagram%' "
+        "AND (column_name IN ('post_id', 'user_id', 'age', 'day') OR data_type LIKE 'time%')"
+    )
+    times = {"created_timestamp", "found_timestamp", "due_timestamp", "snapshot_timestamp"}
+    keys = [(name, "character varying", 64) for name in ("post_id", "user_id", "age")]
+    assert sorted(found) == sorted(
+        [*keys, ("day", "date", None), *((name, "timestamp with time zone", None) for name in times)]
+    )
 
 
 @pytest.fixture
