@@ -1,7 +1,7 @@
-"""How long the page Posts takes for 2,000 posts on 200 accounts: server time, size, and time to paint in Chromium.
+"""How long the page Posts takes for 2,000 posts on 200 accounts: processor time, size, and time to paint in Chromium.
 
-Run it with ``python -m benchmarks.page``. Half of the posts have a run whose tasks, XComs and rows of the ledger exist.
-It exits with 1 if a limit does not hold.
+Run it with ``python -m benchmarks.page``. Half of the posts have a run whose tasks, XComs and rows of the ledger exist,
+and changed one after the other within the last hour. It exits with 1 if a limit does not hold.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ import yaml
 POSTS, ACCOUNTS, WITH_RUN = 2_000, 200, 1_000
 DAG_ID = "page_benchmark"
 REPEATS = 15
+CHANGED_WITHIN = timedelta(hours=1)
 #: The longest that a look at the calendar and the answer of a month may take together, and the paint of a view.
-MOST_SERVER_MS, MOST_PAINT_MS = 500, 1_000
+MOST_SERVER_MS, MOST_PAINT_MS = 100, 600
 PORT = 18_431
 HOME = f"http://localhost:{PORT}"
 
@@ -100,11 +101,12 @@ def _store_runs() -> None:
         tasks: list[dict[str, Any]] = []
         rows: list[Any] = []
         for number, facts in enumerate(list(board.facts.values())[:WITH_RUN]):
-            post, run_id = facts.post, f"run-{number}"
+            post, run_id, at = facts.post, f"run-{number}", now - CHANGED_WITHIN * (number / WITH_RUN)
             run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state=DagRunState.RUNNING, run_after=now)
             session.add(run)
             session.flush()
-            common = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}
+            of_run = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}
+            common = {**of_run, "updated_at": at}
             states = {"transcode": "success", "create": "success", "publish": "deferred"}
             tasks.append({**common, "task_id": f"due_{post.account}", "map_index": -1, "state": "success"})
             tasks += [
@@ -113,11 +115,12 @@ def _store_runs() -> None:
             ]
             selected = [post.model_dump(mode="json")]
             about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run_id, "task_id": f"due_{post.account}"}
-            rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=now))
+            rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=at))
             row = {"post_key": post.key, "run": f"{DAG_ID}/{run_id}", "version": post.version, "settled": False}
             asset = assets[ledger_asset(post.account).uri]
-            rows.append(AssetStateStoreModel(asset_id=asset, key=f"calendar:{post.key}", value=json.dumps(row)))
-        session.execute(insert(TaskInstance), [{**one, "updated_at": now} for one in tasks])
+            about_row = {"key": f"calendar:{post.key}", "value": json.dumps(row)}
+            rows.append(AssetStateStoreModel(asset_id=asset, **about_row, updated_at=at))
+        session.execute(insert(TaskInstance), tasks)
         session.add_all(rows)
 
 
@@ -135,7 +138,7 @@ def _measure() -> tuple[float, float]:
 
 
 def _server_ms(routes: Any) -> float:
-    """Return how long the server works for a month if it has to look at the calendar again."""
+    """Return how long a processor works for a month if the server has to look at the calendar again."""
     import httpx
 
     with httpx.Client(base_url=HOME, timeout=120, trust_env=False) as http:
@@ -144,23 +147,21 @@ def _server_ms(routes: Any) -> float:
         path = "/instagram/calendar/api/posts"
 
         def ask(etag: str = "") -> tuple[float, httpx.Response]:
-            begun_s = time.perf_counter()
+            begun_s = time.process_time()
             answer = http.get(path, params={"dag_id": DAG_ID}, headers={"If-None-Match": etag})
-            return 1000 * (time.perf_counter() - begun_s), answer
+            return 1000 * (time.process_time() - begun_s), answer
 
         first_ms, answer = ask()
         print(f"first look          {first_ms:6.0f} ms")
         assert len(routes.boards.board(DAG_ID).cards) == POSTS
         looks = []
         for _ in range(REPEATS):
-            begun_s = time.perf_counter()
+            begun_s = time.process_time()
             routes.boards.board(DAG_ID, is_fresh=True)
-            looks.append(1000 * (time.perf_counter() - begun_s))
+            looks.append(1000 * (time.process_time() - begun_s))
         print(f"look at what changed{statistics.median(looks):6.0f} ms  (once in two seconds, for all viewers)")
         months = [ask()[0] for _ in range(REPEATS)]
-        print(
-            f"month               {statistics.median(months):6.0f} ms  (server and HTTP, largest {max(months):.0f} ms)"
-        )
+        print(f"month               {statistics.median(months):6.0f} ms  (with HTTP; largest {max(months):.0f} ms)")
         idle = [ask(answer.headers["etag"])[0] for _ in range(REPEATS)]
         print(f"nothing changed     {statistics.median(idle):6.0f} ms")
         kilobytes = [len(content) / 1000 for content in (answer.content, gzip.compress(answer.content))]

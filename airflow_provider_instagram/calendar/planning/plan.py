@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
@@ -115,7 +116,7 @@ class Plan:
     since: int | None = None
     readable: bool = True
 
-    @property
+    @cached_property
     def timely(self) -> Calendar:
         """The calendar without the posts that were added with, or moved to, a time that had passed."""
         return without_late_arrivals(self.calendar, self.seen)

@@ -186,7 +186,8 @@ class _Look:
     def _facts(self, post: ScheduledPost, selected: list[tuple[str, int]]) -> Facts:
         rows = self.source.rows[post.account]
         ledger = Ledger(rows, post.account)
-        assignment = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry).of(post)
+        assignments = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry)
+        assignment = assignments.of(post)
         seen = self.stored.plan.seen.get(post.id)
         done = ledger.post(post.key)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
@@ -198,7 +199,7 @@ class _Look:
             assignment=assignment,
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
-            late_at=Assignments(rows, self.calendar.dag_id).late_time(post, any_version=False),
+            late_at=assignments.late_time(post, any_version=False),
             deletion=self.source.deletions.get((post.account, post.key)),
         )
 

@@ -113,22 +113,21 @@ class CalendarSource:
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _xcoms: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
     _as_stored: dict[tuple[str, str, int, str], Any] = field(default_factory=dict)
-    _read: dict[tuple[str, str, int], Task] = field(default_factory=dict)
+    _read: defaultdict[str, dict[tuple[str, int], PostRun]] = field(default_factory=lambda: defaultdict(dict))
     _questions: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     _since: datetime | None = None
-    _accounts: frozenset[str] = frozenset()
+    _ledgers: dict[str, str] = field(default_factory=dict)  # the accounts by the URIs of their ledgers
     _all_read_s: float = 0.0
 
     def read(self, session: Session, accounts: Iterable[str]) -> None:
         """Read what changed since the last look."""
-        wanted, begun = frozenset(accounts), utc_now()
-        if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or wanted != self._accounts:
-            self._since, self._accounts, self._all_read_s = None, wanted, time.monotonic()
-            self._tasks.clear()
-            self._xcoms.clear()
-            self._as_stored.clear()
-            self._read.clear()
-            self._questions.clear()
+        wanted, begun = {*accounts}, utc_now()
+        if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or wanted != {*self._ledgers.values()}:
+            self._since, self._all_read_s = None, time.monotonic()
+            self._ledgers = {ledger_asset(account).uri: account for account in wanted}
+            known: tuple[dict[Any, Any], ...] = (self._tasks, self._xcoms, self._as_stored, self._read, self._questions)
+            for one in known:
+                one.clear()
         self._read_runs(session)
         self._read_tasks(session)
         self._read_questions(session)
@@ -168,10 +167,10 @@ class CalendarSource:
             key = (row.run_id, row.task_id, row.map_index)
             if self._tasks.get(key) != row:
                 self._tasks[key] = row
-                self._read.pop(key, None)
+                self._read.pop(row.run_id, None)
         for key in [key for key in self._tasks if key[0] not in self.runs]:
             del self._tasks[key]
-            self._read.pop(key, None)
+            self._read.pop(key[0], None)
 
     def _read_questions(self, session: Session) -> None:
         """Read the questions of tasks that have ended, and their answers: those of runs that only prepare posts."""
@@ -190,12 +189,12 @@ class CalendarSource:
         statement = select(xcom.run_id, xcom.task_id, xcom.map_index, xcom.key, xcom.value).where(
             xcom.dag_id == self.dag_id, or_(selected, xcom.key.in_((OUTCOME, PROGRESS)))
         )
-        for *at, value in session.execute(self._changed(statement, xcom.timestamp)):
-            where = run_id, task_id, index, key = tuple(at)
+        for run_id, *at, key, value in session.execute(self._changed(statement, xcom.timestamp)):
+            where = (run_id, *at, key)
             if where not in self._xcoms or self._as_stored[where] != value:
                 content, self._as_stored[where] = decoded(value), value
                 self._xcoms[where] = _versions(content) if key == RETURNED else content
-                self._read.pop((run_id, task_id, index), None)
+                self._read.pop(run_id, None)
 
     def _read_problems(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
@@ -210,11 +209,8 @@ class CalendarSource:
         self.previews = PreviewRecord.of(rows.get(PREVIEWS)).previews
 
     def _read_rows(self, session: Session) -> None:
-        uris = {ledger_asset(account).uri: account for account in self._accounts}
-        assets = {
-            asset_id: uris[uri]
-            for asset_id, uri in session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(uris)))
-        }
+        found = session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers)))
+        assets = {asset_id: self._ledgers[uri] for asset_id, uri in found}
         store = AssetStateStoreModel
         ours = store.asset_id.in_(assets) & or_(*(store.key.startswith(kind, autoescape=True) for kind in KINDS))
         count = session.scalar(select(func.count()).select_from(store).where(ours))
@@ -261,12 +257,16 @@ class CalendarSource:
 
         :param map_index: The post's map index, or -1 if the run has not selected its posts.
         """
+        known, at = self._read[run_id], (account, map_index)
+        if at in known:
+            return known[at]
         ids = {"due": (f"due_{account}", -1)}
         if map_index >= 0:
             ids |= {step: (f"{account}.{step}", map_index) for step in (*STEPS, COMMENT, END)}
         tasks = {step: task for step, where in ids.items() if (task := self._task(run_id, *where)) is not None}
         run = self.runs[run_id]
-        return PostRun(run_id, map_index, tasks, is_dry=run.is_dry, at_once=run.post_now is not None)
+        known[at] = PostRun(run_id, map_index, tasks, is_dry=run.is_dry, at_once=run.post_now is not None)
+        return known[at]
 
     def given_answer(self, run_id: str, account: str, map_index: int) -> Any:
         """Return the arguments with which Airflow resumes the task of an approval that has been answered."""
@@ -283,12 +283,11 @@ class CalendarSource:
 
     def _task(self, run_id: str, task_id: str, map_index: int) -> Task | None:
         """Return a task instance, or None if Airflow has not created it."""
-        where = (run_id, task_id, map_index)
-        row = self._tasks.get(where)
-        if row is None or where in self._read:
-            return self._read.get(where)
+        row = self._tasks.get((run_id, task_id, map_index))
+        if row is None:
+            return None
         percent = (self._of_this_try(row, PROGRESS) or {}).get("percent")
-        self._read[where] = Task(
+        return Task(
             state=row.state,
             started=row.start_date,
             ended=row.end_date,
@@ -297,7 +296,6 @@ class CalendarSource:
             outcome=self._of_this_try(row, OUTCOME),
             percent=percent if isinstance(percent, int) else None,
         )
-        return self._read[where]
 
     def _of_this_try(self, row: Any, key: str) -> dict[str, Any] | None:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
