@@ -20,9 +20,11 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import read_responses
+from airflow_provider_instagram.insights.audience import Audience
 from airflow_provider_instagram.insights.discovery import Discovery
 from airflow_provider_instagram.insights.schema import (
     ACCOUNT_DAYS,
+    AUDIENCE,
     MISSED,
     POSTS,
     READ,
@@ -68,6 +70,8 @@ ACCOUNT_DAYS_BACK: Final = 30
 EVENTS_OVERLAP: Final = timedelta(minutes=10)
 #: After so many posts that could not be read, it is not the posts: the network is down, for example.
 MOST_FAILURES: Final = 3
+#: A dimension of the audience, and how many follow the account.
+CALLS_OF_AUDIENCE: Final = 2
 
 
 class Target(Protocol):
@@ -96,6 +100,7 @@ class Batch:
     posts: list[Row] = field(default_factory=list)
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
+    audience: list[Row] = field(default_factory=list)
     latest: dict[str, LatestNumbers] = field(default_factory=dict)
     reached: dict[str, Reached] = field(default_factory=dict)
     left: int = 0
@@ -124,7 +129,7 @@ class Collector:
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days whose numbers are complete.
+    3. Read the account's days whose numbers are complete, and its audience once a week or month.
     4. Write all rows to the target, by key.
     5. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet. Record for
        calendars what its posts reached.
@@ -159,6 +164,7 @@ class Collector:
             self._read_posts(batch)
             if batch.error is None:
                 self._read_days(batch)
+                self._read_audience(batch)
         except RateLimitError as error:
             self.budget.stop(error.retry_after)
             log.warning("%s The rest is left for a later run.", error)
@@ -168,9 +174,10 @@ class Collector:
             until = self.budget.available_at()
             log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
-            for table, rows in ((POSTS, batch.posts), (SNAPSHOTS, batch.snapshots), (ACCOUNT_DAYS, batch.days)):
-                if rows:
-                    self.target.write(table, rows)
+            rows = (batch.posts, batch.snapshots, batch.days, batch.audience)
+            for table, some in zip((POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE), rows, strict=True):
+                if some:
+                    self.target.write(table, some)
             for media_id, numbers in batch.latest.items():
                 record_numbers(self.ledger.store, media_id, numbers)
             unnamed = unnamed_rows(self.ledger.store, self.target.identity)
@@ -294,6 +301,13 @@ class Collector:
             head.account_day = first.isoformat()
             first += timedelta(days=1)
         batch.left += max(0, (last - first).days + 1)
+
+    def _read_audience(self, batch: Batch) -> None:
+        audience = Audience(self.client, self.ledger, self.tracking.head, self.user_id)
+        for dimension in audience.due():
+            if self.budget.left() < CALLS_OF_AUDIENCE:
+                return
+            batch.audience.extend(audience.read(dimension))
 
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)

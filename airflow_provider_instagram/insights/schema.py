@@ -16,6 +16,8 @@ from airflow_provider_instagram.posts.kinds import PostKind
 Row = dict[str, Any]
 #: The status of a snapshot whose numbers were read, and of one whose age had passed before.
 READ, MISSED = "read", "missed"
+#: The status of an audience of which Meta tells nothing, because it is too small.
+TOO_FEW_FOLLOWERS: Final = "too_few_followers"
 Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 
@@ -154,4 +156,22 @@ ACCOUNT_DAYS: Final = Table(
         *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
-TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
+AUDIENCE: Final = Table(
+    "instagram_audience",
+    ("day", "user_id", "dimension", "value"),
+    "day",
+    "The followers of an account: online in each hour of UTC, and by age, city, country and gender in each month",
+    (
+        Column("day", "day", "The day of the hour, or the first of the month"),
+        _USER,
+        Column("dimension", "id", "hour, age, city, country or gender"),
+        Column(
+            "value", "text", "The hour of UTC from 00 to 23, the age, city, country or gender; empty without numbers"
+        ),
+        Column("status", "text", "read, or why there are no numbers"),
+        Column("followers", "integer", "How many followers were online, or are of this age, city, country or gender"),
+        _CONN,
+        Column("snapshot_timestamp", "time", "When the numbers were read"),
+    ),
+)
+TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -148,6 +149,7 @@ class Head:
     :param events_until: The time of the last event of a post that was seen, as ISO 8601.
     :param unseen: Posts that an event names, and that Instagram has not shown yet.
     :param account_day: The last day whose account numbers were read, as ISO 8601.
+    :param audience: For which week or month each dimension of the audience was read last.
     """
 
     days: dict[str, float] = field(default_factory=dict)
@@ -156,6 +158,7 @@ class Head:
     events_until: str | None = None
     unseen: list[PostEvent] = field(default_factory=list)
     account_day: str | None = None
+    audience: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Head:
@@ -174,7 +177,7 @@ class Tracking:
         digest = hashlib.sha256(target.encode()).hexdigest()[:16]
         self._head_row, self._day_row = f"insights-state:{digest}", f"insights-posts:{digest}"
         self._stored_head = store.get(self._head_row) or {}
-        self.head = Head.read(self._stored_head)
+        self.head = Head.read(deepcopy(self._stored_head))
         self._days: dict[str, dict[str, TrackedPost | None]] = {}
         self._changed: set[str] = set()
 

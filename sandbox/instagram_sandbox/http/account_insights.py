@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_DAYS: Final = 30
 ONLINE: Final = "online_followers"  # by the hour of the day
+CALIFORNIA_S: Final = 7 * 3600  # days of followers online end at midnight of UTC-7
+FEWEST_FOLLOWERS: Final = 100  # of fewer, nothing is told: neither who they are nor when they are online
+TIMEFRAMES: Final = ("this_month", "this_week")
 PERIODS: Final = ("day", "week", "days_28", "lifetime")
 
 
@@ -32,7 +35,11 @@ async def read_insights(call: Call, account: Account) -> Response:
         breakdowns.check(metric, dimensions, as_total=as_total)
     if call.params.get("period") not in PERIODS:
         raise invalid(f"period must be one of the following values: {', '.join(PERIODS)}")
+    if breakdowns.DEMOGRAPHIC.intersection(asked) and call.params.get("timeframe") not in TIMEFRAMES:
+        raise invalid(f"timeframe must be one of the following values: {', '.join(TIMEFRAMES)}")
     first, last = _days(call)
+    if account.audience < FEWEST_FOLLOWERS:
+        asked = [metric for metric in asked if metric != ONLINE and metric not in breakdowns.DEMOGRAPHIC]
     days = range(first, last)
     if as_total:
         return graph_json({"data": [_total(call, account, metric, days, dimensions) for metric in asked]})
@@ -88,7 +95,9 @@ def _total(call: Call, account: Account, metric: str, days: range, dimensions: l
 
 
 def _series(call: Call, account: Account, metric: str, days: range) -> dict[str, Any]:
-    values = [{"value": _on_day(call, account, metric, day), "end_time": graph_time((day + 1) * DAY_S)} for day in days]
+    late_s = CALIFORNIA_S if metric == ONLINE else 0
+    ends = {day: graph_time((day + 1) * DAY_S + late_s) for day in days}
+    values = [{"value": _on_day(call, account, metric, day), "end_time": end} for day, end in ends.items()]
     return _row(call, account, metric) | {"values": values}
 
 
@@ -97,5 +106,6 @@ def _on_day(call: Call, account: Account, metric: str, day: int) -> int | dict[s
         return insights.of_account(call.world, account, metric, day)
     hours = range(24)
     if audience.is_on(call.world):
-        return {str(hour): audience.online_followers(call.world, account, hour) for hour in hours}
+        of_utc = {hour: (hour + CALIFORNIA_S // 3600) % 24 for hour in hours}
+        return {str(hour): audience.online_followers(call.world, account, of_utc[hour]) for hour in hours}
     return {str(hour): insights.of_account(call.world, account, "reach", day * 24 + hour) // 4 for hour in hours}

@@ -75,7 +75,7 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "username": constant(account.username),
         "name": constant(account.name or account.username),
         "profile_picture_url": constant(picture),
-        "followers_count": constant(0),
+        "followers_count": constant(account.audience),
         "follows_count": constant(0),
         "media_count": lambda _: len(world.visible_posts(account.user_id)),
         "media": lambda field: _inside(field, world.visible_posts(account.user_id), lambda p: post_node(call, p)),

@@ -86,8 +86,8 @@ class Account(Record):
     """A professional account.
 
     ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
-    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``audience`` about
-    how many people see a post, and ``refused_metrics`` the insights that this account cannot read.
+    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``audience`` how
+    many follow it, which is about how many see a post, and ``refused_metrics`` the insights that it cannot read.
     """
 
     user_id: UserId

@@ -179,8 +179,20 @@ def test_an_accounts_numbers_are_broken_down(client: Caller) -> None:
     reach = client.get("me/insights", metric="reach", breakdown="media_product_type", **asked | {"period": "day"})
     value = reach.json()["data"][0]["total_value"]
     assert sum(row["value"] for row in value["breakdowns"][0]["results"]) == value["value"]
-    online = client.get("me/insights", metric="online_followers", period="lifetime").json()
-    assert len(online["data"][0]["values"][0]["value"]) == 24
+    online = client.get("me/insights", metric="online_followers", period="lifetime").json()["data"][0]["values"][0]
+    assert set(online["value"]) == {str(hour) for hour in range(24)}
+    assert online["end_time"].endswith("T07:00:00+0000"), "midnight in California"
+
+
+@pytest.mark.parametrize(("followers", "told"), [(99, 0), (100, 1)])
+def test_fewer_than_a_hundred_followers_are_told_nothing_of(client: Caller, followers: int, told: int) -> None:
+    """The set is empty, as for every number that Meta does not have."""
+    client.sandbox.change_account(client.user_id, audience=followers)
+    assert client.get("me", fields="followers_count").json()["followers_count"] == followers
+    asked = {"period": "lifetime", "metric_type": "total_value", "timeframe": "this_month"}
+    who = client.get("me/insights", metric="follower_demographics", breakdown="age", **asked)
+    when = client.get("me/insights", metric="online_followers", period="lifetime")
+    assert [(answer.status_code, len(answer.json()["data"])) for answer in (who, when)] == [(200, told)] * 2
 
 
 @pytest.mark.parametrize(
@@ -188,13 +200,14 @@ def test_an_accounts_numbers_are_broken_down(client: Caller) -> None:
     [
         {"metric": "follower_demographics"},
         {"metric": "follower_demographics", "breakdown": "follow_type"},
+        {"metric": "follower_demographics", "breakdown": "age", "timeframe": ""},
         {"metric": "reach", "breakdown": "age"},
         {"metric": "reach", "breakdown": "follow_type", "metric_type": "time_series"},
     ],
-    ids=["no breakdown", "not of this metric", "of another", "day by day"],
+    ids=["no breakdown", "not of this metric", "no timeframe", "of another", "day by day"],
 )
 def test_a_breakdown_that_does_not_fit_is_refused(client: Caller, wrong: dict[str, str]) -> None:
-    asked = {"period": "day", "metric_type": "total_value"} | wrong
+    asked = {"period": "day", "metric_type": "total_value", "timeframe": "this_month"} | wrong
     assert client.get("me/insights", **asked).json()["error"]["code"] == 100
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import conf
 
 from airflow_provider_instagram.insights import FileTarget
-from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.results import Results, results_file
 from tests.integration.insights.conftest import plain
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play
@@ -147,7 +147,7 @@ def test_databases_and_files_have_the_same_numbers_and_a_rerun_changes_none(
     """All batches of the quarter are written, and then all of them again."""
     batches, files = quarter.target.batches, FileTarget(str(tmp_path / "files"))
     database = sql()
-    for table in (POSTS, SNAPSHOTS, ACCOUNT_DAYS):
+    for table in (POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE):
         rows = [row for written, some in batches for row in some if written is table]
         wanted = [
             {column.name: plain(row.get(column.name)) for column in table.columns} for row in quarter.target.rows(table)

@@ -226,6 +226,7 @@ def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
         ("file", f"{tmp_path}/instagram_posts"),
         ("file", f"{tmp_path}/instagram_post_snapshots"),
         ("file", f"{tmp_path}/instagram_account_days"),
+        ("file", f"{tmp_path}/instagram_audience"),
     }
 
 

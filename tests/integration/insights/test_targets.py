@@ -15,7 +15,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.insights import FileTarget, SqlTarget, sql_target
 from airflow_provider_instagram.insights.dag import open_target
-from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, TABLES, Column, Table
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
 from tests.integration.insights.conftest import database, plain
 
 if TYPE_CHECKING:
@@ -69,6 +69,16 @@ DAY: dict[str, Any] = {
     "snapshot_timestamp": AT,
     "account_views": 1200,
 }
+PART: dict[str, Any] = {
+    "day": date(2026, 9, 1),
+    "user_id": POST["user_id"],
+    "dimension": "city",
+    "value": "Sankt Pölten, 'Lower' Austria",
+    "status": "read",
+    "followers": 120,
+    "conn_id": "brand",
+    "snapshot_timestamp": AT,
+}
 
 
 @pytest.fixture(params=["parquet", "jsonl"])
@@ -87,7 +97,7 @@ def read(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def test_a_database_returns_what_was_written_and_a_rerun_changes_nothing(sql: Callable[..., SqlTarget]) -> None:
-    for table, row in ((POSTS, POST), (SNAPSHOTS, SNAPSHOT), (ACCOUNT_DAYS, DAY)):
+    for table, row in ((POSTS, POST), (SNAPSHOTS, SNAPSHOT), (ACCOUNT_DAYS, DAY), (AUDIENCE, PART)):
         assert sql().write(table, [row]) == 1
         found = read(sql().rows(table))
         assert found == [expected(table, row)]
@@ -184,7 +194,7 @@ def test_postgresql_says_what_each_table_and_column_holds_also_one_that_was_adde
     )
     wanted = [
         (table.name, column.name, column.about, table.about)
-        for table in (POSTS, WITH_A_NEW_METRIC, ACCOUNT_DAYS)
+        for table in (POSTS, WITH_A_NEW_METRIC, ACCOUNT_DAYS, AUDIENCE)
         for column in table.columns
     ]
     assert sorted(found) == sorted(wanted)
@@ -245,7 +255,7 @@ def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
 def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -> None:
     sql().prepare()
     sql().prepare()
-    assert [sql().rows(table) for table in TABLES] == [[], [], []]
+    assert [sql().rows(table) for table in TABLES] == [[], [], [], []]
 
 
 def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[..., FileTarget]) -> None:
@@ -254,6 +264,7 @@ def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callabl
         (POSTS, POST, "2026-09-01"),
         (SNAPSHOTS, SNAPSHOT, "2026-09-02"),
         (ACCOUNT_DAYS, DAY, "2026-09-01"),
+        (AUDIENCE, PART, "2026-09-01"),
     ):
         assert files().write(table, [row]) == 1
         file = f"{target.prefix}/{table.name}/day={day}/brand.{target.format}"
