@@ -104,7 +104,7 @@ def _sandbox(loop: VirtualTimeLoop) -> Iterator[SandboxHandle]:
     switches.calls_per_24_h = switches.containers_per_24_h = 1_000_000
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Settings(folder=Path(folder), keep=True, switches=switches), Clock(loop.clock)) as url,
+        running(Settings(folder=Path(folder), switches=switches), Clock(loop.clock)) as url,
     ):
         yield SandboxHandle(url)
 

@@ -233,7 +233,7 @@ def simulate(accounts: int, posts: int, *, naive: bool = False) -> int:
     switches = mode_switches(strict=True, processing=Processing(after_s=60, outcome="finished"), visible_after_s=1)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Settings(folder=Path(folder), keep=True, switches=switches), Clock(loop.clock)) as url,
+        running(Settings(folder=Path(folder), switches=switches), Clock(loop.clock)) as url,
     ):
         day = Day(SandboxHandle(url), loop, naive=naive)
         loop.run(day.run(accounts, posts))

@@ -82,7 +82,6 @@ def _settings(args: argparse.Namespace, temporary: Path) -> Settings:
     account = Account(user_id=args.account, username=args.username)
     return Settings(
         folder=args.state or temporary,
-        keep=args.state is not None,
         user_id=account.user_id,
         username=account.username,
         token=args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE) or DEFAULT_TOKEN,

@@ -20,9 +20,7 @@ from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.sandbox import Sandbox, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
-    from fastapi import params
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from instagram_sandbox.http.pipeline import Handler
     from instagram_sandbox.simulator.journal import Operation
@@ -48,15 +46,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     _add_operation(app, sandbox, "POST", "/ig-api-upload/{version}/{container_id}", "upload", upload)
     _add_login(app, sandbox)
 
-    async def rest(request: Request, path: str) -> Response:
-        return await graph.endpoint(sandbox, request, path)
+    async def rest(request: Request, _: Exception | None = None) -> Response:
+        return await graph.endpoint(sandbox, request, request.scope["path"])
 
-    app.add_api_route("/{path:path}", rest, methods=[*control.METHODS])
-
-    async def other_method(request: Request, _: Exception) -> Response:
-        return await rest(request, request.url.path)
-
-    app.add_exception_handler(405, other_method)  # a method that HTTP does not know
+    app.add_route("/{path:path}", rest, methods=[*control.METHODS])
+    app.add_exception_handler(405, rest)  # a method that HTTP does not know
     return app
 
 
@@ -67,20 +61,22 @@ def _add_operation(
     path: str,
     name: Operation,
     handler: Handler,
-    guards: Sequence[params.Depends] = (),
+    check: Callable[[Request], Awaitable[None]] | None = None,
 ) -> None:
     async def endpoint(request: Request) -> Response:
+        if check is not None:
+            await check(request)
         return await pipeline.run(sandbox, request, name, handler)
 
     for spelling in (path, f"{path}/"):
-        app.add_api_route(spelling, endpoint, methods=[method], response_model=None, dependencies=guards)
+        app.add_route(spelling, endpoint, methods=[method])
 
 
 def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
     """Add the dialogs and the exchanges of both logins. Facebook's paths also have a version."""
     dialogs = ("/oauth/authorize", "/dialog/oauth", "/{version}/dialog/oauth", "/{version}/oauth/authorize")
-    shown = [Depends(only_ours(sandbox.settings.allowed_hosts, may_be_linked=True))]
-    decided = [Depends(only_ours(sandbox.settings.allowed_hosts))]
+    shown = only_ours(sandbox.settings.allowed_hosts, may_be_linked=True)
+    decided = only_ours(sandbox.settings.allowed_hosts)
     for path in dialogs:
         _add_operation(app, sandbox, "GET", path, "authorize", login.authorize, shown)
         _add_operation(app, sandbox, "POST", path, "decide", login.decide, decided)
@@ -94,7 +90,7 @@ def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
         return await pipeline.run(sandbox, request, "exchange_code", login.exchange_code)
 
     for path in ("/oauth/access_token", "/oauth/access_token/"):
-        app.add_api_route(path, exchange, methods=["POST"], response_model=None)
+        app.add_route(path, exchange, methods=["POST"])
 
 
 async def _is_of_facebook(sandbox: Sandbox, request: Request) -> bool:
@@ -134,23 +130,26 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
 
 def _add_files(app: FastAPI, sandbox: Sandbox) -> None:
     for path in pages.FILES:
-        app.add_api_route(f"/{path}/{{name}}", _static(path), methods=["GET", "HEAD"], response_model=None)
+        app.add_route(f"/{path}/{{name}}", _static(path))
+    app.add_route("/robots.txt", _empty(404))
 
-    @app.get("/robots.txt", response_model=None)
-    async def robots() -> Response:
-        return Response(status_code=404)
+    app.add_route("/favicon.ico", _empty(204))
 
-    @app.api_route("/media/{name}", methods=["GET", "HEAD"], response_model=None)
-    async def media(name: str) -> Response:
-        return pages.media_file(sandbox, name)
+    async def media(request: Request) -> Response:
+        return pages.media_file(sandbox, request.path_params["name"])
 
-    @app.get("/favicon.ico", response_model=None)
-    async def favicon() -> Response:
-        return Response(status_code=204)
+    app.add_route("/media/{name}", media)
 
 
-def _static(path: str) -> Callable[[str], Awaitable[Response]]:
-    async def file(name: str) -> Response:
-        return pages.static_file(path, name)
+def _empty(status: int) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        return Response(status_code=status)
+
+    return answer
+
+
+def _static(path: str) -> Callable[[Request], Awaitable[Response]]:
+    async def file(request: Request) -> Response:
+        return pages.static_file(path, request.path_params["name"])
 
     return file

@@ -145,7 +145,7 @@ def profile(sandbox: Sandbox, request: Request, username: str | None) -> Respons
         "actions": ACTIONS,
         "faults": sandbox.faults,
         "switches": _switches(sandbox),
-        "entries": list(islice(reversed(sandbox.journal.entries), JOURNAL_ROWS)),
+        "entries": list(islice(sandbox.journal.newest(), JOURNAL_ROWS)),
         "now": sandbox.now,
         "ago": _ago,
     }

@@ -10,14 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from instagram_sandbox.http.server import bind, running, serve
 from instagram_sandbox.options import port
-from instagram_sandbox.recorder.compare import Player, table
 from instagram_sandbox.recorder.journal import Writer, read
-from instagram_sandbox.recorder.proxy import INSTAGRAM, UPLOADS, Proxy, origin
 from instagram_sandbox.recorder.redaction import Redactor
+from instagram_sandbox.simulator.addresses import INSTAGRAM, UPLOADS, origin
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.sandbox import Settings
 from instagram_sandbox.simulator.switches import mode_switches
@@ -64,6 +61,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _record(args: argparse.Namespace) -> int:
+    from instagram_sandbox.recorder.proxy import Proxy
+
     to = tuple(dict.fromkeys(args.to or [INSTAGRAM, UPLOADS]))
     if to == (UPLOADS,):
         return _stop("--to names the upload host alone. Name the host of the Graph API, too.")
@@ -88,6 +87,10 @@ def _record(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    import httpx  # which a sandbox that serves does without
+
+    from instagram_sandbox.recorder.compare import Player, table
+
     try:
         calls = list(read(args.journal))
     except (OSError, ValueError) as error:

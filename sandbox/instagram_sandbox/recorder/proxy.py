@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.recorder.journal import METHODS, Recorded
-from instagram_sandbox.simulator.addresses import is_loopback, web_address
+from instagram_sandbox.simulator.addresses import FACEBOOK, INSTAGRAM, UPLOADS, is_loopback, web_address
 from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.fetch import trusted
 
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from instagram_sandbox.recorder.journal import Writer
     from instagram_sandbox.recorder.redaction import Redactor
 
-INSTAGRAM, FACEBOOK, UPLOADS = (
-    "https://graph.instagram.com",
-    "https://graph.facebook.com",
-    "https://rupload.facebook.com",
-)
 PREFIX: Final = "/_to/"
 _UPLOAD: Final = re.compile(rf"({PREFIX}[^/]+)?/ig-api-upload/")
 #: Links to other calls.
@@ -58,19 +53,6 @@ _USAGE: Final = ("x-business-use-case-usage", "x-app-usage")
 
 class RefusedError(Exception):
     """A request that is not forwarded."""
-
-
-def origin(text: str) -> str:
-    """Return the origin that a host name or an address names: https, or http on this machine.
-
-    :raises ValueError: It names none, or http elsewhere.
-    """
-    parts = web_address(text if "://" in text else f"https://{text}")
-    if parts is None or parts.path.strip("/") or parts.query or "@" in parts.netloc:
-        raise ValueError(f"{text!r} is not a host: give one such as graph.facebook.com")
-    if parts.scheme == "http" and not is_loopback(str(parts.hostname)):
-        raise ValueError(f"{text!r} is http, by which others could read the token: give https")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Recognize web addresses and loopback hosts."""
+"""Meta's hosts, and how web addresses and loopback hosts are recognized."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.scopes import Login
+
+INSTAGRAM, FACEBOOK, UPLOADS = (
+    "https://graph.instagram.com",
+    "https://graph.facebook.com",
+    "https://rupload.facebook.com",
+)
 
 
 def web_address(text: str) -> SplitResult | None:
@@ -37,6 +43,19 @@ def is_ip_address(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Return whether a host can only mean this machine."""
     return ip_address(host).is_loopback if is_ip_address(host) else host == "localhost"
+
+
+def origin(text: str) -> str:
+    """Return the origin that a host name or an address names: https, or http on this machine.
+
+    :raises ValueError: It names none, or http elsewhere.
+    """
+    parts = web_address(text if "://" in text else f"https://{text}")
+    if parts is None or parts.path.strip("/") or parts.query or "@" in parts.netloc:
+        raise ValueError(f"{text!r} is not a host: give one such as graph.facebook.com")
+    if parts.scheme == "http" and not is_loopback(str(parts.hostname)):
+        raise ValueError(f"{text!r} is http, by which others could read the token: give https")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def login_of_host(host: str) -> Login | None:

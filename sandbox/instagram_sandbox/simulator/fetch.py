@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
 
 import certifi
-import httpx
+import httpcore
 
 from instagram_sandbox.simulator.state import NOT_FETCHED, TOO_LARGE, TOO_SLOW
 
@@ -49,15 +49,16 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     :raises FetchError: With the documented subcode.
     """
     try:
-        headers = {"User-Agent": USER_AGENT}
-        async with httpx.AsyncClient(headers=headers, timeout=limit_s, trust_env=False, verify=trusted()) as client:
-            await _ask_robots(client, url)
-            async with client.stream("GET", url, headers={"Range": "bytes=0-"}) as answer:
+        waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
+        async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
+            await _ask_robots(pool, url, waits)
+            asked = {"User-Agent": USER_AGENT, "Range": "bytes=0-"}
+            async with pool.stream("GET", url, headers=asked, extensions=waits) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
                 await _save(answer, target, kind, max_bytes)
     except FetchError:
         raise
-    except httpx.TimeoutException:
+    except httpcore.TimeoutException:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
     except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
@@ -74,28 +75,33 @@ def trusted() -> ssl.SSLContext:
     return context
 
 
-async def _ask_robots(client: httpx.AsyncClient, url: str) -> None:
+async def _ask_robots(pool: httpcore.AsyncConnectionPool, url: str, waits: dict[str, dict[str, float]]) -> None:
     parts = urlsplit(url)
-    answer = await client.get(urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", "")))
-    if answer.status_code != httpx.codes.OK or "html" in answer.headers.get("content-type", ""):
+    robots = urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", ""))
+    answer = await pool.request("GET", robots, headers={"User-Agent": USER_AGENT}, extensions=waits)
+    if answer.status != 200 or "html" in _header(answer, "content-type"):
         return
     rules = RobotFileParser()
-    rules.parse(answer.text.splitlines())
+    rules.parse(answer.content.decode("utf-8", "replace").splitlines())
     if not rules.can_fetch("facebookexternalhit", url):
         raise FetchError(NOT_FETCHED, "the server's robots.txt does not allow facebookexternalhit to fetch the link")
 
 
-def _check_answer(answer: httpx.Response, kind: str, max_bytes: int, require_range: bool) -> None:
-    if answer.is_redirect:
-        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}, but redirects are not followed")
-    if not answer.is_success:
-        raise FetchError(NOT_FETCHED, f"the link answers {answer.status_code}")
-    content_type = answer.headers.get("content-type", "")
+def _header(answer: httpcore.Response, name: str) -> str:
+    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name.encode()), "")
+
+
+def _check_answer(answer: httpcore.Response, kind: str, max_bytes: int, require_range: bool) -> None:
+    if 300 <= answer.status < 400 and _header(answer, "location"):
+        raise FetchError(NOT_FETCHED, f"the link answers {answer.status}, but redirects are not followed")
+    if not 200 <= answer.status < 300:
+        raise FetchError(NOT_FETCHED, f"the link answers {answer.status}")
+    content_type = _header(answer, "content-type")
     if not content_type.lower().startswith(f"{kind}/"):
         raise FetchError(NOT_FETCHED, f"the content type is {content_type or 'missing'}, not of a {_KINDS[kind]}")
-    if require_range and answer.status_code != httpx.codes.PARTIAL_CONTENT:
+    if require_range and answer.status != 206:
         raise FetchError(NOT_FETCHED, "the server does not support Range requests")
-    if int(answer.headers.get("content-length", 0)) > max_bytes:
+    if int(_header(answer, "content-length") or 0) > max_bytes:
         raise _too_large(kind, max_bytes)
 
 
@@ -104,10 +110,10 @@ def _too_large(kind: str, max_bytes: int) -> FetchError:
     return FetchError(subcode, f"the file has more than {max_bytes} bytes")
 
 
-async def _save(answer: httpx.Response, target: Path, kind: str, max_bytes: int) -> None:
+async def _save(answer: httpcore.Response, target: Path, kind: str, max_bytes: int) -> None:
     received = 0
     with target.open("wb") as file:
-        async for block in answer.aiter_bytes():
+        async for block in answer.aiter_stream():
             received += len(block)
             if received > max_bytes:
                 raise _too_large(kind, max_bytes)

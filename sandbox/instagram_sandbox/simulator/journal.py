@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from itertools import chain
+from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from instagram_sandbox.simulator.store import Store
-
-MOST_IN_MEMORY: Final = 10_000
 
 Operation = Literal[
     "create",
@@ -86,34 +83,45 @@ class Entry(Record):
 
 
 class Journal:
-    """The calls in the order in which they came: the last ones in memory, all of them in the store.
-
-    Without a state folder, only the last ones are kept.
-    """
+    """The calls in the order in which they came: those without an answer yet in memory, all others in the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.entries: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
-        self._next = 1
-
-    def restore(self) -> Iterator[Entry]:
-        """Read the calls that the previous process received, and yield each."""
-        for _, entry in self._store.each("journal", Entry):
-            self.entries.append(entry)
-            self._next = entry.number + 1
-            yield entry
-
-    def keep(self, entry: Entry) -> None:
-        """Store a call, or a change of one."""
-        self._store.put("journal", _key(entry.number), entry)
-        self._store.commit()
+        self._open: dict[int, Entry] = {}
+        last = next(store.each("journal", Entry, newest_first=True), None)
+        self._next = last.number + 1 if last else 1
 
     def open(self, **facts: Any) -> Entry:
         """Record a call that has just arrived."""
-        entry = Entry.model_construct(_ALL_FIELDS, number=self._next, **facts)
+        empty: dict[str, Any] = {"parameters": {}, "warnings": []}  # which pydantic makes slowly
+        entry = self._open[self._next] = Entry.model_construct(number=self._next, **empty, **facts)
         self._next += 1
-        self.entries.append(entry)
         return entry
+
+    def keep(self, entry: Entry) -> None:
+        """Store a call that has its answer, and what it changed; of a call from before a reset, nothing."""
+        if self._open.get(entry.number) is entry:
+            del self._open[entry.number]
+            self._put(entry)
+        self._store.commit()
+
+    def _put(self, entry: Entry) -> None:
+        self._store.put("journal", _key(entry.number), entry)
+
+    def warn(self, container_id: str, what: str) -> None:
+        """Add a warning to the call that created a container, or sent its video."""
+        for entry in self.newest():
+            if entry.container_id == container_id and entry.operation in {"create", "upload"}:
+                entry.warnings.append(what)
+                if entry.number not in self._open:
+                    self._put(entry)
+                    self._store.commit()
+                return
+
+    def newest(self) -> Iterator[Entry]:
+        """Yield the calls, the newest first."""
+        kept = self._store.each("journal", Entry, newest_first=True)
+        return merge(reversed(self._open.values()), kept, key=_number, reverse=True)
 
     def find(
         self,
@@ -124,11 +132,10 @@ class Journal:
         warned: bool = False,
     ) -> list[Entry]:
         """Return the calls that match: those after a number, those with a warning, those of or about what is named."""
-        first = self.entries[0].number if self.entries else self._next
-        older = self._store.each("journal", Entry, before=_key(first)) if after + 1 < first else ()
+        kept = self._store.each("journal", Entry, _key(after))
         return [
             entry
-            for entry in chain((entry for _, entry in older), self.entries)
+            for entry in merge(self._open.values(), kept, key=_number)
             if entry.number > after
             and (entry.warnings or not warned)
             and (operation is None or entry.operation == operation)
@@ -138,12 +145,12 @@ class Journal:
 
     def clear(self) -> None:
         """Delete all calls."""
-        self.entries.clear()
+        self._open.clear()
         self._next = 1
 
 
-#: One set for all entries: a set of its own in each would be a third of the journal's memory.
-_ALL_FIELDS: Final = set(Entry.model_fields)
+def _number(entry: Entry) -> int:
+    return entry.number
 
 
 def _key(number: int) -> str:

@@ -32,12 +32,10 @@ class Processor:
     The clock decides how long a container is IN_PROGRESS, but that time never ends before the work is done. Media are
     fetched, videos inspected and pictures converted a few at once.
 
-    :param warn: Called with a container and a sentence when its media are rejected, or accepted with a warning.
+    :param warn: Called with a container's id and a sentence when its media are rejected, or accepted with a warning.
     """
 
-    def __init__(
-        self, world: World, folder: Path, warn: Callable[[Container, str], None], inspections: Inspections
-    ) -> None:
+    def __init__(self, world: World, folder: Path, warn: Callable[[str, str], None], inspections: Inspections) -> None:
         self._world = world
         self.folder = folder
         self._warn = warn
@@ -123,10 +121,10 @@ class Processor:
         self._world.store.commit()
         if facts.subcode is not None:
             reason = refusal(container, facts)
-            self._warn(container, reason)
+            self._warn(container.id, reason)
             log.warning("Container %s (error %s): %s", container.id, facts.subcode, reason)
         elif facts.warning:
-            self._warn(container, facts.warning)
+            self._warn(container.id, facts.warning)
 
     async def _facts(self, container: Container) -> MediaFacts:
         if container.facts is not None:

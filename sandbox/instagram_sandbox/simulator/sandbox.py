@@ -14,9 +14,9 @@ from instagram_sandbox.options import (
 )
 from instagram_sandbox.simulator.faults import Fault
 from instagram_sandbox.simulator.inspections import Inspections
-from instagram_sandbox.simulator.journal import Journal
+from instagram_sandbox.simulator.journal import Entry, Journal
 from instagram_sandbox.simulator.processing import Processor
-from instagram_sandbox.simulator.state import Account, Container
+from instagram_sandbox.simulator.state import Account
 from instagram_sandbox.simulator.store import Store
 from instagram_sandbox.simulator.switches import Switches, mode_switches
 from instagram_sandbox.simulator.world import World
@@ -31,15 +31,13 @@ if TYPE_CHECKING:
 class Settings:
     """The settings that a sandbox starts with.
 
-    :param folder: Where media are stored, and the state if it is kept.
-    :param keep: Whether the state is written to the folder and read again at the next start.
+    :param folder: Where media and the state are stored. A sandbox with the folder of an earlier one goes on from there.
     :param app_id: The Meta app that may log people in.
     :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as harshly as possible.
     :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and IP addresses.
     """
 
     folder: Path
-    keep: bool = False
     user_id: str = DEFAULT_USER_ID
     username: str = DEFAULT_USERNAME
     token: str = DEFAULT_TOKEN
@@ -65,16 +63,16 @@ class Sandbox:
         """Start a sandbox, or resume the one whose state is in the folder, with the switches that it had."""
         media = settings.folder / "media"
         media.mkdir(parents=True, exist_ok=True)
-        store = Store(settings.folder / "state.sqlite" if settings.keep else None)
+        store = Store(settings.folder / "state.sqlite")
         if offset := store.one("clock", float):
             clock.advance(offset)
         world = World(clock, store.one("switches", Switches) or settings.switches, store)
         journal = Journal(store)
-        for entry in journal.restore():
+        for entry in store.each("journal", Entry):
             if entry.account is not None:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.one("faults", list[Fault]) or []
-        processor = Processor(world, media, lambda container, what: sandbox.warn(container, what), Inspections())
+        processor = Processor(world, media, journal.warn, Inspections())
         sandbox = cls(settings, store, world, processor, journal, faults)
         if not world.accounts:
             sandbox._open_first_account()
@@ -84,14 +82,6 @@ class Sandbox:
         account = Account(user_id=self.settings.user_id, username=self.settings.username)
         self.world.add_account(account, self.settings.token)
         self.store.commit()
-
-    def warn(self, container: Container, what: str) -> None:
-        """Add a warning to the call that created a container."""
-        for entry in reversed(self.journal.entries):
-            if entry.container_id == container.id and entry.operation in {"create", "upload"}:
-                entry.warnings.append(what)
-                self.journal.keep(entry)
-                return
 
     @property
     def now(self) -> float:
@@ -121,7 +111,7 @@ class Sandbox:
         self.store.clear()
         self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.settings.switches, self.store)
-        self.processor = Processor(self.world, self.processor.folder, self.warn, self.processor.inspections)
+        self.processor = Processor(self.world, self.processor.folder, self.journal.warn, self.processor.inspections)
         self.journal.clear()
         self.faults.clear()
         for path in self.processor.folder.iterdir():

@@ -17,19 +17,16 @@ T = TypeVar("T")
 
 
 class Store:
-    """Records by kind and key in one SQLite file. Without a file, nothing is kept.
+    """Records by kind and key in one SQLite file.
 
     Committed records survive the death of the process. They are not synced to disk, because a sandbox need not
     survive a loss of power.
 
-    :param path: The database file, or None.
+    :param path: The database file.
     :raises sqlite3.OperationalError: Another process uses the file.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._database: sqlite3.Connection | None = None
-        if path is None:
-            return
+    def __init__(self, path: Path) -> None:
         # One thread uses the database, but not always the one that opened it: a simulation runs the server in a thread.
         self._database = sqlite3.connect(path, check_same_thread=False)
         # One process at a time: two processes with one folder would not see each other's changes.
@@ -43,46 +40,43 @@ class Store:
 
     def put(self, kind: str, key: str, record: Any) -> None:
         """Store a record, or another value, in place of the one with this key. :meth:`commit` makes it durable."""
-        if self._database is not None:
-            self._database.execute(
-                "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
-                (kind, key, to_json(record).decode()),
-            )
+        self._database.execute(
+            "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+            (kind, key, to_json(record).decode()),
+        )
 
     def delete(self, kind: str, key: str) -> None:
         """Delete a record. :meth:`commit` makes it durable."""
-        if self._database is not None:
-            self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
+        self._database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
 
     def one(self, kind: str, form: type[T]) -> T | None:
         """Return a value of which there is one."""
-        found = self._database.execute("SELECT body FROM record WHERE kind = ?", (kind,)) if self._database else ()
+        found = self._database.execute("SELECT body FROM record WHERE kind = ?", (kind,))
         return next((TypeAdapter(form).validate_json(body) for (body,) in found), None)
 
-    def each(self, kind: str, model: type[M], before: str = "\x7f") -> Iterator[tuple[str, M]]:
-        """Yield the records of a kind with their keys, in the order of the keys, those before a key alone."""
-        if self._database is None:
-            return
-        what = "SELECT key, body FROM record WHERE kind = ? AND key < ? ORDER BY key"
-        for key, body in self._database.execute(what, (kind, before)):
-            yield key, model.model_validate_json(body)
+    def each(self, kind: str, model: type[M], after: str = "", *, newest_first: bool = False) -> Iterator[M]:
+        """Yield the records of a kind whose keys come after a key, in the order of the keys."""
+        order = "DESC" if newest_first else "ASC"
+        found = self._database.execute(
+            f"SELECT body FROM record WHERE kind = ? AND key > ? ORDER BY key {order}",  # noqa: S608
+            (kind, after),
+        )
+        for (body,) in found:
+            yield model.model_validate_json(body)
 
     def commit(self) -> None:
         """Make all changes since the last commit durable."""
-        if self._database is not None:
-            self._database.commit()
+        self._database.commit()
 
     def clear(self) -> None:
         """Delete everything."""
-        if self._database is not None:
-            self._database.execute("DELETE FROM record")
-            self._database.commit()
+        self._database.execute("DELETE FROM record")
+        self._database.commit()
 
     def close(self) -> None:
         """Close the database file."""
-        if self._database is not None:
-            self._database.commit()
-            self._database.close()
+        self._database.commit()
+        self._database.close()
 
 
 class Table(dict[str, M]):
@@ -92,7 +86,7 @@ class Table(dict[str, M]):
     """
 
     def __init__(self, store: Store, kind: str, model: type[M], key: str = "id") -> None:
-        super().__init__(store.each(kind, model))
+        super().__init__((getattr(record, key), record) for record in store.each(kind, model))
         self._store, self._kind, self._key = store, kind, key
 
     def keep(self, record: M) -> M:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -23,7 +24,7 @@ class Scene:
 
     def __init__(self, **switches: Any) -> None:
         self.clock = Clock(lambda: 1_800_000_000.0)
-        self.world = World(self.clock, mode_switches(strict=True, **switches), Store(None))
+        self.world = World(self.clock, mode_switches(strict=True, **switches), Store(Path(":memory:")))
         self.token = self.world.add_account(Account(user_id=USER, username="sandbox_studio"))
 
     def container(self, unfit: int | None = None, **processing: Any) -> Container:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from instagram_sandbox.__main__ import command, main
-from instagram_sandbox.recorder.proxy import FACEBOOK, UPLOADS
+from instagram_sandbox.simulator.addresses import FACEBOOK, UPLOADS
 from instagram_sandbox.testing.handle import SandboxHandle
 from sandbox.tests.integration.conftest import Caller
 

@@ -12,8 +12,9 @@ from starlette.requests import Request
 
 from instagram_sandbox.__main__ import main
 from instagram_sandbox.recorder.journal import Recorded, Writer, read
-from instagram_sandbox.recorder.proxy import FACEBOOK, INSTAGRAM, UPLOADS, Proxy
+from instagram_sandbox.recorder.proxy import Proxy
 from instagram_sandbox.recorder.redaction import Redactor
+from instagram_sandbox.simulator.addresses import FACEBOOK, INSTAGRAM, UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
