@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.accounts import Account, FacebookPage, TokenInfo
 from airflow_provider_instagram.graph.audio import Audio, read_audio
-from airflow_provider_instagram.graph.fields import read_id, read_success
+from airflow_provider_instagram.graph.fields import read_id, read_success, read_text
 from airflow_provider_instagram.graph.models import (
     Comment,
     CommentCount,
@@ -209,6 +209,23 @@ def write_reply(comment_id: str, message: str) -> Call[str]:
     return Call(f"reply to comment {comment_id}", "POST", path, {"message": message}, read_id, safe=False)
 
 
+def hide_comment(comment_id: str) -> Call[bool]:
+    """Hide a comment from everybody but who wrote it. Source: Meta, IG Comment reference, Updating."""
+    path = _id(comment_id, "comment id")
+    return Call(f"hide comment {path}", "POST", path, {"hide": "true"}, read_success, safe=False)
+
+
+def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:
+    """Send a message to who wrote a comment: one for each comment. Source: Meta, Private Replies, 2026-06-30.
+
+    :param sender: The account's Instagram user id. With Facebook Login ``me``, the Page: the account does not have this
+        edge (reported: ChatbotX, pull request 1122, 2026-09-09).
+    """
+    to = _params(recipient={"comment_id": _id(comment_id, "comment id")}, message={"text": message})
+    path = f"{sender if sender == 'me' else _id(sender, 'Instagram user id')}/messages"
+    return Call(f"reply privately to comment {comment_id}", "POST", path, to, _read_message_id, safe=False)
+
+
 def reply_list(comment_id: str, *, after: str | None = None) -> Call[Page[Comment]]:
     """Read a page of the replies to a comment. Source: Meta, IG Comment Replies."""
     params = _params(fields="id,text,timestamp,username", limit=50, after=after)
@@ -233,6 +250,12 @@ def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
 def token_info(access_token: str) -> Call[TokenInfo]:
     """Read the login, scopes and end of a token of Facebook's host. Source: Meta, Access Tokens, debug_token."""
     return Call("ask about the token", "GET", "debug_token", {"input_token": access_token}, TokenInfo.read, True)
+
+
+def _read_message_id(data: Mapping[str, Any]) -> str:
+    if (message_id := read_text(data, "message_id")) is None:
+        raise ValueError("no message_id")
+    return message_id
 
 
 def _id(value: str, what: str) -> str:

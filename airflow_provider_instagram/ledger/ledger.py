@@ -253,9 +253,11 @@ class CommentLedger(Ledger):
     of a comment that is being written, and ``comment-id:<id>`` has the key of a comment.
 
     :param text: Digest of the text that this task writes.
+    :param remedy: How a person settles what nothing else can determine, if it is not a comment. May name {forget}.
     """
 
     text: str | None = None
+    remedy: str = ""
 
     prefix: ClassVar[str] = "comment-"
     claimed: ClassVar[tuple[str, str]] = ("comment_key", "is being written")
@@ -286,7 +288,7 @@ class CommentLedger(Ledger):
 
     def how_to_settle(self, post_key: str) -> str:
         """Return the instructions for a person to settle a comment whose outcome nothing else can determine."""
-        return (
+        return self.remedy.format(forget=self.how_to_forget(post_key)) or (
             "Look at the comments of the post in the Instagram app, and delete those that are not wanted. Then clear "
             "this task: if exactly one comment with this text and of this account is left, the task returns it, and if "
             "none is left, the task writes it."

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.operators.comment import CommentOperator
+    from airflow_provider_instagram.operators.comment import CommentOperator, HideCommentOperator, PrivateReplyOperator
     from airflow_provider_instagram.operators.container import CreateContainerOperator
     from airflow_provider_instagram.operators.delete import DeleteOperator
     from airflow_provider_instagram.operators.insights import InsightsOperator
@@ -21,15 +21,16 @@ __all__ = [
     "CommentOperator",
     "CreateContainerOperator",
     "DeleteOperator",
+    "HideCommentOperator",
     "InsightsOperator",
+    "PrivateReplyOperator",
     "PublishOperator",
     "RefreshTokenOperator",
     "TranscodeOperator",
 ]
 
-_MODULES = dict(
-    zip(__all__, ("comment", "container", "delete", "insights", "publish", "token", "transcode"), strict=True)
-)
+_IN_ORDER = ("comment", "container", "delete", "comment", "insights", "comment", "publish", "token", "transcode")
+_MODULES = dict(zip(__all__, _IN_ORDER, strict=True))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,27 +1,33 @@
-"""The operator that writes a comment on a post, or replies to a comment, once."""
+"""The operators that write a comment, and reply to, hide and privately answer the comments of others, each once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
 from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.posts.limits import read_message
+from airflow_provider_instagram.posts.limits import read_message, read_private_message
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.publishing.acts import Act
+
+
+def _comment(name: str, value: Any) -> str | None:
+    return arguments.given(value) and arguments.comment_id(name, value)
 
 
 class CommentOperator(InstagramBaseOperator):
@@ -49,7 +55,7 @@ class CommentOperator(InstagramBaseOperator):
     template_fields: Sequence[str] = ("media_id", "reply_to", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_id": lambda _, value: isinstance(value, str) and arguments.media_id("media_id", value),
-        "reply_to": lambda name, value: arguments.given(value) and arguments.comment_id(name, value),
+        "reply_to": _comment,
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.text,
     }
@@ -91,6 +97,97 @@ class CommentOperator(InstagramBaseOperator):
         return write_comment(self, context, target, message, comment_key, act)
 
 
+class _OfComment(InstagramBaseOperator):
+    """Base class of tasks that do something once to a comment of somebody else."""
+
+    template_fields: Sequence[str] = ("comment_id", "comment_key")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "comment_id": _comment,
+        "comment_key": arguments.text,
+    }
+    ui_color = "#fbdce9"
+    aliases = (ledger_alias,)
+
+    def __init__(
+        self,
+        *,
+        comment_id: str | Mapping[str, Any] | XComArg,
+        comment_key: str | XComArg | None = None,
+        priority_weight: int = COMMENT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
+        self.comment_id = comment_id
+        self.comment_key = comment_key
+
+    def _do(self, context: Context, act: Act, message: str | None = "") -> str:
+        key = arguments.text("comment_key", self.comment_key)
+        return write_comment(self, context, self.comment_id, message, key, act)
+
+
+class HideCommentOperator(_OfComment):
+    """Hide a comment of somebody else: one ``comment_key``, hidden once.
+
+    Whoever wrote it still sees it. If a person shows it again, the task does not hide it again. If the answer to the
+    request was lost, the task reads the comment to find out what happened. Returns the comment's id.
+
+    :param comment_id: The comment: its id, or the payload of an event of InstagramCommentTrigger.
+    :param comment_key: The key under which it is hidden once. Default: ``dag_id/task_id/comment_id``.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    """
+
+    def execute(self, context: Context) -> str:
+        """Hide the comment unless the ledger has it."""
+        from airflow_provider_instagram.publishing.acts import HIDE
+
+        return self._do(context, HIDE)
+
+
+class PrivateReplyOperator(_OfComment):
+    """Send a private message to who wrote a comment: one ``comment_key``, one message.
+
+    * Instagram takes one for each comment, within 7 days.
+    * If the answer to the request was lost, nothing tells whether the message was sent. The task fails with
+      ``OutcomeUnknownError``, says how a person finds out, and sends nothing again.
+    * If the message is empty, the task is skipped. With Unified Login, it fails before it sends anything.
+
+    Returns the message's id.
+
+    :param comment_id: The comment: its id, or the payload of an event of InstagramCommentTrigger.
+    :param message: The text: up to 1,000 bytes in UTF-8.
+    :param comment_key: The key under which it is sent once. Default: ``dag_id/task_id/comment_id``.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    """
+
+    template_fields: Sequence[str] = (*_OfComment.template_fields, "message")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        **_OfComment.argument_readers,
+        "message": lambda _, value: read_private_message(value),
+    }
+
+    def __init__(self, *, message: str | XComArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.message = message
+
+    def execute(self, context: Context) -> str:
+        """Send the message unless the ledger has it."""
+        from airflow_provider_instagram.publishing.acts import private_reply
+
+        return self._do(context, private_reply(self._sender()), read_private_message(self.message))
+
+    def _sender(self) -> Callable[[GraphClient], str]:
+        from airflow_provider_instagram.graph.capabilities import MetaLogin
+        from airflow_provider_instagram.hooks.instagram import InstagramHook
+
+        hook = InstagramHook(self.instagram_conn_id)
+        if (login := hook.settings.login) is MetaLogin.UNIFIED:
+            raise PermissionDeniedError(
+                f"Connection {self.instagram_conn_id!r}: {login.in_words} has no private replies. Nothing was sent.",
+                hint="Connect the account by Instagram Login or Facebook Login, or reply in public.",
+            )
+        return hook.ig_user_id if login is MetaLogin.INSTAGRAM else lambda _: "me"
+
+
 def write_comment(
     task: AccountTask, context: Context, target: Any, message: str | None, comment_key: str | None, act: Act
 ) -> str:
@@ -99,7 +196,7 @@ def write_comment(
     from airflow_provider_instagram.publishing.comments import Comment
     from airflow_provider_instagram.publishing.use_case import Skipped
 
-    ledger = CommentLedger.of(context, task.instagram_conn_id)
+    ledger = replace(CommentLedger.of(context, task.instagram_conn_id), remedy=act.remedy)
     comment = Comment(ledger, partial(open_for_comments, task.instagram_conn_id), Try.of(task, context), act)
     if isinstance(record := comment.run(target, message, comment_key), Skipped):
         raise AirflowSkipException(record.reason)

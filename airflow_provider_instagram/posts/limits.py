@@ -33,6 +33,8 @@ MOST_ITEMS: Final = 10
 LONGEST_COMMENT: Final = 300
 MOST_HASHTAGS_OF_COMMENT: Final = 4
 MOST_LINKS_OF_COMMENT: Final = 1
+#: Source: Meta, Instagram API, Send a message: UTF-8.
+MOST_BYTES_OF_MESSAGE: Final = 1000
 
 HASHTAG: Final = re.compile(r"(?<![\w#&])#\w+")
 MENTION: Final = re.compile(r"(?<![\w@.])@[A-Za-z0-9_.]+")
@@ -208,6 +210,20 @@ def read_message(value: Any) -> str | None:
     message = arguments.text("message", value)
     if message is not None and (broken := list(broken_comment_limits(message))):
         raise ValidationError("This comment cannot be written: " + " ".join(map(str, broken)))
+    return message
+
+
+def read_private_message(value: Any) -> str | None:
+    """Read the text of a private reply.
+
+    :return: The text, or None if it is empty.
+    :raises ValidationError: If it is too long.
+    """
+    message = arguments.text("message", value)
+    if message is not None and (size := len(message.encode())) > MOST_BYTES_OF_MESSAGE:
+        raise ValidationError(
+            f"The private reply has {size:,} bytes.", hint=f"Shorten it to {MOST_BYTES_OF_MESSAGE:,} bytes in UTF-8."
+        )
     return message
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import NotReadyError, OutcomeUnknownError, ValidationError
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Comment
     from airflow_provider_instagram.ledger.records import Intent, Owner
+
+#: Source: Meta, Private Replies, Limitations. A comment on a live video is answered while it is live.
+PRIVATE_REPLY_WITHIN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,19 @@ class Act:
     :param name: What precedes its keys in the ledger. Empty for the comments of posts.
     :param verb: What it does, before the id of the post or the comment.
     :param read: Reads this id from what the author of a DAG passes.
-    :param prepare: Checks that it can be done, and returns the account's user name.
+    :param prepare: Checks that it can be done at a time, and returns the account's user name.
     :param send: Sends the request, and returns the id of what it made.
     :param find: Returns the id of what a request made, or None if there is nothing yet.
+    :param remedy: As the ledger takes it.
     """
 
     name: str
     verb: str
     read: Callable[[Any], str]
-    prepare: Callable[[GraphClient, str], str | None]
+    prepare: Callable[[GraphClient, str, datetime], str | None]
     send: Callable[[GraphClient, str, str], str]
     find: Callable[[Trace], str | None]
+    remedy: str = ""
 
     def key(self, given: str | None, owner: Owner, target: str) -> str:
         """Return the key in the ledger. By default, a task does it once to each comment, whatever its run."""
@@ -96,8 +101,8 @@ def _written(listed: Callable[[GraphClient, str, datetime], Iterator[Comment]]) 
     return find
 
 
-def _username(client: GraphClient, media_id: str) -> str | None:
-    return read_after_create(client, calls.media(media_id)).username
+def _username(client: GraphClient, media_id: str | None, _: datetime | None = None) -> str | None:
+    return read_after_create(client, calls.media(media_id)).username if media_id else None
 
 
 def _read_comment(client: GraphClient, comment_id: str) -> Comment:
@@ -110,14 +115,44 @@ def _read_comment(client: GraphClient, comment_id: str) -> Comment:
         ) from error
 
 
-def _prepare_reply(client: GraphClient, comment_id: str) -> str | None:
+def _prepare_reply(client: GraphClient, comment_id: str, _: datetime) -> str | None:
     comment = _read_comment(client, comment_id)
     if comment.hidden:
         raise ValidationError(
             f"Comment {comment_id} is hidden, and Instagram takes no reply to a hidden comment. Nothing was sent.",
             hint="Show the comment again in the Instagram app, or leave it without a reply.",
         )
-    return _username(client, comment.media_id) if comment.media_id else None
+    return _username(client, comment.media_id)
+
+
+def _prepare_to_hide(client: GraphClient, comment_id: str, _: datetime) -> str | None:
+    comment = _read_comment(client, comment_id)
+    username = _username(client, comment.media_id)
+    if username is not None and comment.username == username:
+        raise ValidationError(
+            f"Comment {comment_id} is the account's own, which Instagram always shows.", hint="Delete it in the app."
+        )
+    return username
+
+
+def _find_hidden(trace: Trace) -> str | None:
+    return trace.target if _read_comment(trace.client, trace.target).hidden else None
+
+
+def _prepare_private_reply(client: GraphClient, comment_id: str, now: datetime) -> None:
+    written = _read_comment(client, comment_id).timestamp
+    if written is not None and written < now - PRIVATE_REPLY_WITHIN:
+        raise ValidationError(
+            f"Comment {comment_id} is from {written.isoformat()}. Nothing was sent.",
+            hint=f"Instagram takes a private reply for {PRIVATE_REPLY_WITHIN.days} days. Reply to it in public.",
+        )
+
+
+def _cannot_tell(trace: Trace) -> None:
+    raise OutcomeUnknownError(
+        f"A task started to {trace.verb} {trace.target}, and Instagram does not tell whether the message was sent.",
+        hint=trace.ledger.how_to_settle(trace.intent.post_key),
+    )
 
 
 def _replies(client: GraphClient, comment_id: str, since: datetime) -> Iterator[Comment]:
@@ -142,3 +177,28 @@ REPLY: Final = Act(
     lambda client, comment_id, message: client.send(calls.write_reply(comment_id, message)),
     _written(_replies),
 )
+HIDE: Final = Act(
+    "hide",
+    "hide comment",
+    lambda given: arguments.comment_id("comment_id", given),
+    _prepare_to_hide,
+    lambda client, comment_id, _: comment_id if client.send(calls.hide_comment(comment_id)) else "",
+    _find_hidden,
+)
+
+
+def private_reply(sender: Callable[[GraphClient], str]) -> Act:
+    """Return the act of replying privately to a comment. No call of its scopes tells whether a message was sent.
+
+    :param sender: Returns the sender, as the call takes it.
+    """
+    return Act(
+        "private-reply",
+        "reply privately to comment",
+        lambda given: arguments.comment_id("comment_id", given),
+        _prepare_private_reply,
+        lambda client, comment_id, text: client.send(calls.private_reply(sender(client), comment_id, text)),
+        _cannot_tell,
+        "Look at the messages of the account in the Instagram app. If the private reply is there, mark this task as "
+        "successful. If it is not, and still not an hour later, run `{forget}` and clear this task.",
+    )

@@ -120,7 +120,7 @@ class CommentWriter:
         """
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:
             return record
-        username = self.act.prepare(self.client, target)
+        username = self.act.prepare(self.client, target, self.ledger.clock())
         claims = PostClaims(replace(self.ledger, text=digest(message)), self.owner, self.is_alive, self.sleep)
         claim = claims.acquire(comment_key)
         if (record := recorded_comment(self.ledger, comment_key, target)) is not None:

@@ -29,6 +29,7 @@ from airflow_provider_instagram.utils import server_clock
 from instagram_sandbox.testing.handle import connection_json
 from tests.integration.tasks import SCOPES
 from tests.reliability import sandbox_injection
+from tests.reliability.comment_table import REQUEST
 from tests.reliability.in_process_injection import CONNECTION, Moments, replace_token
 from tests.reliability.main_job import main_job, media_conf, operation
 from tests.reliability.scenario import ContainerOutcome, Delay
@@ -53,6 +54,7 @@ OVERSLEEP_S = 60.0
 TIMEOUT_S = 1.2
 #: How long the sensor waits, in real time, for a container that never gets ready.
 NEVER_S = 2
+STRANGER: Final = "a_stranger"
 TASKS: Final = ("create", "wait", "publish")
 REAL_SLEEP = time.sleep
 
@@ -71,7 +73,8 @@ class Job:
         self.pauses = [injection for injection in scenario.disturbance.injections if isinstance(injection, Delay)]
         self.errors: list[BaseException] = []
         last_task = scenario.disturbance.last_task
-        self.tasks = (*TASKS, last_task) if last_task else TASKS
+        asked = ("asked",) if scenario.disturbance.act else ()
+        self.tasks = (*TASKS, *asked, last_task) if last_task else TASKS
         name = "retried" if scenario.recovery == "retry" else "once"
         self.dag = main_job_once_made(name, last_task)
         self.key = secrets.token_hex(8) if scenario.recovery == "new run" else ""
@@ -101,6 +104,11 @@ class Job:
             self.pauses.remove(pause)
             self.wait(3600 * pause.hours)
         self.is_observed = True
+
+    def ask(self, media_id: str) -> str:
+        """Make a stranger comment on a post, unless one has."""
+        asked = [one.comment_id for one in self.sandbox.comments(media_id) if one.username == STRANGER]
+        return asked[0] if asked else self.sandbox.add_comment(media_id, "Where is this?", STRANGER).comment_id
 
     def end_task(self, context: Any) -> None:
         """Record the error that a try ended with."""
@@ -186,7 +194,8 @@ def main_job_once_made(name: str, last_task: str) -> DAG:
 
     hooks: dict[str, Any] = {"pre_execute": begin, "on_failure_callback": end, "on_retry_callback": end}
     dag_id = f"{name}_with_{last_task}" if last_task else name
-    dag = main_job(dag_id, CONN_ID, RETRIES[name], None, last_task=last_task, **hooks)
+    acts = {"ask": lambda media_id: Job.now.ask(media_id)} if last_task in REQUEST else {}
+    dag = main_job(dag_id, CONN_ID, RETRIES[name], None, last_task=last_task, **acts, **hooks)
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
     with create_session() as session:
@@ -327,6 +336,7 @@ def _play(job: Job) -> Observation:
     if asks_for_clear and job.scenario.expected.asks_for_clear:
         run = job.clear(*job.tasks)
         last = job.errors[-1] if run.state != "success" else None
+    last_task = job.scenario.disturbance.last_task
     return Observation(
         job.scenario,
         first=type(job.errors[0]).__name__ if job.errors else None,
@@ -334,7 +344,7 @@ def _play(job: Job) -> Observation:
         text=str(last),
         asks_for_clear=asks_for_clear,
         result={} if last else _result(run, "publish"),
-        comment_id=str(_result(run, "comment")) if job.scenario.disturbance.comment and not last else None,
+        comment_id=str(_result(run, last_task)) if last_task not in ("", "delete") and not last else None,
         events=_events(job.run_ids),
         injected=job.injected(),
     )

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow.sdk import DAG, Param, get_parsing_context
+from airflow.sdk import DAG, Param, get_parsing_context, task
 
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
     DeleteOperator,
+    HideCommentOperator,
+    PrivateReplyOperator,
     PublishOperator,
 )
 from airflow_provider_instagram.sensors import ContainerStatusSensor
@@ -114,15 +116,18 @@ def operation(request: Any) -> str | None:
         return "delete"
     if path.endswith("/debug_token"):
         return "debug_token"
-    if path.endswith("/comments"):
+    fields = request.url.params.get("fields", "")
+    if path.endswith(("/comments", "/replies")) or "hidden" in fields:
         return "comment" if request.method == "POST" else "comments"
+    if request.method == "POST" and (path.endswith("/messages") or request.content == b"hide=true"):
+        return "message" if path.endswith("/messages") else "moderate"
     if request.method == "POST":
         return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
     if path.endswith(("/media", "/stories")):
         return "media_list"
     if path.endswith("/me"):
         return "account"
-    return "media" if "permalink" in request.url.params.get("fields", "") else "status"
+    return "media" if "permalink" in fields else "status"
 
 
 def media_conf(media: MediaOfPost, video: Path) -> dict[str, str]:
@@ -158,12 +163,14 @@ def main_job(
     days: dict[str, Any] | None = None,
     *,
     last_task: str = "",
+    ask: Callable[[str], str] | None = None,
     **hooks: Any,
 ) -> DAG:
     """Make the main job of an account.
 
     :param days: When it runs by itself.
-    :param last_task: What follows the publication: ``comment``, ``delete``, or nothing.
+    :param last_task: What follows the publication: ``comment``, ``delete``, an act on a comment, or nothing.
+    :param ask: Makes a stranger comment on a post, once, and returns the comment's id.
     :param hooks: Arguments of all its tasks.
     """
     with DAG(
@@ -212,6 +219,19 @@ def main_job(
             CommentOperator(task_id="comment", media_id=publish.output, message=COMMENT, comment_key=key)
         elif last_task == "delete":
             ApprovedDelete(task_id="delete", media_id=publish.output)
+        elif ask is not None:
+
+            @task(task_id="asked", retries=0)
+            def asked(published: Any) -> str:
+                return ask(published["media_id"])
+
+            comment: Any = asked(publish.output)
+            if last_task == "reply":
+                CommentOperator(task_id="reply", reply_to=comment, message=COMMENT)
+            elif last_task == "hide":
+                HideCommentOperator(task_id="hide", comment_id=comment)
+            elif last_task == "private_reply":
+                PrivateReplyOperator(task_id="private_reply", comment_id=comment, message=COMMENT)
     return dag
 
 

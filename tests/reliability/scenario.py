@@ -20,6 +20,8 @@ HALF: Final = "half"
 #: What is posted: a reel, a picture, a story with a video, or a carousel of a picture, a video and a picture; or a reel
 #: with licensed music, or with a poll.
 MediaOfPost = Literal["reel", "picture", "story", "carousel", "music", "poll"]
+#: What the job does at its end to the comment of a stranger on its post.
+CommentAct = Literal["reply", "hide", "private_reply"]
 ITEMS: Final = 3
 CAPTION: Final = "Exactly once"
 CAPTIONS: Final[dict[MediaOfPost, str]] = {
@@ -196,6 +198,8 @@ class Disturbance:
     :param permalink: Whether the disturbed try reads the permalink; the next one does in any case.
     :param create_waits: Whether create itself waits for the processing, instead of a sensor.
     :param comment: Whether the job ends with a first comment.
+    :param act: What it does to the comment of a stranger at its end.
+    :param left: How many messages there are when it ends with the statement that its outcome is unknown.
     :param delete: Whether it ends with the deletion of the post, to which a person says yes as often as asked.
     :param identified: Whether a try after which there is none can tell which post it made; else it succeeds with nulls.
     :param media: What is posted.
@@ -215,12 +219,14 @@ class Disturbance:
     media: MediaOfPost = "reel"
     children: int = 0
     comment: bool = False
+    act: CommentAct | None = None
+    left: int | None = None
     delete: bool = False
 
     @property
     def last_task(self) -> str:
         """The task after publish, or an empty text."""
-        return "comment" if self.comment else "delete" if self.delete else ""
+        return "comment" if self.comment else "delete" if self.delete else self.act or ""
 
     @property
     def needs_page(self) -> bool:
@@ -266,6 +272,8 @@ def expected(disturbance: Disturbance, recovery: Recovery) -> Expected:
     """Return what has to come of a disturbance. The rules are the promise, one line each."""
     d = disturbance
     made = {"containers": d.containers, "uploads": d.uploads, "children": d.children}
+    if d.left is not None:
+        return Expected(1, "OutcomeUnknownError", asks_for_clear=False, **made)
     if d.remedy == "none exists":
         return Expected(0, d.first, asks_for_clear=False, **made)
     if d.remedy in ("clear anyway", "new token") and recovery == "retry":  # no task may try that again by itself

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.reliability.comment_table import comment_disturbances
+from tests.reliability.comment_table import act_disturbances, comment_disturbances
 from tests.reliability.deletion_table import deletion_disturbances
 from tests.reliability.format_table import FETCHES, format_disturbances
 from tests.reliability.scenario import (
@@ -375,6 +375,7 @@ def _taking_turns(disturbances: Iterable[Disturbance]) -> Iterator[Scenario]:
 
 
 DELETION_RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "clear the task")
+ACT_RECOVERIES: Final[tuple[Recovery, ...]] = ("retry", "new run")
 SCENARIOS: Final = (
     *(
         Scenario(disturbance, recovery, expected(disturbance, recovery))
@@ -389,5 +390,10 @@ SCENARIOS: Final = (
         Scenario(disturbance, recovery, expected(disturbance, recovery))
         for disturbance in deletion_disturbances(_answers)
         for recovery in DELETION_RECOVERIES
+    ),
+    *(
+        Scenario(disturbance, recovery, expected(disturbance, recovery))
+        for disturbance in act_disturbances(_answers)
+        for recovery in ACT_RECOVERIES
     ),
 )

@@ -140,6 +140,8 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
         comments = sandbox.comments()
         compared.append(("comments", 1, len(comments)))
         compared.append(("comment reported", [observed.comment_id], [comment.comment_id for comment in comments]))
+    if disturbance.act:
+        compared += _acts(observed, sandbox)
     compared.append(("events of posts", 1 if disturbance.delete else min(1, expected.posts), observed.events))
     compared += [
         (f"happened: {injection}", True, _happened(injection, observed, sandbox))
@@ -151,6 +153,24 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
     again_bytes = max(0, sent_bytes - video_bytes)
     verdict = Verdict.WRONG if deviations else Verdict.AS_EXPECTED
     return Outcome(scenario, verdict, deviations, len(posts), observed.first, observed.last, again_bytes)
+
+
+def _acts(observed: Observation, sandbox: SandboxHandle) -> list[tuple[str, Any, Any]]:
+    """Return what has to be true of the comment of the stranger, and of what was done to it."""
+    disturbance, (asked, *others) = observed.scenario.disturbance, sandbox.comments()
+    is_reply, is_hide = disturbance.act == "reply", disturbance.act == "hide"
+    replies = [one.comment_id for one in others if one.parent_id == asked.comment_id]
+    messages = [one.message_id for one in sandbox.messages()]
+    hides = sum(entry.effect for entry in sandbox.journal("moderate"))
+    sent = 1 if disturbance.left is None else disturbance.left
+    done = replies if is_reply else [asked.comment_id] * asked.hidden if is_hide else messages
+    return [
+        ("replies", int(is_reply), len(replies)),
+        ("other comments", 0, len(others) - len(replies)),
+        ("hidden", (is_hide, int(is_hide)), (asked.hidden, hides)),
+        ("private replies", 0 if is_reply or is_hide else sent, len(messages)),
+        ("reported", None if observed.last else done, None if observed.last else [observed.comment_id]),
+    ]
 
 
 def _happened(injection: Injection, observed: Observation, sandbox: SandboxHandle) -> bool:

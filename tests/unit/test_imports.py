@@ -10,7 +10,9 @@ PACKAGE = "airflow_provider_instagram"
 CLASSES = (
     ("operators", "CommentOperator"),
     ("operators", "CreateContainerOperator"),
+    ("operators", "HideCommentOperator"),
     ("operators", "InsightsOperator"),
+    ("operators", "PrivateReplyOperator"),
     ("operators", "PublishOperator"),
     ("operators", "RefreshTokenOperator"),
     ("operators", "TranscodeOperator"),

@@ -31,7 +31,7 @@ from instagram_sandbox.simulator.faults import Fault  # noqa: TC001 -- FastAPI r
 from instagram_sandbox.simulator.journal import Entry, Operation  # noqa: TC001 -- FastAPI reads them
 from instagram_sandbox.simulator.state import Account, Container, Count, Post, Record, Token
 from instagram_sandbox.simulator.switches import Switches  # noqa: TC001 -- FastAPI reads it
-from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, PostTruth, Truth
+from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.sandbox import Sandbox
@@ -278,6 +278,11 @@ def _add_comments(routes: APIRouter, sandbox: Sandbox) -> None:
             raise HTTPException(404, f"The post {post.id} has no comment {new.parent_id}.")
         comment = rules.add_foreign(sandbox.world, post, new.text, new.username, parent)
         return _comment_truth(sandbox, comment)
+
+    @routes.get("/messages")
+    async def messages() -> list[MessageTruth]:
+        """Return all private replies, oldest first."""
+        return [_truth(MessageTruth, one, message_id=one.id) for one in sandbox.world.messages.values()]
 
     @routes.post("/posts/{media_id}/collaborators")
     async def answer_invite(media_id: str, answer: Answer) -> dict[str, bool]:

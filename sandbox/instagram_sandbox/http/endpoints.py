@@ -142,6 +142,11 @@ SUBSCRIBER: Final[Kind[Account]] = Kind(
     "{account or page}", "IGUser", lambda world, node: ACCOUNT.owns(world, node) or PAGE.owns(world, node),
     lambda call, node: _account(call, node) or _page(call, node),
 )  # fmt: skip
+SENDER: Final[Kind[Account]] = Kind(
+    "{account or page}", "IGUser", SUBSCRIBER.owns,
+    lambda call, node: (_page if call.token.kind == "page" else _account)(call, node),
+)  # fmt: skip
+"""Who sends a message: the account, or with Facebook Login its Page (reported: ChatbotX, pull request 1122)."""
 CONTAINER: Final[Kind[Container]] = Kind(
     "{container}", "ShadowIGMediaBuilder", lambda world, node: node in world.containers, _container,
     rows.container_node,
@@ -189,6 +194,7 @@ LOGINS: Final[dict[str, frozenset[TokenKind]]] = {
 # Calls
 
 PERSONS: Final[frozenset[TokenKind]] = frozenset({"user"})
+PAGE_TOKENS: Final[frozenset[TokenKind]] = frozenset({"page"})
 OURS, PAGES, UNIFIED = LOGINS.values()
 FACEBOOK: Final = PAGES | UNIFIED
 ALL: Final = OURS | FACEBOOK
@@ -230,6 +236,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("POST", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.subscribe, ALL),
     Endpoint("GET", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.subscriptions, ALL),
     Endpoint("DELETE", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.unsubscribe, ALL),
+    Endpoint("POST", SENDER, "messages", "message", media.private_reply, OURS | PAGE_TOKENS, COMMENTS),
     Endpoint("GET", CONTAINER, "", "status", CONTAINER.read, ALL),
     Endpoint("GET", MEDIA, "", "media", MEDIA.read, ALL),
     Endpoint("GET", CHILD, "", "media", CHILD.read, ALL),

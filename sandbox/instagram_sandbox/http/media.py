@@ -14,7 +14,7 @@ from instagram_sandbox.simulator.errors import invalid
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from instagram_sandbox.simulator.state import Child, Comment, Post
+    from instagram_sandbox.simulator.state import Account, Child, Comment, Post
 
 POLL_LASTS_S: Final = 3 * DAY_S
 
@@ -107,6 +107,19 @@ async def hide(call: Call, comment: Comment) -> Response:
     comment.hidden = _flag(call, "hide") and comment.user_id != call.token.user_id
     call.world.comments.keep(comment)
     return graph_json({"success": True})
+
+
+async def private_reply(call: Call, account: Account) -> Response:
+    """Send a message to who wrote a comment. Source: Meta, Private Replies, 2026-06-30."""
+    recipient, message = (
+        parameters.json_object(call.params, "recipient"),
+        parameters.json_object(call.params, "message"),
+    )
+    comment = comments.comment_of(call.world, str(recipient.get("comment_id")), account.user_id)
+    if comment is None:
+        raise invalid("The recipient must be a comment on a post of the account")
+    sent = comments.answer_privately(call.world, comment, str(message.get("text", "")))
+    return graph_json({"recipient_id": comment.user_id, "message_id": sent.id})
 
 
 async def delete_comment(call: Call, comment: Comment) -> Response:

@@ -9,14 +9,16 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.simulator import audience
+from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError, invalid
-from instagram_sandbox.simulator.state import Comment
+from instagram_sandbox.simulator.state import Comment, Message
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Post
     from instagram_sandbox.simulator.world import World
 
 MAX_CHARACTERS, MAX_HASHTAGS, MAX_LINKS = 300, 4, 1
+MAX_BYTES_OF_MESSAGE, PRIVATE_REPLY_WITHIN_S = 1000, 7 * DAY_S
 STRANGER_ID: Final = "17841499999999999"
 
 
@@ -50,6 +52,25 @@ def write(world: World, post: Post, account: Account, text: str, parent: Comment
         raise GraphError(10, None, "(#10) Comments are turned off for this media")
     late_s = world.switches.comment_visible_after_s
     return _add(world, post, text, (account.username, account.user_id), parent, late_s=late_s)
+
+
+def answer_privately(world: World, comment: Comment, text: str) -> Message:
+    """Send the one private reply that a comment can have. Source: Meta, Private Replies, 2026-06-30.
+
+    :raises GraphError: The text is empty or too long, the comment is older than 7 days or the account's own, or it has
+        a private reply. Which errors these are is not documented.
+    """
+    now = world.clock.now()
+    if not text.strip() or len(text.encode()) > MAX_BYTES_OF_MESSAGE:
+        raise invalid(f"The text of a message must have 1 to {MAX_BYTES_OF_MESSAGE} bytes")
+    if comment.user_id in world.accounts or comment.created_at < now - PRIVATE_REPLY_WITHIN_S:
+        raise invalid("The comment cannot be answered privately")
+    if any(one.comment_id == comment.id for one in world.messages.values()):
+        raise invalid("The comment has a private reply")
+    message_id = "aWdf" + world.new_id("178")
+    return world.messages.keep(
+        Message(id=message_id, comment_id=comment.id, username=comment.username, text=text, created_at=now)
+    )
 
 
 def add_foreign(world: World, post: Post, text: str, username: str, parent: Comment | None = None) -> Comment:

@@ -30,6 +30,7 @@ Operation = Literal[
     "audio",
     "comments",
     "comment",
+    "message",
     "moderate",
     "insights",
     "limit",

@@ -288,6 +288,14 @@ def _offset(params: Mapping[str, Any], name: str) -> int:
     return int(found)
 
 
+def json_object(params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Read a required object, which a form has as JSON."""
+    found: dict[str, Any] | None = _json(params, name, dict)
+    if not found:
+        raise invalid(f"The parameter {name} is required")
+    return found
+
+
 def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
     value = params.get(name)
     if value == "":

@@ -307,3 +307,13 @@ class Comment(Record):
     parent_id: str | None = None
     hidden: bool = False
     like_count: Count = 0
+
+
+class Message(Record):
+    """A private reply to a comment."""
+
+    id: str
+    comment_id: str
+    username: Username
+    text: str
+    created_at: float

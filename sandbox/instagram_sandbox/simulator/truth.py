@@ -53,6 +53,17 @@ class CommentTruth(BaseModel):
     visible: bool
 
 
+class MessageTruth(BaseModel):
+    """A private reply that was really sent."""
+
+    model_config = ConfigDict(frozen=True)
+    message_id: str
+    comment_id: str
+    username: str
+    text: str
+    created_at: datetime
+
+
 class Truth(BaseModel):
     """The number of posts that really exist, per container and per caption."""
 

@@ -18,6 +18,7 @@ from instagram_sandbox.simulator.state import (
     Container,
     Details,
     MediaFacts,
+    Message,
     NewMedia,
     Post,
     Processing,
@@ -43,6 +44,7 @@ class World(Accounts):
         self.posts = Table(store, "post", Post)
         self.children = Table(store, "child", Child)
         self.comments = Table(store, "comment", Comment)
+        self.messages = Table(store, "message", Message)
         self.planned = store.one("plan", list[Processing]) or []
 
     # Containers

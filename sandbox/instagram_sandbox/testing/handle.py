@@ -22,7 +22,7 @@ from instagram_sandbox.options import (
     DEFAULT_USER_ID,
 )
 from instagram_sandbox.simulator.journal import Entry
-from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, PostTruth, Truth
+from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,6 +202,10 @@ class SandboxHandle:
         """
         body = {"media_id": media_id, "text": text, "username": username, "parent_id": parent_id}
         return CommentTruth.model_validate(self._control("POST", "comments", json=body))
+
+    def messages(self) -> list[MessageTruth]:
+        """Return all private replies, oldest first."""
+        return [MessageTruth.model_validate(row) for row in self._control("GET", "messages")]
 
     def insights(self, media_id: str) -> dict[str, int]:
         """Return all numbers about a post as they are now, whether or not the API shows them yet."""

@@ -143,3 +143,31 @@ def test_another_accounts_posts_cannot_be_commented(client: Caller, media_id: st
     token = client.sandbox.add_account("17841400000000099", "second_studio")
     other = Caller(client.sandbox, token, "17841400000000099")
     assert comment(other, media_id, "No").json()["error"]["error_subcode"] == 33
+
+
+def private_reply(client: Caller, comment_id: str, text: str = "See your inbox") -> Any:
+    sent = {"recipient": {"comment_id": comment_id}, "message": {"text": text}}
+    return client.http.post(f"/v27.0/{client.user_id}/messages", json=sent)
+
+
+def test_a_comment_has_one_private_reply(client: Caller, media_id: str) -> None:
+    """Source: Meta, Private Replies, 2026-06-30. Which error answers a second one is not documented."""
+    asked = client.sandbox.add_comment(media_id, "LINK", "a_follower")
+    given = private_reply(client, asked.comment_id).json()
+    (sent,) = client.sandbox.messages()
+    assert set(given) == {"recipient_id", "message_id"}
+    assert given["message_id"] == sent.message_id
+    assert (sent.comment_id, sent.username, sent.text) == (asked.comment_id, "a_follower", "See your inbox")
+    assert private_reply(client, asked.comment_id).json()["error"]["code"] == 100
+    assert len(client.sandbox.messages()) == 1
+
+
+def test_what_cannot_be_answered_privately_is_refused(client: Caller, media_id: str) -> None:
+    """One's own comment, a text that is empty or longer than 1,000 bytes, and a comment of last week."""
+    own = comment(client, media_id, "My own").json()["id"]
+    asked = client.sandbox.add_comment(media_id, "LINK").comment_id
+    for comment_id, text in ((own, "Hello"), (asked, ""), (asked, "é" * 501), ("1", "Hello")):
+        assert private_reply(client, comment_id, text).json()["error"]["code"] == 100
+    client.sandbox.advance(7 * 86_400 + 60)
+    assert private_reply(client, asked).json()["error"]["code"] == 100
+    assert client.sandbox.messages() == []

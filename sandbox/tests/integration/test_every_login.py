@@ -37,6 +37,8 @@ REFUSED = [
     *(("instagram", call, 100) for call in (*OF_FACEBOOK, *OF_PERSONS, *OF_PAGES)),
     ("instagram", "GET debug_token", 190),
     *(("system", call, 100) for call in (*OF_PERSONS, *OF_PAGES)),
+    *((kind, "POST {page}/messages", 100) for kind in ("user", "system", "instagram")),
+    *((kind, "POST {account}/messages", 100) for kind in ("user", "system", "page")),
     *(
         (kind, call, 190)
         for kind in ("page", "user", "system")
@@ -56,6 +58,7 @@ def test_a_call_of_another_login_is_refused(documented: SandboxHandle, kind: str
         "media": media_id,
         "business": "30" + documented.user_id[-13:],
         "page": "10" + documented.user_id[-13:],
+        "account": documented.user_id,
     }
     method, path = call.format(**ids).split()
     query = {"access_token": caller.token, "grant_type": GRANTS.get(path, ""), "client_secret": documented.app_secret}
@@ -65,13 +68,15 @@ def test_a_call_of_another_login_is_refused(documented: SandboxHandle, kind: str
 
 def test_the_table_says_what_is_refused() -> None:
     """The rows are those of the docs; the expected cells are those of the test above."""
-    cells = {call: "" for _, call, _ in REFUSED}
+    cells = {call: "" for _, call, _ in REFUSED if not call.endswith("/messages")}
     for method, path, *yes in re.findall(
         r"^\| `(\w+) /(\S+)` \| `\w+` \| (\w+) \| (\w+) \| (\w+) \|", endpoints(), re.MULTILINE
     ):
         call = f"{method} {path.replace('*', 'email')}"
         if call in cells:
             cells[call] = " ".join(yes)
+        elif call == "POST {account or page}/messages":
+            assert yes == ["yes", "yes", "no"]
         elif call != "GET me":  # each login has a /me of its own
             assert yes == ["yes"] * 3, call
     assert cells == {
@@ -315,6 +320,7 @@ def test_every_call_that_a_login_can_make_is_answered(documented: SandboxHandle,
     children = ",".join(made(is_carousel_item="true") for _ in "ab")
     album = caller.publish(str(caller.create(media_type="CAROUSEL", children=children).json()["id"])).json()["id"]
     numbers = {"account": documented.user_id, "account or page": documented.user_id, "audio": MUSIC}
+    sender = numbers["account"] if kind == "instagram" else "10" + documented.user_id[-13:]
     numbers |= {"page": "10" + documented.user_id[-13:], "business": "30" + documented.user_id[-13:]}
     numbers["media of a carousel"] = caller.get(f"{album}/children").json()["data"][0]["id"]
     documented.advance(120)
@@ -328,6 +334,12 @@ def test_every_call_that_a_login_can_make_is_answered(documented: SandboxHandle,
         numbers |= {"media": media_id, "comment": documented.add_comment(media_id, "Blue").comment_id}
         numbers["container"] = made()
         documented.advance(120)
+        if path.endswith("/messages"):
+            if kind in ("user", "system"):
+                continue
+            recipient = json.dumps({"comment_id": numbers["comment"]})
+            NEEDS[call] = {"recipient": recipient, "message": '{"text": "Third!"}'}
+            path = f"{sender}/messages"
         params = NEEDS.get(call, {}) | ({"creation_id": numbers["container"]} if method == "POST" else {})
         params |= {"input_token": caller.token, "access_token": caller.token} if path == "debug_token" else {}
         params |= {"grant_type": "ig_refresh_token", "access_token": caller.token} if path in GRANTS else {}

@@ -49,6 +49,7 @@ WORDS = (
         "period",
         "day",
         "message",
+        "recipient",
         "hide",
         "limit",
         "after",
@@ -73,7 +74,19 @@ WORDS = (
     *("redirect_uri", "input_token", "method", "ids", "metric_type", "total_value", "appsecret_proof", "access_token"),
 )
 EDGES = (
-    *("", "media", "media_publish", "stories", "tags", "insights", "comments", "replies", "children", "collaborators"),
+    *(
+        "messages",
+        "",
+        "media",
+        "media_publish",
+        "stories",
+        "tags",
+        "insights",
+        "comments",
+        "replies",
+        "children",
+        "collaborators",
+    ),
     *("content_publishing_limit", "accounts", "permissions", "search", "nonsense", "media/extra"),
     *("businesses", "owned_pages", "client_pages", "subscribed_apps", "permissions/email"),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.operators import CommentOperator
+from airflow_provider_instagram.operators import CommentOperator, HideCommentOperator, PrivateReplyOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -245,3 +245,54 @@ def test_a_reply_is_written_once_to_each_comment_of_the_events_of_any_run(
     replies = [one for one in instagram_sandbox.comments() if one.parent_id]
     assert [one.parent_id for one in replies] == [one.comment_id for one in asked]
     assert str(result.xcom("reply", map_index=0)) == replies[1].comment_id
+
+
+def of_a_comment(dag_id: str, comment: Any, **more: Any) -> DAG:
+    """Return a DAG that hides a comment, and answers it privately."""
+    from airflow.sdk import DAG
+
+    with DAG(dag_id, schedule=None, default_args={"retries": 0, **more}) as dag:
+        HideCommentOperator(task_id="hide", comment_id=comment)
+        PrivateReplyOperator(task_id="answer", comment_id=comment, message="Sent you the link")
+        PrivateReplyOperator(task_id="say_nothing", comment_id=comment, message="")
+    return dag
+
+
+def test_a_comment_is_hidden_and_answered_privately_once_in_two_runs(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    asked = instagram_sandbox.add_comment(media_id, "LINK").comment_id
+    dag = of_a_comment("hide_and_answer", {"comment_id": asked, "media_id": media_id})
+    for _ in range(2):
+        result = run_dag(dag)
+        assert result.states() == {"hide": "success", "answer": "success", "say_nothing": "skipped"}
+    (message,) = instagram_sandbox.messages()
+    assert (message.comment_id, message.text) == (asked, "Sent you the link")
+    assert (str(result.xcom("hide")), result.xcom("answer")) == (asked, message.message_id)
+    assert [instagram_sandbox.calls(name) for name in ("moderate", "message")] == [1, 1]
+    assert instagram_sandbox.comments()[0].hidden
+
+
+@pytest.mark.parametrize(("kind", "state"), [("page", "success"), ("system", "failed")])
+def test_a_page_answers_privately_and_unified_login_says_that_it_cannot(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    media_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    state: str,
+) -> None:
+    instagram_sandbox.switch(login="facebook")
+    token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind=kind)
+    extra = {"login_type": "facebook" if kind == "page" else "unified"}
+    connection = {**instagram_sandbox.connection, "password": token, "login": instagram_sandbox.user_id, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    asked = instagram_sandbox.add_comment(media_id, "LINK").comment_id
+    errors: list[BaseException] = []
+    dag = of_a_comment(
+        f"answer_of_{kind}", asked, on_failure_callback=lambda context: errors.append(context["exception"])
+    )
+    states = run_dag(dag).states()
+    assert (states["hide"], states["answer"]) == ("success", state)
+    assert len(instagram_sandbox.messages()) == (state == "success")
+    assert [str(error) for error in errors if "has no private replies. Nothing was sent." not in str(error)] == []

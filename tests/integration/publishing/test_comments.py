@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +19,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.ledger import CommentLedger, digest
 from airflow_provider_instagram.ledger.records import Claim, Owner
-from airflow_provider_instagram.publishing.acts import COMMENT, REPLY, Act
+from airflow_provider_instagram.publishing.acts import COMMENT, HIDE, REPLY, Act, private_reply
 from airflow_provider_instagram.publishing.comments import CommentWriter
 from tests.integration.account import OTHER, OWNER
 
@@ -339,3 +340,87 @@ def test_nobody_replies_to_a_comment_that_is_hidden_or_gone(writing: Writing, as
             writing.act(REPLY, asked)
     assert writing.sandbox.calls("comment") == 0
     assert writing.ledger.open_intents("first", OWNER) == []
+
+
+def hidden(writing: Writing, comment_id: str) -> bool:
+    return next(one.hidden for one in writing.sandbox.comments() if one.comment_id == comment_id)
+
+
+def hides(writing: Writing) -> int:
+    return sum(entry.effect for entry in writing.sandbox.journal("moderate"))
+
+
+def test_a_comment_is_hidden_once_and_not_again_if_a_person_shows_it(writing: Writing, asked: str) -> None:
+    assert writing.act(HIDE, asked, "") == asked
+    assert hidden(writing, asked)
+    headers = {"Authorization": f"Bearer {writing.sandbox.token}"}
+    url = f"{writing.sandbox.url}/v27.0/{asked}"
+    httpx.post(url, data={"hide": "false"}, headers=headers, trust_env=False).raise_for_status()
+    assert writing.act(HIDE, asked, "") == asked
+    assert not hidden(writing, asked)
+
+
+@pytest.mark.parametrize("fault", [{"drop": "after"}, {"code": 2, "when": "after"}], ids=["dropped", "code 2"])
+def test_a_lost_answer_to_hide_is_settled_by_reading_the_comment(
+    writing: Writing, asked: str, fault: dict[str, Any]
+) -> None:
+    writing.sandbox.fail("moderate", **fault)
+    assert writing.act(HIDE, asked, "") == asked
+    assert hides(writing) == 1
+
+
+def test_a_request_to_hide_that_never_arrived_is_sent_again_by_the_next_try(writing: Writing, asked: str) -> None:
+    writing.sandbox.fail("moderate", drop="before")
+    with pytest.raises(TransientError):
+        writing.act(HIDE, asked, "")
+    assert not hidden(writing, asked)
+    writing.act(HIDE, asked, "")
+    assert (hidden(writing, asked), hides(writing)) == (True, 1)
+
+
+def test_ones_own_comment_cannot_be_hidden(writing: Writing) -> None:
+    own = writing.write()
+    with pytest.raises(ValidationError, match="the account's own"):
+        writing.act(HIDE, own, "", key="hide")
+
+
+def private(writing: Writing) -> Act:
+    return private_reply(lambda _: writing.sandbox.user_id)
+
+
+def test_a_private_reply_is_sent_once(writing: Writing, asked: str) -> None:
+    ids = [writing.act(private(writing), asked) for _ in range(2)]
+    (sent,) = writing.sandbox.messages()
+    assert (sent.comment_id, sent.text, ids) == (asked, TEXT, [sent.message_id] * 2)
+    assert writing.sandbox.calls("message") == 1
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_private_reply_whose_answer_is_lost_is_left_to_a_person(writing: Writing, asked: str, side: Any) -> None:
+    """Nothing that the scopes allow tells whether it was sent. Nothing is sent again, not even by later tries."""
+    ledger = replace(writing.ledger, remedy=private(writing).remedy)
+    writing.ledger = ledger
+    writing.sandbox.fail("message", drop=side)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError, match="does not tell whether the message was sent") as unknown:
+            writing.act(private(writing), asked)
+        assert "Look at the messages of the account" in str(unknown.value)
+        assert "run `airflow instagram ledger forget --conn-id studio -- first`" in str(unknown.value)
+    assert writing.sandbox.calls("message") == 1
+    assert len(writing.sandbox.messages()) == (side == "after")
+
+
+def test_a_private_reply_that_instagram_refuses_leaves_nothing_open(writing: Writing, asked: str) -> None:
+    writing.sandbox.fail("message", code=10)
+    with pytest.raises(PermissionDeniedError):
+        writing.act(private(writing), asked)
+    assert writing.ledger.open_intents("first", OWNER) == []
+    writing.act(private(writing), asked)
+    assert len(writing.sandbox.messages()) == 1
+
+
+def test_a_comment_of_last_week_is_not_answered_privately(writing: Writing, asked: str) -> None:
+    writing.account.wait(7 * 86_400)
+    with pytest.raises(ValidationError, match="for 7 days"):
+        writing.act(private(writing), asked)
+    assert writing.sandbox.calls("message") == 0

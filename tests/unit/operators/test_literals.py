@@ -12,7 +12,9 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
+    HideCommentOperator,
     InsightsOperator,
+    PrivateReplyOperator,
     PublishOperator,
     TranscodeOperator,
 )
@@ -71,6 +73,8 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (CommentOperator, {"media_id": "https://instagram.com/p/1", "message": "x"}, r"is not a media id"),
     (CommentOperator, {"reply_to": "17912_1", "message": "x"}, r"'17912_1' is not the id of a comment"),
     (CommentOperator, {"media_id": "1", "reply_to": "2", "message": "x"}, r"media_id and reply_to are both set"),
+    (HideCommentOperator, {"comment_id": "me"}, r"'me' is not the id of a comment"),
+    (PrivateReplyOperator, {"comment_id": "1", "message": "é" * 501}, r"has 1,002 bytes"),
     (InsightsOperator, {"metrics": ["views per day"]}, r"'views per day' is not the name of a metric"),
     (InsightsOperator, {"media_ids": ["1", "b"]}, r"'b' is not a media id"),
 ]
