@@ -177,6 +177,7 @@ NUMBERS: Final[dict[str, int]] = {
     "mentions": limits.MOST_MENTIONS,
     "items": limits.MOST_ITEMS,
     "comment": limits.LONGEST_COMMENT,
+    "message": limits.MOST_BYTES_OF_MESSAGE,
     "retries": _default_of(InstagramTask, "retries"),
     "insights retries": _default_of(CollectInsights, "retries"),
     "tell retries": _default_of(TellPost, "retries"),

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -25,6 +26,8 @@ SEEN: Final = "comments_seen"
 #: Where the comments of a post that had an event are kept, newest first.
 TOLD: Final = "comments_told:{}"
 TOLD_KEPT: Final = 200
+#: Airflow stores an event within this time after the trigger has yielded it. Until then, the triggerer may die with it.
+HANDED_OVER_S: Final = 5.0
 
 
 class Memory(Protocol):
@@ -57,12 +60,18 @@ class NewComment:
 
 
 async def new_comments(
-    memory: Memory, posts: Sequence[CommentCount], send: Send, now: Callable[[], datetime]
+    memory: Memory,
+    posts: Sequence[CommentCount],
+    send: Send,
+    now: Callable[[], datetime],
+    handed_over: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[NewComment]:
     """Yield the new comments of other people, those of each post in the order in which they were written.
 
     The comments of a post are read only if their number has changed. The first look only stores how many comments each
     post has. After a crash, an event may be sent twice but is never lost.
+
+    :param handed_over: Waits until Airflow has stored the events of what was yielded.
     """
     seen = await memory.aget(SEEN)
     if seen is None:
@@ -80,6 +89,7 @@ async def new_comments(
             if comment.username is None or comment.username != post.username:
                 yield NewComment(post.media_id, comment)
         if comments:
+            await handed_over()
             await memory.aset(key, [*(comment.id for comment in comments), *told][:TOLD_KEPT])
         counts[post.media_id] = post.count
         await memory.aset(SEEN, {**seen, "counts": counts})
@@ -105,7 +115,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
     The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and ``timestamp``. There are no
     events for comments that are older than the first look, for replies, and for the account's own comments. If the
-    triggerer is killed, an event may come twice. The watched asset keeps which comments had an event.
+    triggerer is killed, an event may come twice, but none is lost. The watched asset keeps which comments had an event.
 
     A look takes one call for all of the latest 25 posts, or one for each post that is named, and one more for each post
     whose number of comments has changed. The calls come from the budget with which the triggerer waits for containers.
@@ -161,7 +171,8 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
             try:
                 posts = await self._posts(hook, send)
-                async for new in new_comments(memory, posts, send, lambda: datetime.now(timezone.utc)):
+                now = partial(datetime.now, timezone.utc)
+                async for new in new_comments(memory, posts, send, now, partial(asyncio.sleep, HANDED_OVER_S)):
                     yield new
             except PermissionDeniedError as error:
                 scopes = AccountScopes(self.instagram_conn_id, None, hook.settings.login)

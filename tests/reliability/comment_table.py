@@ -43,7 +43,7 @@ def act_disturbances(answers: Callable[..., Iterator[Disturbance]]) -> Iterator[
 
 
 def _private_replies(answers: Callable[..., Iterator[Disturbance]]) -> Iterator[Disturbance]:
-    """Yield those of a private reply, whose outcome cannot be read: once it may have been sent, a person has to look."""
+    """Yield those of a private reply, whose outcome cannot be read: a person looks once it may have been sent."""
     unknown = "OutcomeUnknownError"
     for one in answers("message", "private_reply", unknown, unknown):
         yield replace(one, left=int("after the effect" in one.when))

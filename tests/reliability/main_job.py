@@ -119,8 +119,10 @@ def operation(request: Any) -> str | None:
     fields = request.url.params.get("fields", "")
     if path.endswith(("/comments", "/replies")) or "hidden" in fields:
         return "comment" if request.method == "POST" else "comments"
-    if request.method == "POST" and (path.endswith("/messages") or request.content == b"hide=true"):
-        return "message" if path.endswith("/messages") else "moderate"
+    if path.endswith("/messages"):
+        return "message"
+    if request.method == "POST" and path.count("/") == 2:  # of a node, without an edge
+        return "moderate"
     if request.method == "POST":
         return "upload" if "/ig-api-upload/" in path else "publish" if path.endswith("/media_publish") else "create"
     if path.endswith(("/media", "/stories")):

@@ -157,7 +157,10 @@ def compare(observed: Observation, sandbox: SandboxHandle, video_bytes: int) -> 
 
 def _acts(observed: Observation, sandbox: SandboxHandle) -> list[tuple[str, Any, Any]]:
     """Return what has to be true of the comment of the stranger, and of what was done to it."""
-    disturbance, (asked, *others) = observed.scenario.disturbance, sandbox.comments()
+    disturbance, comments = observed.scenario.disturbance, sandbox.comments()
+    if not comments:
+        return [("comment of the stranger", 1, 0)]
+    asked, *others = comments
     is_reply, is_hide = disturbance.act == "reply", disturbance.act == "hide"
     replies = [one.comment_id for one in others if one.parent_id == asked.comment_id]
     messages = [one.message_id for one in sandbox.messages()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.hooks import InstagramHook
-from airflow_provider_instagram.triggers import InstagramCommentTrigger
-from airflow_provider_instagram.triggers.comment import SEEN
+from airflow_provider_instagram.triggers import InstagramCommentTrigger, comment
+from airflow_provider_instagram.triggers.comment import SEEN, new_comments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ def many_calls(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
     connection = {**instagram_sandbox.connection, "extra": {"calls_per_hour": 72_000}}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     instagram_sandbox.switch(calls_per_24_h=1_000_000)
+    monkeypatch.setattr(comment, "HANDED_OVER_S", 0.0)
 
 
 @pytest.fixture
@@ -152,6 +154,27 @@ def test_a_process_that_dies_before_it_remembers_tells_the_comment_again(
     first = watch(memory, lambda: instagram_sandbox.add_comment(media_id, "One"), count=1, remembers=False)
     assert first
     assert watch(memory, count=1) == first
+
+
+def test_a_comment_is_remembered_only_once_airflow_has_stored_its_event(
+    instagram_sandbox: SandboxHandle, media_id: str
+) -> None:
+    """The trigger yields an event a while before Airflow stores it. A triggerer that dies meanwhile loses it."""
+    memory, remembered = Memory(), list[int]()
+    memory.rows[SEEN] = {"began": "2020-01-01T00:00:00+00:00", "counts": {}}
+    asked = instagram_sandbox.add_comment(media_id, "One")
+
+    async def handed_over() -> None:
+        remembered.append(memory.told)
+
+    async def look() -> list[str]:
+        async with await InstagramHook().get_async_conn() as client:
+            posts = [await client.send(calls.comment_count(media_id))]
+            found = new_comments(memory, posts, client.send, lambda: datetime.now(timezone.utc), handed_over)
+            return [one.comment.id async for one in found]
+
+    assert asyncio.run(look()) == [asked.comment_id]
+    assert (remembered, memory.told) == ([0], 1)
 
 
 def test_a_burst_of_more_than_a_page_is_told_whole_and_in_order(
