@@ -1,22 +1,20 @@
 """Draft a reply to each comment, and send those that a person approves: for a team that answers everybody.
 
-Change ACCOUNT, and let ``draft`` ask your model. The account needs the permission for comments. Nobody's answer within
-a day counts as a no.
+Change ACCOUNT, and let ``draft`` ask your model. The account needs the permission for comments.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from textwrap import indent
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Asset, AssetWatcher, task, task_group
 
 from airflow_provider_instagram.operators import CommentOperator
 from airflow_provider_instagram.triggers import InstagramCommentTrigger
 
 ACCOUNT = "instagram_default"
-NO = {"response_timeout": timedelta(days=1), "defaults": "Reject"}
 watcher = AssetWatcher(name="comments", trigger=InstagramCommentTrigger(ACCOUNT))
 COMMENTS = Asset(f"instagram://{ACCOUNT}/comments", watchers=[watcher])
 
@@ -24,18 +22,24 @@ with DAG("draft_reply", schedule=[COMMENTS]) as dag:
 
     @task
     def draft(triggering_asset_events: Any = None) -> list[dict[str, str]]:
-        """Return a reply to each comment, with the question to a person. Strangers write the text: it is shown as code."""
-        replies = []
+        """Return a reply to each comment, and a question that shows both as code: a stranger wrote the comment."""
+        drafts = []
         for comment in (event.extra["payload"] for event in triggering_asset_events[COMMENTS]):
-            reply = f"Thank you, @{comment['username']}!"  # ask your model here
-            body = "\n".join(f"    {line}" for line in [*(comment["text"] or "").splitlines(), "", f"> {reply}"])
-            replies.append({"comment_id": comment["comment_id"], "reply": reply, "body": body})
-        return replies
+            reply = f"Thank you, @{comment['username']}!"  # what your model says
+            question = indent(f"{comment['text']}\n\nReply: {reply}", "    ", lambda _: True)
+            drafts.append({"comment_id": comment["comment_id"], "reply": reply, "question": question})
+        return drafts
+
+    @task
+    def approved(answer: Any, reply: str) -> str:
+        """Return the reply after a yes, or else an empty message, which is not written."""
+        return reply if answer["chosen_options"] == ["Send it"] else ""
 
     @task_group
-    def answer(drafted: Any) -> None:
-        """Ask, and write the reply after a yes."""
-        ask = ApprovalOperator(task_id="ask", subject="Send this reply?", body=drafted["body"], **NO)
-        ask >> CommentOperator(task_id="reply", reply_to=drafted, message=drafted["reply"], instagram_conn_id=ACCOUNT)
+    def answer(comment_id: str, reply: str, question: str) -> None:
+        """Ask a person, and reply."""
+        ask = HITLOperator(task_id="ask", subject="Send this reply?", body=question, options=["Send it", "No reply"])
+        message = approved(ask.output, reply)
+        CommentOperator(task_id="reply", instagram_conn_id=ACCOUNT, reply_to=comment_id, message=message)
 
-    answer.expand(drafted=draft())
+    answer.expand_kwargs(draft())

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from threading import Thread
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -39,7 +40,7 @@ FILES = [
 INDEX = (PAGES / "index.md").read_text()
 LINK = re.compile(r"\]\((?!http)([^)#]+)")
 INCLUDED = re.compile(r"```\{literalinclude\} (\S+)\n:language: python\n```")
-MOST_LINES = 40
+MOST_LINES = 50
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 TODAY = f"{datetime.now(timezone.utc):%Y-%m-%d}"
 
@@ -59,7 +60,7 @@ def dags_of(text: str, name: str) -> dict[str, DAG]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_dag_has_less_than_forty_lines_and_says_who_wants_it(name: str) -> None:
+def test_a_dag_has_less_than_fifty_lines_and_says_who_wants_it(name: str) -> None:
     text = (DAGS / name).read_text()
     assert text.count("\n") < MOST_LINES
     assert ast.get_docstring(ast.parse(text))
@@ -255,3 +256,70 @@ def test_the_report_lists_the_posts_of_the_week_from_the_database(
     report = storage.client.get_object(Bucket="reports", Key=f"instagram/{TODAY}.md")["Body"].read().decode()
     assert report.startswith("| post | views |\n|---|---|\n|")
     assert re.findall(r"^\| https?://\S+ \| (\d+) \|$", report, re.MULTILINE) == ["22", "11"]
+
+
+def hear(dag: DAG, task_id: str, *payloads: dict[str, Any]) -> None:
+    """Let a task hear of events, as Airflow passes them to a run that they started."""
+    task: Any = dag.task_dict[task_id]
+    heard = task.python_callable
+    events = {heard.__globals__["COMMENTS"]: [SimpleNamespace(extra={"payload": one}) for one in payloads]}
+    task.python_callable = lambda: heard(triggering_asset_events=events)
+
+
+def said(sandbox: SandboxHandle, *texts: str) -> list[dict[str, Any]]:
+    """Let a stranger comment, and return the payloads of the events."""
+    media_id = sandbox.add_foreign_post("Ask us anything")
+    told = [sandbox.add_comment(media_id, text, "ana") for text in texts]
+    names = {"comment_id", "media_id", "text", "username"}
+    return [{**one.model_dump(include=names), "timestamp": one.created_at.isoformat()} for one in told]
+
+
+def replies(sandbox: SandboxHandle) -> dict[str | None, list[str]]:
+    """Return the replies to each comment."""
+    comments = sandbox.comments()
+    return {
+        one.text: [each.text for each in comments if each.parent_id == one.comment_id]
+        for one in comments
+        if one.parent_id is None
+    }
+
+
+def test_a_comment_with_a_word_gets_one_reply_also_if_its_event_comes_twice(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag
+) -> None:
+    payloads = said(instagram_sandbox, "LINK please! And the price?", "The linked one", "{{ 7 * 7 }} price")
+    name = "gallery/keyword_reply.py"
+    for heard in (payloads, payloads[:1]):
+        dag = dags_of(adapted(name), name)["keyword_reply"]
+        hear(dag, "find", *heard)
+        assert run_dag(dag).state == "success"
+    assert replies(instagram_sandbox) == {
+        "LINK please! And the price?": ["Here it is: https://example.com/offer"],
+        "The linked one": [],
+        "{{ 7 * 7 }} price": ["20 euros, until Friday."],
+    }
+
+
+def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comments are shown as code. The real question is asked in tests/system/test_gallery.py."""
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    payloads, asked = said(instagram_sandbox, "Lovely", "[click](https://evil.example)\n{{ 7 * 7 }}"), []
+
+    def answer(task: Any, context: Any) -> Any:
+        asked.append(task.body)
+        option = "No reply" if "evil" in task.body else "Send it"
+        by = {"id": "1", "name": "anna"}
+        given = {"chosen_options": [option], "params_input": {}, "responded_by_user": by}
+        return task.execute_complete(context, given | {"responded_at": datetime.now(timezone.utc)})
+
+    monkeypatch.setattr(HITLOperator, "execute", answer)
+    name = "gallery/draft_reply.py"
+    dag = dags_of(adapted(name), name)["draft_reply"]
+    hear(dag, "draft", *payloads)
+    states = run_dag(dag).states()
+    assert [states[f"answer.reply[{index}]"] for index in (0, 1)] == ["success", "skipped"]
+    assert replies(instagram_sandbox) == {"Lovely": ["Thank you, @ana!"], payloads[1]["text"]: []}
+    assert asked[1] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
