@@ -259,7 +259,7 @@ def test_the_report_lists_the_posts_of_the_week_from_the_database(
 
 
 def hear(dag: DAG, task_id: str, *payloads: dict[str, Any]) -> None:
-    """Let a task hear of events, as Airflow passes them to a run that they started."""
+    """Pass events to a task, as Airflow does in a run that they started."""
     task: Any = dag.task_dict[task_id]
     heard = task.python_callable
     events = {heard.__globals__["COMMENTS"]: [SimpleNamespace(extra={"payload": one}) for one in payloads]}
@@ -267,7 +267,7 @@ def hear(dag: DAG, task_id: str, *payloads: dict[str, Any]) -> None:
 
 
 def said(sandbox: SandboxHandle, *texts: str) -> list[dict[str, Any]]:
-    """Let a stranger comment, and return the payloads of the events."""
+    """Write comments of a stranger, and return the payloads of their events."""
     media_id = sandbox.add_foreign_post("Ask us anything")
     told = [sandbox.add_comment(media_id, text, "ana") for text in texts]
     names = {"comment_id", "media_id", "text", "username"}
