@@ -38,6 +38,7 @@ REFUSED: Final[dict[str, GraphError]] = {
 POLL_OPTIONS: Final = ("option_a", "option_b", "option_c", "option_d")
 LOUDEST: Final = 100
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
+ANNOUNCED_HASHTAGS: Final = 5
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
 
 
@@ -78,7 +79,12 @@ def check(params: Mapping[str, Any], rules: Rules | None = None) -> Checked:
     rules = rules or Rules()
     kind = _kind(params)
     params, warnings = _known_here(params, kind, rules)
-    return Checked(_media(params, kind, rules), tuple(warnings))
+    media = _media(params, kind, rules)
+    if (hashtags := _hashtags(media.caption)) > ANNOUNCED_HASHTAGS:
+        warnings.append(
+            f"The caption has {hashtags} hashtags. Instagram has announced that a post may have {ANNOUNCED_HASHTAGS}."
+        )
+    return Checked(media, tuple(warnings))
 
 
 def known_only(params: Mapping[str, Any], known: frozenset[str], *, ignore: bool) -> list[str]:
@@ -101,15 +107,16 @@ def _known_here(params: Mapping[str, Any], kind: str, rules: Rules) -> tuple[dic
     for name in params:
         if name in REFUSED and name not in rules.places:
             raise REFUSED[name]
-    places = rules.places
-    warnings = known_only(params, frozenset(places), ignore=rules.ignore_unknown)
+    places, known = rules.places, PLACES | OF_FACEBOOK
+    warnings = known_only(params, frozenset(known), ignore=rules.ignore_unknown)
     taken = {name: value for name, value in params.items() if name in places and kind in places[name].kinds}
     for name in params:
-        if name in places and name not in taken:
+        if name in known and name not in taken:
+            where = f"on {kind} media" if name in places else "with Instagram Login"
             if not rules.ignore_unknown:
-                raise invalid(f"{name} is not supported on {kind} media")
+                raise invalid(f"{name} is not supported {where}")
             if params[name] != "":
-                warnings.append(f"The parameter {name} was ignored. Meta does not support it on {kind} media.")
+                warnings.append(f"The parameter {name} was ignored. Meta does not support it {where}.")
     return taken, warnings
 
 
@@ -161,11 +168,14 @@ def _check_source(media: NewMedia, kind: str, carousel_max: int) -> None:
 def _caption(params: Mapping[str, Any], name: str) -> str:
     caption = text(params, name)
     units = len(caption.encode("utf-16-le", "surrogatepass")) // 2
-    hashtags = len(re.findall(r"#\w+", caption))
     mentions = len(re.findall(r"(?<!\w)@[\w.]+", caption))
-    if units > CAPTION_UNITS or hashtags > HASHTAGS or mentions > MENTIONS:
+    if units > CAPTION_UNITS or _hashtags(caption) > HASHTAGS or mentions > MENTIONS:
         raise GraphError(36004, 2207010, None, length=units)
     return caption
+
+
+def _hashtags(caption: str) -> int:
+    return len(re.findall(r"#\w+", caption))
 
 
 def _location(params: Mapping[str, Any], name: str) -> None:

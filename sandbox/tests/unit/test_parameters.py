@@ -110,6 +110,13 @@ def test_the_limits_of_a_caption(caption: str, taken: bool) -> None:
         assert pair(refusal(**SOURCES["reel"], caption=caption)) == (36004, 2207010)
 
 
+def test_more_hashtags_than_instagram_has_announced_are_a_warning() -> None:
+    tags = [f"#tag{number}" for number in range(6)]
+    assert check(SOURCES["reel"] | {"caption": " ".join(tags[:5])}).warnings == ()
+    (warning,) = check(SOURCES["reel"] | {"caption": " ".join(tags)}).warnings
+    assert warning.startswith("The caption has 6 hashtags.")
+
+
 @pytest.mark.parametrize("place", [{}, {"x": 0.5, "y": 0.5}])
 def test_a_tag_in_a_story_may_have_a_place(place: dict[str, float]) -> None:
     tags = json.dumps([{"username": "a", **place}])
