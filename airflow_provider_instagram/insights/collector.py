@@ -70,6 +70,8 @@ ACCOUNT_DAYS_BACK: Final = 30
 EVENTS_OVERLAP: Final = timedelta(minutes=10)
 #: After so many posts that could not be read, it is not the posts: the network is down, for example.
 MOST_FAILURES: Final = 3
+#: When an older post that could not be read is read again.
+OLDER_AGAIN: Final = timedelta(days=1)
 #: A dimension of the audience, and how many follow the account.
 CALLS_OF_AUDIENCE: Final = 2
 
@@ -130,14 +132,16 @@ class Collector:
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
     3. Read the account's days whose numbers are complete, and its audience once a week or month.
-    4. Write all rows to the target, by key.
-    5. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet. Record for
+    4. With the calls that are left, read older posts, and find a page of those that are still older.
+    5. Write all rows to the target, by key.
+    6. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet. Record for
        calendars what its posts reached.
-    6. Record in the ledger what is done.
+    7. Record in the ledger what is done.
 
-    If the process dies before step 6, the next run reads the same again, and rows that exist stay as they are. If it
+    If the process dies before step 7, the next run reads the same again, and rows that exist stay as they are. If it
     dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
 
+    :param backfill: Up to which age posts from before the first run are read, once each. Default: none is.
     :param reads_responses: Whether the login tells how people respond to polls, prompts and invitations.
     """
 
@@ -148,6 +152,7 @@ class Collector:
     budget: InsightsBudget
     ages: Sequence[timedelta] = DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
+    backfill: timedelta | None = None
     reads_responses: bool = False
 
     def __post_init__(self) -> None:
@@ -165,6 +170,10 @@ class Collector:
             if batch.error is None:
                 self._read_days(batch)
                 self._read_audience(batch)
+                if self.backfill is not None:
+                    self._read_posts(batch, older=True)
+                    if not batch.left and self.budget.left():
+                        batch.posts.extend(discovery.find_older(self.backfill))
         except RateLimitError as error:
             self.budget.stop(error.retry_after)
             log.warning("%s The rest is left for a later run.", error)
@@ -197,10 +206,10 @@ class Collector:
         first = self.ledger.clock() - LOOK_EVERY  # the first look at the media list shows what is older
         return datetime.fromisoformat(until) - EVENTS_OVERLAP if until else first
 
-    def _read_posts(self, batch: Batch) -> None:
-        due, failed = self._due(batch), list[InstagramError]()
+    def _read_posts(self, batch: Batch, *, older: bool = False) -> None:
+        due, failed, left = self._due(batch, older=older), list[InstagramError](), batch.left
         for number, (_, post, age) in enumerate(due):
-            batch.left = len(due) - number + len(failed)
+            batch.left = left + len(due) - number + len(failed)
             if not self.budget.left():
                 return
             try:
@@ -210,18 +219,21 @@ class Collector:
             except InstagramError as error:  # perhaps of this post only, so the others are read all the same
                 log.warning("%s The post is left for a later run.", error)
                 failed.append(error)
+                if older:
+                    post.again_at = (self.ledger.clock() + OLDER_AGAIN).timestamp()
+                    self.tracking.changed(post)
                 if len(failed) == MOST_FAILURES:
                     break
         else:
-            batch.left = len(failed)
-        if failed and len(failed) == min(len(due), MOST_FAILURES):
+            batch.left = left + len(failed)
+        if failed and not older and len(failed) == min(len(due), MOST_FAILURES):
             batch.error = failed[-1]
 
-    def _due(self, batch: Batch) -> list[tuple[datetime, TrackedPost, Age]]:
+    def _due(self, batch: Batch, *, older: bool) -> list[tuple[datetime, TrackedPost, Age]]:
         """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
         now = self.ledger.clock()
         due: list[tuple[datetime, TrackedPost, Age]] = []
-        for post in list(self.tracking.due(now.timestamp())):
+        for post in [one for one in self.tracking.due(now.timestamp()) if one.older is older]:
             for age in post.open_ages(self.ages):
                 if post.published + age.until <= now:
                     status = MISSED if post.again_at is None else Reason.NO_DATA.value
@@ -233,13 +245,17 @@ class Collector:
 
     def _read(self, post: TrackedPost, age: Age, batch: Batch) -> Iterator[Row]:
         reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
-        if reading.reason is Reason.NO_DATA and post.again_at is None:
+        if reading.reason is Reason.NO_DATA and post.again_at is None and not post.older:
             middle = post.published + age.after + (age.until - age.after) / 2
             if middle > self.ledger.clock():
                 post.again_at = middle.timestamp()
                 self.tracking.changed(post)
                 return
         row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
+        read_at_age = age.name
+        if post.older:
+            so_old = self.ledger.clock() - post.published
+            row["age_seconds"], read_at_age = int(so_old.total_seconds()), f"{so_old.days}d"
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
@@ -248,7 +264,7 @@ class Collector:
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(
-                post.post_key, age.name, self.ledger.now(), numbers, responses.words
+                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words
             )
         if age == compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
             batch.reached[post.media_id] = Reached(

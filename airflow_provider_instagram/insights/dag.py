@@ -45,6 +45,7 @@ class CollectInsights(InstagramBaseOperator):
         target: str | SqlTarget | FileTarget,
         ages: Sequence[timedelta] = DEFAULT_AGES,
         look_every: timedelta = timedelta(hours=20),
+        backfill: timedelta | None = None,
         retries: int = 2,  # the next run reads what this one could not
         retry_delay: timedelta = timedelta(minutes=1),
         execution_timeout: timedelta | None = timedelta(minutes=15),
@@ -61,6 +62,7 @@ class CollectInsights(InstagramBaseOperator):
         self.target = open_target(target)
         self.ages = checked_ages(ages)
         self.look_every = arguments.duration("look_every", look_every) or timedelta()
+        self.backfill = arguments.duration("backfill", backfill)
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
@@ -102,6 +104,7 @@ class CollectInsights(InstagramBaseOperator):
             user_id = hook.ig_user_id(client)
             collector = Collector(
                 client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every,
+                backfill=self.backfill,
                 reads_responses=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
             )  # fmt: skip
             return collector.run(self._events(context, collector.events_since()))
@@ -167,6 +170,7 @@ def insights_dag(
     *,
     ages: Sequence[timedelta] = DEFAULT_AGES,
     look_every: timedelta = timedelta(hours=20),
+    backfill: timedelta | None = None,
     **dag_arguments: Any,
 ) -> DAG:
     """Return the DAG that reads the numbers of each post at certain ages, and those of each account daily.
@@ -178,6 +182,8 @@ def insights_dag(
         :class:`SqlTarget` or :class:`FileTarget`.
     :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
+    :param backfill: Up to which age posts from before the first run are read, once each, with calls that nothing else
+        needs. Meta keeps numbers for two years. Default: none is.
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or ``tags``.
     """
     opened, ordered = open_target(target), checked_ages(ages)
@@ -200,6 +206,7 @@ def insights_dag(
                 target=opened,
                 ages=ordered,
                 look_every=look_every,
+                backfill=backfill,
                 instagram_conn_id=conn_id,
             )
     return dag

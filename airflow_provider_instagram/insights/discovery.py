@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.insights.tracking import PostEvent, TrackedPost, Tracking, ages_of
+from airflow_provider_instagram.insights.tracking import KEPT, PostEvent, TrackedPost, Tracking, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -62,6 +62,28 @@ class Discovery:
             head.stories_looked_at = now
         yield from self._look_at_each()
 
+    def find_older(self, back: timedelta) -> Iterator[Row]:
+        """Track a page of the posts that are too old for all ages, back to an age, and yield their rows.
+
+        The next page begins where this one ends, also in another run. A post that is known is left out.
+        """
+        head, now = self.tracking.head, self.ledger.clock()
+        first, last = now - min(back, KEPT), now - self._oldest_age
+        until = datetime.fromisoformat(head.older_until) if head.older_until else last
+        if until <= first:
+            return
+        page = self.client.send(calls.media_list(self.user_id, since=first, until=until, limit=LONGEST_PAGE))
+        yield from self._tracked(page.items, older=True)
+        times = [media.timestamp for media in page.items if media.timestamp is not None]
+        # Another post of the same second may be on the next page.
+        at = min(until - timedelta(seconds=1), min(times) + timedelta(seconds=1)) if page.after and times else first
+        head.older_until = at.astimezone(timezone.utc).isoformat()
+
+    @property
+    def _oldest_age(self) -> timedelta:
+        """The age from which a post is not read at any of the ages."""
+        return ages_of(PostKind.PICTURE.value, self.tracking.ages)[-1].until
+
     def _is_time(self, looked_at: float, now: float) -> bool:
         return now - looked_at >= self.look_every.total_seconds()
 
@@ -71,7 +93,7 @@ class Discovery:
 
     def _look_at_list(self) -> Iterator[Row]:
         looked_at = self.tracking.head.looked_at
-        horizon = self.ledger.clock() - ages_of(PostKind.PICTURE.value, self.tracking.ages)[-1].until
+        horizon = self.ledger.clock() - self._oldest_age
         since = max(horizon, datetime.fromtimestamp(looked_at, timezone.utc) - OVERLAP) if looked_at else horizon
         yield from self._pages(
             lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
@@ -106,7 +128,7 @@ class Discovery:
             yield from self._tracked([media])
             head.unseen = [other for other in head.unseen if other is not event]
 
-    def _tracked(self, items: Iterable[Media]) -> Iterator[Row]:
+    def _tracked(self, items: Iterable[Media], *, older: bool = False) -> Iterator[Row]:
         now = self.ledger.clock()
         head = self.tracking.head
         events = {event.media_id: event for event in head.unseen}
@@ -115,10 +137,10 @@ class Discovery:
             if media.timestamp is None or self.tracking.knows(media.id, media.timestamp):
                 continue
             kind = media.kind
-            if media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
+            if not older and media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
                 self.tracking.drop(media.id, media.timestamp)
                 continue
-            post = self._post(media, kind.value, events.get(media.id))
+            post = replace(self._post(media, kind.value, events.get(media.id)), older=older)
             self.tracking.add(post)
             yield self._row(media, post)
 

@@ -14,6 +14,7 @@ from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
 from airflow_provider_instagram.insights.results import Measured, Reading
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, columns_of
 from airflow_provider_instagram.insights.sql_target import SqlTarget, chunks, stored
+from airflow_provider_instagram.insights.tracking import OLDER
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -88,7 +89,7 @@ def _readings(
         marks = ", ".join([hook.placeholder] * len(some))
         cursor.execute(
             f"SELECT post_id, age, age_seconds, status, {value} FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608
-            f"WHERE post_id IN ({marks})",
+            f"WHERE post_id IN ({marks}) AND age <> '{OLDER}'",  # of no age at which posts can be compared
             tuple(some),
         )
         for post_id, age, *of_reading in cursor.fetchall():

@@ -128,8 +128,10 @@ SNAPSHOTS: Final = Table(
     "One row for each post and age; a number that does not exist is null, never 0",
     (
         Column("post_id", "id", "Instagram's id of the post"),
-        Column("age", "id", "The age of the post, such as 24h or 7d"),
-        Column("age_seconds", "integer", "The same age in seconds"),
+        Column("age", "id", "The age of the post, such as 24h or 7d; older if it was past all ages when found"),
+        Column(
+            "age_seconds", "integer", "The same age in seconds; of an older post, its age when its numbers were read"
+        ),
         Column("status", "text", "read, or why there are no numbers"),
         Column("due_timestamp", "time", "When the post reached this age"),
         Column("snapshot_timestamp", "time", "When the numbers were read; empty if they were missed"),

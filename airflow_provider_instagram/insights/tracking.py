@@ -41,6 +41,12 @@ class Age:
     until: timedelta
 
 
+#: How long Meta keeps the numbers of a post. Source: Meta, Instagram Media Insights.
+KEPT: Final = timedelta(days=730)
+#: The name of the one age of a post that was too old for all others when it was found.
+OLDER: Final = "older"
+
+
 def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
     """Return ages in their order. There is at least one, and no two are too close to each other."""
     written: Any = ages  # what an author wrote
@@ -112,6 +118,7 @@ class TrackedPost:
 
     :param done: The names of the ages that are read, or can no longer be read.
     :param again_at: When to read the present age again, in seconds since the epoch, because it had no numbers yet.
+    :param older: Whether it was too old for all ages when it was found. It is read once.
     """
 
     media_id: str
@@ -122,6 +129,7 @@ class TrackedPost:
     calendar: str | None = None
     done: list[str] = field(default_factory=list)
     again_at: float | None = None
+    older: bool = False
 
     @property
     def published(self) -> datetime:
@@ -130,7 +138,9 @@ class TrackedPost:
 
     def open_ages(self, ages: Sequence[timedelta]) -> list[Age]:
         """Return the ages that are still to be read, the youngest first."""
-        return [age for age in ages_of(self.kind, ages) if age.name not in self.done]
+        of_kind = ages_of(self.kind, ages)
+        every = (Age(OLDER, of_kind[-1].until, KEPT),) if self.older else of_kind
+        return [age for age in every if age.name not in self.done]
 
     def next_due(self, ages: Sequence[timedelta]) -> float | None:
         """Return when it is to be read next, in seconds since the epoch, or None if it is not read any more."""
@@ -149,6 +159,7 @@ class Head:
     :param events_until: The time of the last event of a post that was seen, as ISO 8601.
     :param unseen: Posts that an event names, and that Instagram has not shown yet.
     :param account_day: The last day whose account numbers were read, as ISO 8601.
+    :param older_until: Posts from before the first run were looked for back to this time, as ISO 8601.
     :param audience: For which week or month each dimension of the audience was read last.
     """
 
@@ -158,6 +169,7 @@ class Head:
     events_until: str | None = None
     unseen: list[PostEvent] = field(default_factory=list)
     account_day: str | None = None
+    older_until: str | None = None
     audience: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -238,4 +250,6 @@ def _day(moment: datetime) -> str:
 
 
 def _fields(post: TrackedPost | None) -> dict[str, Any]:
-    return {} if post is None else {name: value for name, value in asdict(post).items() if value not in (None, [])}
+    return (
+        {} if post is None else {name: value for name, value in asdict(post).items() if value not in (None, [], False)}
+    )

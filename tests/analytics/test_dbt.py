@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import yaml
 
 from airflow_provider_instagram.graph.models import Media
 from airflow_provider_instagram.insights import SqlTarget
@@ -244,3 +245,12 @@ def test_the_query_of_the_docs_compares_kinds_at_one_age(
     found = {row["kind"]: (row["posts"], pytest.approx(float(row["reach"]))) for row in models["docs"]}
     assert found == {kind: (len(numbers), sum(numbers) / len(numbers)) for kind, numbers in reached.items()}
     assert found
+
+
+def test_the_settings_of_the_docs_are_those_of_the_package() -> None:
+    packages, settings = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL))
+    project = yaml.safe_load((PACKAGE / "dbt_project.yml").read_text())
+    assert [ROOT / one["subdirectory"] for one in packages["packages"]] == [PACKAGE]
+    assert {name: set(values) for name, values in settings["vars"].items()} == {
+        project["name"]: set(project["vars"][project["name"]])
+    }

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 #: Blocks of ``text`` show output. The others are directives of the site, which ``make docs`` reads.
 NOT_CODE: Final = {"text", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}"}
-LANGUAGES: Final = {"python", "bash", "console", "yaml", "csv", "ini", "json", "javascript"}
+LANGUAGES: Final = {"python", "bash", "console", "yaml", "csv", "ini", "json", "javascript", "sql"}
 #: Their files are run as a user would run them, in sandbox/tests/integration: test_documentation.py, test_recipes.py.
 RUN_AS_FILES: Final = {"docs/testing/clients.md", "docs/testing/pytest.md", "docs/testing/recipes.md"}
+#: Its query is run, and its settings are compared, where there is a dbt: in tests/analytics.
+OF_DBT: Final = "docs/insights/dbt.md"
 TARGETS: Final = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -114,7 +116,7 @@ def test_the_commands_that_a_sentence_names_exist(path: Path) -> None:
 @blocks("yaml")
 def test_yaml_is_a_calendar_without_problems(block: Block) -> None:
     content = yaml.safe_load(block.code)
-    if block.page in RUN_AS_FILES:
+    if block.page in {*RUN_AS_FILES, OF_DBT}:
         return
     assert "posts" in content
     calendar = parse_calendar(block.code, "/data/example.yaml")
