@@ -51,6 +51,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     *sandbox_options(),
                 ),
                 *_account_commands(),
+                _webhook_command(),
                 GroupCommand(
                     name="ledger",
                     help="Show and correct the record of an account's posts",
@@ -100,6 +101,21 @@ def _connect_command() -> ActionCommand:
             help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
         ),
         description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
+    )
+
+
+def _webhook_command() -> ActionCommand:
+    return _command(
+        "webhook",
+        "webhook.run_receiver",
+        "Receive Meta's webhooks, and put what they tell into a queue",
+        ARG_CONN_ID,
+        Arg(("--queue",), help="the URL of an SQS queue", default=""),
+        Arg(("--aws-conn-id",), help="the connection for the queue (default: %(default)s)", default="aws_default"),
+        Arg(("--host",), help="the address to listen on (default: %(default)s)", default="127.0.0.1"),
+        Arg(("--port",), help="the port to listen on (default: %(default)s)", type=int, default=8078),
+        Arg(("--show-verify-token",), help="print the verify token for Meta's dashboard, and end", action="store_true"),
+        description="It checks each signature with the app secret of the connection.",
     )
 
 

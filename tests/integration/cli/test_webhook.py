@@ -1,0 +1,177 @@
+"""The receiver of webhooks by real HTTP, a queue of SQS behind it, and Airflow's own trigger that reads the queue."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hmac
+import json
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+
+from airflow_provider_instagram.cli.webhook import MOST_BYTES, run_receiver, verify_token
+from demo.stack import free_port, wait_until
+
+if TYPE_CHECKING:
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+SECRET = "an app secret"
+COMMENT = {
+    "id": "17865799348089039",
+    "from": {"id": "1784", "username": "ana"},
+    "text": "{{ 7 * 7 }} When?",
+    "media": {"id": "17912345678901234", "media_product_type": "REELS"},
+}
+STORY = {"media_id": "17887498072083520", "impressions": 444, "reach": 44}
+
+
+class Receiver:
+    """The running command, and its queue."""
+
+    def __init__(self, url: str, client: Any, queue: str) -> None:
+        self.client, self.queue = client, queue
+        self.http = httpx.Client(base_url=url, trust_env=False)
+
+    def send(self, body: bytes, signature: str | None = None, secret: str = SECRET) -> int:
+        made = f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
+        return self.http.post("/", content=body, headers={"X-Hub-Signature-256": signature or made}).status_code
+
+    def tell(self, *entries: dict[str, Any]) -> int:
+        return self.send(json.dumps({"object": "instagram", "entry": entries}).encode())
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return what Airflow's trigger of SQS reads, as a DAG does."""
+        from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
+
+        async def first() -> Any:
+            trigger = SqsSensorTrigger(self.queue, max_messages=10, wait_time_seconds=0, waiter_delay=1)
+            return await asyncio.wait_for(anext(trigger.run()), 20)
+
+        return [json.loads(message["Body"]) for message in asyncio.run(first()).payload["message_batch"]]
+
+    def count(self) -> int:
+        names = ["ApproximateNumberOfMessages"]
+        found = self.client.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
+        return int(found[names[0]])
+
+
+@pytest.fixture
+def receiver(
+    instagram_sandbox: SandboxHandle, s3_server: str, monkeypatch: pytest.MonkeyPatch, no_stored_tokens: None
+) -> Receiver:
+    keys = {"region_name": "us-east-1", "aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    client = boto3.client("sqs", endpoint_url=s3_server, **keys)
+    queue = client.create_queue(QueueName=f"instagram-{free_port()}")["QueueUrl"]
+    extra = {"endpoint_url": s3_server, "region_name": "us-east-1"}
+    aws = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
+    connection = {**instagram_sandbox.connection, "extra": {"app_secret": SECRET}}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    made = Receiver(f"http://127.0.0.1:{(args := options(queue)).port}", client, queue)
+    threading.Thread(target=run_receiver, args=(args,), daemon=True).start()
+
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return made.http.get("/").status_code == 403
+        return False
+
+    wait_until(answers, "the receiver answers", 60)
+    return made
+
+
+def options(queue: str = "", **more: Any) -> argparse.Namespace:
+    given = {"conn_id": "instagram_default", "queue": queue, "aws_conn_id": "aws_default", "host": "127.0.0.1"}
+    return argparse.Namespace(**given, **{"port": free_port(), "show_verify_token": False, **more})
+
+
+def test_meta_is_told_that_the_address_is_ours_only_with_the_verify_token(
+    receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_receiver(options(show_verify_token=True))
+    token = capsys.readouterr().out.strip()
+    asked = {"hub.mode": "subscribe", "hub.challenge": "<b>1158201444</b>"}
+    answer = receiver.http.get("/", params=asked | {"hub.verify_token": token})
+    assert (answer.status_code, answer.text) == (200, "<b>1158201444</b>")
+    assert answer.headers["content-type"].startswith("text/plain")
+    for wrong in ("", "é", token[:-1], verify_token("another secret")):
+        assert receiver.http.get("/", params=asked | {"hub.verify_token": wrong}).status_code == 403
+    assert SECRET not in token
+
+
+def test_a_comment_and_the_numbers_of_a_story_reach_the_queue_from_both_logins(receiver: Receiver) -> None:
+    """Instagram Login tells them in the entry, Facebook Login in its changes."""
+    flat = {"id": "17841400000000001", "time": 1796000000, "field": "comments", "value": COMMENT}
+    assert receiver.tell(flat) == 200
+    (comment,) = receiver.told()
+    assert comment == {
+        "field": "comments",
+        "ig_user_id": "17841400000000001",
+        "time": 1796000000,
+        "value": COMMENT,
+        "comment_id": "17865799348089039",
+        "media_id": "17912345678901234",
+        "text": "{{ 7 * 7 }} When?",
+        "username": "ana",
+    }
+    changes = [{"field": "story_insights", "value": STORY}]
+    assert receiver.tell({"id": "17841400000000001", "time": 1796000001, "changes": changes}) == 200
+    (story,) = receiver.told()
+    assert (story["field"], story["value"], "comment_id" in story) == ("story_insights", STORY, False)
+
+
+def test_what_meta_did_not_sign_is_refused(receiver: Receiver) -> None:
+    entry = {"id": "1", "time": 1, "field": "comments", "value": COMMENT}
+    body = json.dumps({"object": "instagram", "entry": [entry]}).encode()
+    signed = f"sha256={hmac.new(SECRET.encode(), body, 'sha256').hexdigest()}"
+    assert receiver.send(body, secret="another secret") == 403
+    assert receiver.send(body + b" ", signed) == 403
+    for signature in ("sha256=", signed.removeprefix("sha256="), signed.replace("sha256", "sha1"), signed + "0", "é"):
+        headers = {b"X-Hub-Signature-256": signature.encode()}
+        assert receiver.http.post("/", content=body, headers=headers).status_code == 403
+    assert receiver.http.post("/", content=body).status_code == 403
+    assert receiver.send(b"x" * (MOST_BYTES + 1)) == 413
+    assert receiver.count() == 0
+    assert receiver.send(body, signed) == 200
+    assert receiver.count() == 1
+
+
+def test_replies_own_comments_and_what_is_no_notification_are_left_out(receiver: Receiver) -> None:
+    """An answer to one of the account's own replies would be answered again, without end."""
+    own = {**COMMENT, "from": {"id": "5", "self_ig_scoped_id": "5", "username": "studio"}}
+    for value in ({**COMMENT, "parent_id": "178"}, {**COMMENT, "from": {"id": "1"}}, own):
+        assert receiver.tell({"id": "1", "time": 1, "field": "comments", "value": value}) == 200
+    assert receiver.tell({"id": "1", "time": 1, "messaging": [{"message": {"text": "Hello"}}]}) == 200
+    for body in (
+        b"",
+        b"[]",
+        b"{",
+        b'{"object": "page", "entry": [{"field": "comments"}]}',
+        b'{"object": "instagram"}',
+        b'{"object": "instagram", "entry": [1, {"changes": [2]}]}',
+        b"[" * 9999,
+    ):
+        assert receiver.send(body) == 200
+    assert receiver.count() == 0
+
+
+def test_what_does_not_reach_the_queue_is_not_acknowledged(receiver: Receiver) -> None:
+    """Meta then sends it again."""
+    receiver.client.delete_queue(QueueUrl=receiver.queue)
+    assert receiver.tell({"id": "1", "time": 1, "field": "comments", "value": COMMENT}) == 500
+
+
+def test_without_the_app_secret_nothing_is_received(
+    instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {**instagram_sandbox.connection, "extra": {}}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    with pytest.raises(SystemExit, match="has no app secret"):
+        run_receiver(options("https://sqs.example.com/1/queue"))
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({**connection, "extra": {"app_secret": SECRET}}))
+    with pytest.raises(SystemExit, match="--queue"):
+        run_receiver(options())
