@@ -74,6 +74,8 @@ lint:  ## Style, types, who may import whom, and the size of the house (1 minute
 	.venv/bin/python scripts/house.py
 	node_modules/.bin/tsc
 	node_modules/.bin/prettier --check "airflow_provider_instagram/**/*.js"
+	cmp node_modules/uplot/dist/uPlot.esm.js airflow_provider_instagram/plugin/board/static/uplot.mjs
+	cmp node_modules/uplot/dist/uPlot.min.css airflow_provider_instagram/plugin/board/static/uplot.css
 
 release-check: install  ## Build both wheels, install them in empty environments and run the main job from them (2 minutes)
 	@.venv/bin/python scripts/release_check.py

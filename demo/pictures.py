@@ -19,6 +19,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from demo.pictures_airflow import IMAGES, take_calendar_pictures, take_connection_pictures
+from demo.results import results_settings
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, airflow_stack
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
@@ -69,6 +70,7 @@ PICTURES: Sequence[Picture] = (
     ("board_month", f"?post={DAG_ID}%2Flens-test", "light", (1760, 1000)),
     ("board_week", f"?view=week&post={DAG_ID}%2Fset-tour", "light", (1760, 1000)),
     ("board_phone", "?", "light", (390, 844)),
+    ("results", "?view=results", "light", (1500, 1250)),
 )
 
 
@@ -126,6 +128,7 @@ def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
     _write_calendar(calendar, _posts())
     (dags / "spring.py").write_text(DAG_FILE.format(dag_id=DAG_ID, calendar=str(calendar), accounts=[*ACCOUNTS]))
     settings = airflow_settings(folder / "airflow", media) | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+    settings |= results_settings(folder, [*ACCOUNTS], CAPTIONS)
     for conn_id, user_id in ACCOUNTS.items():
         token = f"IGAA-of-the-sandbox-{conn_id}"
         sandbox.add_account(user_id, conn_id, token=token)
@@ -192,7 +195,7 @@ def _take_pictures(browser: Browser, url: str, pictures: Sequence[Picture], stat
         frame = page.frame_locator("iframe")
         if name == pictures[0][0]:
             _wait_for_states(frame, states)
-        frame.locator("#view .card").first.wait_for(timeout=LIMIT_MS)
+        frame.locator("#view .card, #view .chart canvas").first.wait_for(timeout=LIMIT_MS)
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(2_000)
         page.screenshot(path=IMAGES / f"{name}.png")

@@ -19,6 +19,8 @@ from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES
 from airflow_provider_instagram.graph.errors import RULES
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LIVED_LIFETIME
 from airflow_provider_instagram.insights.dag import CollectInsights
+from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS
+from airflow_provider_instagram.insights.results import FEW, FEWEST_POSTS
 from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY
 from airflow_provider_instagram.operators.base import InstagramTask
 from airflow_provider_instagram.posts import limits
@@ -190,6 +192,10 @@ NUMBERS: Final[dict[str, int]] = {
     "token days": LONG_LIVED_LIFETIME.days,
     "warning days": EXPIRY_WARNING.days,
     "previews": MOST_AT_ONCE,
+    "few posts": FEW,
+    "fewest posts": FEWEST_POSTS,
+    "results posts": MOST_POSTS,
+    "results days": MOST_DAYS,
 }
 
 

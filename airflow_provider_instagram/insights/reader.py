@@ -15,14 +15,15 @@ from airflow_provider_instagram.insights.results import Measured, Reading
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, columns_of
 from airflow_provider_instagram.insights.sql_target import SqlTarget, chunks, stored
 from airflow_provider_instagram.insights.tracking import OLDER
+from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 log = logging.getLogger(__name__)
 
-#: The most posts that are read: the newest ones.
-MOST_POSTS: Final = 5_000
+#: The most posts that are read, the newest ones, and the most days of a period.
+MOST_POSTS, MOST_DAYS = 5_000, 366
 #: What makes a connection unable to write, and a query that takes long fail, by the type of the connection.
 GUARDS: Final = {
     "postgres": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
@@ -60,7 +61,7 @@ def read_posts(
             rows = cursor.fetchall()
             readings = _readings(hook, cursor, target, metric, [row[0] for row in rows[:MOST_POSTS]])
     except Exception as error:  # noqa: BLE001 -- each database has errors of its own
-        log.warning("%s cannot be read: %s", target.name, error)
+        log.warning("%s cannot be read: %s", target.name, shown(str(error)))
         raise ValidationError(
             f"The numbers cannot be read from {target.name}.",
             hint="The insights DAG makes the tables at its first run. The log of the API server says more.",

@@ -140,13 +140,11 @@ class Results:
     @cached_property
     def ages(self) -> dict[str, int]:
         """The ages at which posts were read, in seconds by name. A story has a last age of its own."""
-        others = [post for post in self.posts if post.kind is not PostKind.STORY] or self.posts
-        found = {(one.age_s, name) for post in others for name, one in post.readings.items()}
-        return {name: age_s for age_s, name in sorted(found)}
+        return _ages([post for post in self.posts if post.kind is not PostKind.STORY] or self.posts)
 
-    def reached(self, post: Measured, age: str) -> Cell:
+    def reached(self, post: Measured, age_s: int) -> Cell:
         """Return the number of a post at an age, or why it has none. A story is not read later than at its last age."""
-        after = timedelta(seconds=self.ages.get(age, 0))
+        after = timedelta(seconds=age_s)
         if post.kind is PostKind.STORY:
             after = min(after, LAST_AGE_OF_STORY)
         reading = post.readings.get(name_of(after))
@@ -157,10 +155,14 @@ class Results:
         return NO_NUMBER if reading.value is None else reading.value
 
     @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """The numbers at the age, by media id, or why there is none."""
+        return {post.media_id: self.reached(post, self.ages.get(self.age, 0)) for post in self.posts}
+
+    @cached_property
     def values(self) -> dict[str, float]:
         """The numbers at the age, by media id."""
-        cells = ((post.media_id, self.reached(post, self.age)) for post in self.posts)
-        return {media_id: cell for media_id, cell in cells if isinstance(cell, int | float)}
+        return {media_id: cell for media_id, cell in self.cells.items() if isinstance(cell, int | float)}
 
     @cached_property
     def by_kind(self) -> Mapping[tuple[str, PostKind], list[float]]:
@@ -181,7 +183,7 @@ class Results:
         """Return what a reader has to know before the tables."""
         if not self.posts:
             return ["The database has no posts of these days."]
-        words = Counter(cell for post in self.posts if isinstance(cell := self.reached(post, self.age), str))
+        words = Counter(cell for cell in self.cells.values() if isinstance(cell, str))
         missing = "".join(f", {count} {word}" for word, count in words.most_common())
         notes = [f"{len(self.values)} of {len(self.posts)} posts have a number at {self.age or 'any age'}{missing}."]
         if len(self.values) < FEWEST_POSTS:
@@ -211,7 +213,7 @@ class Results:
         rows = [
             (
                 *(f"{self._local(post):%Y-%m-%d %H:%M}", post.conn_id, str(post.kind), post.title),
-                *(_rounded(self.reached(post, self.age)), _rounded(self.multiples.get(post.media_id))),
+                *(_rounded(self.cells[post.media_id]), _rounded(self.multiples.get(post.media_id))),
                 *(", ".join(post.labels), post.link, post.media_id),
             )
             for post in sorted(self.posts, key=lambda post: (-self.values.get(post.media_id, -1), post.at))
@@ -225,13 +227,12 @@ class Results:
         if post is None:
             return Table("curve", "A post by age", ("Age", "This post", *SPREAD), [])
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
-        last = LAST_AGE_OF_STORY.total_seconds() if post.kind is PostKind.STORY else max(self.ages.values())
         rows = []
-        for age in (name for name, age_s in self.ages.items() if age_s <= last):
-            cells = [self.reached(one, age) for one in alike]
+        for age, age_s in _ages(alike).items():
+            cells = [self.reached(one, age_s) for one in alike]
             spread = _spread([cell for cell in cells if isinstance(cell, int | float)])
-            rows.append((age, _rounded(self.reached(post, age)), *spread))
-        title = f"{post.title or post.media_id}, beside each {post.kind} of {post.conn_id}"
+            rows.append((age, _rounded(self.reached(post, age_s)), *spread))
+        title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
         return Table("curve", title, ("Age", "This post", *SPREAD), rows, "curve")
 
     def _grouped(
@@ -268,6 +269,11 @@ class Results:
             note = "The middle halves are apart." if is_apart else "The middle halves overlap: no clear difference."
             note += " Other things may have changed at the same time."
         return replace(_table("split", "Before and after", dict(zip(labels, (before, after), strict=True))), note=note)
+
+
+def _ages(posts: Iterable[Measured]) -> dict[str, int]:
+    found = {(one.age_s, name) for post in posts for name, one in post.readings.items()}
+    return {name: age_s for age_s, name in sorted(found)}
 
 
 def _table(name: str, title: str, groups: Mapping[str, Sequence[float]]) -> Table:

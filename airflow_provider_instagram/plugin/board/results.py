@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.insights.reader import MOST_POSTS, read_posts
+from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, read_posts
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.plugin.board import edits, routes
@@ -34,8 +34,6 @@ from airflow_provider_instagram.plugin.board.rights import VIEWER, own_accounts,
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.addresses import safe_link
 
-#: The longest period, in days.
-LONGEST_DAYS: Final = 366
 #: So many requests read the database at once. The others wait for so long.
 MOST_READS, PATIENCE_S = 4, 5.0
 #: So many edits of the plan are offered as the day of a change: the newest ones.
@@ -84,8 +82,8 @@ def _asked(
     """Return what the posts of the user's accounts reached."""
     if dag_id is not None:
         require_read(user, dag_id)
-    if not (0 <= (last - first).days <= LONGEST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]):
-        raise HTTPException(422, f"The period is longer than {LONGEST_DAYS} days, or ends before it begins.")
+    if not (0 <= (last - first).days <= MOST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]):
+        raise HTTPException(422, f"The period is longer than {MOST_DAYS} days, or ends before it begins.")
     boards = routes.boards.readable(user) if dag_id is None else [routes.boards.board(dag_id)]
     accounts = sorted({name for board in boards for name in own_accounts(board.calendar)})
     if account and account not in accounts:

@@ -25,7 +25,7 @@ from airflow_provider_instagram.plugin.users import PageUser, check_form
 from airflow_provider_instagram.utils.pages import pages_path
 
 #: Files that the page loads, with their types.
-STATIC: Final = {"css": "text/css", "js": "text/javascript"}
+STATIC: Final = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
 FOLDER: Final = Path(__file__).with_name("static")
 #: Airflow's pages may frame the page. Nobody else may, and nothing comes from elsewhere.
 POLICY: Final = (
@@ -63,7 +63,7 @@ def page(user: Any = VIEWER) -> Response:
 
 @router.get("/static/{version}/{name}.{kind}")
 def static(
-    name: Annotated[str, InPath(pattern="^[a-z]+$")], kind: Annotated[str, InPath(pattern="^(css|js)$")],
+    name: Annotated[str, InPath(pattern="^[a-z]+$")], kind: Annotated[str, InPath(pattern="^(css|m?js)$")],
     user: Any = VIEWER,
 ) -> Response:  # fmt: skip
     """Return a module of the page's script, or its style. The version is in the path, so that modules share it."""

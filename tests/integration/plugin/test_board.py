@@ -263,7 +263,9 @@ def test_each_module_that_the_page_loads_is_served_as_javascript(user: Any) -> N
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8"), name
         served.add(name)
         wanted += [other for other in re.findall(r'from "\./([^"]+)"', answer.text) if other not in served]
-    assert {"api.js", "state.js", "panel.js"} < served
+    assert {"api.js", "state.js", "panel.js", "charts.js"} < served
+    library = ada.get(f"{folder}/uplot.mjs")  # charts.js loads it with the first chart
+    assert (library.status_code, library.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
     for other in ("nothing.js", "icon.svg", "..%2f__init__.py"):
         assert ada.get(f"{folder}/{other}").status_code in (404, 422), other
 

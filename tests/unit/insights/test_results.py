@@ -115,7 +115,7 @@ def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age()
         ("24h", 200, 6, 250.0, 125.0, 375.0, ""),
         ("3d", "not read", 1, 700, 700, 700, TOO_FEW),
     ]
-    assert table(results([*posts, story]), "curve").title == "m5, beside each reel of brand", "the best one by default"
+    assert table(results([*posts, story]), "curve").title == "m5 (beside each reel of brand)", "the best one by default"
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_a_story_has_a_last_age_that_stands_for_all_later_ones() -> None:
     found = results([reel, story], age="3d", post="m1")
     assert [*found.ages] == ["1h", "24h", "3d"]
     assert found.values == {"m0": 100, "m1": 30}
-    assert [row[0] for row in table(found, "curve").rows] == ["1h"]
+    assert [row[:2] for row in table(found, "curve").rows] == [("1h", 1), ("23h", 30)]
     assert [*results([story]).ages] == ["1h", "23h"]
     young = results([reel, post(1, kind=PostKind.STORY)], now=MONDAY + timedelta(days=1, hours=22), age="3d")
-    assert young.reached(young.posts[1], "3d") == "too young"
+    assert young.cells["m1"] == "too young"
 
 
 def test_the_usual_age_is_the_last_one_within_a_day() -> None:

@@ -32,7 +32,7 @@ function title() {
 }
 
 /** How many days a step goes. The last week of the weeks stays in sight. @type {Record<string, number>} */
-const STEPS = { weeks: 7 * (WEEKS - 1), week: 7, list: DAYS_IN_LIST, profile: DAYS_IN_LIST };
+const STEPS = { weeks: 7 * (WEEKS - 1), week: 7, list: DAYS_IN_LIST, profile: DAYS_IN_LIST, results: 28 };
 /** Go on or back by what the view shows. @param {1 | -1} direction */
 const step = (direction) => go({ day: addDays(view.day, (STEPS[view.view] ?? 7) * direction) });
 
@@ -64,7 +64,7 @@ export function drawBar() {
   const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
   const typed = active?.dataset.filter === "q" ? active.selectionStart : null;
   const focused = active?.dataset.filter || active?.dataset.go;
-  const drawn = h("div", {}, h("h1", {}, title()), steps(), views(), filters());
+  const drawn = h("div", {}, h("h1", {}, title()), steps(), views(), view.view === "results" ? null : filters());
   if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
   drawnBar = drawn.innerHTML;
   bar.replaceChildren(...drawn.childNodes);
@@ -137,7 +137,7 @@ function views() {
     "div",
     { class: "group push" },
     editable().length ? h("button", add, "Add post") : null,
-    data.cards.size ? h("button", select, "Select") : null,
+    data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
     h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons),
   );
 }

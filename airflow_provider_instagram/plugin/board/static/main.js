@@ -21,7 +21,8 @@ function draw() {
   main.setAttribute("aria-busy", String(!data.loaded));
   if (!data.loaded && !data.error) return main.replaceChildren(h("p", { class: "loading" }, "Loading …"));
   if (data.error && !data.cards.size) return main.replaceChildren(); // the notice says all that is known
-  main.replaceChildren(viewElement());
+  const shown = viewElement();
+  if (main.firstChild !== shown) main.replaceChildren(shown);
   const [first] = cardElements();
   if (first) first.tabIndex = 0;
   if (focused) cardOf(focused)?.focus({ preventScroll: true });
@@ -92,7 +93,7 @@ document.addEventListener("keydown", (event) => {
   if (chooseByKey(event)) return event.preventDefault();
   if (target.closest("#panel") && event.key.startsWith("Arrow")) return turnByKey(event);
   if (event.key === "t") go({ day: today() });
-  if (!event.key.startsWith("Arrow")) return;
+  if (!event.key.startsWith("Arrow") || view.view === "results") return;
   move(event.key);
   event.preventDefault();
 });

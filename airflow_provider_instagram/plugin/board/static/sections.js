@@ -29,15 +29,14 @@ const METRICS = new Map([
 ]);
 /** @param {string} name */
 const capital = (name) => `${name.slice(0, 1).toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
+/** @param {string} name */
+export const metricName = (name) => METRICS.get(name) ?? capital(name);
 
 /** @param {PostDetail} content */
 export function insightsSection({ insights }) {
   if (!insights) return null;
   /** @type {[string, string][]} */
-  const pairs = insights.values.map(([name, value]) => [
-    METRICS.get(name) ?? capital(name),
-    Number(value).toLocaleString("en-GB"),
-  ]);
+  const pairs = insights.values.map(([name, value]) => [metricName(name), Number(value).toLocaleString("en-GB")]);
   const hint = h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${moment(insights.at)}.`);
   const responses = insights.responses.length ? factList(insights.responses) : null;
   return section("Insights", factList(pairs, " insights"), responses, hint);

@@ -45,7 +45,9 @@ import { hostWindow, messageOf, say } from "./dom.js";
  */
 
 /** @type {Record<string, string>} */
-export const VIEWS = { weeks: "Weeks", week: "Week", list: "List", profile: "Profile" };
+export const VIEWS = { weeks: "Weeks", week: "Week", list: "List", profile: "Profile", results: "Results" };
+/** The periods of the results, which end at the chosen day. @type {Record<string, string>} */
+export const PERIODS = { 28: "28 days", 90: "90 days", 365: "A year" };
 export const WEEKS = 6; // the weeks begin with that of the chosen day
 export const DAYS_IN_LIST = 31; // the list begins with the chosen day
 const DAYS_IN_PROFILE = 45; // so many before the chosen day, and so many after it
@@ -78,6 +80,12 @@ export const view = {
   q: "",
   zone: "",
   post: "",
+  // what Results shows; empty is what it shows by itself
+  metric: "",
+  age: "",
+  period: "",
+  split: "",
+  curve: "",
 };
 export const data = {
   /** @type {Map<string, Card>} */
@@ -104,6 +112,8 @@ export function readAddress() {
   }
   if (!VIEWS[view.view]) view.view = "weeks";
   if (!isDay(view.day)) view.day = today();
+  if (!Object.hasOwn(PERIODS, view.period)) view.period = "";
+  if (!isDay(view.split)) view.split = "";
 }
 
 /** Return whether the page is in a tab of a DAG, whose address names the DAG. */
@@ -124,6 +134,7 @@ export function span() {
   if (view.view === "week") return { first: monday(day), last: addDays(monday(day), 6) };
   if (view.view === "list") return { first: day, last: addDays(day, DAYS_IN_LIST - 1) };
   if (view.view === "profile") return { first: addDays(day, -DAYS_IN_PROFILE), last: addDays(day, DAYS_IN_PROFILE) };
+  if (view.view === "results") return { first: addDays(day, 1 - Number(view.period || 90)), last: day };
   return { first: monday(day), last: addDays(monday(day), 7 * WEEKS - 1) };
 }
 
@@ -140,7 +151,7 @@ export async function go(changes) {
 
 /** Load the posts of the view. Return whether anything changed. */
 async function load() {
-  const { first, last } = span();
+  const { last, first } = view.view === "results" ? { first: view.day, last: view.day } : span(); // it needs no cards
   const from = String(fromDay(first).getTime() / 1000 - 86400);
   const to = String(fromDay(last).getTime() / 1000 + 2 * 86400);
   const query = new URLSearchParams(view.dag ? { from, to, dag_id: view.dag } : { from, to });

@@ -3,6 +3,7 @@
 import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
 import { h, icon, isNarrow, meter } from "./dom.js";
+import { resultsView } from "./results.js";
 import { FILTERS, byDay, data, go, keyOf, short, shown, slotText, span, stateText, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
@@ -272,6 +273,7 @@ function nearestDay() {
 
 /** Return the element of the view, with its posts. */
 export function viewElement() {
+  if (view.view === "results") return resultsView();
   const cards = shown();
   const isEmpty = cards.length === 0 && !(view.view === "weeks" && isNarrow());
   const isFiltered = FILTERS.some((name) => view[name]);

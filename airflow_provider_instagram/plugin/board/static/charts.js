@@ -1,0 +1,143 @@
+// The charts of Results, drawn by uPlot (uplot.mjs), which is loaded with the first of them.
+
+import { h, hostWindow } from "./dom.js";
+import { short } from "./state.js";
+
+/** @typedef {import("./results.js").Table} Table */
+
+const LIBRARY = "./uplot.mjs"; // as a value, because the library has no types in this form
+const HEIGHT = 240; // in pixels
+const LETTER = 7.5; // the width of a letter of a label, in pixels
+/** What is drawn in an element. @type {WeakMap<HTMLElement, any>} */
+const drawn = new WeakMap();
+
+/** Return a colour of the page's theme. @param {string} name */
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** @param {unknown} cell */
+const number = (cell) => (typeof cell === "number" ? cell : null);
+/** @param {string} label */
+const cut = (label) => (label.length > 18 ? `${label.slice(0, 17)}…` : label);
+
+/**
+ * Return the rows that are drawn, and the column with their number of posts. Groups of few posts are not drawn.
+ * @param {Table} table @param {number} few
+ */
+export function drawable({ chart, rows }, few) {
+  if (chart === "curve") return { at: 2, rows: rows.some((row) => number(row[1]) !== null) ? rows : [] };
+  const enough = rows.filter((row) => Number(row[1]) >= few);
+  return { at: 1, rows: chart === "groups" && enough.length > 1 ? enough : [] };
+}
+
+/** Draw a table into an element. @param {HTMLElement} element @param {Table} table @param {number} few */
+export async function draw(element, table, few) {
+  const { default: Plot } = await import(LIBRARY);
+  const { at, rows } = drawable(table, few);
+  const isCurve = table.chart === "curve";
+  const labels = rows.map((row) => cut(short(String(row[0]))));
+  const places = labels.map((_, place) => place);
+  /** @param {number} column */
+  const numbers = (column) => rows.map((row) => (Number(row[at]) >= few ? number(row[column]) : null));
+  const [main, soft, ink, line] = ["main", "soft", "ink", "line"].map(colour);
+  const longest = Math.max(...labels.map((label) => label.length));
+  const isSlanted = labels.length * longest * LETTER > element.clientWidth - 80;
+  const middle = isCurve
+    ? { stroke: soft, width: 2, dash: [6, 5], points: { show: false } }
+    : { stroke: main, paths: () => null, points: { show: true, size: 9, fill: main } };
+  const hidden = { paths: () => null, points: { show: false } };
+  const own = isCurve ? [{ stroke: main, width: 3, points: { show: true, size: 7, fill: main } }] : [];
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  const options = {
+    width: Math.max(260, element.clientWidth),
+    height: HEIGHT + (isSlanted ? 60 : 0),
+    legend: { show: false },
+    cursor: { show: false },
+    scales: {
+      x: { time: false, range: [-0.5, labels.length - 0.5] },
+      y: {
+        range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.08],
+      },
+    },
+    series: [{}, middle, hidden, hidden, ...own],
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        splits: () => places,
+        values: () => labels,
+        rotate: isSlanted ? -50 : 0,
+        size: isSlanted ? 110 : 34,
+      },
+      { ...axis, size: 70 },
+    ],
+    hooks: {
+      drawAxes: [(/** @type {any} */ plot) => halves(plot, isCurve || table.name === "kind" ? 0 : 1, main ?? "")],
+    },
+  };
+  const columns = [at + 1, at + 2, at + 3].map(numbers);
+  const data = [places, ...columns, ...(isCurve ? [rows.map((row) => number(row[1]))] : [])];
+  drawn.get(element)?.destroy();
+  const plot = new Plot(options, data, element);
+  drawn.set(element, plot);
+  new ResizeObserver(() => plot.setSize({ width: Math.max(260, element.clientWidth), height: options.height })).observe(
+    element,
+  );
+}
+
+/**
+ * Draw the middle half of each group as a bar, and the median of all as a line.
+ * @param {any} plot @param {number} all What the median of all is; 0 draws no line. @param {string} fill
+ */
+function halves(plot, all, fill) {
+  /** @type {CanvasRenderingContext2D} */
+  const to = plot.ctx;
+  const [places, , low, high] = plot.data;
+  const y = (/** @type {number} */ value) => plot.valToPos(value, "y", true);
+  to.save();
+  to.globalAlpha = 0.28;
+  to.fillStyle = fill;
+  const width = Math.min(34 * devicePixelRatio, (plot.bbox.width / places.length) * 0.5);
+  places.forEach((/** @type {number} */ place) => {
+    if (low[place] === null || high[place] === null) return;
+    const top = y(high[place]);
+    to.fillRect(plot.valToPos(place, "x", true) - width / 2, top, width, Math.max(2, y(low[place]) - top));
+  });
+  to.globalAlpha = 1;
+  if (all) {
+    to.strokeStyle = colour("soft");
+    to.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+    to.beginPath();
+    to.moveTo(plot.bbox.left, y(all));
+    to.lineTo(plot.bbox.left + plot.bbox.width, y(all));
+    to.stroke();
+  }
+  to.restore();
+}
+
+/** Save a chart as a PNG with its title. @param {HTMLElement} element @param {Table} table */
+export function savePicture(element, table) {
+  /** @type {HTMLCanvasElement | undefined} */
+  const from = drawn.get(element)?.ctx.canvas;
+  const canvas = h("canvas");
+  const to = canvas.getContext("2d");
+  if (!from || !to) return;
+  const head = 40 * devicePixelRatio;
+  Object.assign(canvas, { width: from.width, height: from.height + head });
+  to.fillStyle = colour("card");
+  to.fillRect(0, 0, canvas.width, canvas.height);
+  to.fillStyle = colour("ink");
+  to.font = `600 ${15 * devicePixelRatio}px sans-serif`;
+  to.fillText(table.title, 12 * devicePixelRatio, 26 * devicePixelRatio, canvas.width - 24 * devicePixelRatio);
+  to.drawImage(from, 0, head);
+  canvas.toBlob((picture) => picture && save(picture, `${table.name}.png`), "image/png");
+}
+
+/** Save a file. The sandbox of Airflow's frame allows no download, but the frame's owner may. @param {Blob} file @param {string} name */
+export function save(file, name) {
+  const owner = hostWindow()?.document ?? document;
+  const href = URL.createObjectURL(file);
+  const link = Object.assign(owner.createElement("a"), { href, download: name });
+  owner.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+}
