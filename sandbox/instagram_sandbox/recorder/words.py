@@ -7,63 +7,53 @@ from __future__ import annotations
 
 from typing import Final
 
-_TEXT: Final = """
-Accepted access_denied access_token account account_type accounts accounts_engaged action actions add_on ads_management
-ads_read ADVERTISE after age age_range alt_text ANALYZE API app app_id app_scoped_id application appsecret_proof
-appsecret_time audience audio audio_configuration audio_id audio_name audio_type audio_volume authorization
-authorization_code authorize batch bearer before bio biography blame_field_specs body BOOK_NOW boost_ads_list
-boost_eligibility_info branded_content_sponsor_ids breakdown breakdowns BUSINESS business business_discovery
-business_id business_management businesses bytes_transferred CALL call_count caption CAROUSEL CAROUSEL_ALBUM
-carousel_album_engagement carousel_album_impressions carousel_album_reach carousel_album_saved
-carousel_album_video_views CAROUSEL_CONTAINER catalog_management category category_list changed channels child children
-city client client_credentials client_id client_pages client_secret clips_replays_count code collaborators comment
-comment_enabled comments comments_count complete completed components config config_id connected_instagram_account
-contact_button_type container container_id content content_length content_publishing_limit copyright_check_information
-copyright_check_status country cover_artwork_thumbnail_uri cover_artwork_thumbnail_url cover_url create CREATE_CONTENT
-created_time creation_id css current_live_viewer_count cursors data data_access_expiration_time data_access_expires_at
-date_format day days_28 debug debug_info debug_token Declined DELETE delete denied_scopes DENY description detail
-dialog dimension_keys dimension_values DIRECTION display_artist disposition download_failed download_url duration
-duration_in_ms edit_lists EMAIL email emails end_time engaged_audience_demographics engagement entries ERROR error
-error_data error_description error_message error_reason error_subcode error_type error_user_msg error_user_title errors
-estimated_time_to_regain_access exchange_code exchange_token exits expiration_timestamp EXPIRED expired_version
-expires_at expires_in F facebook facebook_token false fan_count fault fb_exchange_token fbtrace_id FEED fields
-file_size file_url FINISHED finished follow_type FOLLOWER follower_count follower_demographics follower_type
-followers_count follows follows_and_unfollows follows_count form-data format gender GET graduation_strategy grant_type
-granted granted_scopes granular_scopes GraphMethodException has_poll has_profile_pic has_slider HEAD headers height
-hidden hometown hours id ids ig-api-upload ig_audio ig_exchange_token ig_id ig_reels_aggregated_all_plays_count
-ig_reels_avg_watch_time ig_reels_video_view_total_time ig_refresh_token ig_username IGApiException IGAudio IGComment
-IGUser IMAGE image image_url impressions IN_PROGRESS in_progress include_headers index input_token insights inspected
-instagram instagram_basic instagram_branded_content_ads_brand instagram_branded_content_brand
-instagram_branded_content_creator instagram_business_account instagram_business_basic
-instagram_business_content_publish instagram_business_manage_comments instagram_business_manage_insights
-instagram_business_manage_messages instagram_content_publish instagram_login instagram_manage_comments
-instagram_manage_contents instagram_manage_insights instagram_manage_messages instagram_manage_upcoming_events
-instagram_shopping_tag_products INSTANT_EXPERIENCE invite_status is_ai_generated is_carousel_item is_comment_enabled
-is_comment_prompt_used is_paid_partnership is_poll_duration_extended is_published is_shared_to_feed is_silhouette
-is_transient is_valid issued_at javascript journal jpeg json latitude legacy_instagram_comment_id
-legacy_instagram_media_id legacy_instagram_user_id length lifetime like_count likes limit link live_media locale
-location location_id login longitude M MANAGE MANUAL match matches_found me media media_audio_type media_count
-MEDIA_CREATOR media_list media_product_type media_publish media_type media_url mediapublish message messenger method
-metric metric_type milliseconds MODERATE moderate multipart music name name_format navigation next NON_FOLLOWER
+from instagram_sandbox.http.endpoints import ENDPOINTS
+from instagram_sandbox.simulator import breakdowns, insights, parameters, scopes
+
+_OTHERS: Final = """
+Accepted access_denied account account_type action actions add_on ADVERTISE after age_range ANALYZE API app app_id
+app_scoped_id application audience audio audio_id audio_type audio_volume authorization authorization_code authorize
+batch bearer before bio biography blame_field_specs body boost_ads_list boost_eligibility_info breakdown breakdowns
+BUSINESS business business_discovery business_id bytes_transferred call_count CAROUSEL CAROUSEL_ALBUM category
+category_list changed channels child client client_credentials client_id client_secret code comment comment_enabled
+comments_count complete completed components config config_id connected_instagram_account container container_id content
+content_length copyright_check_information copyright_check_status cover_artwork_thumbnail_uri
+cover_artwork_thumbnail_url create CREATE_CONTENT created_time creation_id css current_live_viewer_count cursors data
+data_access_expiration_time data_access_expires_at day days_28 debug_info Declined DELETE delete denied_scopes DENY
+description detail dialog dimension_keys dimension_values display_artist disposition download_failed download_url
+duration duration_in_ms edit_lists emails end_time entries ERROR error error_data error_description error_message
+error_reason error_subcode error_type error_user_msg error_user_title errors estimated_time_to_regain_access
+exchange_code exchange_token expiration_timestamp EXPIRED expired_version expires_at expires_in facebook facebook_token
+false fan_count fault fb_exchange_token fbtrace_id FEED file_size file_url FINISHED finished followers_count
+follows_count form-data GET graduation_strategy grant_type granted granted_scopes granular_scopes GraphMethodException
+has_poll has_profile_pic has_slider HEAD headers height hidden hometown hours ids ig-api-upload ig_exchange_token ig_id
+ig_refresh_token ig_username IGApiException IGAudio IGComment IGUser IMAGE image IN_PROGRESS in_progress index
+input_token inspected instagram instagram_business_account instagram_login invite_status is_comment_enabled is_published
+is_shared_to_feed is_silhouette is_transient is_valid issued_at javascript journal jpeg json latitude
+legacy_instagram_comment_id legacy_instagram_media_id legacy_instagram_user_id length lifetime like_count limit link
+location login longitude MANAGE MANUAL match matches_found me media_audio_type media_count MEDIA_CREATOR media_list
+media_url message messenger metric metric_type milliseconds MODERATE moderate multipart music name name_format next
 not_started NotAuthorizedError OAuth oauth OAuthException object octet-stream offset OffsetInvalidError ok
-omit_response_on_success online_followers option_a option_a_votes_percentage option_b option_b_votes_percentage
-option_c option_c_votes_percentage option_d option_d_votes_percentage OPTIONS origin owned_pages PAGE page page_id
-pages pages_manage_ads pages_manage_engagement pages_manage_metadata pages_manage_posts pages_messaging
-pages_read_engagement pages_read_user_content pages_show_list paging params parent_id PartialRequestError PATCH Pending
-pending period permalink permission permissions PERSONAL phase phase_error PHOTO plain poll_attachment POST post posts
-pretty previous processing processing_phase ProcessingFailedError product_tags profile_activity profile_links_taps
-profile_picture_url profile_views profile_visits prompt_response public_profile publish publish_video PUBLISHED
-publishing_phase PUT quota_duration quota_total quota_usage R rate_limit_settings reach read_insights redirect_uri
-redirects REEL reel REELS reels_skip_rate referer refresh refresh_access_token relative_url replies reposts
-reposts_count response_type results resumable retriable samples saved saved_count saves scope scopes search
-search_query ShadowIGMediaBuilder share_to_feed shares shares_count short_name shortcode should_loop_audio since
-source_file_size SS_PERFORMANCE state status status_code STORIES stories STORY story_insights streams subcode subscribe
-subscribed_apps subscribed_fields success suppress_http_code SYSTEM_USER T tags taps_back taps_forward target_ids tasks
-TEXT text thumb_offset thumbnail_url time_series Timeout timestamp timezone title token token_type total_comments_count
-total_cputime total_interactions total_like_count total_time total_value total_views_count trial_params true type U
-UNDEFINED UNKNOWN unknown until updated_time upload upload_phase upload_type uploading uploading_phase uri url USER
-User user user_id user_photos user_posts user_tags user_videos username validation value values verification_status
-verified version VIDEO video video_cover_timestamp_ms video_status video_title video_url video_views video_volume
-view_count views website website_clicks week width x x-www-form-urlencoded y
+omit_response_on_success online_followers option_a option_a_votes_percentage option_b option_b_votes_percentage option_c
+option_c_votes_percentage option_d option_d_votes_percentage OPTIONS origin PAGE page page_id paging params parent_id
+PartialRequestError PATCH Pending pending period permalink permission PERSONAL phase phase_error PHOTO plain post posts
+previous processing processing_phase ProcessingFailedError profile_picture_url publish PUBLISHED publishing_phase PUT
+quota_duration quota_total quota_usage R rate_limit_settings redirect_uri redirects reel REELS referer refresh
+relative_url reposts_count response_type results resumable retriable samples saved_count scope scopes search_query
+ShadowIGMediaBuilder shares_count short_name shortcode should_loop_audio since source_file_size SS_PERFORMANCE state
+status status_code STORIES story_insights streams subcode subscribe subscribed_fields success SYSTEM_USER T target_ids
+tasks text thumbnail_url time_series Timeout timestamp timezone title token token_type total_comments_count
+total_cputime total_like_count total_time total_value total_views_count true type unknown until updated_time upload
+upload_phase uploading uploading_phase uri url USER User user user_id username validation value values
+verification_status verified version VIDEO video video_cover_timestamp_ms video_status video_title video_volume
+view_count website week width x x-www-form-urlencoded y
 """
-WORDS: Final = frozenset(_TEXT.split())
+"""Those that no table of the sandbox has."""
+_OF_PEOPLE: Final = frozenset({"age", "city", "country"})
+WORDS: Final = frozenset(_OTHERS.split()).union(
+    *(one.edge.split("/") for one in ENDPOINTS),
+    *scopes.SCOPES.values(),
+    *(insights.METRICS, insights.OF_ACCOUNT, insights.RETIRED, breakdowns.DEMOGRAPHIC),
+    *(breakdowns.VALUES, *(breakdowns.VALUES[name] for name in breakdowns.VALUES if name not in _OF_PEOPLE)),
+    *(parameters.PLACES, parameters.OF_FACEBOOK, parameters.REFUSED, parameters.GLOBAL),
+)
