@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,57 @@ def test_a_comment_is_remembered_only_once_airflow_has_stored_its_event(
 
     assert asyncio.run(look()) == [asked.comment_id]
     assert (remembered, memory.told) == ([0], 1)
+
+
+class DiedError(Exception):
+    """The triggerer is gone."""
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize(
+    "moment",
+    ["an event is yielded", "its events are to be stored", "its events are stored", "its events are remembered"],
+)
+def test_no_comment_is_lost_whenever_a_triggerer_dies_and_another_goes_on(
+    instagram_sandbox: SandboxHandle, media_id: str, other_id: str, moment: str, nth: int
+) -> None:
+    """Airflow stores what was yielded in a moment of its own. What dies with the triggerer before that, comes again."""
+    asked = [instagram_sandbox.add_comment(post, text).comment_id for post in (media_id, other_id) for text in "ab"]
+    memory, stored, seen = Memory(), list[str](), list[str]()
+    memory.rows[SEEN] = {"began": "2020-01-01T00:00:00+00:00", "counts": {}}
+
+    def comes(what: str) -> None:
+        seen.append(what)
+        if (what, seen.count(what)) == (moment, nth):
+            raise DiedError
+
+    async def look() -> None:
+        yielded: list[str] = []
+
+        async def handed_over() -> None:
+            comes("its events are to be stored")
+            stored.extend(yielded)
+            yielded.clear()
+            comes("its events are stored")
+
+        async with await InstagramHook().get_async_conn() as client:
+            posts = [await client.send(calls.comment_count(post)) for post in (media_id, other_id)]
+            now = lambda: datetime.now(timezone.utc)  # noqa: E731
+            told = memory.told
+            async for one in new_comments(memory, posts, client.send, now, handed_over):
+                if memory.told > told:
+                    told = memory.told
+                    comes("its events are remembered")
+                yielded.append(one.comment.id)
+                comes("an event is yielded")
+
+    with suppress(DiedError):
+        asyncio.run(look())
+    for _ in range(2):
+        asyncio.run(look())
+    assert sorted(set(stored)) == sorted(asked)
+    assert max(map(stored.count, asked)) <= 2
+    assert memory.told == len(asked)
 
 
 def test_a_burst_of_more_than_a_page_is_told_whole_and_in_order(
