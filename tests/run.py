@@ -77,7 +77,7 @@ TEST: Final = (
     ),
 )
 REST: Final = (
-    Part("long tests of the sandbox and of one process", 4, (*IN_PARALLEL, "-m", "long", *FOLDERS)),
+    Part("long tests of the sandbox and of one process", 5, (*IN_PARALLEL, "-m", "long", *FOLDERS)),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
         4,

@@ -1,0 +1,216 @@
+"""The commands for operators that need a proxy, a broker, object storage or minutes are run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socketserver
+import ssl
+import subprocess
+import sys
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from airflow.cli.cli_parser import get_parser
+
+from demo.stack import AIRFLOW, free_port, wait_until
+from tests.integration.docs.pages import BLOCKS, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Reads the account of a token at a host, with the variables of the environment.
+CALL: Final = """
+import sys
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.graph.origin import TrustedHosts
+
+with GraphClient("IGAAtoken", base_url=f"https://{sys.argv[1]}", hosts=TrustedHosts.read(sys.argv[1])) as client:
+    print(client.send(calls.account()).username)
+"""
+HOST: Final = "graph.instagram.com"
+#: Small numbers, with which a benchmark says the same in seconds. Whether a limit holds then means nothing.
+SMALL: Final = {
+    "crowd": "--containers 40 --accounts 4",
+    "day": "--accounts 2 --posts 2 --naive 1",
+    "insights": "--accounts 2 --posts 6",
+    "best_times": "",
+    "preparation": "--posts 40 --accounts 2",
+    "upload": "--mb 4 --rounds 1 --at-once 2",
+}
+#: They start a triggerer, a whole Airflow or many encodings: minutes, also with small numbers. The page says so.
+BY_HAND: Final = {"scale", "late_edits", "media"}
+
+
+def script(page: str, word: str) -> str:
+    """Return the shell commands of the block of a page that has a word."""
+    (found,) = [one.code for one in BLOCKS if (one.page, one.language) == (page, "bash") and word in one.code]
+    return found
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """A company's own authority, which vouches for a host of Meta, with its key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path, pem = tmp_path / "company.pem", serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(secret + made.public_bytes(pem))
+    return path
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """A proxy that opens TLS, and answers every call with an account.
+
+    :param reached: The hosts that it was asked for.
+    """
+
+    def __init__(self, authority: Path) -> None:
+        self.reached: list[str] = []
+        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.tls.load_cert_chain(authority)
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        """Answer one call through the tunnel."""
+        self.server.reached.append(self.rfile.readline().split()[1].decode())
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with self.server.tls.wrap_socket(self.request, server_side=True) as inside:
+            inside.recv(65_536)
+            answer = b'{"user_id": "17841400000000001", "username": "through_the_proxy", "account_type": "BUSINESS"}'
+            inside.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
+            )
+            inside.sendall(answer)
+
+
+@pytest.fixture
+def proxy(authority: Path) -> Iterator[Proxy]:
+    with Proxy(authority) as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def test_the_variables_lead_calls_through_the_proxy_and_trust_its_authority(proxy: Proxy, authority: Path) -> None:
+    """What ``NO_PROXY`` names is called without it."""
+    exports = script("docs/operate/network.md", "HTTPS_PROXY")
+    exports = exports.replace("proxy.example.com:3128", f"127.0.0.1:{proxy.server_address[1]}")
+    exports = re.sub(r"(?<=SSL_CERT_FILE=)\S+", shlex.quote(str(authority)), exports)
+
+    def call(host: str) -> subprocess.CompletedProcess[str]:
+        command = f"{exports}\n{shlex.quote(sys.executable)} -c {shlex.quote(CALL)} {host}"
+        return subprocess.run(["bash", "-euc", command], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    done = call(HOST)
+    assert (done.stdout.strip(), proxy.reached) == ("through_the_proxy", [f"{HOST}:443"]), done.stderr
+    inside = call("graph.internal.example.com")
+    assert (inside.returncode, proxy.reached) == (1, [f"{HOST}:443"])
+
+
+@pytest.mark.parametrize("line", script("docs/operate/workers.md", "celery").splitlines())
+def test_a_worker_starts_with_the_line_of_the_page(line: str, tmp_path: Path) -> None:
+    """Its broker is in its memory: ``make cluster`` has one with Redis."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "airflow"
+    settings = {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CELERY__BROKER_URL": "memory://",
+        "AIRFLOW__CELERY__RESULT_BACKEND": "cache+memory://",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+    }
+    log = tmp_path / "worker.log"
+    with log.open("w") as out:
+        worker = subprocess.Popen(
+            [AIRFLOW, *words], env=os.environ | settings, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        wait_until(lambda: " ready." in log.read_text() or worker.poll() is not None, "the worker is ready", 120)
+    finally:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    asked = dict(zip(words[2::2], words[3::2], strict=True))
+    said = log.read_text()
+    assert " ready." in said, said
+    assert re.findall(r"\.> (\w+) +exchange=", said) == [asked["--queues"]]
+    assert f"concurrency: {asked['--concurrency']} " in said
+
+
+def test_the_pools_of_a_calendar_in_object_storage_are_made(
+    bucket: str, s3_server: str, airflow_db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line of the page, and the check that a sentence of it names, on the page's own address."""
+    import boto3
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+
+    client = boto3.client(
+        "s3", endpoint_url=s3_server, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+    (line,) = script("docs/operate/deployment.md", "pools").splitlines()
+    address = shlex.split(line)[-1]
+    name, key = re.fullmatch(r"s3://media@(\w+)/(.+)", address).groups()  # type: ignore[union-attr]
+    client.create_bucket(Bucket=name)
+    post = "{id: monday, publish_at: 2030-05-06 18:00 UTC, video: https://example.com/a.mp4, account: in_storage}"
+    client.put_object(Bucket=name, Key=key, Body=f"posts:\n  - {post}\n".encode())
+    assert f"airflow instagram calendar check {address}`" in (ROOT / "docs/operate/deployment.md").read_text()
+    said: dict[str, tuple[Any, str]] = {}
+    for command in (line, f"airflow instagram calendar check {address}"):
+        args, code = get_parser().parse_args(shlex.split(command)[1:]), 0
+        try:
+            args.func(args)
+        except SystemExit as ended:
+            code = ended.code or 0  # type: ignore[assignment]
+        said[command] = (code, capsys.readouterr().out.splitlines()[-1])
+    with create_session() as session:
+        session.query(Pool).filter(Pool.pool == "instagram_in_storage").delete()
+    assert said[line] == (0, "instagram_in_storage: created, with 1 publisher.")
+    assert said[command] == (0, "1 post for in_storage; 0 problems.")
+
+
+def test_every_benchmark_of_a_page_is_run_or_named_as_one_that_is_not() -> None:
+    named = {
+        name
+        for block in BLOCKS
+        if block.language == "bash" and block.page.startswith("docs/operate/")
+        for name in re.findall(r"python -m benchmarks\.(\w+)", block.code)
+    }
+    assert named == {*SMALL, *BY_HAND}
+    (sentence,) = re.findall(r"Tests run .*? by hand\.", (ROOT / "docs/operate/performance.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", sentence)) == BY_HAND
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_of_a_page_runs(name: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *SMALL[name].split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip()
