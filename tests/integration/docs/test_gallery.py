@@ -1,6 +1,6 @@
 """The gallery of DAGs: its files are short, its pages show them, and those that nothing triggers run to their end.
 
-All of them run in a running Airflow in ``tests/system/test_gallery.py``.
+Most of them run in a running Airflow in ``tests/system/test_gallery.py``.
 """
 
 from __future__ import annotations
@@ -303,7 +303,7 @@ def test_a_comment_with_a_word_gets_one_reply_also_if_its_event_comes_twice(
 def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The comments are shown as code. The real question is asked in tests/system/test_gallery.py."""
+    """The comments are shown as code. A person's answer is passed to the operator as Airflow does."""
     from airflow.providers.standard.operators.hitl import HITLOperator
 
     payloads, asked = said(instagram_sandbox, "Lovely", "[click](https://evil.example)\n{{ 7 * 7 }}"), []
