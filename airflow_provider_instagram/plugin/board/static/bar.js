@@ -1,7 +1,7 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
 import { addDays, inWords, isDay, today } from "./dates.js";
-import { byId, h, icon, isLow, isNarrow } from "./dom.js";
+import { byId, counted, h, icon, isLow, isNarrow } from "./dom.js";
 import { addPost, editable } from "./edit.js";
 import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
@@ -276,7 +276,7 @@ function problemsElement(calendar, name) {
   return h(
     "details",
     { class: "notice", "data-state": "problem", open, toggle: (_, self) => unfolded.set(dag, self.open) },
-    h("summary", {}, `${name}${number} problem${number === 1 ? "" : "s"} in ${file}`),
+    h("summary", {}, `${name}${counted(number, "problem")} in ${file}`),
     h("ul", {}, items, more ? h("li", {}, `… and ${more} more`) : null),
   );
 }

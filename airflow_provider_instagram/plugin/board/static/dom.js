@@ -24,6 +24,9 @@ export function h(name, props = {}, ...children) {
   return element;
 }
 
+/** Return a number with its noun. @param {number} number @param {string} noun */
+export const counted = (number, noun) => `${number} ${noun}${Math.abs(number) === 1 ? "" : "s"}`;
+
 /** Return an element of the page's frame, which is always there. @param {string} id */
 export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 

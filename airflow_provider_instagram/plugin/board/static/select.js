@@ -2,7 +2,7 @@
 
 import { post, request } from "./api.js";
 import { fromDay, whenOf } from "./dates.js";
-import { byId, h, messageOf, say } from "./dom.js";
+import { byId, counted, h, messageOf, say } from "./dom.js";
 import { mayEdit, move, moveWithUndo, movedTo, offerUndo, sendEdit } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
@@ -143,14 +143,14 @@ async function shift(all, days) {
   const ordered = [...all].sort((a, b) => (days > 0 ? b.at - a.at : a.at - b.at));
   /** The moved posts as this move left them, so that a later one by somebody else is not taken back. @type {Map<Card, string>} */
   const before = new Map();
-  const done = await each(`Moved by ${days} days`, ordered, async (card) => {
+  const done = await each(`Moved by ${counted(days, "day")}`, ordered, async (card) => {
     const answer = await move(card, movedTo(card, days));
     const now = data.cards.get(keyOf(card));
     if (answer && now) before.set(now, card.local);
     return answer;
   });
   if (!done) return;
-  offerUndo(`${done} posts moved by ${days} days.`, () =>
+  offerUndo(`${counted(done, "post")} moved by ${counted(days, "day")}.`, () =>
     each("Moved back", [...before.keys()].reverse(), (card) => move(card, before.get(card) ?? card.local)),
   );
 }

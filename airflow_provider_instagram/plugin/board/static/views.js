@@ -2,7 +2,7 @@
 
 import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
-import { h, icon, isNarrow, meter } from "./dom.js";
+import { counted, h, icon, isNarrow, meter } from "./dom.js";
 import { resultsView } from "./results.js";
 import { FILTERS, byDay, data, go, keyOf, short, shown, slotText, span, stateText, view } from "./state.js";
 
@@ -158,7 +158,7 @@ function monthDay(day, days) {
 /** @param {string} day @param {Card[]} cards */
 function narrowDay(day, cards) {
   const dots = cards.slice(0, 6).map((card) => h("i", { "data-state": card.state }));
-  const label = `${inWords(day, { day: "numeric", month: "long" })}, ${cards.length} posts`;
+  const label = `${inWords(day, { day: "numeric", month: "long" })}, ${counted(cards.length, "post")}`;
   return h(
     "button",
     {
@@ -198,7 +198,7 @@ function weekView(cards) {
 
 /** @param {string} day @param {Card[]} cards */
 function dayRows(day, cards) {
-  const count = h("span", {}, `${cards.length} ${cards.length === 1 ? "post" : "posts"}`);
+  const count = h("span", {}, counted(cards.length, "post"));
   const rows = cards.map((card) => h("li", {}, cardElement(card, "list")));
   return h("section", { "data-day": day }, h("h2", {}, longDay(day), count), h("ul", { class: "rows" }, rows));
 }
@@ -235,12 +235,13 @@ function profileView(cards) {
   const all = [...profiles].sort();
   const sections = all.slice(0, MOST_PROFILES).map(([account, posts]) => {
     const planned = posts.filter((card) => card.state !== "published").length;
-    const about = h("span", {}, `${posts.length} posts, ${planned} of them still to come`);
+    const about = h("span", {}, `${counted(posts.length, "post")}, ${planned} still to come`);
     const tiles = posts.slice(0, IN_A_LIST).map((card) => h("li", {}, cardElement(card, "profile")));
     return h("section", {}, h("h2", {}, account, about), h("ul", { class: "tiles" }, tiles));
   });
   const more = all.length - sections.length;
-  const others = more > 0 ? h("p", {}, `${more} more accounts: choose one in the filters to see its profile.`) : null;
+  const others =
+    more > 0 ? h("p", {}, `${counted(more, "more account")}: choose one in the filters to see its profile.`) : null;
   return sections.length ? h("div", { class: "profile" }, sections, others) : emptyView();
 }
 
