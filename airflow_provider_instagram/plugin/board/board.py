@@ -74,7 +74,7 @@ class Board:
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
-            "file": self.calendar.location.rpartition("/")[2],
+            "file": "the sheet" if self.is_sheet else self.calendar.location.rpartition("/")[2],
             "read": self.stored is not None,
             "dry": self.calendar.is_dry,
             "problems": [problem_as_data(problem) for problem in self.problems[:MOST_PROBLEMS]],

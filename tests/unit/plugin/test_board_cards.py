@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+
+import pytest
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag
+from airflow_provider_instagram.plugin.board.board import Board
 from airflow_provider_instagram.plugin.board.cards import PostCard
+from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import State, Status
 
 
@@ -18,3 +23,14 @@ def test_a_long_reason_ends_with_an_ellipsis_and_a_short_one_is_whole() -> None:
     assert why("no worker") == "no worker"
     assert why("a" * 120) == "a" * 120
     assert why("a" * 121) == "a" * 120 + "…"
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [("https://docs.google.com/spreadsheets/d/e/x/pub?…", "the sheet"), ("/data/spring.yaml", "spring.yaml")],
+)
+def test_the_problems_of_a_sheet_are_in_the_sheet_and_those_of_a_file_in_its_name(location: str, shown: str) -> None:
+    hour = timedelta(hours=1)
+    calendar = CalendarDag("spring", "spring", False, location, "/snapshots/a.json", hour, hour, False)
+    board = Board(calendar, CalendarSource("spring"), None, {}, {}, (), frozenset(), 0.0)
+    assert board.head["file"] == shown
