@@ -45,7 +45,7 @@ SMALL: Final = {
     "upload": "--mb 4 --rounds 1 --at-once 2",
 }
 #: They start a triggerer, a whole Airflow or many encodings: minutes, also with small numbers. The page says so.
-BY_HAND: Final = {"scale", "late_edits", "media"}
+BY_HAND: Final = {"scale", "late_edits", "media", "results"}
 
 
 def script(page: str, word: str) -> str:
