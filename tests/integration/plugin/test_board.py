@@ -326,8 +326,9 @@ def ask_for_approval(post_id: str, *, ahead: bool = False) -> None:
         tasks = {f"due_{ACCOUNT}": "success", f"{ACCOUNT}.transcode": "success"}
         tasks[f"{ACCOUNT}.approve"] = "skipped" if ahead else "awaiting_input"
         common = {"dag_id": DAG_ID, "run_id": run.run_id, "pool": "default_pool", "dag_version_id": version}
+        index = TaskInstance.map_index.expression.name  # from 3.4 on, the column has another name
         rows = [
-            {**common, "task_id": task_id, "state": state, "map_index": -1 if task_id.startswith("due") else 0,
+            {**common, "task_id": task_id, "state": state, index: -1 if task_id.startswith("due") else 0,
              "updated_at": now}
             for task_id, state in tasks.items()
         ]  # fmt: skip
