@@ -67,7 +67,7 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(
     late = {post_id: requests[post_id][0] - at.timestamp() for post_id, at in due.items()}
     with capsys.disabled():
         print(f"\nPublish requests after their time: {distribution(list(late.values()))}")  # noqa: T201
-    wait_until(lambda: _states_of_runs(calendar, DAG_ID) == {"success"}, "all runs have succeeded", 60, 1.0)
+    wait_until(lambda: states_of_runs(calendar, DAG_ID) == {"success"}, "all runs have succeeded", 60, 1.0)
 
     assert {post_id: len(times) for post_id, times in requests.items()} == dict.fromkeys(due, 1)
     assert calendar.sandbox.truth.per_caption == dict.fromkeys(due, 1)
@@ -89,7 +89,7 @@ def test_one_post_of_each_format_goes_out_at_its_time(calendar: RunningCalendar)
     calendar.write([entry(post_id, at, EVERY_FORMAT, **more) for post_id, more in media.items()], "formats")
     calendar.add_dag(LEAD_S, "formats")
     wait_until(lambda: len(_posts_of(calendar, EVERY_FORMAT)) == len(media), "all posts are published", 200, 1.0)
-    wait_until(lambda: _states_of_runs(calendar, "formats") == {"success"}, "the run has succeeded", 90, 1.0)
+    wait_until(lambda: states_of_runs(calendar, "formats") == {"success"}, "the run has succeeded", 90, 1.0)
     posts = _posts_of(calendar, EVERY_FORMAT)
     assert {post.caption: (post.media_type, post.media_product_type) for post in posts} == {
         "reel": ("VIDEO", "REELS"),
@@ -109,26 +109,26 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(
     posts = {post_id: entry(post_id, at, APPROVER, approval="required") for post_id in QUESTIONS}
     calendar.write(list(posts.values()), APPROVALS)
     calendar.add_dag(100, APPROVALS)
-    asked = wait_until(lambda: _asked(calendar, *QUESTIONS), "the questions are asked", 90, 0.5)
+    asked = wait_until(lambda: questions(calendar, *QUESTIONS), "the questions are asked", 90, 0.5)
     assert "| Placement | ` reels ` |" in asked["yes"]["body"]
     assert "```text\nyes\n```" in asked["yes"]["body"]
     assert "Transcoded as ` pass `" in asked["yes"]["body"]
     page.goto(f"{calendar.airflow.url}{form_of(asked['yes']['task_instance'])}")
     expect(page.get_by_alt_text("Cover")).to_have_js_property("naturalWidth", REEL_WIDTH)
-    _answer(calendar, asked["changed"], "Approve", caption="changed", reason=None)
-    _answer(calendar, asked["yes"], "Approve", caption="a better caption {{ 7 * 7 }}", reason=None)
-    _answer(calendar, asked["no"], "Reject", caption="no", reason="the logo is upside down")
+    answer(calendar, asked["changed"], "Approve", caption="changed", reason=None)
+    answer(calendar, asked["yes"], "Approve", caption="a better caption {{ 7 * 7 }}", reason=None)
+    answer(calendar, asked["no"], "Reject", caption="no", reason="the logo is upside down")
     created = f"{APPROVER}.create", "changed"
     wait_until(lambda: calendar.states(APPROVALS).get(created) == "success", "the container is made", 60, 0.5)
     posts["changed"]["caption"] = "changed after the yes"
     calendar.write(list(posts.values()), APPROVALS)
-    again = wait_until(lambda: _asked(calendar, "changed"), "the changed post is asked about again", 60, 0.5)
+    again = wait_until(lambda: questions(calendar, "changed"), "the changed post is asked about again", 60, 0.5)
     assert "```text\nchanged after the yes\n```" in again["changed"]["body"]
-    _answer(calendar, again["changed"], "Approve", caption="changed after the yes", reason=None)
-    wait_until(lambda: _states_of_runs(calendar, APPROVALS) <= {"success", "failed"}, "the runs have ended", 150, 1.0)
+    answer(calendar, again["changed"], "Approve", caption="changed after the yes", reason=None)
+    wait_until(lambda: states_of_runs(calendar, APPROVALS) <= {"success", "failed"}, "the runs have ended", 150, 1.0)
 
     assert calendar.failed(APPROVALS) == []
-    assert _states_of_runs(calendar, APPROVALS) == {"success"}
+    assert states_of_runs(calendar, APPROVALS) == {"success"}
     rome = calendar.users[APPROVER]
     captions = {"a better caption {{ 7 * 7 }}", "changed after the yes"}
     assert sorted(post.caption for post in calendar.sandbox.posts if post.user_id == rome) == sorted(captions)
@@ -160,17 +160,17 @@ def test_posts_are_approved_ahead_and_published_in_their_last_version_by_their_o
     posts = {post_id: entry(post_id, at, APPROVER, approval="required") for post_id in ("early", "edited")}
     calendar.write(list(posts.values()), AHEAD)
     calendar.add_dag(LEAD_S, AHEAD, ahead_s=3600)
-    asked = wait_until(lambda: _asked(calendar, *posts, dag_id=AHEAD), "the questions are asked", 150, 0.5)
+    asked = wait_until(lambda: questions(calendar, *posts, dag_id=AHEAD), "the questions are asked", 150, 0.5)
     for post_id in posts:
-        _answer(calendar, asked[post_id], "Approve", caption=f"{post_id}, approved", reason=None)
+        answer(calendar, asked[post_id], "Approve", caption=f"{post_id}, approved", reason=None)
     posts["edited"]["caption"] = "edited since"
     calendar.write(list(posts.values()), AHEAD)
-    again = wait_until(lambda: _asked(calendar, "edited", dag_id=AHEAD), "the edited one is asked about", 90, 0.5)
-    _answer(calendar, again["edited"], "Approve", caption="edited since", reason=None)
-    wait_until(lambda: _states_of_runs(calendar, AHEAD) == {"success"}, "the preparations have ended", 60, 0.5)
+    again = wait_until(lambda: questions(calendar, "edited", dag_id=AHEAD), "the edited one is asked about", 90, 0.5)
+    answer(calendar, again["edited"], "Approve", caption="edited since", reason=None)
+    wait_until(lambda: states_of_runs(calendar, AHEAD) == {"success"}, "the preparations have ended", 60, 0.5)
     assert {container.caption for container in calendar.sandbox.containers}.isdisjoint(APPROVED)
     wait_until(lambda: set(calendar.requests()) >= APPROVED, "both are published", AHEAD_S, 1.0)
-    wait_until(lambda: _states_of_runs(calendar, AHEAD) == {"success"}, "all runs have succeeded", 60, 1.0)
+    wait_until(lambda: states_of_runs(calendar, AHEAD) == {"success"}, "all runs have succeeded", 60, 1.0)
 
     published = calendar.requests()
     assert [len(published[caption]) for caption in sorted(APPROVED)] == [1, 1]
@@ -183,11 +183,12 @@ def _posts_of(calendar: RunningCalendar, account: str) -> list[PostTruth]:
     return [post for post in calendar.sandbox.posts if post.user_id == calendar.users[account]]
 
 
-def _states_of_runs(calendar: RunningCalendar, dag_id: str) -> set[str]:
+def states_of_runs(calendar: RunningCalendar, dag_id: str) -> set[str]:
+    """Return the states of a DAG's runs."""
     return {run["state"] for run in calendar.airflow.call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]}
 
 
-def _asked(calendar: RunningCalendar, *post_ids: str, dag_id: str = APPROVALS) -> dict[str, Any] | None:
+def questions(calendar: RunningCalendar, *post_ids: str, dag_id: str = APPROVALS) -> dict[str, Any] | None:
     """Return the open questions by the post's id, once all of these have been there for as long as a person reads.
 
     Airflow 3.3.2 fails a task that is answered before its scheduler has seen that it waits.
@@ -202,7 +203,8 @@ def _asked(calendar: RunningCalendar, *post_ids: str, dag_id: str = APPROVALS) -
     return asked if set(post_ids) <= set(asked) else None
 
 
-def _answer(calendar: RunningCalendar, question: dict[str, Any], option: str, **fields: Any) -> None:
+def answer(calendar: RunningCalendar, question: dict[str, Any], option: str, **fields: Any) -> None:
+    """Answer a question, as the form in Airflow's UI does."""
     ti = question["task_instance"]
     path = (
         f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}/hitlDetails"

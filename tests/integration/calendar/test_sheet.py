@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from tests.calendars.sheet_server import SheetServer, sheet_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,36 +30,13 @@ DEFAULTS = {"timezone": "Europe/Berlin", "dates": "month-first"}
 
 
 class Sheet:
-    """The server of a sheet.
+    """A sheet on a server, as calendars read it."""
 
-    :param answers: What it answers, by path: a status, a body and headers.
-    """
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, str, dict[str, str]]] = {"/pub": (200, GOOD, {"ETag": '"1"'})}
-        self.delay_s = 0.0
-        self.asked: list[tuple[str, str | None]] = []
-        sheet = self
-
-        class Web(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                time.sleep(sheet.delay_s)
-                status, body, headers = sheet.answers[self.path.partition("?")[0]]
-                seen = self.headers.get("If-None-Match")
-                sheet.asked.append((self.path, seen))
-                if seen is not None and seen == headers.get("ETag"):
-                    status, body = 304, ""
-                self.send_response(status)
-                for name, value in ({"Content-Type": "text/csv"} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_: Any) -> None:
-                """Print nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/pub?key=secret&output=csv"
+    def __init__(self, server: SheetServer) -> None:
+        self.server = server
+        self.url = f"{server.address}/pub?key=secret&output=csv"
+        self.answers, self.asked = server.answers, server.asked
+        self.answers["/pub"] = (200, GOOD, {"ETag": '"1"'})
 
     def plan(self, now: datetime | None = NOON, **given: Any) -> Plan:
         """Read the calendar: at a time as the DAG processor does, without one as a task does."""
@@ -74,11 +50,8 @@ def sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sheet]:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", f"{tmp_path},s3://media@clips/")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "http://127.0.0.1")
-    made = Sheet()
-    Thread(target=made.server.serve_forever, daemon=True).start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with sheet_server() as server:
+        yield Sheet(server)
 
 
 def times(plan: Plan) -> dict[str, str]:
@@ -141,7 +114,7 @@ def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: She
         assert "secret" not in str(problem)
     if status is not None:
         assert len(sheet.plan().problems_seen) == 1, "a run begins, and tells it"
-        sheet.answers = before
+        sheet.answers |= before
         assert (sheet.plan().timely.problems, sheet.plan(None).timely.problems) == ((), ())
 
 
@@ -150,7 +123,7 @@ def test_a_slow_server_holds_the_dag_processor_up_for_seconds_only(
 ) -> None:
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
     sheet.plan()
-    sheet.delay_s, begin = 5.0, time.monotonic()
+    sheet.server.delay_s, begin = 5.0, time.monotonic()
     assert times(sheet.plan()) == BOTH
     assert time.monotonic() - begin < 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socketserver
 from dataclasses import replace
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ import pytest
 from airflow_provider_instagram.calendar.tasks.alerts import CalendarEvent, notify
 from tests.gallery import adapted
 from tests.integration.docs.test_gallery import dags_of
+from tests.mail_server import SENDER, mail_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,24 +52,9 @@ def requests() -> Iterator[list[tuple[str, Any]]]:
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """The mails that the server behind the connection ``smtp_default`` has got."""
-    found: list[bytes] = []
-
-    class Mail(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 here\r\n")
-            for line in self.rfile:
-                if line.upper().startswith(b"DATA"):
-                    self.wfile.write(b"354 go on\r\n")
-                    found.append(b"".join(iter(self.rfile.readline, b".\r\n")))
-                self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 fine\r\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
-        connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-        yield found
-        server.shutdown()
+    with mail_server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection))
+        yield server.mails
 
 
 def tell(name: str, calendar: Path, *events: CalendarEvent, **values: Any) -> bool:
@@ -97,7 +82,7 @@ def test_the_lead_gets_a_mail_in_which_a_text_is_no_html(tmp_path: Path, mails: 
     mail = message_from_bytes(mails[0])
     assert (mail["To"], mail["From"], mail["Subject"]) == (
         "anna@example.com",
-        "airflow@example.com",
+        SENDER,
         "Instagram, waiting: hello",
     )
     (part,) = (one for one in mail.walk() if one.get_content_type() == "text/html")
