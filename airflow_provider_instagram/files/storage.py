@@ -76,7 +76,8 @@ def as_local_file(
             copy = _fetched(location, folder, max_bytes, until_s)
             if check is not None and check.sha256 is not None:
                 check.check_digest(file_digest(copy), location)
-            yield copy
+            with _named(copy, shown(location)):
+                yield copy
         return
     path = local_path(location)
     regular_file(path)
@@ -109,11 +110,18 @@ def _checked(location: str, check: FileCheck, max_bytes: int) -> Iterator[Path]:
             known_as.symlink_to(DESCRIPTORS / str(file.fileno()))
         else:
             known_as = path
-        try:
+        with _named(known_as, str(path)):
             yield known_as
-        except InstagramError as error:
-            error.message = error.message.replace(str(known_as), str(path))
-            raise
+
+
+@contextmanager
+def _named(copy: Path, name: str) -> Iterator[None]:
+    """Replace the path of a copy in errors by the name that the user knows."""
+    try:
+        yield
+    except InstagramError as error:
+        error.message = error.message.replace(str(copy), name)
+        raise
 
 
 def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float = math.inf) -> str:

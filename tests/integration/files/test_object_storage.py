@@ -43,6 +43,18 @@ def test_a_task_that_is_ended_leaves_no_copy(bucket: str, tmp_path: Path) -> Non
             assert not copy.parent.exists()
 
 
+def test_an_error_names_the_object_and_not_where_its_copy_is(bucket: str, tmp_path: Path) -> None:
+    from airflow_provider_instagram.media.probe import probe
+
+    (tmp_path / "broken.mp4").write_bytes(b"no pictures")
+    storage.put(tmp_path / "broken.mp4", f"{bucket}/in/broken.mp4")
+    with (
+        pytest.raises(ValidationError, match=f"^{bucket}/in/broken.mp4 is not a video"),
+        storage.as_local_file(f"{bucket}/in/broken.mp4") as copy,
+    ):
+        probe(copy)
+
+
 def test_an_object_that_is_not_there_is_said_to_be_so(bucket: str) -> None:
     with pytest.raises(ValidationError, match="does not exist"), storage.as_local_file(f"{bucket}/none.mp4"):
         pass
