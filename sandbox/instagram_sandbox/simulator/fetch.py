@@ -6,6 +6,7 @@ Source: Meta, IG User Media reference (the link must be public and direct) and M
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 USER_AGENT: Final = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)"
 
 
+#: What is read of a robots.txt. Source: RFC 9309, section 2.5, which asks for at least this.
+MOST_ROBOTS_BYTES: Final = 500 * 1024
 _KINDS: Final = {"video": "video", "image": "picture"}
 
 
@@ -51,14 +54,14 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     try:
         waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
         async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
-            await _ask_robots(pool, url, waits)
+            await asyncio.wait_for(_ask_robots(pool, url, waits), limit_s)
             asked = {"User-Agent": USER_AGENT, "Range": "bytes=0-"}
             async with pool.stream("GET", url, headers=asked, extensions=waits) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
                 await _save(answer, target, kind, max_bytes)
     except FetchError:
         raise
-    except httpcore.TimeoutException:
+    except (httpcore.TimeoutException, asyncio.TimeoutError):
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
     except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None
@@ -78,11 +81,16 @@ def trusted() -> ssl.SSLContext:
 async def _ask_robots(pool: httpcore.AsyncConnectionPool, url: str, waits: dict[str, dict[str, float]]) -> None:
     parts = urlsplit(url)
     robots = urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", ""))
-    answer = await pool.request("GET", robots, headers={"User-Agent": USER_AGENT}, extensions=waits)
-    if answer.status != 200 or "html" in _header(answer, "content-type"):
-        return
+    content = bytearray()
+    async with pool.stream("GET", robots, headers={"User-Agent": USER_AGENT}, extensions=waits) as answer:
+        if answer.status != 200 or "html" in _header(answer, "content-type"):
+            return
+        async for block in answer.aiter_stream():
+            content += block
+            if len(content) > MOST_ROBOTS_BYTES:
+                break
     rules = RobotFileParser()
-    rules.parse(answer.content.decode("utf-8", "replace").splitlines())
+    rules.parse(content[:MOST_ROBOTS_BYTES].decode("utf-8", "replace").splitlines())
     if not rules.can_fetch("facebookexternalhit", url):
         raise FetchError(NOT_FETCHED, "the server's robots.txt does not allow facebookexternalhit to fetch the link")
 

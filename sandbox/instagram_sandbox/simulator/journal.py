@@ -50,7 +50,16 @@ Operation = Literal[
 """The operations, as the journal, its queries and the faults name them."""
 
 SECRET: Final = frozenset(
-    {"access_token", "client_secret", "code", "appsecret_proof", "authorization", "fb_exchange_token", "state"}
+    {
+        "access_token",
+        "client_secret",
+        "code",
+        "appsecret_proof",
+        "authorization",
+        "fb_exchange_token",
+        "input_token",
+        "state",
+    }
 )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from instagram_sandbox.simulator.fetch import MOST_ROBOTS_BYTES
 from instagram_sandbox.testing.handle import sandbox_process
 from sandbox.tests.integration.conftest import Caller, WebServer, in_thread, serving
 
@@ -82,6 +83,12 @@ def test_a_server_that_is_not_there_is_named(caller: Caller, web: WebServer) -> 
     status, reason = outcome(caller, "http://127.0.0.1:9/video.mp4")
     assert "2207052" in status
     assert "ConnectError" in reason
+
+
+def test_of_a_long_robots_txt_only_the_beginning_counts(caller: Caller, web: WebServer) -> None:
+    web.robots = f"{'#' * MOST_ROBOTS_BYTES}\nUser-agent: *\nDisallow: /"
+    status, _ = outcome(caller, web.url)
+    assert status.startswith("Finished")
 
 
 def test_robots_that_forbid_others_do_not_count(caller: Caller, web: WebServer) -> None:
