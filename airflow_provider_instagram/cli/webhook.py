@@ -7,6 +7,7 @@ to one queue. DAGs read the queue.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Meta sends up to 1,000 changes at once. Source: Meta, Webhooks, Event Notifications.
 MOST_BYTES: Final = 2_000_000
+#: Meta sends a notification at once. Others may hold a connection open.
+LONGEST_BODY_S: Final = 10
+MOST_CONNECTIONS: Final = 100
+SIGNATURE: Final = "x-hub-signature-256"
 PATH: Final = "/"
 
 
@@ -39,7 +44,9 @@ def run_receiver(args: argparse.Namespace) -> None:
 
     hook = SqsHook(aws_conn_id=args.aws_conn_id)
     app = receiver(secret, lambda text: hook.send_message(args.queue, text))
-    uvicorn.run(app, host=args.host, port=args.port, access_log=False, server_header=False)
+    uvicorn.run(
+        app, host=args.host, port=args.port, limit_concurrency=MOST_CONNECTIONS, access_log=False, server_header=False
+    )
 
 
 def verify_token(app_secret: str) -> str:
@@ -68,10 +75,16 @@ def receiver(app_secret: str, put: Callable[[str], Any]) -> Starlette:
         return PlainTextResponse(given.get("hub.challenge", ""))
 
     async def receive(request: Request) -> Response:
-        if (body := await _body(request)) is None:
+        if SIGNATURE not in request.headers:
+            return Response(status_code=403)
+        try:
+            body = await asyncio.wait_for(_body(request), LONGEST_BODY_S)
+        except asyncio.TimeoutError:
+            return Response(status_code=408)
+        if body is None:
             return Response(status_code=413)
         signature = hmac.new(app_secret.encode(), body, "sha256").hexdigest()
-        if not _same(request.headers.get("x-hub-signature-256", ""), f"sha256={signature}"):
+        if not _same(request.headers[SIGNATURE], f"sha256={signature}"):
             return Response(status_code=403)
         for event in events_of(read_object(body)):
             await run_in_threadpool(put, json.dumps(event))
@@ -86,12 +99,12 @@ def _same(given: str, right: str) -> bool:
 
 async def _body(request: Request) -> bytes | None:
     """Read the body, unless it is too long."""
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > MOST_BYTES:
             return None
-    return body
+    return bytes(body)
 
 
 def events_of(notification: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -111,8 +124,8 @@ def events_of(notification: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield event
                 continue
             author = read_mapping(value, "from")
-            is_own = author.get("id") in (entry.get("id"), author.get("self_ig_scoped_id"))
-            if not is_own and not value.get("parent_id"):
+            own_ids = {entry.get("id"), author.get("self_ig_scoped_id")} - {None}
+            if author.get("id") not in own_ids and not value.get("parent_id"):
                 yield event | {
                     "comment_id": read_text(value, "id"),
                     "media_id": read_text(read_mapping(value, "media"), "id"),

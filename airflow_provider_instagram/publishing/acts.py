@@ -122,7 +122,13 @@ def _prepare_reply(client: GraphClient, comment_id: str, _: datetime) -> str | N
             f"Comment {comment_id} is hidden, and Instagram takes no reply to a hidden comment. Nothing was sent.",
             hint="Show the comment again in the Instagram app, or leave it without a reply.",
         )
-    return _username(client, comment.media_id)
+    username = _username(client, comment.media_id)
+    if username is not None and comment.username == username and comment.parent_id is not None:
+        raise ValidationError(
+            f"Comment {comment_id} is a reply of the account itself. Nothing was sent.",
+            hint="Reply to the comments of others only, or replies would answer each other without end.",
+        )
+    return username
 
 
 def _prepare_to_hide(client: GraphClient, comment_id: str, _: datetime) -> str | None:

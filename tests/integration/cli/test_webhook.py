@@ -157,6 +157,9 @@ def test_replies_own_comments_and_what_is_no_notification_are_left_out(receiver:
     ):
         assert receiver.send(body) == 200
     assert receiver.count() == 0
+    nobody = {**COMMENT, "from": {"username": "ada"}}
+    assert receiver.tell({"id": "1", "time": 1, "field": "comments", "value": nobody}) == 200
+    assert receiver.count() == 1, "whose id Meta does not tell is not taken for the account"
 
 
 def test_what_does_not_reach_the_queue_is_not_acknowledged(receiver: Receiver) -> None:

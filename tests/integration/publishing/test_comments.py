@@ -320,6 +320,15 @@ def test_a_reply_to_a_reply_is_found_among_the_replies_to_its_comment(writing: W
     assert writing.sandbox.calls("comment") == 1
 
 
+def test_the_accounts_own_reply_is_not_answered(writing: Writing, asked: str) -> None:
+    """A DAG that replies to each comment would answer itself without end. Its own comment it may answer."""
+    own = writing.act(REPLY, asked)
+    with pytest.raises(ValidationError, match="is a reply of the account itself"):
+        writing.act(REPLY, own, key="again")
+    below = writing.write(key="below the post")
+    assert [writing.act(REPLY, below, key="below")] == replies(writing, below)
+
+
 def test_two_replies_that_may_be_the_one_are_left_to_a_person(writing: Writing, asked: str) -> None:
     writing.intent(target=asked)
     for _ in range(2):
