@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The most posts that are read, the newest ones, and the most days of a period.
 MOST_POSTS, MOST_DAYS = 5_000, 366
+#: Further queries for a request begin only within this time.
+LONGEST_READ_S: Final = 10
 #: What makes a connection unable to write, and a query that takes long fail, by the type of the connection.
 GUARDS: Final = {
     "postgres": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
@@ -86,7 +89,10 @@ def _readings(
     columns = dict.fromkeys(columns_of(kind, metric)[0] for kind, names in MEDIA_METRICS.items() if metric in names)
     value = f"COALESCE({', '.join(columns)})" if len(columns) > 1 else next(iter(columns))
     readings = defaultdict[str, dict[str, Reading]](dict)
+    until_s = time.monotonic() + LONGEST_READ_S
     for some in chunks(post_ids):
+        if time.monotonic() > until_s:
+            raise TimeoutError(f"the rows were not read within {LONGEST_READ_S} s")
         marks = ", ".join([hook.placeholder] * len(some))
         cursor.execute(
             f"SELECT post_id, age, age_seconds, status, {value} FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608

@@ -51,8 +51,8 @@ WORDS: Final = {
     MISSED: "missed",
 }
 SPREAD: Final = ("Posts", "Median", "Lower quartile", "Upper quartile", "Remark")
-#: How a formula begins in a spreadsheet, also in full width.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
+FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,5 +306,5 @@ def _rounded(cell: Cell) -> Cell:
 
 
 def _harmless(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet runs."""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA) else cell
+    """Return a cell that no spreadsheet runs, also one that splits the line at semicolons or tabs."""
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell

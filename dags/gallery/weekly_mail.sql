@@ -10,3 +10,4 @@ LEFT JOIN (
 ) AS latest ON latest.post_id = posts.post_id AND latest.place = 1
 WHERE posts.created_timestamp >= '{{ macros.ds_add(dag_run.run_after | ds, -7) }}'
 ORDER BY views DESC NULLS LAST
+LIMIT 200

@@ -277,16 +277,22 @@ def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str
     )
     found = []
     for at, event, owner, extra in rows:
-        try:
-            about = json.loads(extra or "{}")
-        except ValueError:
-            continue
+        about = details_of(extra)
         if at is not None and about.get("post") == post_id and event != f"{EVENT}approve":
             what = event.removeprefix(EVENT).replace("_", " ").capitalize()
             found.append(
                 _event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or about.get("changed") or "", "")
             )
     return found
+
+
+def details_of(extra: str | None) -> dict[str, Any]:
+    """Return what a row of the audit log says of an act. Others write there, too."""
+    try:
+        about = json.loads(extra or "")
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:

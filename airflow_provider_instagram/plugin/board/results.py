@@ -5,7 +5,6 @@ Numbers come only of accounts that a calendar names whose posts the user may see
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,13 +28,13 @@ from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, re
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.plugin.board import edits, routes
-from airflow_provider_instagram.plugin.board.detail import EVENT
+from airflow_provider_instagram.plugin.board.detail import EVENT, details_of
 from airflow_provider_instagram.plugin.board.rights import VIEWER, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.addresses import safe_link
 
-#: So many requests read the database at once. The others wait for so long.
-MOST_READS, PATIENCE_S = 4, 5.0
+#: So many requests read the database at once.
+MOST_READS: Final = 4
 #: So many edits of the plan are offered as the day of a change: the newest ones.
 MOST_EDITS: Final = 50
 NO_TARGET: Final = (
@@ -104,7 +103,7 @@ def _read(accounts: Sequence[str], metric: str, since: datetime, until: datetime
         raise HTTPException(409, NO_TARGET)
     if not accounts:
         return [], False
-    if not _reads.acquire(timeout=PATIENCE_S):
+    if not _reads.acquire(blocking=False):
         raise HTTPException(503, "Many users look at results at this moment. Try again.")
     try:
         return read_posts(SqlTarget(conn_id, schema or None), accounts, metric, since, until)
@@ -133,11 +132,9 @@ def _edits(dag_ids: Sequence[str], since: datetime, until: datetime) -> list[tup
     with create_session(scoped=False) as session:
         rows: Any = session.execute(select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(MOST_EDITS)).all()
     return [
-        (
-            f"{at.astimezone(since.tzinfo):%Y-%m-%d}",
-            f"{json.loads(extra)['post']}: {event.removeprefix(EVENT)}, {owner}",
-        )
+        (f"{at.astimezone(since.tzinfo):%Y-%m-%d}", f"{post_id}: {event.removeprefix(EVENT)}, {owner}")
         for at, event, owner, extra in rows
+        if (post_id := details_of(extra).get("post"))
     ]
 
 

@@ -11,7 +11,9 @@ from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from airflow.models import Connection
 from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException
+from sqlalchemy import select
 
 from airflow_provider_instagram.plugin.board.deletions import deletion_dag
 from airflow_provider_instagram.plugin.users import PageUser
@@ -68,8 +70,13 @@ def own_accounts(calendar: CalendarDag) -> list[str]:
     """Return the accounts that a calendar may name, without connections of another team."""
     if not conf.getboolean("core", "multi_team", fallback=False):
         return list(calendar.accounts)
-    team = DagModel.get_team_name(calendar.dag_id)
-    return [conn_id for conn_id in calendar.accounts if Connection.get_team_name(conn_id) in (None, team)]
+    wanted = Connection.conn_id.in_(calendar.accounts)
+    with create_session(scoped=False) as session:
+        rows = session.execute(select(Connection.conn_id, Connection.team_name).where(wanted))
+        teams = {row.conn_id: row.team_name for row in rows}
+    # Of a connection from the environment or a secrets backend, no API server knows whose it is.
+    allowed = (None, DagModel.get_team_name(calendar.dag_id))
+    return [conn_id for conn_id in calendar.accounts if conn_id in teams and teams[conn_id] in allowed]
 
 
 def may_act(user: PageUser, dag_id: str, act: str) -> bool:

@@ -141,15 +141,35 @@ def test_nothing_of_an_account_of_another_team_is_seen(user: Any) -> None:
     assert ask(user("ADMIN"), account="nobodys").status_code == 403
 
 
+def forget_team() -> None:
+    from airflow.models import Connection
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(Connection).where(Connection.team_name == "a"))
+        session.execute(delete(Team).where(Team.name == "a"))
+
+
 def test_a_connection_of_another_team_is_left_out_although_a_calendar_names_it(
-    user: Any, monkeypatch: pytest.MonkeyPatch
+    user: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     from airflow.models import Connection
     from airflow.models.dag import DagModel
+    from airflow.models.team import Team
+    from airflow.utils.session import create_session
 
     monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
     monkeypatch.setattr(DagModel, "get_team_name", lambda dag_id: "a" if dag_id == OURS else "b")
-    monkeypatch.setattr(Connection, "get_team_name", lambda conn_id: {"ours": "a", "theirs": "a"}[conn_id])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN__A___THEIRS", "instagram://")
+        assert ask(user("ADMIN"), dag_id=THEIRS, account="theirs").status_code == 403
+    with create_session() as session:
+        session.add(Team(name="a"))
+        session.flush()
+        session.add_all(Connection(conn_id=name, conn_type="instagram", team_name="a") for name in ("ours", "theirs"))
+    request.addfinalizer(forget_team)
     assert rows(ask(user("ADMIN"), dag_id=THEIRS)) == []
     assert ask(user("ADMIN"), dag_id=THEIRS, account="theirs").status_code == 403
     assert len(rows(ask(user("ADMIN"), dag_id=OURS))) == 21
@@ -215,9 +235,8 @@ def test_a_database_that_cannot_be_read_is_named_without_its_secrets(
 
 
 def test_more_readers_than_the_database_should_bear_are_told_to_try_again(
-    user: Any, monkeypatch: pytest.MonkeyPatch
+    user: Any,
 ) -> None:
-    monkeypatch.setattr(results, "PATIENCE_S", 0.01)
     for _ in range(results.MOST_READS):
         assert results._reads.acquire(blocking=False)
     try:
@@ -231,13 +250,17 @@ def test_more_readers_than_the_database_should_bear_are_told_to_try_again(
 def test_edits_of_the_plan_are_offered_as_the_day_of_a_change(user: Any) -> None:
     from airflow.models.log import Log
     from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy import delete, select
 
     from airflow_provider_instagram.plugin.board.acts import write_log
 
     ada: Any = type("User", (), {"name": "ada"})
     for dag_id, act in ((OURS, "change"), (OURS, "approve"), (THEIRS, "change")):
         write_log(ada, dag_id, act, {"post": "planned", "changed": "caption"})
+    with create_session() as session:
+        event = session.scalar(select(Log.event).where(Log.dag_id == OURS, Log.event.contains("change")))
+        for extra in (None, "no JSON", "[]", "{}"):
+            session.add(Log(event, dag_id=OURS, extra=extra))
     answer = ask(user("VIEWER"), dag_id=OURS)
     with create_session() as session:
         session.execute(delete(Log).where(Log.dag_id.in_((OURS, THEIRS))))

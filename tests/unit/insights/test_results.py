@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -202,6 +203,11 @@ def test_where_the_median_is_zero_there_are_no_multiples() -> None:
 def test_no_text_of_a_post_is_a_formula_in_a_spreadsheet(text: str) -> None:
     found = results([post(0, 100, caption=text, tags=(text,), conn_id="brand")])
     row = list(csv.reader(io.StringIO(table(found, "posts").as_csv())))[1]
-    assert row[3] == f"'{text}"
+    assert row[3] == "'" + text.replace("\t=", "\t'=")
     assert row[6].startswith("'")
     assert row[4] == "100", "numbers stay numbers"
+    formulas = re.compile(r" *[=+\-@\uff1d]")
+    split = csv.reader(
+        io.StringIO(table(results([post(0, 100, caption=f"Sale;{text}")]), "posts").as_csv()), delimiter=";"
+    )
+    assert not any(formulas.match(cell) for cells in split for cell in cells)
