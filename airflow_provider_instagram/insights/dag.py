@@ -202,13 +202,9 @@ def insights_dag(
     ) as dag:
         for conn_id in _checked_accounts(accounts):
             CollectInsights(
-                task_id=f"read_{conn_id}",
-                target=opened,
-                ages=ordered,
-                look_every=look_every,
-                backfill=backfill,
+                task_id=f"read_{conn_id}", target=opened, ages=ordered, look_every=look_every, backfill=backfill,
                 instagram_conn_id=conn_id,
-            )
+            )  # fmt: skip
     return dag
 
 

@@ -50,7 +50,7 @@ class Page(HTMLParser):
 def test_the_mail_has_the_posts_of_the_week_and_runs_nothing_of_their_captions(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, mails: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_GALLERY_NUMBERS", json.dumps(instagram_sandbox.connection))
+    monkeypatch.setenv("AIRFLOW_CONN_WEEKLY_NUMBERS", json.dumps(instagram_sandbox.connection))
     ages = {"First line\nand more": 2, HOSTILE: 26, "old": 24 * 8, "just now": 0}
     media = {caption: instagram_sandbox.add_foreign_post(caption, age_s=age * 3600) for caption, age in ages.items()}
     for caption, numbers in (
@@ -59,7 +59,7 @@ def test_the_mail_has_the_posts_of_the_week_and_runs_nothing_of_their_captions(
     ):
         instagram_sandbox.set_insights(media[caption], **numbers)
     collect = "gallery/insights_and_report.py"
-    run_dag(dags_of(adapted(collect, ACCOUNTS=["gallery_numbers"]), collect)["insights_to_postgres"])
+    run_dag(dags_of(adapted(collect, ACCOUNTS=["weekly_numbers"]), collect)["insights_to_postgres"])
     name = "gallery/weekly_mail.py"
     (dag,) = dags_of(adapted(name, READERS=["anna@example.com", "ben@example.com"]), name).values()
     assert run_dag(dag).xcom("mail") == 3
@@ -71,9 +71,9 @@ def test_the_mail_has_the_posts_of_the_week_and_runs_nothing_of_their_captions(
     for page in pages:
         assert page.rows == [
             ["Post", "Account", "Read at", "Views", "Reach", "Likes", "Comments"],
-            [HOSTILE[:80], "gallery_numbers", "24h", "22", "20", "1", "3"],
-            ["First line", "gallery_numbers", "1h", "11", "9", "2", "0"],
-            ["just now", "gallery_numbers", "-", "-", "-", "-", "-"],
+            [HOSTILE[:80], "weekly_numbers", "24h", "22", "20", "1", "3"],
+            ["First line", "weekly_numbers", "1h", "11", "9", "2", "0"],
+            ["just now", "weekly_numbers", "-", "-", "-", "-", "-"],
         ]
         assert {tag for tag, _ in page.tags} <= {
             *("html", "head", "meta", "title", "style", "body", "h1", "svg", "text", "rect"),

@@ -153,7 +153,7 @@ def test_an_account_whose_type_cannot_be_read_is_not_refused(
     [
         ({}, "Set exactly one of video, image and carousel"),
         ({"image": "https://x.test/a.jpg", "placement": "story", "caption": "A"}, "A story does not take caption"),
-        ({"carousel": ["https://x.test/a.jpg"], "alt_text": "A"}, "has 1 items.*write it with the item"),
+        ({"carousel": ["https://x.test/a.jpg"], "alt_text": "A"}, "Items in the carousel: 1: .*write it with the item"),
         ({"carousel": ["/nowhere/a.jpg", "https://x.test/b.jpg"]}, "/nowhere/a.jpg does not exist"),
         ({"image": "https://x.test/a.jpg", "upload": "file"}, "upload is file, but pictures reach.*: remove upload."),
         ({"carousel": ["https://x.test/a.jpg", "https://x.test/b.jpg"], "upload": "FILE"}, ": remove upload."),
