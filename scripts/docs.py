@@ -51,13 +51,13 @@ def broken_links(folder: Path) -> list[str]:
     """Return what is wrong with the links of a site, as ``page: link: reason``.
 
     A link to another site is checked in its form only, because the network is not always there. Pages of source code,
-    which Sphinx makes, link back by one name of a module that may have two.
+    which Sphinx makes, link back by one name of a module that may have two, and files to download may be templates.
     """
     pages = {path: Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
     return [
         f"{path.relative_to(folder)}: {link}: {reason}"
         for path, page in pages.items()
-        if "_modules" not in path.parts
+        if not {"_modules", "_downloads"}.intersection(path.parts)
         for link in dict.fromkeys(page.links)
         if (reason := _reason(link, path, pages))
     ]

@@ -55,7 +55,7 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
         waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
         async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
             await asyncio.wait_for(_ask_robots(pool, url, waits), limit_s)
-            asked = {"User-Agent": USER_AGENT, "Range": "bytes=0-"}
+            asked = [("User-Agent", USER_AGENT), ("Range", "bytes=0-")]
             async with pool.stream("GET", url, headers=asked, extensions=waits) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
                 await _save(answer, target, kind, max_bytes)
@@ -82,7 +82,7 @@ async def _ask_robots(pool: httpcore.AsyncConnectionPool, url: str, waits: dict[
     parts = urlsplit(url)
     robots = urlunsplit((parts.scheme, parts.netloc, "/robots.txt", "", ""))
     content = bytearray()
-    async with pool.stream("GET", robots, headers={"User-Agent": USER_AGENT}, extensions=waits) as answer:
+    async with pool.stream("GET", robots, headers=[("User-Agent", USER_AGENT)], extensions=waits) as answer:
         if answer.status != 200 or "html" in _header(answer, "content-type"):
             return
         async for block in answer.aiter_stream():
