@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
-from airflow_provider_instagram.ledger.results import Reached
+from airflow_provider_instagram.ledger.reach import Reached
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ from airflow_provider_instagram.ledger.insights import (
     record_unnamed_rows,
     unnamed_rows,
 )
-from airflow_provider_instagram.ledger.results import Reached, Results, results_file
+from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import shown
 
@@ -284,10 +284,10 @@ class Collector:
 
     def _record_reached(self, reached: Mapping[str, Reached]) -> None:
         """Add what posts reached to the file by which calendars choose times. Numbers do not depend on it."""
-        file = results_file(conf.get("instagram", "calendar_snapshots"), self.ledger.conn_id)
+        file = reach_file(conf.get("instagram", "calendar_snapshots"), self.ledger.conn_id)
         try:
-            results = Results.of(storage.read(file)).with_new(reached, self.ledger.clock())
-            storage.write(file, results.as_content())
+            content = ReachFile.of(storage.read(file)).with_new(reached, self.ledger.clock())
+            storage.write(file, content.as_content())
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
             log.warning("%s cannot be written, so calendars do not learn from these posts: %s", shown(file), error)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.ledger.results import Reached
+    from airflow_provider_instagram.ledger.reach import Reached
 
 Vector = list[float]
 Matrix = list[Vector]

@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.slots import Chosen
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.ledger.results import Reached, Results, results_file
+from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def preview(
 
 def _results(folder: str, account: str) -> Collection[Reached]:
     """Read what the posts of an account reached. What cannot be read is not known: a post goes out all the same."""
-    file = results_file(folder, account)
+    file = reach_file(folder, account)
     try:
-        return Results.of(storage.read(file)).posts.values()
+        return ReachFile.of(storage.read(file)).posts.values()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("The results in %s cannot be read: %s", shown(file), shown(str(error)))
         return ()

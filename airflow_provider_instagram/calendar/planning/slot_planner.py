@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-    from airflow_provider_instagram.ledger.results import Reached
+    from airflow_provider_instagram.ledger.reach import Reached
 
 #: A time is fixed from so long before it. No run begins earlier, whatever the lead time.
 FIXED_FROM: Final = timedelta(hours=24)

@@ -11,7 +11,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.insights import FileTarget
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
-from airflow_provider_instagram.ledger.results import Results, results_file
+from airflow_provider_instagram.ledger.reach import ReachFile, reach_file
 from tests.integration.insights.conftest import plain
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play
 
@@ -117,7 +117,7 @@ def test_no_hour_has_more_calls_than_insights_may_use(quarter: Quarter) -> None:
 
 def test_calendars_learn_what_each_post_reached_at_one_age(quarter: Quarter) -> None:
     """Half an hour more or less changes what a post has reached, but not its time, its kind or its only entry."""
-    stored = Results.of(Path(results_file(conf.get("instagram", "calendar_snapshots"), "brand")).read_bytes())
+    stored = ReachFile.of(Path(reach_file(conf.get("instagram", "calendar_snapshots"), "brand")).read_bytes())
     rows = snapshots(quarter)
     read = {(post.media_id, "23h" if post.kind == "story" else "24h"): post for post in quarter.made}
     wanted = {

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
-from airflow_provider_instagram.ledger.results import Reached
+from airflow_provider_instagram.ledger.reach import Reached
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:

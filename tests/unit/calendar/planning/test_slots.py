@@ -14,7 +14,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_planner import choose
-from airflow_provider_instagram.ledger.results import Reached, Results, results_file
+from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
@@ -407,9 +407,9 @@ def learned(team: Team, hour: int, posts: int = 120) -> None:
         str(number): Reached(at=int(at.timestamp()), kind=PostKind.REEL, value=value)
         for number, (at, value) in enumerate(zip(times, values, strict=True))
     }
-    file = Path(results_file(str(team.file.parent / "snapshots"), "brand"))
+    file = Path(reach_file(str(team.file.parent / "snapshots"), "brand"))
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(Results(posts=reached).as_content())
+    file.write_bytes(ReachFile(posts=reached).as_content())
 
 
 def test_auto_chooses_hours_within_the_limits_of_the_file_and_says_why(team: Team) -> None:
@@ -447,7 +447,7 @@ def test_a_best_time_is_chosen_once_whatever_the_numbers_say_later(team: Team) -
 
 def test_a_damaged_file_of_results_delays_no_post(team: Team) -> None:
     learned(team, 18)
-    (file,) = (team.file.parent / "snapshots").glob("*.results.json")
+    (file,) = (team.file.parent / "snapshots").glob("*.reach.json")
     for content in (
         "[]",
         file.read_text().replace(str(int((NOON - timedelta(days=1, hours=1)).timestamp())), f"{10**15}"),

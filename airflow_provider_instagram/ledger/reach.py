@@ -35,7 +35,7 @@ class Reached(BaseModel):
     value: Annotated[float, Field(ge=0, le=1e12)]
 
 
-class Results(BaseModel):
+class ReachFile(BaseModel):
     """The content of an account's file.
 
     :param form: The form of the file. From 0.2.0 on, two later releases read each form.
@@ -48,24 +48,24 @@ class Results(BaseModel):
     posts: Annotated[dict[str, Reached], Field(max_length=MOST_POSTS)] = {}
 
     @classmethod
-    def of(cls, content: bytes | None) -> Results:
+    def of(cls, content: bytes | None) -> ReachFile:
         """Read the content of a file. A missing or damaged one has no posts."""
         try:
             return cls() if content is None else cls.model_validate_json(content)
         except ValueError:
             return cls()
 
-    def with_new(self, posts: Mapping[str, Reached], now: datetime) -> Results:
-        """Return the results with more posts, and without those that no longer count."""
+    def with_new(self, posts: Mapping[str, Reached], now: datetime) -> ReachFile:
+        """Return the content with more posts, and without those that no longer count."""
         kept = sorted({**posts, **self.posts}.items(), key=lambda entry: entry[1].at, reverse=True)[:MOST_POSTS]
         oldest = now.timestamp() - KEPT_DAYS * 86_400
-        return Results(posts={key: one for key, one in kept if one.at > oldest})
+        return ReachFile(posts={key: one for key, one in kept if one.at > oldest})
 
     def as_content(self) -> bytes:
         """Return the content of a file."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"), sort_keys=True).encode()
 
 
-def results_file(folder: str, conn_id: str) -> str:
+def reach_file(folder: str, conn_id: str) -> str:
     """Return the file of an account."""
-    return f"{folder.rstrip('/')}/{hashlib.sha256(f'results {conn_id}'.encode()).hexdigest()[:32]}.results.json"
+    return f"{folder.rstrip('/')}/{hashlib.sha256(f'reach {conn_id}'.encode()).hexdigest()[:32]}.reach.json"
