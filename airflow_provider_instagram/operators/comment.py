@@ -43,7 +43,8 @@ class CommentOperator(InstagramBaseOperator):
 
     :param media_id: The post: its media id, or what PublishOperator returns.
     :param reply_to: Instead of a post, the comment to reply to: its id, or the payload of an event of
-        InstagramCommentTrigger. Instagram takes no reply to a hidden comment.
+        InstagramCommentTrigger. Instagram takes no reply to a hidden comment. A reply of the
+        account itself is refused, or replies would answer each other.
     :param message: The text: up to 300 UTF-16 units, 4 hashtags and 1 link, and not all in capital letters.
     :param comment_key: The key under which the comment is written exactly once. Default:
         ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a

@@ -33,7 +33,7 @@ MOST_ITEMS: Final = 10
 LONGEST_COMMENT: Final = 300
 MOST_HASHTAGS_OF_COMMENT: Final = 4
 MOST_LINKS_OF_COMMENT: Final = 1
-#: Source: Meta, Instagram API, Send a message: UTF-8.
+#: Source: Meta, Instagram Messaging, Send a message, 2026-06-24.
 MOST_BYTES_OF_MESSAGE: Final = 1000
 
 HASHTAG: Final = re.compile(r"(?<![\w#&])#\w+")

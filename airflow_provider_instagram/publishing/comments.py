@@ -33,7 +33,7 @@ VISIBLE_WITHIN = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Comment:
-    """Does something to a post or a comment: one ``comment_key``, one time.
+    """Comments on a post, or replies to, hides or privately answers a comment: one ``comment_key``, once.
 
     :param connect: Opens a client, if the account is not known to lack the scope for comments.
     """
@@ -60,7 +60,7 @@ class Comment:
             with self.connect() as client:
                 writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act)
                 record = writer.get_or_write(key, target_id, message)
-        log.info("Done under the key %s: %s %s: %s", key, self.act.verb, target_id, record.comment_id)
+        log.info("The key %s is done: %s %s, as %s", key, self.act.verb, target_id, record.comment_id)
         return record
 
 
@@ -148,7 +148,7 @@ class CommentWriter:
         """Find out what a request did that ended with an error."""
         if not error.outcome_unknown:
             return None
-        log.warning("The outcome is unknown of: %s %s: %s", self.act.verb, intent.container_id, error)
+        log.warning("Whether this took effect is unknown: %s %s: %s", self.act.verb, intent.container_id, error)
         found = self._settle(intent, username, sent_by=self.ledger.clock())
         if found is None and isinstance(error, OutcomeUnknownError):  # Instagram reports a duplicate
             error.hint = self.ledger.how_to_settle(intent.post_key)

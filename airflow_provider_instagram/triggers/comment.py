@@ -115,7 +115,8 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
     The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and ``timestamp``. There are no
     events for comments that are older than the first look, for replies, and for the account's own comments. If the
-    triggerer is killed, an event may come twice, but none is lost. The watched asset keeps which comments had an event.
+    triggerer is killed, an event may come twice. None is lost if Airflow stores it within 5 s. The watched asset keeps
+    which comments had an event.
 
     A look takes one call for all of the latest 25 posts, or one for each post that is named, and one more for each post
     whose number of comments has changed. The calls come from the budget with which the triggerer waits for containers.
