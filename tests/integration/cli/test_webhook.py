@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import hmac
 import json
+import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import boto3
 import httpx
 import pytest
 
+from airflow_provider_instagram.cli import webhook
 from airflow_provider_instagram.cli.webhook import MOST_BYTES, run_receiver, verify_token
 from demo.stack import free_port, wait_until
 
@@ -138,6 +140,14 @@ def test_what_meta_did_not_sign_is_refused(receiver: Receiver) -> None:
     assert receiver.count() == 0
     assert receiver.send(body, signed) == 200
     assert receiver.count() == 1
+
+
+def test_who_sends_no_body_is_not_waited_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "LONGEST_BODY_S", 0.2)
+    head = "POST / HTTP/1.1\r\nHost: localhost\r\nX-Hub-Signature-256: sha256=\r\nContent-Length: 10\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", receiver.http.base_url.port or 80), timeout=20) as caller:
+        caller.sendall(head.encode())
+        assert caller.recv(1000).startswith(b"HTTP/1.1 408")
 
 
 def test_replies_own_comments_and_what_is_no_notification_are_left_out(receiver: Receiver) -> None:

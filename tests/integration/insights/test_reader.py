@@ -93,6 +93,18 @@ def test_a_query_that_takes_long_is_ended(sql: Callable[..., SqlTarget], monkeyp
         cursor.execute("SELECT pg_sleep(30)")
 
 
+def test_queries_that_take_long_together_are_not_gone_on_with(
+    sql: Callable[..., SqlTarget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = sql()
+    target.prepare()
+    target.write(POSTS, posts_of(0))
+    assert len(read_posts(target, ["brand"], "reach", *WEEK)[0]) == 1
+    monkeypatch.setattr(reader, "LONGEST_READ_S", -1)
+    with pytest.raises(ValidationError, match="cannot be read"):
+        read_posts(target, ["brand"], "reach", *WEEK)
+
+
 @pytest.mark.parametrize("sql", ["postgres"], indirect=True)
 def test_an_account_is_found_by_the_index_that_the_insights_dag_adds(sql: Callable[..., SqlTarget]) -> None:
     """Also in a table that an earlier release has made."""
