@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
 HOME = "http://localhost:8080"
 CONN_ID = "brand"
 OURS = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
+
+
+def browser_of(app: FastAPI, name: str, role: str | None) -> TestClient:
+    """Return a browser in which a user is logged in to a whole Airflow. Without a role, nobody is."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    client = TestClient(app, base_url=HOME, follow_redirects=False)
+    if role is not None:
+        token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+        client.cookies.set("_token", token)
+    return client
 
 
 def form_token(browser: TestClient, path: str = "connect") -> str:

@@ -14,7 +14,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.integration.calendar.runs import ACCOUNT
 from tests.integration.conftest import store_dag
-from tests.integration.pages import HOME
+from tests.integration.pages import HOME, browser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,16 +32,11 @@ EVIL = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def page(airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that reads an address of the page as a viewer. Its first call makes this an API server."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
-
     from airflow_provider_instagram.plugin.board import routes
     from airflow_provider_instagram.plugin.board.boards import Boards
 
     monkeypatch.setattr(routes, "boards", Boards())
-    client = TestClient(airflow_app, base_url=HOME)
-    client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="vic", role="VIEWER")))
+    client = browser_of(airflow_app, "vic", "VIEWER")
 
     def get(path: str, **query: str) -> Any:
         monkeypatch.setenv("AIRFLOW__API__BASE_URL", HOME)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from airflow_provider_instagram.plugin.board.board import BoardReader
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.state import BrowserState
 from tests.integration.conftest import store_dag
-from tests.integration.pages import HOME, OURS
+from tests.integration.pages import HOME, OURS, browser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,18 +80,7 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
     """A browser in which a user with a role is logged in to a whole Airflow."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
-
-    def logged_in(name: str, role: str | None) -> TestClient:
-        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
-        if role is not None:
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
-            client.cookies.set("_token", token)
-        return client
-
-    return logged_in
+    return partial(browser_of, airflow_app)
 
 
 def cards(browser: TestClient, **query: str) -> dict[str, dict[str, Any]]:

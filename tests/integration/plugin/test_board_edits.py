@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +19,7 @@ from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.state import BrowserState
 from airflow_provider_instagram.utils import owned_folder
 from tests.integration.conftest import store_dag
-from tests.integration.pages import HOME, OURS
+from tests.integration.pages import HOME, OURS, browser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,16 +73,7 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
     """A browser in which a user with a role is logged in to a whole Airflow."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
-
-    def logged_in(name: str, role: str) -> TestClient:
-        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
-        client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role)))
-        return client
-
-    return logged_in
+    return partial(browser_of, airflow_app)
 
 
 def edit(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.plugin.board import results, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from tests.integration.conftest import store_dag
-from tests.integration.pages import HOME
+from tests.integration.pages import browser_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +59,6 @@ def user(
     airflow_pages: None, warehouse: SqlTarget, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., TestClient]:
     """A browser in which a user with a role is logged in. Two calendars name an account each."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from fastapi.testclient import TestClient
-
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
@@ -74,14 +71,7 @@ def user(
         file.write_text(yaml.safe_dump({"posts": [planned]}))
         store_dag(content_calendar_dag(dag_id, file, accounts=[account]))
 
-    def logged_in(role: str | None, name: str = "vic") -> TestClient:
-        client = TestClient(airflow_app, base_url=HOME, follow_redirects=False)
-        if role is not None:
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=name, role=role))
-            client.cookies.set("_token", token)
-        return client
-
-    return logged_in
+    return partial(browser_of, airflow_app, "vic")
 
 
 @pytest.fixture
