@@ -37,7 +37,7 @@ class Receiver:
 
     def __init__(self, url: str, client: Any, queue: str) -> None:
         self.client, self.queue = client, queue
-        self.http = httpx.Client(base_url=url, trust_env=False)
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=60)
 
     def send(self, body: bytes, signature: str | None = None, secret: str = SECRET) -> int:
         made = f"sha256={hmac.new(secret.encode(), body, 'sha256').hexdigest()}"
