@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from airflow_provider_instagram.graph.calls import Call
-from airflow_provider_instagram.graph.fields import read_integer, read_mapping, read_rows, read_time
+from airflow_provider_instagram.graph.fields import read_integer, read_mapping, read_rows, read_text, read_time
 
 #: By what followers are counted.
 DEMOGRAPHICS: Final = ("age", "city", "country", "gender")
@@ -61,7 +61,7 @@ def _read_breakdown(data: Mapping[str, Any]) -> dict[str, int]:
     for result in _mappings(breakdown.get("results") for breakdown in breakdowns):
         values, count = result.get("dimension_values"), read_integer(result, "value")
         if isinstance(values, list) and len(values) == 1 and count is not None:
-            found[str(values[0] or "unknown")] = count
+            found[read_text({"value": values[0]}, "value") or "unknown"] = count
     return found
 
 

@@ -67,7 +67,7 @@ def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
 
 
 def own_accounts(calendar: CalendarDag) -> list[str]:
-    """Return the accounts of a calendar. With teams, only connections that Airflow knows to be its own or nobody's."""
+    """Return the accounts of a calendar. With teams, these are connections in the database that its team may use."""
     if not conf.getboolean("core", "multi_team", fallback=False):
         return list(calendar.accounts)
     wanted = Connection.conn_id.in_(calendar.accounts)
