@@ -26,7 +26,8 @@ SEEN: Final = "comments_seen"
 #: Where the comments of a post that had an event are kept, newest first.
 TOLD: Final = "comments_told:{}"
 TOLD_KEPT: Final = 200
-#: Airflow stores an event within this time after the trigger has yielded it. Until then, the triggerer may die with it.
+#: Within this time, Airflow stores an event and starts the DAG. Before, the triggerer may die with the event, and a
+#: further event would start no run: it stays until the next one. Source: Airflow 3.3.2, AssetDagRunQueue.created_at.
 HANDED_OVER_S: Final = 5.0
 
 
@@ -71,7 +72,7 @@ async def new_comments(
     The comments of a post are read only if their number has changed. The first look only stores how many comments each
     post has. After a crash, an event may be sent twice but is never lost.
 
-    :param handed_over: Waits until Airflow has stored the events of what was yielded.
+    :param handed_over: Waits until Airflow has stored the event of what was yielded, and started the DAG.
     """
     seen = await memory.aget(SEEN)
     if seen is None:
@@ -88,9 +89,9 @@ async def new_comments(
         for comment in reversed(comments):
             if comment.username is None or comment.username != post.username:
                 yield NewComment(post.media_id, comment)
-        if comments:
-            await handed_over()
-            await memory.aset(key, [*(comment.id for comment in comments), *told][:TOLD_KEPT])
+                await handed_over()
+            told = [comment.id, *told][:TOLD_KEPT]
+            await memory.aset(key, told)
         counts[post.media_id] = post.count
         await memory.aset(SEEN, {**seen, "counts": counts})
 
@@ -115,8 +116,8 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
     The payload of an event has ``comment_id``, ``media_id``, ``text``, ``username`` and ``timestamp``. There are no
     events for comments that are older than the first look, for replies, and for the account's own comments. If the
-    triggerer is killed, an event may come twice. None is lost if Airflow stores it within 5 s. The watched asset keeps
-    which comments had an event.
+    triggerer is killed, an event may come twice. None is lost if Airflow stores it within 5 s, which pass between two
+    events. The watched asset keeps which comments had an event.
 
     A look takes one call for all of the latest 25 posts, or one for each post that is named, and one more for each post
     whose number of comments has changed. The calls come from the budget with which the triggerer waits for containers.

@@ -160,10 +160,13 @@ def test_a_process_that_dies_before_it_remembers_tells_the_comment_again(
 def test_a_comment_is_remembered_only_once_airflow_has_stored_its_event(
     instagram_sandbox: SandboxHandle, media_id: str
 ) -> None:
-    """The trigger yields an event a while before Airflow stores it. A triggerer that dies meanwhile loses it."""
+    """The trigger yields an event a while before Airflow stores it. A triggerer that dies meanwhile loses it.
+
+    Each event waits for the one before: Airflow starts no run for one that it stores before it has started the DAG.
+    """
     memory, remembered = Memory(), list[int]()
     memory.rows[SEEN] = {"began": "2020-01-01T00:00:00+00:00", "counts": {}}
-    asked = instagram_sandbox.add_comment(media_id, "One")
+    asked = [instagram_sandbox.add_comment(media_id, text).comment_id for text in ("One", "Two")]
 
     async def handed_over() -> None:
         remembered.append(memory.told)
@@ -174,8 +177,8 @@ def test_a_comment_is_remembered_only_once_airflow_has_stored_its_event(
             found = new_comments(memory, posts, client.send, lambda: datetime.now(timezone.utc), handed_over)
             return [one.comment.id async for one in found]
 
-    assert asyncio.run(look()) == [asked.comment_id]
-    assert (remembered, memory.told) == ([0], 1)
+    assert asyncio.run(look()) == asked
+    assert (remembered, memory.told) == ([0, 1], 2)
 
 
 class DiedError(Exception):
