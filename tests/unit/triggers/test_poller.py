@@ -156,10 +156,10 @@ def test_a_deadline_holds_under_pressure_and_a_last_question_is_asked(scene: Sce
         await asyncio.gather(*waits, scene.wait(late, minutes=5), scene.wait(never, minutes=5))
 
     scene.run(main)
-    assert scene.ends[late][0] == pytest.approx(300, abs=0.1)
+    assert 290 <= scene.ends[late][0] <= 300.1  # by its turn, if chance gave it one of the last, or at its deadline
     assert scene.ends[late][1] == "ready"
     end_at, end = scene.ends[never]
-    assert end_at == pytest.approx(300, abs=0.1)
+    assert end_at == scene.instagram.times(never)[-1] == pytest.approx(300, abs=0.1)
     assert end.startswith("NotReadyError")
     assert "IN_PROGRESS" in end
 
