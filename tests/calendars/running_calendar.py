@@ -18,7 +18,7 @@ from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -27,16 +27,6 @@ REEL_WIDTH = 540
 #: A lead time is minutes here and not an hour: the accounts are asked, and publish, so much more often.
 CALLS_PER_HOUR = 5000
 POSTS = {"posts_per_hour": 100, "posts_per_day": 100}
-DAG_FILE = """\
-from datetime import timedelta
-
-from airflow_provider_instagram.calendar import content_calendar_dag
-
-dag = content_calendar_dag(
-    {dag_id!r}, {calendar!r}, accounts={accounts!r}, lead_time=timedelta(seconds={lead_s}),
-    prepare_ahead=timedelta(seconds={ahead_s}), {more}
-)
-"""
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "9",
     "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # many tasks start at once, on a machine that may be busy
@@ -48,6 +38,26 @@ SETTINGS = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
 }
+
+
+def dag_file(
+    dag_id: str, calendar: str, accounts: Iterable[str], *, lead_s: int, ahead_s: int = 0, more: str = ""
+) -> str:
+    """Return the text of a DAG file.
+
+    :param ahead_s: How long ahead posts are prepared. They are due in minutes, so by default their own runs do it.
+    :param more: Further arguments of the calendar, as they stand in the file.
+    """
+    return f"""\
+from datetime import timedelta
+
+from airflow_provider_instagram.calendar import content_calendar_dag
+
+dag = content_calendar_dag(
+    {dag_id!r}, {calendar!r}, accounts={[*accounts]!r}, lead_time=timedelta(seconds={lead_s}),
+    prepare_ahead=timedelta(seconds={ahead_s}), {more}
+)
+"""
 
 
 @dataclass
@@ -77,14 +87,11 @@ class RunningCalendar:
     def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0, plan: str = "") -> None:
         """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow.
 
-        :param ahead_s: How long ahead posts are prepared. They are due in minutes, so by default their own runs do it.
         :param plan: Where the plan is, if it is not the file that was written last: a sheet, or an object.
         """
         calendar = str(self._calendar(dag_id))
         self.command("pools", calendar)
-        text = DAG_FILE.format(
-            dag_id=dag_id, calendar=plan or calendar, accounts=[*self.users], lead_s=lead_s, ahead_s=ahead_s, more=more
-        )
+        text = dag_file(dag_id, plan or calendar, self.users, lead_s=lead_s, ahead_s=ahead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 
     def command(self, *words: str) -> str:

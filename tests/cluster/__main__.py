@@ -22,8 +22,8 @@ from demo.stack import wait_until
 from demo.ui import connect
 from tests.calendars.fate import ENDED, Fate, is_good, observed, table
 from tests.calendars.running_calendar import (
-    DAG_FILE,
     DAG_ID,
+    dag_file,
     entry,
     make_reel,
     task_instances,
@@ -175,8 +175,7 @@ def _write_calendar(running: Cluster, plan: Programme, dag_id: str) -> None:
 
 
 def _write_dag(running: Cluster, dag_id: str, more: str = "") -> None:
-    accounts = [*running.users]
-    text = DAG_FILE.format(dag_id=dag_id, calendar=_calendar(dag_id), accounts=accounts, lead_s=LEAD_S, more=more)
+    text = dag_file(dag_id, _calendar(dag_id), running.users, lead_s=LEAD_S, more=more)
     (running.folder / "dags" / f"{dag_id}.py").write_text(text)
 
 
