@@ -41,6 +41,7 @@ SMALL: Final = {
     "day": "--accounts 2 --posts 2 --naive 1",
     "insights": "--accounts 2 --posts 6",
     "best_times": "",
+    "loop": "--accounts 1",
     "preparation": "--posts 40 --accounts 2",
     "upload": "--mb 4 --rounds 1 --at-once 2",
 }
