@@ -68,8 +68,9 @@ async def _waits(triggers: dict[str, PostTimeTrigger], edit: Callable[[], object
 
 
 def _triggers(tmp_path: Path, snapshot: str, *posts: str, moment: timedelta = FAR) -> dict[str, PostTimeTrigger]:
+    versions = {post: _version(tmp_path, post) for post in posts}
     at = datetime.now(timezone.utc) + moment
-    return {post: PostTimeTrigger(at, snapshot, post, _version(tmp_path, post)) for post in posts}
+    return {post: PostTimeTrigger(at, snapshot, post, version) for post, version in versions.items()}
 
 
 def test_an_edited_and_a_removed_post_are_waited_for_no_longer_and_one_after_the_other(
