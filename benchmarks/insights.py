@@ -124,14 +124,14 @@ def run(accounts: int, posts: int) -> int:
         target, naive_rows = SqlTarget("warehouse"), list[dict[str, Any]]()
         hour = Hour(sandbox, accounts, posts)
         hour.measure(lambda account: hour.collect(account, target))  # what was due before the hour
-        ours, naive, before = [0.0] * 3, [0.0] * 3, len(_read(target))
+        ours, naive, before = [0.0] * 3, [0.0] * 3, _read(target)
         for _ in range(2):
             hour.advance(timedelta(minutes=30))
             taken = hour.measure(lambda account: hour.collect(account, target))
             ours = [total + one for total, one in zip(ours, taken, strict=True)]
             taken = hour.measure(lambda account: hour.read_naively(account, naive_rows))
             naive = [total + one for total, one in zip(naive, taken, strict=True)]
-        read = len(_read(target)) - before
+        read = _read(target) - before
     print(f"{accounts} accounts with {posts} posts each, an hour of snapshots: {read} were read\n")
     print("| for each account | this provider | naive loop |\n|---|---|---|")
     print(f"| processor time, ms | {1000 * ours[0]:.0f} | {1000 * naive[0]:.0f} |")
@@ -141,8 +141,9 @@ def run(accounts: int, posts: int) -> int:
     return 0 if complete and 1000 * ours[0] < CPU_LIMIT_MS and ours[2] < naive[2] else 1
 
 
-def _read(target: SqlTarget) -> list[dict[str, Any]]:
-    return [row for row in target.rows(SNAPSHOTS) if row["status"] == "read"]
+def _read(target: SqlTarget) -> int:
+    query = f"SELECT COUNT(*) FROM {SNAPSHOTS.name} WHERE status = 'read'"  # noqa: S608 -- a name of ours
+    return int(target.hook().get_first(query)[0])
 
 
 def main() -> int:

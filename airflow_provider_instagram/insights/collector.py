@@ -114,12 +114,6 @@ class Batch:
         read = len(self.snapshots) - missed
         return {"posts": len(self.posts), "read": read, "missed": missed, "days": len(self.days)}
 
-    @property
-    def has_numbers(self) -> bool:
-        """Whether an event names this batch."""
-        rows = self.rows()
-        return bool(rows["read"] or rows["days"])
-
     def counts(self) -> dict[str, int]:
         """Return how many rows there are of each kind, and how many posts and days are left."""
         return {**self.rows(), "left": self.left}
@@ -189,9 +183,9 @@ class Collector:
                     self.target.write(table, some)
             for media_id, numbers in batch.latest.items():
                 record_numbers(self.ledger.store, media_id, numbers)
-            unnamed = unnamed_rows(self.ledger.store, self.target.identity)
-            if unnamed or batch.has_numbers:
-                unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in batch.rows().items()}
+            unnamed, new = unnamed_rows(self.ledger.store, self.target.identity), batch.rows()
+            if unnamed or new["read"] or new["days"]:  # posts and missed ages alone have no event
+                unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in new.items()}
                 record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
             if batch.reached:
                 self._record_reached(batch.reached)

@@ -32,16 +32,6 @@ GUARDS: Final = {
     "postgres": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
     "sqlite": ("PRAGMA query_only = ON",),
 }
-OF_POST: Final = (
-    "post_id",
-    "conn_id",
-    "post_caption",
-    "created_timestamp",
-    "media_type",
-    "media_product_type",
-    "post_url",
-    "post_key",
-)
 
 
 def read_posts(
@@ -56,7 +46,8 @@ def read_posts(
         with _guarded_cursor(hook) as cursor:
             marks = ", ".join([hook.placeholder] * len(accounts))
             cursor.execute(
-                f"SELECT {', '.join(OF_POST)} FROM {target.full(POSTS.name)} WHERE conn_id IN ({marks}) "  # noqa: S608
+                "SELECT post_id, conn_id, post_caption, created_timestamp, media_type, media_product_type, post_url, "  # noqa: S608
+                f"post_key FROM {target.full(POSTS.name)} WHERE conn_id IN ({marks}) "
                 f"AND created_timestamp >= {hook.placeholder} AND created_timestamp < {hook.placeholder} "
                 f"ORDER BY created_timestamp DESC LIMIT {MOST_POSTS + 1}",
                 (*accounts, stored(since), stored(until)),

@@ -102,14 +102,6 @@ class SqlTarget:
             hook.insert_rows(self.full(table.name), values, target_fields=columns, commit_every=len(values))
         return len(new)
 
-    def rows(self, table: Table) -> list[Row]:
-        """Read all rows of a table, ordered by key."""
-        columns = [column.name for column in table.columns]
-        rows = self.hook().get_records(
-            f"SELECT {', '.join(columns)} FROM {self.full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
-        )
-        return [dict(zip(columns, row, strict=True)) for row in rows]
-
     def hook(self) -> DbApiHook:
         """Return the hook of the database."""
         from airflow.sdk import BaseHook

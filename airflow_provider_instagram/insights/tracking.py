@@ -136,6 +136,10 @@ class TrackedPost:
         """When it was published."""
         return datetime.fromisoformat(self.published_at)
 
+    def as_row(self) -> dict[str, Any]:
+        """Return what is stored."""
+        return {name: value for name, value in vars(self).items() if value not in (None, [], False)}
+
     def open_ages(self, ages: Sequence[timedelta]) -> list[Age]:
         """Return the ages that are still to be read, the youngest first."""
         of_kind = ages_of(self.kind, ages)
@@ -232,7 +236,7 @@ class Tracking:
         for name in sorted(self._changed):
             posts = self.day(name)
             times = {key: post.next_due(self.ages) for key, post in posts.items() if post is not None}
-            row = {key: None if times.get(key) is None else _fields(post) for key, post in posts.items()}
+            row = {key: post.as_row() if post and times[key] is not None else None for key, post in posts.items()}
             self.store.set(f"{self._day_row}:{name}", row)
             open_times = [at for at in times.values() if at is not None]
             if open_times:
@@ -247,9 +251,3 @@ class Tracking:
 
 def _day(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).date().isoformat()
-
-
-def _fields(post: TrackedPost | None) -> dict[str, Any]:
-    return (
-        {} if post is None else {name: value for name, value in asdict(post).items() if value not in (None, [], False)}
-    )

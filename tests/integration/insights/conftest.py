@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from airflow_provider_instagram.insights.schema import Row, Table
+
 
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
@@ -43,6 +45,13 @@ def sql(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     """Open the target of one empty database, each time as a new task does."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database(request.param, tmp_path, request)))
     return lambda **more: SqlTarget("warehouse", **more)
+
+
+def rows_of(target: SqlTarget, table: Table) -> list[Row]:
+    """Read all rows of a table, ordered by key, as whoever looks at the database does."""
+    columns = [column.name for column in table.columns]
+    query = f"SELECT {', '.join(columns)} FROM {target.full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
+    return [dict(zip(columns, row, strict=True)) for row in target.hook().get_records(query)]
 
 
 def plain(value: Any) -> Any:

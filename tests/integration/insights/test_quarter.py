@@ -12,7 +12,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.insights import FileTarget
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.reach import ReachFile, reach_file
-from tests.integration.insights.conftest import plain
+from tests.integration.insights.conftest import plain, rows_of
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play
 
 if TYPE_CHECKING:
@@ -160,6 +160,6 @@ def test_databases_and_files_have_the_same_numbers_and_a_rerun_changes_none(
             for file in Path(files.prefix, table.name).rglob("*.parquet")
             for row in files.read_rows(file.read_bytes())
         ]
-        for found in (database.rows(table), stored):
+        for found in (rows_of(database, table), stored):
             read = [{name: plain(value) for name, value in row.items()} for row in found]
             assert sorted(read, key=table.key_of) == wanted

@@ -15,6 +15,7 @@ from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import refusals
+from tests.integration.insights.conftest import rows_of
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.schema import Table
@@ -191,7 +192,7 @@ def test_a_database_is_named_by_its_connection(
     connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
     assert run_dag(insights_dag("insights_in_sqlite", ["instagram_default"], "warehouse")).state == "success"
-    assert [row["age"] for row in SqlTarget("warehouse").rows(SNAPSHOTS)] == ["1h"]
+    assert [row["age"] for row in rows_of(SqlTarget("warehouse"), SNAPSHOTS)] == ["1h"]
 
 
 def test_a_throttled_account_leaves_the_rest_to_a_later_run(

@@ -16,7 +16,7 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.insights import FileTarget, SqlTarget, sql_target
 from airflow_provider_instagram.insights.dag import open_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
-from tests.integration.insights.conftest import database, plain
+from tests.integration.insights.conftest import database, plain, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,23 +99,23 @@ def read(rows: list[Row]) -> list[dict[str, Any]]:
 def test_a_database_returns_what_was_written_and_a_rerun_changes_nothing(sql: Callable[..., SqlTarget]) -> None:
     for table, row in ((POSTS, POST), (SNAPSHOTS, SNAPSHOT), (ACCOUNT_DAYS, DAY), (AUDIENCE, PART)):
         assert sql().write(table, [row]) == 1
-        found = read(sql().rows(table))
+        found = read(rows_of(sql(), table))
         assert found == [expected(table, row)]
         assert sql().write(table, [row | {"conn_id": "another"}, row]) == 0
-        assert read(sql().rows(table)) == found
+        assert read(rows_of(sql(), table)) == found
 
 
 def test_new_keys_are_added_beside_those_that_exist(sql: Callable[..., SqlTarget]) -> None:
     sql().write(SNAPSHOTS, [SNAPSHOT])
     assert sql().write(SNAPSHOTS, [SNAPSHOT, SNAPSHOT | {"age": "6h"}, SNAPSHOT | {"age": "6h"}]) == 1
-    assert [row["age"] for row in sql().rows(SNAPSHOTS)] == ["1h", "6h"]
+    assert [row["age"] for row in rows_of(sql(), SNAPSHOTS)] == ["1h", "6h"]
 
 
 def test_many_rows_are_written_at_once(sql: Callable[..., SqlTarget]) -> None:
     rows = [SNAPSHOT | {"post_id": str(17900000000000000 + number)} for number in range(250)]
     assert sql().write(SNAPSHOTS, rows) == 250
     assert sql().write(SNAPSHOTS, rows) == 0
-    assert len(sql().rows(SNAPSHOTS)) == 250
+    assert len(rows_of(sql(), SNAPSHOTS)) == 250
 
 
 def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..., SqlTarget]) -> None:
@@ -128,7 +128,7 @@ def test_tasks_that_find_no_tables_at_the_same_moment_all_write(sql: Callable[..
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
-    assert [row["post_id"] for row in sql().rows(SNAPSHOTS)] == ["0", "1", "2", "3"]
+    assert [row["post_id"] for row in rows_of(sql(), SNAPSHOTS)] == ["0", "1", "2", "3"]
 
 
 WITH_A_NEW_METRIC = replace(SNAPSHOTS, columns=(*SNAPSHOTS.columns, Column("reel_new", "integer", "Meta's new number")))
@@ -140,14 +140,14 @@ def test_a_table_receives_the_column_of_a_new_metric(sql: Callable[..., SqlTarge
     sql().write(SNAPSHOTS, [SNAPSHOT])
     later = sql()
     assert later.write(WITH_A_NEW_METRIC, [NEWER]) == 1
-    assert [(row["age"], row["reel_new"]) for row in later.rows(WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
+    assert [(row["age"], row["reel_new"]) for row in rows_of(later, WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
 
 
 def test_an_earlier_provider_writes_what_it_knows_into_a_later_table(sql: Callable[..., SqlTarget]) -> None:
     """Two teams share a database, and do not upgrade on the same day."""
     sql().write(WITH_A_NEW_METRIC, [NEWER])
     assert sql().write(SNAPSHOTS, [SNAPSHOT]) == 1
-    assert [(row["age"], row["reel_new"]) for row in sql().rows(WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
+    assert [(row["age"], row["reel_new"]) for row in rows_of(sql(), WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
 
 
 def test_tasks_that_add_the_same_column_at_the_same_moment_all_write(sql: Callable[..., SqlTarget]) -> None:
@@ -160,7 +160,7 @@ def test_tasks_that_add_the_same_column_at_the_same_moment_all_write(sql: Callab
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(write, range(4))) == [1, 1, 1, 1]
-    found = {row["post_id"]: row["reel_new"] for row in sql().rows(WITH_A_NEW_METRIC)}
+    found = {row["post_id"]: row["reel_new"] for row in rows_of(sql(), WITH_A_NEW_METRIC)}
     assert found == dict.fromkeys("0123", 7) | {SNAPSHOT["post_id"]: None}
 
 
@@ -177,7 +177,7 @@ def in_tokyo(
 
 def test_postgresql_knows_the_moment_of_each_time(in_tokyo: SqlTarget) -> None:
     in_tokyo.write(POSTS, [POST])
-    (row,) = in_tokyo.rows(POSTS)
+    (row,) = rows_of(in_tokyo, POSTS)
     assert (row["created_timestamp"], row["created_timestamp"].utcoffset()) == (AT, timedelta(hours=9))
     local = in_tokyo.hook().get_records(
         "SELECT created_timestamp::date, extract(hour from created_timestamp) FROM instagram_posts"
@@ -241,7 +241,7 @@ def test_what_a_table_that_may_not_be_changed_lacks_is_said_and_the_rest_is_writ
     target = granted("SELECT, INSERT")
     assert target.write(WITH_A_NEW_METRIC, [NEWER]) == 1
     assert "lacks the column reel_new, and its values are lost: must be owner of table" in caplog.text
-    assert [row["like_count"] for row in target.rows(SNAPSHOTS)] == [0]
+    assert [row["like_count"] for row in rows_of(target, SNAPSHOTS)] == [0]
 
 
 def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
@@ -255,7 +255,7 @@ def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
 def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -> None:
     sql().prepare()
     sql().prepare()
-    assert [sql().rows(table) for table in TABLES] == [[], [], [], []]
+    assert [rows_of(sql(), table) for table in TABLES] == [[], [], [], []]
 
 
 def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[..., FileTarget]) -> None:
