@@ -178,7 +178,7 @@ def draw(result: Result) -> bytes:
     )  # fmt: skip
     chart = pygal.Line(
         style=style, js=(), no_prefix=True, width=760, height=340, margin=12, legend_at_bottom=True, dots_size=4,
-        stroke_style={"width": 3}, include_x_axis=True,
+        stroke_style={"width": 3}, include_x_axis=True, range=(0, 50),
         title="Reach that is missed, of the oracle's", x_title="week", value_formatter=lambda value: f"{value:.0f} %",
     )  # fmt: skip
     chart.x_labels = [str(week + 1) for week in range(WEEKS)]
