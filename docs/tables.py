@@ -13,6 +13,7 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, Cale
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
+from airflow_provider_instagram.cli.webhook import MOST_KEPT
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES, MetaLogin
@@ -193,6 +194,7 @@ NUMBERS: Final[dict[str, int]] = {
     "warning days": EXPIRY_WARNING.days,
     "previews": MOST_AT_ONCE,
     "few posts": FEW,
+    "kept events": MOST_KEPT,
     "fewest posts": FEWEST_POSTS,
     "results posts": MOST_POSTS,
     "results days": MOST_DAYS,

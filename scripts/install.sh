@@ -61,13 +61,13 @@ if [ -n "${1:-}" ] && [ "$1" != --docs ] && [ "$1" != --for-lint ]; then
     command -v chromium >/dev/null || apt_install chromium
     command -v curl >/dev/null || apt_install curl
     command -v node >/dev/null || apt_install nodejs
+    command -v redis-server >/dev/null || apt_install redis-server
     command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || apt_install postgresql
 fi
 if [ "${1:-}" = --for-clients ] || [ "${1:-}" = --for-lint ]; then
     command -v npm >/dev/null || apt_install npm
 fi
 if [ "${1:-}" = --for-cluster ]; then
-    command -v redis-server >/dev/null || apt_install redis-server
     command -v unshare >/dev/null || apt_install util-linux
     command -v faketime >/dev/null || apt_install faketime
 fi

@@ -11,6 +11,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.graph.fields import read_mapping, read_object, read_text
@@ -24,6 +25,9 @@ MOST_BYTES: Final = 2_000_000
 #: Meta sends a notification at once. Others may hold a connection open.
 LONGEST_BODY_S: Final = 10
 MOST_CONNECTIONS: Final = 100
+#: What the name of a list of Redis follows, and how many events are kept there if nothing reads them.
+REDIS: Final = "redis+pubsub://"
+MOST_KEPT: Final = 10_000
 SIGNATURE: Final = "x-hub-signature-256"
 PATH: Final = "/"
 
@@ -38,15 +42,31 @@ def run_receiver(args: argparse.Namespace) -> None:
         print(verify_token(secret))
         return
     if not args.queue:
-        raise SystemExit("Give the URL of an SQS queue: --queue https://sqs.…")
+        raise SystemExit(f"Give the URL of an SQS queue, or the name of a list of Redis: --queue {REDIS}instagram")
     import uvicorn
-    from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 
-    hook = SqsHook(aws_conn_id=args.aws_conn_id)
-    app = receiver(secret, lambda text: hook.send_message(args.queue, text))
+    app = receiver(secret, putter(args.queue, args.queue_conn_id))
     uvicorn.run(
         app, host=args.host, port=args.port, limit_concurrency=MOST_CONNECTIONS, access_log=False, server_header=False
     )
+
+
+def putter(queue: str, conn_id: str) -> Callable[[str], Any]:
+    """Return what puts a text into a queue of SQS, or into a list of Redis, of which the channel of its name tells."""
+    if not queue.startswith(REDIS):
+        from airflow.providers.amazon.aws.hooks.sqs import SqsHook
+
+        return partial(SqsHook(aws_conn_id=conn_id or SqsHook.default_conn_name).send_message, queue)
+    from airflow.providers.redis.hooks.redis import RedisHook
+
+    redis, name = RedisHook(conn_id or RedisHook.default_conn_name).get_conn(), queue.removeprefix(REDIS)
+
+    def put(text: str) -> None:
+        redis.rpush(name, text)
+        redis.ltrim(name, -MOST_KEPT, -1)
+        redis.publish(name, text)
+
+    return put
 
 
 def verify_token(app_secret: str) -> str:

@@ -1,4 +1,4 @@
-"""The receiver of webhooks by real HTTP, a queue of SQS behind it, and Airflow's own trigger that reads the queue."""
+"""The receiver of webhooks by real HTTP, a queue of SQS or Redis behind it, and Airflow's own trigger that reads it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import asyncio
 import hmac
 import json
 import socket
+import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 import pytest
+import redis
 
 from airflow_provider_instagram.cli import webhook
 from airflow_provider_instagram.cli.webhook import MOST_BYTES, run_receiver, verify_token
 from demo.stack import free_port, wait_until
+from tests.integration.docs.pages import BLOCKS
 
 if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -74,6 +79,11 @@ def receiver(
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
     connection = {**instagram_sandbox.connection, "extra": {"app_secret": SECRET}}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    return started(queue, client)
+
+
+def started(queue: str, client: Any) -> Receiver:
+    """Run the command until the tests end."""
     made = Receiver(f"http://127.0.0.1:{(args := options(queue)).port}", client, queue)
     threading.Thread(target=run_receiver, args=(args,), daemon=True).start()
 
@@ -86,8 +96,30 @@ def receiver(
     return made
 
 
+@pytest.fixture
+def redis_receiver(
+    instagram_sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_stored_tokens: None
+) -> Iterator[Receiver]:
+    """A receiver with a Redis of its own."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server, redis.Redis(port=port) as client:
+
+        def answers() -> bool:
+            with suppress(redis.ConnectionError):
+                return bool(client.ping())
+            return False
+
+        wait_until(answers, "Redis answers", 60)
+        monkeypatch.setenv("AIRFLOW_CONN_REDIS_DEFAULT", f"redis://127.0.0.1:{port}")
+        connection = {**instagram_sandbox.connection, "extra": {"app_secret": SECRET}}
+        monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+        yield started("redis+pubsub://instagram", client)
+        server.terminate()
+
+
 def options(queue: str = "", **more: Any) -> argparse.Namespace:
-    given = {"conn_id": "instagram_default", "queue": queue, "aws_conn_id": "aws_default", "host": "127.0.0.1"}
+    given = {"conn_id": "instagram_default", "queue": queue, "queue_conn_id": "", "host": "127.0.0.1"}
     return argparse.Namespace(**given, **{"port": free_port(), "show_verify_token": False, **more})
 
 
@@ -176,6 +208,68 @@ def test_what_does_not_reach_the_queue_is_not_acknowledged(receiver: Receiver) -
     """Meta then sends it again."""
     receiver.client.delete_queue(QueueUrl=receiver.queue)
     assert receiver.tell({"id": "1", "time": 1, "field": "comments", "value": COMMENT}) == 500
+
+
+def test_the_list_of_redis_keeps_what_its_trigger_does_not_hear(redis_receiver: Receiver) -> None:
+    """The trigger hears one message, if it listens at that moment. The list has all events, in their order."""
+    from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+
+    entry = {"id": "17841400000000001", "time": 1796000000, "field": "comments"}
+    trigger = MessageQueueTrigger(scheme="redis+pubsub", channels=["instagram"], poll_interval=0.1)
+
+    async def heard() -> Any:
+        event = asyncio.ensure_future(anext(trigger.run()))
+        while not redis_receiver.client.pubsub_channels("instagram"):
+            await asyncio.sleep(0.01)
+        for text in ("Where?", "When?"):
+            told = asyncio.to_thread(redis_receiver.tell, {**entry, "value": {**COMMENT, "text": text}})
+            assert await told == 200
+        return (await asyncio.wait_for(event, 20)).payload
+
+    assert redis_receiver.tell({**entry, "value": {**COMMENT, "text": "Who?"}}) == 200  # nobody listens yet
+    bell = asyncio.run(heard())
+    assert (bell["channel"], json.loads(bell["data"])["text"]) == ("instagram", "Where?")
+    kept = [json.loads(text) for text in redis_receiver.client.lrange("instagram", 0, -1)]
+    assert [event["text"] for event in kept] == ["Who?", "Where?", "When?"]
+    assert {event["comment_id"] for event in kept} == {"17865799348089039"}
+
+
+def test_the_dag_of_the_docs_answers_each_comment_of_the_list_once(
+    redis_receiver: Receiver, instagram_sandbox: SandboxHandle, run_dag: Any
+) -> None:
+    """A run that dies before it has shortened the list leaves the events, and the next one replies to none twice."""
+    (block,) = [one for one in BLOCKS if one.page == "docs/publish/webhooks.md" and "RedisHook" in one.code]
+    media_id, account = instagram_sandbox.add_foreign_post("Ours"), instagram_sandbox.user_id
+    asked = [instagram_sandbox.add_comment(media_id, text) for text in ("Where?", "When?")]
+    for one in asked:
+        value = {"id": one.comment_id, "text": one.text, "from": {"id": "1", "username": "ana"}}
+        assert redis_receiver.tell({"id": account, "time": 1796000000, "field": "comments", "value": value}) == 200
+    left = redis_receiver.client.lrange("instagram", 0, -1)
+    assert len(left) == 2
+    names: dict[str, Any] = {}
+    exec(block.code, names)  # noqa: S102 -- a page of ours
+    names["ACCOUNT"] = account
+    for _ in range(2):
+        assert run_dag(names["dag"]).state == "success"
+        assert redis_receiver.client.lrange("instagram", 0, -1) == []
+        redis_receiver.client.rpush("instagram", *left)
+    replies = [(one.parent_id, one.text) for one in instagram_sandbox.comments() if one.parent_id]
+    assert sorted(replies) == sorted((one.comment_id, "Thank you!") for one in asked)
+
+
+def test_a_list_of_redis_that_nothing_reads_keeps_the_newest_events(
+    redis_receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "MOST_KEPT", 2)
+    for number in range(3):
+        entry = {"id": "1", "time": number, "field": "story_insights", "value": STORY}
+        assert redis_receiver.tell(entry) == 200
+    assert [json.loads(text)["time"] for text in redis_receiver.client.lrange("instagram", 0, -1)] == [1, 2]
+
+
+def test_what_redis_does_not_take_is_not_acknowledged(redis_receiver: Receiver) -> None:
+    redis_receiver.client.set("instagram", "no list")
+    assert redis_receiver.tell({"id": "1", "time": 1, "field": "comments", "value": COMMENT}) == 500
 
 
 def test_without_the_app_secret_nothing_is_received(
