@@ -68,7 +68,7 @@ def test_runs_that_reach_back_to_one_another_are_created_once_each(airflow_db: N
     assert run_ids == [f"scheduled__{begin.isoformat()}" for begin in posts_from]
 
 
-def test_a_post_gets_one_of_three_slots_before_the_32_accounts_of_another_calendar(
+def test_a_post_gets_the_only_free_slot_before_the_32_accounts_of_another_calendar(
     airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its run is the younger one, and its task has no other task behind it: Airflow's own weights put it last."""
@@ -76,11 +76,14 @@ def test_a_post_gets_one_of_three_slots_before_the_32_accounts_of_another_calend
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
     from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from airflow.utils.state import DagRunState, TaskInstanceState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
+    from sqlalchemy import select
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "1")
     now = datetime.now(timezone.utc)
     at = f"{now + timedelta(hours=2):%Y-%m-%d %H:%M} UTC"
     posts = [{"id": f"p{n}", "publish_at": at, "account": f"brand_{n}", "video": "a.mp4"} for n in range(32)]
@@ -108,9 +111,10 @@ def test_a_post_gets_one_of_three_slots_before_the_32_accounts_of_another_calend
                 if ti.task_id.startswith(("due_", "publish")):
                     ti.state = TaskInstanceState.SCHEDULED
         session.flush()
-        scheduler = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=3)])
-        queued = scheduler._executable_task_instances_to_queued(max_tis=3, session=session)
-        assert [ti.dag_id for ti in queued] == ["one_post", "crowd", "crowd"]
+        scheduler = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=1)])
+        scheduler._critical_section_enqueue_task_instances(session)
+        ours = select(TaskInstance.dag_id).where(TaskInstance.dag_id.in_(("crowd", "one_post")))
+        assert session.scalars(ours.where(TaskInstance.state == TaskInstanceState.QUEUED)).all() == ["one_post"]
         session.rollback()
 
 

@@ -410,6 +410,7 @@ def test_an_answer_is_refused_if_the_question_is_about_another_post(user: Any) -
 
 def read_by_triggerer(ti_id: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the run that publishes a post is handed, through the API of Airflow's triggerer."""
+    from airflow.jobs.job import Job
     from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
     from airflow.providers.standard.triggers import hitl
     from airflow.sdk.exceptions import TaskDeferred
@@ -418,7 +419,8 @@ def read_by_triggerer(ti_id: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     from airflow_provider_instagram.calendar.tasks.answers import Question
     from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 
-    client = TriggerRunnerSupervisor.make_client(None)  # type: ignore[arg-type]
+    triggerer = SimpleNamespace(job=Job(id=1))  # from 3.4 on, the API asks which triggerer calls
+    client = TriggerRunnerSupervisor.make_client(triggerer)  # type: ignore[arg-type]
     monkeypatch.setattr(hitl, "get_hitl_detail_content_detail", client.hitl.get_detail_response)
     monkeypatch.setattr(hitl, "update_hitl_detail_response", client.hitl.update_response)
     step = ApprovePost(task_id="a", post={}, settings=CalendarSettings.of("a", "a.yaml"), instagram_conn_id=ACCOUNT)
