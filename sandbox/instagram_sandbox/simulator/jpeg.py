@@ -135,8 +135,8 @@ def convert_profile(path: Path) -> str:
         if made is not None:
             made.info.pop("icc_profile", None)
             made.save(path, "JPEG", quality=95, icc_profile=None)
-    except (OSError, ImageCms.PyCMSError):
-        return f"{stays}, because Pillow cannot read the profile. Remedy: convert it."
+    except (OSError, Image.DecompressionBombError, ImageCms.PyCMSError):
+        return f"{stays}, because Pillow cannot convert it. Remedy: convert it before."
     return ""
 
 

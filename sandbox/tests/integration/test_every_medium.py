@@ -179,8 +179,19 @@ def test_a_profile_that_cannot_be_converted_is_named(client: Caller, tmp_path: P
     Image.new("RGB", (400, 400)).save(source, icc_profile=b"no profile at all" * 20)
     assert published(client, source.read_bytes(), tmp_path)[:2] == (400, 400)
     [warning] = client.sandbox.warnings
-    assert "because Pillow cannot read the profile. Remedy: convert it." in warning
+    assert "because Pillow cannot convert it. Remedy: convert it before." in warning
     assert "install" not in warning
+
+
+def test_a_picture_with_a_profile_and_too_many_pixels_is_taken_as_it_is(client: Caller, tmp_path: Path) -> None:
+    """Its head says 400 million, which Pillow refuses to open."""
+    source = tmp_path / "vast.jpg"
+    Image.new("RGB", (400, 400)).save(source, icc_profile=wide_profile(b"CC0"))
+    size, vast = (struct.pack(">HH", side, side) for side in (400, 20_000))
+    data = source.read_bytes().replace(b"\xff\xc0\x00\x11\x08" + size, b"\xff\xc0\x00\x11\x08" + vast)
+    with serving(WebServer(data, content_type="image/jpeg", status=200)) as server:
+        assert client.create(media_type="IMAGE", image_url=server.url).status_code == 200
+    assert "stays as it is" in client.sandbox.warnings[0]
 
 
 @pytest.mark.parametrize("version", [2, 4])
