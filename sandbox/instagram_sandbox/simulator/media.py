@@ -25,8 +25,8 @@ PROBE_LIMIT_S: Final = 60
 _TOLERANCE_S = 0.05
 _PARENTS = frozenset({b"moov", b"trak", b"edts"})
 EDIT_LIST: Final = (
-    "The video has an edit list, which Meta's documentation rules out and Meta was seen to refuse. Remedy: encode it "
-    "with ffmpeg's options -use_editlist 0 -movflags +faststart+negative_cts_offsets."
+    "an edit list, which Meta's documentation rules out and Meta was seen to refuse. Remedy: encode the video with "
+    "ffmpeg's options -use_editlist 0 -movflags +faststart+negative_cts_offsets"
 )
 CLOSED_GROUPS: Final = "encode it with closed ones, in libx265 with -x265-params open-gop=0"
 NO_FFMPEG: Final = (
@@ -105,8 +105,8 @@ def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> str:
     if b"elst" not in kinds:
         return ""
     if edit_lists == "refuse":
-        raise UnfitVideoError("the file has an edit list")
-    return EDIT_LIST
+        raise UnfitVideoError(f"it has {EDIT_LIST}")
+    return f"The video has {EDIT_LIST}."
 
 
 def length_ms(path: Path) -> int:
