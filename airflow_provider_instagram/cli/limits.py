@@ -20,7 +20,7 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.capabilities import MUSIC
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.hooks.scopes import require
+from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
@@ -46,7 +46,7 @@ def search_audio(args: argparse.Namespace) -> None:
     read_as_server()
     hook = InstagramHook(args.conn_id)
     try:
-        require(args.conn_id, MUSIC)
+        known_scopes(args.conn_id).require(MUSIC)
         with hook.get_readonly_conn() as client:
             audio_type = "original_sound" if args.sounds else "music"
             query = " ".join(args.query) or None

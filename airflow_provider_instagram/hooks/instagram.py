@@ -268,7 +268,7 @@ class InstagramHook(BaseHook):
     def read_account(self, client: GraphClient) -> Account:
         """Read the account of the token. Each of Meta's logins needs a call of its own.
 
-        :raises ValidationError: If the login is Facebook Login and the token does not belong to a Page.
+        :raises ValidationError: If the login is Facebook Login, and the token is a person's or of another login.
         """
         from airflow_provider_instagram.hooks.logins import is_of_no_page, no_page
 
@@ -277,6 +277,7 @@ class InstagramHook(BaseHook):
         except InstagramError as error:
             if not is_of_no_page(self.settings.login, error):
                 raise
+        self.token_info()
         raise no_page(self.instagram_conn_id)
 
     def account_call(self) -> Call[Account]:

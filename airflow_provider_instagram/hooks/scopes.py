@@ -89,11 +89,6 @@ def known_scopes(conn_id: str) -> AccountScopes:
     return AccountScopes(conn_id, frozenset(token.scopes) or None, login, token.expires)
 
 
-def require(conn_id: str, *needed: Capability) -> None:
-    """Check that the account of a connection is not known to lack something. Nothing has been sent yet."""
-    known_scopes(conn_id).require(*needed)
-
-
 @contextmanager
 def open_for_comments(conn_id: str) -> Iterator[GraphClient]:
     """Yield an open client for writing comments, unless the account is known to lack the scope."""

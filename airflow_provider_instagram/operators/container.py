@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Context, XComArg, conf
@@ -190,13 +189,14 @@ def create(
 ) -> str:
     """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits."""
     from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.hooks.scopes import require
+    from airflow_provider_instagram.hooks.scopes import known_scopes
     from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT, Create
     from airflow_provider_instagram.publishing.use_case import WaitForContainers
     from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    more |= {"ffprobe": conf.get("instagram", "ffprobe"), "require": partial(require, task.instagram_conn_id)}
+    more["ffprobe"] = conf.get("instagram", "ffprobe")
+    more["require"] = lambda *needed: known_scopes(task.instagram_conn_id).require(*needed)
     use_case = Create(hook, ledger, Try.of(task, context), post_key, order, **more)
     if event is None:
         result = use_case.run()

@@ -74,14 +74,14 @@ class DeleteOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Find the post, and ask whether to delete it."""
         from airflow_provider_instagram.graph.capabilities import DELETION
-        from airflow_provider_instagram.hooks.scopes import require
+        from airflow_provider_instagram.hooks.scopes import known_scopes
 
         post_key = arguments.text("post_key", self.post_key)
         is_by_id = arguments.given(self.media_id) is not None
         media_id = arguments.media_id("media_id", self.media_id) if is_by_id else None
         if post_key is None and media_id is None:
             raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
-        require(self.instagram_conn_id, DELETION)
+        known_scopes(self.instagram_conn_id).require(DELETION)
         post, media = self._delete(context).find(post_key, media_id)
         if media is None:
             return self._result(context, post, already_deleted=True)

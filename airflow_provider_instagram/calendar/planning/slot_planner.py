@@ -164,11 +164,11 @@ class _AccountPlanner:
             del self.choices[user.key]
 
     def _keep_repetitions(self, user: SlotUser) -> None:
-        before, is_kept = self._first(user), True
+        before, is_kept, rest = self._first(user), True, user.repeat_after
         for number in sorted(self.numbers.get(user.key, ())):
             key = repetition_key(user.key, number)
             choice = self.choices[key]
-            is_rested = before is not None and self._is_rested(choice, before, user)
+            is_rested = before is not None and rest is not None and choice.local >= before + rest
             is_kept = is_kept and (self._is_fixed(choice) or (is_rested and self._is_kept(choice)))
             if is_kept:
                 before = choice.local
@@ -176,10 +176,6 @@ class _AccountPlanner:
                 del self.choices[key]
                 self.numbers[user.key].remove(number)
                 self.dropped.setdefault(user.key, number)
-
-    def _is_rested(self, choice: Choice, before: datetime, user: SlotUser) -> bool:
-        """Return whether a time is late enough after the previous time of the post."""
-        return user.repeat_after is not None and choice.local >= before + user.repeat_after
 
     def _is_fixed(self, choice: Choice) -> bool:
         return choice.at <= (self.now + FIXED_FROM).timestamp()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.doctor.account import account_findings
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import DELETION, POLLS, PUBLISHING
 from airflow_provider_instagram.hooks import InstagramHook
-from airflow_provider_instagram.hooks.scopes import known_scopes, require
+from airflow_provider_instagram.hooks.scopes import known_scopes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +116,9 @@ def test_a_token_of_another_login_is_named_as_such(
     assert not good
     assert said in text
     assert token not in text
+    told = "".join(finding.text for finding in account_findings(CONN_ID) if finding.good is False)
+    assert said in told
+    assert token not in told
 
 
 def test_without_the_app_secret_a_system_user_is_told_from_a_page_all_the_same(
@@ -130,9 +134,9 @@ def test_without_the_app_secret_a_system_user_is_told_from_a_page_all_the_same(
 
 def test_the_scopes_and_the_login_are_checked_before_anything_is_sent(meta: SandboxHandle, connect: Any) -> None:
     connect(meta, "system", of_token={"scopes": ["instagram_basic", "instagram_content_publish"]})
-    require(CONN_ID, PUBLISHING, POLLS)
+    known_scopes(CONN_ID).require(PUBLISHING, POLLS)
     with pytest.raises(PermissionDeniedError, match="did not grant instagram_manage_contents") as refused:
-        require(CONN_ID, DELETION)
+        known_scopes(CONN_ID).require(DELETION)
     assert "configuration of the login in your Meta app" in str(refused.value)
     asked = meta.calls("page")
     assert known_scopes(CONN_ID).granted == frozenset({"instagram_basic", "instagram_content_publish"})
@@ -145,7 +149,7 @@ def test_a_poll_by_instagram_login_is_refused_before_anything_is_sent(
     connect(instagram_sandbox, "instagram", "instagram")
     before = instagram_sandbox.calls()
     with pytest.raises(PermissionDeniedError, match="Instagram Login has no polls") as refused:
-        require(CONN_ID, PUBLISHING, POLLS)
+        known_scopes(CONN_ID).require(PUBLISHING, POLLS)
     assert "Facebook Login or Unified Login" in str(refused.value)
     assert instagram_sandbox.calls() == before
 
