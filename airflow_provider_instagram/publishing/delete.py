@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_instagram.exceptions import InstagramError, NotReadyError, OutcomeUnknownError, ValidationError
 from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.capabilities import DELETION
+from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
+from airflow_provider_instagram.ledger.insights import record_refusal
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.publishing.outcome import READ_AGAIN_AFTER, REQUEST_IN_EFFECT_WITHIN
 
@@ -85,7 +88,10 @@ class Delete:
                 if not is_open or not self._is_gone_after_all(client, post, error):
                     self.ledger.record_deletion_intent(media_id, None)
                     error.outcome_unknown = False
+                    if cause_of(error) is Cause.NO_PERMISSION:
+                        record_refusal(self.ledger.store, str(error), self.ledger.clock(), DELETION.name)
                     raise
+            record_refusal(self.ledger.store, None, self.ledger.clock(), DELETION.name)
         return self._record(post)
 
     def _recorded(self, post_key: str | None, media_id: str | None) -> PublishedPost:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import os
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
@@ -15,6 +17,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.ledger.insights import refusals
 from airflow_provider_instagram.operators import CreateContainerOperator, DeleteOperator, PublishOperator
 from tests.integration.account import DictStore
 from tests.integration.tasks import SCOPES, connect_page, task_context
@@ -303,6 +306,24 @@ def test_a_login_and_a_token_that_cannot_delete_are_said_before_anybody_is_asked
         DeleteOperator(task_id="t", post_key="teaser").execute(airflow.context())
     assert airflow.questions == []
     assert {one.operation for one in instagram_sandbox.journal()[sent:]} <= {"page"}
+
+
+def test_a_deletion_that_instagram_refuses_is_remembered_until_one_works(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, post: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scopes of the token are not known, because Meta does not tell them."""
+    allowed = json.loads(os.environ["AIRFLOW_CONN_INSTAGRAM_DEFAULT"])["password"]
+    connect_page(monkeypatch, instagram_sandbox, [one for one in SCOPES if one != "instagram_manage_contents"])
+    instagram_sandbox.fail("page", code=200, times=0)
+    with pytest.raises(PermissionDeniedError, match="Requires instagram_manage_contents permission"):
+        airflow.delete(post_key="teaser")
+    known = refusals(airflow.store, datetime.now(timezone.utc))
+    assert {name: refusal.reason for name, refusal in known.items()} == {"deletion": ANY}
+    assert "Requires instagram_manage_contents permission" in known["deletion"].reason
+    connection = {**instagram_sandbox.connection, "password": allowed, "login": instagram_sandbox.user_id}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    assert airflow.delete(post_key="teaser")["media_id"] == post
+    assert refusals(airflow.store, datetime.now(timezone.utc)) == {}
 
 
 def test_a_post_that_is_not_there_is_no_deletion(airflow: Airflow, instagram_sandbox: SandboxHandle, post: str) -> None:
