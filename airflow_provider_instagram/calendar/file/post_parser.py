@@ -142,7 +142,8 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
-        limits = broken_limits(values, kind, CalendarPost)
+        unwritten = {} if self._value(self._source_of("caption")) else {"caption": ""}
+        limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
         self._add_limits(limits)
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):

@@ -243,6 +243,10 @@ def test_items_in_one_cell_are_separated_by_commas(
             "4: The tag of ann in a picture has no place. Write where: {username: ann, x: 0.5, y: 0.4}.",
         ),
         (
+            "  image: a.jpg,\n  poll_attachment: [Tea, Coffee]",
+            "5: poll_attachment needs a caption, which is its question. Write a caption.",
+        ),
+        (
             "  image: a.jpg, placement: story,\n  caption: Hello",
             "5: A story does not take caption. Remove it, or put the text into the picture or the video.",
         ),
