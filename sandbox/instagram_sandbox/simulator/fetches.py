@@ -12,7 +12,6 @@ from instagram_sandbox.simulator.fetch import FetchError, fetch
 from instagram_sandbox.simulator.state import TOO_SLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from instagram_sandbox.simulator.switches import Switches
@@ -59,19 +58,21 @@ class Fetches:
             async with places, self._moving:
                 task = asyncio.create_task(once())
                 await _while_it_moves(task, target)
-                is_done, must_wait = task.done(), self._slow.locked()
-                if must_wait and not is_done:
+                if task.done():
+                    return await task
+                if begins_again := self._slow.locked():
                     await _cancelled(task)
-            if is_done:
-                return await task
-            rest = self._in_a_slow_place(once if must_wait else lambda: task)
-            await asyncio.wait_for(rest, ends - time.monotonic())
+                else:
+                    await self._slow.acquire()  # at once, so that no other link can take the place
+            if begins_again:
+                await asyncio.wait_for(self._slow.acquire(), ends - time.monotonic())
+                task = asyncio.create_task(once())
+            try:
+                await asyncio.wait_for(task, ends - time.monotonic())
+            finally:
+                self._slow.release()
         except asyncio.TimeoutError:
             raise FetchError(TOO_SLOW, f"the download took more than {limit_s:g} s") from None
-
-    async def _in_a_slow_place(self, rest: Callable[[], Awaitable[None]]) -> None:
-        async with self._slow:
-            await rest()
 
 
 async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 import threading
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from instagram_sandbox.simulator.fetch import MOST_ROBOTS_BYTES
+from instagram_sandbox.simulator.fetches import MOST_DESCRIPTORS, Fetches
+from instagram_sandbox.simulator.state import TOO_SLOW
+from instagram_sandbox.simulator.switches import Switches
 from instagram_sandbox.testing.handle import sandbox_process
 from sandbox.tests.integration.conftest import Caller, WebServer, in_thread, serving
 
@@ -238,6 +242,32 @@ def test_a_thousand_links_that_hang_use_up_no_files(small: Caller, picture: WebS
         other.http.close()
         why = {container.subcode for container in small.sandbox.containers}
         assert why <= {None, 2207003}, "a link fails because it hangs, not because no file can be opened"
+
+
+def test_a_link_has_no_connection_once_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 400 links of one host that hang, most get a place when their time is over. They begin, and end at once."""
+    monkeypatch.setattr("instagram_sandbox.simulator.fetches.HANGS_AFTER_S", 0.1)
+    connected: set[asyncio.StreamWriter] = set()
+    most = 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most
+        connected.add(writer)
+        most = max(most, len(connected))
+        while await reader.read(1000):
+            pass
+        connected.remove(writer)
+        writer.close()
+
+    async def fetch_all() -> list[BaseException | None]:
+        fetches, switches = Fetches(), Switches(fetch_timeout_s=1)
+        async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/video.mp4"
+            links = [fetches.fetch(url, tmp_path / f"{n}.mp4", "video", 1000, switches) for n in range(400)]
+            return await asyncio.gather(*links, return_exceptions=True)
+
+    assert {getattr(error, "subcode", error) for error in asyncio.run(fetch_all())} == {TOO_SLOW}
+    assert most <= MOST_DESCRIPTORS // 2, "each fetch has a connection and a file"
 
 
 def test_a_connection_too_many_is_answered_and_takes_the_place_of_an_idle_one(small: Caller) -> None:
