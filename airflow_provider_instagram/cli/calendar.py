@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, timezone, tzinfo
+from calendar import Calendar as Weeks
+from calendar import day_name
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import pendulum
 from airflow.models import Connection, Pool
@@ -18,10 +23,8 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_provider_instagram.accounts.connections import read_as_server
-from airflow_provider_instagram.calendar import render
-from airflow_provider_instagram.calendar.file import csv_import
-from airflow_provider_instagram.calendar.file.parser import parse_rows, read_calendar, read_text
+from airflow_provider_instagram.calendar.file.csv_import import import_sheet
+from airflow_provider_instagram.calendar.file.parser import parse_rows, read_text
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.spacing import within_limits
@@ -32,47 +35,59 @@ from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.report_problems import account_problems, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
+from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, pool_name
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar
-    from airflow_provider_instagram.calendar.file.slots import Chosen
+    from typing_extensions import Unpack
+
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.parser import Rules
 
 HAS_PROBLEMS, UNREADABLE = 1, 2
+NARROWEST = 14
+MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
+    ("?", lambda post: post.approval == "required"),
+    ("~", lambda post: post.dry_run),
+    ("■", lambda post: post.kind is PostKind.PICTURE),
+    ("▤", lambda post: post.kind is PostKind.CAROUSEL),
+    ("○", lambda post: post.kind is PostKind.STORY),
+    ("◷", lambda post: post.in_slot),
+)
+LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
+#: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
+LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 
 
 def check_calendar(args: argparse.Namespace) -> None:
     """Print every problem of a calendar. Exit code 0: no problems; 1: some; 2: it cannot be read."""
-    read_as_server()
-    now = None if args.allow_past else datetime.now(timezone.utc)
+    now = datetime.now(timezone.utc)
     named = getattr(args, "accounts", None)
     accounts = [name.strip() for name in named.split(",")] if named else None
-    try:
+    with _exit_if_invalid(args.file):
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
-        calendar, stored = _with_slots(
-            args.file,
-            lambda times: read_calendar(
-                args.file, now=now, min_spacing=spacing, check_files=not args.skip_files, times=times, accounts=accounts
-            ),
+        earliest, check_files = None if args.allow_past else now, not args.skip_files
+        calendar, stored = _read(
+            args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
         )
-    except InvalidValue as invalid:
-        _exit_invalid(args.file, invalid)
     limits = {account: _limits(account) for account in calendar.accounts}
     calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
-    for problem in calendar.problems:
-        print(problem.text(args.file))
-    not_allowed = list(account_problems(calendar, datetime.now(timezone.utc)))
-    for problem in not_allowed:
+    problems = [*calendar.problems, *account_problems(calendar, now)]
+    for problem in problems:
         print(problem.text(args.file))
     for post in calendar.posts:
         if (warning := caption_warning(post.caption)) is not None:
             print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
     for account, (limit, source) in limits.items():
         print(f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source}).")
-    for line in render.slots(calendar.posts, stored, datetime.now(timezone.utc)):
-        print(line)
+    for post in calendar.posts:
+        if post.in_slot and post.publish_at > now:
+            chosen = "chosen by Airflow" if post.key in stored else "as Airflow would choose now"
+            print(f"post {post.id!r}: slot {post.publish_at:%a %Y-%m-%d %H:%M %Z} ({post.in_slot}), {chosen}.")
     if local := sum(bool(local_pictures(post)) for post in calendar.posts):
         print(
             f"{args.file}: {_count(local, 'post')} with local pictures, which Instagram fetches by link. [instagram] "
@@ -82,14 +97,16 @@ def check_calendar(args: argparse.Namespace) -> None:
         print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
-    good, bad = len(calendar.posts), len(calendar.problems) + len(not_allowed)
-    print(f"{_count(good, 'post')} for {', '.join(calendar.accounts) or 'nobody'}; {_count(bad, 'problem')}.")
-    raise SystemExit(HAS_PROBLEMS if bad else 0)
+    posts = _count(len(calendar.posts), "post")
+    print(f"{posts} for {', '.join(calendar.accounts) or 'nobody'}; {_count(len(problems), 'problem')}.")
+    raise SystemExit(HAS_PROBLEMS if problems else 0)
 
 
-def _with_slots(location: str, parse: Callable[[Mapping[str, Chosen]], Calendar]) -> tuple[Calendar, frozenset[str]]:
+def _read(location: str, **rules: Unpack[Rules]) -> tuple[Calendar, frozenset[str]]:
+    """Return a calendar, and the keys of the posts whose slots Airflow has chosen."""
     folder, now = conf.get("instagram", "calendar_snapshots"), datetime.now(timezone.utc)
-    return preview(location, folder, parse, now, CalendarSettings.lead_time)
+    with _exit_if_invalid(location):
+        return preview(location, folder, rules, now, CalendarSettings.lead_time)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
@@ -115,13 +132,11 @@ def _without_pool(calendar: Calendar) -> list[str]:
 def show_calendar(args: argparse.Namespace) -> None:
     """Print a month of a calendar."""
     calendar, stored = _read(args.file)
-    try:
+    with _exit_if_invalid("--timezone"):
         viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
-    except InvalidValue as invalid:
-        _exit_invalid("--timezone", invalid)
     now = datetime.now(timezone.utc)
-    first = _month(args.month) if args.month else render.month_to_show(calendar.posts, now, viewer_zone)
-    for line in render.month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
+    first = _month(args.month) if args.month else _month_to_show(calendar.posts, now, viewer_zone)
+    for line in _lines_of_month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
     if open_choices := sum(bool(post.in_slot) and post.key not in stored for post in calendar.posts):
         print(f"{_count(open_choices, 'slot')} not yet chosen: shown as Airflow would choose now.")
@@ -130,14 +145,10 @@ def show_calendar(args: argparse.Namespace) -> None:
 
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
-    read_as_server()
-    try:
-        text = read_text(args.file)
-        given = {"timezone": args.timezone, "account": args.account}
-        defaults = {name: value for name, value in given.items() if value}
-        sheet = csv_import.import_sheet(text, defaults=defaults, order=args.dates)
-    except InvalidValue as invalid:
-        _exit_invalid(args.file, invalid)
+    given = {"timezone": args.timezone, "account": args.account}
+    defaults = {name: value for name, value in given.items() if value}
+    with _exit_if_invalid(args.file):
+        sheet = import_sheet(read_text(args.file), defaults=defaults, order=args.dates)
     for title in sheet.ignored_columns:
         print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
     if sheet.lines_with_dated_id:
@@ -165,7 +176,7 @@ def export_calendar(args: argparse.Namespace) -> None:
     if not args.ics:
         raise SystemExit("Give a format: --ics writes iCalendar.")
     calendar, _ = _read(args.file)
-    _write(args.output, render.ics(calendar, datetime.now(timezone.utc)))
+    _write(args.output, ics(calendar, datetime.now(timezone.utc)))
     _print_problem_count(calendar)
 
 
@@ -174,18 +185,13 @@ def print_schema(args: argparse.Namespace) -> None:
     _write(args.output, schema_text())
 
 
-def _read(location: str) -> tuple[Calendar, frozenset[str]]:
-    """Return a calendar, and the keys of the posts whose slots Airflow has chosen."""
-    read_as_server()
+@contextmanager
+def _exit_if_invalid(what: str) -> Iterator[None]:
     try:
-        return _with_slots(location, lambda times: read_calendar(location, times=times))
+        yield
     except InvalidValue as invalid:
-        _exit_invalid(location, invalid)
-
-
-def _exit_invalid(what: str, invalid: InvalidValue) -> NoReturn:
-    print(f"{shown(what)}: {invalid}", file=sys.stderr)
-    raise SystemExit(UNREADABLE)
+        print(f"{shown(what)}: {invalid}", file=sys.stderr)
+        raise SystemExit(UNREADABLE) from None
 
 
 def _print_problem_count(calendar: Calendar) -> None:
@@ -254,3 +260,82 @@ def _make_pools(needed: dict[str, int]) -> None:
             continue
         Pool.create_or_update_pool(name, publishers, f"Publishers of {account}", include_deferred=False)
         print(f"{name}: {'widened to' if name in there else 'created, with'} {_count(publishers, 'publisher')}.")
+
+
+def _lines_of_month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:
+    column = max(NARROWEST, (width - 8) // 7)
+    days: dict[date, list[str]] = defaultdict(list)
+    marked = False
+    for post in posts:
+        at = post.publish_at.astimezone(zone)
+        mark = "".join(sign for sign, has_it in MARKS if has_it(post))
+        marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
+        days[at.date()].append(f"{at:%H:%M} {mark}{post.id}")
+    rule = "+" + "+".join(["-" * column] * 7) + "+"
+    yield f"{first:%B %Y}, times in {getattr(zone, 'key', None) or datetime.now(zone).tzname()}"
+    yield rule
+    yield _cells([day[:3] for day in day_name], column)
+    yield rule
+    for week in Weeks().monthdatescalendar(first.year, first.month):
+        inside = [day if day.month == first.month else None for day in week]
+        yield _cells([str(day.day) if day else "" for day in inside], column)
+        for row in range(max(len(days[day]) if day else 0 for day in inside)):
+            yield _cells([days[day][row] if day and row < len(days[day]) else "" for day in inside], column)
+        yield rule
+    if marked:
+        yield LEGEND
+
+
+def _cells(texts: list[str], column: int) -> str:
+    shown = (text if len(text) < column else f"{text[: column - 2]}…" for text in texts)
+    return "|" + "|".join(f" {text:{column - 1}}" for text in shown) + "|"
+
+
+def _month_to_show(posts: Iterable[ScheduledPost], now: datetime, zone: tzinfo) -> date:
+    """Return the month of the next post, or of the last post if no post is to come."""
+    times = sorted(post.publish_at for post in posts)
+    shown = next((at for at in times if at >= now), times[-1] if times else now)
+    return shown.astimezone(zone).date().replace(day=1)
+
+
+def ics(content: Calendar, now: datetime) -> str:
+    """Return a calendar as iCalendar (RFC 5545)."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//airflow-provider-instagram//calendar//EN"]
+    for post in content.posts:
+        comment = f"First comment: {post.first_comment}" if post.first_comment else ""
+        description = "\n\n".join(filter(None, (post.caption, comment)))
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{_escaped(post.key)}@airflow-provider-instagram",
+            f"DTSTAMP:{_utc(now)}",
+            f"DTSTART:{_utc(post.publish_at)}",
+            f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
+            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.kind})')}",
+            f"DESCRIPTION:{_escaped(description)}",
+            *([f"CATEGORIES:{','.join(_escaped(tag) for tag in post.tags)}"] if post.tags else []),
+            "END:VEVENT",
+        ]
+    return "".join(f"{folded}\r\n" for line in [*lines, "END:VCALENDAR"] for folded in _folded(line))
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _escaped(text: str) -> str:
+    """Return a text as a value: line ends are escaped, and control characters removed (RFC 5545, 3.3.11)."""
+    for sign in ("\\", ";", ","):
+        text = text.replace(sign, f"\\{sign}")
+    return CONTROL.sub("", LINE_END.sub("\\\\n", text))
+
+
+def _folded(line: str) -> Iterator[str]:
+    """Return a line in parts of at most 75 octets, broken only between characters."""
+    part, octets = "", 0
+    for character in line:
+        size = len(character.encode())
+        if octets + size > FOLD_OCTETS:
+            yield part
+            part, octets = " ", 1
+        part, octets = part + character, octets + size
+    yield part

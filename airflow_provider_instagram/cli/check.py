@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
 
-from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.kind import kind_of
@@ -38,7 +37,6 @@ WORK: Final = {
 
 def check_video(args: argparse.Namespace) -> None:
     """Print the verdict on a video or a picture, and exit with its exit code."""
-    read_as_server()
     try:
         with as_local_file(args.file) as path:
             verdict = check(path, profile_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))

@@ -11,72 +11,58 @@ from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
-PROFILES = (*PLACEMENTS, PostKind.CAROUSEL.value)
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
 ARG_FILE = Arg(("file",), help="the calendar: a path or a URI, ending in .yaml, .json or .csv")
-ARG_FILES = Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)")
 ARG_OUTPUT_FILE = Arg(("--output",), help="the file to write (default: the terminal)")
 ARG_TIMEZONE = Arg(("--timezone",), help="a zone of the tz database, such as Europe/Berlin")
 ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
+# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the folder itself.
+MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
 
 
 def _command(name: str, func: str, help_text: str, *args: Arg, description: str | None = None) -> ActionCommand:
-    """Return a command. Its function is imported only when it runs.
+    """Return a command that reads connections as the server does, and ends with the message of an error.
 
-    :param func: The function, as ``module.name`` below :mod:`airflow_provider_instagram.cli`.
+    :param func: The function, as ``module.name`` in this room. It is imported when it runs.
     """
     run = lazy_load_command(f"airflow_provider_instagram.cli.{func}")
-    return ActionCommand(name=name, help=help_text, func=run, args=args, description=description)
+
+    def command(parsed: argparse.Namespace) -> None:
+        from airflow.sdk.exceptions import AirflowException
+
+        from airflow_provider_instagram.accounts.connections import read_as_server
+        from airflow_provider_instagram.exceptions import InstagramError
+
+        read_as_server()
+        try:
+            run(parsed)
+        except (InstagramError, AirflowException) as error:
+            raise SystemExit(str(error)) from None
+
+    return ActionCommand(name=name, help=help_text, func=command, args=args, description=description)
 
 
-def get_instagram_commands() -> list[CLICommand]:
-    """Return the commands of this provider (key ``cli`` of the provider's metadata)."""
-    return [
-        GroupCommand(
-            name="instagram",
-            help="Publish on Instagram",
-            subcommands=[
-                _command(
-                    "check",
-                    "check.check_video",
-                    "Check whether a video or a picture meets Instagram's requirements",
-                    Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
-                    Arg(("--placement",), help="default: %(default)s", default="reels", choices=PROFILES),
-                    description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
-                ),
-                _command(
-                    "sandbox",
-                    "sandbox.run_sandbox",
-                    "Run a local Instagram to test DAGs against",
-                    *sandbox_options(),
-                ),
-                *_account_commands(),
-                _webhook_command(),
-                GroupCommand(
-                    name="ledger",
-                    help="Show and correct the record of an account's posts",
-                    subcommands=_ledger_commands(),
-                ),
-                GroupCommand(
-                    name="calendar",
-                    help="Check, show, import and export content calendars",
-                    subcommands=calendar_commands(),
-                ),
-                _command(
-                    "pools",
-                    "calendar.make_pools",
-                    "Create the pool of each account",
-                    ARG_FILES,
-                    description="A pool has one slot, or as many as the account has posts due within half a minute of "
-                    "each other.",
-                ),
-            ],
-        )
-    ]
+class ReportMissing(argparse.Action):
+    """Ends the command while its options are read, because without the sandbox none of them is known."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print how to install the sandbox, and exit with 2."""
+        parser.exit(2, f"{MISSING}\n")
 
 
-def _connect_command() -> ActionCommand:
-    return _command(
+def sandbox_options() -> list[Arg]:
+    """Return the options of the sandbox. If it is not installed, return an argument that says so."""
+    try:
+        from instagram_sandbox.options import OPTIONS
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "instagram_sandbox":
+            raise  # the sandbox is installed, but a package that it needs is missing
+        return [Arg(("options",), nargs="*", action=ReportMissing, help=MISSING)]
+    return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
+
+
+ACCOUNT_COMMANDS: Final = [
+    _command(
         "connect",
         "accounts.connect",
         "Log in to an account and store its token in a connection",
@@ -101,11 +87,34 @@ def _connect_command() -> ActionCommand:
             help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
         ),
         description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
-    )
-
-
-def _webhook_command() -> ActionCommand:
-    return _command(
+    ),
+    _command(
+        "accounts", "accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT
+    ),
+    _command("refresh", "accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
+    _command(
+        "limits",
+        "accounts.show_limits",
+        "Show how many calls and posts an account has left, and what is waiting",
+        ARG_ACCOUNT,
+    ),
+    _command(
+        "audio",
+        "accounts.search_audio",
+        "Search music that a reel can have, for its option audio_id",
+        ARG_ACCOUNT,
+        Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
+        Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
+        ARG_OUTPUT,
+    ),
+    _command(
+        "doctor",
+        "doctor.doctor",
+        "Check everything that publishing needs, and say how to fix it",
+        ARG_ACCOUNT,
+        description="Exit codes: 0, no problem found; 1, something needs fixing.",
+    ),
+    _command(
         "webhook",
         "webhook.run_receiver",
         "Receive Meta's webhooks, and put what they tell into a queue",
@@ -116,142 +125,129 @@ def _webhook_command() -> ActionCommand:
         Arg(("--port",), help="the port to listen on (default: %(default)s)", type=int, default=8078),
         Arg(("--show-verify-token",), help="print the verify token for Meta's dashboard, and end", action="store_true"),
         description="It checks each signature with the app secret of the connection.",
-    )
+    ),
+]
+LEDGER_COMMANDS: Final = [
+    _command(
+        "list", "ledger.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID
+    ),
+    _command("show", "ledger.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
+    _command(
+        "settle",
+        "ledger.settle_post",
+        "Record whether a post with an unknown outcome is live",
+        ARG_POST_KEY,
+        ARG_CONN_ID,
+        Arg(("--live",), help="the post is live", action="store_true"),
+        Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
+        Arg(("--media-id",), help="with --live: its media id, if known"),
+        Arg(("--permalink",), help="with --live: its URL, if known"),
+    ),
+    _command(
+        "forget",
+        "ledger.forget_post",
+        "Delete a post from the ledger, so that its key can be published again",
+        ARG_POST_KEY,
+        ARG_CONN_ID,
+        Arg(("--yes",), help="do not ask for confirmation", action="store_true"),
+    ),
+    _command(
+        "prune",
+        "ledger.prune",
+        "Delete old rows of containers and claims, of all accounts; what keeps posts from being made twice stays",
+        Arg(("--days",), help="how old a row must be (default: %(default)s)", type=int, default=90),
+    ),
+]
+CALENDAR_COMMANDS: Final = [
+    _command(
+        "check",
+        "calendar.check_calendar",
+        "List everything that is wrong with a calendar",
+        ARG_FILE,
+        Arg(("--accounts",), help="the accounts that the DAG file names, separated by commas (default: any)"),
+        Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
+        Arg(("--allow-past",), help="accept times in the past", action="store_true"),
+        Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
+        description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
+    ),
+    _command(
+        "show",
+        "calendar.show_calendar",
+        "Show a month of a calendar in your time zone",
+        ARG_FILE,
+        Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
+        ARG_TIMEZONE,
+    ),
+    _command(
+        "import",
+        "calendar.import_calendar",
+        "Convert a spreadsheet's CSV export into a calendar",
+        Arg(("file",), help="the CSV export"),
+        ARG_OUTPUT_FILE,
+        ARG_TIMEZONE,
+        Arg(("--account",), help="the connection for posts without an account"),
+        Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
+    ),
+    _command(
+        "export",
+        "calendar.export_calendar",
+        "Export a calendar for other programs",
+        ARG_FILE,
+        Arg(("--ics",), help="as iCalendar", action="store_true"),
+        ARG_OUTPUT_FILE,
+    ),
+    _command("schema", "calendar.print_schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
+]
 
 
-def _account_commands() -> list[ActionCommand]:
+def get_instagram_commands() -> list[CLICommand]:
+    """Return the commands of this provider (key ``cli`` of the provider's metadata)."""
     return [
-        _connect_command(),
-        _command(
-            "accounts", "accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT
-        ),
-        _command("refresh", "accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
-        _command(
-            "limits",
-            "limits.show_limits",
-            "Show how many calls and posts an account has left, and what is waiting",
-            ARG_ACCOUNT,
-        ),
-        _command(
-            "audio",
-            "limits.search_audio",
-            "Search music that a reel can have, for its option audio_id",
-            ARG_ACCOUNT,
-            Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
-            Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
-            ARG_OUTPUT,
-        ),
-        _command(
-            "doctor",
-            "doctor.doctor",
-            "Check everything that publishing needs, and say how to fix it",
-            ARG_ACCOUNT,
-            description="Exit codes: 0, no problem found; 1, something needs fixing.",
-        ),
+        GroupCommand(
+            name="instagram",
+            help="Publish on Instagram",
+            subcommands=[
+                _command(
+                    "check",
+                    "check.check_video",
+                    "Check whether a video or a picture meets Instagram's requirements",
+                    Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
+                    Arg(
+                        ("--placement",),
+                        help="default: %(default)s",
+                        default="reels",
+                        choices=(*PLACEMENTS, PostKind.CAROUSEL.value),
+                    ),
+                    description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
+                ),
+                _command(
+                    "sandbox",
+                    "definition.run_sandbox",
+                    "Run a local Instagram to test DAGs against",
+                    *sandbox_options(),
+                ),
+                *ACCOUNT_COMMANDS,
+                GroupCommand(
+                    name="ledger",
+                    help="Show and correct the record of an account's posts",
+                    subcommands=LEDGER_COMMANDS,
+                ),
+                GroupCommand(
+                    name="calendar",
+                    help="Check, show, import and export content calendars",
+                    subcommands=CALENDAR_COMMANDS,
+                ),
+                _command(
+                    "pools",
+                    "calendar.make_pools",
+                    "Create the pool of each account",
+                    Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)"),
+                    description="A pool has one slot, or as many as the account has posts due within half a minute of "
+                    "each other.",
+                ),
+            ],
+        )
     ]
-
-
-def _ledger_commands() -> list[ActionCommand]:
-    return [
-        _command(
-            "list", "ledger.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID
-        ),
-        _command("show", "ledger.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
-        _command(
-            "settle",
-            "ledger.settle_post",
-            "Record whether a post with an unknown outcome is live",
-            ARG_POST_KEY,
-            ARG_CONN_ID,
-            Arg(("--live",), help="the post is live", action="store_true"),
-            Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
-            Arg(("--media-id",), help="with --live: its media id, if known"),
-            Arg(("--permalink",), help="with --live: its URL, if known"),
-        ),
-        _command(
-            "forget",
-            "ledger.forget_post",
-            "Delete a post from the ledger, so that its key can be published again",
-            ARG_POST_KEY,
-            ARG_CONN_ID,
-            Arg(("--yes",), help="do not ask for confirmation", action="store_true"),
-        ),
-        _command(
-            "prune",
-            "ledger.prune",
-            "Delete old rows of containers and claims, of all accounts; what keeps posts from being made twice stays",
-            Arg(("--days",), help="how old a row must be (default: %(default)s)", type=int, default=90),
-        ),
-    ]
-
-
-def calendar_commands() -> list[ActionCommand]:
-    """Return the commands about calendars."""
-    return [
-        _command(
-            "check",
-            "calendar.check_calendar",
-            "List everything that is wrong with a calendar",
-            ARG_FILE,
-            Arg(("--accounts",), help="the accounts that the DAG file names, separated by commas (default: any)"),
-            Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
-            Arg(("--allow-past",), help="accept times in the past", action="store_true"),
-            Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
-            description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
-        ),
-        _command(
-            "show",
-            "calendar.show_calendar",
-            "Show a month of a calendar in your time zone",
-            ARG_FILE,
-            Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
-            ARG_TIMEZONE,
-        ),
-        _command(
-            "import",
-            "calendar.import_calendar",
-            "Convert a spreadsheet's CSV export into a calendar",
-            Arg(("file",), help="the CSV export"),
-            ARG_OUTPUT_FILE,
-            ARG_TIMEZONE,
-            Arg(("--account",), help="the connection for posts without an account"),
-            Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
-        ),
-        _command(
-            "export",
-            "calendar.export_calendar",
-            "Export a calendar for other programs",
-            ARG_FILE,
-            Arg(("--ics",), help="as iCalendar", action="store_true"),
-            ARG_OUTPUT_FILE,
-        ),
-        _command(
-            "schema", "calendar.print_schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE
-        ),
-    ]
-
-
-# Airflow prints help with rich, which takes the brackets of an extra for markup. So this names the folder itself.
-MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
-
-
-class ReportMissing(argparse.Action):
-    """Ends the command while its options are read, because without the sandbox none of them is known."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """Print how to install the sandbox, and exit with 2."""
-        parser.exit(2, f"{MISSING}\n")
-
-
-def sandbox_options() -> list[Arg]:
-    """Return the options of the sandbox. If it is not installed, return an argument that says so."""
-    try:
-        from instagram_sandbox.options import OPTIONS
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "instagram_sandbox":
-            raise  # the sandbox is installed, but a package that it needs is missing
-        return [Arg(("options",), nargs="*", action=ReportMissing, help=MISSING)]
-    return [Arg((flag,), **settings) for flag, settings in OPTIONS.items()]
 
 
 def run_sandbox(args: argparse.Namespace) -> None:

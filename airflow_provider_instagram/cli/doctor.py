@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from airflow.configuration import conf
+from airflow.jobs.job import Job, most_recent_job
+from airflow.jobs.triggerer_job_runner import TriggererJobRunner
+from airflow.models import Pool
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.utils.session import create_session
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_provider_instagram.accounts.connections import read_as_server
 from airflow_provider_instagram.accounts.overview import refused_to
 from airflow_provider_instagram.calendar.planning.schedule import most_in_window, utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars, SnapshotReader
-from airflow_provider_instagram.cli.limits import triggerer_capacity
 from airflow_provider_instagram.doctor.account import account_findings
 from airflow_provider_instagram.doctor.findings import Finding, checked
 from airflow_provider_instagram.doctor.machine import host_name, machine_findings, read_work_file
 from airflow_provider_instagram.utils.connection import pool_name
 
+#: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
+FILES_PER_TRIGGER = 2
+
 
 def doctor(args: argparse.Namespace) -> None:
     """Print the findings about a connection, and exit with 1 if something needs fixing."""
-    read_as_server()
     print(f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers.")
     failed = False
-    for finding in run_checks(args.conn_id):
+    for finding in _run_checks(args.conn_id):
         print(finding)
         failed = failed or finding.good is False
     raise SystemExit(1 if failed else 0)
 
 
-def run_checks(conn_id: str) -> Iterator[Finding]:
-    """Check everything that publishing on this connection needs."""
+def _run_checks(conn_id: str) -> Iterator[Finding]:
     yield from account_findings(conn_id)
     yield from _refused(conn_id)
     test_file = f"{secrets.token_hex(8)}.txt"
@@ -42,14 +49,20 @@ def run_checks(conn_id: str) -> Iterator[Finding]:
     yield checked("triggerer", _triggerer)
     capacity = conf.getint("triggerer", "capacity")
     yield checked("capacity", lambda: triggerer_capacity(capacity))
-    yield _waits(capacity)
-    yield _calendars(conn_id)
-    yield _pool(conn_id)
+    yield _looked_up("waits", lambda: _waits(capacity))
+    yield _looked_up("calendars", lambda: _calendars(conn_id))
+    yield _looked_up("pool", lambda: _pool(pool_name(conn_id)))
+
+
+def _looked_up(what: str, look: Callable[[], tuple[bool | None, str]]) -> Finding:
+    """Return the finding of a look into Airflow's database; it is unknown if the database cannot be read."""
+    try:
+        return Finding(what, *look())
+    except (SQLAlchemyError, TimeoutError) as error:
+        return Finding(what, None, f"cannot be looked up ({type(error).__name__})")
 
 
 def _refused(conn_id: str) -> Iterator[Finding]:
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         found = refused_to(conn_id)
     except SQLAlchemyError:
@@ -58,72 +71,42 @@ def _refused(conn_id: str) -> Iterator[Finding]:
         yield Finding("refused", False, f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}")
 
 
-def _calendars(conn_id: str) -> Finding:
-    from airflow.utils.session import create_session
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        with create_session() as session:
-            dag_ids = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
-    except SQLAlchemyError as error:
-        return Finding("calendars", None, f"cannot be listed ({type(error).__name__})")
-    return Finding("calendars", True, f"may publish on {conn_id}: {', '.join(dag_ids) or 'none'}")
+def _calendars(conn_id: str) -> tuple[bool, str]:
+    with create_session() as session:
+        dag_ids = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
+    return True, f"may publish on {conn_id}: {', '.join(dag_ids) or 'none'}"
 
 
-def _waits(capacity: int) -> Finding:
+def _waits(capacity: int) -> tuple[bool | None, str]:
     """Compare the triggerers' capacity with the posts of all calendars that wait at once, within the coming day."""
-    from airflow.jobs.job import Job
-    from airflow.jobs.triggerer_job_runner import TriggererJobRunner
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        with create_session() as session:
-            needed = sum(_most_waits(calendar) for calendar in Calendars().all(session) if not calendar.is_paused)
-            jobs = session.scalars(
-                select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None))
-            )
-            places = capacity * max(1, sum(job.is_alive() for job in jobs))
-    except (SQLAlchemyError, TimeoutError) as error:
-        return Finding("waits", None, f"cannot be counted ({type(error).__name__})")
+    with create_session() as session:
+        needed = sum(_most_waits(calendar) for calendar in Calendars().all(session) if not calendar.is_paused)
+        jobs = session.scalars(select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None)))
+        places = capacity * max(1, sum(job.is_alive() for job in jobs))
     said = (
         f"up to {needed} posts of the calendars wait at once within the coming day, and triggerers hold {places} waits"
     )
     if needed <= places:
-        return Finding("waits", True, said)
+        return True, said
     late = "The posts keep their time, but that Instagram has processed a container is noticed late"
-    return Finding("waits", None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer")
+    return None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer"
 
 
 def _most_waits(calendar: CalendarDag) -> int:
-    """Return how many posts of a calendar wait for their time at once, within the coming day."""
     stored, now = SnapshotReader().read(calendar), utc_now()
     soon = now, now + timedelta(days=1) + calendar.lead_time
     times = [post.publish_at for post in stored.plan.timely.posts] if stored else []
     return most_in_window((at.timestamp() for at in times if soon[0] < at < soon[1]), calendar.lead_time)
 
 
-def _pool(conn_id: str) -> Finding:
-    from airflow.models import Pool
-    from sqlalchemy.exc import SQLAlchemyError
-
-    name = pool_name(conn_id)
-    try:
-        pool = Pool.get_pool(name)
-    except SQLAlchemyError as error:
-        return Finding("pool", None, f"{name} cannot be looked up ({type(error).__name__})")
+def _pool(name: str) -> tuple[bool | None, str]:
+    pool = Pool.get_pool(name)
     if pool is None:
-        return Finding("pool", None, f"{name} does not exist. Content calendars need it. Run: airflow instagram pools")
-    return Finding("pool", True, f"{name} has {pool.slots} slot{'' if pool.slots == 1 else 's'}")
+        return None, f"{name} does not exist. Content calendars need it. Run: airflow instagram pools"
+    return True, f"{name} has {pool.slots} slot{'' if pool.slots == 1 else 's'}"
 
 
 def _state_store() -> str:
-    from airflow.models.asset_state_store import AssetStateStoreModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import func, select
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         with create_session() as session:
             rows = session.scalar(select(func.count()).select_from(AssetStateStoreModel))
@@ -133,10 +116,19 @@ def _state_store() -> str:
 
 
 def _triggerer() -> str:
-    from airflow.jobs.job import Job, most_recent_job
-    from airflow.jobs.triggerer_job_runner import TriggererJobRunner
-
     job: Job | None = most_recent_job(TriggererJobRunner.job_type)
     if job is None or not job.is_alive():
         raise LookupError("is not running, so deferred tasks never resume. Run: airflow triggerer")
     return "is running"
+
+
+def triggerer_capacity(capacity: int, open_files: int | None = None) -> str:
+    """Check whether a triggerer on this machine may open as many files as its capacity needs."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if open_files is None else open_files
+    if files < FILES_PER_TRIGGER * capacity:
+        raise LookupError(
+            f"holds {capacity} waiting tasks ([triggerer] capacity) but may open only {files} files, and crashes when "
+            f"it runs out of files. Raise LimitNOFILE (ulimit -n) to {FILES_PER_TRIGGER * capacity}, or lower the "
+            "capacity"
+        )
+    return f"holds {capacity} waiting tasks ([triggerer] capacity; any others are queued) and may open {files} files"

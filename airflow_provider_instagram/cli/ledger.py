@@ -6,29 +6,17 @@ Like Airflow's own commands, it uses Airflow's database directly.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
 
-from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger import database
+from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.utils.addresses import web_address
 
 SHORTEST_DAYS = 30
-
-
-@contextmanager
-def open_ledger(conn_id: str) -> Iterator[database.DatabaseStore]:
-    """Open the ledger of an account. An error in the block ends the command with its message."""
-    try:
-        with database.open_ledger(conn_id) as store:
-            yield store
-    except ValidationError as error:
-        raise SystemExit(error.message) from None
 
 
 def list_posts(args: argparse.Namespace) -> None:

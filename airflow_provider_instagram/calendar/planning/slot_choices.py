@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 
+from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.slots import Chosen
 from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
@@ -23,6 +24,7 @@ from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.parser import Rules
 
 MAX_TRIES: Final = 3
 
@@ -124,13 +126,13 @@ def without_slot(calendar: Calendar, choices: SlotChoices) -> Calendar:
 
 
 def preview(
-    location: str, folder: str, parse: Callable[[Mapping[str, Chosen]], Calendar], now: datetime, lead_time: timedelta
+    location: str, folder: str, rules: Rules, now: datetime, lead_time: timedelta
 ) -> tuple[Calendar, frozenset[str]]:
-    """Return a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
+    """Read a calendar with the slots that are stored, and with those that would be chosen now. Nothing is stored.
 
     :return: The calendar, and the keys of the posts whose slots are stored.
     """
-    calendar = parse({})
+    calendar = read_calendar(location, **rules)
     if not calendar.slot_users:
         return calendar, frozenset()
     file = choices_file(folder, location)
@@ -141,7 +143,8 @@ def preview(
         stored = SlotChoices()
     choices = SlotChoices(choose(calendar, stored.chosen, now, lead_time, partial(_results, folder)))
     known = frozenset(key for key, choice in choices.chosen.items() if stored.chosen.get(key) == choice)
-    return without_slot(parse(choices.times), choices), known
+    chosen: Rules = {**rules, "times": choices.times}
+    return without_slot(read_calendar(location, **chosen), choices), known
 
 
 def _results(folder: str, account: str) -> Collection[Reached]:

@@ -380,7 +380,7 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
 @pytest.mark.parametrize("wicked", ["\r", "\r\nATTENDEE:x", "\x0b", "\x85", "\u2028"])
 def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: str) -> None:
     from airflow_provider_instagram.calendar.file.parser import read_calendar
-    from airflow_provider_instagram.calendar.render import ics
+    from airflow_provider_instagram.cli.calendar import ics
 
     file = tmp_path / "posts.yaml"
     post = {"id": "a", "publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.cli.definition import calendar_commands
+from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind
 from docs.tables import TABLES
 
@@ -72,5 +72,5 @@ def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_every_name_and_command_is_told() -> None:
     names = set(re.findall(r"`([a-z_]+)`", FILE + TABLES["calendar fields"]()))
     assert set(KEYS) <= names
-    for command in calendar_commands():
+    for command in CALENDAR_COMMANDS:
         assert f"airflow instagram calendar {command.name} " in COMMANDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -119,6 +120,16 @@ def test_a_file_is_checked(shell: Any, portrait_video: Path, landscape_mov: Path
             shell("check", str(file))
         codes[file.name] = ended.value.code
     assert codes == {"reel.mp4": 0, "camera.mov": 1, "text.mp4": 2}
+
+
+def test_a_sandbox_whose_port_is_taken_says_so(
+    shell: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process is not the command's alone
+    with pytest.raises(SystemExit) as ended:
+        shell("sandbox", "--port", instagram_sandbox.url.rpartition(":")[2])
+    assert ended.value.code == 2
+    assert "Choose another --port" in capsys.readouterr().err
 
 
 WITHOUT_THE_SANDBOX = """

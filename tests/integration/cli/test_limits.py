@@ -20,7 +20,7 @@ def said(airflow_db: None, instagram_sandbox: SandboxHandle) -> Callable[[], dic
     from airflow.models.trigger import Trigger
     from airflow.utils.session import create_session
 
-    from airflow_provider_instagram.cli.limits import describe
+    from airflow_provider_instagram.cli.accounts import describe
 
     with create_session() as session:
         session.query(Trigger).delete()
@@ -76,7 +76,7 @@ def test_limits_says_what_may_still_be_posted_and_called(said: Callable[[], dict
 def test_an_account_that_never_posted_has_limits_too(
     said: Callable[[], dict[str, str]], instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_instagram.cli.limits import describe
+    from airflow_provider_instagram.cli.accounts import describe
 
     monkeypatch.setenv("AIRFLOW_CONN_NEW_ACCOUNT", json.dumps(instagram_sandbox.connection))
     described = dict(describe("new_account"))
@@ -84,13 +84,13 @@ def test_an_account_that_never_posted_has_limits_too(
     assert described["next post"] == "now"
 
 
-def test_an_unknown_connection_is_named_and_no_more(airflow_db: None) -> None:
-    from argparse import Namespace
+def test_an_unknown_connection_is_named_and_no_more(airflow_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.cli.cli_parser import get_parser
 
-    from airflow_provider_instagram.cli.limits import show_limits
-
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the command sets it, and this process is not its alone
+    args = get_parser().parse_args(["instagram", "limits", "nobody"])
     with pytest.raises(SystemExit, match="`nobody` isn't defined"):
-        show_limits(Namespace(conn_id="nobody"))
+        args.func(args)
 
 
 @pytest.mark.usefixtures("ledger")
@@ -134,7 +134,7 @@ def test_limits_says_that_instagram_has_stopped_the_account_and_for_how_long(
 
 
 def test_a_triggerer_with_too_few_files_is_named() -> None:
-    from airflow_provider_instagram.cli.limits import triggerer_capacity
+    from airflow_provider_instagram.cli.doctor import triggerer_capacity
 
     assert "6000 waiting tasks" in triggerer_capacity(6000, 12_000)
     with pytest.raises(LookupError, match="LimitNOFILE"):
