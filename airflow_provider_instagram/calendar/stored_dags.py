@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from airflow_provider_instagram.calendar.file.parser import Rules
-from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves it
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.slot_choices import choices_file, read_choices
 from airflow_provider_instagram.calendar.planning.snapshot import SLOTS, Stored, read_stored
@@ -54,24 +55,6 @@ class CalendarDag:
     min_spacing: timedelta | None = None
     approval: str | None = None
 
-    @classmethod
-    def of(cls, dag_id: str, name: str, is_paused: bool, settings: dict[str, Any]) -> CalendarDag:
-        """Return a calendar with the settings that its DAG has stored for pages."""
-        return cls(
-            dag_id=dag_id,
-            name=name,
-            is_paused=is_paused,
-            location=settings["location"],
-            snapshot=settings["snapshot"],
-            lead_time=timedelta(seconds=settings["lead_s"]),
-            max_lateness=timedelta(seconds=settings["max_lateness_s"]),
-            is_dry=settings["dry_run"],
-            problems=tuple(Problem(**problem) for problem in settings["problems"]),
-            accounts=tuple(settings["accounts"]),
-            min_spacing=None if settings["min_spacing_s"] is None else timedelta(seconds=settings["min_spacing_s"]),
-            approval=settings["approval"],
-        )
-
     def rules(self, text: str) -> Rules:
         """Return what the DAG requires of its calendar, to check a text of it."""
         times = {}
@@ -79,6 +62,9 @@ class CalendarDag:
             file = choices_file(self.snapshot.rpartition("/")[0], self.location)
             times = read_choices(lambda: storage.read(file), file).times
         return Rules(min_spacing=self.min_spacing, accounts=self.accounts, approval=self.approval, times=times)
+
+
+CALENDAR_DAG: Final = TypeAdapter(CalendarDag)
 
 
 @dataclass
@@ -102,7 +88,7 @@ class Calendars:
         )
         hashes = {dag_id: dag_hash for dag_id, dag_hash in versions}  # noqa: C416 -- the last version counts
         return [
-            CalendarDag.of(dag_id, name or dag_id, bool(is_paused), settings)
+            CALENDAR_DAG.validate_python({**settings, "dag_id": dag_id, "name": name or dag_id, "is_paused": is_paused})
             for dag_id, name, is_paused in rows
             if dag_id in hashes and (settings := self._of(session, dag_id, hashes[dag_id]))
         ]
@@ -137,7 +123,7 @@ class SnapshotReader:
                 return self._stored
             content = storage.read(calendar.snapshot)
             if content != self._content:
-                self._stored = None if content is None else read_stored(calendar.location, content, utc_now())
+                self._stored = None if content is None else read_stored(content, utc_now())
             self._state, self._content = state, content
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
             log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))

@@ -6,11 +6,14 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
+from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
+from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser  # noqa: TC001
+from airflow_provider_instagram.files.pins import Pin  # noqa: TC001
 from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim
 from airflow_provider_instagram.posts.fields import (
     EVERY_KIND,
@@ -26,11 +29,6 @@ from airflow_provider_instagram.posts.fields import (
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser
-    from airflow_provider_instagram.files.pins import Pin
 
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"

@@ -9,11 +9,12 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from airflow_provider_instagram.calendar.file.model import Calendar  # noqa: TC001 -- pydantic resolves it
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.schedule import HOUR_S, run_time_of
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 
 class Arrival(Enum):

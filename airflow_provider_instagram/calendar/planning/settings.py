@@ -157,17 +157,15 @@ class CalendarSettings:
         return Retries.spanning(self.lead_time, self.max_lateness)
 
     def for_pages(self, plan: Plan, missing: Iterable[Problem]) -> dict[str, Any]:
-        """Return what the page *Posts* needs and the snapshot does not contain, as JSON."""
+        """Return what the page *Posts* needs and the snapshot does not contain: fields of ``CalendarDag``, as JSON."""
         unreadable = () if plan.readable else plan.calendar.problems[:1]
         return {
             "location": self.location,
             "snapshot": self.snapshot,
-            "lead_s": self.lead_time.total_seconds(),
-            "max_lateness_s": self.max_lateness.total_seconds(),
-            "late": self.late,
-            "unanswered": self.unanswered,
-            "dry_run": self.dry_run,
-            "min_spacing_s": None if self.min_spacing is None else self.min_spacing.total_seconds(),
+            "lead_time": self.lead_time.total_seconds(),
+            "max_lateness": self.max_lateness.total_seconds(),
+            "is_dry": self.dry_run,
+            "min_spacing": None if self.min_spacing is None else self.min_spacing.total_seconds(),
             "approval": self.approval,
             "accounts": list(self.accounts),
             "problems": [asdict(problem) for problem in (*self.problems, *unreadable, *missing)],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -61,43 +59,56 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
     if stored is not None and now is not None:
         stored = _with_lead(stored, settings, now)
-    location, dry_run, files = settings.location, settings.dry_run, _files_of(settings, stored, now)
+    pin = stored.plan.calendar.pin if stored is not None else None
+    # The file must be where the DAG processor found it when the calendar was new. A task also requires the very folder
+    # that the DAG processor saw last: a person may have put another in its place.
+    files = CalendarFiles(settings.calendar, pin if pin is None or now is None else replace(pin, machine=""))
     parser = _Parser(settings, now, files)
     try:
         read = _read(settings, files, stored, now)
-        text = read.text
-        made_of = _fingerprint(text, settings)
-        if stored and stored.is_current(made_of + parser.read_for(text).digest, now, files.pin):
-            return _as_stored(stored, stored.calendar(location), at)
-        calendar, choices = parser.choose(text)
+        made_of = _fingerprint(read.text, settings)
+        if stored and stored.is_current(made_of + parser.read_for(read.text).digest, now, files.pin):
+            return stored.plan_at(at)
+        calendar, choices = parser.choose(read.text)
     except InvalidValue as invalid:
         return _last_readable(stored, invalid, parser, at)
     except TransientError:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
-        log.exception("The calendar %s cannot be understood", location)
+        log.exception("The calendar %s cannot be understood", settings.location)
         defect = InvalidValue(f"the file cannot be understood ({type(error).__name__}).", "Please report this.")
         return _last_readable(stored, defect, parser, at)
     removed = _removed_accounts(calendar, stored, at)
     if now is None:
         outage = (stored.outage,) if stored and stored.outage else ()
         calendar = replace(calendar, problems=(*outage, *calendar.problems))
-        return Plan(calendar, unchanged_seen(calendar, stored, dry_run), removed)
-    seen = seen_now(calendar, stored, settings.max_lateness, now, dry_run, choices)
-    plan = Plan(calendar, seen, removed, since=(stored and stored.since) or int(now.timestamp()))
-    lead_s = settings.lead_time.total_seconds()
-    snapshot_of = partial(_snapshot_of, read, made_of=made_of, choices=choices, now=now, lead_s=lead_s)
-    return _recorded(plan, stored, settings.snapshot, now, snapshot_of)
+        return Plan(calendar, unchanged_seen(calendar, stored, settings.dry_run), removed)
+    seen = seen_now(calendar, stored, settings.max_lateness, now, settings.dry_run, choices)
+    plan = Plan(calendar, seen, removed, since=(stored and stored.plan.since) or int(now.timestamp()))
+    # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
+    may_reuse = calendar.is_self_contained and choices.is_stored
+    snapshot = Snapshot(
+        form=1,
+        text=read.text,
+        headers=read.headers,
+        at=now.astimezone(timezone.utc).replace(microsecond=0),
+        plan=plan,
+        accounts=tuple(calendar.accounts),
+        lead_s=settings.lead_time.total_seconds(),
+        made_of=made_of + choices.digest if may_reuse else None,
+        choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
+    )
+    return _recorded(plan, snapshot, stored, settings.snapshot, now)
 
 
 def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> Snapshot:
     """Return a snapshot with the DAG's present lead time, which is stored first, also if the file cannot be read."""
-    lead_time, at, seen = settings.lead_time, int(now.timestamp()), stored.seen
+    lead_time, at, seen = settings.lead_time, int(now.timestamp()), stored.plan.seen
     if (lead_s := lead_time.total_seconds()) == stored.lead_s:
         return stored
     if lead_s > stored.lead_s:
         seen = {name: one.with_longer_lead(lead_time, settings.max_lateness, at) for name, one in seen.items()}
-    planned = stored.model_copy(update={"seen": seen, "lead_s": lead_s})
+    planned = stored.model_copy(update={"plan": replace(stored.plan, seen=seen), "lead_s": lead_s})
     # What cannot be stored would be new at each look, and each look would make a run.
     return planned if _store(settings.snapshot, planned) else stored
 
@@ -106,7 +117,7 @@ def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | N
     """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy."""
     if settings.sheet is None:
         return SheetText(read_text(settings.calendar, files))
-    known = SheetText(stored.text, stored.headers or ()) if stored is not None else None
+    known = SheetText(stored.text, stored.headers) if stored is not None else None
     if now is not None:
         return read_sheet(settings.calendar, known)
     if known is None:
@@ -115,15 +126,6 @@ def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | N
             "Set [instagram] calendar_snapshots to a folder that all machines share.",
         )
     return known
-
-
-def _files_of(settings: CalendarSettings, stored: Snapshot | None, now: datetime | None) -> CalendarFiles:
-    """Return the files of a calendar. They must be where the DAG processor found them when the calendar was new.
-
-    A task also requires the very folder that the DAG processor saw last: a person may have put another in its place.
-    """
-    pin = stored.pin if stored is not None else None
-    return CalendarFiles(settings.calendar, pin if pin is None or now is None else replace(pin, machine=""))
 
 
 @dataclass(frozen=True)
@@ -210,29 +212,21 @@ class Stored:
     text: str
 
 
-def read_stored(location: str, content: bytes, now: datetime) -> Stored | None:
+def read_stored(content: bytes, now: datetime) -> Stored | None:
     """Read a snapshot, or return None if it was stored by a release that did not store what a page needs."""
     snapshot = Snapshot.read(content)
-    if snapshot.posts is None:
-        return None
-    return Stored(_as_stored(snapshot, snapshot.calendar(location), now), snapshot.text)
+    return Stored(snapshot.plan_at(now), snapshot.text) if snapshot.is_whole else None
 
 
-def _as_stored(stored: Snapshot, calendar: Calendar, now: datetime) -> Plan:
-    return Plan(calendar, stored.seen, stored.recently_removed(now), stored.problems_seen, stored.since)
-
-
-def _recorded(
-    plan: Plan, stored: Snapshot | None, file: str, now: datetime, snapshot_of: Callable[[Plan], Snapshot]
-) -> Plan:
-    """Store a plan, and return it with when its problems were first seen.
+def _recorded(plan: Plan, snapshot: Snapshot, stored: Snapshot | None, file: str, now: datetime) -> Plan:
+    """Store a snapshot, and return a plan, both with when the plan's problems were first seen.
 
     What cannot be stored would be new at each look. Each look would make a run, and a version of the DAG.
     """
-    plan = replace(plan, problems_seen=problems_seen_now(plan.timely, stored, now))
-    if _store(file, snapshot_of(plan)):
-        return plan
-    problems_seen, since = (stored.problems_seen, stored.since) if stored else ({}, None)
+    seen = problems_seen_now(plan.timely, stored, now)
+    if _store(file, snapshot.model_copy(update={"plan": replace(snapshot.plan, problems_seen=seen)})):
+        return replace(plan, problems_seen=seen)
+    problems_seen, since = (stored.plan.problems_seen, stored.plan.since) if stored else ({}, None)
     return replace(plan, problems_seen=problems_seen, since=since)
 
 
@@ -242,23 +236,17 @@ def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Pars
         given = parser.settings.min_spacing
         spacing = DEFAULT_SPACING if given is None else given
         return Plan(Calendar(parser.settings.location, problems=(problem,), min_spacing=spacing), readable=False)
-    problem = Problem(0, invalid.message, f"{invalid.remedy} Until then, its version of {stored.at} is used.")
+    used = f"Until then, its version of {stored.at.isoformat()} is used."
+    problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
     calendar = parser.parse(stored.text, parser.read_for(stored.text))
     calendar = replace(calendar, problems=(problem, *calendar.problems))
-    plan = replace(_as_stored(stored, calendar, now), readable=False)
-    if parser.now is None or problems_seen_now(plan.timely, stored, now) == stored.problems_seen:
+    plan = replace(stored.plan_at(now), calendar=calendar, readable=False)
+    if parser.now is None or problems_seen_now(plan.timely, stored, now) == stored.plan.problems_seen:
         return plan
     # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
-    return _recorded(
-        plan, stored, parser.settings.snapshot, now,
-        lambda plan: stored.model_copy(
-            update={
-                "problems_seen": plan.problems_seen,
-                "made_of": None,
-                "outage": problem if parser.settings.sheet is not None else None,
-            }
-        ),
-    )  # fmt: skip
+    outage = problem if parser.settings.sheet is not None else None
+    snapshot = stored.model_copy(update={"made_of": None, "outage": outage})
+    return _recorded(plan, snapshot, stored, parser.settings.snapshot, now)
 
 
 def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
@@ -273,33 +261,6 @@ def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime
     }
 
 
-def _snapshot_of(
-    read: SheetText, plan: Plan, made_of: str, choices: SlotChoices, now: datetime, lead_s: float
-) -> Snapshot:
-    calendar = plan.calendar
-    # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
-    may_reuse = calendar.is_self_contained and choices.is_stored
-    return Snapshot(
-        text=read.text,
-        headers=read.headers or None,
-        at=now.astimezone(timezone.utc).isoformat(timespec="seconds"),
-        seen=plan.seen,
-        accounts=tuple(calendar.accounts),
-        gone=plan.removed_accounts,
-        problems_seen=plan.problems_seen,
-        since=plan.since,
-        lead_s=lead_s,
-        made_of=made_of + choices.digest if may_reuse else None,
-        choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
-        posts=calendar.posts,
-        faults=calendar.problems,
-        min_spacing_s=calendar.min_spacing.total_seconds(),
-        left_out=tuple(sorted(calendar.left_out)),
-        invalid=calendar.invalid,
-        pin=calendar.pin,
-    )
-
-
 def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
     """Read a snapshot. A damaged one counts as none, and must not break the DAG.
 
@@ -309,7 +270,7 @@ def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
     content = _read_file(file, may_be_missing=may_be_missing)
     try:
         return None if content is None else Snapshot.read(content)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
         return None
 

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
-from airflow_provider_instagram.files.pins import Pin
+from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
+    from airflow_provider_instagram.files.pins import Pin
 
 #: The longest that a run may still have tasks of an account that has no posts any more.
 GROUP_LIFE = timedelta(days=2)
 
 
-def _checked_time(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
-
-
 class Snapshot(BaseModel):
-    """The last readable text of a calendar, and when the DAG processor first saw each version of its posts.
+    """The last readable text of a calendar, and its plan, which says when each version of its posts was first seen.
 
     :param form: The form of the file. From 0.2.0 on, two later releases read each form.
-    :param gone: The accounts without posts, and since when, in seconds since the epoch.
-    :param problems_seen: When each of its problems was first seen, in seconds since the epoch, by the problem's key.
-    :param since: When the calendar was first seen, in seconds since the epoch. Later snapshots keep it.
+    :param at: When the text was read.
+    :param is_whole: Whether the plan has the posts of the text. If not, another release has stored them in its form.
+    :param accounts: The accounts of the posts, sorted.
     :param lead_s: The DAG's ``lead_time`` in seconds, by which the moments of runs were planned.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
-    :param posts: The posts of the text; None if this release cannot read them as another has stored them.
-    :param pin: Where its file was found; None in object storage.
     :param headers: The headers that ask the server of a sheet for another version only.
     :param outage: Why the sheet could not be read at the last look. Tasks read the snapshot only.
     """
@@ -46,67 +39,52 @@ class Snapshot(BaseModel):
         frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )  # the text may contain signed links
 
-    form: int = 1
+    form: int
     text: str
-    at: Annotated[str, AfterValidator(_checked_time)]
-    seen: dict[str, Seen]
+    at: AwareDatetime
+    plan: Plan
+    is_whole: bool = True
     accounts: tuple[str, ...] = ()
-    gone: dict[str, int] = {}
-    problems_seen: dict[str, int] = {}
-    since: int | None = None
     lead_s: float = 0
     made_of: str | None = None
     choose_again_at: int | None = None
-    posts: tuple[ScheduledPost, ...] | None = None
-    faults: tuple[Problem, ...] = ()
-    min_spacing_s: float = 0
-    left_out: tuple[str, ...] = ()
-    invalid: tuple[InvalidPost, ...] = ()
-    pin: Pin | None = None
-    headers: tuple[tuple[str, str], ...] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     outage: Problem | None = None
 
     @classmethod
     def read(cls, content: bytes) -> Snapshot:
         """Read the content of a file.
 
-        :raises ValueError: If it is damaged.
-        :raises TypeError: If it is no object.
+        :raises ValueError, TypeError, KeyError: If it is damaged.
         """
         try:
-            row = json.loads(content)
-        except RecursionError:
-            raise ValueError("It is nested too deeply.") from None
-        try:
-            return cls(**row)
+            return cls.model_validate_json(content)
         except ValidationError:
-            return cls(**{**row, "posts": None, "faults": (), "invalid": ()})
+            row = from_json(content)
+            calendar = row["plan"]["calendar"] | {"posts": (), "problems": (), "invalid": ()}
+            return cls(**{**row, "plan": row["plan"] | {"calendar": calendar}, "is_whole": False})
 
     def as_content(self) -> bytes:
         """Return the content of a file."""
-        absent = {name for name, value in self if value is None}
-        posts = [post.model_dump(mode="json", exclude_defaults=True) for post in self.posts or ()]
-        row = self.model_dump(mode="json", exclude={*absent, "posts"})
-        return json.dumps(row if self.posts is None else {**row, "posts": posts}).encode()
+        unused = {"plan": {"calendar": {"slots", "slot_users"}}}
+        return self.model_dump_json(exclude=unused, exclude_defaults=True).encode()
+
+    def plan_at(self, now: datetime) -> Plan:
+        """Return the plan, with the accounts of which runs may still have tasks."""
+        return replace(self.plan, removed_accounts=self.recently_removed(now))
 
     def recently_removed(self, now: datetime) -> dict[str, int]:
         """Return the accounts without posts of which runs may still have tasks, and since when they have none."""
         oldest = (now - GROUP_LIFE).timestamp()
-        return {account: at for account, at in self.gone.items() if at > oldest}
+        return {account: at for account, at in self.plan.removed_accounts.items() if at > oldest}
 
     def is_current(self, made_of: str, now: datetime | None, pin: Pin | None) -> bool:
         """Return whether the posts still hold and no slot must be chosen. A task chooses none, so it passes no time."""
-        if self.pin != pin and not (self.pin and pin and self.pin.holds(pin)):
+        known = self.plan.calendar.pin
+        if known != pin and not (known and pin and known.holds(pin)):
             return False  # the folder is a new one, which the tasks have to expect
         chooses = now is not None and self.choose_again_at is not None and now.timestamp() >= self.choose_again_at
-        return self.posts is not None and self.made_of == made_of and not chooses
-
-    def calendar(self, location: str) -> Calendar:
-        """Return the posts and problems as the calendar of a file."""
-        spacing, left_out = timedelta(seconds=self.min_spacing_s), frozenset(self.left_out)
-        return Calendar(
-            location, self.posts or (), self.faults, spacing, left_out=left_out, invalid=self.invalid, pin=self.pin
-        )
+        return self.is_whole and self.made_of == made_of and not chooses
 
 
 def read_versions(content: bytes) -> dict[str, str]:
@@ -116,8 +94,8 @@ def read_versions(content: bytes) -> dict[str, str]:
     :raises TypeError: If it is no object.
     """
     try:
-        return {post_id: str(row["version"] or "") for post_id, row in json.loads(content)["seen"].items()}
-    except (KeyError, AttributeError, RecursionError) as error:
+        return {post_id: str(row["version"] or "") for post_id, row in from_json(content)["plan"]["seen"].items()}
+    except (KeyError, AttributeError) as error:
         raise ValueError(f"It is damaged ({type(error).__name__}).") from None
 
 
@@ -131,7 +109,7 @@ def _seen_version(post: ScheduledPost, dry_run: bool) -> str:
 
 def unchanged_seen(calendar: Calendar, stored: Snapshot | None, dry_run: bool) -> dict[str, Seen]:
     """Return the records of unchanged posts."""
-    known = stored.seen if stored else {}
+    known = stored.plan.seen if stored else {}
     return {
         post.id: known[post.id]
         for post in calendar.posts
@@ -148,7 +126,7 @@ def seen_now(
     choices: SlotChoices,
 ) -> dict[str, Seen]:
     """Return the records of all posts, with those that are seen for the first time now."""
-    known, now_s = stored.seen if stored else {}, int(now.timestamp())
+    known, now_s = stored.plan.seen if stored else {}, int(now.timestamp())
     found = unchanged_seen(calendar, stored, dry_run)
     for post in calendar.posts:
         if post.id in found:
@@ -169,7 +147,7 @@ def seen_now(
 
 def problems_seen_now(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
     """Return when each problem of the calendar was first seen, in seconds since the epoch, by the problem's key."""
-    before = stored.problems_seen if stored else {}
+    before = stored.plan.problems_seen if stored else {}
     return {problem.key: before.get(problem.key, int(now.timestamp())) for problem in calendar.problems}
 
 
@@ -181,7 +159,7 @@ def _seen_in_slot(post: ScheduledPost, post_version: str, chosen_at: int, stored
     it is not a mistake of the author.
     """
     due = post.publish_at.timestamp()
-    if chosen_at > datetime.fromisoformat(stored.at).timestamp():
+    if chosen_at > stored.at.timestamp():
         return Seen(post_version, due, chosen_at, Arrival.ADDED)
     if post.repetition > 1 and due <= now_s:
         return Seen(post_version, due, None, Arrival.ALREADY_OVER)

@@ -93,7 +93,7 @@ def test_a_change_of_the_dag_counts_although_the_file_is_the_same(calendar: Simu
     assert calendar.parse(0) == [0]
     calendar.given = {"accounts": [ACCOUNT]}
     calendar.parse(0)
-    stored = read_stored(str(calendar.file), next(calendar.file.parent.glob("snapshots/*.json")).read_bytes(), NOON)
+    stored = read_stored(next(calendar.file.parent.glob("snapshots/*.json")).read_bytes(), NOON)
     assert stored is not None
     assert stored.plan.calendar.posts == ()
 

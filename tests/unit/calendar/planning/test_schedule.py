@@ -240,9 +240,10 @@ def test_a_damaged_snapshot_is_as_good_as_none(plan: Callable[..., Plan], tmp_pa
     before = plan({"a": 60})
     (snapshot,) = (tmp_path / "snapshots").iterdir()
     stored = json.loads(snapshot.read_text())
-    damages = [stored | {"at": "yesterday"}, stored | {"min_spacing_s": float("nan")}]
-    damages += [stored | {"seen": {"a": stored["seen"]["a"] | {"due": float("inf")}}}]
-    texts = ["", "{}", '{"text": 1, "seen": {}}', '{"text": "", "seen": {"a": 1}}', "[]", "[" * 100_000]
+    damages = [stored | {"at": "yesterday"}, stored | {"lead_s": float("nan")}, stored | {"plan": []}]
+    endless = {"a": stored["plan"]["seen"]["a"] | {"due": float("inf")}}
+    damages += [stored | {"plan": stored["plan"] | {"seen": seen}} for seen in (endless, {"a": 1})]
+    texts = ["", "{}", '{"text": 1, "seen": {}}', '{"plan": {"calendar": 1}}', "[]", "[" * 100_000]
     for damage in (*texts, *map(json.dumps, damages)):
         snapshot.write_text(damage)
         assert plan(None) == before

@@ -64,57 +64,62 @@ _SEEN = {"at": 1796126700, "arrival": "added"}
 STORED: dict[str, Any] = {
     "form": 1,
     "text": TEXT,
-    "seen": {
-        "over": _SEEN | {"version": _OVER, "due": 1796122800.0, "arrival": "already over"},
-        "clip": _SEEN | {"version": _CLIP, "due": 1796212800.0},
-        "album": _SEEN | {"version": _ALBUM, "due": 1796320800.0},
-        "wrong": _SEEN | {"version": None, "due": 0.0, "arrival": "invalid"},
+    "at": "2026-12-01T12:05:00Z",
+    "plan": {
+        "calendar": {
+            "location": "team.yaml",
+            "posts": [
+                {
+                    "id": "over",
+                    "publish_at": "2026-12-01T11:00:00Z",
+                    "account": "brand",
+                    "line": 5,
+                    "video": _A,
+                    "caption": "x",
+                },
+                {
+                    "id": "clip",
+                    "publish_at": "2026-12-02T12:00:00Z",
+                    "account": "brand",
+                    "line": 6,
+                    "video": _A,
+                    "tags": ["spring"],
+                    "first_comment": "#a",
+                },
+                {
+                    "id": "album",
+                    "publish_at": "2026-12-03T19:00:00+01:00",
+                    "account": "brand",
+                    "line": 8,
+                    "carousel": _ALBUM_ITEMS,
+                    "in_slot": "the first free slot",
+                },
+            ],
+            "problems": [
+                {
+                    "line": 7,
+                    "message": "image must be text.",
+                    "remedy": "Write it after the colon, on one line.",
+                    "post_id": "wrong",
+                }
+            ],
+            "min_spacing": "PT10M",
+            "left_out": ["wrong"],
+            "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7}],
+        },
+        "seen": {
+            "over": _SEEN | {"version": _OVER, "due": 1796122800.0, "arrival": "already over"},
+            "clip": _SEEN | {"version": _CLIP, "due": 1796212800.0},
+            "album": _SEEN | {"version": _ALBUM, "due": 1796320800.0},
+            "wrong": _SEEN | {"version": None, "due": 0.0, "arrival": "invalid"},
+        },
+        "removed_accounts": {"shop": 1796126700},
+        "problems_seen": {"bbfb20e456cb5273": 1796126700},
+        "since": 1796126400,
     },
     "accounts": ["brand"],
-    "gone": {"shop": 1796126700},
-    "problems_seen": {"bbfb20e456cb5273": 1796126700},
-    "since": 1796126400,
     "lead_s": 3600.0,
-    "posts": [
-        {
-            "id": "over",
-            "publish_at": "2026-12-01T11:00:00Z",
-            "account": "brand",
-            "line": 5,
-            "video": _A,
-            "caption": "x",
-        },
-        {
-            "id": "clip",
-            "publish_at": "2026-12-02T12:00:00Z",
-            "account": "brand",
-            "line": 6,
-            "video": _A,
-            "tags": ["spring"],
-            "first_comment": "#a",
-        },
-        {
-            "id": "album",
-            "publish_at": "2026-12-03T19:00:00+01:00",
-            "account": "brand",
-            "line": 8,
-            "carousel": _ALBUM_ITEMS,
-            "in_slot": "the first free slot",
-        },
-    ],
-    "faults": [
-        {
-            "line": 7,
-            "message": "image must be text.",
-            "remedy": "Write it after the colon, on one line.",
-            "post_id": "wrong",
-        }
-    ],
-    "min_spacing_s": 600.0,
-    "left_out": ["wrong"],
-    "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7, "in_slot": ""}],
     "choose_again_at": 1796130300,
-    "at": "2026-12-01T12:05:00+00:00",
 }
 STORED_SLOTS = {
     "form": 1,
@@ -140,13 +145,14 @@ def test_a_snapshot_is_stored_in_its_form(tmp_path: Path, monkeypatch: pytest.Mo
     (snapshot,) = {*(tmp_path / "snapshots").iterdir()} - {slots}
     stored = json.loads(snapshot.read_text())
     assert len(stored.pop("made_of")) == 128
-    assert stored.pop("pin")["path"] == str(file)
-    assert stored == STORED
+    calendar = stored["plan"]["calendar"]
+    assert (calendar.pop("pin")["path"], calendar["location"]) == (str(file), str(file))
+    assert stored == json.loads(json.dumps(STORED).replace("team.yaml", str(file)))
     assert json.loads(slots.read_text()) == STORED_SLOTS
 
 
 def test_a_stored_snapshot_is_read() -> None:
-    stored = read_stored("team.yaml", json.dumps(STORED).encode(), NOON)
+    stored = read_stored(json.dumps(STORED).encode(), NOON)
     assert stored is not None
     assert stored.text == TEXT
     plan, calendar = stored.plan, stored.plan.calendar
@@ -176,7 +182,7 @@ def test_a_stored_snapshot_is_read() -> None:
 
 
 def test_the_rows_by_which_runs_know_of_each_other_are_stored_in_their_form() -> None:
-    stored = read_stored("team.yaml", json.dumps(STORED).encode(), NOON)
+    stored = read_stored(json.dumps(STORED).encode(), NOON)
     assert stored is not None
     clip, store = stored.plan.calendar.posts[1], DictStore()
     rows = Assignments(store, "content")
@@ -214,9 +220,9 @@ def test_what_another_release_knows_of_posts_takes_no_record_away(
     before = settings.plan(NOON)
     (snapshot,) = (tmp_path / "snapshots").iterdir()
     stored = json.loads(snapshot.read_text())
-    stored["posts"][0]["upload"] = "by a way of another release"
+    stored["plan"]["calendar"]["posts"][0]["upload"] = "by a way of another release"
     snapshot.write_text(json.dumps(stored))
-    assert read_stored(str(file), snapshot.read_bytes(), NOON) is None
+    assert read_stored(snapshot.read_bytes(), NOON) is None
     later = settings.plan(NOON + timedelta(hours=4))
     assert (later.seen, later.calendar.problems) == (before.seen, ())
-    assert "upload" not in json.loads(snapshot.read_text())["posts"][0]
+    assert "upload" not in json.loads(snapshot.read_text())["plan"]["calendar"]["posts"][0]
