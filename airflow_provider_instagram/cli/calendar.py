@@ -23,10 +23,11 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_provider_instagram.calendar.file.csv_import import import_sheet
-from airflow_provider_instagram.calendar.file.parser import parse_rows, read_text
+from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
+from airflow_provider_instagram.calendar.file.sheet import import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import publishers_needed

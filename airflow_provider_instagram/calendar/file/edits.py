@@ -17,12 +17,12 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.csv_reader import TableText
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows, read_rows
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
+from airflow_provider_instagram.calendar.file.reader import read_rows
+from airflow_provider_instagram.calendar.file.texts import TableText, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
-from airflow_provider_instagram.calendar.file.tree_text import TreeText
 from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
@@ -134,16 +134,16 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post, rows)
-    fields = _written_fields(edit, post, _row_of(rows, edit.post_id))
+    fields, at = _written_fields(edit, post, _row_of(rows, edit.post_id)), _place_of(edit, ids)
     try:
-        edited = _changed(text, location, edit, fields, rows)
+        edited = _changed(text, location, edit, fields, ids[at - 1] if at else None)
     except RecursionError:  # an alias of YAML that contains itself
         raise UNUSUAL from None
     try:
         new_rows = read_rows(edited.text, location)
     except InvalidValue:
         raise UNUSUAL from None
-    if _content(new_rows) != _expected(rows, edit, fields, new_rows):
+    if _content(new_rows) != _expected(rows, edit, fields, new_rows, at):
         raise UNUSUAL
     after = parse_rows(new_rows, location, files, **rules)
     _check_problems(calendar, after, edit.post_id if edit.do == "restore" and edit.post_id not in ids else None)
@@ -203,25 +203,25 @@ def _time_like(local: str, written: Any, before: datetime) -> str:
     return f"{at}{str(written).strip()[found.end('time') :]}"
 
 
-def _document(text: str, location: str) -> TreeText | TableText:
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
-
-
-def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], rows: Rows) -> Edited:
-    document = _document(text, location)
-    ids = [_id_in(row) for row in rows.rows]
+def _place_of(edit: Edit, ids: list[str | None]) -> int:
+    """Return the place of the post among all, or that of a new one."""
     if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
         raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
+    if edit.do in ("change", "remove"):
+        return ids.index(edit.post_id)
+    after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
+    return ids.index(after) + 1 if after is not None and after in ids else 0
+
+
+def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], after: str | None) -> Edited:
+    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    document = TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
     if edit.do == "remove":
-        at = ids.index(edit.post_id)
         new, removed = document.remove(edit.post_id)
-        return Edited(new, None, removed, ids[at - 1] if at else None)
+        return Edited(new, None, removed, after)
     if edit.do == "change":
         return Edited(document.change(edit.post_id, fields), None)
-    after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
-    written = edit.lines if edit.do == "restore" else fields
-    return Edited(document.insert(written, after if after in ids else None), None)
+    return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
 
 
 def _id_in(row: Row) -> str | None:
@@ -233,8 +233,12 @@ def _row_of(rows: Rows, post_id: str) -> Row | None:
     return next((row for row in rows.rows if _id_in(row) == post_id), None)
 
 
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _plain(row: Row) -> dict[str, Any]:
-    return {name: value.value for name, value in row.values.items() if value.value is not None}
+    return _without_none({name: value.value for name, value in row.values.items()})
 
 
 def _content(rows: Rows) -> tuple[Any, ...]:
@@ -242,29 +246,19 @@ def _content(rows: Rows) -> tuple[Any, ...]:
     return spacing, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
 
 
-def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows) -> tuple[Any, ...]:
+def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows, at: int) -> tuple[Any, ...]:
     *shared, posts = _content(rows)
-    is_table = bool(rows.columns.values)
-    given = {name: _in_cell(value) if is_table else value for name, value in fields.items()}
-    ids = [post.get("id") for post in posts]
-    expected: list[Any] = list(posts)
+    if rows.columns.values:
+        texts = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        fields = {name: text if text and text.strip() else None for name, text in texts.items()}
     if edit.do == "remove":
-        expected = [post for post in posts if str(post.get("id")).strip() != edit.post_id]
+        del posts[at]
     elif edit.do == "change":
-        at = next(at for at, one in enumerate(ids) if str(one).strip() == edit.post_id)
-        expected[at] = {name: value for name, value in {**posts[at], **given}.items() if value is not None}
+        posts[at] = _without_none({**posts[at], **fields})
     else:
-        restored = _row_of(new, edit.post_id)
-        post = _plain(restored) if edit.do == "restore" and restored is not None else given
-        before = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, str(ids[-1]).strip() if ids else None)
-        at = next((at for at, one in enumerate(ids) if str(one).strip() == before), -1) + 1
-        expected.insert(at, {name: value for name, value in post.items() if value is not None})
-    return (*shared, expected)
-
-
-def _in_cell(value: Any) -> str | None:
-    text = ", ".join(value) if isinstance(value, list) else value
-    return text if text and text.strip() else None
+        restored = _row_of(new, edit.post_id) if edit.do == "restore" else None
+        posts.insert(at, _without_none(fields) if restored is None else _plain(restored))
+    return (*shared, posts)
 
 
 def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:

@@ -9,12 +9,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 
 from typing_extensions import TypedDict, Unpack
 
-from airflow_provider_instagram.calendar.file.csv_reader import read_table
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, read_or_invalid
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import (
     CALENDAR_FIELDS,
     DEFAULT_SPACING,
@@ -25,6 +23,7 @@ from airflow_provider_instagram.calendar.file.model import (
 )
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.slots import (
     Chosen,
@@ -36,10 +35,7 @@ from airflow_provider_instagram.calendar.file.slots import (
 )
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
-from airflow_provider_instagram.calendar.file.yaml_reader import read_json, read_yaml
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.files.access import read_file
-from airflow_provider_instagram.utils.locations import is_web
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
@@ -260,46 +256,3 @@ class _Reader:
 
     def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
         self.problems.append(Problem(line, message, remedy, post_id))
-
-
-MAX_BYTES = 10_000_000
-FORMATS = (".yaml", ".yml", ".json", ".csv")
-
-
-def read_text(location: str, files: CalendarFiles | None = None) -> str:
-    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line."""
-    if is_web(location):
-        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
-    data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
-    return as_text(data)
-
-
-def as_text(data: bytes) -> str:
-    """Return the text of a file, which must be UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
-
-
-def read_rows(text: str, location: str) -> Rows:
-    """Read the rows of a calendar."""
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    if ending not in FORMATS:
-        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
-    if ending == ".csv":
-        return _csv(text)
-    return read_json(text) if ending == ".json" else read_yaml(text)
-
-
-def _csv(text: str) -> Rows:
-    table = read_table(text, lambda title: title.strip() or None)
-    if "id" not in table.names:
-        raise InvalidValue(
-            "the first line must name the columns, including id.",
-            "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
-            "airflow instagram calendar import.",
-        )
-    columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
-    return Rows(rows=table.rows, columns=columns, problems=table.problems)

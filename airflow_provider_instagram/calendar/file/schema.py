@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.file.reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
-from airflow_provider_instagram.calendar.file.yaml_reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.posts.fields import About, declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind

@@ -11,12 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow.sdk import conf
-
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.parser import MAX_BYTES, Rules
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.reader import MAX_BYTES
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -32,6 +30,7 @@ from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.files.pins import Pin
 
 MOST_FILES: Final = 1_000
@@ -101,8 +100,10 @@ class CalendarWriter:
         raise BUSY
 
     def _read(self) -> ReadFile:
-        bundles = Path(conf.get("dag_processor", "dag_bundle_storage_path", fallback="") or _default_bundles())
-        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles.resolve()):
+        from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
+
+        bundles = get_bundle_storage_root_path().resolve()
+        if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
             raise NotWritableError(FETCHED)
         return read_for_edit(self._location, self._files.own, MAX_BYTES)
 
@@ -143,9 +144,3 @@ def scratch_file(name: str) -> Iterator[Path]:
         raise InvalidValue(f"{name} is neither a video nor a picture.", "Choose another file.")
     with scratch.scratch_folder() as folder:
         yield folder / name
-
-
-def _default_bundles() -> str:
-    from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
-
-    return str(get_bundle_storage_root_path())

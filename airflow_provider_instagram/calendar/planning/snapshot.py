@@ -13,8 +13,9 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, StorageFailure
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
-from airflow_provider_instagram.calendar.file.parser import parse_rows, read_rows, read_text
+from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.schedule import utc_now

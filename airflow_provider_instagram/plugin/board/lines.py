@@ -12,7 +12,8 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.parser import KEYS, read_rows
+from airflow_provider_instagram.calendar.file.parser import KEYS
+from airflow_provider_instagram.calendar.file.reader import read_rows
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost

@@ -14,8 +14,8 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.parser import read_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.files import replace, storage

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.calendar.file.csv_import import Imported, import_sheet
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.yaml_reader import read_yaml
+from airflow_provider_instagram.calendar.file.reader import read_rows
+from airflow_provider_instagram.calendar.file.sheet import Imported, import_sheet
 
 
 def made_of(text: str, **how: Any) -> Imported:
@@ -160,7 +160,7 @@ def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:
     """Its line separators are no lines of the calendar, and get no indentation between them."""
     caption = "one\u2028two\nthree"
     made = made_of(f'Title,Date,Time,Video,Copy\nA,2030-12-24,18:00,a.mp4,"{caption}"\n')
-    (row,) = read_yaml(made.text).rows
+    (row,) = read_rows(made.text, "posts.yaml").rows
     assert row.values["caption"].value == caption
 
 

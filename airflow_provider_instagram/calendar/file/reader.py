@@ -1,17 +1,33 @@
-"""YAML and JSON as rows: each scalar as the text in the file, with its line."""
+"""The rows of a calendar's file: each value as the text in YAML, JSON or CSV, with its line.
+
+CSV is read strictly, because a caption cut off here would be published cut off.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count, public_name
+from airflow_provider_instagram.files.access import read_file
+from airflow_provider_instagram.utils.locations import is_web
 
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+
+MAX_BYTES = 10_000_000
+FORMATS = (".yaml", ".yml", ".json", ".csv")
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 #: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
@@ -40,20 +56,48 @@ INDENTED_BY_TAB = re.compile(r"[ -]*\t\s*")
 LOOK_THERE = "Check that line and the one above it for indentation, a missing quotation mark, or a colon inside a text."
 QUOTE = 'Put the text between quotation marks: "…".'
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_COLUMNS = 200
+#: Excel's own first line, which names the separator.
+SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
+QUOTATION = 'Check the quotation marks: one is missing, or there is one too many. Inside a text, write it twice: "".'
+#: The errors of Python's reader, in plain words.
+WORDS = {
+    "unexpected end": "a quotation mark is not closed",
+    "expected after": "a text goes on after its closing quotation mark",
+    "field larger": f"a cell has more than {csv.field_size_limit():,} characters",
+}
 
 
-def read_json(text: str) -> Rows:
-    """Read the rows of a JSON file."""
-    return read_yaml(SURROGATE_PAIR.sub(_one_character, text))
+def read_text(location: str, files: CalendarFiles | None = None) -> str:
+    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line."""
+    if is_web(location):
+        raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
+    data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
+    return as_text(data)
 
 
-def _one_character(pair: re.Match[str]) -> str:
-    """Return the character of a surrogate pair: JSON may escape an emoji as two halves, which YAML cannot read."""
-    return f"{pair[1]}{json.loads(f'{chr(34)}{pair[2]}{chr(34)}')}"
+def as_text(data: bytes) -> str:
+    """Return the text of a file, which must be UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
 
 
-def read_yaml(text: str) -> Rows:
-    """Read the rows of a YAML file, with the problems of each."""
+def read_rows(text: str, location: str) -> Rows:
+    """Read the rows of a calendar."""
+    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    if ending not in FORMATS:
+        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
+    if ending == ".csv":
+        return _read_csv(text)
+    if ending == ".json":  # JSON may escape an emoji as two halves, which YAML cannot read
+        text = SURROGATE_PAIR.sub(lambda pair: pair[1] + json.loads(f'"{pair[2]}"'), text)
+    return _read_yaml(text)
+
+
+def _read_yaml(text: str) -> Rows:
     readable = text.translate(STAND_INS) if any(chr(sign) in text for sign in STAND_INS) else text
     try:
         if len(readable) > LONG_TEXT and any(islice(yaml.parse(readable, Loader=LOADER), MAX_EVENTS, None)):
@@ -204,3 +248,86 @@ def _is_null(node: yaml.Node | None) -> bool:
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _read_csv(text: str) -> Rows:
+    table = read_table(text, lambda title: title.strip() or None)
+    if "id" not in table.names:
+        raise InvalidValue(
+            "the first line must name the columns, including id.",
+            "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
+            "airflow instagram calendar import.",
+        )
+    columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
+    return Rows(rows=table.rows, columns=columns, problems=table.problems)
+
+
+@dataclass
+class Table:
+    """A CSV file. A column that is not a field has None as its name."""
+
+    line: int
+    titles: list[str]
+    names: list[str | None]
+    rows: list[Row]
+    problems: list[Problem]
+
+
+def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
+    """Read a CSV file.
+
+    :param field_of: Returns the field of a column by its title, or None.
+    :raises InvalidValue: If it is not CSV.
+    """
+    records = [record for record in split_csv(text)[2] if any(cell.strip() for cell in record.cells)]
+    line, _, written = records[0] if records else Record(1, "", [])
+    titles = [*map(public_name, written)]
+    while titles and not titles[-1].strip():
+        titles.pop()
+    if len(titles) > MAX_COLUMNS:
+        raise InvalidValue(f"the file has {len(titles):,} columns; at most {MAX_COLUMNS} are allowed.", "Remove some.")
+    check_count(len(records) - 1)
+    names = [field_of(title) for title in titles]
+    problems = []
+    for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
+        those = ", ".join(title.strip() for title, other in zip(titles, names, strict=True) if other == name)
+        problems.append(Problem(line, f"several columns mean {name}: {those}.", "Keep one of them."))
+    return Table(line, titles, names, [_row(names, record) for record in records[1:]], problems)
+
+
+class Record(NamedTuple):
+    """A row of a CSV file, with the line where it begins."""
+
+    line: int
+    text: str
+    cells: list[str]
+
+
+def split_csv(text: str) -> tuple[str, str, list[Record]]:
+    """Return Excel's own first line, if there is one, the separator, and all rows, also empty ones."""
+    found = SEPARATOR.match(text)
+    head = found[0] if found else ""
+    separator = found[1] if found else max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    lines, records = [*io.StringIO(text[len(head) :], newline="")], list[Record]()
+    reader, begin, first_line = csv.reader(lines, delimiter=separator, strict=True), 0, 2 if head else 1
+    try:
+        for cells in reader:
+            records.append(Record(begin + first_line, "".join(lines[begin : reader.line_num]), cells))
+            begin = reader.line_num
+    except csv.Error as error:
+        why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
+        raise InvalidValue(f"the row that begins in line {begin + first_line} is not CSV: {why}.", QUOTATION) from None
+    return head, separator, records
+
+
+def _row(names: list[str | None], record: Record) -> Row:
+    row = Row(record.line)
+    for name, cell in zip(names, record.cells, strict=False):
+        if name and cell.strip():
+            row.broken = row.broken or name in row.values
+            row.values[name] = Value(cell, record.line)
+    if any(cell.strip() for cell in record.cells[len(names) :]):
+        message = f"the row has {len(record.cells)} cells, but there are {len(names)} columns."
+        remedy = 'Put a text that holds the separator between quotation marks: "…".'
+        row.problems.append(Problem(record.line, message, remedy))
+    return row
