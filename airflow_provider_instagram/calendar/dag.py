@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -228,12 +228,9 @@ def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
     problems = (*settings.problems, *calendar.problems)
     lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
     if problems:
-        title = f"**Problems that keep posts from being published: {len(problems)}**"
-        lines += ["", title, "", *_listed(problems, calendar)]
+        lines += ["", f"**Problems that keep posts from being published: {len(problems)}**", ""]
+    texts = (problem.text(calendar.location).replace("`", "'") for problem in problems[:MAX_PROBLEMS_IN_DOC])
+    lines += [f"* `{text}`" for text in texts]
+    if (more := len(problems) - MAX_PROBLEMS_IN_DOC) > 0:
+        lines.append(f"* … and {more} more")
     return "\n".join(lines)
-
-
-def _listed(problems: Iterable[Problem], calendar: Calendar) -> list[str]:
-    texts = [f"* `{problem.text(calendar.location).replace('`', chr(39))}`" for problem in problems]
-    more = len(texts) - MAX_PROBLEMS_IN_DOC
-    return texts if more <= 0 else [*texts[:MAX_PROBLEMS_IN_DOC], f"* … and {more} more"]

@@ -24,6 +24,8 @@ from airflow_provider_instagram.utils.locations import is_local, local_path, sho
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from airflow_provider_instagram.calendar.file.slots import Choice
+
 TIMETABLE: Final = "ContentCalendarTimetable"
 #: How long a snapshot is not asked for after its storage has failed.
 RETRY_AFTER_S: Final = 10.0
@@ -57,10 +59,10 @@ class CalendarDag:
 
     def rules(self, text: str) -> Rules:
         """Return what the DAG requires of its calendar, to check a text of it."""
-        times = {}
+        times: dict[str, Choice] = {}
         if SLOTS in text:
             file = choices_file(self.snapshot.rpartition("/")[0], self.location)
-            times = read_choices(lambda: storage.read(file), file).times
+            times = read_choices(file, storage.read).chosen
         return Rules(min_spacing=self.min_spacing, accounts=self.accounts, approval=self.approval, times=times)
 
 

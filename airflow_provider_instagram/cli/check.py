@@ -40,15 +40,10 @@ def check_video(args: argparse.Namespace) -> None:
     try:
         with as_local_file(args.file) as path:
             verdict = check(path, profile_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
-    except InstagramError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(UNUSABLE) from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         why = f"{type(error).__name__}: {shown(str(error))}"
-        print(
-            f"{shown(args.file)} cannot be opened: {why}. Check the path, its rights and its connection.",
-            file=sys.stderr,
-        )
+        unopened = f"{shown(args.file)} cannot be opened: {why}. Check the path, its rights and its connection."
+        print(error if isinstance(error, InstagramError) else unopened, file=sys.stderr)
         raise SystemExit(UNUSABLE) from None
     for line in verdict.lines:
         print(line.replace(str(path), shown(args.file)))  # not the path of a copy that has gone

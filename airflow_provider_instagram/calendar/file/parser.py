@@ -26,7 +26,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
 from airflow_provider_instagram.calendar.file.slots import (
-    Chosen,
+    Choice,
     Slot,
     SlotUser,
     read_slots,
@@ -61,7 +61,7 @@ class Rules(TypedDict, total=False):
     approval: str | None
     now: datetime | None
     check_files: bool
-    times: Mapping[str, Chosen] | None
+    times: Mapping[str, Choice] | None
 
 
 def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
@@ -128,7 +128,7 @@ class _Reader:
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
     slot_users: list[SlotUser] = field(default_factory=list)
-    times: dict[str, dict[int, Chosen]] = field(default_factory=lambda: defaultdict(dict))
+    times: dict[str, dict[int, Choice]] = field(default_factory=lambda: defaultdict(dict))
     shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +158,7 @@ class _Reader:
             if name in defaults.values:
                 self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
-    def read_slots(self, times: Mapping[str, Chosen]) -> None:
+    def read_slots(self, times: Mapping[str, Choice]) -> None:
         """Read the slots of the accounts."""
         zone_name = self.shared.get("timezone")
         name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
@@ -215,12 +215,11 @@ class _Reader:
         """Return when a post is published: for each time its number, and why it was chosen among the slots, if so."""
         if not self.slots.get(user.account):
             return [] if user.publish_at is None else [(1, user.publish_at, "")]
-        chosen = self.times.get(user.key, {})
         if user.publish_at is None or user.repeat_after is not None:
             self.slot_users.append(user)
-        first = [(1, user.publish_at, "")] if user.publish_at else [(1, *chosen[1])] if 1 in chosen else []
-        repeated = chosen if user.repeat_after is not None else ()
-        return first + [(number, *chosen[number]) for number in sorted(repeated) if number > 1]
+        chosen = [(number, choice.local, choice.why) for number, choice in sorted(self.times.get(user.key, {}).items())]
+        first = [(1, user.publish_at, "")] if user.publish_at else [one for one in chosen if one[0] == 1]
+        return first + [one for one in chosen if one[0] > 1 and user.repeat_after is not None]
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

@@ -133,7 +133,9 @@ class PostFields:
     def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
         """Read the values by field, and what the post is. A value with a problem is left out."""
         named = self._media_field()
-        kind = self._kind(named)
+        placement = self._value("placement")
+        word = str(placement.value).strip().lower() if placement is not None else None
+        kind = kind_in({"placement": word, str(named): True})
         values: dict[str, Any] = {}
         if named == PostKind.CAROUSEL:
             values[named] = self._carousel(check)
@@ -164,11 +166,6 @@ class PostFields:
             remedy = "Keep one of them. A carousel shows several pictures and videos."
             self._add_problem(given[1], f"the post has {given[0]} and {given[1]}.", remedy)
         return given[0]
-
-    def _kind(self, named: str | None) -> PostKind:
-        placement = self._value("placement")
-        word = str(placement.value).strip().lower() if placement is not None else None
-        return kind_in({"placement": word, str(named): True})
 
     def _file(self, name: str, check: bool) -> str | None:
         if (written := self._text(name)) is None or (location := self._location(name, written, check)) is None:
@@ -220,7 +217,9 @@ class PostFields:
                 message = "upload is url, but Instagram cannot fetch a local file."
                 name = "upload" if "upload" in self.row.values else named
                 self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
-            elif locations.is_web(location) and not _is_link(location, how):
+                continue
+            is_fetched = locations.is_public_url(location) or (how == "file" and location.lower().startswith("https:"))
+            if locations.is_web(location) and not is_fetched:
                 message = f"{named} {locations.shown(location)}: a link must be https, in plain ASCII."
                 remedy = "Write its https address, with characters outside ASCII percent-encoded."
                 self._add_problem(named, message, remedy)
@@ -289,11 +288,6 @@ def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue
     if accounts is None or name in accounts:
         return None
     return InvalidValue("The DAG may not use this account.", f"Add {name!r} to accounts=[…] in the DAG file.")
-
-
-def _is_link(address: str, upload: str) -> bool:
-    """Return whether a video can be fetched: by Instagram, or by the worker if its bytes are sent."""
-    return locations.is_public_url(address) or (upload == "file" and address.lower().startswith("https:"))
 
 
 def _check_kind(name: str | None, location: str) -> None:

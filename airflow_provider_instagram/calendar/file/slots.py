@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
@@ -28,13 +27,26 @@ MOST_HOURS = 24 * 7 + MAX_SLOTS
 SHORTEST_REPEAT = timedelta(days=1)
 #: What separates the number of a repetition from the id of its post. No id in a file contains it.
 REPETITION_MARK = "~"
+FIRST_FREE = "the first free slot"
 
 
-class Chosen(NamedTuple):
-    """The time of a post that was chosen among the slots of its account."""
+@dataclass(frozen=True)
+class Choice:
+    """The time of a post that was chosen among the slots of its account.
 
-    at: datetime
-    why: str
+    :param at: The time, in seconds since the epoch.
+    :param chosen_at: When it was chosen, in seconds since the epoch.
+    """
+
+    at: int
+    zone: str
+    chosen_at: int
+    why: str = FIRST_FREE
+
+    @property
+    def local(self) -> datetime:
+        """The time, in the zone of the slot."""
+        return datetime.fromtimestamp(self.at, zone(self.zone))
 
 
 @dataclass(frozen=True, order=True)

@@ -86,10 +86,12 @@ def _naive(written: str, date: str, time: str) -> datetime:
 
 
 def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
-    ahead = _ahead(offset)
-    if abs(ahead) > MAX_OFFSET or (offset != "Z" and int(offset[-2:]) > 59):
+    try:
+        at = naive.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
+    except ValueError:
+        at = naive
+    if (ahead := at.utcoffset()) is None or abs(ahead) > MAX_OFFSET:
         raise InvalidValue(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
-    at = naive.replace(tzinfo=timezone(ahead))
     if name is None:
         return at
     local = at.astimezone(zone(name))
@@ -99,13 +101,6 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
             f"Drop the offset, or write {local.strftime('%Y-%m-%d %H:%M')}.",
         )
     return local
-
-
-def _ahead(offset: str) -> timedelta:
-    if offset == "Z":
-        return timedelta(0)
-    span = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
-    return -span if offset[0] == "-" else span
 
 
 def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
@@ -130,8 +125,7 @@ def _exists(at: datetime) -> bool:
 
 
 def _offset(at: datetime) -> str:
-    text = at.strftime("%z")
-    return f"{text[:3]}:{text[3:]}"
+    return at.isoformat()[-len("+00:00") :]
 
 
 def read_duration(name: str, written: str) -> timedelta:

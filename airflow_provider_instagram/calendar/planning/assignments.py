@@ -129,17 +129,14 @@ class Assignments:
         row = _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
         return row.at if row is not None and (any_version or row.version == post.version) else None
 
-    def record_late_time(self, post: ScheduledPost, at: datetime) -> None:
-        """Record when a late post is published."""
-        self._write_late_time(post, at)
+    def record_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
+        """Record when a late post is published; None if it has given up the time that it chose."""
+        row = LateTime(post_key=post.key, version=post.version, at=at)
+        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json"))
 
     def forget_late_time(self, post: ScheduledPost) -> None:
         """Record that a late post is not published at the time it chose, which frees this time for others."""
-        self._write_late_time(post, None)
-
-    def _write_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
-        row = LateTime(post_key=post.key, version=post.version, at=at)
-        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json"))
+        self.record_late_time(post, None)
 
     def last_time_without_calendar(self) -> tuple[str, datetime] | None:
         """Return the last post that chose a time while the calendar could not be read, and its time."""

@@ -15,7 +15,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import product
@@ -93,11 +93,6 @@ class BestTimes:
         self._zone = zone
         self._posts = sorted((post for post in posts if post.value > 0), key=lambda post: (post.at, post.kind))
 
-    @property
-    def is_cold(self) -> bool:
-        """Whether there are too few posts to learn from."""
-        return len(self._posts) < FEWEST_POSTS
-
     def pick(self, key: str, times: Sequence[datetime]) -> tuple[datetime, str]:
         """Return a time for a post, and why it was chosen.
 
@@ -105,7 +100,7 @@ class BestTimes:
         little is known is tried now and then, and one that is known to be bad is not. The same key draws the same.
         """
         chance = random.Random(key)  # noqa: S311 -- a choice of hours, no secret
-        if self.is_cold:
+        if len(self._posts) < FEWEST_POSTS:
             why = f"an hour to learn from: the numbers of {len(self._posts)} of {FEWEST_POSTS} posts are known"
             return chance.choice(times), why
         fit = chance.choices(self._fits, [one.weight for one in self._fits])[0]
@@ -152,10 +147,7 @@ class BestTimes:
         ]
         highest = max(likelihood for likelihood, _ in found)
         weights = [math.exp(likelihood - highest) for likelihood, _ in found]
-        return [
-            _Fit(weight / sum(weights), fit.mean, fit.root, fit.noise)
-            for weight, (_, fit) in zip(weights, found, strict=True)
-        ]
+        return [replace(fit, weight=weight / sum(weights)) for weight, (_, fit) in zip(weights, found, strict=True)]
 
     @staticmethod
     def _fit(gram: Matrix, projected: Vector, values: Vector, strengths: Vector) -> tuple[float, _Fit]:

@@ -119,8 +119,22 @@ class Plan:
 
     @cached_property
     def timely(self) -> Calendar:
-        """The calendar without the posts that were added with, or moved to, a time that had passed."""
-        return without_late_arrivals(self.calendar, self.seen)
+        """The calendar, in which the posts that were added with, or moved to, a time that had passed are problems."""
+        calendar, seen = self.calendar, self.seen
+        late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
+        problems = [
+            Problem(
+                post.line,
+                f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
+                "so no run publishes it.",
+                "If it has been published, leave or remove it. If not, give it a time in the future.",
+                post.id,
+            )
+            for post in calendar.posts
+            if post.id in late
+        ]
+        posts, left_out = tuple(post for post in calendar.posts if post.id not in late), calendar.left_out | late
+        return replace(calendar, posts=posts, problems=(*calendar.problems, *problems), left_out=left_out)
 
     @property
     def accounts(self) -> list[str]:
@@ -165,26 +179,7 @@ class Plan:
                 earliest[begin] = min(earliest.get(begin, begin), due)
             seen_at = self.since if one.at is None else one.at
             prepared_at = one.prepared_at(lead_time, prepare_ahead, self.since)
-            if prepared_at is not None and seen_at is not None:  # it is shown before it is prepared
-                earliest.setdefault(seen_at, seen_at)
-            if prepared_at is not None:
-                earliest.setdefault(prepared_at, prepared_at)
+            for at in () if prepared_at is None else (seen_at, prepared_at):  # it is shown before it is prepared
+                if at is not None:
+                    earliest.setdefault(at, at)
         return dict(sorted(earliest.items()))
-
-
-def without_late_arrivals(calendar: Calendar, seen: dict[str, Seen]) -> Calendar:
-    """Return a calendar in which the posts that were added with, or moved to, a time that had passed are problems."""
-    late = {post.id for post in calendar.posts if post.id in seen and seen[post.id].too_late}
-    problems = [
-        Problem(
-            post.line,
-            f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
-            "so no run publishes it.",
-            "If it has been published, leave or remove it. If not, give it a time in the future.",
-            post.id,
-        )
-        for post in calendar.posts
-        if post.id in late
-    ]
-    posts = tuple(post for post in calendar.posts if post.id not in late)
-    return replace(calendar, posts=posts, problems=(*calendar.problems, *problems), left_out=calendar.left_out | late)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import time
@@ -55,8 +54,7 @@ def reason_to_drop(
     if now is None:
         return Skipped("removed", f"{post.id} was removed from the calendar, so it is not published.")
     if now.version != post.version:
-        moved = now.publish_at != post.publish_at
-        if moved:
+        if now.publish_at != post.publish_at:
             word = f"moved to {now.publish_at:%Y-%m-%d %H:%M}"
             why = f"{post.id} was {word}: a run of its own publishes it then, unless that time had passed."
             return Skipped(word, why)
@@ -201,16 +199,17 @@ def choose_late_time(
     at = assignments.late_time(post, any_version=False)
     if at is None or at <= clock() - PUNCTUAL:
         at = _record_free_time(post, calendar, assignments, clock())
-    for tries in itertools.count(1):
+    tries = 0
+    while True:
         others = other_times(post, calendar, assignments, clock())
         near = [key for key, other in others.items() if abs(at - other) < calendar.min_spacing]
         if not near:
             return at
+        tries += 1
         log.info("%s is too close to %s, so it looks for a later time.", post.key, near[0])
         assignments.forget_late_time(post)
         sleep(random.uniform(0, MAX_PAUSE_S * tries))  # noqa: S311 -- no secret
         at = _record_free_time(post, calendar, assignments, clock())
-    raise AssertionError("unreachable")
 
 
 def _record_free_time(post: ScheduledPost, calendar: Calendar, assignments: Assignments, now: datetime) -> datetime:

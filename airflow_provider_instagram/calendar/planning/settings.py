@@ -58,6 +58,11 @@ class Retries:
 LATE = ("publish", "skip")
 UNANSWERED = ("skip", "publish")
 APPROVAL = (None, "required")
+#: What contradicts ``unanswered="publish"``, and why.
+CONTRADICTING = (
+    ("late", "skip", "is late at its time, and would be skipped"),
+    ("approval", "required", "would be published without an approval"),
+)
 #: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
 #: Half of the time for which a result is kept, less this, is the longest time between a preparation and its post: up
@@ -96,7 +101,7 @@ class CalendarSettings:
     notify: Sequence[Callable[[Any], Any]] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
 
     @classmethod
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
@@ -125,16 +130,11 @@ class CalendarSettings:
             problems.append(
                 Problem(0, message, "Leave them out: a file names its fields, and has defaults of its own.")
             )
-        if valid.get("late") == "skip" and valid.get("unanswered") == "publish":
-            del valid["unanswered"]
-            remedy = "A post without an answer is late at its time, and would be skipped. The default is used."
-            problems.append(Problem(0, "in the DAG file, unanswered='publish' contradicts late='skip'.", remedy))
-        if valid.get("approval") == "required" and valid.get("unanswered") == "publish":
-            del valid["unanswered"]
-            remedy = "A post without an answer would be published without an approval. The default is used."
-            problems.append(
-                Problem(0, "in the DAG file, unanswered='publish' contradicts approval='required'.", remedy)
-            )
+        for name, value, why in CONTRADICTING:
+            if valid.get(name) == value and valid.get("unanswered") == "publish":
+                del valid["unanswered"]
+                message = f"in the DAG file, unanswered='publish' contradicts {name}={value!r}."
+                problems.append(Problem(0, message, f"A post without an answer {why}. The default is used."))
         file = snapshot_file(conf.get("instagram", "calendar_snapshots"), dag_id, calendar)
         return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
 
@@ -188,13 +188,11 @@ class CalendarSettings:
 
 def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the connections that the DAG's author named. What is not a connection id allows no account."""
-    is_list = isinstance(named, (list, tuple, set, frozenset)) and all(isinstance(one, str) for one in named)
-    accounts = tuple(dict.fromkeys(named)) if is_list else ()
-    if not is_list:
-        message = (
-            f"in the DAG file, accounts={_written(named)} is not a list of connection ids, so no account may be used."
-        )
-        return (), [Problem(0, message, f'Write it like accounts=["{DEFAULT_CONN_ID}"].')]
+    if not isinstance(named, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in named):
+        message = f"{_written(named)} is not a list of connection ids, so no account may be used."
+        remedy = f'Write it like accounts=["{DEFAULT_CONN_ID}"].'
+        return (), [Problem(0, f"in the DAG file, accounts={message}", remedy)]
+    accounts = tuple(dict.fromkeys(named))
     if len(accounts) > MAX_ACCOUNTS:
         message = f"in the DAG file, accounts names {len(accounts)} accounts. Only the first {MAX_ACCOUNTS} are used."
         return accounts[:MAX_ACCOUNTS], [Problem(0, message, "Make a second calendar for the others.")]

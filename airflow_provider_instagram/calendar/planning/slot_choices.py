@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.slots import Chosen
-from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, Choice, choose
+from airflow_provider_instagram.calendar.file.slots import Choice
+from airflow_provider_instagram.calendar.planning.slot_planner import HORIZON, choose
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.utils.locations import shown
@@ -31,26 +30,19 @@ MAX_TRIES: Final = 3
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SlotChoices:
-    """The stored choices of a calendar."""
+class SlotChoices(BaseModel):
+    """The choices of a calendar by post key, as its file contains them."""
 
-    chosen: Mapping[str, Choice] = field(default_factory=dict)
-    is_stored: bool = True
+    model_config = ConfigDict(frozen=True)
 
-    @property
-    def times(self) -> dict[str, Chosen]:
-        """The times by post key, each in the zone of its slot."""
-        return {key: Chosen(choice.local, choice.why) for key, choice in self.chosen.items()}
+    form: int = 1
+    chosen: dict[str, Choice] = {}
+    is_stored: bool = Field(default=True, exclude=True)
 
     @property
     def digest(self) -> str:
         """A digest of the choices."""
-        return hashlib.sha256(_encoded(self.chosen)).hexdigest() if self.chosen else ""
-
-
-class _StoredChoices(BaseModel):
-    chosen: dict[str, Choice]
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest() if self.chosen else ""
 
 
 def choices_file(folder: str, location: str) -> str:
@@ -64,13 +56,11 @@ def choices_file(folder: str, location: str) -> str:
     return f"{folder.rstrip('/')}/{hashlib.sha256(f'slots {name}'.encode()).hexdigest()[:32]}.slots.json"
 
 
-def read_choices(read: Callable[[], bytes | None], file: str) -> SlotChoices:
-    """Read the stored choices. None, and a damaged file, count as no choices."""
-    content = read()
-    if content is None:
-        return SlotChoices()
+def read_choices(file: str, read: Callable[[str], bytes | None]) -> SlotChoices:
+    """Read the stored choices. A file that does not exist, or is damaged, has none."""
+    content = read(file)
     try:
-        return SlotChoices(_StoredChoices.model_validate_json(content).chosen)
+        return SlotChoices() if content is None else SlotChoices.model_validate_json(content)
     except ValueError as error:
         log.warning("The slots in %s are damaged: %s", shown(file), shown(str(error)))
         return SlotChoices()
@@ -99,11 +89,11 @@ def choose_slots(
         if read() == before:
             break
     try:
-        storage.write(file, _encoded(chosen))
+        storage.write(file, SlotChoices(chosen=chosen).model_dump_json().encode())
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("The slots cannot be stored in %s: %s", shown(file), shown(str(error)))
-        return replace(before, is_stored=False)
-    return SlotChoices(chosen)
+        return before.model_copy(update={"is_stored": False})
+    return SlotChoices(chosen=chosen)
 
 
 def without_slot(calendar: Calendar, choices: SlotChoices) -> Calendar:
@@ -137,13 +127,13 @@ def preview(
         return calendar, frozenset()
     file = choices_file(folder, location)
     try:
-        stored = read_choices(lambda: storage.read(file), file)
+        stored = read_choices(file, storage.read)
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; the author's machine may have none
         log.warning("The slots in %s cannot be read: %s", shown(file), shown(str(error)))
         stored = SlotChoices()
-    choices = SlotChoices(choose(calendar, stored.chosen, now, lead_time, partial(_results, folder)))
+    choices = SlotChoices(chosen=choose(calendar, stored.chosen, now, lead_time, partial(_results, folder)))
     known = frozenset(key for key, choice in choices.chosen.items() if stored.chosen.get(key) == choice)
-    chosen: Rules = {**rules, "times": choices.times}
+    chosen: Rules = {**rules, "times": choices.chosen}
     return without_slot(read_calendar(location, **chosen), choices), known
 
 
@@ -155,7 +145,3 @@ def _results(folder: str, account: str) -> Collection[Reached]:
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("The results in %s cannot be read: %s", shown(file), shown(str(error)))
         return ()
-
-
-def _encoded(chosen: Mapping[str, Choice]) -> bytes:
-    return json.dumps({"form": 1, "chosen": {key: asdict(choice) for key, choice in sorted(chosen.items())}}).encode()

@@ -12,7 +12,14 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser, repetition_key, split_repetition
+from airflow_provider_instagram.calendar.file.slots import (
+    FIRST_FREE,
+    Choice,
+    Slot,
+    SlotUser,
+    repetition_key,
+    split_repetition,
+)
 from airflow_provider_instagram.calendar.file.times import zone
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 
@@ -29,26 +36,6 @@ REPETITION_HORIZON: Final = timedelta(days=14)
 KEPT: Final = timedelta(days=92)
 #: Among the times of so many days, from the first that is free, the best one is chosen.
 BEST_WITHIN: Final = timedelta(days=7)
-FIRST_FREE: Final = "the first free slot"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The time of a post that was chosen among the slots of its account.
-
-    :param at: The time, in seconds since the epoch.
-    :param chosen_at: When it was chosen, in seconds since the epoch.
-    """
-
-    at: int
-    zone: str
-    chosen_at: int
-    why: str = FIRST_FREE
-
-    @property
-    def local(self) -> datetime:
-        """The time, in the zone of the slot."""
-        return datetime.fromtimestamp(self.at, zone(self.zone))
 
 
 def choose(
@@ -129,8 +116,10 @@ class _AccountPlanner:
         """Keep, drop and add choices."""
         self._keep_fixed()
         # A post that returns may find its slot taken. The slot belongs to the post that was chosen for it later.
-        for user in sorted(self.users, key=self._chosen_at, reverse=True):
-            self._keep_first(user)
+        known = [user for user in self.users if user.key in self.choices]
+        for user in sorted(known, key=lambda user: self.choices[user.key].chosen_at, reverse=True):
+            if user.publish_at is not None or not self._is_kept(self.choices[user.key]):
+                del self.choices[user.key]
         for user in self.users:
             self._keep_repetitions(user)
         waiting = [user for user in self.users if self._first(user) is None and user.is_valid]
@@ -146,10 +135,6 @@ class _AccountPlanner:
         choice = self.choices.get(user.key)
         return choice.local if choice else None
 
-    def _chosen_at(self, user: SlotUser) -> int:
-        choice = self.choices.get(user.key)
-        return choice.chosen_at if choice else 0
-
     def _keep_fixed(self) -> None:
         """Record the times that nothing changes any more."""
         for user in self.users:
@@ -158,17 +143,12 @@ class _AccountPlanner:
                 if choice is not None and self._is_fixed(choice) and not (number == 1 and user.publish_at):
                     insort(self.taken, choice.at)
 
-    def _keep_first(self, user: SlotUser) -> None:
-        choice = self.choices.get(user.key)
-        if choice is not None and (user.publish_at is not None or not self._is_kept(choice)):
-            del self.choices[user.key]
-
     def _keep_repetitions(self, user: SlotUser) -> None:
-        before, is_kept, rest = self._first(user), True, user.repeat_after
+        before, pause, is_kept = self._first(user), user.repeat_after, True
         for number in sorted(self.numbers.get(user.key, ())):
             key = repetition_key(user.key, number)
             choice = self.choices[key]
-            is_rested = before is not None and rest is not None and choice.local >= before + rest
+            is_rested = before is not None and pause is not None and choice.local >= before + pause
             is_kept = is_kept and (self._is_fixed(choice) or (is_rested and self._is_kept(choice)))
             if is_kept:
                 before = choice.local
@@ -247,7 +227,9 @@ class _AccountPlanner:
         if user.wants_best:
             week = itertools.takewhile(lambda at: at < first + BEST_WITHIN, times)
             at, why = self._best_times.pick(key, [first, *week])
-        self._add(key, at, why)
+        slot_zone = next(slot.zone for slot in self.slots if slot.on(at.astimezone(zone(slot.zone)).date()) == at)
+        self.choices[key] = Choice(int(at.timestamp()), slot_zone, int(self.now.timestamp()), why)
+        insort(self.taken, at.timestamp())
         return True
 
     @cached_property
@@ -257,8 +239,3 @@ class _AccountPlanner:
     @cached_property
     def _best_times(self) -> BestTimes:
         return BestTimes(self.results(self.account), zone(self.slots[0].zone))
-
-    def _add(self, key: str, at: datetime, why: str) -> None:
-        slot_zone = next(slot.zone for slot in self.slots if slot.on(at.astimezone(zone(slot.zone)).date()) == at)
-        self.choices[key] = Choice(int(at.timestamp()), slot_zone, int(self.now.timestamp()), why)
-        insort(self.taken, at.timestamp())

@@ -13,7 +13,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, StorageFailure
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
-from airflow_provider_instagram.calendar.file.parser import parse_rows
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
@@ -144,7 +144,7 @@ class _Parser:
 
     def read(self) -> SlotChoices:
         """Read the stored choices."""
-        return read_choices(lambda: _read_file(self.file, may_be_missing=False), self.file)
+        return read_choices(self.file, _read_file)
 
     def read_for(self, text: str) -> SlotChoices:
         """Read the choices of a calendar, if its text can contain slots."""
@@ -152,12 +152,10 @@ class _Parser:
 
     def parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
-        of, times, files = self.settings, slots.times, self.files
+        of = self.settings
         rows = of.sheet.rows(text) if of.sheet is not None else read_rows(text, of.calendar)
-        given = (of.min_spacing, of.accounts, of.approval)
-        return parse_rows(
-            rows, of.location, min_spacing=given[0], accounts=given[1], approval=given[2], times=times, files=files
-        )
+        rules = Rules(min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.chosen)
+        return parse_rows(rows, of.location, self.files, **rules)
 
     def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
         """Read the posts of a text. In the DAG processor, choose the slots that are missing."""
@@ -276,7 +274,7 @@ def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
         return None
 
 
-def _read_file(file: str, *, may_be_missing: bool) -> bytes | None:
+def _read_file(file: str, *, may_be_missing: bool = False) -> bytes | None:
     """Read a snapshot, or the choices of slots. None if the file does not exist. The parameters are those of _load."""
     try:
         return storage.read(file)

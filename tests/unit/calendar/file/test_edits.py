@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply, unified_diff
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.slots import Chosen
+from airflow_provider_instagram.calendar.file.slots import Choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -359,7 +359,7 @@ def test_a_post_in_a_slot_gets_a_time_with_its_zone(tmp_path: Path) -> None:
     text = f"{slots}posts:\n- {{id: a, video: a.mp4}}\n"
     file = File(tmp_path, "calendar.yaml", text)
     at = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
-    rules: Any = {"accounts": None, "times": {"instagram_default/a": Chosen(at, "the first free slot")}}
+    rules: Any = {"accounts": None, "times": {"instagram_default/a": Choice(int(at.timestamp()), "UTC", 0)}}
     edit = Edit("change", "a", fields={"publish_at": "2030-05-08T10:00"})
     edited = apply(text, file.location, edit, CalendarFiles(file.location), NOW, rules)
     assert '{id: a, video: a.mp4, publish_at: "2030-05-08 10:00 UTC"}' in edited.text

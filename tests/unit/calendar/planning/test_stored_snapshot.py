@@ -11,11 +11,11 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.file.slots import Choice
 from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
-from airflow_provider_instagram.calendar.planning.slot_planner import Choice
 from airflow_provider_instagram.calendar.planning.snapshot import read_stored
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind
@@ -198,7 +198,7 @@ def test_the_rows_by_which_runs_know_of_each_other_are_stored_in_their_form() ->
 
 
 def test_stored_slots_are_read() -> None:
-    choices = read_choices(lambda: json.dumps(STORED_SLOTS).encode(), "a.slots.json")
+    choices = read_choices("a.slots.json", lambda _: json.dumps(STORED_SLOTS).encode())
     assert choices.chosen == {"brand/album": Choice(1796320800, "Europe/Berlin", 1796126700)}
 
 
@@ -206,7 +206,7 @@ def test_stored_slots_are_read() -> None:
     "damaged", [b"", b"\xff", b"[]", b"{}", b'{"chosen": 1}', b'{"chosen": {"a": 1}}', b'{"chosen": {"a": {"at": 1}}}']
 )
 def test_damaged_slots_count_as_none(damaged: bytes) -> None:
-    assert read_choices(lambda: damaged, "a.slots.json") == SlotChoices()
+    assert read_choices("a.slots.json", lambda _: damaged) == SlotChoices()
 
 
 def test_what_another_release_knows_of_posts_takes_no_record_away(
