@@ -9,7 +9,7 @@ import argparse
 import getpass
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
@@ -161,37 +161,26 @@ def search_audio(args: argparse.Namespace) -> None:
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:
     """Describe the limits of an account, as pairs of a name and a text."""
     hook = InstagramHook(conn_id)
-    limits, reported = hook.settings.limits, _reported_by_instagram(hook)
+    limits, (reported_calls, reported_posts, reported_at) = hook.settings.limits, _reported_by_instagram(hook)
     quotas = post_quotas(limits.posts_per_hour, limits.posts_per_day)
     used, available_at = _own_posts(conn_id, quotas)
-    if reported.posts is not None:
-        yield "posts, Instagram", reported.posts
+    if reported_posts is not None:
+        yield "posts, Instagram", reported_posts
     for quota in quotas:
         yield f"posts, this {quota.name}", f"{used[quota]} of {quota.posts} (posts_per_{quota.name})"
-    next_at = max(filter(None, (available_at, reported.available_at)), default=None)
+    next_at = max(filter(None, (available_at, reported_at)), default=None)
     yield "next post", f"at {_format_time(next_at)}; PublishOperator waits until then" if next_at else "now"
     poll_share = limits.calls_per_hour * POLLING_SHARE
     yield (
         "calls",
         f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
     )
-    yield "calls, Instagram", reported.calls
+    yield "calls, Instagram", reported_calls
     yield "waiting containers", _waiting_text(_deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
 
 
-@dataclass(frozen=True)
-class _Reported:
-    """What Instagram reports about an account.
-
-    :param available_at: When the account can post again; None if it can post now, or if the time is unknown.
-    """
-
-    calls: str
-    posts: str | None = None
-    available_at: datetime | None = None
-
-
-def _reported_by_instagram(hook: InstagramHook) -> _Reported:
+def _reported_by_instagram(hook: InstagramHook) -> tuple[str, str | None, datetime | None]:
+    """Return what Instagram says of calls and posts, and when the account can post again, if not now."""
     now = datetime.now(timezone.utc)
     with hook.get_conn() as client:
         try:
@@ -199,12 +188,11 @@ def _reported_by_instagram(hook: InstagramHook) -> _Reported:
             limit = client.send(calls.publishing_limit(user_id))
             wait = time_until_quota_frees(client, user_id, now) if limit.remaining == 0 else None
         except RateLimitError as error:
-            return _Reported(
-                f"stopped until {_format_time(now + (error.retry_after or UNSTATED_STOP))}, {error.message}"
-            )
+            until = now + (error.retry_after or UNSTATED_STOP)
+            return f"stopped until {_format_time(until)}, {error.message}", None, None
         hours = limit.quota_duration / timedelta(hours=1)
         posts = f"{limit.quota_usage} of {limit.quota_total} used in the last {hours:.0f} h"
-        return _Reported(_usage_text(client.usage), posts, now + wait if wait else None)
+        return _usage_text(client.usage), posts, now + wait if wait else None
 
 
 def _format_time(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from typing_extensions import TypedDict, Unpack
 
@@ -93,27 +94,24 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     reader.read_slots(rules.get("times") or {})
-    posts = [post for row in rows.rows for post in reader.posts(row)]
+    in_order = attrgetter("publish_at", "line")
+    posts = sorted((post for row in rows.rows for post in reader.posts(row)), key=in_order)
     close = too_close(posts, spacing)
-    kept = sorted((post for post in posts if post.id not in close), key=lambda post: (post.publish_at, post.line))
+    kept = tuple(post for post in posts if post.id not in close)
     # A post that is too close to an invalid post is reported too, or it would be only after that one is corrected.
     crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))} - {post.id for post in kept}
-    invalid = _invalid([*reader.invalid, *(post for post in posts if post.id in close)])
+    invalid = tuple(
+        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line, post.in_slot)
+        for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
+    )
     return Calendar(
-        location, tuple(kept), tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid,
+        location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid,
         reader.slots, tuple(reader.slot_users), files.pin,
     )  # fmt: skip
-
-
-def _invalid(posts: list[ScheduledPost]) -> tuple[InvalidPost, ...]:
-    ordered = sorted(posts, key=lambda post: (post.publish_at, post.line))
-    return tuple(
-        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line, post.in_slot) for post in ordered
-    )
 
 
 @dataclass
@@ -188,7 +186,11 @@ class _Reader:
         if not row.values:
             return []
         post_id = self._id(row)
-        self._find_unknown(row, post_id)
+        for name, value in row.values.items():
+            if name in self.rows.columns.values:  # reported once, where the column is named
+                row.broken = row.broken or name not in KEYS
+            elif name not in KEYS:
+                self._add_unknown(name, value.line, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
         account, (content, kind) = fields.account(), fields.post(check=self.rules.get("check_files", False))
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
@@ -237,15 +239,6 @@ class _Reader:
             remedy = "Give one of them another id: it keeps a post from being published twice."
             self._add(given.line, message, remedy, post_id)
         return post_id
-
-    def _find_unknown(self, row: Row, post_id: str | None) -> None:
-        for name, value in row.values.items():
-            if name in KEYS:
-                continue
-            if name in self.rows.columns.values:  # reported once, where the column is named
-                row.broken = True
-            else:
-                self._add_unknown(name, value.line, post_id)
 
     def _add_unknown(self, name: str, line: int, post_id: str | None) -> None:
         few = len(self.problems) < MAX_SUGGESTIONS

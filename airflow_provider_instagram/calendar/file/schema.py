@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.file.reader import SCHEMA, SETTINGS
 from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
-from airflow_provider_instagram.posts.fields import About, declared
+from airflow_provider_instagram.posts.fields import STORY, declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.posts.limits import FEWEST_ITEMS, MOST_ITEMS, not_taken
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 TEXT: Final = {"type": ["string", "number", "null"]}
 #: What is the same in a schema of a value and in that of its text.
 LIMITS: Final[tuple[str, ...]] = ("minimum", "maximum", "maxItems", "pattern", "examples")
+IS_STORY: Final = {"properties": {"placement": {"const": PostKind.STORY}}, "required": ["placement"]}
 ANY_MEDIA: Final = {"anyOf": [{"required": [name]} for name in MEDIA]}
 
 
@@ -39,7 +39,7 @@ def calendar_schema() -> dict[str, Any]:
         "title": "Post",
         **_object(fields),
         "required": ["id"],
-        "allOf": [*map(_rule_of_media, MEDIA), _rule_of_stories()],
+        "allOf": [*map(_rule_of_media, MEDIA), {"if": IS_STORY, "then": _without(STORY, PostKind.STORY, {})}],
     }
     slots = {"type": "array", "items": {"type": "string", **_pattern(EXAMPLE, SLOT, AUTO)}, "maxItems": MAX_SLOTS}
     forms: dict[str, Any] = {
@@ -79,36 +79,26 @@ def _each_post(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _rule_of_media(name: str) -> dict[str, Any]:
     """Return what a post with one of the media does not take: the other media, and fields of other kinds."""
-    own = CALENDAR_FIELDS[name].kinds
     others = {other: f"Keep {name} or {other}." for other in MEDIA if other != name}
-    not_its = (field for field, about in CALENDAR_FIELDS.items() if not about.kinds & own and field not in MEDIA)
-    return {"if": {"required": [name]}, "then": _without(not_its, kind_in({name: True}), others)}
+    return {"if": {"required": [name]}, "then": _without(CALENDAR_FIELDS[name].kinds, kind_in({name: True}), others)}
 
 
-def _rule_of_stories() -> dict[str, Any]:
-    is_story = {"properties": {"placement": {"const": PostKind.STORY}}, "required": ["placement"]}
-    not_its = (field for field, about in CALENDAR_FIELDS.items() if PostKind.STORY not in about.kinds)
-    return {"if": is_story, "then": _without(not_its, PostKind.STORY, {})}
-
-
-def _without(names: Iterable[str], kind: PostKind, others: dict[str, str]) -> dict[str, Any]:
-    """Return the rule that fields are not set, each with what to do instead."""
-    said = {name: str(not_taken(name, CALENDAR_FIELDS[name], kind)) for name in names} | others
+def _without(kinds: frozenset[PostKind], kind: PostKind, others: dict[str, str]) -> dict[str, Any]:
+    """Return the rule that fields which none of the kinds takes are not set, each with what to do instead."""
+    of_others = {name: about for name, about in CALENDAR_FIELDS.items() if not about.kinds & kinds}
+    said = {name: str(not_taken(name, about, kind)) for name, about in of_others.items()} | others
     return {"properties": {name: {"enum": [None, "", []], "errorMessage": text} for name, text in said.items()}}
 
 
 def _fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     schema = model.model_json_schema()
-    return {
-        name: _with_help(name, about, _as_written(schema["properties"][name], schema.get("$defs", {})))
-        for name, about in declared(model).items()
-    }
-
-
-def _with_help(name: str, about: About, schema: dict[str, Any]) -> dict[str, Any]:
-    message = {"errorMessage": about.remedy} if about.remedy else {}
-    branches = {"anyOf": [{**message, **branch} for branch in schema["anyOf"]]} if "anyOf" in schema else message
-    return {"title": name, "description": about.says, **schema, **branches}
+    fields = {}
+    for name, about in declared(model).items():
+        written = _as_written(schema["properties"][name], schema.get("$defs", {}))
+        message = {"errorMessage": about.remedy} if about.remedy else {}
+        branches = {"anyOf": [{**message, **branch} for branch in written["anyOf"]]} if "anyOf" in written else message
+        fields[name] = {"title": name, "description": about.says, **written, **branches}
+    return fields
 
 
 def _item() -> dict[str, Any]:
@@ -129,15 +119,11 @@ def _as_written(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
         return {"type": ["integer", "string", "null"], "pattern": "^[0-9]+$", **limits}
     if schema["type"] == "array":
         of = schema["items"].get("anyOf", [schema["items"]])
-        objects = [_tag(definitions[one["$ref"].rpartition("/")[2]]) for one in of if "$ref" in one]
+        tags = [[*definitions[one["$ref"].rpartition("/")[2]]["properties"]] for one in of if "$ref" in one]
+        # The place of a tag of a user may be left out.
+        objects = [{**_object(dict.fromkeys(names, TEXT)), "required": names[:1]} for names in tags]
         return {"anyOf": [{"type": "array", "items": {"anyOf": [TEXT, *objects]}, **limits}, TEXT]}
     return {**TEXT, **limits}
-
-
-def _tag(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a tag of a user, whose place may be left out."""
-    name, *_ = schema["properties"]
-    return {**_object(dict.fromkeys(schema["properties"], TEXT)), "required": [name]}
 
 
 def _pattern(message: str, *expressions: re.Pattern[str]) -> dict[str, str]:

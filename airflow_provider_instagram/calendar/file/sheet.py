@@ -309,11 +309,7 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
 
 
 def _time(text: str, written: str) -> str:
-    """Read a time of day.
-
-    :param text: The rest of the cell after its date.
-    :param written: The cell.
-    """
+    """Read the time of day in the part ``text`` of a cell."""
     found = TIME.search(text)
     if found is None:
         raise InvalidValue(f"{written!r} has no time of day.", "Write it like 18:00.")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.planning.slot_planner import choose
+from airflow_provider_instagram.calendar.planning.slot_choices import choose
 from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.posts.kinds import PostKind
 
