@@ -41,7 +41,6 @@ def post_deletion_dag(
     Each run asks a person before it deletes the post that it names.
 
     :param accounts: The connections whose posts it may delete.
-    :param dag_arguments: Arguments of the DAG.
     """
     params = {
         ACCOUNT: Param("", type="string", enum=["", *accounts], title="Account"),

@@ -15,9 +15,9 @@ from sqlalchemy import select
 
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves it
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.slot_choices import choices_file, read_choices
-from airflow_provider_instagram.calendar.planning.snapshot import SLOTS, Stored, read_stored
+from airflow_provider_instagram.calendar.planning.snapshot import SLOTS
+from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot, read_stored
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
@@ -111,10 +111,10 @@ class SnapshotReader:
 
     _state: Any = None
     _content: bytes | None = None
-    _stored: Stored | None = None
+    _stored: Snapshot | None = None
     _failed_s: float = -1e9
 
-    def read(self, calendar: CalendarDag) -> Stored | None:
+    def read(self, calendar: CalendarDag) -> Snapshot | None:
         """Return the snapshot, or None if it does not exist here."""
         folder = calendar.snapshot.rpartition("/")[0]
         if time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s)) < RETRY_AFTER_S:
@@ -125,7 +125,7 @@ class SnapshotReader:
                 return self._stored
             content = storage.read(calendar.snapshot)
             if content != self._content:
-                self._stored = None if content is None else read_stored(content, utc_now())
+                self._stored = None if content is None else read_stored(content)
             self._state, self._content = state, content
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
             log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))

@@ -48,7 +48,6 @@ class ContentCalendarTimetable(Timetable):
 
     :param runs: When runs begin, and the earliest time of the posts of each, in seconds since the epoch.
     :param lead_s: How long before its posts a run begins.
-    :param description: What the UI shows as the schedule.
     :param since: When the calendar was first seen, in seconds since the epoch; None if that could not be stored.
     :param calendar: What the page *Posts* needs to know about the calendar, which it reads from Airflow's database.
     """

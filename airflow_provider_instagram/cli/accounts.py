@@ -176,7 +176,7 @@ def describe(conn_id: str) -> Iterator[tuple[str, str]]:
         f"{limits.calls_per_hour} an hour (calls_per_hour), of which waiting containers use at most {poll_share:.0f}",
     )
     yield "calls, Instagram", reported_calls
-    yield "waiting containers", _waiting_text(_deadlines_of_waits(conn_id), limits.calls_per_hour * STEADY_SHARE)
+    yield "waiting containers", _waits(conn_id, limits.calls_per_hour * STEADY_SHARE)
 
 
 def _reported_by_instagram(hook: InstagramHook) -> tuple[str, str | None, datetime | None]:
@@ -209,18 +209,15 @@ def _own_posts(conn_id: str, quotas: tuple[Quota, ...]) -> tuple[dict[Quota, int
         return dict.fromkeys(quotas, 0), None
 
 
-def _deadlines_of_waits(conn_id: str) -> list[float]:
-    """Return the deadlines of an account's containers that wait in a triggerer, the earliest first."""
+def _waits(conn_id: str, steady_calls: float) -> str:
+    """Return how many of an account's containers wait in a triggerer, and until when."""
     with create_session() as session:
         stored = [trigger.kwargs for trigger in session.scalars(select(Trigger).where(Trigger.classpath == TRIGGER))]
-    return sorted(float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id)
-
-
-def _waiting_text(deadlines: list[float], steady_calls: float) -> str:
+    deadlines = [float(kwargs["deadline"]) for kwargs in stored if kwargs.get("instagram_conn_id") == conn_id]
     if not deadlines:
         return "0"
     every_s = max(5.0, 3600 * len(deadlines) / steady_calls)
-    first = _format_time(datetime.fromtimestamp(deadlines[0], timezone.utc))
+    first = _format_time(datetime.fromtimestamp(min(deadlines), timezone.utc))
     polled = f"each polled at most once every {every_s:.0f} s"
     return f"{len(deadlines)}, {polled}; the first one times out at {first}"
 

@@ -79,7 +79,6 @@ def receiver(app_secret: str, put: Callable[[str], Any]) -> Starlette:
 
     A notification is answered with 200 once all that it tells is in the queue. Otherwise, Meta sends it again.
 
-    :param put: Puts a text into the queue.
     """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool

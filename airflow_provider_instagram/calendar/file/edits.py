@@ -189,7 +189,6 @@ def _time_like(local: str, written: Any, before: datetime) -> str:
 
     :param local: The new time, as ``2030-05-06T08:30``.
     :param written: The time in the file; None if it was chosen among slots, whose zone is then written.
-    :param before: The post's present time.
     """
     at = local.replace("T", " ")
     found = DATE_AND_TIME.fullmatch(written.strip()) if isinstance(written, str) else None

@@ -30,7 +30,6 @@ class CalendarFiles:
     The authors of a calendar may not have permission to read the workers' files. So a file must be in the calendar's
     own folder or prefix, or in one of ``[instagram] media_roots``.
 
-    :param location: The calendar's file.
     :param pin: Where Airflow found it before. If it is elsewhere now, nothing in its folder may be opened.
 
     ``access`` decides which locations may be opened; ``own`` is the calendar's folder or prefix alone. ``pin`` is where

@@ -220,7 +220,6 @@ class InvalidPost:
 class Calendar:
     """A calendar as it was read.
 
-    :param min_spacing: The smallest distance between two posts of an account.
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.

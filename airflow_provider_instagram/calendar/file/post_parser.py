@@ -45,12 +45,7 @@ RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group 
 
 @dataclass
 class PostFields:
-    """The fields of one post. Its own values override the defaults.
-
-    :param post_id: The post's id, if it is valid.
-    :param problems: The list to which problems are added.
-    :param accounts: The connections that the post may name. None allows any.
-    """
+    """The fields of one post. Its own values override the defaults."""
 
     row: Row
     shared: dict[str, Value]

@@ -277,7 +277,6 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
     """Read a CSV file.
 
     :param field_of: Returns the field of a column by its title, or None.
-    :raises InvalidValue: If it is not CSV.
     """
     records = [record for record in split_csv(text)[2] if any(cell.strip() for cell in record.cells)]
     line, _, written = records[0] if records else Record(1, "", [])

@@ -73,7 +73,6 @@ class CalendarWriter:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
 
         :param rules: Returns what the DAG requires of a calendar with a text.
-        :raises SeenOther: If the post is another one than the author of the edit saw.
         :raises InstagramError: If the file's folder is another one than Airflow has read.
         """
         if self._files.moved is not None:

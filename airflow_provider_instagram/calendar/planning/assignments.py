@@ -76,7 +76,6 @@ class Assignments:
 
     Dry runs have rows of their own, so that none of them keeps the post from being published.
 
-    :param dry_run: Whether the DAG only makes dry runs.
     """
 
     store: StateStore

@@ -109,7 +109,6 @@ def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max
     """Return why a post may no longer be published.
 
     :param at: When it could be published.
-    :return: The reason in a word, and in a sentence; None if the post may be published.
     """
     after = now - post.publish_at
     if after <= PUNCTUAL:

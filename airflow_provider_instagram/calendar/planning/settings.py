@@ -81,8 +81,6 @@ class CalendarSettings:
 
     :param snapshot: Where the last readable text is kept.
     :param notify: What is called for each event; None tells nobody, and only problems are events of the asset.
-    :param columns: What the columns of a sheet mean, by their titles.
-    :param defaults: The values of a sheet's posts that have none of their own, and ``dates``.
     :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 

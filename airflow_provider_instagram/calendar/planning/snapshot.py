@@ -199,24 +199,6 @@ def _fingerprint(text: str, settings: CalendarSettings) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What a snapshot contains, for a page that cannot read the calendar's file.
-
-    :param plan: The calendar as the DAG processor last read it. Without the present problem of a file that has become
-        unreadable, which the DAG's task ``calendar`` reports.
-    """
-
-    plan: Plan
-    text: str
-
-
-def read_stored(content: bytes, now: datetime) -> Stored | None:
-    """Read a snapshot, or return None if it was stored by a release that did not store what a page needs."""
-    snapshot = Snapshot.read(content)
-    return Stored(snapshot.plan_at(now), snapshot.text) if snapshot.is_whole else None
-
-
 def _recorded(plan: Plan, snapshot: Snapshot, stored: Snapshot | None, file: str, now: datetime) -> Plan:
     """Store a snapshot, and return a plan, both with when the plan's problems were first seen.
 

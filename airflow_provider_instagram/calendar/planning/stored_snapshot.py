@@ -25,9 +25,7 @@ class Snapshot(BaseModel):
     """The last readable text of a calendar, and its plan, which says when each version of its posts was first seen.
 
     :param form: The form of the file. From 0.2.0 on, two later releases read each form.
-    :param at: When the text was read.
     :param is_whole: Whether the plan has the posts of the text. If not, another release has stored them in its form.
-    :param accounts: The accounts of the posts, sorted.
     :param lead_s: The DAG's ``lead_time`` in seconds, by which the moments of runs were planned.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
@@ -85,6 +83,12 @@ class Snapshot(BaseModel):
             return False  # the folder is a new one, which the tasks have to expect
         chooses = now is not None and self.choose_again_at is not None and now.timestamp() >= self.choose_again_at
         return self.is_whole and self.made_of == made_of and not chooses
+
+
+def read_stored(content: bytes) -> Snapshot | None:
+    """Read a snapshot for a page, or return None if another release has stored the posts in its form."""
+    snapshot = Snapshot.read(content)
+    return snapshot if snapshot.is_whole else None
 
 
 def read_versions(content: bytes) -> dict[str, str]:

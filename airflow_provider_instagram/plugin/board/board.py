@@ -30,7 +30,7 @@ from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.planning.snapshot import Stored
+    from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 #: The state of a post of which the ledger has a row, or Airflow an XCom, in a form that no task has written.
@@ -54,7 +54,7 @@ class Board:
 
     calendar: CalendarDag
     source: CalendarSource
-    stored: Stored | None
+    stored: Snapshot | None
     cards: dict[str, PostCard]
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
@@ -115,7 +115,7 @@ class _Look:
 
     calendar: CalendarDag
     source: CalendarSource
-    stored: Stored
+    stored: Snapshot
     content: Calendar
     now: datetime
 

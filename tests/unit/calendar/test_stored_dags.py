@@ -14,7 +14,6 @@ from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Snapsho
 from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 HOUR = timedelta(hours=1)
@@ -28,7 +27,7 @@ def test_a_snapshot_in_object_storage_is_read_at_each_look_and_parsed_when_it_ha
     contents = [None, b"first", b"first", b"second", None]
     reads, parsed = iter(contents), list[bytes]()
 
-    def parse(content: bytes, now: datetime) -> Any:
+    def parse(content: bytes) -> Any:
         parsed.append(content)
         return content
 
@@ -49,7 +48,7 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
         asked.append(location)
         raise OSError("The storage does not answer.")
 
-    monkeypatch.setattr(stored_dags, "read_stored", lambda content, now: content)
+    monkeypatch.setattr(stored_dags, "read_stored", lambda content: content)
     monkeypatch.setattr(storage, "read", lambda location: b"first")
     reader: Any = SnapshotReader()
     assert reader.read(CALENDAR) == b"first"

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.settings import MAX_ACCOUNTS, CalendarSettings
-from airflow_provider_instagram.calendar.planning.snapshot import read_stored
+from airflow_provider_instagram.calendar.planning.stored_snapshot import read_stored
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost
 from airflow_provider_instagram.exceptions import ValidationError
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, SimulatedCalendar, ids, post
@@ -93,7 +93,7 @@ def test_a_change_of_the_dag_counts_although_the_file_is_the_same(calendar: Simu
     assert calendar.parse(0) == [0]
     calendar.given = {"accounts": [ACCOUNT]}
     calendar.parse(0)
-    stored = read_stored(next(calendar.file.parent.glob("snapshots/*.json")).read_bytes(), NOON)
+    stored = read_stored(next(calendar.file.parent.glob("snapshots/*.json")).read_bytes())
     assert stored is not None
     assert stored.plan.calendar.posts == ()
 

@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment,
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Seen
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
-from airflow_provider_instagram.calendar.planning.snapshot import read_stored
+from airflow_provider_instagram.calendar.planning.stored_snapshot import read_stored
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind
 from tests.integration.account import DictStore
@@ -152,7 +152,7 @@ def test_a_snapshot_is_stored_in_its_form(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_stored_snapshot_is_read() -> None:
-    stored = read_stored(json.dumps(STORED).encode(), NOON)
+    stored = read_stored(json.dumps(STORED).encode())
     assert stored is not None
     assert stored.text == TEXT
     plan, calendar = stored.plan, stored.plan.calendar
@@ -182,7 +182,7 @@ def test_a_stored_snapshot_is_read() -> None:
 
 
 def test_the_rows_by_which_runs_know_of_each_other_are_stored_in_their_form() -> None:
-    stored = read_stored(json.dumps(STORED).encode(), NOON)
+    stored = read_stored(json.dumps(STORED).encode())
     assert stored is not None
     clip, store = stored.plan.calendar.posts[1], DictStore()
     rows = Assignments(store, "content")
@@ -222,7 +222,7 @@ def test_what_another_release_knows_of_posts_takes_no_record_away(
     stored = json.loads(snapshot.read_text())
     stored["plan"]["calendar"]["posts"][0]["upload"] = "by a way of another release"
     snapshot.write_text(json.dumps(stored))
-    assert read_stored(snapshot.read_bytes(), NOON) is None
+    assert read_stored(snapshot.read_bytes()) is None
     later = settings.plan(NOON + timedelta(hours=4))
     assert (later.seen, later.calendar.problems) == (before.seen, ())
     assert "upload" not in json.loads(snapshot.read_text())["plan"]["calendar"]["posts"][0]
