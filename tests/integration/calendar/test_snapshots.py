@@ -103,7 +103,9 @@ def test_snapshots_in_a_storage_that_does_not_answer_leave_the_stored_dag_as_it_
 def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_storage: str) -> None:
     """Airflow would end the import of the DAG file after 30 s with an error of its own."""
     settings = CalendarSettings.of("content", f"{silent_storage}/calendar.yaml", accounts=["studio"])
-    snapshot = {"text": "posts:\n- " + POST.format("one"), "seen": {}, "at": "2098-12-01T12:00:00+00:00"}
+    stored = {"calendar": {"location": settings.location}, "seen": {}}
+    text = "posts:\n- " + POST.format("one")
+    snapshot = {"form": 1, "text": text, "plan": stored, "at": "2098-12-01T12:00:00+00:00"}
     storage.write(settings.snapshot, json.dumps(snapshot).encode())
     began_s = time.monotonic()
     plan = settings.plan(NOON)

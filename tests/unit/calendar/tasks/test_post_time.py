@@ -102,7 +102,7 @@ def test_a_new_wait_does_not_go_by_what_an_earlier_one_has_read(tmp_path: Path, 
     assert asyncio.run(one_after_the_other()) == {}
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"seen": []}', b'{"seen": {"first": 1}}'])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"plan": {"seen": []}}', b'{"plan": {"seen": {"first": 1}}}'])
 def test_without_a_snapshot_that_can_be_read_a_post_keeps_its_time(
     tmp_path: Path, write: Callable[..., str], content: bytes | None
 ) -> None:
