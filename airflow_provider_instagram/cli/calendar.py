@@ -181,7 +181,7 @@ def export_calendar(args: argparse.Namespace) -> None:
     _print_problem_count(calendar)
 
 
-def print_schema(args: argparse.Namespace) -> None:
+def schema(args: argparse.Namespace) -> None:
     """Print the JSON Schema of a calendar."""
     _write(args.output, schema_text())
 
@@ -224,7 +224,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def make_pools(args: argparse.Namespace) -> None:
+def pools(args: argparse.Namespace) -> None:
     """Create the pool of each account of the calendars, or of each connection of this provider."""
     needed: dict[str, int] = {}
     for file in args.files:

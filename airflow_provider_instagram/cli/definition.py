@@ -20,10 +20,11 @@ ARG_POST_KEY = Arg(("post_key",), help="the post_key of the post")
 MISSING: Final = "The sandbox is not installed. In a checkout of airflow-provider-instagram, run: pip install ./sandbox"
 
 
-def _command(name: str, func: str, help_text: str, *args: Arg, description: str | None = None) -> ActionCommand:
+def _command(func: str, help_text: str, *args: Arg, description: str | None = None) -> ActionCommand:
     """Return a command that reads connections as the server does, and ends with the message of an error.
 
-    :param func: The function, as ``module.name`` in this room. It is imported when it runs.
+    :param func: The function, as ``module.name`` in this room. It is imported when it runs. The first word of its name
+        is that of the command.
     """
     run = lazy_load_command(f"airflow_provider_instagram.cli.{func}")
 
@@ -39,6 +40,7 @@ def _command(name: str, func: str, help_text: str, *args: Arg, description: str 
         except (InstagramError, AirflowException) as error:
             raise SystemExit(str(error)) from None
 
+    name, _, _ = func.rpartition(".")[2].partition("_")
     return ActionCommand(name=name, help=help_text, func=command, args=args, description=description)
 
 
@@ -63,7 +65,6 @@ def sandbox_options() -> list[Arg]:
 
 ACCOUNT_COMMANDS: Final = [
     _command(
-        "connect",
         "accounts.connect",
         "Log in to an account and store its token in a connection",
         ARG_ACCOUNT,
@@ -88,19 +89,15 @@ ACCOUNT_COMMANDS: Final = [
         ),
         description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
     ),
+    _command("accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT),
+    _command("accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
     _command(
-        "accounts", "accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT
-    ),
-    _command("refresh", "accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),
-    _command(
-        "limits",
-        "accounts.show_limits",
+        "accounts.limits",
         "Show how many calls and posts an account has left, and what is waiting",
         ARG_ACCOUNT,
     ),
     _command(
-        "audio",
-        "accounts.search_audio",
+        "accounts.audio",
         "Search music that a reel can have, for its option audio_id",
         ARG_ACCOUNT,
         Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
@@ -108,15 +105,13 @@ ACCOUNT_COMMANDS: Final = [
         ARG_OUTPUT,
     ),
     _command(
-        "doctor",
         "doctor.doctor",
         "Check everything that publishing needs, and say how to fix it",
         ARG_ACCOUNT,
         description="Exit codes: 0, no problem found; 1, something needs fixing.",
     ),
     _command(
-        "webhook",
-        "webhook.run_receiver",
+        "webhook.webhook",
         "Receive Meta's webhooks, and put what they tell into a queue",
         ARG_CONN_ID,
         Arg(("--queue",), help="the URL of an SQS queue, or redis+pubsub:// with the name of a list", default=""),
@@ -128,13 +123,10 @@ ACCOUNT_COMMANDS: Final = [
     ),
 ]
 LEDGER_COMMANDS: Final = [
+    _command("accounts.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID),
+    _command("accounts.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
     _command(
-        "list", "ledger.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID
-    ),
-    _command("show", "ledger.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
-    _command(
-        "settle",
-        "ledger.settle_post",
+        "accounts.settle_post",
         "Record whether a post with an unknown outcome is live",
         ARG_POST_KEY,
         ARG_CONN_ID,
@@ -144,23 +136,20 @@ LEDGER_COMMANDS: Final = [
         Arg(("--permalink",), help="with --live: its URL, if known"),
     ),
     _command(
-        "forget",
-        "ledger.forget_post",
+        "accounts.forget_post",
         "Delete a post from the ledger, so that its key can be published again",
         ARG_POST_KEY,
         ARG_CONN_ID,
         Arg(("--yes",), help="do not ask for confirmation", action="store_true"),
     ),
     _command(
-        "prune",
-        "ledger.prune",
+        "accounts.prune",
         "Delete old rows of containers and claims, of all accounts; what keeps posts from being made twice stays",
         Arg(("--days",), help="how old a row must be (default: %(default)s)", type=int, default=90),
     ),
 ]
 CALENDAR_COMMANDS: Final = [
     _command(
-        "check",
         "calendar.check_calendar",
         "List everything that is wrong with a calendar",
         ARG_FILE,
@@ -171,7 +160,6 @@ CALENDAR_COMMANDS: Final = [
         description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
     ),
     _command(
-        "show",
         "calendar.show_calendar",
         "Show a month of a calendar in your time zone",
         ARG_FILE,
@@ -179,7 +167,6 @@ CALENDAR_COMMANDS: Final = [
         ARG_TIMEZONE,
     ),
     _command(
-        "import",
         "calendar.import_calendar",
         "Convert a spreadsheet's CSV export into a calendar",
         Arg(("file",), help="the CSV export"),
@@ -189,14 +176,13 @@ CALENDAR_COMMANDS: Final = [
         Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
     ),
     _command(
-        "export",
         "calendar.export_calendar",
         "Export a calendar for other programs",
         ARG_FILE,
         Arg(("--ics",), help="as iCalendar", action="store_true"),
         ARG_OUTPUT_FILE,
     ),
-    _command("schema", "calendar.print_schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
+    _command("calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
 ]
 
 
@@ -208,7 +194,6 @@ def get_instagram_commands() -> list[CLICommand]:
             help="Publish on Instagram",
             subcommands=[
                 _command(
-                    "check",
                     "check.check_video",
                     "Check whether a video or a picture meets Instagram's requirements",
                     Arg(("file",), help="the video or picture: a path, an https URL, or a URI of object storage"),
@@ -221,8 +206,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     description="Exit codes: 0, it does; 1, it must be transcoded first; 2, it cannot be used.",
                 ),
                 _command(
-                    "sandbox",
-                    "definition.run_sandbox",
+                    "definition.sandbox",
                     "Run a local Instagram to test DAGs against",
                     *sandbox_options(),
                 ),
@@ -238,8 +222,7 @@ def get_instagram_commands() -> list[CLICommand]:
                     subcommands=CALENDAR_COMMANDS,
                 ),
                 _command(
-                    "pools",
-                    "calendar.make_pools",
+                    "calendar.pools",
                     "Create the pool of each account",
                     Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)"),
                     description="A pool has one slot, or as many as the account has posts due within half a minute of "
@@ -250,7 +233,7 @@ def get_instagram_commands() -> list[CLICommand]:
     ]
 
 
-def run_sandbox(args: argparse.Namespace) -> None:
+def sandbox(args: argparse.Namespace) -> None:
     """Run the sandbox until it is interrupted, and exit with its exit code."""
     from instagram_sandbox.__main__ import run
 

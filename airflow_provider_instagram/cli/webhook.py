@@ -32,7 +32,7 @@ SIGNATURE: Final = "x-hub-signature-256"
 PATH: Final = "/"
 
 
-def run_receiver(args: argparse.Namespace) -> None:
+def webhook(args: argparse.Namespace) -> None:
     """Run the receiver until it is interrupted, or print the verify token."""
     from airflow_provider_instagram.hooks.instagram import InstagramHook
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from airflow.sdk import conf
@@ -53,7 +54,7 @@ class CalendarFiles:
             self.own = FileAccess.of(self._beside)
         roots = FileAccess.of_media_roots()
         self.access = FileAccess((*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes))
-        self._allowed: dict[str, bool] = {}
+        self._allowed: set[str] = set()
         self._found: set[str] = set()
         self._captions: dict[str, str] = {}
 
@@ -136,16 +137,11 @@ class CalendarFiles:
             return
         folder = os.path.dirname(location)  # noqa: PTH120 -- for thousands of posts, pathlib is slow
         if folder not in self._allowed:
-            self._allowed[folder] = self._is_allowed(folder)
-        if not self._allowed[folder] or os.path.islink(location):  # noqa: PTH114
+            with suppress(ValidationError):
+                self.access.check(folder)
+                self._allowed.add(folder)
+        if folder not in self._allowed or os.path.islink(location):  # noqa: PTH114
             self.access.check(location)
-
-    def _is_allowed(self, folder: str) -> bool:
-        try:
-            self.access.check(folder)
-        except ValidationError:
-            return False
-        return True
 
 
 def read_or_invalid(location: str, read: Callable[[], T]) -> T:

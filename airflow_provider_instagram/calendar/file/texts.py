@@ -76,12 +76,11 @@ class TreeText:
                 is_spaced = self._blank_before(begin)
                 cut = _Splice(self._text.rfind("\n", 0, begin - 1) + 1 if is_spaced else begin, after, "")
             return self._spliced([cut]), removed + ("\n" if is_spaced else "")
-        others = [*self._items]
-        at = others.index(item)
-        if at + 1 < len(others):
-            cut = _Splice(begin, others[at + 1].start_mark.index, "")
+        at = self._items.index(item)
+        if at + 1 < len(self._items):
+            cut = _Splice(begin, self._items[at + 1].start_mark.index, "")
         else:
-            cut = _Splice(self._end(others[at - 1]) if at else begin, end, "")
+            cut = _Splice(self._end(self._items[at - 1]) if at else begin, end, "")
         return self._spliced([cut]), self._text[begin:end]
 
     def insert(self, post: str | Mapping[str, Any], after: str | None) -> str:
@@ -118,7 +117,7 @@ class TreeText:
 
     def _with_comments(self, item: yaml.Node) -> int:
         """Return where the lines of a post begin, with the comments right above it."""
-        begin = self._text.rfind("\n", 0, self._dash(item)) + 1
+        begin = self._text.rfind("\n", 0, self._text.rindex("-", 0, item.start_mark.index)) + 1
         while begin and self._line(above := self._text.rfind("\n", 0, begin - 1) + 1).lstrip().startswith("#"):
             begin = above
         return begin
@@ -142,11 +141,9 @@ class TreeText:
             return _Splice(begin, end, f"{'' if begin > colon else ' '}{self._flow(to)}")
         # A comment after the value, before a list below the name, or in the head of a text stays in its line.
         last = self._line_end(end)
-        head = self._text[colon : value.start_mark.index] if value.start_mark.index >= colon else ""
-        if getattr(value, "style", None) in ("|", ">"):
-            head += self._text[value.start_mark.index : self._line_end(value.start_mark.index)]
+        begin, style = value.start_mark.index, getattr(value, "style", None)
+        head = self._text[colon : self._line_end(begin) if style in ("|", ">") else begin] if begin >= colon else ""
         comments = [found[1] for part in (head, self._text[end:last]) if (found := COMMENT.search(part))]
-        style = getattr(value, "style", None)
         return _Splice(colon, last, self._block(to, key.start_mark.column, style, "  ".join(comments)))
 
     def _has_comments(self, node: yaml.SequenceNode) -> bool:
@@ -171,7 +168,7 @@ class TreeText:
     def _written(self, post: Mapping[str, Any], beside: yaml.Node | None) -> str:
         if not self._is_block:
             return self._like(post, beside)
-        dash = STEP if beside is None else self._column(self._dash(beside))
+        dash = STEP if beside is None else self._posts.start_mark.column
         column = dash + STEP if beside is None else beside.start_mark.column
         if beside is not None and _is_flow(beside):
             return f"{' ' * dash}- {self._flow(post)}"
@@ -248,12 +245,6 @@ class TreeText:
     def _between(self, before: yaml.Node, after: yaml.Node) -> str:
         found = SEPARATOR.fullmatch(self._text, self._end(before), after.start_mark.index)
         return found[0] if found else ", "
-
-    def _dash(self, item: yaml.Node) -> int:
-        return self._text.rindex("-", 0, item.start_mark.index)
-
-    def _column(self, place: int) -> int:
-        return place - (self._text.rfind("\n", 0, place) + 1)
 
     def _line_end(self, place: int) -> int:
         found = END_OF_LINE.search(self._text, place)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
-from airflow_provider_instagram.cli.calendar import make_pools
+from airflow_provider_instagram.cli.calendar import pools
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 
 if TYPE_CHECKING:
@@ -396,7 +396,7 @@ def test_pools_says_in_a_sentence_that_there_is_no_database(
         with pytest.raises(
             SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"
         ):
-            make_pools(argparse.Namespace(files=list(words)))
+            pools(argparse.Namespace(files=list(words)))
 
 
 def test_check_goes_by_the_limits_of_the_accounts_connection_and_says_so(

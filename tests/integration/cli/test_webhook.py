@@ -20,7 +20,7 @@ import pytest
 import redis
 
 from airflow_provider_instagram.cli import webhook
-from airflow_provider_instagram.cli.webhook import MOST_BYTES, run_receiver, verify_token
+from airflow_provider_instagram.cli.webhook import MOST_BYTES, verify_token
 from demo.stack import free_port, wait_until
 from tests.integration.docs.pages import BLOCKS
 
@@ -85,7 +85,7 @@ def receiver(
 def started(queue: str, client: Any) -> Receiver:
     """Run the command until the tests end."""
     made = Receiver(f"http://127.0.0.1:{(args := options(queue)).port}", client, queue)
-    threading.Thread(target=run_receiver, args=(args,), daemon=True).start()
+    threading.Thread(target=webhook.webhook, args=(args,), daemon=True).start()
 
     def answers() -> bool:
         with suppress(httpx.TransportError):
@@ -126,7 +126,7 @@ def options(queue: str = "", **more: Any) -> argparse.Namespace:
 def test_meta_is_told_that_the_address_is_ours_only_with_the_verify_token(
     receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_receiver(options(show_verify_token=True))
+    webhook.webhook(options(show_verify_token=True))
     token = capsys.readouterr().out.strip()
     asked = {"hub.mode": "subscribe", "hub.challenge": "<b>1158201444</b>"}
     answer = receiver.http.get("/", params=asked | {"hub.verify_token": token})
@@ -278,7 +278,7 @@ def test_without_the_app_secret_nothing_is_received(
     connection = {**instagram_sandbox.connection, "extra": {}}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     with pytest.raises(SystemExit, match="has no app secret"):
-        run_receiver(options("https://sqs.example.com/1/queue"))
+        webhook.webhook(options("https://sqs.example.com/1/queue"))
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps({**connection, "extra": {"app_secret": SECRET}}))
     with pytest.raises(SystemExit, match="--queue"):
-        run_receiver(options())
+        webhook.webhook(options())
