@@ -158,7 +158,7 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 34_585, 26_000),
+    Measure("lines of Python", House.lines, 34_592, 26_000),
     Measure("modules", House.module_count, 193, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

@@ -86,20 +86,27 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
         return Plan(calendar, unchanged_seen(calendar, stored, settings.dry_run), removed)
     seen = seen_now(calendar, stored, settings.max_lateness, now, settings.dry_run, choices)
     plan = Plan(calendar, seen, removed, since=(stored and stored.plan.since) or int(now.timestamp()))
+    snapshot = _snapshot_of(plan, read, choices, made_of, settings.lead_time, now)
+    return _recorded(plan, snapshot, stored, settings.snapshot, now)
+
+
+def _snapshot_of(
+    plan: Plan, read: SheetText, choices: SlotChoices, made_of: str, lead_time: timedelta, now: datetime
+) -> Snapshot:
+    calendar = plan.calendar
     # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
     may_reuse = calendar.is_self_contained and choices.is_stored
-    snapshot = Snapshot(
+    return Snapshot(
         form=1,
         text=read.text,
         headers=read.headers,
         at=now.astimezone(timezone.utc).replace(microsecond=0),
         plan=plan,
         accounts=tuple(calendar.accounts),
-        lead_s=settings.lead_time.total_seconds(),
+        lead_s=lead_time.total_seconds(),
         made_of=made_of + choices.digest if may_reuse else None,
         choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
     )
-    return _recorded(plan, snapshot, stored, settings.snapshot, now)
 
 
 def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> Snapshot:
@@ -251,7 +258,7 @@ def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
     content = _read_file(file, may_be_missing=may_be_missing)
     try:
         return None if content is None else Snapshot.read(content)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         log.warning("The snapshot %s is damaged: %s", shown(file), shown(str(error)))
         return None
 

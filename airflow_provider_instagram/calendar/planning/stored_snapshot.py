@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
@@ -53,12 +53,12 @@ class Snapshot(BaseModel):
     def read(cls, content: bytes) -> Snapshot:
         """Read the content of a file.
 
-        :raises ValueError, TypeError, KeyError: If it is damaged.
+        :raises ValueError, TypeError, KeyError, RecursionError: If it is damaged.
         """
         try:
             return cls.model_validate_json(content)
         except ValidationError:
-            row = from_json(content)
+            row = json.loads(content)
             calendar = row["plan"]["calendar"] | {"posts": (), "problems": (), "invalid": ()}
             return cls(**{**row, "plan": row["plan"] | {"calendar": calendar}, "is_whole": False})
 
@@ -98,8 +98,8 @@ def read_versions(content: bytes) -> dict[str, str]:
     :raises TypeError: If it is no object.
     """
     try:
-        return {post_id: str(row["version"] or "") for post_id, row in from_json(content)["plan"]["seen"].items()}
-    except (KeyError, AttributeError) as error:
+        return {post_id: str(row["version"] or "") for post_id, row in json.loads(content)["plan"]["seen"].items()}
+    except (KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"It is damaged ({type(error).__name__}).") from None
 
 
