@@ -23,11 +23,11 @@ test:  ## What every change has to pass: unit, integration, sandbox, and a sampl
 MINUTES := inf
 SEED := $(shell git rev-parse HEAD 2>/dev/null)
 
-test-all:  ## All that make test leaves out (2.6 hours; MINUTES=30 plays as much as fits, SEED decides what)
+test-all:  ## All that make test leaves out (2.9 hours; MINUTES=30 plays as much as fits, SEED decides what)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 
-test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (in .venv-next)
+test-next:  ## The unit and integration tests on the next version of Airflow, and the tests of its loops (16 minutes)
 	@scripts/install.sh --next
 	@.venv-next/bin/python -m pytest --numprocesses 3 --dist worksteal sandbox/tests tests/unit tests/integration tests/next
 
