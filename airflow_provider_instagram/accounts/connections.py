@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import os
@@ -18,7 +19,6 @@ from airflow.secrets.metastore import MetastoreBackend
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from airflow_provider_instagram.accounts.login import Login, LoginApp, may_reuse_secret
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
@@ -32,6 +32,7 @@ from airflow_provider_instagram.hooks.token_store import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.accounts.login import Login, LoginApp
     from airflow_provider_instagram.graph.accounts import Account
 
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
@@ -127,7 +128,7 @@ def require_writable(conn_id: str) -> StoredConnection:
                 f"Connection {conn_id!r} has the type {row.conn_type!r}, not {InstagramHook.conn_type!r}.",
                 hint="Choose another connection id.",
             )
-        extra = _extra_or_empty(row)
+        extra = row.extra_dejson
         login, host = _login_and_host(row, str(extra.get("login_type") or ""))
         oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), trusted_hosts())
         app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
@@ -155,7 +156,7 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
     """Return the app secret of a connection in the database, or an empty text if it has none."""
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id))
-        extra = _extra_or_empty(row) if row is not None else {}
+        extra = row.extra_dejson if row is not None else {}
     if not (secret := str(extra.get("app_secret") or "")):
         return ""
     if not _may_reuse(extra, base_url, oauth_host):
@@ -169,8 +170,24 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
 
 
 def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) -> bool:
+    """Return whether a stored app secret may go to these hosts without being entered again.
+
+    A secret that was typed into the connection form has no record of its hosts, and may go to Meta only.
+    """
     secret, record = (str(extra.get(name) or "") for name in ("app_secret", SECRET_RECORD))
-    return may_reuse_secret(secret, record, base_url, oauth_host)
+    if not record:
+        meta_hosts = (None, origin.CONSENT, origin.CODE, origin.DIALOG)
+        return base_url in (origin.INSTAGRAM, origin.FACEBOOK) and oauth_host in meta_hosts
+    return hmac.compare_digest(record.encode(), _secret_record(secret, base_url, oauth_host).encode())
+
+
+def _secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
+    """Return the record of the hosts that an app secret was entered for: an HMAC whose key is the secret.
+
+    So a person who may edit a connection but does not know its secret cannot make a record for a host of their own.
+    """
+    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def last_refresh_by(conn_id: str) -> str:
@@ -188,9 +205,9 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
     with create_session() as session:
         row = session.scalar(select(Connection).where(Connection.conn_id == conn_id).with_for_update())
         if row is None:
-            row = Connection(
-                conn_id=conn_id, conn_type=InstagramHook.conn_type, host=app.base_url, port=_port(app.base_url)
-            )
+            row = Connection(conn_id=conn_id, conn_type=InstagramHook.conn_type, host=app.base_url)
+            if re.fullmatch(r"https://[^:]+", app.base_url):
+                row.port = 443  # the Test button of Airflow 3.3.2 needs a port
             session.add(row)
         if row.login and row.login.isdecimal() and row.login != login.account.user_id:
             raise ValidationError(
@@ -200,10 +217,10 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
                 "empty its user id first.",
             )
         extra = {
-            **_extra_or_empty(row),
+            **row.extra_dejson,
             "app_id": app.app_id,
             "app_secret": app.app_secret,
-            SECRET_RECORD: app.secret_record,
+            SECRET_RECORD: _secret_record(app.app_secret, app.base_url, app.oauth_host),
         }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host
@@ -246,16 +263,3 @@ def secrets_source_for_display(conn_id: str) -> str:
     except ValidationError as error:
         _log.warning("%s", error)
         return ""
-
-
-def _extra_or_empty(row: Connection) -> dict[str, Any]:
-    try:
-        extra = json.loads(row.extra or "{}")
-    except ValueError:
-        return {}
-    return extra if isinstance(extra, dict) else {}
-
-
-def _port(base_url: str) -> int | None:
-    """Return 443 for an https URL without a port, because the Test button of Airflow 3.3.2 needs a port."""
-    return 443 if re.fullmatch(r"https://[^:]+", base_url) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
-from airflow_provider_instagram.graph import calls, oauth, origin
+from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, missing, read_scopes
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
@@ -71,11 +70,6 @@ class LoginApp:
         """All scopes to ask for."""
         return tuple(dict.fromkeys((*self.needed_scopes, *read_scopes(self.scopes, self.login))))
 
-    @property
-    def secret_record(self) -> str:
-        """The record, stored beside the app secret, of the hosts that the secret was entered for."""
-        return secret_record(self.app_secret, self.base_url, self.oauth_host)
-
 
 @dataclass(frozen=True)
 class Login:
@@ -97,28 +91,6 @@ class Login:
             f"Not granted: {', '.join(self.refused)}. What needs it is off. To grant it, connect the account again, "
             "and leave all permissions switched on."
         )
-
-
-def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
-    """Return the record of the hosts that an app secret was entered for.
-
-    The record is an HMAC whose key is the secret. A person who may edit a connection but does not know its secret
-    cannot make a record for a host of their own.
-    """
-    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
-    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
-
-
-def may_reuse_secret(app_secret: str, record: str, base_url: str, oauth_host: str | None) -> bool:
-    """Return whether a stored app secret may go to these hosts without being entered again.
-
-    :param record: The record stored beside the secret. A secret that was typed into the connection form has no record,
-        and may go to Meta only.
-    """
-    if not record:
-        meta_hosts = (None, origin.CONSENT, origin.CODE, origin.DIALOG)
-        return base_url in (origin.INSTAGRAM, origin.FACEBOOK) and oauth_host in meta_hosts
-    return hmac.compare_digest(record.encode(), secret_record(app_secret, base_url, oauth_host).encode())
 
 
 def check_config(login: MetaLogin, config_id: str) -> None:

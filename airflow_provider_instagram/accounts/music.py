@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException
@@ -37,9 +37,9 @@ MOST_OF_AN_ACCOUNT: Final = 2
 AGAIN: Final = "Try again."
 
 _pool = ThreadPoolExecutor(MOST_SEARCHES, thread_name_prefix="instagram-music")
+_places: Final = BoundedSemaphore(MOST_SEARCHES)
+_places_of: Final[dict[str, BoundedSemaphore]] = defaultdict(lambda: BoundedSemaphore(MOST_OF_AN_ACCOUNT))
 _lock = Lock()
-#: How many searches of each account are running.
-_running: Final[Counter[str]] = Counter()
 #: When each account was asked within the last hour, in seconds.
 _asked_s: Final[dict[str, list[float]]] = defaultdict(list)
 
@@ -57,25 +57,21 @@ def search_music(conn_id: str, words: str) -> tuple[Audio, ...]:
     """
     if why := why_no_music(conn_id):
         raise PermissionDeniedError(why)
-    with _lock:
-        if _running[conn_id] >= MOST_OF_AN_ACCOUNT:
-            raise RateLimitError(f"{MOST_OF_AN_ACCOUNT} searches of this account are running already.", hint=AGAIN)
-        if _running.total() >= MOST_SEARCHES:
-            raise RateLimitError(f"{MOST_SEARCHES} searches are running already.", hint=AGAIN)
-        _running[conn_id] += 1
+    own = _places_of[conn_id]
+    if not own.acquire(blocking=False):
+        raise RateLimitError(f"{MOST_OF_AN_ACCOUNT} searches of this account are running already.", hint=AGAIN)
+    if not _places.acquire(blocking=False):
+        own.release()
+        raise RateLimitError(f"{MOST_SEARCHES} searches are running already.", hint=AGAIN)
     search = _pool.submit(_search, conn_id, words)
-    search.add_done_callback(lambda _: _end(conn_id))
+    search.add_done_callback(lambda _: own.release())
+    search.add_done_callback(lambda _: _places.release())
     try:
         return search.result(LONGEST_WAIT_S)
     except NotInTimeError:
         raise TransientError(f"Instagram did not answer within {LONGEST_WAIT_S} s.", hint=AGAIN) from None
     except AirflowException as error:
         raise ValidationError(f"The connection {conn_id!r} cannot be read ({type(error).__name__}).") from None
-
-
-def _end(conn_id: str) -> None:
-    with _lock:
-        _running[conn_id] -= 1
 
 
 def _search(conn_id: str, words: str) -> tuple[Audio, ...]:

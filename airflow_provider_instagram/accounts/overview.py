@@ -37,8 +37,6 @@ class AccountSummary:
     """The summary of an account.
 
     :param lifetime: The remaining life of its token, in words.
-    :param token_ends_soon: Whether the token is about to expire.
-    :param can_refresh: Whether its token can be refreshed.
     :param problem: What is wrong; the other fields are empty then.
     :param refused: The names of what Instagram refused to the account within the last day.
     :param secrets_source: Where its connection is stored, if that is outside Airflow's database and cannot be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from airflow.sdk import DAG, Context, Param
+from airflow.sdk import DAG, Context, Param, conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -28,6 +28,11 @@ class DeleteForPage(DeleteOperator):
         if (account := context["params"][ACCOUNT]) != self.instagram_conn_id:
             raise AirflowSkipException(f"This run deletes a post of {account}.")
         return super().execute(context)
+
+
+def deletion_dag() -> str:
+    """Return the id of the DAG that deletes posts for the page; empty if nobody can delete there."""
+    return str(conf.get("instagram", "deletion_dag", fallback="")).strip()
 
 
 def post_deletion_dag(

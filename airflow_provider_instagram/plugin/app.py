@@ -11,36 +11,21 @@ from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi import Path as InPath
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from airflow_provider_instagram.accounts.connections import (
-    StoredConnection,
-    connection_ids,
-    duplicate_warning,
-    last_refresh_by,
-    require_writable,
-    stored_secret,
-    write_login,
-)
-from airflow_provider_instagram.accounts.login import (
-    LoginApp,
-    check_config,
-    check_redirect_uri,
-    complete_login,
-)
+from airflow_provider_instagram.accounts import connections
+from airflow_provider_instagram.accounts import login as meta_login
 from airflow_provider_instagram.accounts.overview import account_summaries, duplicate_warnings
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login
+from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
-from airflow_provider_instagram.plugin.state import LOGIN_LIFE, BrowserState, PendingLogin
-from airflow_provider_instagram.plugin.users import CURRENT_USER, NoPagesError, PageUser, check_form
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import pages_path
@@ -54,21 +39,25 @@ app.include_router(results_routes.router)
 
 
 @app.get("/")
-def overview(user: Any = CURRENT_USER, refreshed: str = "") -> Response:
+def overview(user: users.Editor, refreshed: str = "") -> Response:
     """Show all accounts that the user may edit."""
-    lines = account_summaries(conn_id for conn_id in connection_ids() if user.may("PUT", conn_id))
-    pictures = [line.account.picture_url for line in lines if line.account]
-    token = BrowserState().form_token(user.id)
-    known: dict[str, Any] = {"lines": lines, "warnings": duplicate_warnings(lines), "refreshed": refreshed}
-    return page("overview.html", pictures=pictures, form_token=token, **known)
+    lines = account_summaries(conn_id for conn_id in connections.connection_ids() if user.may("PUT", conn_id))
+    return page(
+        "overview.html",
+        pictures=[line.account.picture_url for line in lines if line.account],
+        lines=lines,
+        warnings=duplicate_warnings(lines),
+        refreshed=refreshed,
+        form_token=user.form_token,
+    )
 
 
 @app.get("/connect")
-def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
+def connect_form(user: users.Editor, conn_id: str = "") -> Response:
     """Show the form that begins a login."""
-    connection = require_writable(conn_id) if conn_id else StoredConnection("")
+    connection = connections.require_writable(conn_id) if conn_id else connections.StoredConnection("")
     user.require("PUT" if connection.exists else "POST", conn_id or None)
-    mine = [each for each in connection_ids() if user.may("PUT", each)]
+    mine = [each for each in connections.connection_ids() if user.may("PUT", each)]
     return page(
         "connect.html",
         logins=[connection.oauth_host] if connection.exists else trusted_hosts().csp_sources,
@@ -76,54 +65,62 @@ def connect_form(conn_id: str = "", user: Any = CURRENT_USER) -> Response:
         suggested=connection.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
         mine=mine,
         redirect_uri=redirect_uri(),
-        form_token=BrowserState().form_token(user.id),
+        form_token=user.form_token,
     )
 
 
+async def _checked_form(request: Request, user: users.Editor) -> dict[str, str]:
+    body = await request.body()
+    form = dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    users.check_form(request, form.get("form_token", ""), user)
+    return form
+
+
+CheckedForm = Annotated[dict[str, str], Depends(_checked_form)]
+
+
 @app.post("/connect")
-async def start_login(request: Request, user: Any = CURRENT_USER) -> Response:
+def start_login(form: CheckedForm, user: users.Editor) -> Response:
     """Send the user to Instagram, and keep the login in an encrypted cookie."""
-    return await run_in_threadpool(_start_login, await _checked_form(request, user), user)
-
-
-def _start_login(form: dict[str, str], user: PageUser) -> Response:
-    connection = require_writable(form.get("conn_id", "").strip())
+    connection = connections.require_writable(form.get("conn_id", "").strip())
     user.require("PUT" if connection.exists else "POST", connection.conn_id)
     app_id = form.get("app_id", "").strip() or connection.app_id
     meta = connection.login if connection.exists else read_login(form.get("login") or "instagram")
     base_url, oauth_host = connection.login_hosts(form.get("host", ""), meta)
     config_id = form.get("config_id", "").strip() or connection.config_id
-    app_secret = form.get("app_secret", "").strip() or stored_secret(connection.conn_id, base_url, oauth_host)
+    stored = (connection.conn_id, base_url, oauth_host)
+    app_secret = form.get("app_secret", "").strip() or connections.stored_secret(*stored)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login, "
             "or for the other logins under App settings, Basic.",
         )
-    check_config(meta, config_id)
-    nonce = secrets.token_urlsafe(24)
+    meta_login.check_config(meta, config_id)
     scopes = form.get("scopes", connection.scopes).strip()
-    chosen = (str(meta), config_id, connection.account_id or form.get("account_id", "").strip())
-    login = PendingLogin(nonce, user.id, connection.conn_id, app_id, app_secret, base_url, oauth_host, scopes, *chosen)
-    browser_state = BrowserState()
-    login_url = _app_of(login).login_url(browser_state.oauth_state(login))
+    target = redirect_uri()
+    chosen = (meta, config_id, connection.account_id or form.get("account_id", "").strip())
+    meta_app = meta_login.LoginApp(app_id, app_secret, target, base_url, oauth_host, scopes, *chosen)
+    login = users.PendingLogin(secrets.token_urlsafe(24), user.id, connection.conn_id, meta_app)
+    login_url, max_age_s = meta_app.login_url(users.sealed("state", login.about)), int(users.LOGIN_LIFE.total_seconds())
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    cookie, max_age_s = browser_state.cookie(login), int(LOGIN_LIFE.total_seconds())
-    is_https = redirect_uri().startswith("https:")
-    answer.set_cookie(COOKIE, cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax")
+    is_https = target.startswith("https:")
+    answer.set_cookie(
+        COOKIE, login.cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax"
+    )
     return answer
 
 
 @app.get("/callback")
-def callback(request: Request, user: Any = CURRENT_USER) -> Response:
+def callback(request: Request, user: users.Editor) -> Response:
     """Receive the user from Instagram, and store the new token in the connection."""
     answer = _complete_login(request, user)
     answer.delete_cookie(COOKIE, path=pages_path(), httponly=True, samesite="lax")
     return answer
 
 
-def _complete_login(request: Request, user: PageUser) -> Response:
-    login = BrowserState().login(request.cookies.get(COOKIE, ""))
+def _complete_login(request: Request, user: users.PageUser) -> Response:
+    login = users.PendingLogin.of(request.cookies.get(COOKIE, ""))
     answered = request.query_params
     if login is None:
         return problem(
@@ -132,7 +129,7 @@ def _complete_login(request: Request, user: PageUser) -> Response:
             "Nothing was changed.",
             hint="If you started it in a shell with airflow instagram connect, copy the URL of this page there.",
         )
-    if login.user != user.id or not BrowserState().is_state_of(answered.get("state", ""), login):
+    if login.user != user.id or users.opened("state", answered.get("state", "")) != login.about:
         return problem(
             "This is not the login that you started",
             "Instagram's answer does not belong to your login, so it was not used. Nothing was changed.",
@@ -152,32 +149,32 @@ def _complete_login(request: Request, user: PageUser) -> Response:
         return problem(title, text, hint=error.hint or "", conn_id=login.conn_id)
 
 
-def _connected(login: PendingLogin, code: str, user: PageUser) -> Response:
-    connection = require_writable(login.conn_id)
+def _connected(login: users.PendingLogin, code: str, user: users.PageUser) -> Response:
+    connection = connections.require_writable(login.conn_id)
     user.require("PUT" if connection.exists else "POST", login.conn_id)
     by = f"{user.name} on the page Instagram [{login.nonce}]"
-    if login.nonce in last_refresh_by(login.conn_id):
+    if login.nonce in connections.last_refresh_by(login.conn_id):
         raise ValidationError("This login has already been used.", hint="Start again.")
-    target = _app_of(login)
-    done = complete_login(target, code, by)
-    write_login(login.conn_id, target, done, user.name)
-    pictures = [done.account.picture_url]
-    known: dict[str, Any] = {"account": done.account, "token": done.token}
-    known["is_refreshed"] = target.login.gives_refreshable_tokens
-    known["warnings"] = [text for text in (done.warning, duplicate_warning(login.conn_id, done.account)) if text]
-    return page("connected.html", pictures=pictures, conn_id=login.conn_id, **known)
+    done = meta_login.complete_login(login.app, code, by)
+    connections.write_login(login.conn_id, login.app, done, user.name)
+    warnings = (done.warning, connections.duplicate_warning(login.conn_id, done.account))
+    return page(
+        "connected.html",
+        pictures=[done.account.picture_url],
+        conn_id=login.conn_id,
+        account=done.account,
+        token=done.token,
+        is_refreshed=login.app.login.gives_refreshable_tokens,
+        warnings=list(filter(None, warnings)),
+    )
 
 
 @app.post("/refresh")
-async def refresh(request: Request, user: Any = CURRENT_USER) -> Response:
+def refresh(form: CheckedForm, user: users.Editor) -> Response:
     """Refresh the token of an account."""
-    form = await _checked_form(request, user)
-    return await run_in_threadpool(_refresh, form.get("conn_id", ""), user)
-
-
-def _refresh(conn_id: str, user: PageUser) -> Response:
+    conn_id = form.get("conn_id", "")
     user.require("PUT", conn_id)
-    if conn_id not in connection_ids():
+    if conn_id not in connections.connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
     done = InstagramHook(conn_id).refresh_token(f"{user.name} on the page Instagram")
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
@@ -207,7 +204,7 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
         target = get_auth_manager().get_url_login(next=f"{pages_path()}/")
         return problem(LOG_IN, "Only users of Airflow can see this page.", status=401, login=target)
     title = {403: "You are not allowed to do this", 404: "Not found"}.get(error.status_code, "Something went wrong")
-    has_pages = not isinstance(error, NoPagesError)
+    has_pages = not isinstance(error, users.NoPagesError)
     return problem(title, str(error.detail), status=error.status_code, has_pages=has_pages)
 
 
@@ -228,17 +225,4 @@ def redirect_uri() -> str:
             hint="Set [api] base_url, for example https://airflow.example.com.",
         )
     parts = urlsplit(base)
-    return check_redirect_uri(f"{parts.scheme}://{parts.netloc}{pages_path()}/callback")
-
-
-def _app_of(login: PendingLogin) -> LoginApp:
-    target = redirect_uri()
-    chosen = (read_login(login.login), login.config_id, login.account_id)
-    return LoginApp(login.app_id, login.app_secret, target, login.base_url, login.oauth_host, login.scopes, *chosen)
-
-
-async def _checked_form(request: Request, user: PageUser) -> dict[str, str]:
-    body = await request.body()
-    form = dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
-    check_form(request, form, user)
-    return form
+    return meta_login.check_redirect_uri(f"{parts.scheme}://{parts.netloc}{pages_path()}/callback")

@@ -20,6 +20,12 @@ templates: Final = Environment(
 )
 templates.filters["safe_link"] = safe_link
 _STYLE: Final = (_FOLDER / "style.css").read_text()
+#: Headers of all that is read once, by our own pages.
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 #: Browsers and proxies refuse long headers. Instagram's own pictures need no source of their own.
 MOST_SOURCES: Final = 100
 #: Where Instagram's pictures of accounts come from.
@@ -46,22 +52,10 @@ def page(
     # The first of two directives with the same name counts, so nothing that follows can allow a script.
     policy = (
         f"script-src 'none'; default-src 'none'; style-src 'nonce-{nonce}'; "
-        f"img-src data: {_PICTURES}{_sources(map(_origin, pictures))}; "
+        f"img-src data: {_PICTURES}{_sources(str(Origin.of(address) or '') for address in pictures)}; "
         f"form-action 'self' {_LOGINS}{_sources(logins)}; base-uri 'none'; frame-ancestors 'none'"
     )
-    headers = {
-        "Content-Security-Policy": policy,
-        "X-Frame-Options": "DENY",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Cache-Control": "no-store",
-    }
-    return HTMLResponse(html, status, headers=headers)
-
-
-def _origin(address: str | None) -> str | None:
-    origin = Origin.of(address)
-    return None if origin is None else str(origin)
+    return HTMLResponse(html, status, {**HEADERS, "Content-Security-Policy": policy, "X-Frame-Options": "DENY"})
 
 
 def _sources(sources: Iterable[str | None]) -> str:

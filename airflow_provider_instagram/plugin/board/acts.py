@@ -18,6 +18,7 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
 
+from airflow_provider_instagram.calendar.deletion import deletion_dag
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
@@ -25,17 +26,11 @@ from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.answers import counted_answer, is_asked_about
-from airflow_provider_instagram.plugin.board.deletions import (
-    deletion_dag,
-    new_run_id,
-    parameters_of,
-    question_about,
-)
+from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
-from airflow_provider_instagram.plugin.board.rights import may_act
 from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, HOLDS, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.users import may_act
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -133,27 +128,25 @@ async def _answer(act: Act) -> str:
     given: dict[str, Any] = {}
     asks = HOLDS if act.facts.is_held else "approve"
     if is_approved and act.given.get("caption") is not None and has_caption(act.facts.post):
-        given["caption"] = _caption(act)
+        given["caption"] = act.text("caption", LONGEST_CAPTION) or ""
+        if broken := broken_by_values({"caption": given["caption"]}):
+            raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)
     path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.{asks}')}"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
-        if not await run_in_threadpool(is_asked_about, act.dag_id, act.facts.post, run, asks):
+        if not await run_in_threadpool(questions.is_asked_about, act.dag_id, act.facts.post, run, asks):
             raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
-    counted = None if act.facts.is_held else await run_in_threadpool(counted_answer, act.dag_id, act.facts.post, run)
+    counted = (
+        None
+        if act.facts.is_held
+        else await run_in_threadpool(questions.counted_answer, act.dag_id, act.facts.post, run)
+    )
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
-
-
-def _caption(act: Act) -> str:
-    """Return the caption that the user entered, if Instagram accepts it."""
-    caption = act.text("caption", LONGEST_CAPTION) or ""
-    if broken := broken_by_values({"caption": caption}):
-        raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
-    return caption
 
 
 async def _retry(act: Act) -> str:
@@ -183,10 +176,10 @@ def _tasks_to_clear(act: Act, run: PostRun) -> list[Any]:
     if run.map_index < 0:
         return [f"due_{account}"]
     steps = [step for step in (*STEPS, COMMENT, END) if step in run.tasks]
-    failed = next((step for step in steps if run.has_failed(step)), "publish")
+    failed = next(filter(run.has_failed, steps), "publish")
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"
-    if failed in run.tasks and (run.tasks[failed].outcome or {}).get("mark") == MediaRejectedError.__name__:
+    if failed in run.tasks and run.tasks[failed].said("mark") == MediaRejectedError.__name__:
         failed = "transcode"
     return [[f"{account}.{step}", run.map_index] for step in steps[steps.index(failed) :]]
 
@@ -245,8 +238,8 @@ async def _settle(act: Act) -> str:
 async def _delete(act: Act) -> str:
     """Start a run that reads the post on Instagram, and then asks whether to delete it."""
     post = act.facts.post
-    run_id = new_run_id(post.account, post.id, act.board.deletion_runs)
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": parameters_of(post.account, post.key)}
+    run_id = questions.new_run_id(post.account, post.id, act.board.source.deletion_runs)
+    body = {"dag_run_id": run_id, "logical_date": None, "conf": questions.parameters_of(post.account, post.key)}
     await _call(act, "POST", "/dagRuns", body, deletion_dag())
     return "A run reads the post on Instagram now, and then asks here whether to delete it."
 
@@ -259,7 +252,7 @@ async def _answer_deletion(act: Act) -> str:
     path = f"/dagRuns/{_quoted(deletion.run_id)}/taskInstances/{_quoted(act.facts.post.account)}/-1/hitlDetails"
     body = {"chosen_options": ["Approve" if is_yes else "Reject"], "params_input": {}}
     async with ONE_ANSWER:
-        asked = await run_in_threadpool(question_about, act.facts)
+        asked = await run_in_threadpool(questions.question_about, act.facts)
         if asked is None or act.given.get("deletion") != asked.digest:
             raise HTTPException(409, CHANGED)
         await _call(act, "PATCH", path, body, deletion_dag())
@@ -319,7 +312,7 @@ def _text_of(answer: httpx.Response) -> str:
 def _answered_by(act: Act) -> str | None:
     if act.facts.run is None:
         return None
-    counted = counted_answer(act.dag_id, act.facts.post, act.facts.run)
+    counted = questions.counted_answer(act.dag_id, act.facts.post, act.facts.run)
     return counted.person if counted is not None else None
 
 

@@ -1,7 +1,8 @@
-"""A calendar as it was at one look: its cards, and what is known about each post."""
+"""A calendar as it was at one look: its cards, which the page shows, and what is known about each post."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
@@ -17,15 +18,10 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment,
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.answers import answer_on_its_way
-from airflow_provider_instagram.plugin.board.cards import (
-    PostCard,
-    invalid_card,
-    problem_as_data,
-    problem_status,
-)
+from airflow_provider_instagram.plugin.board.questions import answer_on_its_way
 from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
+from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
@@ -41,6 +37,99 @@ DAMAGED: Final = Status(
 )
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
+LONGEST_LINE: Final = 120
+
+
+def kind_of(post: ScheduledPost) -> str:
+    """Return the kind of a post: reel, feed video, story, picture or carousel."""
+    return "feed video" if post.kind is PostKind.REEL and post.appears_in == "feed" else post.kind
+
+
+@dataclass(frozen=True)
+class PostCard:
+    """A card. If the file has its id twice, its line tells it from the other post."""
+
+    dag_id: str
+    post: ScheduledPost | InvalidPost
+    status: Status
+    has_cover: bool = False
+    is_dry: bool = False
+    problems: tuple[Problem, ...] = ()
+    is_duplicate: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells the card from all others."""
+        return f"{self.dag_id}/{self.post.id}{f':{self.post.line}' if self.is_duplicate else ''}"
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the post, which names its cover; empty if it has none."""
+        return self.post.version if self.has_cover and not isinstance(self.post, InvalidPost) else ""
+
+    @cached_property
+    def as_json(self) -> str:
+        """The card as JSON, which is made once for all users."""
+        return json.dumps(self.as_data(), separators=(",", ":"))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the card as JSON, without what is empty: a page has thousands of cards."""
+        post, status = self.post, self.status
+        content: dict[str, Any] = {
+            "dag": self.dag_id,
+            "account": post.account,
+            "state": status.state.value,
+            "why": cut(status.text),
+            "percent": status.percent,
+            "until": status.until and int(status.until.timestamp()),
+            "cover": self.version,
+            "dry": self.is_dry,
+            "slot": post.in_slot,
+            "line": post.line if self.is_duplicate else None,
+            "problems": [problem_as_data(problem) for problem in self.problems],
+        }
+        if isinstance(post, InvalidPost):
+            repetition = split_repetition(post.id)[1]
+        else:
+            repetition, title = post.repetition, first_line(post.caption)
+            content |= {"kind": kind_of(post), "title": title, "caption": post.caption if post.caption != title else ""}
+            content |= {"tags": list(post.tags), "asks": post.approval == "required"}
+        content["repetition"] = repetition if repetition > 1 else None
+        at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
+        return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
+
+
+def invalid_card(
+    dag_id: str, post: InvalidPost, problems: tuple[Problem, ...], *, is_duplicate: bool = False
+) -> PostCard:
+    """Return the card of a post that has a problem."""
+    if is_duplicate:
+        problems = tuple(sorted(problems, key=lambda one: one.line != post.line))  # its own first
+    nothing = Status(State.PROBLEM, "the calendar's file has a problem")
+    status = problem_status(problems[0]) if problems else nothing
+    return PostCard(dag_id, post, status, problems=problems, is_duplicate=is_duplicate)
+
+
+def first_line(caption: str) -> str:
+    """Return the first line of a caption that has a visible character."""
+    line = next((line.strip() for line in caption.splitlines() if line.strip()), "")
+    return cut(line)
+
+
+def cut(text: str) -> str:
+    """Return a text as it is if it is short, or else its beginning."""
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
+
+
+def problem_status(problem: Problem) -> Status:
+    """Return the state of a post that has a problem."""
+    return Status(State.PROBLEM, without_folders(problem.message), problem.remedy)
+
+
+def problem_as_data(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON."""
+    message = without_folders(problem.message)
+    return {"line": problem.line, "message": message, "remedy": problem.remedy, "post": problem.post_id}
 
 
 @dataclass(frozen=True)
@@ -48,7 +137,6 @@ class Board:
     """A calendar as it was at one look.
 
     :param stored: Its last readable version; None if that is not on this machine.
-    :param deletion_runs: The ids of all runs that delete posts.
     :param seen_s: When the look ended, in seconds since the epoch.
     """
 
@@ -58,7 +146,6 @@ class Board:
     cards: dict[str, PostCard]
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
-    deletion_runs: frozenset[str]
     seen_s: float
 
     @property
@@ -105,8 +192,7 @@ class BoardReader:
             cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
-        runs, seen_s = self._source.deletion_runs, utc_now().timestamp()
-        return Board(calendar, self._source, stored, self._cards, facts, problems, runs, seen_s)
+        return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
 
 
 @dataclass

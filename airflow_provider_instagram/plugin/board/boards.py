@@ -24,7 +24,8 @@ from fastapi import HTTPException
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
-from airflow_provider_instagram.plugin.board.rights import READ, may, may_edit
+from airflow_provider_instagram.plugin.board.states import State
+from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser
@@ -38,6 +39,8 @@ LIFE_S: Final = 2.0
 NOTHING: Final = 0.0
 #: When the look of an answer ended, and what the answer contains. Proxies add to an ETag, so it is searched for.
 ETAG: Final = re.compile(r"([0-9]{1,11}\.[0-9]{3})-([0-9a-f]*)")
+#: Posts in these states are shown whatever the days: a person has to decide about them.
+DECIDED_BY_SOMEBODY: Final = (State.WAITING, State.UNKNOWN)
 
 
 def now_s() -> float:
@@ -88,11 +91,12 @@ class Boards:
 
     def calendars(self, seen_s: float = NOTHING) -> list[CalendarDag]:
         """Return all calendars."""
-        return self._listed.get(self._list, seen_s)
 
-    def _list(self) -> list[CalendarDag]:
-        with create_session(scoped=False) as session:
-            return self._calendars.all(session)
+        def look() -> list[CalendarDag]:
+            with create_session(scoped=False) as session:
+                return self._calendars.all(session)
+
+        return self._listed.get(look, seen_s)
 
     def board(self, dag_id: str, seen_s: float = NOTHING, *, is_fresh: bool = False) -> Board:
         """Return the board of a calendar as it is now.
@@ -135,7 +139,7 @@ class Boards:
             card.as_json
             for board in boards
             for card in board.cards.values()
-            if card.needs_somebody or window[0] <= card.post.publish_at.timestamp() <= window[1]
+            if card.status.state in DECIDED_BY_SOMEBODY or window[0] <= card.post.publish_at.timestamp() <= window[1]
         )
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards

@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
-from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import select
@@ -22,8 +20,8 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.answers import counted_answer, is_approval_of
-from airflow_provider_instagram.plugin.board.cards import kind_of
+from airflow_provider_instagram.plugin.board import questions
+from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun, State
@@ -35,9 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+    from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
-    from airflow_provider_instagram.plugin.board.board import Board
-    from airflow_provider_instagram.plugin.board.deletions import Deletion
 
 #: Acts of users are in Airflow's audit log under names that begin like this.
 EVENT: Final = "instagram_post_"
@@ -80,16 +77,14 @@ def acts_in(state: State, facts: Facts) -> list[str]:
     if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
         acts.append("retry")
     if facts.done is not None and facts.done.media_id and state in (State.PUBLISHED, State.UNKNOWN):
-        acts = [*(acts if state is State.PUBLISHED else ()), *_deletion_acts(facts.deletion)]
+        acts = acts if state is State.PUBLISHED else []
+        if facts.deletion is None or not facts.deletion.is_active:
+            acts.append("delete")
+        elif facts.deletion.asks:
+            acts += ["confirm_deletion", "keep"]
     if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]
     return acts
-
-
-def _deletion_acts(deletion: Deletion | None) -> tuple[str, ...]:
-    if deletion is None or not deletion.is_active:
-        return ("delete",)
-    return ("confirm_deletion", "keep") if deletion.asks else ()
 
 
 def cannot(facts: Facts | None, acts: Sequence[str]) -> dict[str, str]:
@@ -117,13 +112,12 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     with create_session(scoped=False) as session:
         transcode = (session, board.calendar.dag_id, facts.run, f"{post.account}.transcode")
         content["report"], made = read_xcom(*transcode, "report"), read_xcom(*transcode)
-        content["question"] = _question(session, board.calendar.dag_id, post, facts.run)
         acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
     containers, insights = _of_ledger(facts)
-    if content["question"] and content["question"]["by"] and facts.run is not None:
-        content["question"] |= _counted(board, post, facts.run)
-    events = [*_history(board, facts, content["question"]), *containers, *acts_of_users]
-    caption = _caption(post, content["question"])
+    approval = _approval(board.calendar.dag_id, post, facts.run)
+    events = [*_history(board, facts, approval), *containers, *acts_of_users]
+    answer = approval[0] if approval is not None else None
+    caption = answer.caption if answer is not None and answer.approved else post.caption
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
@@ -142,15 +136,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "history": sorted(events, key=lambda one: one["at"] or "9"),
         "insights": insights,
         "link": _link(facts.done),
-        "run": facts.run.run_id if facts.run else None,
     }
-
-
-def _caption(post: ScheduledPost, question: dict[str, Any] | None) -> str:
-    """Return the caption with which a post is published: the one that a person approved, if there is one."""
-    is_approved = question is not None and question["by"] and question["answer"] == "Approved"
-    given = question["caption"] if question is not None and is_approved else None
-    return post.caption if given is None else str(given)
 
 
 def _link(done: PublishedPost | None) -> str | None:
@@ -186,20 +172,21 @@ def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
     return f"{base}/dags/{next(parts)}/runs/{next(parts)}/tasks/{next(parts)}{mapped}"
 
 
-def _history(board: Board, facts: Facts, question: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _history(board: Board, facts: Facts, approval: tuple[Answer | None, str] | None) -> list[dict[str, Any]]:
     events = []
     tasks = facts.run.tasks if facts.run else {}
-    is_asked = facts.post.approval == "required"
+    is_required = facts.post.approval == "required"
+    answer, answered_at = approval or (None, "")
     for step in (*STEPS, COMMENT):
         task = tasks.get(step)
-        if facts.run is None or task is None or task.state is None or (step == "approve" and not is_asked):
+        if facts.run is None or task is None or task.state is None or (step == "approve" and not is_required):
             continue  # the task `approve` of a post that needs no approval does nothing
         log = log_address(board.calendar.dag_id, facts.post.account, facts.run, step)
-        if step == "approve" and question and question["by"]:
-            what = f"{question['answer']} by {question['by']}"
-            events.append(_event(question["at"], what, question["reason"] or "", log))
+        if step == "approve" and answer is not None:
+            what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
+            events.append(_event(answered_at, what, answer.reason or "", log))
         elif task.state == "success" and task.ended is not None:
-            what = NO_ANSWER if step == "approve" and question else TASK_NAMES[step]
+            what = NO_ANSWER if step == "approve" and approval is not None else TASK_NAMES[step]
             events.append(_event(task.ended.isoformat(), what, "", log))
         else:
             begun = task.ended or task.started
@@ -237,35 +224,20 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
-def _question(session: Session, dag_id: str, post: ScheduledPost, run: PostRun | None) -> dict[str, Any] | None:
-    """Return what was asked and answered about a post, or None if nothing was."""
-    if run is None:
-        return None
-    asked = session.execute(
-        select(HITLDetail.responded_at, HITLDetail.responded_by, HITLDetail.chosen_options, HITLDetail.params_input)
-        .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
-        .where(*is_approval_of(dag_id, post, run))
-    ).first()
-    if asked is None:
-        return None
-    at, by, chosen, given = asked
-    answered: datetime | None = at
-    return {
-        "at": answered.isoformat() if answered else None,
-        "by": (by or {}).get("name") if answered else None,
-        "answer": "Approved" if chosen == ["Approve"] else "Rejected",
-        "reason": (given or {}).get("reason"),
-        "caption": (given or {}).get("caption"),
-    }
+def _approval(dag_id: str, post: ScheduledPost, run: PostRun | None) -> tuple[Answer | None, str] | None:
+    """Return a person's answer about a post with its time, or neither, or None if nothing was asked.
 
-
-def _counted(board: Board, post: ScheduledPost, run: PostRun) -> dict[str, Any]:
-    """Return the answer that counts, which may be another one than the one that Airflow stores last."""
-    counted = counted_answer(board.calendar.dag_id, post, run)
-    if counted is None or counted.person is None:
-        return {}
-    answer = "Approved" if counted.approved else "Rejected"
-    return {"by": counted.person, "answer": answer, "reason": counted.reason, "caption": counted.caption}
+    The answer that counts may be another one than the one that Airflow stores last.
+    """
+    row = None if run is None else questions.asked_about(dag_id, post, run)
+    if run is None or row is None or row.subject is None:
+        return None
+    answer = questions.answer_on_its_way(questions.answer_kwargs(row), post)
+    if answer is None or answer.person is None:
+        return None, ""
+    counted = questions.counted_answer(dag_id, post, run)
+    is_other = counted is not None and counted.person is not None
+    return counted if is_other else answer, row.responded_at.isoformat()
 
 
 def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
-from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.posts.kinds import PLACEMENTS
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
@@ -163,7 +163,7 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
         await _read_again(request, given.dag_id)
     file = board.calendar.location.rpartition("/")[2]
     removed = {"lines": written.edited.removed, "after": written.edited.after}
-    undo = BrowserState().undo_token({"dag_id": given.dag_id, "post_id": given.post_id, **removed})
+    undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
     return {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
 
 
@@ -194,7 +194,7 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
     if given.do != "add" and (fixed := fields.keys() & ONLY_NEW):
         raise HTTPException(422, f"{', '.join(sorted(fixed))}: only a new post takes this here. Nothing was changed.")
     if given.do == "restore":
-        removed = BrowserState().removed_post(given.undo)
+        removed = opened("undo", given.undo)
         if removed is None or (removed["dag_id"], removed["post_id"]) != (given.dag_id, given.post_id):
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])

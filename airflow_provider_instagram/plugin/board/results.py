@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from airflow.models.log import Log
@@ -19,7 +19,6 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from sqlalchemy import select
 from starlette.responses import JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.file.times import zone as zone_named
@@ -29,9 +28,13 @@ from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, 
 from airflow_provider_instagram.insights.sql_target import SqlTarget
 from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.detail import EVENT, details_of
-from airflow_provider_instagram.plugin.board.rights import VIEWER, own_accounts, require_read
+from airflow_provider_instagram.plugin.pages import HEADERS
+from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.addresses import safe_link
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 #: So many requests read the database at once.
 MOST_READS: Final = 4
@@ -41,7 +44,6 @@ NO_TARGET: Final = (
     "Results need the numbers of posts in a database: insights_dag() writes them there, and [instagram] "
     "insights_target names its connection."
 )
-Planned = Mapping[str, tuple[str, ScheduledPost]]
 
 router = APIRouter(prefix="/calendar/api")
 _reads = threading.BoundedSemaphore(MOST_READS)
@@ -59,12 +61,13 @@ class Asked:
 
     results: Results
     accounts: Sequence[str]
-    planned: Planned
+    planned: Mapping[str, tuple[str, ScheduledPost]]
     is_cut: bool
     edits: Sequence[tuple[str, str]]
 
 
 def _asked(
+    user: Viewer,
     first: Annotated[date, Query(alias="from")],
     last: Annotated[date, Query(alias="to")],
     metric: Annotated[str, Query(pattern=f"^({'|'.join(METRICS)})$")] = "reach",
@@ -76,7 +79,6 @@ def _asked(
     zone: str = "UTC",
     split: date | None = None,
     post: str = "",
-    user: Any = VIEWER,
 ) -> Asked:
     """Return what the posts of the user's accounts reached."""
     if dag_id is not None:
@@ -91,7 +93,8 @@ def _asked(
     chosen = _zone(zone)
     span = datetime.combine(first, time(), chosen), datetime.combine(last + timedelta(days=1), time(), chosen)
     posts, is_cut = _read([account] if account else accounts, metric, *span)
-    known = [_with_plan(one, planned) for one in posts]
+    tags = {key: one.tags for key, (_, one) in planned.items()}
+    known = [replace(one, link=safe_link(one.link), tags=tags.get(one.post_key or "", ())) for one in posts]
     kept = [one for one in known if kind in ("", one.kind) and (not tag or tag in one.tags)]
     found = Results(kept, metric, age, chosen, utc_now(), split, post)
     return Asked(found, accounts, planned, is_cut, _edits([board.calendar.dag_id for board in boards], *span))
@@ -116,12 +119,6 @@ def _zone(name: str) -> ZoneInfo:
         return zone_named(name)
     except InvalidValue as invalid:
         raise HTTPException(422, f"{invalid.message} {invalid.remedy}") from None
-
-
-def _with_plan(post: Measured, planned: Planned) -> Measured:
-    """Return a post with a link that can be opened, and with the tags that its calendar has."""
-    of_calendar = planned.get(post.post_key or "")
-    return replace(post, link=safe_link(post.link), tags=of_calendar[1].tags if of_calendar else ())
 
 
 def _edits(dag_ids: Sequence[str], since: datetime, until: datetime) -> list[tuple[str, str]]:
@@ -161,7 +158,7 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
         "cards": cards,
         "edits": asked.edits,
     }
-    return JSONResponse(content, headers=routes.JSON)
+    return JSONResponse(content, headers=HEADERS)
 
 
 @router.get("/results.csv")
@@ -170,6 +167,6 @@ def results_csv(table: str, asked: Asked = Depends(_asked)) -> Response:  # noqa
     found = next((one for one in asked.results.tables() if one.name == table), None)
     if found is None:
         raise HTTPException(404, "There is no such table.")
-    headers = {**routes.JSON, "Content-Disposition": f'attachment; filename="{found.name}.csv"'}
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{found.name}.csv"'}
     # The mark at the beginning tells spreadsheets that the text is UTF-8.
     return Response(f"\ufeff{found.as_csv()}", media_type="text/csv; charset=utf-8", headers=headers)

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
+from airflow.utils.session import create_session
 from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from airflow_provider_instagram.calendar.deletion import deletion_dag
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
-from airflow_provider_instagram.plugin.board import acts, edits, media
+from airflow_provider_instagram.calendar.tasks.covers import read_cover
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.plugin import users
+from airflow_provider_instagram.plugin.board import acts, edits
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
-from airflow_provider_instagram.plugin.board.deletions import deletion_dag, question_about
 from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
-from airflow_provider_instagram.plugin.board.rights import READ, VIEWER, may, may_act, may_edit, require_read
+from airflow_provider_instagram.plugin.board.questions import question_about
+from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import NOT_DELETED
-from airflow_provider_instagram.plugin.pages import templates
-from airflow_provider_instagram.plugin.state import BrowserState
-from airflow_provider_instagram.plugin.users import PageUser, check_form
+from airflow_provider_instagram.plugin.pages import HEADERS, templates
+from airflow_provider_instagram.utils.locations import is_local, is_web
 from airflow_provider_instagram.utils.pages import pages_path
+from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import PostRun
 
 #: Files that the page loads, with their types.
 STATIC: Final = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
@@ -32,39 +45,37 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "X-Frame-Options": "SAMEORIGIN",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-JSON: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-
 #: What a user reads about a post with an unknown outcome who may not settle it.
 SETTLED_BY: Final = (
     "To record whether it is live takes the rights to edit this DAG's task instances and assets. Ask somebody who has "
     "them, such as an administrator of Airflow."
 )
 
+#: The most that one answer contains of a video. A browser asks for the next part by itself.
+PART_BYTES: Final = 2 * 1024 * 1024
+RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+#: Nothing of ours may run as a page of its own.
+HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
+#: A video that is replaced under the same name has another cover soon.
+COVER_CACHE: Final = "private, max-age=60"
+
 router = APIRouter(prefix="/calendar")
 boards = Boards()
 
 
 @router.get("/")
-def page(user: Any = VIEWER) -> Response:
+def page(user: users.Viewer) -> Response:
     """Show the page. What it shows comes from the routes below, so that it needs no rights by itself."""
     version = str(int(max(file.stat().st_mtime for file in FOLDER.iterdir())))
-    html = templates.get_template("board.html").render(
-        root=pages_path(), form_token=BrowserState().form_token(user.id), version=version
-    )
-    return HTMLResponse(html, headers=HEADERS)
+    html = templates.get_template("board.html").render(root=pages_path(), form_token=user.form_token, version=version)
+    headers = {**HEADERS, "Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return HTMLResponse(html, headers=headers)
 
 
 @router.get("/static/{version}/{name}.{kind}")
 def static(
     name: Annotated[str, InPath(pattern="^[a-z]+$")], kind: Annotated[str, InPath(pattern="^(css|m?js)$")],
-    user: Any = VIEWER,
+    user: users.Viewer,
 ) -> Response:  # fmt: skip
     """Return a module of the page's script, or its style. The version is in the path, so that modules share it."""
     file = FOLDER / f"{name}.{kind}"
@@ -75,15 +86,15 @@ def static(
 
 
 @router.get("/{name}.svg")
-def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: Any = VIEWER) -> Response:
+def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: users.Viewer) -> Response:
     """Return the icon of the menu's entry."""
-    headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
+    headers = {**HARMLESS, "Cache-Control": "private, max-age=86400"}
     return Response((FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
 
 
 @router.get("/api/posts")
 def posts(
-    user: Any = VIEWER,
+    user: users.Viewer,
     dag_id: str | None = None,
     if_none_match: Annotated[str, Header()] = "",
     first: Annotated[int, Query(alias="from")] = 0,
@@ -91,68 +102,75 @@ def posts(
 ) -> Response:
     """Return the cards of the posts in a span of time. 304 if the page shows them already."""
     if dag_id is not None:
-        require_read(user, dag_id)
+        users.require_read(user, dag_id)
     begun_s = time.perf_counter()
     tag, content = boards.answer(user, dag_id, (first, last), if_none_match)
-    headers = {**JSON, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
+    headers = {**HEADERS, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
 
 
 @router.get("/api/post")
-def post(dag_id: str, post_id: str, seen: str = "", user: Any = VIEWER) -> Response:
+def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Response:
     """Return everything about one post, with what this user can do to it, unless the page shows it already."""
-    require_read(user, dag_id)
+    users.require_read(user, dag_id)
     board = boards.board(dag_id, read_etag(seen)[0])
     try:
         content = detail_of(board, post_id)
     except KeyError:
         raise HTTPException(404, "The calendar has no such post any more.") from None
     offered = content["acts"]
-    content["acts"] = [act for act in offered if may_act(user, dag_id, act)]
+    content["acts"] = [act for act in offered if users.may_act(user, dag_id, act)]
     content["cannot"] = cannot(board.facts.get(post_id), content["acts"])
     if "confirm_deletion" in content["acts"] and (asked := question_about(board.facts[post_id])) is not None:
-        content["deletion"] = asdict(asked)
-    if content["why"] == NOT_DELETED and may(user, deletion_dag(), READ):
+        content["deletion"] = asked._asdict()
+    if content["why"] == NOT_DELETED and users.may(user, deletion_dag(), users.READ):
         content |= board.facts[post_id].why_not_deleted
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
-    if not board.is_sheet and may_edit(user, dag_id):
+    if not board.is_sheet and users.may_edit(user, dag_id):
         content["edit"] = edits.offered(board, post_id)
-    return JSONResponse(content, headers=JSON)
+    return JSONResponse(content, headers=HEADERS)
 
 
 @router.get("/api/covers/{name}.jpg")
 def cover(
-    name: Annotated[str, InPath(pattern=COVER_NAME)], dag_id: str, size: str = "small", user: Any = VIEWER
+    user: users.Viewer, name: Annotated[str, InPath(pattern=COVER_NAME)], dag_id: str, size: str = "small"
 ) -> Response:
     """Return the cover of a post, or of an item of its carousel."""
-    require_read(user, dag_id)
-    board = boards.board(dag_id)
-    if not media.has_cover(board, name):  # another API server process has seen the card earlier
-        board = boards.board(dag_id, is_fresh=True)
-    return media.cover(board, name, is_small=size == "small")
+    users.require_read(user, dag_id)
+    version = name.partition("-")[0]
+    # Another API server process may have seen the card earlier.
+    looks = (boards.board(dag_id, is_fresh=is_fresh) for is_fresh in (False, True))
+    if not any(card.version == version for board in looks for card in board.cards.values()):
+        raise HTTPException(404, "This calendar has no post with this cover.")
+    content = None
+    with suppress(ValidationError):  # something else is in its place
+        content = read_cover(name, is_small=size == "small")
+    if content is None:
+        raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
+    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": COVER_CACHE})
 
 
 @router.get("/api/video")
 def video(
-    request: Request, dag_id: str, post_id: str, item: Annotated[int, Query(ge=1, le=10)] = 1, user: Any = VIEWER
+    request: Request, user: users.Viewer, dag_id: str, post_id: str, item: Annotated[int, Query(ge=1, le=10)] = 1
 ) -> Response:
     """Return a part of the video of a post, or of a video in its carousel."""
-    require_read(user, dag_id)
+    users.require_read(user, dag_id)
     board = boards.board(dag_id)
     facts = board.facts.get(post_id)
     if facts is None or facts.run is None:
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return media.video(board, facts.post.account, facts.run, item, request.headers.get("range", ""))
+    return video_part(board, facts.post.account, facts.run, item, request.headers.get("range", ""))
 
 
 @router.post("/api/acts")
-async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: Any = VIEWER) -> Response:
+async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: users.Viewer) -> Response:
     """Do something to a post."""
     token = given.get("form_token")
-    check_form(request, {"form_token": token if isinstance(token, str) else ""}, user)
+    users.check_form(request, token if isinstance(token, str) else "", user)
     dag_id, post_id, name = (str(given.get(key) or "") for key in ("dag_id", "post_id", "act"))
     if name not in acts.DOES:
         raise HTTPException(422, f"{name!r} is nothing that can be done to a post.")
@@ -162,46 +180,46 @@ async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: 
         raise HTTPException(404, "The calendar has no such post any more.")
     done = await acts.perform(acts.Act(name, board, facts, user, request, given))
     board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
-    return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=JSON)
+    return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=HEADERS)
 
 
 @router.post("/api/edits")
-async def edit(request: Request, given: edits.EditRequest, user: Any = VIEWER) -> Response:
+async def edit(request: Request, given: edits.EditRequest, user: users.Viewer) -> Response:
     """Edit a post in the calendar's file."""
-    check_form(request, {"form_token": given.form_token}, user)
+    users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(_editable_board, user, given.dag_id)
-    return JSONResponse(await edits.edit(board, user, request, given), headers=JSON)
+    return JSONResponse(await edits.edit(board, user, request, given), headers=HEADERS)
 
 
 @router.post("/api/music")
-def music(request: Request, given: edits.MusicRequest, user: Any = VIEWER) -> Response:
+def music(request: Request, given: edits.MusicRequest, user: users.Viewer) -> Response:
     """Search music for a reel. Nothing is changed, but Instagram is asked in the name of the account."""
-    check_form(request, {"form_token": given.form_token}, user)
+    users.check_form(request, given.form_token, user)
     board = _editable_board(user, given.dag_id)
-    return JSONResponse({"music": edits.music(board, given)}, headers=JSON)
+    return JSONResponse({"music": edits.music(board, given)}, headers=HEADERS)
 
 
 @router.get("/api/files")
-def files(dag_id: str, user: Any = VIEWER) -> Response:
+def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
     board = _editable_board(user, dag_id)
     content = {"files": edits.media_files(board), "accounts": list(board.calendar.accounts)}
-    return JSONResponse(content, headers=JSON)
+    return JSONResponse(content, headers=HEADERS)
 
 
 @router.post("/api/files")
 async def upload(
     request: Request, dag_id: str, name: Annotated[str, Query(pattern=edits.FILE_NAME)],
-    x_form_token: Annotated[str, Header()] = "", user: Any = VIEWER,
+    user: users.Viewer, x_form_token: Annotated[str, Header()] = "",
 ) -> Response:  # fmt: skip
     """Write a file into the calendar's folder."""
-    check_form(request, {"form_token": x_form_token}, user)
+    users.check_form(request, x_form_token, user)
     board = await run_in_threadpool(_editable_board, user, dag_id)
-    return JSONResponse({"done": await edits.upload(board, user, request, name)}, headers=JSON)
+    return JSONResponse({"done": await edits.upload(board, user, request, name)}, headers=HEADERS)
 
 
-def _editable_board(user: PageUser, dag_id: str) -> Any:
-    if not may_edit(user, dag_id):
+def _editable_board(user: users.PageUser, dag_id: str) -> Any:
+    if not users.may_edit(user, dag_id):
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)
     if board.is_sheet:
@@ -209,6 +227,86 @@ def _editable_board(user: PageUser, dag_id: str) -> Any:
     return board
 
 
-def _fresh_board(user: PageUser, dag_id: str) -> Any:
-    require_read(user, dag_id)
+def _fresh_board(user: users.PageUser, dag_id: str) -> Any:
+    users.require_read(user, dag_id)
     return boards.board(dag_id, is_fresh=True)
+
+
+def video_part(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
+    """Return a part of the video that a run has made for a post, which is read in bounds and never decoded here.
+
+    :param place: The place of the video in a carousel, from 1.
+    :param asked: The header ``Range``.
+    :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
+    """
+    location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
+    pin = board.stored.plan.calendar.pin if board.stored is not None else None
+    try:
+        with _opened(location, CalendarFiles(board.calendar.location, pin)) as (file, size):
+            first, last = _part(asked, size)
+            # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
+            content, kind = within_small_file_timeout(lambda: _read(file, first, last))
+    except (OSError, ValidationError):
+        raise HTTPException(404, "This video is not on this machine.") from None
+    if kind != b"ftyp":
+        raise HTTPException(404, "This is not an MP4.")
+    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
+    return Response(content, 206, media_type="video/mp4", headers=headers)
+
+
+def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
+    with create_session(scoped=False) as session:
+        made = read_xcom(session, dag_id, run, task_id)
+    if isinstance(made, list):
+        made = made[place - 1] if place <= len(made) else None
+    if not isinstance(made, str) or is_web(made):
+        raise HTTPException(404, "There is no transcoded video of this post.")
+    return made
+
+
+@contextmanager
+def _opened(location: str, files: CalendarFiles) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a file that may be shown, and yield its size, too.
+
+    An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
+
+    :raises ValidationError: If it is not.
+    """
+    access = files.access_to(location)
+    access.check(location)
+    if not is_local(location):
+        from airflow.sdk import ObjectStoragePath
+
+        path = ObjectStoragePath(location)
+        path.fs  # noqa: B018 -- the connection is looked up here, in the thread that talks with Airflow
+        size = within_small_file_timeout(lambda: path.stat().st_size)
+        # With its cache, s3fs would read 50 MB for each part.
+        with within_small_file_timeout(lambda: path.open("rb", cache_type="none")) as remote:
+            yield remote, size
+        return
+    with access.opened(location) as file:
+        yield file, os.fstat(file.fileno()).st_size
+
+
+def _read(file: IO[bytes], first: int, last: int) -> tuple[bytes, bytes]:
+    """Return a part of a file, and what its beginning says that it is."""
+    file.seek(first)
+    content = file.read(last - first + 1)
+    file.seek(4)
+    return content, file.read(4)
+
+
+def _part(asked: str, size: int) -> tuple[int, int]:
+    """Return the first and the last byte of the part to send, at most ``PART_BYTES`` of it.
+
+    :raises HTTPException: 416.
+    """
+    found = RANGE.fullmatch(asked or "bytes=0-")
+    first_text, last_text = found.groups() if found else ("", "")
+    if not (first_text or last_text) or size == 0:
+        raise HTTPException(416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"})
+    first = int(first_text) if first_text else max(0, size - int(last_text))
+    last = int(last_text) if first_text and last_text else size - 1
+    if first >= size or last < first:
+        raise HTTPException(416, "The video is shorter.", {"Content-Range": f"bytes */{size}"})
+    return first, min(last, size - 1, first + PART_BYTES - 1)

@@ -23,21 +23,14 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, or_, select
 
-from airflow_provider_instagram.calendar.deletion import POST_KEY, DeleteForPage
+from airflow_provider_instagram.calendar.deletion import POST_KEY, DeleteForPage, deletion_dag
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.told import (
-    PREVIEWS,
-    RECORD,
-    Preview,
-    PreviewRecord,
-    ProblemRecord,
-    events_asset,
-)
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.plugin.board.deletions import PREFIX, Deletion, deletion_dag, parameters_of
-from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, PostRun, Task
+from airflow_provider_instagram.plugin.board.questions import PREFIX, answer_kwargs, parameters_of
+from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Deletion, PostRun, Task
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -107,7 +100,7 @@ class CalendarSource:
     runs: dict[str, Run] = field(default_factory=dict)
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
-    previews: dict[str, Preview] = field(default_factory=dict)
+    previews: dict[str, told.Preview] = field(default_factory=dict)
     deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
     deletion_runs: frozenset[str] = frozenset()
     _tasks: dict[tuple[str, str, int], Any] = field(default_factory=dict)
@@ -202,11 +195,11 @@ class CalendarSource:
         found = session.execute(
             select(store.key, store.value)
             .join(AssetModel, AssetModel.id == store.asset_id)
-            .where(AssetModel.uri == events_asset(self.dag_id).uri, store.key.in_((RECORD, PREVIEWS)))
+            .where(AssetModel.uri == told.events_asset(self.dag_id).uri, store.key.in_((told.RECORD, told.PREVIEWS)))
         )
         rows = {key: decoded(value) for key, value in found}
-        self.problems = ProblemRecord.of(rows.get(RECORD)).found
-        self.previews = PreviewRecord.of(rows.get(PREVIEWS)).previews
+        self.problems = told.ProblemRecord.of(rows.get(told.RECORD)).found
+        self.previews = told.PreviewRecord.of(rows.get(told.PREVIEWS)).previews
 
     def _read_rows(self, session: Session) -> None:
         found = session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers)))
@@ -239,8 +232,8 @@ class CalendarSource:
         for run_id, given, account, state, until, outcome in rows:
             post_key = given.get(POST_KEY) if isinstance(given, dict) else None
             if isinstance(post_key, str) and given == parameters_of(account, post_key):
-                reported = content if isinstance(content := decoded(outcome), dict) else None
-                self.deletions[account, post_key] = Deletion(run_id, state, reported, until)
+                reported = content if isinstance(content := decoded(outcome), dict) else {}
+                self.deletions[account, post_key] = Deletion(state, deadline=until, outcome=reported, run_id=run_id)
 
     def selected_posts(self) -> dict[tuple[str, str, str], list[tuple[str, int]]]:
         """Return which runs have selected which posts: by account, id and version, the run and the map index."""
@@ -286,7 +279,7 @@ class CalendarSource:
         row = self._tasks.get((run_id, task_id, map_index))
         if row is None:
             return None
-        percent = (self._of_this_try(row, PROGRESS) or {}).get("percent")
+        percent = self._of_this_try(row, PROGRESS).get("percent")
         return Task(
             state=row.state,
             started=row.start_date,
@@ -297,23 +290,15 @@ class CalendarSource:
             percent=percent if isinstance(percent, int) else None,
         )
 
-    def _of_this_try(self, row: Any, key: str) -> dict[str, Any] | None:
+    def _of_this_try(self, row: Any, key: str) -> dict[str, Any]:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
 
         The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
         """
         value = self._xcoms.get((row.run_id, row.task_id, row.map_index, key))
         if not isinstance(value, dict) or value.get("try") != row.try_number:
-            return None
+            return {}
         return {name: one for name, one in value.items() if isinstance(one, (str, int))}
-
-
-def answer_kwargs(asked: Any) -> dict[str, Any] | None:
-    """Return a person's answer, from the row of a question, in the form in which Airflow resumes a task with it."""
-    if asked is None or not asked.responded_by:
-        return None
-    given = {"chosen_options": asked.chosen_options, "params_input": asked.params_input}
-    return {"event": {**given, "responded_by_user": asked.responded_by}}
 
 
 def _versions(posts: Any) -> list[tuple[str, str]]:

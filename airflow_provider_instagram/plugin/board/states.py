@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.assignments import Assignment
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
-    from airflow_provider_instagram.plugin.board.deletions import Deletion
 
 #: The tasks of a post, in order.
 STEPS: Final = ("transcode", "approve", "create", "publish")
@@ -32,6 +31,9 @@ COMMENT: Final = "comment"
 END: Final = "end"
 #: The folders of a local path.
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
+SEE_LOG: Final = "See the log of its task."
+#: Why is in what the deletion's task reported, which only those see who may read its DAG.
+NOT_DELETED: Final = "not deleted"
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
     "transcode": "the video is transcoded",
@@ -77,6 +79,7 @@ class Task:
     """A task instance of a post.
 
     :param deadline: Until when it waits, if it waits for an answer.
+    :param outcome: What it reported in its latest try.
     """
 
     state: str | None
@@ -84,8 +87,29 @@ class Task:
     ended: datetime | None = None
     deadline: datetime | None = None
     try_number: int = 0
-    outcome: Mapping[str, Any] | None = None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
     percent: int | None = None
+
+    def said(self, name: str) -> str:
+        """Return a part of what it reported, or an empty text."""
+        return str(self.outcome.get(name) or "")
+
+
+@dataclass(frozen=True)
+class Deletion(Task):
+    """The task instance that deleted a post last, or asks whether to."""
+
+    run_id: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has not ended."""
+        return self.state not in ("success", "failed", "upstream_failed", "skipped", "removed")
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for a person's yes."""
+        return self.state == "awaiting_input"
 
 
 @dataclass(frozen=True)
@@ -136,9 +160,8 @@ class Facts:
     @property
     def why_not_deleted(self) -> dict[str, str]:
         """What the task reported that was to delete the post."""
-        reported = (self.deletion.outcome if self.deletion is not None else None) or {}
-        reason = reported.get("reason") or "See the log of its task."
-        return {"why": f"{NOT_DELETED}: {reason}", "hint": str(reported.get("hint") or "")}
+        task = self.deletion or Deletion(None)
+        return {"why": f"{NOT_DELETED}: {task.said('reason') or SEE_LOG}", "hint": task.said("hint")}
 
     @property
     def is_held(self) -> bool:
@@ -198,9 +221,8 @@ def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
     if publish.state in ("running", "scheduled", "queued", "deferred", "restarting"):
         return Status(State.PUBLISHING)
-    reported = publish.outcome or {}
-    text = reported.get("reason") or "A request to publish was sent, and its answer was lost."
-    return Status(State.UNKNOWN, text, reported.get("hint") or "Look at the account on Instagram first.")
+    text = publish.said("reason") or "A request to publish was sent, and its answer was lost."
+    return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
 
 
 def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
@@ -215,26 +237,21 @@ def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) 
     if facts.deletion is not None and (status := _in_deletion(facts.deletion)) is not None:
         return status
     if comment.state == "failed":
-        reported = comment.outcome or {}
-        return Status(State.PUBLISHED, reported.get("reason") or NO_COMMENT, reported.get("hint") or "")
+        return Status(State.PUBLISHED, comment.said("reason") or NO_COMMENT, comment.said("hint"))
     published_at = datetime.fromisoformat(done.published_at)
     is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
     return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
 
 
-#: Why is in what the deletion's task reported, which only those see who may read its DAG.
-NOT_DELETED: Final = "not deleted"
-
-
 def _in_deletion(deletion: Deletion) -> Status | None:
     """Return the state of a live post that a user wants to delete, or None if its deletion has ended with a no."""
     if deletion.asks:
-        return Status(State.PUBLISHED, "a person is asked whether to delete it", until=deletion.until)
+        return Status(State.PUBLISHED, "a person is asked whether to delete it", until=deletion.deadline)
     if deletion.is_active:
         return Status(State.PUBLISHED, "its deletion is in progress")
     if deletion.state != "failed":
         return None
-    if deletion.is_unknown:
+    if deletion.said("mark") == "OutcomeUnknownError":
         hint = "Delete it again: the post is read first, and you are asked if it is there."
         return Status(State.UNKNOWN, "It is not known whether this post is deleted.", hint)
     return Status(State.PUBLISHED, NOT_DELETED)
@@ -262,15 +279,17 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
             continue  # no post of the account requires an approval
         task = task or Task(None)  # Airflow has not created it yet
         if name == "approve" and task.state == "skipped" and run.has_asked:
-            return _asked_ahead(post, run.answer)
-        if task.state in ("skipped", "up_for_reschedule") and (task.outcome or {}).get("state") == "later":
-            return Status(State.PLANNED, str((task.outcome or {}).get("mark")))
+            waits = Status(State.WAITING, until=post.publish_at)
+            return waits if run.answer is None else _answered(run.answer, Status(State.PREPARED, "approved"))
+        if task.state in ("skipped", "up_for_reschedule") and task.said("state") == "later":
+            return Status(State.PLANNED, task.said("mark"))
         if task.state == "skipped":
-            return _skipped(task)
+            mark = task.said("mark") or "see the log of its task"
+            return Status(State.SKIPPED, mark.removeprefix("skipped: "), task.said("reason"))
         if task.state == "failed":
             return _failed(task)
         if name == "approve" and task.state != "success" and run.answer is not None:
-            return _answered(run.answer)
+            return _answered(run.answer, Status(State.PREPARING, f"approved by {run.answer.person or 'default'}"))
         if task.state != "success":
             return _at_work(name, task, is_near=run.at_once or now >= post.publish_at - LAST_MOMENT)
     if run.only_prepares:
@@ -280,18 +299,9 @@ def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
     return Status(State.PUBLISHING)  # the ledger has the post in a moment
 
 
-def _asked_ahead(post: ScheduledPost, answer: Answer | None) -> Status:
-    """Return the state of a post that a run has prepared and asked about."""
-    if answer is None:
-        return Status(State.WAITING, until=post.publish_at)
-    return _answered(answer) if answer.refusal is not None else Status(State.PREPARED, "approved")
-
-
-def _answered(answer: Answer) -> Status:
+def _answered(answer: Answer, approved: Status) -> Status:
     """Return the state of a post whose approval has been answered, as its task will decide it."""
-    if answer.refusal is not None:
-        return Status(State.SKIPPED, *answer.refusal)
-    return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
+    return approved if answer.refusal is None else Status(State.SKIPPED, *answer.refusal)
 
 
 def without_folders(text: str) -> str:
@@ -299,26 +309,18 @@ def without_folders(text: str) -> str:
     return FOLDERS.sub("", text)
 
 
-def _skipped(task: Task) -> Status:
-    reported = task.outcome or {}
-    mark = str(reported.get("mark") or "see the log of its task").removeprefix("skipped: ")
-    return Status(State.SKIPPED, mark, reported.get("reason") or "")
-
-
 def _failed(task: Task) -> Status:
-    reported = task.outcome or {}
-    reason = without_folders(reported.get("reason") or "See the log of its task.")
-    return Status(State.FAILED, reason, reported.get("hint") or "")
+    return Status(State.FAILED, without_folders(task.said("reason") or SEE_LOG), task.said("hint"))
 
 
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if name == "approve" and task.state == "awaiting_input":
         return Status(State.WAITING, until=task.deadline)
     if name == HOLDS and task.state == "awaiting_input":
-        return Status(State.WAITING, (task.outcome or {}).get("reason") or "", until=task.deadline)
+        return Status(State.WAITING, task.said("reason"), until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
-        again = f"tried again: {without_folders(task.outcome.get('reason') or '')}"
+        again = f"tried again: {without_folders(task.said('reason'))}"
     if name == "publish":
         if is_near and task.state in ("running", "queued", "scheduled", "deferred"):
             return Status(State.PUBLISHING, again)

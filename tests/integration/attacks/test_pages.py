@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.plugin.state import PendingLogin
+from airflow_provider_instagram.accounts.login import LoginApp
+from airflow_provider_instagram.plugin.users import PendingLogin
 from tests.integration.attacks.collector import Collector, collecting
 from tests.integration.pages import HOME, OURS, form_token
 
@@ -249,5 +250,6 @@ def test_the_spelling_of_airflows_own_address_does_not_matter(
 
 
 def test_a_login_under_way_does_not_show_its_secret() -> None:
-    login = PendingLogin("nonce", "ada", "brand", "99", "the-app-secret", "https://graph.instagram.com", None)
+    app = LoginApp("99", "the-app-secret", "https://airflow.example.com/callback", "https://graph.instagram.com")
+    login = PendingLogin("nonce", "ada", "brand", app)
     assert "the-app-secret" not in repr(login)

@@ -18,7 +18,7 @@ from PIL import Image
 from airflow_provider_instagram.plugin.board import boards, routes
 from airflow_provider_instagram.plugin.board.board import BoardReader
 from airflow_provider_instagram.plugin.board.boards import Boards
-from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.plugin.users import sealed
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, OURS, browser_of
 
@@ -104,7 +104,7 @@ def do(
     headers: dict[str, str] | None = None,
     **given: Any,
 ) -> Any:
-    token = given.pop("form_token", BrowserState().form_token(name))
+    token = given.pop("form_token", sealed("form", {"user": name}))
     shown = detail(browser, post_id) if act in ("approve", "reject") and "version" not in given else {}
     seen: dict[str, Any] = {name: shown[name] for name in ("version", "sha256", "held") if name in shown}
     body = {"act": act, "dag_id": DAG_ID, "post_id": post_id, "form_token": token, **seen, **given}

@@ -16,7 +16,7 @@ import yaml
 from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
-from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.plugin.users import sealed
 from airflow_provider_instagram.utils import owned_folder
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, OURS, browser_of
@@ -79,12 +79,12 @@ def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
 def edit(
     browser: TestClient, name: str, do: str = "change", post_id: str = "hello", headers: Any = None, **given: Any
 ) -> Any:
-    body = {"dag_id": DAG_ID, "do": do, "post_id": post_id, "form_token": BrowserState().form_token(name), **given}
+    body = {"dag_id": DAG_ID, "do": do, "post_id": post_id, "form_token": sealed("form", {"user": name}), **given}
     return browser.post("/instagram/calendar/api/edits", json=body, headers=OURS if headers is None else headers)
 
 
 def upload(browser: TestClient, name: str, file: str, content: Any = b"moving", dag_id: str = DAG_ID) -> Any:
-    headers = {**OURS, "X-Form-Token": BrowserState().form_token(name)}
+    headers = {**OURS, "X-Form-Token": sealed("form", {"user": name})}
     about = {"dag_id": dag_id, "name": file}
     return browser.post("/instagram/calendar/api/files", params=about, content=content, headers=headers)
 
@@ -308,7 +308,7 @@ def test_another_site_edits_nothing(user: Any, calendar: Path, headers: dict[str
     assert edit(ada, "ada", headers=headers, fields={"caption": "x"}, **given).status_code == 403
     sent = ada.post(
         "/instagram/calendar/api/files", params={"dag_id": DAG_ID, "name": "x.mp4"}, content=b"x",
-        headers={**headers, "X-Form-Token": given.get("form_token", BrowserState().form_token("ada"))},
+        headers={**headers, "X-Form-Token": given.get("form_token", sealed("form", {"user": "ada"}))},
     )  # fmt: skip
     assert sent.status_code == 403
     assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
@@ -344,7 +344,7 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", slow)
 
     async def both() -> list[int]:
-        headers = {**OURS, "X-Form-Token": BrowserState().form_token("ada")}
+        headers = {**OURS, "X-Form-Token": sealed("form", {"user": "ada"})}
         about, here = {"dag_id": DAG_ID, "name": "x.mp4"}, httpx.ASGITransport(airflow_app)
         async with httpx.AsyncClient(transport=here, base_url=HOME, cookies=dict(ada.cookies)) as browser:
             path = "/instagram/calendar/api/files"

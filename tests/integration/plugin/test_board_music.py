@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.accounts import music
-from airflow_provider_instagram.plugin.state import BrowserState
+from airflow_provider_instagram.plugin.users import sealed
 from demo.stack import wait_until
 from tests.integration.pages import HOME, OURS
 from tests.integration.plugin.test_board_edits import ACCOUNT, DAG_ID, OTHER_ID, calendar, detail, edit, user
@@ -45,7 +46,7 @@ def search(browser: Any, name: str, words: str = "harbour", headers: Any = None,
         "dag_id": DAG_ID,
         "account": ACCOUNT,
         "words": words,
-        "form_token": BrowserState().form_token(name),
+        "form_token": sealed("form", {"user": name}),
         **given,
     }
     return browser.post("/instagram/calendar/api/music", json=body, headers=OURS if headers is None else headers)
@@ -148,6 +149,7 @@ def test_a_slow_instagram_holds_few_threads_and_a_user_is_told_soon(
     assert all("did not answer within" in one for one in said[:-1]), said
     assert said[-1].startswith(f"{music.MOST_OF_AN_ACCOUNT} searches of this account are running already.")
     assert music.MOST_OF_AN_ACCOUNT < music.MOST_SEARCHES, "the other accounts have places left"
-    wait_until(lambda: music._running.total() == 0, "the answers came, and the threads are free", 30)
-    monkeypatch.setitem(music._running, "others", music.MOST_SEARCHES)
+    free = music.MOST_SEARCHES
+    wait_until(lambda: music._places._value == free, "the answers came, and the threads are free", 30)
+    monkeypatch.setattr(music, "_places", BoundedSemaphore(0))
     assert search(ada, "ada").json()["detail"].startswith(f"{music.MOST_SEARCHES} searches are running already.")

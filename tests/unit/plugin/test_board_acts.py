@@ -11,7 +11,7 @@ import pytest
 from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.plugin.board import acts
+from airflow_provider_instagram.plugin.board import acts, questions
 from airflow_provider_instagram.plugin.board.acts import Act
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task
 
@@ -81,8 +81,9 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
 
     for module_function, replacement in {"_call": call, "_digests": lambda _: (None,)}.items():
         monkeypatch.setattr(acts, module_function, replacement)
-    for module_function in ("may_act", "_log", "is_asked_about"):
+    for module_function in ("may_act", "_log"):
         monkeypatch.setattr(acts, module_function, lambda *_: True)
+    monkeypatch.setattr(questions, "is_asked_about", lambda *_: True)
     monkeypatch.setattr(Act, "dag_id", "content")
     run = PostRun("run", 3, {"approve": Task("success"), "create": Task("awaiting_input")})
     nothing: Any = None

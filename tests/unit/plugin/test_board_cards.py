@@ -8,8 +8,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag
-from airflow_provider_instagram.plugin.board.board import Board
-from airflow_provider_instagram.plugin.board.cards import PostCard
+from airflow_provider_instagram.plugin.board.board import Board, PostCard
 from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import State, Status
 
@@ -32,5 +31,5 @@ def test_a_long_reason_ends_with_an_ellipsis_and_a_short_one_is_whole() -> None:
 def test_the_problems_of_a_sheet_are_in_the_sheet_and_those_of_a_file_in_its_name(location: str, shown: str) -> None:
     hour = timedelta(hours=1)
     calendar = CalendarDag("spring", "spring", False, location, "/snapshots/a.json", hour, hour, False)
-    board = Board(calendar, CalendarSource("spring"), None, {}, {}, (), frozenset(), 0.0)
+    board = Board(calendar, CalendarSource("spring"), None, {}, {}, (), 0.0)
     assert board.head["file"] == shown

@@ -84,11 +84,11 @@ def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
     assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
 
 
-NOBODY = {"at": None, "by": None, "answer": "Approved", "reason": None, "caption": None}
+NOBODY = (None, "")
 
 
 @pytest.mark.parametrize(
-    ("approval", "question", "shown"),
+    ("approval", "asked", "shown"),
     [
         ("none", None, ["Prepared"]),
         ("required", None, ["Prepared", "Approved"]),
@@ -96,10 +96,10 @@ NOBODY = {"at": None, "by": None, "answer": "Approved", "reason": None, "caption
     ],
 )
 def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_approval(
-    approval: str, question: dict[str, Any] | None, shown: list[str]
+    approval: str, asked: tuple[None, str] | None, shown: list[str]
 ) -> None:
     """All posts of an account have the task, if one of them needs it."""
     tasks = {name: Task("success", ended=AT) for name in ("transcode", "approve")}
     facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", 0, tasks))
     board: Any = SimpleNamespace(calendar=SimpleNamespace(dag_id="spring"))
-    assert [event["what"] for event in detail._history(board, facts, question)] == shown
+    assert [event["what"] for event in detail._history(board, facts, asked)] == shown

@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.ledger.records import PublishedPost
-from airflow_provider_instagram.plugin.board.cards import PostCard, first_line, invalid_card, kind_of
+from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
 
