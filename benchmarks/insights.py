@@ -24,7 +24,7 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.models import MEDIA_METRICS
 from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
-from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.quota.call_budget import InsightsBudget

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from airflow_provider_instagram.insights.reader import read_posts
 from airflow_provider_instagram.insights.results import Results
-from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ import random
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from airflow_provider_instagram.insights.sql_target import SqlTarget
-from airflow_provider_instagram.insights.tracking import ages_of
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, ages_of
+from airflow_provider_instagram.insights.targets import SqlTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.dag import insights_dag
-    from airflow_provider_instagram.insights.file_target import FileTarget
-    from airflow_provider_instagram.insights.sql_target import SqlTarget
+    from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
 
 __all__ = ["FileTarget", "SqlTarget", "insights_dag"]
 
-_MODULES = {"FileTarget": "file_target", "SqlTarget": "sql_target", "insights_dag": "dag"}
+_MODULES = {"FileTarget": "targets", "SqlTarget": "targets", "insights_dag": "dag"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import conf
 
@@ -20,27 +20,10 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import read_responses
+from airflow_provider_instagram.insights import schema
 from airflow_provider_instagram.insights.audience import Audience
-from airflow_provider_instagram.insights.discovery import Discovery
-from airflow_provider_instagram.insights.schema import (
-    ACCOUNT_DAYS,
-    AUDIENCE,
-    MISSED,
-    POSTS,
-    READ,
-    SNAPSHOTS,
-    Row,
-    Table,
-    columns_of,
-)
-from airflow_provider_instagram.insights.tracking import (
-    DEFAULT_AGES,
-    Age,
-    PostEvent,
-    TrackedPost,
-    Tracking,
-    compared_age,
-)
+from airflow_provider_instagram.insights.schema import MISSED, READ, Age, Row, columns_of
+from airflow_provider_instagram.insights.tracking import Discovery, PostEvent, TrackedPost, Tracking
 from airflow_provider_instagram.ledger.insights import (
     LatestNumbers,
     StoredRefusals,
@@ -54,6 +37,7 @@ from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
@@ -74,21 +58,6 @@ MOST_FAILURES: Final = 3
 OLDER_AGAIN: Final = timedelta(days=1)
 #: A dimension of the audience, and how many follow the account.
 CALLS_OF_AUDIENCE: Final = 2
-
-
-class Target(Protocol):
-    """Where rows are written."""
-
-    @property
-    def name(self) -> str:
-        """What the target is, for log lines."""
-
-    @property
-    def identity(self) -> str:
-        """What identifies the target. Each target keeps its own progress."""
-
-    def write(self, table: Table, rows: Sequence[Row]) -> int:
-        """Write the rows whose key is new, and return their number. Rows that exist are not changed."""
 
 
 @dataclass
@@ -142,9 +111,9 @@ class Collector:
     client: GraphClient
     ledger: Ledger
     user_id: str
-    target: Target
+    target: SqlTarget | FileTarget
     budget: InsightsBudget
-    ages: Sequence[timedelta] = DEFAULT_AGES
+    ages: Sequence[timedelta] = schema.DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
     backfill: timedelta | None = None
     reads_responses: bool = False
@@ -178,7 +147,7 @@ class Collector:
             log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
             rows = (batch.posts, batch.snapshots, batch.days, batch.audience)
-            for table, some in zip((POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE), rows, strict=True):
+            for table, some in zip(schema.TABLES, rows, strict=True):
                 if some:
                     self.target.write(table, some)
             for media_id, numbers in batch.latest.items():
@@ -260,7 +229,7 @@ class Collector:
             batch.latest[post.media_id] = LatestNumbers(
                 post.post_key, read_at_age, self.ledger.now(), numbers, responses.words
             )
-        if age == compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
+        if age == schema.compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
             batch.reached[post.media_id] = Reached(
                 at=int(post.published.timestamp()), kind=PostKind(post.kind), value=reach
             )

@@ -11,9 +11,8 @@ from airflow.sdk import DAG, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
-from airflow_provider_instagram.insights.file_target import FileTarget
-from airflow_provider_instagram.insights.sql_target import SqlTarget
-from airflow_provider_instagram.insights.tracking import DEFAULT_AGES, PostEvent, checked_ages, name_of
+from airflow_provider_instagram.insights.schema import DEFAULT_AGES, TABLES, checked_ages, name_of
+from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
+    from airflow_provider_instagram.insights.tracking import PostEvent
 
 
 class CollectInsights(InstagramBaseOperator):
@@ -137,7 +137,6 @@ class CollectInsights(InstagramBaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the account in, the tables out."""
-        from airflow_provider_instagram.insights.schema import TABLES
         from airflow_provider_instagram.operators.lineage import operator_lineage
 
         account = (f"instagram://{self.instagram_conn_id}", "insights")

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
 from airflow_provider_instagram.insights.results import Measured, Reading
-from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS, columns_of
-from airflow_provider_instagram.insights.sql_target import SqlTarget, chunks, stored
-from airflow_provider_instagram.insights.tracking import OLDER
+from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of
+from airflow_provider_instagram.insights.targets import SqlTarget, chunks, stored
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:

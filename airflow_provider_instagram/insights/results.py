@@ -22,8 +22,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.graph.insight_reader import Reason
 from airflow_provider_instagram.graph.models import MEDIA_METRICS
-from airflow_provider_instagram.insights.schema import MISSED, READ
-from airflow_provider_instagram.insights.tracking import LAST_AGE_OF_STORY, compared_age, name_of
+from airflow_provider_instagram.insights.schema import LAST_AGE_OF_STORY, MISSED, READ, compared_age, name_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Cell = str | int | float | None

@@ -1,97 +1,37 @@
-"""At which ages the numbers of posts are read, and which posts are tracked, in rows of the account's ledger."""
+"""Finds the posts of an account, and keeps in rows of its ledger which of them are read when.
+
+Events name the posts of this provider. Only Instagram shows the others.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph.errors import Cause, cause_of
+from airflow_provider_instagram.insights.schema import KEPT, OLDER, Age, Row, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.ledger.ledger import StateStore
+    from airflow_provider_instagram.graph.client import GraphClient
+    from airflow_provider_instagram.graph.models import Media, Page
+    from airflow_provider_instagram.ledger.ledger import Ledger, StateStore
+    from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
-_HOUR: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
-DEFAULT_AGES: Final = (_HOUR, 6 * _HOUR, 24 * _HOUR, 3 * _DAY, 7 * _DAY, 28 * _DAY)
-# Source: Meta, Instagram Media Insights: a story and its numbers exist for 24 hours.
-STORY_LIFE: Final = timedelta(hours=24)
-#: Later, the numbers of a post change little, and a calendar would wait longer for what it learns.
-COMPARED_WITHIN: Final = timedelta(hours=24)
-#: When a story is read for the last time.
-LAST_AGE_OF_STORY: Final = timedelta(hours=23)
-#: The shortest distance of two ages. A DAG that runs twice an hour keeps it.
-SHORTEST_DISTANCE: Final = timedelta(minutes=30)
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """An age at which a post is read.
-
-    :param name: Its name in the tables, for example ``24h`` or ``7d``.
-    :param until: The age from which a reading counts as the next one, or shows nothing any more.
-    """
-
-    name: str
-    after: timedelta
-    until: timedelta
-
-
-#: How long Meta keeps the numbers of a post. Source: Meta, Instagram Media Insights.
-KEPT: Final = timedelta(days=730)
-#: The name of the one age of a post that was too old for all others when it was found.
-OLDER: Final = "older"
-
-
-def checked_ages(ages: Sequence[timedelta]) -> tuple[timedelta, ...]:
-    """Return ages in their order. There is at least one, and no two are too close to each other."""
-    written: Any = ages  # what an author wrote
-    listed = list(written) if isinstance(written, Collection) and not isinstance(written, str) else [written]
-    for age in listed:
-        if not isinstance(age, timedelta):
-            raise ValidationError(
-                f"{age!r} in ages is not a timedelta.", hint="Write for example ages=[timedelta(hours=1)]."
-            )
-    ordered = tuple(sorted(set(listed)))
-    distances = [later - earlier for earlier, later in zip((timedelta(), *ordered), ordered, strict=False)]
-    if not ordered or min(distances) < SHORTEST_DISTANCE or ordered[-1] > 365 * _DAY:
-        raise ValidationError(
-            f"{[str(age) for age in ages]} are not valid ages.",
-            hint="Name at least one, at most 365 days, and at least half an hour apart.",
-        )
-    return ordered
-
-
-def ages_of(kind: str, ages: Sequence[timedelta] = DEFAULT_AGES) -> tuple[Age, ...]:
-    """Return the ages at which a kind of medium is read, the youngest first."""
-    if kind == PostKind.STORY.value:
-        below = [age for age in ages if age <= LAST_AGE_OF_STORY - SHORTEST_DISTANCE]
-        chosen, end = [*below, LAST_AGE_OF_STORY], STORY_LIFE
-    else:
-        chosen = list(ages)
-        end = chosen[-1] + (chosen[-1] - chosen[-2] if len(chosen) > 1 else chosen[-1])
-    following = [*chosen[1:], end]
-    return tuple(Age(name_of(after), after, until) for after, until in zip(chosen, following, strict=True))
-
-
-def compared_age(kind: str, ages: Sequence[timedelta]) -> Age:
-    """Return the age at which posts of a kind are compared: the last one within a day, or else the first."""
-    all_ages = ages_of(kind, ages)
-    return next((age for age in reversed(all_ages) if age.after <= COMPARED_WITHIN), all_ages[0])
-
-
-def name_of(age: timedelta) -> str:
-    """Return the name of an age: in days from two days on, in hours, or in minutes."""
-    for unit, letter, least in ((_DAY, "d", 2 * _DAY), (_HOUR, "h", _HOUR)):
-        if age >= least and not age % unit:
-            return f"{age // unit}{letter}"
-    return f"{age // timedelta(minutes=1)}min"
-
-
+LONGEST_PAGE: Final = 100
+#: How far a look at the media list goes back before the last one, for posts that Instagram shows late.
+OVERLAP: Final = timedelta(hours=1)
+#: How long a post that an event names is looked for.
+LOOKED_FOR: Final = timedelta(hours=24)
 #: How far the time of a post in the ledger may be from its time on Instagram.
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
@@ -251,3 +191,146 @@ class Tracking:
 
 def _day(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).date().isoformat()
+
+
+@dataclass
+class Discovery:
+    """Finds posts, with as few calls as possible.
+
+    1. A post that an event names: the media list is read at once. It shows all new posts in one call. If the post is
+       not there, the stories are read, and then the post itself.
+    2. Posts made elsewhere: the media list and the stories are read if that was last done ``look_every`` ago.
+    """
+
+    client: GraphClient
+    budget: InsightsBudget
+    ledger: Ledger
+    tracking: Tracking
+    user_id: str
+    look_every: timedelta
+
+    def find(self, events: Iterable[PostEvent]) -> Iterator[Row]:
+        """Track new posts, and yield their rows."""
+        head = self.tracking.head
+        for event in events:
+            head.events_until = max(head.events_until or event.at, event.at)
+            head.unseen.append(event)
+        head.unseen = [event for event in head.unseen if not self._is_known(event)]
+        now = self.ledger.clock().timestamp()
+        if (head.unseen or self._is_time(head.looked_at, now)) and self.budget.left():
+            yield from self._look_at_list()
+            head.looked_at = now
+        if (head.unseen or self._is_time(head.stories_looked_at, now)) and self.budget.left():
+            yield from self._pages(lambda after: calls.stories(self.user_id, after=after))
+            head.stories_looked_at = now
+        yield from self._look_at_each()
+
+    def find_older(self, back: timedelta) -> Iterator[Row]:
+        """Track a page of the posts that are too old for all ages, back to an age, and yield their rows.
+
+        The next page begins where this one ends, also in another run. A post that is known is left out.
+        """
+        head, now = self.tracking.head, self.ledger.clock()
+        first, last = now - min(back, KEPT), now - self._oldest_age
+        until = datetime.fromisoformat(head.older_until) if head.older_until else last
+        if until <= first:
+            return
+        page = self.client.send(calls.media_list(self.user_id, since=first, until=until, limit=LONGEST_PAGE))
+        yield from self._tracked(page.items, older=True)
+        times = [media.timestamp for media in page.items if media.timestamp is not None]
+        # Another post of the same second may be on the next page.
+        at = min(until - timedelta(seconds=1), min(times) + timedelta(seconds=1)) if page.after and times else first
+        head.older_until = at.astimezone(timezone.utc).isoformat()
+
+    @property
+    def _oldest_age(self) -> timedelta:
+        """The age from which a post is not read at any of the ages."""
+        return ages_of(PostKind.PICTURE.value, self.tracking.ages)[-1].until
+
+    def _is_time(self, looked_at: float, now: float) -> bool:
+        return now - looked_at >= self.look_every.total_seconds()
+
+    def _is_known(self, event: PostEvent) -> bool:
+        post = self.ledger.post(event.post_key) if event.post_key else None
+        return self.tracking.knows(event.media_id, datetime.fromisoformat(post.published_at) if post else event.time)
+
+    def _look_at_list(self) -> Iterator[Row]:
+        looked_at = self.tracking.head.looked_at
+        horizon = self.ledger.clock() - self._oldest_age
+        since = max(horizon, datetime.fromtimestamp(looked_at, timezone.utc) - OVERLAP) if looked_at else horizon
+        yield from self._pages(
+            lambda after: calls.media_list(self.user_id, since=since, after=after, limit=LONGEST_PAGE)
+        )
+
+    def _pages(self, page_after: Callable[[str | None], calls.Call[Page[Media]]]) -> Iterator[Row]:
+        """Track the posts on all pages of a list, as far as the calls suffice."""
+        after: str | None = None
+        while True:
+            page = self.client.send(page_after(after))
+            yield from self._tracked(page.items)
+            after = page.after
+            if after is None or not self.budget.left():
+                return
+
+    def _look_at_each(self) -> Iterator[Row]:
+        """Read the posts that neither list shows. One that Instagram does not know is looked for again later."""
+        head, now = self.tracking.head, self.ledger.clock()
+        for event in list(head.unseen):
+            if not self.budget.left():
+                return
+            try:
+                media = self.client.send(calls.media(event.media_id))
+            except InstagramError as error:
+                if cause_of(error) is not Cause.NO_SUCH_OBJECT:
+                    raise
+                if now - event.time > LOOKED_FOR:
+                    log.warning("Instagram does not show the post %s. It is not looked for any more.", event.media_id)
+                    head.unseen.remove(event)
+                    self.tracking.drop(event.media_id, event.time)
+                continue
+            yield from self._tracked([media])
+            head.unseen = [other for other in head.unseen if other is not event]
+
+    def _tracked(self, items: Iterable[Media], *, older: bool = False) -> Iterator[Row]:
+        now = self.ledger.clock()
+        head = self.tracking.head
+        events = {event.media_id: event for event in head.unseen}
+        for media in items:
+            head.unseen = [event for event in head.unseen if event.media_id != media.id]
+            if media.timestamp is None or self.tracking.knows(media.id, media.timestamp):
+                continue
+            kind = media.kind
+            if not older and media.timestamp + ages_of(kind.value, self.tracking.ages)[-1].until <= now:
+                self.tracking.drop(media.id, media.timestamp)
+                continue
+            post = replace(self._post(media, kind.value, events.get(media.id)), older=older)
+            self.tracking.add(post)
+            yield self._row(media, post)
+
+    def _post(self, media: Media, kind: str, event: PostEvent | None) -> TrackedPost:
+        assert media.timestamp is not None  # noqa: S101 -- checked by the caller
+        published_at = media.timestamp.astimezone(timezone.utc).isoformat()
+        named = event or PostEvent(media.id, published_at)
+        post_key, dag_id = named.post_key or self.ledger.key_of_media(media.id), named.dag_id
+        if dag_id is None and post_key is not None and (intent := self.ledger.intent(post_key)) is not None:
+            dag_id = intent.claim.owner.dag_id
+        return TrackedPost(media.id, kind, published_at, post_key, dag_id, named.calendar)
+
+    def _row(self, media: Media, post: TrackedPost) -> Row:
+        return {
+            "post_id": media.id,
+            "user_id": self.user_id,
+            "username": media.username,
+            "post_caption": media.caption,
+            "created_timestamp": post.published,
+            "is_story": post.kind == PostKind.STORY.value,
+            "media_type": media.media_type,
+            "media_product_type": media.media_product_type,
+            "post_url": media.permalink,
+            "shortcode": media.shortcode,
+            "conn_id": self.ledger.conn_id,
+            "post_key": post.post_key,
+            "dag_id": post.dag_id,
+            "calendar": post.calendar,
+            "found_timestamp": self.ledger.clock(),
+        }

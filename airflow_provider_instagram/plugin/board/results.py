@@ -25,7 +25,7 @@ from airflow_provider_instagram.calendar.file.times import zone as zone_named
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, read_posts
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
-from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.detail import EVENT, details_of
 from airflow_provider_instagram.plugin.pages import HEADERS

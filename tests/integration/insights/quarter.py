@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
+from airflow_provider_instagram.insights import FileTarget
 from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -38,12 +39,11 @@ CALLS_PER_HOUR: Final = 200
 KINDS: Final = ("reel", "reel", "story", "reel", "app", "reel", "reel")
 
 
-class MemoryTarget:
+class MemoryTarget(FileTarget):
     """Rows by table and key. A row that exists is not changed."""
 
-    name = identity = "memory"
-
     def __init__(self) -> None:
+        super().__init__("memory")
         self.tables: dict[str, dict[tuple[str, ...], Row]] = {}
         self.batches: list[tuple[Table, list[Row]]] = []
 

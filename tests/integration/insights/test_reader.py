@@ -13,7 +13,7 @@ from airflow_provider_instagram.insights import reader
 from airflow_provider_instagram.insights.reader import read_posts
 from airflow_provider_instagram.insights.results import METRICS, Reading
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag, sql_target
+from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag, targets
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -117,7 +117,7 @@ def test_a_target_that_fails_spends_no_calls(
 ) -> None:
     """The calls of insights are few, and those whose numbers cannot be written are lost, run after run."""
     (tmp_path / "file").touch()
-    monkeypatch.setattr(sql_target, "MOST_TRIES", 1)
+    monkeypatch.setattr(targets, "MOST_TRIES", 1)
     monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/file/gone.db"}))
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     target = SqlTarget("gone") if kind == "a database" else FileTarget(f"{tmp_path}/file/insights", "jsonl")

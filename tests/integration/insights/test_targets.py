@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.insights import FileTarget, SqlTarget, sql_target
+from airflow_provider_instagram.insights import FileTarget, SqlTarget, targets
 from airflow_provider_instagram.insights.dag import open_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
 from tests.integration.insights.conftest import database, plain, rows_of
@@ -247,7 +247,7 @@ def test_what_a_table_that_may_not_be_changed_lacks_is_said_and_the_rest_is_writ
 def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
     granted: Callable[[str], SqlTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_target, "MOST_TRIES", 1)
+    monkeypatch.setattr(targets, "MOST_TRIES", 1)
     with pytest.raises(Exception, match="permission denied for table instagram_posts"):
         granted("SELECT").prepare()
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from airflow_provider_instagram.insights.sql_target import SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import results, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from tests.integration.conftest import store_dag
