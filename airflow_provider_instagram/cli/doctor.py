@@ -20,9 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from airflow_provider_instagram.accounts.overview import refused_to
 from airflow_provider_instagram.calendar.planning.schedule import most_in_window, utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars, SnapshotReader
-from airflow_provider_instagram.doctor.account import account_findings
+from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, read_work_file
 from airflow_provider_instagram.doctor.findings import Finding, checked
-from airflow_provider_instagram.doctor.machine import host_name, machine_findings, read_work_file
 from airflow_provider_instagram.utils.connection import pool_name
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.

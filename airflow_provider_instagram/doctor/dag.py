@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from airflow.sdk import DAG, BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
-from airflow_provider_instagram.doctor.findings import Finding
+from airflow_provider_instagram.doctor.findings import Finding, judged
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
 
 _PAUSE: Final = timedelta(seconds=10)
@@ -54,8 +54,8 @@ def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
         yield Finding("clocks", None, "cannot be compared, because some workers do not know Instagram's clock")
     elif clocks:
         apart_s = max(clocks) - min(clocks)
-        good, text = apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s"
-        yield Finding("clocks", good, text if good else f"{text}. Synchronize the workers' clocks with NTP")
+        to_do = "Synchronize the workers' clocks with NTP"
+        yield judged("clocks", apart_s <= _MAX_CLOCK_DIFFERENCE_S, f"differ by {apart_s:.0f} s", to_do)
 
 
 class CheckWorkerOperator(BaseOperator):
@@ -67,8 +67,7 @@ class CheckWorkerOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run all checks."""
-        from airflow_provider_instagram.doctor.account import account_findings
-        from airflow_provider_instagram.doctor.machine import host_name, machine_findings, versions
+        from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, versions
         from airflow_provider_instagram.hooks.instagram import InstagramHook
         from airflow_provider_instagram.utils.server_clock import ServerClock
 
@@ -139,7 +138,7 @@ class ReportWorkersOperator(BaseOperator):
 
     def _shared_files(self, context: Context, reports: list[WorkerReport]) -> Finding:
         """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
-        from airflow_provider_instagram.doctor.machine import host_name, read_work_file
+        from airflow_provider_instagram.doctor.checks import host_name, read_work_file
 
         missing = [
             report.machine for report in reports if not read_work_file(_test_file(context, _check_id(report.queue)))

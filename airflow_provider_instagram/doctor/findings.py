@@ -21,6 +21,11 @@ class Finding:
         return f"{MARKS[self.good]:<4} {self.what:<14} {self.text}"
 
 
+def judged(what: str, good: bool, text: str, to_do: str) -> Finding:
+    """Return a finding, with what to do unless it is good."""
+    return Finding(what, good, text if good else f"{text}. {to_do}")
+
+
 def checked(what: str, check: Callable[[], str]) -> Finding:
     """Return the finding of a check, which raises LookupError with what is to be fixed."""
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.doctor.account import account_findings
+from airflow_provider_instagram.doctor.checks import account_findings
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import DELETION, POLLS, PUBLISHING
 from airflow_provider_instagram.hooks import InstagramHook

@@ -30,7 +30,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(tmp_path / "work"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("airflow_provider_instagram.doctor.machine._LITTLE_SPACE_BYTES", 0)
+    monkeypatch.setattr("airflow_provider_instagram.doctor.checks._LITTLE_SPACE_BYTES", 0)
     return tmp_path / "work"
 
 

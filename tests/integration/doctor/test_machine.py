@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.doctor.machine import MAX_LATENESS_S, machine_findings, read_work_file
+from airflow_provider_instagram.doctor.checks import MAX_LATENESS_S, machine_findings, read_work_file
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.doctor.findings import Finding
