@@ -98,7 +98,11 @@ class QuotaReservations:
 
     def available_at(self) -> datetime | None:
         """Return when every period has a free reservation, or None if it has one now."""
-        full = [at for quota in self.quotas if (at := self._available_at(quota)) is not None]
+        full = []
+        for quota in self.quotas:
+            held_until = [self._held_until(quota, number, "") for number in range(quota.posts)]
+            if None not in held_until:
+                full.append(min(filter(None, held_until)))
         return max(full, default=None)
 
     def used(self, quota: Quota) -> int:
@@ -115,11 +119,6 @@ class QuotaReservations:
             for row in rows
             if row
         )
-
-    def _available_at(self, quota: Quota) -> datetime | None:
-        held_until = [self._held_until(quota, number, "") for number in range(quota.posts)]
-        held = [until for until in held_until if until is not None]
-        return min(held) if len(held) == len(held_until) else None
 
     def _reserve_number(self, quota: Quota, number: int, post_key: str, nonce: str) -> bool:
         row = {"place_of": post_key, "nonce": nonce, "at": self.ledger.now()}
@@ -166,6 +165,5 @@ def _lapses_at(row: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(row["at"]) + KEPT_FOR
 
 
-# Rows named ``place`` exist already, with the key of the post in ``place_of``. So the stored names stay.
 def _key(kind: str, quota: Quota, number: int) -> str:
     return row_key(kind, f"{quota.name}:{number}")

@@ -168,15 +168,12 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             if isinstance(error, MediaRejectedError):
-                error.hint = f"{error.hint or ''} {CLEAR_CREATE if _is_curable(error) else OTHER_VIDEO}".strip()
+                from airflow_provider_instagram.graph.errors import rule_for
+
+                rule = rule_for(error.code, error.subcode)
+                to_do = CLEAR_CREATE if rule is None or rule.new_containers > 0 else OTHER_VIDEO
+                error.hint = f"{error.hint or ''} {to_do}".strip()
             raise
-
-
-def _is_curable(error: MediaRejectedError) -> bool:
-    from airflow_provider_instagram.graph.errors import rule_for
-
-    rule = rule_for(error.code, error.subcode)
-    return rule is None or rule.new_containers > 0
 
 
 def _seconds(name: str, value: Any) -> float:
