@@ -1,0 +1,122 @@
+"""Each table of the results equals what a database computes from the same numbers by itself."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
+from tests.integration.plugin.test_board_results import NOW, ask, rows
+from tests.integration.plugin.test_board_results import user as user
+from tests.integration.plugin.test_board_results import warehouse as warehouse
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.insights.targets import SqlTarget
+
+ZONE: Final = "Europe/Berlin"
+#: Meta's words for each kind, how its columns begin, and at which ages it is read.
+KINDS: Final = {
+    "reel": ("VIDEO", "REELS", "reel", {"1h": 1, "24h": 24, "7d": 168}),
+    "picture": ("IMAGE", "FEED", "video_photo", {"1h": 1, "24h": 24, "7d": 168}),
+    "story": ("VIDEO", "STORY", "story", {"1h": 1, "23h": 23}),
+}
+CAPTIONS: Final = ("", "New in today #lens #Light", "New in #lens", "Behind the scenes " + "x" * 120, "y" * 501)
+REACHED: Final = (
+    "id VARCHAR, account VARCHAR, kind VARCHAR, moment TIMESTAMP, caption VARCHAR, age VARCHAR, value DOUBLE"
+)
+SPREAD: Final = "count(*), median(value), quantile_cont(value, 0.25), quantile_cont(value, 0.75)"
+GROUPS: Final = {
+    "weekday": "strftime(moment, '%A')",
+    "hour": "strftime(moment, '%H:00')",
+    "length": "CASE WHEN caption = '' THEN 'no caption' WHEN length(caption) <= 125 THEN 'up to 125 characters' "
+    "WHEN length(caption) <= 500 THEN '126 to 500' ELSE 'more than 500' END",
+    "opening": r"array_to_string(regexp_extract_all(lower(caption), '\w+')[1:2], ' ')",
+    "tag": r"unnest(regexp_extract_all(lower(caption), '#\w+'))",
+}
+
+
+@pytest.fixture
+def by_hand(warehouse: SqlTarget) -> duckdb.DuckDBPyConnection:
+    """400 posts in the database that the page reads, and what each reached at each age in another one."""
+    for table in (POSTS, SNAPSHOTS):
+        warehouse.hook().run(f"DELETE FROM {table.name}")  # noqa: S608
+    chance, computed = random.Random(32), duckdb.connect()  # noqa: S311
+    computed.execute(f"CREATE TABLE reached ({REACHED})")
+    posts, snapshots = list[dict[str, Any]](), list[dict[str, Any]]()
+    for number in range(400):
+        kind, conn_id, caption = chance.choice([*KINDS]), chance.choice(["ours", "theirs"]), chance.choice(CAPTIONS)
+        at = NOW - timedelta(days=8, minutes=chance.randrange(70 * 24 * 60))
+        media_type, product, prefix, ages = KINDS[kind]
+        origin, reach = {"post_id": f"m{number}", "conn_id": conn_id}, chance.lognormvariate(7, 1)
+        about = {"media_type": media_type, "media_product_type": product, "is_story": kind == "story"}
+        posts.append({**origin, **about, "post_caption": caption, "created_timestamp": at})
+        for age, hours in ages.items():
+            is_read, value = chance.random() < 0.9, int(reach * hours**0.2)
+            status = {"status": "read", f"{prefix}_reach": value} if is_read else {"status": "refused"}
+            snapshots.append({**origin, "age": age, "age_seconds": 3600 * hours, **status})
+            if is_read:
+                local = at.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+                computed.execute(
+                    "INSERT INTO reached VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (f"m{number}", conn_id, kind, local, caption, age, value),
+                )
+    warehouse.write(POSTS, posts)
+    warehouse.write(SNAPSHOTS, snapshots)
+    computed.execute("CREATE VIEW compared AS SELECT * FROM reached WHERE age IN ('24h', '23h')")
+    computed.execute(
+        "CREATE VIEW multiples AS SELECT * REPLACE (value / median(value) OVER (PARTITION BY account, kind) AS value) "
+        "FROM compared"
+    )
+    return computed
+
+
+def equal(found: list[list[Any]], wanted: list[tuple[Any, ...]]) -> None:
+    """Compare rows of a label, a count and numbers, which the page rounds to two places, and says if they are few."""
+    assert len(wanted) > 1
+    assert {row[0]: row[1] for row in found} == {label: count for label, count, *_ in wanted}
+    for label, count, *numbers in wanted:
+        (row,) = (row for row in found if row[0] == label)
+        assert row[2:5] == pytest.approx(numbers, abs=0.0051), label
+        assert row[5] == ("too few to tell" if count < 5 else "")
+
+
+def test_each_group_has_the_quartiles_of_its_multiples_of_the_median(user: Any, by_hand: Any) -> None:
+    change = (NOW - timedelta(days=40)).date()
+    answer = ask(user("VIEWER"), zone=ZONE, split=change.isoformat())
+    for name, label in GROUPS.items():
+        labelled = f"SELECT {label} AS label, value FROM multiples"  # noqa: S608
+        groups = f"SELECT label, {SPREAD} FROM ({labelled}) WHERE label <> '' GROUP BY label"  # noqa: S608
+        equal(rows(answer, name), by_hand.execute(groups).fetchall())
+    kinds = f"SELECT account || ', ' || kind, {SPREAD} FROM compared GROUP BY ALL"  # noqa: S608
+    equal(rows(answer, "kind"), by_hand.execute(kinds).fetchall())
+    sides = f"CASE WHEN moment::DATE < ? THEN 'before {change}' ELSE 'from {change} on' END"
+    split = by_hand.execute(f"SELECT {sides} AS side, {SPREAD} FROM multiples GROUP BY side", [change])  # noqa: S608
+    equal(rows(answer, "split"), split.fetchall())
+
+
+def test_the_posts_and_the_curve_of_one_have_the_numbers_that_were_read(user: Any, by_hand: Any) -> None:
+    best = by_hand.execute("SELECT id, account, kind FROM compared ORDER BY value DESC LIMIT 1").fetchone()
+    worst = by_hand.execute("SELECT id, account, kind FROM compared ORDER BY value LIMIT 1").fetchone()
+    answer = ask(user("VIEWER"), zone=ZONE, post=worst[0])
+    found = {row[-1]: row for row in rows(answer) if row[4] != "refused by Instagram"}
+    wanted = by_hand.execute(
+        "SELECT id, strftime(moment, '%Y-%m-%d %H:%M'), compared.value, multiples.value FROM compared JOIN multiples "
+        "USING (id, moment)"
+    ).fetchall()
+    assert len(found) == len(wanted) > 300
+    assert len(rows(answer)) == 400
+    for media_id, at, value, multiple in wanted:
+        row = found[media_id]
+        assert (row[0], row[4], row[5]) == (at, value, pytest.approx(multiple, abs=0.0051))
+    assert [rows(answer)[0][-1], [*found][-1]] == [best[0], worst[0]]
+    for shown in (best, worst):
+        curve = rows(ask(user("VIEWER"), zone=ZONE, post=shown[0]), "curve")
+        spreads = f"SELECT age, {SPREAD} FROM reached WHERE (account, kind) = (?, ?) GROUP BY age"  # noqa: S608
+        equal([[age, *spread] for age, _, *spread in curve], by_hand.execute(spreads, shown[1:]).fetchall())
+        own = dict(by_hand.execute("SELECT age, value FROM reached WHERE id = ?", shown[:1]).fetchall())
+        assert {age: value for age, value, *_ in curve if isinstance(value, int | float)} == own
