@@ -1,0 +1,79 @@
+"""What the charts of the results draw: the numbers of their table, at their places, in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.plugin.board.routes import FOLDER, STATIC
+from tests.integration.plugin.test_board_words import browser as browser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page, Route
+
+HOME = "http://posts.test/"
+PAGE = """<style>:root { --main: #ff0000; --soft: #00ff00; --ink: #000000; --line: #ffffff }</style>
+<figure style="width: 600px"></figure>"""
+#: The library itself, which the test can ask where a number is.
+LIBRARY = """import Plot from "./uplot.mjs?itself";
+export default class extends Plot { constructor(...all) { super(...all); window.plot = this; } }"""
+DRAW = """async (table) => {
+    const { draw } = await import("./charts.js");
+    await draw(document.querySelector("figure"), table, 5);
+}"""
+#: The colour of the picture at a place and a value: red, green, blue and how opaque it is.
+COLOUR = """([place, value]) => {
+    const { ctx } = window.plot;
+    const [x, y] = [window.plot.valToPos(place, "x", true), window.plot.valToPos(value, "y", true)];
+    return [...ctx.getImageData(Math.round(x), Math.round(y), 1, 1).data];
+}"""
+RED = [255, 0, 0, 255]
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    def answer(route: Route) -> None:
+        name = route.request.url.removeprefix(HOME)
+        if not name:
+            route.fulfill(body=PAGE, content_type="text/html")
+            return
+        file = FOLDER / name.partition("?")[0]
+        body = LIBRARY if name == "uplot.mjs" else file.read_text()
+        route.fulfill(body=body, content_type=STATIC[file.suffix[1:]])
+
+    page = browser.new_page()
+    page.route("**/*", answer)
+    page.goto(HOME)
+    yield page
+    page.close()
+
+
+def test_a_chart_of_groups_has_a_dot_at_each_median_and_a_bar_between_the_quartiles(page: Page) -> None:
+    rows = [["Mon", 9, 1.0, 0.5, 1.5, ""], ["Tue", 4, 7.0, 6.0, 8.0, "too few to tell"], ["Wed", 5, 2.5, 2.0, 4.0, ""]]
+    page.evaluate(DRAW, {"name": "weekday", "title": "By weekday", "chart": "groups", "rows": rows})
+    assert page.evaluate("window.plot.data") == [[0, 1], [1.0, 2.5], [0.5, 2.0], [1.5, 4.0]]
+    assert [page.evaluate(COLOUR, at) for at in ([0, 1.0], [1, 2.5])] == [RED, RED]
+    bars = {0: (0.45, 0.6, 1.4, 1.6), 1: (1.9, 2.1, 3.9, 4.1)}
+    for place, values in bars.items():
+        opaque = [page.evaluate(COLOUR, [place, value])[3] for value in values]
+        assert [0 < one < 255 for one in opaque] == [False, True, True, False]
+
+
+def test_a_curve_has_the_post_beside_the_medians_and_a_gap_where_there_is_no_number(page: Page) -> None:
+    rows = [
+        ["1h", 20, 9, 30.0, 10.0, 40.0, ""],
+        ["24h", "refused by Instagram", 9, 60.0, 50.0, 80.0, ""],
+        ["7d", 90, 3, 70.0, 65.0, 75.0, "too few to tell"],
+    ]
+    page.evaluate(DRAW, {"name": "curve", "title": "A post", "chart": "curve", "rows": rows})
+    assert page.evaluate("window.plot.data") == [
+        [0, 1, 2],
+        [30.0, 60.0, None],
+        [10.0, 50.0, None],
+        [40.0, 80.0, None],
+        [20, None, 90],
+    ]
+    assert [page.evaluate(COLOUR, at) for at in ([0, 20], [2, 90])] == [RED, RED]
