@@ -6,7 +6,6 @@ Source: Meta, IG User Media reference (the link must be public and direct) and M
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -43,7 +42,7 @@ class FetchError(Exception):
 
 
 async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes: int, require_range: bool) -> None:
-    """Fetch a file as Meta does.
+    """Fetch a file as Meta does. The caller limits how long it takes as a whole.
 
     :param url: The link. Redirects are not followed.
     :param limit_s: How long connecting, and each wait for more bytes, may take in seconds.
@@ -54,14 +53,14 @@ async def fetch(url: str, target: Path, *, kind: str, limit_s: float, max_bytes:
     try:
         waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit_s)}
         async with httpcore.AsyncConnectionPool(trusted() if url.lower().startswith("https:") else None) as pool:
-            await asyncio.wait_for(_ask_robots(pool, url, waits), limit_s)
+            await _ask_robots(pool, url, waits)
             asked = [("User-Agent", USER_AGENT), ("Range", "bytes=0-")]
             async with pool.stream("GET", url, headers=asked, extensions=waits) as answer:
                 _check_answer(answer, kind, max_bytes, require_range)
                 await _save(answer, target, kind, max_bytes)
     except FetchError:
         raise
-    except (httpcore.TimeoutException, asyncio.TimeoutError):
+    except httpcore.TimeoutException:
         raise FetchError(TOO_SLOW, f"the server did not answer within {limit_s:g} s") from None
     except Exception as error:  # noqa: BLE001 -- every error while fetching is a fault of the link
         raise FetchError(NOT_FETCHED, f"the link cannot be fetched: {type(error).__name__}: {error}") from None

@@ -49,15 +49,15 @@ class Fetches:
         limit_s, need_range = switches.fetch_timeout_s, switches.require_range and kind == "video"
         ends = time.monotonic() + limit_s
 
-        async def once() -> None:
+        def begun() -> asyncio.Task[None]:
             fetching = fetch(url, target, kind=kind, limit_s=limit_s, max_bytes=max_bytes, require_range=need_range)
-            await asyncio.wait_for(fetching, limit_s)
+            return asyncio.create_task(fetching)
 
         places = self._of_hosts.setdefault(urlsplit(url).netloc, asyncio.Semaphore(OF_ONE_HOST))
         try:
             async with places, self._moving:
-                task = asyncio.create_task(once())
-                await _while_it_moves(task, target)
+                task = begun()
+                await _while_it_moves(task, target, min(limit_s, SLOW_AFTER_S))
                 if task.done():
                     return await task
                 if begins_again := self._slow.locked():
@@ -66,7 +66,7 @@ class Fetches:
                     await self._slow.acquire()  # at once, so that no other link can take the place
             if begins_again:
                 await asyncio.wait_for(self._slow.acquire(), ends - time.monotonic())
-                task = asyncio.create_task(once())
+                task = begun()
             try:
                 await asyncio.wait_for(task, ends - time.monotonic())
             finally:
@@ -75,9 +75,9 @@ class Fetches:
             raise FetchError(TOO_SLOW, f"the download took more than {limit_s:g} s") from None
 
 
-async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:
+async def _while_it_moves(task: asyncio.Task[None], target: Path, most_s: float) -> None:
     """Return once a fetch is done, no byte has arrived for a while, or it takes long."""
-    held, slow_at = -1, time.monotonic() + SLOW_AFTER_S
+    held, slow_at = -1, time.monotonic() + most_s
     try:
         while (
             not task.done()
@@ -85,7 +85,7 @@ async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:
             and held < (now := target.stat().st_size if target.exists() else 0)
         ):
             held = now
-            await asyncio.wait({task}, timeout=HANGS_AFTER_S)
+            await asyncio.wait({task}, timeout=min(HANGS_AFTER_S, most_s))
     except asyncio.CancelledError:
         await _cancelled(task)
         raise
@@ -93,4 +93,4 @@ async def _while_it_moves(task: asyncio.Task[None], target: Path) -> None:
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
-    await asyncio.wait({task})
+    await asyncio.gather(task, return_exceptions=True)
