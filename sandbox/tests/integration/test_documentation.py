@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+import httpx
 import pytest
 
+from instagram_sandbox.simulator.journal import Operation
 from instagram_sandbox.simulator.switches import HARSHEST, Switches
 
 if TYPE_CHECKING:
@@ -86,3 +88,19 @@ def test_every_switch_is_described(switch: str) -> None:
     assert row is not None
     harsh = "the same" if switch not in HARSHEST else str(HARSHEST[switch]).removesuffix(".0").lower()
     assert row[0].rstrip("| ").rsplit(" | ", 1)[1].strip("`") == harsh
+
+
+def test_every_operation_and_every_control_route_is_described(documented: SandboxHandle) -> None:
+    page = (DOCS / "faults.md").read_text()
+    routes = httpx.get(f"{documented.url}/_sandbox/openapi.json", trust_env=False).json()["paths"]
+    shown = {re.sub("<[^>]+>", "{}", path) for path in re.findall(r"/_sandbox/[\w/<> ]*\w>?", page)}
+    assert {re.sub(r"\{[^}]+\}", "{}", path) for path in routes} <= shown | {"/_sandbox/openapi.json"}
+    (operations,) = re.findall(r"^\| `operation` \|.*", page, re.MULTILINE)
+    assert {name for name in get_args(Operation) if f"`{name}`" not in operations} == set()
+
+
+def test_everything_that_the_fixture_offers_is_described(documented: SandboxHandle) -> None:
+    page = (DOCS / "fixture.md").read_text()
+    offered = {name for name in dir(type(documented)) if not name.startswith("_")} - {"close"}
+    assert len(offered) > 20
+    assert {name for name in offered if not re.search(rf"`{name}[`(]", page)} == set()
