@@ -13,6 +13,7 @@ import pytest
 import yaml
 from airflow.configuration import conf
 from airflow.jobs import scheduler_job_runner
+from cryptography.fernet import Fernet
 
 from airflow_provider_instagram.get_provider_info import get_provider_info
 
@@ -72,6 +73,34 @@ def schema_errors(program: str, *arguments: str | Path) -> str:
     command = [str(Path(sys.executable).with_name(program)), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_the_guide_writes_the_environment_that_the_compose_file_asks_for(tmp_path: Path) -> None:
+    (script,) = [code for code in re.findall(r"```bash\n(.*?)```", GUIDE, re.DOTALL) if "deploy/.env" in code]
+    (tmp_path / "deploy").mkdir()
+    written = script[script.index("cat >") : script.index("docker compose")]
+    subprocess.run(["bash", "-eu", "-c", written], cwd=tmp_path, check=True)
+    lines = dict(line.split("=", 1) for line in (tmp_path / "deploy/.env").read_text().splitlines())
+    assert set(lines) == set(re.findall(r"\$\{(\w+):\?\}", (DEPLOY / "compose.yaml").read_text()))
+    Fernet(lines["AIRFLOW_FERNET_KEY"])
+    assert json.loads(lines["AIRFLOW_CONN_MEDIA"].strip("'"))["conn_type"] == "aws"
+
+
+def test_somebody_can_log_in_at_an_address_that_is_known() -> None:
+    compose, values = read("compose.yaml")["x-airflow"]["environment"], read("values.yaml")
+    assert compose["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].startswith("admin:admin,")
+    assert compose["AIRFLOW__API__BASE_URL"].endswith(":-http://localhost:8080}")
+    assert values["createUserJob"]["defaultUser"]["username"] == "admin"
+    assert values["config"]["api"]["base_url"].startswith("https://")
+
+
+def test_the_images_are_built_from_the_wheels_alone() -> None:
+    """Without this, a build sends the environments of the checkout to Docker, and the file with the secrets."""
+    assert (ROOT / ".dockerignore").read_text() == "*\n!dist/*.whl\n"
+    for name in ("Dockerfile", "sandbox.Dockerfile"):
+        copied = re.findall(r"^COPY (\S+)", (DEPLOY / name).read_text(), re.MULTILINE)
+        assert [re.fullmatch(r"dist/\w+-\*\.whl", path) is not None for path in copied] == [True]
+    assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_the_compose_file_follows_the_published_schema(tmp_path: Path) -> None:
