@@ -42,6 +42,7 @@ autodoc_typehints_description_target = "documented"
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+maximum_signature_line_length = 120
 toc_object_entries_show_parents = "hide"
 
 
