@@ -127,13 +127,13 @@ LEDGER_COMMANDS: Final = [
     _command("accounts.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
     _command(
         "accounts.settle_post",
-        "Record whether a post with an unknown outcome is live",
+        "Record whether a post is live whose outcome is unknown, or that a restored backup lacks",
         ARG_POST_KEY,
         ARG_CONN_ID,
         Arg(("--live",), help="the post is live", action="store_true"),
         Arg(("--not-live",), help="the post is not live and will not appear later", action="store_true"),
         Arg(("--media-id",), help="with --live: its media id, if known"),
-        Arg(("--permalink",), help="with --live: its URL, if known"),
+        Arg(("--permalink",), help="with --live: its URL, if known; needed if the ledger lacks the post"),
     ),
     _command(
         "accounts.forget_post",

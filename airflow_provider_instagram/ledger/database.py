@@ -22,7 +22,7 @@ from sqlalchemy import CursorResult, delete, select
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
-from airflow_provider_instagram.ledger.records import PublishedPost
+from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -134,17 +134,19 @@ def settle(
     media_id: str | None = None,
     permalink: str | None = None,
 ) -> None:
-    """Record whether a post with an unknown outcome is live."""
+    """Record whether a post with an unknown outcome is live, or one with a link that a restored backup lacks."""
     ledger = Ledger(store, conn_id)
     intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
-    is_claimed = ledger.post(post_key) is None and ledger.claim(post_key) is not None
-    if not (intents or (is_claimed and not live)):
+    is_settled, now = ledger.is_settled(post_key), ledger.now()
+    if not (intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
-        post = {"media_id": media_id, "permalink": permalink}
-        container_id, now = intents[-1]["container_id"], ledger.now()
-        post["dag_id"] = intents[-1]["claim"]["owner"]["dag_id"]
-        ledger.record_post(PublishedPost(post_key, container_id, now, **post, event_pending=True))
+        post: dict[str, Any] = {"container_id": f"settled:{post_key}", "media_id": media_id, "permalink": permalink}
+        if intents:
+            post |= {"container_id": intents[-1]["container_id"], "dag_id": intents[-1]["claim"]["owner"]["dag_id"]}
+        else:
+            ledger.record_container(ContainerRecord(post["container_id"], post_key, now, content=""))
+        ledger.record_post(PublishedPost(post_key, published_at=now, **post, event_pending=True))
         return
     for key, row in rows_of(store, post_key).items():
         if key.startswith("intent:"):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow.sdk import DAG
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -105,6 +105,24 @@ def test_what_is_not_open_is_not_settled(
         shell("ledger", "settle", "closed", "--live")
     with pytest.raises(SystemExit, match="one of --live and --not-live"):
         shell("ledger", "settle", "closed")
+
+
+def test_a_post_that_a_restored_backup_lacks_is_recorded_and_not_made_again(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
+) -> None:
+    """The commands of the page about upgrades: the list from before, and what is recorded after it."""
+    dag = publishing_dag(portrait_video, "lost")
+    before = run_dag(dag).xcom("publish")
+    shell("ledger", "forget", "lost", "--yes")  # the backup is older
+    with pytest.raises(SystemExit, match="'lost' has no unknown outcome to settle"):
+        shell("ledger", "settle", "lost", "--live")
+    page = (Path(__file__).parents[3] / "docs/operate/upgrade.md").read_text()
+    (command,) = re.findall(r"^ *airflow instagram (ledger settle .*)$", page, re.MULTILINE)
+    words = command.replace("POST_KEY", "lost").replace("PERMALINK", before["permalink"]).split()
+    assert "Recorded lost as live" in shell(*words)
+    after = run_dag(dag)
+    assert (after.state, after.xcom("publish")["permalink"]) == ("success", before["permalink"])
+    assert len(instagram_sandbox.posts) == 1
 
 
 def test_an_account_without_a_ledger_is_said_to_have_none(shell: Any) -> None:
