@@ -12,9 +12,12 @@ from airflow.cli.cli_config import ActionCommand, GroupCommand
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
+from airflow_provider_instagram.cli import webhook
 from airflow_provider_instagram.cli.definition import get_instagram_commands
 from airflow_provider_instagram.cli.webhook import MOST_KEPT
 from airflow_provider_instagram.exceptions import ERRORS
+from airflow_provider_instagram.files.access import LONGEST_LOCATION
+from airflow_provider_instagram.files.old_files import SHORTEST
 from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES, MetaLogin
 from airflow_provider_instagram.graph.errors import RULES
@@ -22,11 +25,13 @@ from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LI
 from airflow_provider_instagram.insights.dag import CollectInsights
 from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS
 from airflow_provider_instagram.insights.results import FEW, FEWEST_POSTS
+from airflow_provider_instagram.ledger import reach
 from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY
 from airflow_provider_instagram.operators.base import InstagramTask
 from airflow_provider_instagram.posts import limits
 from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
 from airflow_provider_instagram.quota.call_budget import INSIGHTS_SHARE
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
 
@@ -180,12 +185,21 @@ NUMBERS: Final[dict[str, int]] = {
     "mentions": limits.MOST_MENTIONS,
     "items": limits.MOST_ITEMS,
     "comment": limits.LONGEST_COMMENT,
+    "comment hashtags": limits.MOST_HASHTAGS_OF_COMMENT,
+    "comment links": limits.MOST_LINKS_OF_COMMENT,
     "message": limits.MOST_BYTES_OF_MESSAGE,
+    "location": LONGEST_LOCATION,
+    "effect seconds": int(REQUEST_IN_EFFECT_WITHIN.total_seconds()),
+    "visible seconds": int(POST_VISIBLE_WITHIN.total_seconds()),
+    "webhook MB": webhook.MOST_BYTES // 10**6,
+    "webhook seconds": webhook.LONGEST_BODY_S,
     "retries": _default_of(InstagramTask, "retries"),
     "insights retries": _default_of(CollectInsights, "retries"),
     "tell retries": _default_of(TellPost, "retries"),
     "cache MB": _setting("cache_mb"),
     "kept days": _setting("keep_results_days"),
+    "fewest kept days": SHORTEST.days,
+    "kept reach": reach.MOST_POSTS,
     "calls per hour": _of_account("calls_per_hour"),
     "posts per hour": _of_account("posts_per_hour"),
     "posts per day": _of_account("posts_per_day"),
