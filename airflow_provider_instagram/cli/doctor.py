@@ -82,9 +82,7 @@ def _waits(capacity: int) -> tuple[bool | None, str]:
         needed = sum(_most_waits(calendar) for calendar in Calendars().all(session) if not calendar.is_paused)
         jobs = session.scalars(select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None)))
         places = capacity * max(1, sum(job.is_alive() for job in jobs))
-    said = (
-        f"up to {needed} posts of the calendars wait at once within the coming day, and triggerers hold {places} waits"
-    )
+    said = f"up to {needed} at once within the coming day, for posts of calendars; triggerers hold {places}"
     if needed <= places:
         return True, said
     late = "The posts keep their time, but that Instagram has processed a container is noticed late"
