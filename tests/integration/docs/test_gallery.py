@@ -320,6 +320,7 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     dag = dags_of(adapted(name), name)["draft_reply"]
     hear(dag, "draft", *payloads)
     states = run_dag(dag).states()
-    assert [states[f"answer.reply[{index}]"] for index in (0, 1)] == ["success", "skipped"]
+    refused = next(index for index, body in enumerate(asked) if "evil" in body)
+    assert [states[f"answer.reply[{index}]"] for index in (1 - refused, refused)] == ["success", "skipped"]
     assert replies(instagram_sandbox) == {"Lovely": ["Thank you, @ana!"], payloads[1]["text"]: []}
-    assert asked[1] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
+    assert asked[refused] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
