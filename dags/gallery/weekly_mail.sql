@@ -2,7 +2,7 @@
 SELECT posts.conn_id, posts.post_caption, posts.post_url, latest.age,
   COALESCE(latest.reel_views, latest.video_photo_views, latest.carousel_album_views, latest.story_views) AS views,
   COALESCE(latest.reel_reach, latest.video_photo_reach, latest.carousel_album_reach, latest.story_reach) AS reach,
-  latest.like_count, latest.comment_count, posts.post_id
+  latest.like_count, latest.comment_count
 FROM instagram_posts AS posts
 LEFT JOIN (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY post_id ORDER BY age_seconds DESC) AS place
