@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth
@@ -14,7 +13,6 @@ from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin,
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.hooks.token_store import StoredToken
-from airflow_provider_instagram.utils.addresses import is_loopback
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
@@ -101,17 +99,6 @@ def check_config(login: MetaLogin, config_id: str) -> None:
         f"Enter the id of the configuration of {login.in_words}, which is a number.",
         hint="You find it in your Meta app, under Facebook Login for Business, Configurations.",
     )
-
-
-def check_redirect_uri(uri: str) -> str:
-    """Return a redirect URI. It must be https, or others could read the login code in it."""
-    parts = urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise ValidationError(
-            f"The redirect URI {uri} is not https, so others could read the login code on its way.",
-            hint="Serve Airflow over https, for example behind a proxy, and set [api] base_url.",
-        )
-    return uri
 
 
 def complete_login(app: LoginApp, code: str, by: str) -> Login:

@@ -27,12 +27,7 @@ from airflow_provider_instagram.accounts.connections import (
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.login import (
-    LoginApp,
-    check_config,
-    check_redirect_uri,
-    complete_login,
-)
+from airflow_provider_instagram.accounts.login import LoginApp, check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
 from airflow_provider_instagram.graph import calls
@@ -49,7 +44,7 @@ from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_S
 from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas, time_until_quota_frees
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.pages import connect_page
+from airflow_provider_instagram.utils.pages import redirect_uri
 
 SHORTEST_DAYS = 30
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"
@@ -73,7 +68,7 @@ def connect(args: argparse.Namespace) -> None:
 
 
 def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
-    redirect_uri = check_redirect_uri(args.redirect_uri or _redirect_uri())
+    uri = redirect_uri(args.redirect_uri)
     app_id = args.app_id or connection.app_id or input("App id: ").strip()
     login = connection.login if connection.exists else read_login(args.login)
     config_id = args.config_id or connection.config_id
@@ -84,7 +79,7 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     scopes = connection.scopes if args.scopes is None else args.scopes
     chosen = (login, config_id, connection.account_id or args.user_id)
-    return LoginApp(app_id, secret, redirect_uri, base_url, oauth_host, scopes, *chosen)
+    return LoginApp(app_id, secret, uri, base_url, oauth_host, scopes, *chosen)
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
@@ -94,14 +89,6 @@ def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
         stored = ""
         print(error)
     return stored or getpass.getpass("App secret (input hidden): ").strip()
-
-
-def _redirect_uri() -> str:
-    if (page := connect_page()) is None:
-        raise SystemExit(
-            "No redirect URI is known. Give --redirect-uri, as registered in your Meta app, or set [api] base_url."
-        )
-    return f"{page}callback"
 
 
 def _code(address: str, state: str) -> str:

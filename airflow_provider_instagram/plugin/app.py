@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import get_user
-from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi import Path as InPath
 from starlette.exceptions import HTTPException as AnyHTTPException
@@ -28,7 +27,7 @@ from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
-from airflow_provider_instagram.utils.pages import pages_path
+from airflow_provider_instagram.utils.pages import pages_path, redirect_uri
 
 COOKIE = "instagram_login"
 LOG_IN = "Log in to Airflow first"
@@ -214,15 +213,3 @@ async def failed(request: Request, error: InstagramError) -> Response:
     if "/calendar/api/" in request.url.path:
         return JSONResponse({"detail": str(error)}, 400)
     return problem("Something went wrong", str(error))
-
-
-def redirect_uri() -> str:
-    """Return the URL that Instagram sends people back to."""
-    base = conf.get("api", "base_url", fallback="")
-    if not base:
-        raise ValidationError(
-            "Instagram must send you back to Airflow, but Airflow does not know its own URL.",
-            hint="Set [api] base_url, for example https://airflow.example.com.",
-        )
-    parts = urlsplit(base)
-    return meta_login.check_redirect_uri(f"{parts.scheme}://{parts.netloc}{pages_path()}/callback")
