@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import ensure_secrets_loaded
 from airflow.models import Connection
@@ -23,7 +21,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.hooks.logins import read_login
+from airflow_provider_instagram.hooks.logins import SECRET_RECORD, may_send_secret, read_login, secret_record
 from airflow_provider_instagram.hooks.token_store import (
     TokenStore,
     configured_token_key,
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.accounts.login import Login, LoginApp
     from airflow_provider_instagram.graph.accounts import Account
 
-#: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
-SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 _log = logging.getLogger(__name__)
 _CONN_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{1,200}")
 #: Why an account must not have two connections.
@@ -132,7 +128,7 @@ def require_writable(conn_id: str) -> StoredConnection:
         login, host = _login_and_host(row, str(extra.get("login_type") or ""))
         oauth_host = origin.login_host(str(extra.get("oauth_host") or ""), trusted_hosts())
         app_id, has_secret = str(extra.get("app_id") or ""), bool(extra.get("app_secret"))
-        is_secret_for_hosts = _may_reuse(extra, host, oauth_host)
+        is_secret_for_hosts = may_send_secret(extra, host, oauth_host)
         scopes = extra.get("scopes") or ""
         scopes = ", ".join(map(str, scopes)) if isinstance(scopes, list) else str(scopes)
         stored = StoredConnection(conn_id, True, app_id, has_secret, is_secret_for_hosts, host, oauth_host, scopes)
@@ -159,7 +155,7 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
         extra = row.extra_dejson if row is not None else {}
     if not (secret := str(extra.get("app_secret") or "")):
         return ""
-    if not _may_reuse(extra, base_url, oauth_host):
+    if not may_send_secret(extra, base_url, oauth_host):
         raise ValidationError(
             f"The stored app secret of connection {conn_id!r} was not entered for {oauth_host or origin.CODE} and "
             f"{base_url}, so it is not sent there.",
@@ -167,27 +163,6 @@ def stored_secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
             "and OAuth host.",
         )
     return secret
-
-
-def _may_reuse(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) -> bool:
-    """Return whether a stored app secret may go to these hosts without being entered again.
-
-    A secret that was typed into the connection form has no record of its hosts, and may go to Meta only.
-    """
-    secret, record = (str(extra.get(name) or "") for name in ("app_secret", SECRET_RECORD))
-    if not record:
-        meta_hosts = (None, origin.CONSENT, origin.CODE, origin.DIALOG)
-        return base_url in (origin.INSTAGRAM, origin.FACEBOOK) and oauth_host in meta_hosts
-    return hmac.compare_digest(record.encode(), _secret_record(secret, base_url, oauth_host).encode())
-
-
-def _secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
-    """Return the record of the hosts that an app secret was entered for: an HMAC whose key is the secret.
-
-    So a person who may edit a connection but does not know its secret cannot make a record for a host of their own.
-    """
-    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
-    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
 
 
 def last_refresh_by(conn_id: str) -> str:
@@ -220,7 +195,7 @@ def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
             **row.extra_dejson,
             "app_id": app.app_id,
             "app_secret": app.app_secret,
-            SECRET_RECORD: _secret_record(app.app_secret, app.base_url, app.oauth_host),
+            SECRET_RECORD: secret_record(app.app_secret, app.base_url, app.oauth_host),
         }
         if app.oauth_host:
             extra["oauth_host"] = app.oauth_host

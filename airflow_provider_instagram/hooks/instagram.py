@@ -65,6 +65,7 @@ class AccountSettings:
 
     :param api_version: The version of the API, for example ``v27.0``.
     :param oauth_host: Replaces both of Meta's login hosts.
+    :param app_token: With which the app itself asks, if the connection has the app secret and it may go to its hosts.
     :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
@@ -73,8 +74,8 @@ class AccountSettings:
     access_token: str = field(repr=False)
     login: MetaLogin
     ig_user_id: str | None = None
-    app_id: str | None = None
     app_secret: str | None = field(default=None, repr=False)
+    app_token: str | None = field(default=None, repr=False)
     oauth_host: str | None = None
     limits: Limits = field(default_factory=Limits)
     scopes: str = ""
@@ -88,7 +89,7 @@ class AccountSettings:
         """
         from airflow_provider_instagram.graph import origin
         from airflow_provider_instagram.graph.origin import base_url, login_host
-        from airflow_provider_instagram.hooks.logins import check_token_fits_host, login_of
+        from airflow_provider_instagram.hooks.logins import check_token_fits_host, login_of, may_send_secret
 
         if not (password := (connection.password or "").strip()):
             raise AuthenticationError(
@@ -101,15 +102,17 @@ class AccountSettings:
         what = f"The host of connection {connection.conn_id!r}"
         base = base_url(connection.host or origin.HOST_OF[login], connection.port, hosts=hosts, what=what)
         check_token_fits_host(connection.conn_id, base, password)
+        oauth_host, app_secret = login_host(extra.get("oauth_host"), hosts), extra.get("app_secret")
+        is_app = extra.get("app_id") and app_secret and may_send_secret(extra, base, oauth_host)
         return cls(
             login=login,
             base_url=base,
             api_version=extra.get("api_version", API_VERSION),
             access_token=password,
             ig_user_id=(connection.login or "").strip() or None,
-            app_id=extra.get("app_id"),
-            app_secret=extra.get("app_secret"),
-            oauth_host=login_host(extra.get("oauth_host"), hosts),
+            app_secret=app_secret,
+            app_token=f"{extra['app_id']}|{app_secret}" if is_app else None,
+            oauth_host=oauth_host,
             limits=Limits.read(extra),
             scopes=extra.get("scopes", ""),
         )
@@ -302,9 +305,9 @@ class InstagramHook(BaseHook):
         settings = self.settings
         if settings.login is MetaLogin.INSTAGRAM:
             return None
-        as_app = f"{settings.app_id}|{settings.app_secret}" if settings.app_id and settings.app_secret else None
         try:
-            with GraphClient(as_app or settings.access_token, **self._client_settings(), sleep=self._sleep) as client:
+            asking = settings.app_token or settings.access_token
+            with GraphClient(asking, **self._client_settings(), sleep=self._sleep) as client:
                 info = client.send(calls.token_info(settings.access_token))
         except InstagramError as error:
             self.log.info("Meta tells nothing about the token of %r: %s", self.instagram_conn_id, error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hmac
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth, origin
@@ -13,6 +15,9 @@ from airflow_provider_instagram.utils.pages import reconnect_hint
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
     from airflow_provider_instagram.graph.calls import Call
+
+#: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
+SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
 
 
 def end_of(info: TokenInfo | None) -> str:
@@ -101,3 +106,21 @@ def no_page(conn_id: str) -> ValidationError:
         "GET /me/accounts?fields=access_token,name, and enter that one in the connection, or let a login do it. "
         f"{reconnect_hint(conn_id)} If the token comes from Unified Login, choose that login in the connection.",
     )
+
+
+def may_send_secret(extra: Mapping[str, Any], base_url: str, oauth_host: str | None) -> bool:
+    """Return whether a stored app secret may be sent to these hosts without being entered again.
+
+    A secret that was typed into the connection form has no record of its hosts, and may go to Meta only.
+    """
+    secret, record = (str(extra.get(name) or "") for name in ("app_secret", SECRET_RECORD))
+    if not record:
+        meta_hosts = (None, origin.CONSENT, origin.CODE, origin.DIALOG)
+        return base_url in (origin.INSTAGRAM, origin.FACEBOOK) and oauth_host in meta_hosts
+    return hmac.compare_digest(record.encode(), secret_record(secret, base_url, oauth_host).encode())
+
+
+def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str:
+    """Return the record of the hosts that a secret was entered for: an HMAC, which nobody makes without the secret."""
+    text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
+    return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()

@@ -27,9 +27,8 @@ def connect_page(conn_id: str | None = None) -> str | None:
 
 
 def redirect_uri(given: str | None = None) -> str:
-    """Return the URL that Meta sends a person back to after a login.
+    """Return the URL that Meta sends a person back to after a login: the given one, or that of this Airflow's page.
 
-    :param given: The URL, if it is not that of this Airflow's page.
     :raises ValidationError: It is not known, or is not https: others could read the login code in it.
     """
     uri = given or ((page := connect_page()) and f"{page}callback")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -353,3 +354,20 @@ def test_a_secret_is_reused_for_the_hosts_that_it_was_entered_for_and_for_no_oth
     assert again.status_code == 303
     assert "is connected" in browser.get(decide(again.headers["location"], sandbox)).text
     assert connect(browser).status_code == 303, "entered for these hosts now"
+
+
+@pytest.mark.parametrize("entered_for", ["meta", "host"])
+def test_a_task_sends_the_apps_secret_only_to_the_hosts_that_it_was_entered_for(
+    stored: Any, collector: Collector, monkeypatch: pytest.MonkeyPatch, entered_for: str
+) -> None:
+    """A host of the list may read tokens. Whoever turns a connection to it does not thereby give it the app."""
+    from airflow_provider_instagram.hooks import InstagramHook
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__HOSTS", collector.url)
+    record = f"airflow-provider-instagram/app-secret/1\n{collector.url}\n{collector.url}"
+    made_for = {"app_secret_host": hmac.new(SECRET.encode(), record.encode(), "sha256").hexdigest()}
+    extra = {"login_type": "facebook", "app_secret": SECRET, "oauth_host": collector.url}
+    stored(collector.url, extra=extra | (made_for if entered_for == "host" else {}), password="EAAtheTokenOfThePage")
+    InstagramHook("brand").token_info()
+    assert "debug_token" in collector.text
+    assert (SECRET in collector.text) is (entered_for == "host")
