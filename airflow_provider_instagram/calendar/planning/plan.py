@@ -151,6 +151,13 @@ class Plan:
         seen = self.seen.get(post_id)
         return seen is not None and seen.prepared_at(lead_time, prepare_ahead, self.since) == begin.timestamp()
 
+    def transcodes_at(self, post_id: str, lead_time: timedelta, prepare_ahead: timedelta) -> float:
+        """Return when the run of a post begins that transcodes it, in seconds since the epoch."""
+        if (seen := self.seen.get(post_id)) is None:
+            return math.inf
+        begin = seen.prepared_at(lead_time, prepare_ahead, self.since)
+        return seen.run_times(lead_time)[-1] if begin is None else begin
+
     def is_new_enough(self, post: ScheduledPost, begin: datetime, lead_time: timedelta) -> bool:
         """Return whether a run may publish a post: any post, except one whose time had passed when the DAG was new.
 

@@ -1,7 +1,8 @@
 """Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
 
 1. A run begins when the DAG processor sees a new version of a post. Its task ``calendar`` makes the picture: of a video
-   one frame at the cover's time, of a picture what its transcode makes. Nothing else is transcoded.
+   one frame at the cover's time, of a picture what its transcode makes. Nothing else is transcoded. A post whose run
+   has begun, or begins within ten minutes, gets its picture from its transcode.
 2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
 3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
    tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.
@@ -26,7 +27,6 @@ from airflow_provider_instagram.calendar.planning.told import (
     events_asset,
 )
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, has_cover, write_cover
-from airflow_provider_instagram.calendar.tasks.run_request import run_time
 from airflow_provider_instagram.exceptions import own_words
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.access import FileCheck
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.plan import Plan
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
+#: A post gets no preview if it is transcoded so soon.
+SOON_S: Final = 600
 MOST_AT_ONCE: Final = 100
 TIME_LIMIT_S: Final = 180.0
 #: A video or picture in object storage or on the web is copied for its preview if it is not larger.
@@ -59,7 +61,7 @@ def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now:
         before = PreviewRecord.of(store.get(PREVIEWS)).previews
         wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
         known = {version: one for version, one in before.items() if _is_current(one, now)}
-        made = known | dict(_made(context, settings, plan, wanted, known, now))
+        made = known | dict(_made(settings, plan, wanted, known, now))
         if (row := _row([(post.version, made[post.version]) for post in wanted if post.version in made])) != before:
             content = PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True)
             store.set(PREVIEWS, content)
@@ -84,21 +86,17 @@ def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
 
 
 def _made(
-    context: Context,
-    settings: CalendarSettings,
-    plan: Plan,
-    posts: list[ScheduledPost],
-    known: dict[str, Preview],
-    now: datetime,
+    settings: CalendarSettings, plan: Plan, posts: list[ScheduledPost], known: dict[str, Preview], now: datetime
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
     until_s, left, at = time.monotonic() + TIME_LIMIT_S, MOST_AT_ONCE, int(now.timestamp())
+    ahead = settings.lead_time, settings.prepare_ahead
     missing = [post for post in posts if post.version not in known or _is_due_again(known[post.version], at)]
     for post in sorted(missing, key=lambda post: post.version in known):
         if left == 0 or time.monotonic() >= until_s:
             return
-        if plan.is_prepared_by(post.id, run_time(context), settings.lead_time, settings.prepare_ahead):
-            continue  # this run transcodes it
+        if plan.transcodes_at(post.id, *ahead) <= at + SOON_S:
+            continue  # its transcode makes the picture, and needs the processor for it
         if has_cover(cover_name(post.version)):
             yield post.version, Preview(at=at)
         elif all(is_web(source) or storage.exists(source) for source in post.media):
