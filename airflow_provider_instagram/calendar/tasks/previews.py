@@ -1,8 +1,7 @@
 """Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
 
 1. A run begins when the DAG processor sees a new version of a post. Its task ``calendar`` makes the picture: of a video
-   one frame at the cover's time, of a picture what its transcode makes. Nothing else is transcoded. A post whose run
-   has begun, or begins within ten minutes, gets its picture from its transcode.
+   one frame at the cover's time, of a picture what its transcode makes. A transcode within ten minutes makes it itself.
 2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
 3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
    tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.
@@ -60,19 +59,14 @@ def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now:
         store = context["asset_state_store"][events_asset(settings.dag_id)]
         before = PreviewRecord.of(store.get(PREVIEWS)).previews
         wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
-        known = {version: one for version, one in before.items() if _is_current(one, now)}
+        oldest = 0 if (kept := kept_for()) is None else (now - kept / 2).timestamp()  # what is older is removed soon
+        known = {version: one for version, one in before.items() if one.at > oldest}
         made = known | dict(_made(settings, plan, wanted, known, now))
         if (row := _row([(post.version, made[post.version]) for post in wanted if post.version in made])) != before:
             content = PreviewRecord(previews=row).model_dump(mode="json", exclude_defaults=True)
             store.set(PREVIEWS, content)
     except Exception:  # each storage and each tool has errors of its own
         log.exception("The previews could not be made. The next run tries again.")
-
-
-def _is_current(preview: Preview, now: datetime) -> bool:
-    """Return whether a picture is not removed soon because of its age."""
-    kept = kept_for()
-    return kept is None or now.timestamp() - preview.at < kept.total_seconds() / 2
 
 
 def _row(previews: list[tuple[str, Preview]]) -> dict[str, Preview]:
