@@ -135,7 +135,7 @@ def _clock(base_url: str) -> Finding:
     """Compare this machine's clock with the Graph host's. Triggerers and schedulers start tasks by such a clock."""
     try:
         difference = abs(ServerClock().compare(base_url))
-    except (httpx.HTTPError, LookupError) as error:
+    except (httpx.HTTPError, LookupError, TimeoutError) as error:
         return Finding("clock", None, f"cannot be compared with the clock of {base_url} ({type(error).__name__})")
     off = f"differs from Instagram's by {difference.total_seconds():.0f} s"
     return judged("clock", difference < WORTH_A_WARNING, off, "Synchronize this machine's clock with NTP")

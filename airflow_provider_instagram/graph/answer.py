@@ -16,6 +16,8 @@ import httpx
 
 #: The largest answer, unzipped. A page of a hundred posts has about 300 kB.
 MAX_BYTES: Final = 10 * 1024**2
+#: The most commas, brackets and braces in an answer: each may become an object that is much larger than its text.
+MAX_SIGNS: Final = 300_000
 #: How long an answer may take, from the last byte of the request to its own last byte.
 ANSWER_S: Final = 90.0
 
@@ -100,7 +102,9 @@ class _Body:
             raise self._error("its encoding is neither gzip nor identity")
 
     def add(self, chunk: bytes) -> None:
-        """Add bytes as they arrived."""
+        """Add bytes as they arrived. Those after the end of a gzip are ignored: zlib would keep all of them."""
+        if self._unzip and self._unzip.eof:
+            return
         try:
             self.content += self._unzip.decompress(chunk, MAX_BYTES + 1 - len(self.content)) if self._unzip else chunk
         except zlib.error:
@@ -112,6 +116,8 @@ class _Body:
         """Return the whole answer."""
         if self._unzip and self.content and not self._unzip.eof:
             raise self._error("its end is missing")
+        if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_SIGNS:
+            raise self._error(f"it has more than {MAX_SIGNS:,} commas and brackets")
         return Answer(self.response.status_code, self.response.headers, bytes(self.content))
 
     def _error(self, why: str) -> httpx.DecodingError:

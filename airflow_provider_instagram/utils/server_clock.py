@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from airflow_provider_instagram.utils.addresses import is_loopback
+from airflow_provider_instagram.utils.time_limit import within_timeout
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class ServerClock:
 
         try:
             ahead = self.compare(base_url)
-        except (httpx.HTTPError, LookupError) as error:
+        except (httpx.HTTPError, LookupError, TimeoutError) as error:
             log.info("This worker's clock could not be compared with Instagram's (%s)", type(error).__name__)
             return
         if abs(ahead) > WORTH_A_WARNING:
@@ -84,8 +85,8 @@ def _ahead(base_url: str, local: Callable[[], datetime]) -> tuple[timedelta, tim
     """Return how far a server's clock is ahead of the local one: at least, and at most."""
     import httpx
 
-    sent = local()
-    answer = httpx.head(base_url, timeout=TIMEOUT_S, trust_env=not is_loopback(httpx.URL(base_url).host))
+    sent, trusts = local(), not is_loopback(httpx.URL(base_url).host)
+    answer = within_timeout(TIMEOUT_S, lambda: httpx.head(base_url, timeout=TIMEOUT_S, trust_env=trusts), base_url)
     received = local()
     try:
         date = parsedate_to_datetime(answer.headers["Date"])

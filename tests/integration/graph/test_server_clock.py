@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_instagram.utils import server_clock
 from airflow_provider_instagram.utils.server_clock import ServerClock
 
 if TYPE_CHECKING:
@@ -84,4 +86,31 @@ def test_a_date_that_is_not_the_servers_time_counts_for_nothing(headers: dict[st
         clock.try_to_compare(url)
     assert clock.now() == moment
     clock.try_to_compare("http://127.0.0.1:9")
+    assert clock.now() == moment
+
+
+def test_an_answer_that_never_ends_holds_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timeout of httpx is for one read, and begins again with each header that arrives."""
+    over, moment = threading.Event(), utc()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(200)
+            with suppress(OSError):  # the client has left
+                while not over.wait(0.01):
+                    self.send_header("X-One", "a")
+                    self.flush_headers()
+
+    monkeypatch.setattr(server_clock, "TIMEOUT_S", 0.5)
+    clock = ServerClock(lambda: moment)
+    with HTTPServer(("127.0.0.1", 0), Dripping) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        begun_s = time.monotonic()
+        clock.try_to_compare(f"http://127.0.0.1:{server.server_port}")
+        took_s = time.monotonic() - begun_s
+        over.set()
+        server.shutdown()
+        thread.join()
+    assert took_s < 10
     assert clock.now() == moment

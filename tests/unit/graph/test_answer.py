@@ -122,10 +122,12 @@ def zipped(times: int) -> bytes:
         ("gzip", lambda: zipped(1), "more than 10,485,760 bytes"),
         ("gzip, gzip, gzip", lambda: zipped(3), "neither gzip nor identity"),
         ("br", lambda: GOOD, "neither gzip nor identity"),
+        ("identity", lambda: b"[" + b"[]," * 3_000_000 + b"1]", "more than 300,000 commas and brackets"),
+        ("gzip", lambda: gzip.compress(b"[" + b"{}," * 3_000_000 + b"1]"), "more than 300,000 commas and brackets"),
         ("gzip", lambda: GOOD, "not valid gzip"),
         ("gzip", lambda: gzip.compress(GOOD)[:-4], "end is missing"),
     ],
-    ids=["large", "a bomb", "a bomb in a bomb", "another encoding", "not zipped", "cut off"],
+    ids=["large", "a bomb", "a bomb in a bomb", "another encoding", "lists", "objects", "not zipped", "cut off"],
 )
 def test_an_answer_that_fills_the_memory_is_not_read_to_its_end(
     encoding: str, make: Callable[[], bytes], why: str, server: WebServer, send: Send, patience: Callable[[float], None]
@@ -142,3 +144,15 @@ def test_an_answer_that_fills_the_memory_is_not_read_to_its_end(
     finally:
         tracemalloc.stop()
     assert raised.value.outcome_unknown
+
+
+def test_what_follows_the_end_of_a_zipped_answer_fills_no_memory(server: WebServer, send: Send) -> None:
+    """The size of what is unzipped says nothing about it."""
+    head = HEAD + b"Content-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    server.drip(head + gzip.compress(GOOD), bytes(MEBIBYTE), times=30)
+    tracemalloc.start()
+    try:
+        assert send(READ).state is ContainerState.FINISHED
+        assert tracemalloc.get_traced_memory()[1] < 20 * MEBIBYTE
+    finally:
+        tracemalloc.stop()
