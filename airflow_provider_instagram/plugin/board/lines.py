@@ -36,7 +36,8 @@ SPELLED: Final = r"%(?:25)*3f|\\x3f|\\u003f|\\U0000003f|&\#0*63;|&\#x0*3f;|&ques
 AFTER_SLASH: Final = re.compile(rf"\?|\#|{SPELLED}", re.IGNORECASE)
 #: Where a query may begin or continue in any word, such as the second line of a link. A question mark ends most words.
 ANYWHERE: Final = re.compile(
-    rf"""{SPELLED}|\?(?=[\w%&=./~+:;@$*-]|\\(?![nrt"]))|(?:=|%(?:25)*3d|\\x3d|\\u003d)(?=[^"',]{{12}})""",
+    rf"""{SPELLED}|\?(?=[%&=./~+:;@$*-]|[^\s\w"\\]*(?:\w|\\(?![nrt"])))|"""
+    r"""(?:=|%(?:25)*3d|\\x3d|\\u003d)(?=[^"',]{12})""",
     re.IGNORECASE,
 )
 #: A word that may contain a user name and a password, up to the last ``@``.
@@ -87,7 +88,8 @@ def without_queries(lines: Iterable[str], beginnings: Container[int] = ()) -> It
         if is_hidden and number not in beginnings and FIELD.match(line) is None:
             yield HIDDEN
             continue
-        public = LOGIN_OF_LINK.sub(f"{HIDDEN}@", LOGIN.sub(_without_login, line[:LONGEST_LINE]))
+        public = LOGIN.sub(_without_login, line[:LONGEST_LINE])
+        public = LOGIN_OF_LINK.sub(lambda login: _hidden(login[0]), public)
         begins = _query_begins(public)
         is_hidden = begins is not None
         yield public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"
@@ -105,7 +107,12 @@ def _query_begins(line: str) -> int | None:
 
 def _without_login(word: re.Match[str]) -> str:
     begins = LOGIN_BEGINS.search(word[0], 0, len(word[0]) - 1)
-    return word[0] if begins is None else f"{word[0][: begins.end()]}{HIDDEN}@"
+    return word[0] if begins is None else word[0][: begins.end()] + _hidden(word[0][begins.end() :])
+
+
+def _hidden(login: str) -> str:
+    """Return what is shown of a login. If a query begins in it, its ``@`` is a part of that query, which goes on."""
+    return f"{HIDDEN}@/?" if AFTER_SLASH.search(login) else f"{HIDDEN}@"
 
 
 def _of_yaml_item(lines: list[str]) -> list[str]:
