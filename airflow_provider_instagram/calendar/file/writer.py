@@ -59,6 +59,7 @@ class CalendarWriter:
 
     :param last_read: The text that Airflow read last, of which a patch is made if the file cannot be opened here.
     :param public: Returns all lines of a text as a diff may show them.
+    :raises InstagramError: If the file's folder is another one than Airflow has read.
     """
 
     def __init__(
@@ -67,16 +68,15 @@ class CalendarWriter:
         self._location = location
         self._folder = location.rpartition("/")[0]
         self._files = CalendarFiles(location, pin)
+        if self._files.moved is not None:
+            raise self._files.moved
         self._last_read, self._public = last_read, public
 
     def write(self, edit: Edit, now: datetime, rules: Callable[[str], Rules]) -> Written:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
 
         :param rules: Returns what the DAG requires of a calendar with a text.
-        :raises InstagramError: If the file's folder is another one than Airflow has read.
         """
-        if self._files.moved is not None:
-            raise self._files.moved
         for _ in range(TRIES):
             try:
                 before = self._read()

@@ -315,5 +315,5 @@ def test_the_files_of_a_folder_that_was_replaced_are_not_touched(tmp_path: Path)
     file.parent.mkdir()
     file.write_text(TEXT)
     with pytest.raises(TransientError, match="its folder was replaced"):
-        CalendarWriter(str(file), pin, TEXT).write(Edit("change", "first", fields={"caption": "x"}), NOW, rules)
+        CalendarWriter(str(file), pin, TEXT)
     assert file.read_text() == TEXT

@@ -201,6 +201,17 @@ def test_nobody_edits_a_calendar_whose_folder_airflow_has_not_read(
     assert (calendar.read_text(), [*calendar.parent.glob("x.*")]) == (before, [])
 
 
+def test_no_files_are_listed_of_a_folder_that_was_put_in_the_calendars_place(user: Any, calendar: Path) -> None:
+    """A link to the folder of another team, by somebody who may write to the folder above."""
+    ada, theirs = user("ada", "USER"), calendar.parent.with_name(OTHER_ID)
+    (theirs / "launch of the secret product.mp4").touch()
+    calendar.parent.rename(calendar.parent.with_name("mine"))
+    calendar.parent.symlink_to(theirs)
+    answer = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID})
+    assert (answer.status_code, "secret" in answer.text) == (400, False)
+    assert "was replaced since Airflow first read the calendar" in answer.json()["detail"]
+
+
 def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calendar: Path) -> None:
     ada = user("ada", "USER")
     copied = edit(ada, "ada", "duplicate", new_id="again", fields={"publish_at": local(3)})
