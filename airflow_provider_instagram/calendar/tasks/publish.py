@@ -207,14 +207,15 @@ class CommentPost(PostStep):
             raise
 
     def _text(self, context: Context, post: ScheduledPost) -> str | None:
-        """Return the comment that was approved, or that of the XCom, which users may edit, if no approval is required.
+        """Return the comment that was approved, or if this run has asked nobody that of the XCom, which users may edit.
 
         :raises ValidationError: If nobody approved it.
         """
-        if post.approval == "none":
-            return post.first_comment
         record = Ledger.of(context, self.instagram_conn_id).store.get(key := answer_row(post, is_dry_run=False))
-        answer = unsealed(record, key, post.version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        version = str(record.get("version")) if isinstance(record, dict) else post.version
+        answer = unsealed(record, key, version, run_name(context), InstagramHook(self.instagram_conn_id).sign)
+        if answer is None and post.approval == "none":
+            return post.first_comment
         if answer is None or not answer.first_comment:
             raise ValidationError(
                 "this run has no record of an approval of the comment that the task approve made.",

@@ -809,9 +809,13 @@ def test_the_first_comment_is_the_one_that_was_approved_whatever_its_xcom_says(a
         )
         return step._text(context, step.as_post())
 
-    assert text(approval.post) == text({**edited, "known_version": version}) == "#one"
+    assert text(approval.post) == text(edited) == text({**edited, "known_version": version}) == "#one"
+    for claimed in (version, "0" * 16):
+        assert text({**edited, "known_version": claimed, "approval": "none"}) == "#one"
+    for ledger in approval.calendar.ledgers.values():
+        ledger.clear()
     with pytest.raises(ValidationError, match="no record of an approval of the comment"):
-        text(edited)
+        text(approval.post)
 
 
 @pytest.fixture
