@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_instagram.ledger.database import open_intents
 from airflow_provider_instagram.ledger.insights import REFUSALS_ROW, record_refusal, refusals
 from airflow_provider_instagram.ledger.ledger import CommentLedger, Ledger, row_key
 from airflow_provider_instagram.ledger.records import (
@@ -154,3 +155,11 @@ def test_a_refusal_that_cannot_be_recorded_replaces_no_error(caplog: pytest.LogC
 
     record_refusal(Broken(refused=["anything"]), "(#10) No", datetime.now(timezone.utc), "publishing")
     assert "the database is away" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [7, "text", [], [{}], {}, {"post_key": 1, "container_id": "1", "at": "x"}, None])
+def test_a_malformed_row_keeps_no_other_post_from_being_settled(shape: object) -> None:
+    """Users with the right to edit the states of assets can write any JSON into them."""
+    good = {"post_key": "a", "container_id": "1", "at": "2030-05-06T08:30:00+00:00", "withdrawn": False}
+    assert open_intents({"intent:a": good, "intent:b": shape, "done:c": shape}) == [good]
+    assert open_intents({"intent:a": good, "done:a": {"post_key": "a"}, "done:b": shape}) == []
