@@ -17,7 +17,7 @@ from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
 from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
-from airflow_provider_instagram.posts.limits import caption_warning, check_known, checked_post, read_values
+from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
@@ -164,8 +164,6 @@ class CreateContainerOperator(InstagramBaseOperator):
 
         values = read_values({name: getattr(self, name) for name in FIELDS})
         post = checked_post({**values, "carousel": tuple(map(with_kind, values["carousel"]))})
-        if (warning := caption_warning(post.caption)) is not None:
-            self.log.warning("%s", warning)
         self.media_sent = post.media
         waits = arguments.boolean("wait_for_completion", self.wait_for_completion)
         if post.on_copyright_match != "publish":

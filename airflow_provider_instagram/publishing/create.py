@@ -25,6 +25,7 @@ from airflow_provider_instagram.ledger.insights import record_refusal
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, ContainerRecord, Try
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.sources import (
     MediaSource,
@@ -92,6 +93,8 @@ class Create:
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
         order = self.order(is_resumed=False)
+        if (warning := caption_warning(order.post.caption)) is not None:
+            log.warning("%s", warning)
         self._check_expiry(order.publish_at)
         if (post := self.ledger.post(self.post_key)) is not None:
             log.info("%s is already published, from container %s", self.post_key, post.container_id)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import pytest
 from airflow.sdk import DAG, Asset, task_group
@@ -19,6 +19,7 @@ from airflow_provider_instagram.operators import (
     TranscodeOperator,
 )
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
+from airflow_provider_instagram.publishing.create import Create
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
 ACCOUNT_TASKS = [
@@ -151,12 +152,14 @@ def test_a_transcode_still_offers_its_output_to_the_next_task() -> None:
     assert transcode.output_location == "/videos/"
 
 
-def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log() -> None:
+def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Of an operator and of a calendar alike: both create by the same use case."""
+    nobody: Any = None
+    ledger: Any = SimpleNamespace(post=lambda _: SimpleNamespace(container_id="1"))
     for number in (5, 6):
         task = CreateContainerOperator(task_id=f"c{number}", video="https://a.example/v.mp4", caption="#a " * number)
-        with mock.patch.object(CreateContainerOperator, "log") as log:
-            task.order(is_resumed=False)
-        assert len(log.warning.call_args_list) == (number == 6)
+        assert Create(nobody, ledger, nobody, "key", task.order).run() == "1"
+        assert ("has 6 hashtags" in caplog.text) == (number == 6)
 
 
 def test_numbers_of_the_sensor_may_be_templates() -> None:
