@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.alerts import EventName, tell_post, told_assets
-from airflow_provider_instagram.calendar.tasks.outcome import report_later, report_skip, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import (
     begins_before_lead,
     is_requested_now,
@@ -290,14 +290,14 @@ class PostStep(CalendarTask, AccountTask):
         """Skip this task and those downstream in a run that only prepares the post. Its own run does it again."""
         self.mark(context, mark)
         self.log.info("%s", reason)
-        report_later(context, mark, reason)
+        report_state(context, "later", mark, reason)
         raise AirflowSkipException(reason)
 
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
         """Skip this task and those downstream, close the post's assignment, and mark the post in the grid."""
         self.mark(context, mark)
         self.log.warning("%s", reason)
-        report_skip(context, mark, reason)
+        report_state(context, "skipped", mark, reason)
         self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(reason)
 

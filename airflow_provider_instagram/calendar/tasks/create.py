@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption, is_sent_as_link, kind_in
-from airflow_provider_instagram.calendar.tasks.outcome import report_held, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
 from airflow_provider_instagram.graph import calls
@@ -97,7 +97,7 @@ class CreatePost(PostStep):
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
         """Report what the copyright check found, to the page *Posts* and to whom the calendar tells."""
-        report_held(context, finding)
+        report_state(context, "held", "copyright", finding)
         remedy = f"{finding} It goes out only if somebody approves it in time."
         self._tell(context, post, "held", "waits for an answer.", remedy)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, DownstreamTasksSkipped
 
@@ -34,19 +34,9 @@ def report(context: Context, key: str, value: dict[str, Any]) -> None:
         log.warning("The page Posts cannot show the %s of this task: %s", key, error)
 
 
-def report_skip(context: Context, mark: str, reason: str) -> None:
-    """Report why a post is skipped."""
-    report(context, OUTCOME, {"state": "skipped", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
-
-
-def report_later(context: Context, mark: str, reason: str) -> None:
-    """Report why a run that prepares a post leaves something to the run that publishes it."""
-    report(context, OUTCOME, {"state": "later", "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
-
-
-def report_held(context: Context, reason: str) -> None:
-    """Report why a task waits for a person's answer."""
-    report(context, OUTCOME, {"state": "held", "mark": "copyright", "reason": reason[:LONGEST_TEXT], "hint": None})
+def report_state(context: Context, state: Literal["skipped", "later", "held"], mark: str, reason: str) -> None:
+    """Report why a post is skipped, is left to a later run, or is held until a person answers."""
+    report(context, OUTCOME, {"state": state, "mark": mark, "reason": reason[:LONGEST_TEXT], "hint": None})
 
 
 def reports_failure(method: T) -> T:

@@ -240,8 +240,6 @@ COVER: Final = re.compile(r"[0-9a-f]{16}(?:-[1-9][0-9]?)?(?:\.small)?\.jpg")
 EVERY: Final = timedelta(days=1)
 MOST_FILES: Final = 500
 
-log = logging.getLogger(__name__)
-
 
 def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: datetime) -> None:
     """Remove what the provider wrote for posts that are long past. A failure is logged, and keeps nothing from working.

@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
-from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_later, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -86,7 +86,7 @@ class TranscodePost(PostStep):
         if at.timestamp() >= schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time):
             self.leave_to_later_run(context, mark, f"{why} The run that publishes {post.id} looks again.")
         self.log.info("%s This task looks again at %s.", why, at.isoformat(timespec="seconds"))
-        report_later(context, mark, why)
+        report_state(context, "later", mark, why)
         raise AirflowRescheduleException(at)
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:

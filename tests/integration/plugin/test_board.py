@@ -506,7 +506,7 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
     from airflow.utils.session import create_session
     from sqlalchemy import update
 
-    from airflow_provider_instagram.calendar.tasks.outcome import report_skip
+    from airflow_provider_instagram.calendar.tasks.outcome import report_state
 
     ask_for_approval(post_id)
     now, about = datetime.now(timezone.utc), {"run_id": f"asks-{post_id}", "task_id": f"{ACCOUNT}.transcode"}
@@ -515,7 +515,8 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
         def push(key: str, value: Any) -> None:
             push_xcom(session, about["run_id"], about["task_id"], key, value, map_index=0)
 
-        report_skip({"ti": SimpleNamespace(try_number=1, xcom_push=push)}, "skipped: 4 min late", "Too late.")  # type: ignore[typeddict-item]
+        context: Any = {"ti": SimpleNamespace(try_number=1, xcom_push=push)}
+        report_state(context, "skipped", "skipped: 4 min late", "Too late.")
         ours = [getattr(TaskInstance, name) == value for name, value in about.items()]
         started = {"try_number": tries, "start_date": now + timedelta(seconds=fast_s), "updated_at": now}
         session.execute(update(TaskInstance).where(*ours).values(state="skipped", **started))
