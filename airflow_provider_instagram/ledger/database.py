@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.models.asset import AssetModel
@@ -107,11 +106,11 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     live, and that of the container of each live post, by which a cleared task finds the key.
     """
     rows = store.rows()
-    comments = {row["post_key"] for row in _open(rows, "comment-intent:")}
+    comments = {row["post_key"] for row in _well_formed(rows, "comment-intent:") if not row.get("withdrawn")}
     undecided = {row["post_key"] for row in open_intents(rows)}
     undecided |= {key for key in comments if row_key("comment", key) not in rows}
     kept = {key for post_key in undecided for key in rows_of(store, post_key)}
-    kept |= {row_key("container", row["container_id"]) for row in _well_formed(rows, "done:", "container_id")}
+    kept |= {row_key("container", row["container_id"]) for row in _well_formed(rows, "done:")}
     return store.delete_old([key for key in rows if key.partition(":")[0] in IN_THE_MAKING and key not in kept], before)
 
 
@@ -170,16 +169,13 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
 
 def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the intents with an unknown outcome, one for each post and container, oldest first."""
-    live = {row["post_key"] for row in _well_formed(rows, "done:", "post_key")}
-    intents = [row for row in _open(rows, "intent:") if row["post_key"] not in live]
-    return list({(row["post_key"], row["container_id"]): row for row in sorted(intents, key=itemgetter("at"))}.values())
+    live = {row["post_key"] for row in _well_formed(rows, "done:")}
+    intents = [one for one in _well_formed(rows, "intent:") if not one.get("withdrawn") and one["post_key"] not in live]
+    undecided = sorted(intents, key=lambda row: str(row.get("at")))
+    return list({(row["post_key"], row["container_id"]): row for row in undecided}.values())
 
 
-def _open(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [row for row in _well_formed(rows, kind, "post_key", "container_id", "at") if not row.get("withdrawn")]
-
-
-def _well_formed(rows: dict[str, Any], kind: str, *texts: str) -> list[dict[str, Any]]:
-    """Return the rows of a kind that have these texts. Users with the right on assets may have written others."""
+def _well_formed(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the rows of a kind that name a post and a container. Users with the right on assets may write others."""
     found = (row for key, row in rows.items() if key.startswith(kind) and isinstance(row, dict))
-    return [row for row in found if all(isinstance(row.get(name), str) for name in texts)]
+    return [row for row in found if isinstance(row.get("post_key"), str) and isinstance(row.get("container_id"), str)]

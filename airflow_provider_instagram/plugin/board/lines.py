@@ -111,7 +111,7 @@ def _without_login(word: re.Match[str]) -> str:
 
 
 def _hidden(login: str) -> str:
-    """Return what is shown of a login. If a query begins in it, its ``@`` is a part of that query, which goes on."""
+    # If a query begins before the last @, that is no end of a login, and the query goes on behind it.
     return f"{HIDDEN}@/?" if AFTER_SLASH.search(login) else f"{HIDDEN}@"
 
 
