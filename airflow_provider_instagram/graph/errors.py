@@ -282,7 +282,7 @@ def _error_without_code(
     action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
 ) -> InstagramError:
     """Return the error for an answer that is not Meta's, such as a proxy's page, a redirect or a gateway's 503."""
-    meta_message = _excerpt(body)
+    meta_message = " ".join(redact(body[:4000].decode(errors="replace")).split())[:120]
     message = f"Cannot {action}: the answer was HTTP {status}{f' ({meta_message})' if meta_message else ''}."
     if status == 429:
         return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
@@ -317,7 +317,3 @@ def _text_of(value: object) -> str:
 
 def _quoted(meta_message: str) -> str:
     return f" (Meta: {meta_message})" if meta_message else ""
-
-
-def _excerpt(body: bytes) -> str:
-    return " ".join(redact(body[:4000].decode(errors="replace")).split())[:120]

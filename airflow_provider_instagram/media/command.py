@@ -312,7 +312,7 @@ def scaled(stream: Any, video: Video, size: Size) -> Any:
         size.columns,
         size.rows,
         flags="bicubic",
-        in_color_matrix=_matrix(video),
+        in_color_matrix=SCALER_MATRICES.get(video.matrix) or _usual_matrix(video),
         out_color_matrix="bt709",
         in_range="pc" if video.full_range else "tv",
         out_range="tv",
@@ -336,10 +336,6 @@ def _source(video: Video) -> dict[str, str]:
         "matrixin": video.matrix if video.matrix in (*SCALER_MATRICES, "bt2020c", "gbr") else _usual_matrix(video),
         "rangein": "pc" if video.full_range else "tv",
     }
-
-
-def _matrix(video: Video) -> str:
-    return SCALER_MATRICES.get(video.matrix) or _usual_matrix(video)
 
 
 def _usual_matrix(video: Video) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -127,7 +126,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "version": post.version,
         "sha256": list(digests_in(content["report"])),
         "kind": kind_of(post),
-        "zone": _zone(post.publish_at),
+        "zone": str(getattr(post.publish_at.tzinfo, "key", None) or post.publish_at.tzname()),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
         "media": _media(post, card.version, made if isinstance(made, list) else [made]),
         "comment": post.first_comment,
@@ -142,11 +141,6 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
 def _link(done: PublishedPost | None) -> str | None:
     """Return the link to a post; None if it is not known, or leads nowhere because the post was deleted."""
     return safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
-
-
-def _zone(at: datetime) -> str:
-    """Return the name of a time's zone, or how far it is ahead of UTC if the calendar gives no name."""
-    return str(getattr(at.tzinfo, "key", None) or at.tzname())
 
 
 def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str, Any]]:
