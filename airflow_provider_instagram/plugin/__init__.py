@@ -40,7 +40,7 @@ class InstagramPlugin(AirflowPlugin):
         # These pages are frames, not components in Airflow's own page: its styles and its version of React do not reach
         # them, and their own Content-Security-Policy holds.
         {
-            "name": "Instagram calendar",
+            "name": "Posts",
             "href": f"{pages_path()}/calendar/",
             "url_route": "instagram-calendar",
             "destination": "nav",
