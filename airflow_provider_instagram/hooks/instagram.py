@@ -65,7 +65,7 @@ class AccountSettings:
 
     :param api_version: The version of the API, for example ``v27.0``.
     :param oauth_host: Replaces both of Meta's login hosts.
-    :param app_token: With which the app itself asks, if the connection has the app secret and it may go to its hosts.
+    :param app_token: The token of the app itself. None if there is no app secret, or it must not go to these hosts.
     :param scopes: What to ask for when connecting, beyond the scopes of publishing, as a person wrote it.
     """
 
