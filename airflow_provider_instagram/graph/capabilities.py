@@ -90,9 +90,7 @@ _PUBLISH_FACEBOOK: Final = ("instagram_basic", "instagram_content_publish")
 _BOTH: Final = (_PUBLISH_INSTAGRAM, _PUBLISH_FACEBOOK)
 
 PUBLISHING: Final = Capability("publishing", *_BOTH, "Overview, 2026-06-30")
-STORIES: Final = Capability(
-    "stories", *_BOTH, "Instagram API with Facebook Login, 2025-03-03", account_types=BUSINESS
-)  # fmt: skip
+STORIES: Final = Capability("stories", *_BOTH, "Instagram API with Facebook Login, 2025-03-03", account_types=BUSINESS)
 TRIAL_REELS: Final = Capability("trial reels", *_BOTH, "IG User Media", ("trial_params",))
 COLLABORATORS: Final = Capability("collaborators", *_BOTH, "IG User Media", ("collaborators",))
 MUSIC: Final = Capability(
@@ -136,7 +134,8 @@ def missing(
     """Return what an account is known to lack for something, or None."""
     if not what.scopes(login):
         others = " or ".join(each.in_words for each in MetaLogin if what.scopes(each))
-        return Missing(f"{login.in_words} has no {what.name}.", f"Connect the account by {others}, or leave them out.")
+        remedy = f"Connect the account by {others}, or do without {what.name}."
+        return Missing(f"{login.in_words} has no {what.name}.", remedy)
     if account_type is not None and account_type.upper() not in what.account_types:
         wanted = "professional" if what.account_types == PROFESSIONAL else "business"
         return Missing(

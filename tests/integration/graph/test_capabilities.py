@@ -126,5 +126,5 @@ def test_a_login_without_it_says_which_has_it() -> None:
     (polls,) = (each for each in CAPABILITIES if each.name == "polls")
     lack = missing(MetaLogin.INSTAGRAM, None, None, polls)
     assert str(lack) == (
-        "Instagram Login has no polls. Connect the account by Facebook Login or Unified Login, or leave them out."
+        "Instagram Login has no polls. Connect the account by Facebook Login or Unified Login, or do without polls."
     )
