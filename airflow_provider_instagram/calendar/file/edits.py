@@ -23,7 +23,6 @@ from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, Inv
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.texts import TableText, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
-from airflow_provider_instagram.exceptions import InstagramError
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -288,10 +287,7 @@ def _check_result(
     if edit.do == "add":
         for name in MEDIA:
             if (location := getattr(post, name, None)) is not None:
-                try:
-                    files.found(location, check=True)
-                except InstagramError as error:
-                    raise InvalidValue(error.message, error.hint or "Choose another file.") from None
+                files.found(location, check=True)
 
 
 def unified_diff(

@@ -21,10 +21,6 @@ T = TypeVar("T")
 MAX_CAPTION_BYTES: Final = 64_000
 
 
-class StorageFailure(InvalidValue):
-    """A file that cannot be read now, and perhaps can be read later."""
-
-
 class CalendarFiles:
     """Finds the files that a calendar names.
 
@@ -104,12 +100,11 @@ class CalendarFiles:
         """
         location = self._whole(written)
         if location not in self._captions:
-            try:
-                data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES))
-            except StorageFailure as failure:
-                if is_local(location):
-                    raise
-                raise TransientError(failure.message, hint=failure.remedy) from None
+
+            def outage(message: str, remedy: str) -> Exception:
+                return InvalidValue(message, remedy) if is_local(location) else TransientError(message, hint=remedy)
+
+            data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES), outage)
             try:
                 self._captions[location] = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
@@ -144,20 +139,20 @@ class CalendarFiles:
             self.access.check(location)
 
 
-def read_or_invalid(location: str, read: Callable[[], T]) -> T:
+def read_or_invalid(location: str, read: Callable[[], T], outage: Callable[[str, str], Exception] = InvalidValue) -> T:
     """Return what ``read`` returns, with each error turned into a problem for the person who named the file.
 
-    :raises StorageFailure: If a storage fails.
-    :raises InvalidValue: If that fails for another reason.
+    :param outage: Makes the error of a storage that fails, of its message and its remedy.
+    :raises InvalidValue: If the file cannot be read.
     """
     try:
         return read()
     except FileNotFoundError:
         raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
     except InstagramError as error:
-        kind = StorageFailure if error.retryable else InvalidValue
+        kind = outage if error.retryable else InvalidValue
         raise kind(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed
-        kind = InvalidValue if isinstance(error, PermissionError) else StorageFailure
+        kind = InvalidValue if isinstance(error, PermissionError) else outage
         why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
         raise kind(why, "Check the path, its rights and its connection.") from None

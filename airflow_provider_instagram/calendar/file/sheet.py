@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, get_args
 import yaml
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.media_paths import StorageFailure
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -121,8 +120,8 @@ def read_sheet(address: str, known: SheetText | None) -> SheetText:
     return SheetText(as_text(answer.body), usable)
 
 
-def _outage(address: str, why: str) -> StorageFailure:
-    return StorageFailure(f"the sheet {shown(address)} does not answer.", f"{why} Its posts go out as it was before.")
+def _outage(address: str, why: str) -> InvalidValue:
+    return InvalidValue(f"the sheet {shown(address)} does not answer.", f"{why} Its posts go out as it was before.")
 
 
 def _check_trusted(address: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles, StorageFailure
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -129,7 +129,7 @@ def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | N
     if now is not None:
         return read_sheet(settings.calendar, known)
     if known is None:
-        raise StorageFailure(
+        raise InvalidValue(
             f"this worker has no copy of the sheet {settings.location}.",
             "Set [instagram] calendar_snapshots to a folder that all machines share.",
         )
