@@ -52,7 +52,7 @@ from pathlib import Path
 from airflow_provider_instagram.media.spec import REELS
 from airflow_provider_instagram.media.video import VideoItem
 item = VideoItem.read(Path(sys.argv[1]), REELS)
-print(item.write(Path(sys.argv[1 if item.complies else 2])).tier)
+print(item.write(Path(sys.argv[1 if item.complies else 2])).plan.tier)
 """
 
 #: Photos of twelve megapixels, as phones take them.

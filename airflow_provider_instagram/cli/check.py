@@ -14,7 +14,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files.storage import as_local_file
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.media.picture import PictureItem
-from airflow_provider_instagram.media.report import measures_of
+from airflow_provider_instagram.media.report import facts_of
 from airflow_provider_instagram.media.spec import Options, Profile, Spec, profile_for
 from airflow_provider_instagram.media.video import read_item
 from airflow_provider_instagram.posts.kinds import ItemKind
@@ -70,7 +70,7 @@ def check(path: Path, profile: Profile, *, ffprobe: str = "ffprobe") -> Verdict:
         item = read_item(path, profile, Options(ffprobe=ffprobe))
     except ValidationError as error:
         return Verdict(UNUSABLE, (f"cannot be used for {spec.name}: {error}",))
-    facts = [f"{name:<10} {fact}" for name, fact in measures_of(item.info).facts()]
+    facts = [f"{name:<10} {fact}" for name, fact in facts_of(item.info).items()]
     return Verdict(COMPLIES if item.complies else NEEDS_WORK, (str(path), *facts, *_findings(item)))
 
 

@@ -117,7 +117,7 @@ class Item(ABC):
         if self.complies:
             if output.absolute() != source.path:
                 copy_whole(source, output)
-            return Report.of(self.plan, source, source, time.monotonic() - started_s)
+            return Report(self.plan, source, source, time.monotonic() - started_s)
         if output.exists() and output.samefile(source.path):
             raise ValidationError(
                 f"The result would replace its source {source.path}.", hint="Set output= to another file."
@@ -132,12 +132,12 @@ class Item(ABC):
             self.options.cancel.raise_if_requested()
             source.raise_if_changed()
             result.replace(output)
-        return Report.of(plan, source, after, time.monotonic() - started_s)
+        return Report(plan, source, after, time.monotonic() - started_s)
 
     def done_before(self, output: Path) -> Report:
         """Return the report of an earlier result, which must still comply with the rules."""
         started_s = time.monotonic()
-        return Report.of(self.plan, self.info, self._checked(output), time.monotonic() - started_s)
+        return Report(self.plan, self.info, self._checked(output), time.monotonic() - started_s)
 
     def _checked(self, result: Path) -> Info:
         """Check a result against the same rules as the source, and return its properties."""

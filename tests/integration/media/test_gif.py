@@ -52,7 +52,7 @@ def test_an_animated_gif_becomes_a_compliant_video(
     """Once through, however often it asks to be repeated, with silence for sound."""
     report = VideoItem.read(animation("moving.gif", *options, fps=fps), REELS).write(tmp_path / "out.mp4")
     facts = complies(tmp_path / "out.mp4")
-    assert report.tier == "full"
+    assert report.plan.tier == "full"
     before = report.as_data()["before"]
     assert (before["container"], before["audio_codec"]) == ("gif", None)
     assert facts.duration == pytest.approx(4, abs=0.1)

@@ -83,7 +83,7 @@ def test_a_path_that_looks_like_something_else_is_a_path(
     """Relative or absolute, it names that very file, for reading and for writing."""
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(clip("portrait.mp4", "540x960").read_bytes())
-    assert VideoItem.read(Path(name), REELS).write(Path(f"{name}.out")).tier == "remux"
+    assert VideoItem.read(Path(name), REELS).write(Path(f"{name}.out")).plan.tier == "remux"
     assert probe(Path(f"{name}.out")).video.codec == "h264"
 
 

@@ -167,7 +167,7 @@ def test_picture_and_sound_stay_together(
     """Within 5 ms of what a player shows of the source, with the edit lists of the result ignored."""
     source = sources[name]()
     report = VideoItem.read(source, REELS).write(tmp_path / "out.mp4")
-    assert report.tier == tier, report.reasons
+    assert report.plan.tier == tier, report.plan.reasons
     complies(tmp_path / "out.mp4")
     before = _clicks_after_flashes_s(source, edits=True)
     after = _clicks_after_flashes_s(tmp_path / "out.mp4", edits=False)

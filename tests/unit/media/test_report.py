@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.media.plan import Plan, Reason
-from airflow_provider_instagram.media.report import Report, measures_of
+from airflow_provider_instagram.media.report import Report, facts_of
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import PictureInfo, VideoInfo
@@ -40,7 +40,7 @@ PICTURE = {"format": "JPEG", "size": "1.50 MB", "frame": "1080x1080", "colours":
 def test_the_facts_of_a_video_are_those_that_a_player_shows(
     change: dict[str, Any], facts: dict[str, str], make_info: Make
 ) -> None:
-    assert dict(measures_of(make_info(**change)).facts()) == VIDEO | facts
+    assert facts_of(make_info(**change)) == VIDEO | facts
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_the_facts_of_a_video_are_those_that_a_player_shows(
     ],
 )
 def test_the_facts_of_a_picture(change: dict[str, Any], facts: dict[str, str], make_picture: Make) -> None:
-    assert dict(measures_of(make_picture(size_bytes=1_500_000, **change)).facts()) == PICTURE | facts
+    assert facts_of(make_picture(size_bytes=1_500_000, **change)) == PICTURE | facts
 
 
 def test_a_report_of_a_video_is_a_table_for_people_and_plain_data_for_tasks(make_info: Make) -> None:
     before: VideoInfo = make_info(video={"codec": "hevc"})
     plan = Plan("full", (Reason("video codec", "hevc is not H.264", "full"),), ("It is dark.",), 10.0)
-    report = Report.of(plan, before, make_info(), elapsed_s=4.0004)
+    report = Report(plan, before, make_info(), elapsed_s=4.0004)
     assert report.table() == [
         "Tier full, 4.0 s, 2.5 times real time",
         "because of video codec: hevc is not H.264 (needs full)",
@@ -79,7 +79,7 @@ def test_a_report_of_a_video_is_a_table_for_people_and_plain_data_for_tasks(make
 
 def test_a_report_of_a_picture_has_no_speed(make_picture: Make) -> None:
     info: PictureInfo = make_picture()
-    report = Report.of(Plan("pass", (), ()), info, info, elapsed_s=0.5)
+    report = Report(Plan("pass", (), ()), info, info, elapsed_s=0.5)
     assert report.table()[0] == "Tier pass, 0.5 s"
     assert report.as_data()["kind"] == "image"
     assert "speed" not in report.as_data()
