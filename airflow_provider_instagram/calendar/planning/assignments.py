@@ -40,9 +40,15 @@ class Assignment:
         """Return whether a user decided that no run publishes this version of a post."""
         return self.skipped_by is not None and self.version == post.version
 
-    def of_another_dag(self, run: str) -> bool:
-        """Return whether the post is assigned to another DAG than that of ``run``: the DAG may have been renamed."""
-        return bool(self.run) and self.run.partition("/")[0] != run.partition("/")[0]
+    def leaves(self, post: ScheduledPost, run: str) -> bool:
+        """Return whether this version of a post is left to a run: no other run has it, and no user has skipped it.
+
+        A run of another DAG does not count: the DAG may have been renamed, and then no other run publishes the post.
+        """
+        if self.version != post.version:
+            return True
+        is_other_dag = self.run.partition("/")[0] != run.partition("/")[0]
+        return self.skipped_by is None and (self.run in ("", run) or is_other_dag)
 
 
 class LateTime(BaseModel):

@@ -66,45 +66,6 @@ def reason_to_drop(
     return None
 
 
-def due_posts(
-    posts: Iterable[ScheduledPost],
-    account: str,
-    run: str,
-    run_time: datetime,
-    *,
-    since: datetime,
-    lead_time: timedelta,
-    assignment_of: Callable[[ScheduledPost], Assignment | None],
-    has_failed: Callable[[Assignment], bool],
-    by_hand: bool = False,
-) -> list[ScheduledPost]:
-    """Choose the posts of an account that a run publishes.
-
-    A run publishes the posts between its own time and a lead time later that are not assigned to another run.
-
-    * A post that is assigned to a run of another DAG is included: the DAG may have been renamed, and then no other run
-      publishes the post.
-    * A post whose run has failed is included only at the post's own run time, or in a run that a user started.
-      Otherwise every run within a lead time would try a broken post.
-    * A post from before the run's time is included only if the run is for such posts. Any other such post was
-      published by other means, or is too late. A version that a user skipped is not included.
-
-    :param since: The earliest time of the posts that it publishes.
-    """
-    chosen = []
-    for post in posts:
-        begin = run_time_of(post.publish_at.timestamp(), lead_time)
-        if post.account != account or begin > run_time.timestamp() or post.publish_at < since:
-            continue
-        if (row := assignment_of(post)) is not None and row.is_skip_of(post):
-            continue
-        is_free = row is None or row.of_another_dag(run) or row.run in ("", run) or row.version != post.version
-        may_try_again = by_hand or begin == int(run_time.timestamp())
-        if is_free or (may_try_again and row is not None and not row.settled and has_failed(row)):
-            chosen.append(post)
-    return chosen
-
-
 def too_late(post: ScheduledPost, now: datetime, at: datetime, *, late: str, max_lateness: timedelta) -> Skipped | None:
     """Return why a post may no longer be published.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments, run_name
+from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
 from airflow_provider_instagram.calendar.tasks.alerts import notify, run_event
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_publisher, used_before
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
@@ -30,7 +29,6 @@ from airflow_provider_instagram.operators.base import AccountTask
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -109,33 +107,35 @@ class SelectPosts(CalendarTask, AccountTask):
         if requested:
             too_far = too_far_ahead(context, calendar, self.settings)
             return [p for p in calendar.posts if p.id in requested and p.account == account and p not in too_far]
-        as_dry_run = started_as_dry_run(context)  # the user wants to see it, whatever earlier dry runs did
         begin, limits = run_time(context), {account: account_limits(account) or Limits()}
-        posts = within_limits(plan.timely, limits).posts
+        posts = [post for post in within_limits(plan.timely, limits).posts if post.account == account]
+        new_enough = [post for post in posts if plan.is_new_enough(post, begin, self.settings.lead_time)]
+        due = [post for post in new_enough if self.is_due(context, post, assignments)]
+        if started_by_hand(context):
+            return due
         ahead = (self.settings.lead_time, self.settings.prepare_ahead)
-        prepared = [post for post in posts if post.account == account and plan.is_prepared_by(post.id, begin, *ahead)]
-        due = schedule.due_posts(
-            [post for post in posts if plan.is_new_enough(post, begin, self.settings.lead_time)],
-            account,
-            run_name(context),
-            begin,
-            since=posts_from(context),
-            lead_time=self.settings.lead_time,
-            assignment_of=(lambda post: None) if as_dry_run else assignments.of,
-            has_failed=partial(_run_has_failed, ti),
-            by_hand=started_by_hand(context),
-        )
-        is_free = partial(_is_free, run=run_name(context), assignments=assignments)
-        return due if started_by_hand(context) else [*due, *filter(is_free, prepared)]
+        prepared = [post for post in posts if plan.is_prepared_by(post.id, begin, *ahead)]
+        run, rows = run_name(context), ((post, assignments.of(post)) for post in prepared)
+        return [*due, *(post for post, row in rows if row is None or row.leaves(post, run))]
 
+    def is_due(self, context: Context, post: ScheduledPost, assignments: Assignments) -> bool:
+        """Return whether this run publishes a post: between its own time and a lead time later, and left to this run.
 
-def _is_free(post: ScheduledPost, run: str, assignments: Assignments) -> bool:
-    """Return whether no run has this version of a post, and no user has skipped it, so that it may be prepared."""
-    row = assignments.of(post)
-    return row is None or row.version != post.version or row.run in ("", run) or row.of_another_dag(run)
-
-
-def _run_has_failed(ti: RuntimeTaskInstanceProtocol, row: Assignment) -> bool:
-    """Return whether the run that a post is assigned to has failed or was deleted, according to Airflow."""
-    dag_id, _, run_id = row.run.partition("/")
-    return not ti.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running", "success"])
+        * A post whose run has failed or was deleted is left to the run that begins at the post's own run time, and to
+          one that a user started. Otherwise every run within a lead time would try a broken post.
+        * A post from before the run's time is included only if the run is for such posts. Any other such post was
+          published by other means, or is too late.
+        """
+        begin_s = run_time(context).timestamp()
+        own_s = schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time)
+        if own_s > begin_s or post.publish_at < posts_from(context):
+            return False
+        # A user wants to see a dry run, whatever earlier ones did.
+        row = None if started_as_dry_run(context) else assignments.of(post)
+        if row is None or row.leaves(post, run_name(context)):
+            return True
+        if row.settled or not (started_by_hand(context) or own_s == int(begin_s)):
+            return False
+        dag_id, _, run_id = row.run.partition("/")
+        states = ["queued", "running", "success"]
+        return not context["ti"].get_dr_count(dag_id, run_ids=[run_id], states=states)

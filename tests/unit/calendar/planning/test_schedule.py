@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -13,17 +15,17 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 
 from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.schedule import (
-    due_posts,
     first_free_time,
     most_in_window,
     publishers_needed,
 )
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
+from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.plan import Plan
@@ -75,13 +77,12 @@ def chosen(
     has_failed: str = "none",
     by_hand: bool = False,
 ) -> list[str]:
-    since = NOON + minutes(slot_min if since_min is None else since_min)
-    posts = due_posts(
-        plan.timely.posts, "instagram_default", run, NOON + minutes(slot_min), since=since, lead_time=LEAD,
-        assignment_of=lambda post: (taken or {}).get(post.id), has_failed=lambda row: row.run == has_failed,
-        by_hand=by_hand,
-    )  # fmt: skip
-    return [post.id for post in posts]
+    since = {} if since_min is None else {slot_min: since_min}
+    calendar = SimulatedCalendar(Path("posts.yaml"), failed={has_failed}, runs=since)
+    task = SelectPosts(task_id="due", settings=calendar.settings, instagram_conn_id="instagram_default")
+    context = calendar.context(f"{run}, manual" if by_hand else run, slot_min)
+    assignments: Any = SimpleNamespace(of=lambda post: (taken or {}).get(post.id))
+    return [post.id for post in plan.timely.posts if task.is_due(context, post, assignments)]
 
 
 def taken(post: ScheduledPost, run: str) -> Assignment:
