@@ -88,7 +88,7 @@ def read_choices(file: str, read: Callable[[str], bytes | None]) -> SlotChoices:
 
 
 def choose_slots(
-    file: str, calendar: Calendar, read: Callable[[], SlotChoices], now: datetime, lead_time: timedelta
+    file: str, calendar: Calendar, read: Callable[[str], bytes | None], now: datetime, lead_time: timedelta
 ) -> SlotChoices:
     """Choose slots for the posts that need one, and store the choices.
 
@@ -103,11 +103,11 @@ def choose_slots(
        next look. The post key does not depend on the slot, so the post is published once in any case.
     """
     for _ in range(MAX_TRIES):
-        before = read()
+        before = read_choices(file, read)
         chosen = choose(calendar, before.chosen, now, lead_time, partial(_results, file.rpartition("/")[0]))
         if chosen == before.chosen:
             return before
-        if read() == before:
+        if read_choices(file, read) == before:
             break
     try:
         storage.write(file, SlotChoices(chosen=chosen).model_dump_json().encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -57,123 +57,146 @@ def read_plan(settings: CalendarSettings, now: datetime | None = None) -> Plan:
     :raises TransientError: If the DAG processor cannot reach the snapshot, without which each post would count as
         new. If a storage fails that has caption files, or the choices of slots.
     """
-    stored, at = _load(settings.snapshot, may_be_missing=now is None), now or utc_now()
-    if stored is not None and now is not None:
-        stored = _with_lead(stored, settings, now)
-    pin = stored.plan.calendar.pin if stored is not None else None
-    # The file must be where the DAG processor found it when the calendar was new. A task also requires the very folder
-    # that the DAG processor saw last: a person may have put another in its place.
-    files = CalendarFiles(settings.calendar, pin if pin is None or now is None else replace(pin, machine=""))
-    parser = _Parser(settings, now, files)
+    look = _Look(settings, now)
     try:
-        read = _read(settings, files, stored, now)
-        made_of = _fingerprint(read.text, settings)
-        if stored and stored.is_current(made_of + parser.read_for(read.text).digest, now, files.pin):
-            return stored.plan_at(at)
-        calendar, choices = parser.choose(read.text)
+        return look.plan()
     except InvalidValue as invalid:
-        return _last_readable(stored, invalid, parser, at)
+        return look.last_readable(invalid)
     except TransientError:
         raise
     except Exception as error:  # not even a defect of the provider may keep posts from being published
         log.exception("The calendar %s cannot be understood", settings.location)
-        defect = InvalidValue(f"the file cannot be understood ({type(error).__name__}).", "Please report this.")
-        return _last_readable(stored, defect, parser, at)
-    removed = _removed_accounts(calendar, stored, at)
-    if now is None:
-        outage = (stored.outage,) if stored and stored.outage else ()
-        calendar = replace(calendar, problems=(*outage, *calendar.problems))
-        return Plan(calendar, unchanged_seen(calendar, stored, settings.dry_run), removed)
-    seen = seen_now(calendar, stored, settings.max_lateness, now, settings.dry_run, choices)
-    plan = Plan(calendar, seen, removed, since=(stored and stored.plan.since) or int(now.timestamp()))
-    snapshot = _snapshot_of(plan, read, choices, made_of, settings.lead_time, now)
-    return _recorded(plan, snapshot, stored, settings.snapshot, now)
+        why = f"the file cannot be understood ({type(error).__name__})."
+        return look.last_readable(InvalidValue(why, "Please report this."))
 
 
-def _snapshot_of(
-    plan: Plan, read: SheetText, choices: SlotChoices, made_of: str, lead_time: timedelta, now: datetime
-) -> Snapshot:
-    calendar = plan.calendar
-    # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not stored.
-    may_reuse = calendar.is_self_contained and choices.is_stored
-    return Snapshot(
-        form=1,
-        text=read.text,
-        headers=read.headers,
-        at=now.astimezone(timezone.utc).replace(microsecond=0),
-        plan=plan,
-        accounts=tuple(calendar.accounts),
-        lead_s=lead_time.total_seconds(),
-        made_of=made_of + choices.digest if may_reuse else None,
-        choose_again_at=int((now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
-    )
+class _Look:
+    """A look at a calendar, which the DAG processor records. A task passes no time, and records nothing."""
 
+    def __init__(self, settings: CalendarSettings, now: datetime | None) -> None:
+        self.settings, self.now, self.at = settings, now, now or utc_now()
+        self.stored = _load(settings.snapshot, may_be_missing=now is None)
+        if self.stored is not None and now is not None:
+            self.stored = self._with_lead(self.stored)
+        pin = self.stored.plan.calendar.pin if self.stored is not None else None
+        # The file must be where the DAG processor found it when the calendar was new. A task also requires the very
+        # folder that the DAG processor saw last: a person may have put another in its place.
+        self.files = CalendarFiles(settings.calendar, pin if pin is None or now is None else replace(pin, machine=""))
+        self.choices_file = choices_file(settings.snapshot.rpartition("/")[0], settings.calendar)
 
-def _with_lead(stored: Snapshot, settings: CalendarSettings, now: datetime) -> Snapshot:
-    """Return a snapshot with the DAG's present lead time, which is stored first, also if the file cannot be read."""
-    lead_time, at, seen = settings.lead_time, int(now.timestamp()), stored.plan.seen
-    if (lead_s := lead_time.total_seconds()) == stored.lead_s:
-        return stored
-    if lead_s > stored.lead_s:
-        seen = {name: one.with_longer_lead(lead_time, settings.max_lateness, at) for name, one in seen.items()}
-    planned = stored.model_copy(update={"plan": replace(stored.plan, seen=seen), "lead_s": lead_s})
-    # What cannot be stored would be new at each look, and each look would make a run.
-    return planned if _store(settings.snapshot, planned) else stored
-
-
-def _read(settings: CalendarSettings, files: CalendarFiles, stored: Snapshot | None, now: datetime | None) -> SheetText:
-    """Return the text of a calendar. Only the DAG processor asks the server of a sheet; a task uses its last copy."""
-    if settings.sheet is None:
-        return SheetText(read_text(settings.calendar, files))
-    known = SheetText(stored.text, stored.headers) if stored is not None else None
-    if now is not None:
-        return read_sheet(settings.calendar, known)
-    if known is None:
-        raise InvalidValue(
-            f"this worker has no copy of the sheet {settings.location}.",
-            "Set [instagram] calendar_snapshots to a folder that all machines share.",
+    def plan(self) -> Plan:
+        """Return the plan of the file as it is now, which may be invalid."""
+        read, stored, settings = self._read(), self.stored, self.settings
+        made_of, choices = _fingerprint(read.text, settings), self._choices(read.text)
+        if stored and stored.is_current(made_of + choices.digest, self.now, self.files.pin):
+            return stored.plan_at(self.at)
+        calendar = self._parse(read.text, choices)
+        if self.now is None:
+            outage = (stored.outage,) if stored and stored.outage else ()
+            calendar = replace(calendar, problems=(*outage, *calendar.problems))
+            seen = unchanged_seen(calendar, stored, settings.dry_run)
+            return Plan(calendar, seen, self._removed_accounts(calendar))
+        if calendar.slot_users:
+            chosen = choose_slots(self.choices_file, calendar, _read_file, self.now, settings.lead_time)
+            calendar = calendar if chosen.chosen == choices.chosen else self._parse(read.text, chosen)
+            calendar, choices = without_slot(calendar, chosen), chosen
+        seen = seen_now(calendar, stored, settings.max_lateness, self.now, settings.dry_run, choices)
+        since = (stored and stored.plan.since) or int(self.now.timestamp())
+        plan = Plan(calendar, seen, self._removed_accounts(calendar), since=since)
+        # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not
+        # stored.
+        may_reuse = calendar.is_self_contained and choices.is_stored
+        snapshot = Snapshot(
+            form=1,
+            text=read.text,
+            headers=read.headers,
+            at=self.now.astimezone(timezone.utc).replace(microsecond=0),
+            plan=plan,
+            accounts=tuple(calendar.accounts),
+            lead_s=settings.lead_time.total_seconds(),
+            made_of=made_of + choices.digest if may_reuse else None,
+            choose_again_at=int((self.now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None,
         )
-    return known
+        return self._recorded(plan, snapshot)
 
+    def last_readable(self, invalid: InvalidValue) -> Plan:
+        """Return the plan of the last text that could be read, with the problem of the present one."""
+        settings, stored = self.settings, self.stored
+        if stored is None:
+            problem = Problem(0, invalid.message, invalid.remedy)
+            spacing = DEFAULT_SPACING if settings.min_spacing is None else settings.min_spacing
+            return Plan(Calendar(settings.location, problems=(problem,), min_spacing=spacing), readable=False)
+        used = f"Until then, its version of {stored.at.isoformat()} is used."
+        problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
+        calendar = self._parse(stored.text, self._choices(stored.text))
+        calendar = replace(calendar, problems=(problem, *calendar.problems))
+        plan = replace(stored.plan_at(self.at), calendar=calendar, readable=False)
+        if self.now is None or problems_seen_now(plan.timely, stored, self.now) == stored.plan.problems_seen:
+            return plan
+        # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
+        outage = problem if settings.sheet is not None else None
+        return self._recorded(plan, stored.model_copy(update={"made_of": None, "outage": outage}))
 
-@dataclass(frozen=True)
-class _Parser:
-    """Reads the posts of a calendar's text. The DAG processor, which passes the time, also chooses their slots."""
+    def _with_lead(self, stored: Snapshot) -> Snapshot:
+        """Return a snapshot with the DAG's present lead time, stored first, also if the file cannot be read."""
+        lead_time, at, seen = self.settings.lead_time, int(self.at.timestamp()), stored.plan.seen
+        if (lead_s := lead_time.total_seconds()) == stored.lead_s:
+            return stored
+        if lead_s > stored.lead_s:
+            lateness = self.settings.max_lateness
+            seen = {name: one.with_longer_lead(lead_time, lateness, at) for name, one in seen.items()}
+        planned = stored.model_copy(update={"plan": replace(stored.plan, seen=seen), "lead_s": lead_s})
+        # What cannot be stored would be new at each look, and each look would make a run.
+        return planned if _store(self.settings.snapshot, planned) else stored
 
-    settings: CalendarSettings
-    now: datetime | None
-    files: CalendarFiles
+    def _read(self) -> SheetText:
+        """Return the text. Only the DAG processor asks the server of a sheet; a task uses its last copy."""
+        if self.settings.sheet is None:
+            return SheetText(read_text(self.settings.calendar, self.files))
+        known = SheetText(self.stored.text, self.stored.headers) if self.stored is not None else None
+        if self.now is not None:
+            return read_sheet(self.settings.calendar, known)
+        if known is None:
+            raise InvalidValue(
+                f"this worker has no copy of the sheet {self.settings.location}.",
+                "Set [instagram] calendar_snapshots to a folder that all machines share.",
+            )
+        return known
 
-    @property
-    def file(self) -> str:
-        """The file that keeps the choices."""
-        return choices_file(self.settings.snapshot.rpartition("/")[0], self.settings.calendar)
+    def _choices(self, text: str) -> SlotChoices:
+        """Read the stored choices, if a text can contain slots."""
+        return read_choices(self.choices_file, _read_file) if SLOTS in text else SlotChoices()
 
-    def read(self) -> SlotChoices:
-        """Read the stored choices."""
-        return read_choices(self.file, _read_file)
-
-    def read_for(self, text: str) -> SlotChoices:
-        """Read the choices of a calendar, if its text can contain slots."""
-        return self.read() if SLOTS in text else SlotChoices()
-
-    def parse(self, text: str, slots: SlotChoices) -> Calendar:
+    def _parse(self, text: str, slots: SlotChoices) -> Calendar:
         """Read the posts of a text, with the slots that were chosen."""
         of = self.settings
         rows = of.sheet.rows(text) if of.sheet is not None else read_rows(text, of.calendar)
         rules = Rules(min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.chosen)
         return parse_rows(rows, of.location, self.files, **rules)
 
-    def choose(self, text: str) -> tuple[Calendar, SlotChoices]:
-        """Read the posts of a text. In the DAG processor, choose the slots that are missing."""
-        before = self.read_for(text)
-        calendar = self.parse(text, before)
-        if self.now is None or not calendar.slot_users:
-            return calendar, before
-        choices = choose_slots(self.file, calendar, self.read, self.now, self.settings.lead_time)
-        if choices.chosen != before.chosen:
-            calendar = self.parse(text, choices)
-        return without_slot(calendar, choices), choices
+    def _recorded(self, plan: Plan, snapshot: Snapshot) -> Plan:
+        """Store a snapshot, and return a plan, both with when the plan's problems were first seen.
+
+        What cannot be stored would be new at each look. Each look would make a run, and a version of the DAG.
+        """
+        seen, stored = problems_seen_now(plan.timely, self.stored, self.at), self.stored
+        if _store(
+            self.settings.snapshot, snapshot.model_copy(update={"plan": replace(snapshot.plan, problems_seen=seen)})
+        ):
+            return replace(plan, problems_seen=seen)
+        problems_seen, since = (stored.plan.problems_seen, stored.plan.since) if stored else ({}, None)
+        return replace(plan, problems_seen=problems_seen, since=since)
+
+    def _removed_accounts(self, calendar: Calendar) -> dict[str, int]:
+        """Return the accounts that had posts until recently, and since when they have none."""
+        if self.stored is None:
+            return {}
+        since = self.stored.recently_removed(self.at)
+        return {
+            account: since.get(account, int(self.at.timestamp()))
+            for account in sorted({*self.stored.accounts, *since})
+            if account not in calendar.accounts
+        }
 
 
 def snapshot_file(folder: str, dag_id: str, location: str) -> str:
@@ -204,49 +227,6 @@ def _fingerprint(text: str, settings: CalendarSettings) -> str:
     )
     parts = (text, *given, roots, version("airflow-provider-instagram"))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _recorded(plan: Plan, snapshot: Snapshot, stored: Snapshot | None, file: str, now: datetime) -> Plan:
-    """Store a snapshot, and return a plan, both with when the plan's problems were first seen.
-
-    What cannot be stored would be new at each look. Each look would make a run, and a version of the DAG.
-    """
-    seen = problems_seen_now(plan.timely, stored, now)
-    if _store(file, snapshot.model_copy(update={"plan": replace(snapshot.plan, problems_seen=seen)})):
-        return replace(plan, problems_seen=seen)
-    problems_seen, since = (stored.plan.problems_seen, stored.plan.since) if stored else ({}, None)
-    return replace(plan, problems_seen=problems_seen, since=since)
-
-
-def _last_readable(stored: Snapshot | None, invalid: InvalidValue, parser: _Parser, now: datetime) -> Plan:
-    if stored is None:
-        problem = Problem(0, invalid.message, invalid.remedy)
-        given = parser.settings.min_spacing
-        spacing = DEFAULT_SPACING if given is None else given
-        return Plan(Calendar(parser.settings.location, problems=(problem,), min_spacing=spacing), readable=False)
-    used = f"Until then, its version of {stored.at.isoformat()} is used."
-    problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
-    calendar = parser.parse(stored.text, parser.read_for(stored.text))
-    calendar = replace(calendar, problems=(problem, *calendar.problems))
-    plan = replace(stored.plan_at(now), calendar=calendar, readable=False)
-    if parser.now is None or problems_seen_now(plan.timely, stored, now) == stored.plan.problems_seen:
-        return plan
-    # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
-    outage = problem if parser.settings.sheet is not None else None
-    snapshot = stored.model_copy(update={"made_of": None, "outage": outage})
-    return _recorded(plan, snapshot, stored, parser.settings.snapshot, now)
-
-
-def _removed_accounts(calendar: Calendar, stored: Snapshot | None, now: datetime) -> dict[str, int]:
-    """Return the accounts that had posts until recently, and since when they have none."""
-    if stored is None:
-        return {}
-    since = stored.recently_removed(now)
-    return {
-        account: since.get(account, int(now.timestamp()))
-        for account in sorted({*stored.accounts, *since})
-        if account not in calendar.accounts
-    }
 
 
 def _load(file: str, *, may_be_missing: bool) -> Snapshot | None:
