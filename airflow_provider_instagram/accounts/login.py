@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, missing, read_scopes
+from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, missing
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
 from airflow_provider_instagram.hooks.token_store import StoredToken
@@ -17,6 +17,7 @@ from airflow_provider_instagram.hooks.token_store import StoredToken
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
 
+LoginApp = oauth.LoginApp
 #: What is wrong if a login gives a token of another login, and what to do.
 _OTHER_TOKEN: Final = {
     MetaLogin.UNIFIED: (
@@ -28,45 +29,6 @@ _OTHER_TOKEN: Final = {
         "Connect again by Unified Login, or make a configuration with the token type 'User access token'.",
     ),
 }
-
-
-@dataclass(frozen=True)
-class LoginApp:
-    """The Meta app that a person logs in to.
-
-    :param redirect_uri: Where Instagram sends the person back to.
-    :param config_id: The configuration of the login in the app; Instagram Login has none.
-    :param account_id: The Instagram user id to use, if the login may reach several accounts.
-    """
-
-    app_id: str
-    app_secret: str = field(repr=False)
-    redirect_uri: str
-    base_url: str
-    oauth_host: str | None = None
-    scopes: str = ""
-    login: MetaLogin = MetaLogin.INSTAGRAM
-    config_id: str = ""
-    account_id: str = ""
-
-    def login_url(self, state: str) -> str:
-        """Return the URL of the login page."""
-        where: dict[str, Any] = {"oauth_host": self.oauth_host, "hosts": trusted_hosts()}
-        asked = (self.app_id, self.redirect_uri, state)
-        if self.login is MetaLogin.INSTAGRAM:
-            return oauth.login_url(*asked, scopes=self.all_scopes, **where)
-        return oauth.dialog_url(*asked, scopes=self.all_scopes, config_id=self.config_id, **where)
-
-    @property
-    def needed_scopes(self) -> tuple[str, ...]:
-        """The scopes without which nothing can be published."""
-        of_page = oauth.PAGE_SCOPES if self.login is MetaLogin.FACEBOOK else ()
-        return (*PUBLISHING.scopes(self.login), *of_page)
-
-    @property
-    def all_scopes(self) -> tuple[str, ...]:
-        """All scopes to ask for."""
-        return tuple(dict.fromkeys((*self.needed_scopes, *read_scopes(self.scopes, self.login))))
 
 
 @dataclass(frozen=True)
@@ -113,11 +75,9 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
 def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
     hosts = trusted_hosts()
     with GraphClient(None, base_url=app.base_url, hosts=hosts) as client:
-        short = client.send(
-            oauth.exchange_code(app.app_id, app.app_secret, app.redirect_uri, code, oauth_host=app.oauth_host)
-        )
+        short = client.send(oauth.exchange_code(app, code))
         refused = _refused(app, short.permissions)
-        answer = client.send(oauth.exchange_for_long_lived(app.app_id, app.app_secret, short.access_token))
+        answer = client.send(oauth.exchange_for_long_lived(app, short.access_token))
     now = datetime.now(timezone.utc)
     with GraphClient(answer.access_token, base_url=app.base_url, hosts=hosts) as client:
         account = client.send(calls.account(with_picture=True))
@@ -134,8 +94,7 @@ def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
     What is stored for Facebook Login is the token of the Page that the account is linked to.
     """
     with _client(app, None) as client:
-        call = oauth.exchange_dialog_code(app.app_id, app.app_secret, app.redirect_uri, code)
-        token = client.send(call).access_token
+        token = client.send(oauth.exchange_dialog_code(app, code)).access_token
     info = _info(app, token)
     if info.login is not app.login:
         message, remedy = _OTHER_TOKEN[app.login]
@@ -169,7 +128,7 @@ def _page(app: LoginApp, person: str) -> tuple[str, Account]:
         with it. Source: Meta, Get Long-Lived Access Tokens.
     """
     with _client(app, None) as client:
-        person = client.send(oauth.exchange_for_60_days(app.app_id, app.app_secret, person)).access_token
+        person = client.send(oauth.exchange_for_60_days(app, person)).access_token
     with _client(app, person) as client:
         pages = client.send(calls.pages_of_person())
     found = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}

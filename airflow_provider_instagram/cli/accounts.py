@@ -33,7 +33,7 @@ from airflow_provider_instagram.exceptions import RateLimitError, ValidationErro
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.capabilities import MUSIC
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
-from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger import database
@@ -55,7 +55,7 @@ def connect(args: argparse.Namespace) -> None:
     app = _app(args, require_writable(args.conn_id))
     state = secrets.token_urlsafe(24)
     print("Open this URL, allow access, and copy the URL that you are sent to:")
-    print(f"\n{app.login_url(state)}\n")
+    print(f"\n{app.login_url(state, trusted_hosts())}\n")
     code = _code(getpass.getpass("URL you were sent to (input hidden): "), state)
     login = complete_login(app, code, f"{getpass.getuser()} in a shell")
     write_login(args.conn_id, app, login, getpass.getuser())

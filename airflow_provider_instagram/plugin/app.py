@@ -101,9 +101,9 @@ def start_login(form: CheckedForm, user: users.Editor) -> Response:
     chosen = (meta, config_id, connection.account_id or form.get("account_id", "").strip())
     meta_app = meta_login.LoginApp(app_id, app_secret, target, base_url, oauth_host, scopes, *chosen)
     login = users.PendingLogin(secrets.token_urlsafe(24), user.id, connection.conn_id, meta_app)
-    login_url, max_age_s = meta_app.login_url(users.sealed("state", login.about)), int(users.LOGIN_LIFE.total_seconds())
+    login_url = meta_app.login_url(users.sealed("state", login.about), trusted_hosts())
     answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    is_https = target.startswith("https:")
+    is_https, max_age_s = target.startswith("https:"), int(users.LOGIN_LIFE.total_seconds())
     answer.set_cookie(
         COOKIE, login.cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax"
     )

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.graph.capabilities import PUBLISHING
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.graph.origin import TrustedHosts
 from tests.integration.attacks.collector import NAME, Collector, collecting
@@ -55,6 +56,10 @@ def stored(airflow_db: None) -> Callable[..., None]:
             session.add(row)
 
     return write
+
+
+def login_app(address: str) -> oauth.LoginApp:
+    return oauth.LoginApp("9", SECRET, "https://a/b", address, oauth_host=address)
 
 
 def connect(browser: TestClient, **form: str) -> Any:
@@ -211,7 +216,7 @@ def test_a_client_that_anybody_builds_sends_nothing_to_an_untrusted_host(collect
             kind(TOKEN, base_url=collector.url)
     with GraphClient(TOKEN) as client:
         with pytest.raises(ValidationError, match=NAME):
-            client.send(oauth.exchange_code("9", SECRET, "https://a/b", "AQ", oauth_host=collector.url))
+            client.send(oauth.exchange_code(login_app(collector.url), "AQ"))
         with pytest.raises(ValidationError, match=NAME):
             client.send_bytes(
                 f"{collector.url}/ig-api-upload/v27.0/1", [b"1"], offset=0, total_bytes=1, stall_timeout=TIMEOUT
@@ -228,7 +233,7 @@ def test_a_redirect_takes_no_token_along(collector: Collector) -> None:
             with pytest.raises(InstagramError):
                 client.send(calls.publish(USER, "1"))
             with pytest.raises(InstagramError):
-                client.send(oauth.exchange_code("9", SECRET, "https://a/b", "AQ", oauth_host=address))
+                client.send(oauth.exchange_code(login_app(address), "AQ"))
             with pytest.raises(InstagramError):
                 client.send_bytes(f"{address}/1", [b"1"], offset=0, total_bytes=1, stall_timeout=TIMEOUT)
         assert trusted.received
@@ -247,7 +252,7 @@ def test_a_proxy_of_the_environment_reads_no_secret_that_goes_by_plain_http(
         with GraphClient(TOKEN, base_url=address, hosts=hosts) as client, pytest.raises(InstagramError):
             client.send(calls.publish(USER, "1"))
         with GraphClient(None, hosts=hosts) as client, pytest.raises(InstagramError):
-            client.send(oauth.exchange_code("9", SECRET, "https://a/b", "AQ", oauth_host=address))
+            client.send(oauth.exchange_code(login_app(address), "AQ"))
         assert TOKEN in sandbox.text
         assert SECRET in sandbox.text
     assert plain_collector.connections == 0
@@ -283,7 +288,11 @@ def test_a_login_goes_through_a_host_that_the_deployment_names(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__HOSTS", NAME)
     collector.answers = {
-        "access_token": {"access_token": "IGAAfromTheProxy00000000", "user_id": USER, "permissions": [*oauth.SCOPES]},
+        "access_token": {
+            "access_token": "IGAAfromTheProxy00000000",
+            "user_id": USER,
+            "permissions": [*PUBLISHING.instagram],
+        },
         "me": {"user_id": USER, "username": "brand", "account_type": "BUSINESS"},
     }
     begun = connect(browser, app_id="99", app_secret=SECRET, host=collector.url)

@@ -221,7 +221,8 @@ def test_an_api_version_that_is_none_is_refused(send: Send, version: str) -> Non
 
 def test_a_login_needs_no_token_and_gets_none_in_a_header(server: WebServer, send: Send) -> None:
     server.answer({"access_token": "IGshort", "user_id": 17841400000000001})
-    token = send(oauth.exchange_code("9", "shh", "https://a/b", "AQ", oauth_host=server.url), token=None)
+    app = oauth.LoginApp("9", "shh", "https://a/b", server.url, oauth_host=server.url)
+    token = send(oauth.exchange_code(app, "AQ"), token=None)
     assert token == Token("IGshort", user_id="17841400000000001")
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/oauth/access_token")

@@ -73,8 +73,8 @@ def test_no_secret_reaches_a_log_or_an_error_at_any_level(
     for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
         caplog.set_level(logging.DEBUG, name)
         monkeypatch.setattr(logging.getLogger(name), "filters", [])  # as in a new process
-    login = oauth.exchange_code("9", "MARKEDsecret", "https://a/b", "MARKEDcode", oauth_host=server.url)
-    exchange = oauth.exchange_for_long_lived("9", "MARKEDsecret", "MARKEDshort")
+    app = oauth.LoginApp("9", "MARKEDsecret", "https://a/b", server.url, oauth_host=server.url)
+    login, exchange = oauth.exchange_code(app, "MARKEDcode"), oauth.exchange_for_long_lived(app, "MARKEDshort")
     refresh = oauth.refresh("MARKEDtoken")
     read = calls.container_status("17900000000000001")
     logins: list[calls.Call[Any]] = [login, exchange, refresh]
