@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _measured_upload(sandbox: SandboxHandle, video: Path) -> tuple[float, float]
         Path("/proc/self/clear_refs").write_text("5")  # the peak from now on, not that of the imports
         idle_kb = _status_kb("VmRSS")
         begin = time.perf_counter()
-        upload(client, str(container.upload_uri), video, container_id=container.id)
+        VideoUpload(client, str(container.upload_uri), video, container.id).send()
         return time.perf_counter() - begin, (_status_kb("VmHWM") - idle_kb) / 1000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -17,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import read_after_create
-from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
+from airflow_provider_instagram.graph.models import ContainerState
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
@@ -28,115 +29,100 @@ _ATTEMPTS_WITHOUT_PROGRESS: Final = 5
 _STALL_TIMEOUT: Final = timedelta(seconds=60)
 
 
-def upload(
-    client: GraphClient,
-    uri: str,
-    video: Path,
-    *,
-    container_id: str,
-    offset: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-    stall_timeout: timedelta = _STALL_TIMEOUT,
-) -> None:
-    """Send a video to its container.
+@dataclass(frozen=True)
+class VideoUpload:
+    """The upload of a video to its container.
 
     The total time is not limited, only the time without progress. A container may finish although the upload host
     refused the request, so after every error the container is read before the upload fails.
 
     :param uri: The upload URI, from :attr:`Container.upload_uri`.
-    :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
     :param on_progress: Called with the bytes sent and the total bytes, after each chunk of 256 KiB.
-    :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
-    :raises MediaRejectedError: If Instagram could not use the video.
-    :raises ValidationError: If the file is not the one that the container was created for, or the token may not be sent
-        to the upload URI.
-    :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later with the same container.
     """
-    total_bytes = video.stat().st_size
-    failures = 0
-    while offset < total_bytes:
-        received = _send_rest(client, uri, video, container_id, offset, on_progress, stall_timeout)
-        if received == total_bytes:
-            return
-        failures = 0 if received > offset else failures + 1
-        if failures == _ATTEMPTS_WITHOUT_PROGRESS:
-            raise TransientError(
-                f"The upload of {video.name} to container {container_id} is stuck at byte {received:,} of "
-                f"{total_bytes:,}.",
-                hint="Retry the task. It resumes the upload to the same container.",
-            )
-        offset = received
-        client.sleep(random.uniform(0, 2**failures))  # noqa: S311
 
+    client: GraphClient
+    uri: str
+    video: Path
+    container_id: str
+    on_progress: Callable[[int, int], None] | None = None
+    stall_timeout: timedelta = _STALL_TIMEOUT
 
-def _send_rest(
-    client: GraphClient,
-    uri: str,
-    video: Path,
-    container_id: str,
-    offset: int,
-    on_progress: Callable[[int, int], None] | None,
-    stall_timeout: timedelta,
-) -> int:
-    total_bytes = video.stat().st_size
-    renewals = client.renewals
-    with video.open("rb") as file:
-        file.seek(offset)
-        chunks = _chunks(file, offset, total_bytes, on_progress)
-        try:
-            client.send_bytes(uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=stall_timeout)
-        except (ValidationError, RateLimitError):
-            raise
-        except InstagramError as error:
-            return _bytes_received(client, container_id, total_bytes, error, renewals)
-    return total_bytes
+    def send(self, offset: int = 0) -> None:
+        """Send the video.
 
+        :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
+        :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
+        :raises MediaRejectedError: If Instagram could not use the video.
+        :raises ValidationError: If the file is not the one that the container was created for, or the token may not be
+            sent to the upload URI.
+        :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later with the same
+            container.
+        """
+        total_bytes = self.video.stat().st_size
+        failures = 0
+        while offset < total_bytes:
+            received = self._send_rest(offset)
+            if received == total_bytes:
+                return
+            failures = 0 if received > offset else failures + 1
+            if failures == _ATTEMPTS_WITHOUT_PROGRESS:
+                raise TransientError(
+                    f"The upload of {self.video.name} to container {self.container_id} is stuck at byte {received:,} "
+                    f"of {total_bytes:,}.",
+                    hint="Retry the task. It resumes the upload to the same container.",
+                )
+            offset = received
+            self.client.sleep(random.uniform(0, 2**failures))  # noqa: S311
 
-def _chunks(
-    file: BinaryIO, offset: int, total_bytes: int, on_progress: Callable[[int, int], None] | None
-) -> Iterator[bytes]:
-    while offset < total_bytes:
-        chunk = file.read(min(_CHUNK_BYTES, total_bytes - offset))
-        if not chunk:
-            raise ValidationError(
-                f"{file.name} ended at byte {offset:,} of {total_bytes:,}: the file was truncated during the upload.",
-                hint="Clear the create task once the file is complete.",
-            )
-        yield chunk
-        offset += len(chunk)
-        if on_progress:
-            on_progress(offset, total_bytes)
-
-
-def _bytes_received(
-    client: GraphClient, container_id: str, total_bytes: int, error: InstagramError, renewals: int
-) -> int:
-    """Return how much of the video Instagram has.
-
-    :return: The offset at which to continue. The size of the file if nothing is missing.
-    """
-    try:
-        status = read_after_create(client, calls.container_status(container_id))
-    except AuthenticationError:
-        raise  # the upload host reports an invalid token as a missing permission
-    except InstagramError:
-        raise error from None
-    if failure := status.failure():
-        raise failure from error
-    if _is_complete(status, total_bytes):
+    def _send_rest(self, offset: int) -> int:
+        """Send the rest of the video in one request, and return how much of the video Instagram has then."""
+        total_bytes, renewals = self.video.stat().st_size, self.client.renewals
+        with self.video.open("rb") as file:
+            chunks = self._chunks(file, offset, total_bytes)
+            try:
+                self.client.send_bytes(
+                    self.uri, chunks, offset=offset, total_bytes=total_bytes, stall_timeout=self.stall_timeout
+                )
+            except (ValidationError, RateLimitError):
+                raise
+            except InstagramError as error:
+                return self._bytes_received(total_bytes, error, renewals)
         return total_bytes
-    if not error.retryable and client.renewals == renewals:  # with a new token, a refused upload may be repeated
-        raise error
-    expected, received = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
-    if expected != total_bytes or received > total_bytes:
-        raise ValidationError(
-            f"Container {container_id} expects a file of {expected:,} bytes and has received {received:,}, "
-            f"but the file has {total_bytes:,} bytes.",
-            hint="The file has changed since the upload began. Clear the create task to start over.",
-        ) from error
-    return received
 
+    def _chunks(self, file: BinaryIO, offset: int, total_bytes: int) -> Iterator[bytes]:
+        file.seek(offset)
+        while offset < total_bytes:
+            chunk = file.read(min(_CHUNK_BYTES, total_bytes - offset))
+            if not chunk:
+                raise ValidationError(
+                    f"{file.name} ended at byte {offset:,} of {total_bytes:,}: the file was truncated during the "
+                    "upload.",
+                    hint="Clear the create task once the file is complete.",
+                )
+            yield chunk
+            offset += len(chunk)
+            if self.on_progress:
+                self.on_progress(offset, total_bytes)
 
-def _is_complete(status: ContainerStatus, total_bytes: int) -> bool:
-    finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
-    return finished or status.uploading.status == "complete" or status.bytes_transferred == total_bytes
+    def _bytes_received(self, total_bytes: int, error: InstagramError, renewals: int) -> int:
+        try:
+            status = read_after_create(self.client, calls.container_status(self.container_id))
+        except AuthenticationError:
+            raise  # the upload host reports an invalid token as a missing permission
+        except InstagramError:
+            raise error from None
+        if failure := status.failure():
+            raise failure from error
+        finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
+        if finished or status.uploading.status == "complete" or status.bytes_transferred == total_bytes:
+            return total_bytes
+        if not error.retryable and self.client.renewals == renewals:  # with a new token, it may be repeated
+            raise error
+        expected, received = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
+        if expected != total_bytes or received > total_bytes:
+            raise ValidationError(
+                f"Container {self.container_id} expects a file of {expected:,} bytes and has received {received:,}, "
+                f"but the file has {total_bytes:,} bytes.",
+                hint="The file has changed since the upload began. Clear the create task to start over.",
+            ) from error
+        return received

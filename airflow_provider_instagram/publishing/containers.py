@@ -24,7 +24,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.graph.listing import read_after_create
 from airflow_provider_instagram.graph.models import ContainerState, ContainerStatus
 from airflow_provider_instagram.graph.responses import edges_of
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, Intent
 from airflow_provider_instagram.posts.fields import canonical
@@ -288,7 +288,7 @@ class ContainerCreator:
 
         log.info("Uploading %s (%s bytes) from byte %s", path.name, f"{path.stat().st_size:,}", f"{offset:,}")
         uri, container_id = str(rest.record.upload_uri), rest.record.container_id
-        upload(self.client, uri, path, container_id=container_id, offset=offset, on_progress=log_progress)
+        VideoUpload(self.client, uri, path, container_id, log_progress).send(offset)
         log.info("Uploaded %s", path.name)
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,16 +35,15 @@ def test_no_local_variable_shows_a_secret(
     instagram_sandbox: SandboxHandle, reel: Path, what: str, served: bool
 ) -> None:
     address = instagram_sandbox.url if served else NOBODY
+    app = oauth.LoginApp("990000000000001", SECRET, "https://a.example/back", address, oauth_host=address)
     with GraphClient(TOKEN, base_url=address, app_secret=SECRET, sleep=lambda _: None) as client:
         ways: dict[str, Callable[[], object]] = {
             "status": lambda: client.send(calls.container_status("17900000000000001")),
             "publish": lambda: client.send(calls.publish("17841400000000001", "17900000000000001")),
             "refresh": lambda: client.send(oauth.refresh(TOKEN)),
-            "exchange": lambda: client.send(oauth.exchange_for_long_lived("990000000000001", SECRET, TOKEN)),
-            "login": lambda: client.send(
-                oauth.exchange_code("990000000000001", SECRET, "https://a.example/back", "code", oauth_host=address)
-            ),
-            "upload": lambda: upload(client, f"{address}/ig-api-upload/v27.0/179", reel, container_id="179"),
+            "exchange": lambda: client.send(oauth.exchange_for_long_lived(app, TOKEN)),
+            "login": lambda: client.send(oauth.exchange_code(app, "code")),
+            "upload": lambda: VideoUpload(client, f"{address}/ig-api-upload/v27.0/179", reel, "179").send(),
         }
         report = reported(ways[what])
     assert "client = " in report or "self = " in report  # the local variables are in it

@@ -28,7 +28,7 @@ from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.accounts import Account
 from airflow_provider_instagram.graph.client import AsyncGraphClient, GraphClient
 from airflow_provider_instagram.graph.models import Container, ContainerState, ContainerStatus
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +44,9 @@ def new_container(client: GraphClient, sandbox: SandboxHandle, **params: Any) ->
     )
 
 
-def send_video(client: GraphClient, container: Container, video: Path, **options: Any) -> None:
+def send_video(client: GraphClient, container: Container, video: Path, offset: int = 0, **options: Any) -> None:
     assert container.upload_uri is not None
-    upload(client, container.upload_uri, video, container_id=container.id, **options)
+    VideoUpload(client, container.upload_uri, video, container.id, **options).send(offset)
 
 
 def begin_upload(client: GraphClient, container: Container, video: Path) -> None:
@@ -357,7 +357,9 @@ def test_many_reads_wait_together(instagram_sandbox: SandboxHandle) -> None:
 
 def test_a_person_logs_in_and_the_token_is_refreshed(instagram_sandbox: SandboxHandle) -> None:
     back = "https://airflow.example.com/instagram/callback"
-    address = oauth.login_url(instagram_sandbox.app_id, back, "st", oauth_host=instagram_sandbox.url)
+    url = instagram_sandbox.url
+    app = oauth.LoginApp(instagram_sandbox.app_id, instagram_sandbox.app_secret, back, url, oauth_host=url)
+    address = app.login_url("st")
     asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     agreed = httpx.post(
         f"{instagram_sandbox.url}/oauth/authorize",
@@ -365,21 +367,13 @@ def test_a_person_logs_in_and_the_token_is_refreshed(instagram_sandbox: SandboxH
     )
     returned = parse_qs(urlsplit(agreed.headers["location"]).query)
     assert returned["state"] == ["st"]
-    login = oauth.exchange_code(
-        instagram_sandbox.app_id,
-        instagram_sandbox.app_secret,
-        back,
-        returned["code"][0] + "#_",
-        oauth_host=instagram_sandbox.url,
-    )
+    login = oauth.exchange_code(app, returned["code"][0] + "#_")
     with GraphClient(None, base_url=instagram_sandbox.url, sleep=lambda _: None) as client:
         short = client.send(login)
         assert short.user_id == instagram_sandbox.user_id
         with pytest.raises(AuthenticationError, match="has been used"):
             client.send(login)
-        long = client.send(
-            oauth.exchange_for_long_lived(instagram_sandbox.app_id, instagram_sandbox.app_secret, short.access_token)
-        )
+        long = client.send(oauth.exchange_for_long_lived(app, short.access_token))
         assert long.expires_in
         assert long.expires_in > timedelta(days=59)
         with pytest.raises(PermissionDeniedError, match="24 hours"):

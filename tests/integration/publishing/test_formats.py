@@ -16,7 +16,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
     ValidationError,
 )
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
@@ -309,11 +309,12 @@ def test_videos_of_a_carousel_are_uploaded_side_by_side(
     other.write_bytes(portrait_video.read_bytes())
     both_are_here = threading.Barrier(2, timeout=30)
 
-    def upload_together(*args: Any, **options: Any) -> None:
+    def send_together(upload: VideoUpload, offset: int) -> None:
         both_are_here.wait()
-        upload(*args, **options)
+        send(upload, offset)
 
-    monkeypatch.setattr("airflow_provider_instagram.publishing.containers.upload", upload_together)
+    send = VideoUpload.send
+    monkeypatch.setattr(VideoUpload, "send", send_together)
     account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
     assert len(account.sandbox.posts) == 1
 
@@ -329,13 +330,14 @@ def test_uploads_side_by_side_share_the_token_that_replaces_theirs(
     replacement = account.client._replacement_token
     step = threading.Barrier(2, timeout=30)
 
-    def upload_with_a_dead_token(*args: Any, **options: Any) -> None:
+    def send_with_a_dead_token(upload: VideoUpload, offset: int) -> None:
         if step.wait() == 0:
             account.sandbox.revoke(account.sandbox.token)
         step.wait()
-        upload(*args, **options)
+        send(upload, offset)
 
-    monkeypatch.setattr("airflow_provider_instagram.publishing.containers.upload", upload_with_a_dead_token)
+    send = VideoUpload.send
+    monkeypatch.setattr(VideoUpload, "send", send_with_a_dead_token)
     account.publish("post-1", account.carousel([str(portrait_video), str(other)]))
     assert len(account.sandbox.posts) == 1
     assert replacement.call_count == 1

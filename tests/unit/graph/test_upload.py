@@ -15,7 +15,7 @@ from airflow_provider_instagram.exceptions import (
     ValidationError,
 )
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.upload import upload
+from airflow_provider_instagram.graph.upload import VideoUpload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,15 +42,14 @@ class Uploader:
         self, offset: int = 0, uri: str | None = None, stall_timeout: timedelta = timedelta(seconds=5)
     ) -> None:
         with GraphClient(self.token, base_url=self.url, sleep=self.pauses_s.append) as client:
-            upload(
+            VideoUpload(
                 client,
                 uri or self.uri,
                 self.video,
-                container_id=CONTAINER,
-                offset=offset,
+                CONTAINER,
                 on_progress=lambda sent, total: self.progress.append((sent, total)),
                 stall_timeout=stall_timeout,
-            )
+            ).send(offset)
 
 
 @pytest.fixture
@@ -255,7 +254,7 @@ def test_a_file_cut_during_the_upload_is_refused(server: WebServer, send_video: 
         GraphClient(server.token, base_url=server.url, sleep=lambda _: None) as client,
         pytest.raises(ValidationError, match="truncated"),
     ):
-        upload(client, send_video.uri, send_video.video, container_id=CONTAINER, on_progress=cut)
+        VideoUpload(client, send_video.uri, send_video.video, CONTAINER, on_progress=cut).send()
 
 
 @pytest.mark.parametrize("uri", ["https://example.com/ig-api-upload/v27.0/17", "http://127.0.0.1:9/17", "/17"])
