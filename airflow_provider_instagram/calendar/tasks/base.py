@@ -60,25 +60,11 @@ class CalendarTask(BaseOperator):
     weight: ClassVar[int] = 1
 
     def __init__(
-        self,
-        *,
-        settings: CalendarSettings,
-        priority_weight: int | None = None,
-        retries: int | None = None,
-        retry_delay: timedelta | None = None,
-        retry_exponential_backoff: float | None = None,
-        max_retry_delay: timedelta | None = None,
-        **kwargs: Any,
+        self, *, settings: CalendarSettings, default_args: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        given = {
-            "priority_weight": priority_weight,
-            "retries": retries,
-            "retry_delay": retry_delay,
-            "retry_exponential_backoff": retry_exponential_backoff,
-            "max_retry_delay": max_retry_delay,
-        }
         ours = {"priority_weight": self.weight, **asdict(settings.retries)}
-        super().__init__(**{**ours, **{name: one for name, one in given.items() if one is not None}}, **kwargs)
+        # Airflow passes the default_args of the DAG on to each class.
+        super().__init__(default_args={**ours, **(default_args or {})}, **kwargs)
         self.settings = settings
 
 
