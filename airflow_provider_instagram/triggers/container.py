@@ -56,13 +56,11 @@ class ContainerStatusTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait until the container's outcome is known, and yield one event: with the error, if there is one."""
-        from airflow.sdk.observability.stats import Stats
-
         from airflow_provider_instagram.triggers.poller import Wait, poller_of
 
         error: InstagramError | None = None
         try:
-            poller = poller_of(self.instagram_conn_id, self._open_client, Stats)
+            poller = poller_of(self.instagram_conn_id, self._open_client)
             for container_id in [self.container_id] if isinstance(self.container_id, str) else self.container_id:
                 await poller.wait(Wait(container_id, self.deadline, self.since, self.poll_interval_s))
         except InstagramError as failure:

@@ -1,4 +1,4 @@
-"""One poller for all waiting containers of an account in a process. This module does not depend on Airflow."""
+"""One poller for all waiting containers of an account in a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from airflow.sdk.observability.stats import Stats
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph import calls, readiness
@@ -32,19 +34,6 @@ SHORTEST_PAUSE_S: Final = 0.001
 REREAD_AFTER_S: Final = 60.0
 
 log = logging.getLogger(__name__)
-
-
-class Stats(Protocol):
-    """The part of Airflow's ``Stats`` that the poller uses."""
-
-    def incr(self, stat: str, count: int = 1, *, tags: dict[str, str] | None = None) -> None:
-        """Increment a counter."""
-
-    def gauge(self, stat: str, value: float, *, tags: dict[str, str] | None = None) -> None:
-        """Set a gauge."""
-
-    def timing(self, stat: str, dt: float, *, tags: dict[str, str] | None = None) -> None:
-        """Record a duration, in milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +94,6 @@ class Poller:
     budget: CallBudget
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    stats: Stats | None = None
     _waiters: list[_Waiter] = field(default_factory=list)
     _task: asyncio.Task[None] | None = None
     _pause: asyncio.Future[None] | None = None
@@ -200,8 +188,7 @@ class Poller:
         except InstagramError as error:
             return error
         finally:
-            if self.stats:
-                self.stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
+            Stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
 
     async def _open(self) -> AsyncGraphClient:
         if self._client is None:
@@ -227,8 +214,8 @@ class Poller:
             self._end(waiter, error)
             return
         if ready:
-            if self.stats and since is not None:
-                self.stats.timing("instagram.noticed_within", 1000 * (now - since), tags=self._tags)
+            if since is not None:
+                Stats.timing("instagram.noticed_within", 1000 * (now - since), tags=self._tags)
             self._end(waiter)
             return
         pause_s = waiter.wait.next_interval_s(now)
@@ -255,9 +242,8 @@ class Poller:
         return {"conn_id": self.account}
 
     def _report(self) -> None:
-        if self.stats:
-            self.stats.gauge("instagram.waiting", len(self._waiters), tags=self._tags)
-            self.stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)
+        Stats.gauge("instagram.waiting", len(self._waiters), tags=self._tags)
+        Stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)
 
 
 async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T]) -> T:
@@ -290,11 +276,9 @@ def budget_of(account: str) -> CallBudget:
     return budgets[account]
 
 
-def poller_of(
-    account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]], stats: Stats | None = None
-) -> Poller:
+def poller_of(account: str, open_client: Callable[[], Awaitable[tuple[AsyncGraphClient, float]]]) -> Poller:
     """Return the poller of an account in this process, which all its waits share."""
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     if account not in pollers:
-        pollers[account] = Poller(account, open_client, budget_of(account), stats=stats)
+        pollers[account] = Poller(account, open_client, budget_of(account))
     return pollers[account]

@@ -355,9 +355,11 @@ class Figures:
         self.tags.append(tags)
 
 
-def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_was_noticed(scene: Scene) -> None:
+def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_was_noticed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene.instagram.finishes = {"1": START + 100, "2": START + 200}
-    figures = scene.poller.stats = Figures()
+    monkeypatch.setattr("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
 
     async def main() -> None:
         await asyncio.gather(scene.wait("1"), scene.wait("2"))
