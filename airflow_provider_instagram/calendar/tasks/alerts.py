@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from airflow.sdk import BaseNotifier, Context
 
@@ -33,6 +33,16 @@ MOST_AT_ONCE: Final = 20
 EventName = Literal["waiting", "held", "late", "problem", "failed", "unknown"]
 
 log = logging.getLogger(__name__)
+
+
+class Told(NamedTuple):
+    """What is told of a post, or of a calendar."""
+
+    event: EventName
+    message: str
+    remedy: str = ""
+    #: Under which name this is recorded, if the event is told more than once.
+    once: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,114 +100,78 @@ def tell_problems(
     :param found: Those of them that the DAG processor cannot find.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     """
-    store = context["asset_state_store"][events_asset(settings.dag_id)]
+    store, location = context["asset_state_store"][events_asset(settings.dag_id)], shown(settings.calendar)
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
-    due = [*due[:MOST_AT_ONCE], *_others(due[MOST_AT_ONCE:])]
-    succeeded = _tell(context, settings, {problem.key: _problem(settings, problem) for problem in due}, before)
+    if (more := len(due) - MOST_AT_ONCE) > 0:
+        others = Problem(0, f"{more} more problems are new.", "airflow instagram calendar check lists all.")
+        due = [*due[:MOST_AT_ONCE], others]
+    events = {
+        one.key: _event(
+            settings, Told("problem", one.message, one.remedy), one.text(location), one.post_id, line=one.line
+        )
+        for one in due
+    }
+    _emit(context, settings, [event for key, event in events.items() if key not in before])
+    succeeded = {key: notify(context, settings.notify or (), event) for key, event in events.items()}
     told = {key: succeeded.get(key, True) for key in now}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
 
 
 def tell_post(
-    context: Context,
-    settings: CalendarSettings,
-    post: ScheduledPost,
-    event: EventName,
-    message: str,
-    remedy: str = "",
-    emits: bool = True,
-    once: str = "",
+    context: Context, settings: CalendarSettings, post: ScheduledPost, told: Told, *, emits: bool = True
 ) -> bool:
     """Report what happened to a post, once for each of its versions, as :func:`tell_problems` does.
 
     If a notifier fails, the next call does all of it again: the task then fails, and Airflow stores no event of it.
 
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
-    :param once: Under which name this is recorded, if the event is told more than once.
     :return: Whether all notifiers succeeded, now or before.
     """
     store, key = context["asset_state_store"][events_asset(settings.dag_id)], row_key("told", post.key)
     record = PostRecord.of(store.get(key))
     before = record.told if record.version == post.version else {}
-    name = once or event
+    name = told.once or told.event
     if before.get(name):
         return True
-    events: dict[str, CalendarEvent] = {name: _post_event(settings, post, event, message, remedy)}
-    told = before | _tell(context, settings, events, {}, emits=emits)
-    store.set(key, PostRecord(version=post.version, told=told).model_dump(mode="json"))
-    return told[name]
+    at, day = f"{post.publish_at:%a %d %b, %H:%M %Z}", f"{post.publish_at:%Y-%m-%d}"
+    text = " ".join(f"{post.id} ({post.account}, {at}): {told.message} {told.remedy}".split())
+    publish_at = post.publish_at.isoformat()
+    event = _event(settings, told, text, post.id, day, account=post.account, publish_at=publish_at, line=post.line)
+    _emit(context, settings, [event] if emits else [])
+    succeeded = notify(context, settings.notify or (), event)
+    store.set(key, PostRecord(version=post.version, told={**before, name: succeeded}).model_dump(mode="json"))
+    return succeeded
 
 
-def _tell(
-    context: Context,
-    settings: CalendarSettings,
-    events: Mapping[str, CalendarEvent],
-    before: Mapping[str, bool],
-    *,
-    emits: bool = True,
-) -> dict[str, bool]:
-    """Add one asset event with all that is new, call the notifiers, and return by key whether they succeeded."""
-    if emits and (new := [one for key, one in events.items() if key not in before]):
+def tell_failed_run(context: Context, settings: CalendarSettings, message: str, remedy: str) -> None:
+    """Call the notifiers for a run that publishes none of its posts."""
+    text = f"{shown(settings.calendar)}: {message} {remedy}"
+    notify(context, settings.notify or (), _event(settings, Told("failed", message, remedy), text))
+
+
+def _event(
+    settings: CalendarSettings, told: Told, text: str, post_id: str | None = None, day: str | None = None, **more: Any
+) -> CalendarEvent:
+    event, message, remedy, _ = told
+    dag_id, link = settings.dag_id, post_page(settings.dag_id, post_id, day)
+    return CalendarEvent(event, dag_id, shown(settings.calendar), message, remedy, text, link, post_id, **more)
+
+
+def _emit(context: Context, settings: CalendarSettings, events: Sequence[CalendarEvent]) -> None:
+    """Add one event of the asset with all that is new."""
+    if events:
         asset, alias = events_asset(settings.dag_id), events_alias(settings.dag_id)
         become_first_emitter(context, Ledger(context["asset_state_store"][asset], settings.dag_id), alias)
         extra: dict[str, Any] = {
             "dag_id": settings.dag_id,
             "calendar": shown(settings.calendar),
-            "text": "\n".join(one.text for one in new),
-            "events": [asdict(one) for one in new],
+            "text": "\n".join(one.text for one in events),
+            "events": [asdict(one) for one in events],
         }
         context["outlet_events"][alias].add(asset, extra=extra)
-    return {key: notify(context, settings.notify or (), one) for key, one in events.items()}
-
-
-def _others(problems: Sequence[Problem]) -> list[Problem]:
-    if not problems:
-        return []
-    return [Problem(0, f"{len(problems)} more problems are new.", "airflow instagram calendar check lists all.")]
-
-
-def _problem(settings: CalendarSettings, problem: Problem) -> CalendarEvent:
-    location = shown(settings.calendar)
-    return CalendarEvent(
-        event="problem",
-        dag_id=settings.dag_id,
-        calendar=location,
-        post=problem.post_id,
-        line=problem.line,
-        message=problem.message,
-        remedy=problem.remedy,
-        text=problem.text(location),
-        link=post_page(settings.dag_id, problem.post_id),
-    )
-
-
-def run_event(settings: CalendarSettings, message: str, remedy: str) -> CalendarEvent:
-    """Return the event of a run that publishes none of its posts."""
-    location = shown(settings.calendar)
-    text, link = f"{location}: {message} {remedy}", post_page(settings.dag_id)
-    return CalendarEvent("failed", settings.dag_id, location, message, remedy, text, link)
-
-
-def _post_event(
-    settings: CalendarSettings, post: ScheduledPost, event: EventName, message: str, remedy: str
-) -> CalendarEvent:
-    at = f"{post.publish_at:%a %d %b, %H:%M %Z}"
-    return CalendarEvent(
-        event=event,
-        dag_id=settings.dag_id,
-        calendar=shown(settings.calendar),
-        post=post.id,
-        account=post.account,
-        publish_at=post.publish_at.isoformat(),
-        line=post.line,
-        message=message,
-        remedy=remedy,
-        text=" ".join(f"{post.id} ({post.account}, {at}): {message} {remedy}".split()),
-        link=post_page(settings.dag_id, post.id, f"{post.publish_at:%Y-%m-%d}"),
-    )
 
 
 def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:

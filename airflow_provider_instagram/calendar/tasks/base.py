@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.alerts import EventName, tell_post, told_assets
+from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.calendar.tasks.run_request import (
     begins_before_lead,
@@ -236,27 +236,25 @@ class PostStep(CalendarTask, AccountTask):
         if post.approval != "required":
             return
         silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."
-        self._tell(context, post, "waiting", "waits for an approval.", f"It goes out {silence}", emits)
+        told = Told("waiting", "waits for an approval.", f"It goes out {silence}")
+        self._tell(context, post, told, emits=emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
         """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
         delay = at - post.publish_at
         if delay > schedule.CLOCKS_DIFFER and not is_requested_now(context, post):
             message = f"is not published yet, and will be at least {in_words(delay)} late."
-            self._tell(context, post, "late", message, once="not published yet")
+            self._tell(context, post, Told("late", message, once="not published yet"))
 
-    def _tell(
-        self, context: Context, post: ScheduledPost, event: EventName, message: str, remedy: str = "",
-        emits: bool = False, once: str = "",
-    ) -> None:  # fmt: skip
+    def _tell(self, context: Context, post: ScheduledPost, told: Told, *, emits: bool = False) -> None:
         """Report something, if the calendar has anybody to tell. The task goes on if that fails or hangs."""
         if self.settings.notify is None:
             return
-        tell = partial(tell_post, context, self.settings, post, event, message, remedy, emits, once)
+        tell = partial(tell_post, context, self.settings, post, told, emits=emits)
         try:
             within_timeout(NOTIFIERS_TIMEOUT_S, tell, "a notifier")
         except Exception:
-            self.log.exception("It could not be told that %s %s", post.id, message)
+            self.log.exception("It could not be told that %s %s", post.id, told.message)
 
     def mark(self, context: Context, mark: str) -> None:
         """Add a mark, such as "late", to the post's label in the grid."""

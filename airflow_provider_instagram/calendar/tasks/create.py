@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.assignments import run_name
+from airflow_provider_instagram.calendar.tasks.alerts import Told
 from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
 from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption, is_sent_as_link, kind_in
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
@@ -99,7 +100,7 @@ class CreatePost(PostStep):
         """Report what the copyright check found, to the page *Posts* and to whom the calendar tells."""
         report_state(context, "held", "copyright", finding)
         remedy = f"{finding} It goes out only if somebody approves it in time."
-        self._tell(context, post, "held", "waits for an answer.", remedy)
+        self._tell(context, post, Told("held", "waits for an answer.", remedy))
 
     def order(self, context: Context, *, is_resumed: bool) -> Order:
         """Return what to create a container of. For the parent of a carousel, the media are sent already.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
-from airflow_provider_instagram.calendar.tasks.alerts import notify, run_event
+from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask, other_publisher, used_before
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.calendar.tasks.report_problems import too_far_ahead
@@ -60,7 +60,7 @@ class SelectPosts(CalendarTask, AccountTask):
         message = (
             f"the run of {self.instagram_conn_id} that begins {run_time(context):%a %d %b, %H:%M %Z} selects no posts."
         )
-        notify(context, self.settings.notify or (), run_event(self.settings, message, why))
+        tell_failed_run(context, self.settings, message, why)
 
     @reports_failure
     def execute(self, context: Context) -> list[dict[str, Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
-from airflow_provider_instagram.calendar.tasks.alerts import EventName, tell_post
+from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostStep, other_publisher
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 STEPS = ("transcode", "approve", "create", "publish", "comment")
 #: How the marks of posts that are too late begin. No mark that contains what a person wrote begins like this.
 LATE = "skipped:"
-
-
-class Told(NamedTuple):
-    """What is told of a post."""
-
-    event: EventName
-    message: str
-    remedy: str = ""
 
 
 class TellPost(PostStep):
@@ -53,7 +45,7 @@ class TellPost(PostStep):
         post = self.as_post()
         told = self._told(context, post)
         is_last = context["ti"].try_number > context["ti"].max_tries  # its event counts, whatever the notifiers do
-        if told is not None and not tell_post(context, self.settings, post, *told) and not is_last:
+        if told is not None and not tell_post(context, self.settings, post, told) and not is_last:
             raise TransientError("A notifier failed.", hint="Its error is above, in this log.")
 
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:
