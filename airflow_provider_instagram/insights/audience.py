@@ -49,7 +49,11 @@ class Audience:
             status = TOO_FEW_FOLLOWERS
         else:
             try:
-                parts = self._hours(now) if dimension == HOUR else self._part(now, dimension)
+                if dimension == HOUR:
+                    parts = self._hours(now)
+                else:
+                    counts = self.client.send(calls.follower_demographics(self.user_id, dimension))
+                    parts = {(_day_of(now, dimension), value): followers for value, followers in counts.items()}
             except (AuthenticationError, RateLimitError):
                 raise
             except InstagramError as error:
@@ -84,10 +88,6 @@ class Audience:
         found = self.client.send(calls.online_followers(self.user_id, since=until - HOURS_BACK, until=until))
         hours = {hour.astimezone(timezone.utc): followers for hour, followers in found.items()}
         return {(hour.date(), f"{hour:%H}"): followers for hour, followers in hours.items()}
-
-    def _part(self, now: datetime, dimension: str) -> dict[tuple[date, str], int | None]:
-        found = self.client.send(calls.follower_demographics(self.user_id, dimension))
-        return {(_day_of(now, dimension), value): followers for value, followers in found.items()}
 
 
 def _day_of(now: datetime, dimension: str) -> date:

@@ -280,12 +280,10 @@ class FileTarget:
         """
         files: dict[str, list[Row]] = {}
         for row in rows:
-            files.setdefault(self._file(table, row), []).append(row)
+            day, account = stored(row[table.day])[:10], quote(str(row["conn_id"]), safe="")
+            file = f"{self.prefix}/{table.name}/day={day}/{account}.{self.format}"
+            files.setdefault(file, []).append(row)
         return sum(self._extend(table, file, some) for file, some in files.items())
-
-    def _file(self, table: Table, row: Row) -> str:
-        day, account = stored(row[table.day])[:10], quote(str(row["conn_id"]), safe="")
-        return f"{self.prefix}/{table.name}/day={day}/{account}.{self.format}"
 
     def _extend(self, table: Table, file: str, rows: Sequence[Row]) -> int:
         content = storage.read(file)

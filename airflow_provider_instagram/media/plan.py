@@ -94,7 +94,7 @@ def plan_video(info: VideoInfo, spec: VideoSpec, options: Options = DEFAULTS) ->
 
 def plan_picture(info: PictureInfo, spec: PictureSpec, fit: Fit = "pad") -> Plan:
     """Find out whether a picture complies. If it does not, a new JPEG is made."""
-    reasons = (*_file_reasons(info), *_colour_reasons(info), *_frame_reasons(info, spec))
+    reasons = tuple(_picture_reasons(info, spec))
     return Plan(_tier(reasons), reasons, tuple(_picture_warnings(info, spec, fit)) if reasons else ())
 
 
@@ -276,7 +276,7 @@ def layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
         yield f"{layout.bars:.0%} of the frame is outside the picture.{remedy}"
 
 
-def _file_reasons(info: PictureInfo) -> Iterator[Reason]:
+def _picture_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
     if info.format != "JPEG":
         yield Reason("format", f"{FORMAT_NAMES.get(info.format, info.format)} is not JPEG", "full")
     if info.orientation != UPRIGHT:
@@ -286,18 +286,12 @@ def _file_reasons(info: PictureInfo) -> Iterator[Reason]:
         yield Reason("location", finding, "full")
     if info.has_extra_data:
         yield Reason("extra data", "the file goes on after the picture, as a motion photo does", "full")
-
-
-def _colour_reasons(info: PictureInfo) -> Iterator[Reason]:
     if info.format in ("JPEG", "MPO") and info.mode != "RGB":
         yield Reason("colour space", f"{'grey' if info.mode == 'L' else info.mode} is not sRGB", "full")
     if not info.is_srgb:
         yield Reason("colour profile", f"{info.colour_profile or 'the colour profile'} is not sRGB", "full")
     if info.has_alpha:
         yield Reason("alpha", "parts may be transparent", "full")
-
-
-def _frame_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:
     if not spec.is_allowed(info.aspect_ratio):
         finding = f"{info.columns}x{info.rows} ({info.aspect_ratio:.2f}:1) is not {spec.aspect_ratios()}"
         yield Reason("aspect ratio", finding, "full")

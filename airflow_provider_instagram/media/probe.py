@@ -48,11 +48,12 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     _check_bounds(path, video, header["format"])
     container = header["format"]["format_name"]
     layout = _whole_layout(path, header, cancel) if "mp4" in container else None
+    more_s = status.st_size / SLOWEST_DISK_BYTES_PER_S
     timelines, complaint = read_timelines(
         path,
         [stream["index"] for stream in (video, audio) if stream],
         _ffprobe(ffprobe, path),
-        _packet_limits(status.st_size),
+        replace(HEADER_LIMITS, wall_s=HEADER_LIMITS.wall_s + more_s, cpu_s=HEADER_LIMITS.cpu_s + int(more_s)),
         cancel,
         starts_at_zero=layout is not None and layout.shows_hidden,
     )
@@ -100,11 +101,21 @@ def _extra_streams(header: dict[str, Any], video: dict[str, Any], audio: dict[st
 
 
 def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
+    """Check that there are frames, that a GIF is a complete animation, and that a recording is a single one."""
     if not timeline.count:
         raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
-    if container == "gif":
-        _check_animation(path, timeline.count)
-    _check_timestamps(path, container, timeline)
+    if container == "gif" and not ends_with(path, GIF_END):
+        raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
+    if container == "gif" and timeline.count == 1:
+        raise ValidationError(
+            f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
+        )
+    # Concatenated recordings have timestamps of their own, so that they would overlap.
+    if container in CONCATENABLE and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S:
+        raise ValidationError(
+            f"{path} contains several recordings: its timestamps jump by {timeline.largest_step_s:+.1f} s.",
+            hint="Rewrite the timestamps first: ffmpeg -i FILE -c copy FILE.mkv",
+        )
 
 
 def _whole_layout(path: Path, header: dict[str, Any], cancel: Cancel | None) -> Mp4Layout:
@@ -117,11 +128,6 @@ def _whole_layout(path: Path, header: dict[str, Any], cancel: Cancel | None) -> 
 def _ffprobe(ffprobe: str, path: Path) -> list[str]:
     options = [word for name, value in ONLY_THIS_FILE.items() for word in (f"-{name}", str(value))]
     return [ffprobe, "-v", "error", *options, "-i", f"file:{path}"]
-
-
-def _packet_limits(size_bytes: int) -> ProcessLimits:
-    more_s = size_bytes / SLOWEST_DISK_BYTES_PER_S
-    return replace(HEADER_LIMITS, wall_s=HEADER_LIMITS.wall_s + more_s, cpu_s=HEADER_LIMITS.cpu_s + int(more_s))
 
 
 def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, Any]:
@@ -175,25 +181,6 @@ def _check_bounds(path: Path, video: dict[str, Any], container: dict[str, Any]) 
         raise ValidationError(
             f"{path} has a duration of {duration_s:.0f} s; the limit is {MAX_DURATION_S:.0f} s.",
             hint="Shorten it first.",
-        )
-
-
-def _check_animation(path: Path, frames: int) -> None:
-    """Check that a GIF is a complete animation of several frames."""
-    if not ends_with(path, GIF_END):
-        raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
-    if frames == 1:
-        raise ValidationError(
-            f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."
-        )
-
-
-def _check_timestamps(path: Path, container: str, timeline: Timeline) -> None:
-    """Reject concatenated recordings. Each has its own timestamps, so that they would overlap."""
-    if container in CONCATENABLE and not LARGEST_STEP_BACK_S < timeline.largest_step_s < LARGEST_STEP_FORWARD_S:
-        raise ValidationError(
-            f"{path} contains several recordings: its timestamps jump by {timeline.largest_step_s:+.1f} s.",
-            hint="Rewrite the timestamps first: ffmpeg -i FILE -c copy FILE.mkv",
         )
 
 

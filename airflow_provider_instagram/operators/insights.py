@@ -94,7 +94,10 @@ class InsightsOperator(InstagramBaseOperator):
             try:
                 budget.charge(client)
                 reading = _Reading(self.instagram_conn_id, hook, client, ledger, budget)
-                media = self._media(reading) if pending is None else [_Medium(**one) for one in pending]
+                if pending is None:
+                    media = reading.media(read_media_ids(self.media_ids))
+                else:
+                    media = [_Medium(**one) for one in pending]
                 reader = InsightReader(client, StoredRefusals(ledger.store))
                 rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
             finally:
@@ -103,10 +106,6 @@ class InsightsOperator(InstagramBaseOperator):
             self._wait_for_calls(budget, reading, rows)
         self.log.info("Read %d numbers of %s", len(rows), self.instagram_conn_id)
         return rows
-
-    def _media(self, reading: _Reading) -> list[_Medium]:
-        media_ids = read_media_ids(self.media_ids)
-        return reading.newest() if media_ids is None else reading.named(media_ids)
 
     def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -162,20 +161,16 @@ class _Reading:
         self.user_id, self.login = hook.ig_user_id(client), hook.settings.login
         self.pending: list[_Medium] = []
 
-    def newest(self) -> list[_Medium]:
-        """Return the newest posts of the account, and its stories."""
+    def media(self, media_ids: Sequence[str] | None) -> list[_Medium]:
+        """Return media by their ids. None stands for the newest posts of the account, and its stories."""
         from airflow_provider_instagram.graph import calls
 
-        posts = self.client.send(calls.media_list(self.user_id, limit=NEWEST)).items
-        stories = self.client.send(calls.stories(self.user_id)).items
-        return [_Medium.of(media) for media in (*stories, *posts)]
-
-    def named(self, media_ids: Sequence[str]) -> list[_Medium]:
-        """Return media by their ids. The list of the newest posts saves a call for each of them."""
-        from airflow_provider_instagram.graph import calls
-
+        if media_ids is None:
+            posts = self.client.send(calls.media_list(self.user_id, limit=NEWEST)).items
+            stories = self.client.send(calls.stories(self.user_id)).items
+            return [_Medium.of(media) for media in (*stories, *posts)]
         newest = {}
-        if len(media_ids) > 1:
+        if len(media_ids) > 1:  # the list saves a call for each of them
             page = self.client.send(calls.media_list(self.user_id, limit=LONGEST_PAGE))
             newest = {media.id: media for media in page.items}
         return [_Medium.of(newest.get(one) or self.client.send(calls.media(one))) for one in media_ids]

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.use_case import Skipped
-    from airflow_provider_instagram.quota.reservations import Quota
 
 
 class PublishOperator(InstagramBaseOperator):
@@ -143,6 +141,7 @@ def publish(
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.use_case import WaitUntil
+    from airflow_provider_instagram.quota.reservations import post_quotas
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
     result = Publish(
@@ -153,7 +152,7 @@ def publish(
         container_id,
         shortest_wait=shortest_deferral(),
         resumes_late_by=timeouts_checked_every(),
-        quotas=partial(_quotas, hook),
+        quotas=lambda: post_quotas(hook.settings.limits.posts_per_hour, hook.settings.limits.posts_per_day),
         report=partial(_report, context, ledger, calendar),
         calendar=calendar,
         **more,
@@ -169,13 +168,6 @@ def at_moment(moment: datetime) -> BaseTrigger:
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
     return DateTimeTrigger(moment=moment)
-
-
-def _quotas(hook: InstagramHook) -> tuple[Quota, ...]:
-    from airflow_provider_instagram.quota.reservations import post_quotas
-
-    limits = hook.settings.limits
-    return post_quotas(limits.posts_per_hour, limits.posts_per_day)
 
 
 def _report(

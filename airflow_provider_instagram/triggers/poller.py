@@ -181,20 +181,16 @@ class Poller:
         self._report()
 
     async def _send(self, container_id: str) -> ContainerStatus | InstagramError:
-        client = await self._open()
-        sent = client.sent
+        if self._client is None:
+            self._client, self.budget.calls_per_hour = await self.open_client()
+            self._opened_at = self.clock()
+        client, sent = self._client, self._client.sent
         try:
             return await send_within(self.budget, client, calls.container_status(container_id))
         except InstagramError as error:
             return error
         finally:
             Stats.incr("instagram.calls", client.sent - sent, tags=self._tags)
-
-    async def _open(self) -> AsyncGraphClient:
-        if self._client is None:
-            self._client, self.budget.calls_per_hour = await self.open_client()
-            self._opened_at = self.clock()
-        return self._client
 
     async def _has_no_other_token(self, now: float) -> bool:
         """Reopen the connection unless it was just opened, so that the refused read is repeated with its new token."""
