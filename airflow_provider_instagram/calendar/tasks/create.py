@@ -163,10 +163,8 @@ class CreatePost(PostStep):
         """
         if post.approval == "none":
             return None
-        row, sign = (
-            answer_row(post, is_dry_run=self.dry_run_requested(context)),
-            InstagramHook(self.instagram_conn_id).sign,
-        )
+        row = answer_row(post, is_dry_run=self.dry_run_requested(context))
+        sign = InstagramHook(self.instagram_conn_id).sign
         answer = unsealed(self.approved, row, post.version, run_name(context), sign)
         if answer is None or not answer.approved:
             raise ValidationError(
@@ -184,7 +182,11 @@ class CreatePost(PostStep):
         :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
         """
         made, kind = str(made), kind_in(report)
-        _check_kind(item.kind or kind, kind, item.location)
+        if item.kind not in (None, kind):  # the name of a file need not show its kind
+            raise ValidationError(
+                f"The calendar calls {locations.shown(item.location)} {item.kind}, but it is {kind.in_words}.",
+                hint=f"Write {kind}: before its name.",
+            )
         if is_sent_as_link(item.location, upload, report):
             return item.model_copy(update={"kind": kind})
         if made != item.location and locations.is_local(made) and locations.local_path(made).is_symlink():
@@ -216,12 +218,3 @@ class CreatePost(PostStep):
                 f"{post.id}. Nothing was created.",
                 hint="Move the post in the calendar to a later time. A run of its own publishes it then.",
             )
-
-
-def _check_kind(named: ItemKind, kind: ItemKind, location: str) -> None:
-    """Check that a file is what the calendar says. Its name need not show that."""
-    if named != kind:
-        raise ValidationError(
-            f"The calendar calls {locations.shown(location)} {named}, but it is {kind.in_words}.",
-            hint=f"Write {kind}: before its name.",
-        )

@@ -49,7 +49,8 @@ class PostTimeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield one event."""
-        watch, since = _watch_of(self.snapshot), time.monotonic()
+        watches = _watches.setdefault(asyncio.get_running_loop(), {})
+        watch, since = watches.setdefault(self.snapshot, _Watch(self.snapshot)), time.monotonic()
         pause_s = max(LOOK_EVERY_S, shortest_deferral().total_seconds())
         while (left_s := self._left_s()) > 0:
             await asyncio.sleep(min(left_s, pause_s))
@@ -105,8 +106,3 @@ class _Watch:
 
 #: A watch lives as long as the event loop in which it reads.
 _watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Watch]] = weakref.WeakKeyDictionary()
-
-
-def _watch_of(snapshot: str) -> _Watch:
-    watches = _watches.setdefault(asyncio.get_running_loop(), {})
-    return watches.setdefault(snapshot, _Watch(snapshot))

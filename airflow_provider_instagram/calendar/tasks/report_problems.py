@@ -133,7 +133,10 @@ def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
             log.info("What %s can do is not known: %s", account, error)
             continue
         yield from _lacking(known, firsts)
-        yield from _ending(known, now)
+        if known.expires is not None and known.expires - now <= EXPIRY_WARNING:
+            message = f"the token of {known.conn_id} expires on {known.expires:%Y-%m-%d}. Posts after that fail."
+            turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login.gives_refreshable_tokens else ""
+            yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 
 
 def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> Iterator[Problem]:
@@ -149,14 +152,6 @@ def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> I
         else:
             message = f"{known.conn_id}: {lack.message} This post and others like it fail."
             yield Problem(post.line, message, lack.remedy, post.id)
-
-
-def _ending(known: AccountScopes, now: datetime) -> Iterator[Problem]:
-    if known.expires is None or known.expires - now > EXPIRY_WARNING:
-        return
-    message = f"the token of {known.conn_id} expires on {known.expires:%Y-%m-%d}. Posts after that fail."
-    turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login.gives_refreshable_tokens else ""
-    yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 
 
 def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
