@@ -37,6 +37,7 @@ class VideoUpload:
     refused the request, so after every error the container is read before the upload fails.
 
     :param uri: The upload URI, from :attr:`Container.upload_uri`.
+    :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
     :param on_progress: Called with the bytes sent and the total bytes, after each chunk of 256 KiB.
     """
 
@@ -44,13 +45,13 @@ class VideoUpload:
     uri: str
     video: Path
     container_id: str
+    offset: int = 0
     on_progress: Callable[[int, int], None] | None = None
     stall_timeout: timedelta = _STALL_TIMEOUT
 
-    def send(self, offset: int = 0) -> None:
+    def send(self) -> None:
         """Send the video.
 
-        :param offset: Bytes that Instagram already has, from :attr:`ContainerStatus.bytes_transferred`.
         :raises PermissionDeniedError: If the account is not allowed to upload. The hint names the alternative.
         :raises MediaRejectedError: If Instagram could not use the video.
         :raises ValidationError: If the file is not the one that the container was created for, or the token may not be
@@ -58,7 +59,7 @@ class VideoUpload:
         :raises TransientError: If the upload was interrupted repeatedly. It can be resumed later with the same
             container.
         """
-        total_bytes = self.video.stat().st_size
+        total_bytes, offset = self.video.stat().st_size, self.offset
         failures = 0
         while offset < total_bytes:
             received = self._send_rest(offset)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -48,15 +47,6 @@ MOST_DOUBTFUL_FETCHES = 8
 VISIBLE_WITHIN = timedelta(minutes=2)
 #: How many videos of a carousel are uploaded at the same time.
 UPLOADS_AT_ONCE: Final = 3
-
-
-@dataclass(frozen=True)
-class Upload:
-    """The rest of a video, of which Instagram has ``offset`` bytes, for the container that waits for it."""
-
-    record: ContainerRecord
-    path: Path
-    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +102,7 @@ class ContainerCreator:
         content = source.fingerprint(f"{source.kind} {canonical(parameters)}")
         reused = self._reusable(self.ledger.containers(self.post_key), content, is_same=source.is_read)
         record, status = reused or (self._create(self._draft(content, source.kind), source, parameters), None)
-        if (rest := _unfinished_upload(record, status, source)) is not None:
+        if (rest := self._unfinished_upload(record, status, source)) is not None:
             self._upload(rest)
         return record.container_id
 
@@ -125,7 +115,7 @@ class ContainerCreator:
             return parent
         known = self.ledger.children(self.post_key)
         child_ids: list[str] = []
-        uploads: list[Upload] = []
+        uploads: list[VideoUpload] = []
         unread: dict[ItemKind, list[str]] = {ItemKind.PICTURE: [], ItemKind.VIDEO: []}
         for place, (item, source) in enumerate(items):
             kind, own = PostKind.CAROUSEL, [record for record in known if record.item == place]
@@ -135,7 +125,7 @@ class ContainerCreator:
             child_ids.append(record.container_id)
             if status is None or not status.is_terminal:
                 unread[source.kind].append(record.container_id)
-            if (rest := _unfinished_upload(record, status, source)) is not None:
+            if (rest := self._unfinished_upload(record, status, source)) is not None:
                 uploads.append(rest)
         self._upload_all(uploads)
         return PreparedCarousel(content, child_ids, unread[ItemKind.PICTURE], unread[ItemKind.VIDEO])
@@ -268,7 +258,7 @@ class ContainerCreator:
             )
         return record
 
-    def _upload_all(self, uploads: list[Upload]) -> None:
+    def _upload_all(self, uploads: list[VideoUpload]) -> None:
         """Send what is missing of the videos, and raise the first error once all uploads have ended."""
         if len(uploads) == 1:
             self._upload(uploads[0])
@@ -278,28 +268,29 @@ class ContainerCreator:
         for one in sent:
             one.result()
 
-    def _upload(self, rest: Upload) -> None:
-        path, offset, throttle = rest.path, rest.offset, Throttle()
+    def _upload(self, rest: VideoUpload) -> None:
+        name, offset, throttle = rest.video.name, rest.offset, Throttle()
 
         def log_progress(sent: int, total: int) -> None:
             if throttle.is_due():
                 per_s = max(1.0, (sent - offset) / throttle.elapsed_s)
                 log.info("%.0f %%, %.1f MB/s, %.0f s left", 100 * sent / total, per_s / 1e6, (total - sent) / per_s)
 
-        log.info("Uploading %s (%s bytes) from byte %s", path.name, f"{path.stat().st_size:,}", f"{offset:,}")
-        uri, container_id = str(rest.record.upload_uri), rest.record.container_id
-        VideoUpload(self.client, uri, path, container_id, log_progress).send(offset)
-        log.info("Uploaded %s", path.name)
+        log.info("Uploading %s (%s bytes) from byte %s", name, f"{rest.video.stat().st_size:,}", f"{offset:,}")
+        replace(rest, on_progress=log_progress).send()
+        log.info("Uploaded %s", name)
 
-
-def _unfinished_upload(record: ContainerRecord, status: ContainerStatus | None, source: MediaSource) -> Upload | None:
-    """Return what of a video is still to be sent, or None if Instagram has it or fetches it."""
-    if record.upload_uri is None or source.video_file is None:
+    def _unfinished_upload(
+        self, record: ContainerRecord, status: ContainerStatus | None, source: MediaSource
+    ) -> VideoUpload | None:
+        """Return what of a video is still to be sent, or None if Instagram has it or fetches it."""
+        if record.upload_uri is None or source.video_file is None:
+            return None
+        upload = VideoUpload(self.client, record.upload_uri, source.video_file, record.container_id)
+        if status is None:
+            return upload
+        received = status.bytes_transferred or 0
+        waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
+        if waits_for_bytes and received < source.video_file.stat().st_size:
+            return replace(upload, offset=received)
         return None
-    if status is None:
-        return Upload(record, source.video_file)
-    received = status.bytes_transferred or 0
-    waits_for_bytes = status.state is ContainerState.IN_PROGRESS and status.uploading.status != "complete"
-    if waits_for_bytes and received < source.video_file.stat().st_size:
-        return Upload(record, source.video_file, received)
-    return None

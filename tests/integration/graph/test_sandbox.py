@@ -44,9 +44,9 @@ def new_container(client: GraphClient, sandbox: SandboxHandle, **params: Any) ->
     )
 
 
-def send_video(client: GraphClient, container: Container, video: Path, offset: int = 0, **options: Any) -> None:
+def send_video(client: GraphClient, container: Container, video: Path, **options: Any) -> None:
     assert container.upload_uri is not None
-    VideoUpload(client, container.upload_uri, video, container.id, **options).send(offset)
+    VideoUpload(client, container.upload_uri, video, container.id, **options).send()
 
 
 def begin_upload(client: GraphClient, container: Container, video: Path) -> None:

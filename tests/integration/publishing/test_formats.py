@@ -309,9 +309,9 @@ def test_videos_of_a_carousel_are_uploaded_side_by_side(
     other.write_bytes(portrait_video.read_bytes())
     both_are_here = threading.Barrier(2, timeout=30)
 
-    def send_together(upload: VideoUpload, offset: int) -> None:
+    def send_together(upload: VideoUpload) -> None:
         both_are_here.wait()
-        send(upload, offset)
+        send(upload)
 
     send = VideoUpload.send
     monkeypatch.setattr(VideoUpload, "send", send_together)
@@ -330,11 +330,11 @@ def test_uploads_side_by_side_share_the_token_that_replaces_theirs(
     replacement = account.client._replacement_token
     step = threading.Barrier(2, timeout=30)
 
-    def send_with_a_dead_token(upload: VideoUpload, offset: int) -> None:
+    def send_with_a_dead_token(upload: VideoUpload) -> None:
         if step.wait() == 0:
             account.sandbox.revoke(account.sandbox.token)
         step.wait()
-        send(upload, offset)
+        send(upload)
 
     send = VideoUpload.send
     monkeypatch.setattr(VideoUpload, "send", send_with_a_dead_token)

@@ -47,9 +47,10 @@ class Uploader:
                 uri or self.uri,
                 self.video,
                 CONTAINER,
+                offset,
                 on_progress=lambda sent, total: self.progress.append((sent, total)),
                 stall_timeout=stall_timeout,
-            ).send(offset)
+            ).send()
 
 
 @pytest.fixture
