@@ -94,13 +94,13 @@ class _Look:
         if self.now is None:
             outage = (stored.outage,) if stored and stored.outage else ()
             calendar = replace(calendar, problems=(*outage, *calendar.problems))
-            seen = unchanged_seen(calendar, stored, settings.dry_run)
+            seen = unchanged_seen(calendar, stored, settings)
             return Plan(calendar, seen, self._removed_accounts(calendar))
         if calendar.slot_users:
             chosen = choose_slots(self.choices_file, calendar, _read_file, self.now, settings.lead_time)
             calendar = calendar if chosen.chosen == choices.chosen else self._parse(read.text, chosen)
             calendar, choices = without_slot(calendar, chosen), chosen
-        seen = seen_now(calendar, stored, settings.max_lateness, self.now, settings.dry_run, choices)
+        seen = seen_now(calendar, stored, settings, choices, self.now)
         since = (stored and stored.plan.since) or int(self.now.timestamp())
         plan = Plan(calendar, seen, self._removed_accounts(calendar), since=since)
         # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not

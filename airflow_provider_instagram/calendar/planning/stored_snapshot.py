@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, See
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices
     from airflow_provider_instagram.files.pins import Pin
 
@@ -103,46 +104,41 @@ def read_versions(content: bytes) -> dict[str, str]:
         raise ValueError(f"It is damaged ({type(error).__name__}).") from None
 
 
-def _seen_version(post: ScheduledPost, dry_run: bool) -> str:
+def _seen_version(post: ScheduledPost, settings: CalendarSettings) -> str:
     """Return a post's version, marked in a DAG that only makes dry runs.
 
     So the post counts as edited, and is published, when the DAG is no longer a dry run.
     """
-    return f"{post.version} dry run" if dry_run else post.version
+    return f"{post.version} dry run" if settings.dry_run else post.version
 
 
-def unchanged_seen(calendar: Calendar, stored: Snapshot | None, dry_run: bool) -> dict[str, Seen]:
+def unchanged_seen(calendar: Calendar, stored: Snapshot | None, settings: CalendarSettings) -> dict[str, Seen]:
     """Return the records of unchanged posts."""
     known = stored.plan.seen if stored else {}
     return {
         post.id: known[post.id]
         for post in calendar.posts
-        if post.id in known and known[post.id].version == _seen_version(post, dry_run)
+        if post.id in known and known[post.id].version == _seen_version(post, settings)
     }
 
 
 def seen_now(
-    calendar: Calendar,
-    stored: Snapshot | None,
-    max_lateness: timedelta,
-    now: datetime,
-    dry_run: bool,
-    choices: SlotChoices,
+    calendar: Calendar, stored: Snapshot | None, settings: CalendarSettings, choices: SlotChoices, now: datetime
 ) -> dict[str, Seen]:
     """Return the records of all posts, with those that are seen for the first time now."""
     known, now_s = stored.plan.seen if stored else {}, int(now.timestamp())
-    found = unchanged_seen(calendar, stored, dry_run)
+    found = unchanged_seen(calendar, stored, settings)
     for post in calendar.posts:
         if post.id in found:
             continue
-        post_version, due = _seen_version(post, dry_run), post.publish_at.timestamp()
+        post_version, due = _seen_version(post, settings), post.publish_at.timestamp()
         if stored is None:
             arrival = Arrival.ALREADY_OVER if due <= now_s else Arrival.INITIAL
             found[post.id] = Seen(post_version, due, None, arrival)
         elif post.in_slot and post.id not in known:
             found[post.id] = _seen_in_slot(post, post_version, choices.chosen[post.key].chosen_at, stored, now_s)
         else:
-            arrival = _arrival(known.get(post.id), due, now_s, max_lateness)
+            arrival = _arrival(known.get(post.id), due, now_s, settings.max_lateness)
             found[post.id] = Seen(post_version, due, now_s, arrival)
     # A post that has a problem for a while keeps its record, so that it does not count as added when it is corrected.
     first_seen = Seen(None, 0.0, now_s, Arrival.INVALID)
