@@ -154,16 +154,14 @@ def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> I
             yield Problem(post.line, message, lack.remedy, post.id)
 
 
-def pictures_without_link(calendar: Calendar, now: datetime) -> list[Problem]:
-    """Return a problem for each of the next posts with a local picture that Instagram cannot fetch from anywhere."""
-    problems = []
+def pictures_without_link(calendar: Calendar, now: datetime) -> Iterator[Problem]:
+    """Yield a problem for each of the next posts with a local picture that Instagram cannot fetch from anywhere."""
     for post in calendar.posts:
         local = local_pictures(post)
         if local and now <= post.publish_at <= now + LOOK_AHEAD:
             message = f"{local[0]} is a local picture. Instagram fetches pictures by link, so this post will fail."
             remedy = "Set [instagram] public_prefix, or give the picture's https address or its URI in object storage."
-            problems.append(Problem(post.line, message, remedy, post.id))
-    return problems
+            yield Problem(post.line, message, remedy, post.id)
 
 
 def local_pictures(post: ScheduledPost) -> list[str]:
@@ -173,20 +171,16 @@ def local_pictures(post: ScheduledPost) -> list[str]:
     return [one for one in post.media if locations.is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
-def unknown_ids(context: Context, calendar: Calendar) -> list[Problem]:
-    """Return a problem for each post that a user started the run for and that the run cannot publish."""
+def unknown_ids(context: Context, calendar: Calendar) -> Iterator[Problem]:
+    """Yield a problem for each post that a user started the run for and that the run cannot publish."""
     known = [post.id for post in calendar.posts]
-    problems = []
     for post_id in requested_posts(context):
         if post_id in calendar.left_out:
-            problems.append(
-                Problem(0, f"this run was started for {post_id!r}, which has a problem.", "Correct it first.")
-            )
+            yield Problem(0, f"this run was started for {post_id!r}, which has a problem.", "Correct it first.")
         elif post_id not in known:
             close = difflib.get_close_matches(post_id, known, 1)
             remedy = f"Did you mean {close[0]}?" if close else "Check the ids in the calendar."
-            problems.append(Problem(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy))
-    return problems
+            yield Problem(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy)
 
 
 def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[ScheduledPost]:
