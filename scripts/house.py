@@ -158,7 +158,7 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 33_931, 26_000),
+    Measure("lines of Python", House.lines, 33_915, 26_000),
     Measure("modules", House.module_count, 185, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

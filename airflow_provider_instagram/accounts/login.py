@@ -73,13 +73,12 @@ def complete_login(app: LoginApp, code: str, by: str) -> Login:
 
 
 def _instagram_login(app: LoginApp, code: str, by: str) -> Login:
-    hosts = trusted_hosts()
-    with GraphClient(None, base_url=app.base_url, hosts=hosts) as client:
+    with _client(app, None) as client:
         short = client.send(oauth.exchange_code(app, code))
         refused = _refused(app, short.permissions)
         answer = client.send(oauth.exchange_for_long_lived(app, short.access_token))
     now = datetime.now(timezone.utc)
-    with GraphClient(answer.access_token, base_url=app.base_url, hosts=hosts) as client:
+    with _client(app, answer.access_token) as client:
         account = client.send(calls.account(with_picture=True))
     if (lack := missing(app.login, account.account_type, None, PUBLISHING)) is not None:
         raise PermissionDeniedError(

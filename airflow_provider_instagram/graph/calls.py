@@ -17,12 +17,12 @@ from airflow_provider_instagram.graph.models import (
     CommentCount,
     Container,
     ContainerStatus,
-    Insights,
     Media,
     Page,
     PublishingLimit,
     read_comment_counts,
     read_comment_page,
+    read_insights,
     read_media_page,
 )
 
@@ -152,17 +152,19 @@ def media_list(
     return Call("list the account's media", "GET", path, params, read_media_page, safe=True)
 
 
-def media_insights(media_id: str, metrics: Sequence[str]) -> Call[Insights]:
+def media_insights(media_id: str, metrics: Sequence[str]) -> Call[dict[str, int | float]]:
     """Read numbers about a post. Source: Meta, Instagram Media Insights.
 
     :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse all of them.
     """
     path = f"{_id(media_id, 'media id')}/insights"
     params = _params(metric=",".join(metrics))
-    return Call(f"read the insights of media {media_id}", "GET", path, params, Insights.read, safe=True)
+    return Call(f"read the insights of media {media_id}", "GET", path, params, read_insights, safe=True)
 
 
-def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime) -> Call[Insights]:
+def account_insights(
+    ig_user_id: str, metrics: Sequence[str], *, since: datetime, until: datetime
+) -> Call[dict[str, int | float]]:
     """Read totals about an account. Source: Meta, Instagram User Insights.
 
     :param since: The beginning of the period, with a time zone.
@@ -171,7 +173,7 @@ def account_insights(ig_user_id: str, metrics: Sequence[str], *, since: datetime
     path = f"{_id(ig_user_id, 'Instagram user id')}/insights"
     since_s, until_s = int(since.timestamp()), int(until.timestamp())
     params = _params(metric=",".join(metrics), period="day", metric_type="total_value", since=since_s, until=until_s)
-    return Call("read the insights of the account", "GET", path, params, Insights.read, safe=True)
+    return Call("read the insights of the account", "GET", path, params, read_insights, safe=True)
 
 
 def search_audio(ig_user_id: str, audio_type: str, query: str | None = None) -> Call[tuple[Audio, ...]]:

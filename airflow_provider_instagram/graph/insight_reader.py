@@ -16,7 +16,6 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Insights
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,9 @@ class InsightReader:
             "account", metrics, lambda names: calls.account_insights(ig_user_id, names, since=since, until=until)
         )
 
-    def _read(self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]]) -> Reading:
+    def _read(
+        self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[dict[str, int | float]]]
+    ) -> Reading:
         left_out = self.refused.of(kind).intersection(metrics)
         asked = [name for name in metrics if name not in left_out]
         values: dict[str, int | float | None] = dict.fromkeys(metrics)
@@ -109,11 +110,11 @@ class InsightReader:
         return Reading(values, reason, left_out.union(refused))
 
     def _split(
-        self, names: Sequence[str], call: Callable[[Sequence[str]], Call[Insights]], refused: list[str]
+        self, names: Sequence[str], call: Callable[[Sequence[str]], Call[dict[str, int | float]]], refused: list[str]
     ) -> dict[str, int | float]:
         """Read metrics. If Meta refuses them, read each half, until the refused names stand alone."""
         try:
-            values = self.client.send(call(names)).values
+            values = self.client.send(call(names))
         except InstagramError as error:
             cause = cause_of(error)
             if cause in NO_NUMBERS:

@@ -22,7 +22,7 @@ _PAUSE: Final = timedelta(seconds=3)
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
     """Read the account's media that were published at a time or later."""
-    for page in _pages(client, lambda after: calls.media_list(ig_user_id, since=since, after=after)):
+    for page in pages(client, lambda after: calls.media_list(ig_user_id, since=since, after=after)):
         yield from (recent := page.since(since))
         if len(recent) < len(page.items):
             return
@@ -30,13 +30,13 @@ def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterat
 
 def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
     """Read the account's stories that were published at a time or later, at most 24 hours ago."""
-    for page in _pages(client, lambda after: calls.stories(ig_user_id, after=after)):
+    for page in pages(client, lambda after: calls.stories(ig_user_id, after=after)):
         yield from page.since(since)
 
 
 def comments_since(client: GraphClient, media_id: str, since: datetime) -> Iterator[Comment]:
     """Read the comments on a post that were written at a time or later."""
-    for page in _pages(client, lambda after: calls.comment_list(media_id, after=after)):
+    for page in pages(client, lambda after: calls.comment_list(media_id, after=after)):
         yield from (recent := page.since(since))
         if not recent:
             return
@@ -44,11 +44,12 @@ def comments_since(client: GraphClient, media_id: str, since: datetime) -> Itera
 
 def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iterator[Comment]:
     """Read the replies to a comment that were written at a time or later. Meta does not document their order."""
-    for page in _pages(client, lambda after: calls.reply_list(comment_id, after=after)):
+    for page in pages(client, lambda after: calls.reply_list(comment_id, after=after)):
         yield from page.since(since)
 
 
-def _pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
+def pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
+    """Read a list page by page, each with the call for the cursor of the page before it."""
     after: str | None = None
     while True:
         page = client.send(call(after))

@@ -364,22 +364,10 @@ ACCOUNT_METRICS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Insights:
-    """The numbers in one answer. A metric without a number is missing: it has no number yet, which is not zero."""
-
-    values: Mapping[str, int | float]
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Insights:
-        """Read an answer: ``values`` of a medium, or ``total_value`` of an account."""
-        values: dict[str, int | float] = {}
-        for row in read_rows(data, "insights"):
-            if isinstance(row, Mapping) and (name := read_text(row, "name")):
-                number = _number(row)
-                if number is not None:
-                    values[name] = number
-        return cls(values)
+def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:
+    """Read numbers by their metrics. A metric without a number is missing: it has none yet, which is not zero."""
+    rows = [row for row in read_rows(data, "insights") if isinstance(row, Mapping)]
+    return {name: one for row in rows if (name := read_text(row, "name")) and (one := _number(row)) is not None}
 
 
 def _number(row: Mapping[str, Any]) -> int | float | None:

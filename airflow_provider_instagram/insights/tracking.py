@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
+from airflow_provider_instagram.graph.listing import pages
 from airflow_provider_instagram.insights.schema import KEPT, OLDER, Age, Row, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -264,12 +265,9 @@ class Discovery:
 
     def _pages(self, page_after: Callable[[str | None], calls.Call[Page[Media]]]) -> Iterator[Row]:
         """Track the posts on all pages of a list, as far as the calls suffice."""
-        after: str | None = None
-        while True:
-            page = self.client.send(page_after(after))
+        for page in pages(self.client, page_after):
             yield from self._tracked(page.items)
-            after = page.after
-            if after is None or not self.budget.left():
+            if not self.budget.left():
                 return
 
     def _look_at_each(self) -> Iterator[Row]:

@@ -42,6 +42,11 @@ class Item(ABC):
     options: Options
     plan: Plan
 
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path, spec: Any, options: Options) -> Item:
+        """Read a file, and plan its work."""
+
     @property
     def complies(self) -> bool:
         """Whether the source complies, so that it is its own result."""
@@ -81,10 +86,6 @@ class Item(ABC):
 
         :return: The plan that was carried out, and the properties of the result.
         """
-
-    @abstractmethod
-    def _read_again(self, result: Path) -> Item:
-        """Read a result as if it were a source."""
 
     def key(self) -> str:
         """Return the key of the work, for the name of its output.
@@ -142,7 +143,7 @@ class Item(ABC):
     def _checked(self, result: Path) -> Info:
         """Check a result against the same rules as the source, and return its properties."""
         try:
-            item = self._read_again(result)
+            item = self.read(result, self.spec, self.options)
             broken = "; ".join(map(str, item.plan.reasons))
         except ValidationError as error:
             broken = error.message.removesuffix(".")

@@ -63,9 +63,6 @@ class PictureItem(Item):
         versions = [f"{name} {version(name)}" for name in ("pillow", "pillow-heif")]
         return f"picture {RECIPE}, {', '.join(versions)}"
 
-    def _read_again(self, result: Path) -> PictureItem:
-        return self.read(result, self.spec, self.options)
-
     def _make(self, result: Path) -> tuple[Plan, Info]:
         return self.plan, _run_worker(self.info.path, result, self.spec, self.options)
 

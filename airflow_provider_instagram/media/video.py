@@ -75,9 +75,6 @@ class VideoItem(Item):
         version = finished.stdout.partition("\n")[0]
         return f"video {RECIPE}, {version}"
 
-    def _read_again(self, result: Path) -> VideoItem:
-        return self.read(result, self.spec, self.options)
-
     def _make(self, result: Path) -> tuple[Plan, Info]:
         """Write the result. If a cheaper tier does not produce a compliant file, encode the whole video."""
         todo = self.plan
