@@ -77,6 +77,12 @@ def test_facebooks_dialog_is_asked_for_scopes_or_for_a_configuration(login: Meta
     assert dict(parse_qsl(parts.query)) == {**shared, **by_config}
 
 
+def test_instagram_login_has_no_configuration() -> None:
+    asked = dict(parse_qsl(urlsplit(replace(APP, config_id="4711").login_url("s")).query))
+    assert asked["scope"] == "instagram_business_basic,instagram_business_content_publish"
+    assert "config_id" not in asked
+
+
 def test_a_persons_token_is_exchanged_by_get() -> None:
     call = oauth.exchange_for_60_days(APP, "EAshort")
     assert (call.method, call.path[-19:], call.bearer) == ("GET", "/oauth/access_token", False)
