@@ -17,7 +17,9 @@ from airflow_provider_instagram.hooks.token_store import StoredToken
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
 
+#: For the pages and commands that begin a login: they import nothing of ``graph``.
 LoginApp = oauth.LoginApp
+
 #: What is wrong if a login gives a token of another login, and what to do.
 _OTHER_TOKEN: Final = {
     MetaLogin.UNIFIED: (
@@ -111,7 +113,7 @@ def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
 
 
 def _client(app: LoginApp, token: str | None) -> GraphClient:
-    """Return a client that signs its calls, as an app may require."""
+    """Return a client that signs calls with a token of Facebook, as an app may require."""
     return GraphClient(token, base_url=app.base_url, app_secret=app.app_secret, hosts=trusted_hosts())
 
 

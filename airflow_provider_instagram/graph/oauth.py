@@ -28,7 +28,7 @@ class LoginApp:
     """The Meta app that a person logs in to.
 
     :param redirect_uri: Where Instagram sends the person back to. Must be registered with the app.
-    :param oauth_host: Replaces both of Meta's login hosts.
+    :param oauth_host: Replaces Meta's host of the login page, and the host of Instagram Login that takes the code.
     :param config_id: The configuration of the login in the app, which names the type of the token and its scopes.
         Instagram Login has none.
     :param account_id: The Instagram user id to use, if the login may reach several accounts.

@@ -106,6 +106,7 @@ class VideoUpload:
                 self.on_progress(offset, total_bytes)
 
     def _bytes_received(self, total_bytes: int, error: InstagramError, renewals: int) -> int:
+        """Return how much of the video Instagram has: the size of the file if nothing is missing."""
         try:
             status = read_after_create(self.client, calls.container_status(self.container_id))
         except AuthenticationError:
@@ -117,7 +118,7 @@ class VideoUpload:
         finished = status.state in (ContainerState.FINISHED, ContainerState.PUBLISHED)
         if finished or status.uploading.status == "complete" or status.bytes_transferred == total_bytes:
             return total_bytes
-        if not error.retryable and self.client.renewals == renewals:  # with a new token, it may be repeated
+        if not error.retryable and self.client.renewals == renewals:  # a new token may help
             raise error
         expected, received = status.source_file_size_bytes or total_bytes, status.bytes_transferred or 0
         if expected != total_bytes or received > total_bytes:

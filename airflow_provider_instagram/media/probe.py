@@ -49,11 +49,14 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     container = header["format"]["format_name"]
     layout = _whole_layout(path, header, cancel) if "mp4" in container else None
     more_s = status.st_size / SLOWEST_DISK_BYTES_PER_S
+    packet_limits = replace(
+        HEADER_LIMITS, wall_s=HEADER_LIMITS.wall_s + more_s, cpu_s=HEADER_LIMITS.cpu_s + int(more_s)
+    )
     timelines, complaint = read_timelines(
         path,
         [stream["index"] for stream in (video, audio) if stream],
         _ffprobe(ffprobe, path),
-        replace(HEADER_LIMITS, wall_s=HEADER_LIMITS.wall_s + more_s, cpu_s=HEADER_LIMITS.cpu_s + int(more_s)),
+        packet_limits,
         cancel,
         starts_at_zero=layout is not None and layout.shows_hidden,
     )

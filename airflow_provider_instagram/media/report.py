@@ -71,7 +71,7 @@ class Report:
         """Seconds of video per second of work. None for a picture."""
         if isinstance(self.after, PictureInfo):
             return None
-        return round(self.after.duration_s / max(self.elapsed_s, 1e-3), 2)
+        return round(self.after.duration_s / max(round(self.elapsed_s, 3), 1e-3), 2)
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""

@@ -143,7 +143,7 @@ def read_or_invalid(location: str, read: Callable[[], T], outage: Callable[[str,
     """Return what ``read`` returns, with each error turned into a problem for the person who named the file.
 
     :param outage: Makes the error of a storage that fails, of its message and its remedy.
-    :raises InvalidValue: If the file cannot be read.
+    :raises InvalidValue: If the file cannot be read. If its storage fails, what ``outage`` makes.
     """
     try:
         return read()

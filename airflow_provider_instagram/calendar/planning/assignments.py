@@ -40,8 +40,8 @@ class Assignment:
         """Return whether a user decided that no run publishes this version of a post."""
         return self.skipped_by is not None and self.version == post.version
 
-    def leaves(self, post: ScheduledPost, run: str) -> bool:
-        """Return whether this version of a post is left to a run: no other run has it, and no user has skipped it.
+    def is_free_for(self, run: str, post: ScheduledPost) -> bool:
+        """Return whether a run may take this version of a post: no other run has it, and no user has skipped it.
 
         A run of another DAG does not count: the DAG may have been renamed, and then no other run publishes the post.
         """

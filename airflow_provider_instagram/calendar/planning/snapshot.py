@@ -85,7 +85,10 @@ class _Look:
         self.choices_file = choices_file(settings.snapshot.rpartition("/")[0], settings.calendar)
 
     def plan(self) -> Plan:
-        """Return the plan of the file as it is now, which may be invalid."""
+        """Return the plan of the file as it is now.
+
+        :raises InvalidValue: If the file cannot be read as a calendar.
+        """
         read, stored, settings = self._read(), self.stored, self.settings
         made_of, choices = _fingerprint(read.text, settings), self._choices(read.text)
         if stored and stored.is_current(made_of + choices.digest, self.now, self.files.pin):
@@ -103,8 +106,7 @@ class _Look:
         seen = seen_now(calendar, stored, settings, choices, self.now)
         since = (stored and stored.plan.since) or int(self.now.timestamp())
         plan = Plan(calendar, seen, self._removed_accounts(calendar), since=since)
-        # A calendar with caption files is parsed again each time, as they may change. So is one whose slots are not
-        # stored.
+        # A calendar with caption files is parsed again each time, as they may change. So is one without stored slots.
         may_reuse = calendar.is_self_contained and choices.is_stored
         snapshot = Snapshot(
             form=1,
@@ -180,9 +182,8 @@ class _Look:
         What cannot be stored would be new at each look. Each look would make a run, and a version of the DAG.
         """
         seen, stored = problems_seen_now(plan.timely, self.stored, self.at), self.stored
-        if _store(
-            self.settings.snapshot, snapshot.model_copy(update={"plan": replace(snapshot.plan, problems_seen=seen)})
-        ):
+        planned = snapshot.model_copy(update={"plan": replace(snapshot.plan, problems_seen=seen)})
+        if _store(self.settings.snapshot, planned):
             return replace(plan, problems_seen=seen)
         problems_seen, since = (stored.plan.problems_seen, stored.plan.since) if stored else ({}, None)
         return replace(plan, problems_seen=problems_seen, since=since)

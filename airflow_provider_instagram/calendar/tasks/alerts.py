@@ -155,9 +155,17 @@ def tell_failed_run(context: Context, settings: CalendarSettings, message: str, 
 def _event(
     settings: CalendarSettings, told: Told, text: str, post_id: str | None = None, day: str | None = None, **more: Any
 ) -> CalendarEvent:
-    event, message, remedy, _ = told
-    dag_id, link = settings.dag_id, post_page(settings.dag_id, post_id, day)
-    return CalendarEvent(event, dag_id, shown(settings.calendar), message, remedy, text, link, post_id, **more)
+    return CalendarEvent(
+        event=told.event,
+        dag_id=settings.dag_id,
+        calendar=shown(settings.calendar),
+        message=told.message,
+        remedy=told.remedy,
+        text=text,
+        link=post_page(settings.dag_id, post_id, day),
+        post=post_id,
+        **more,
+    )
 
 
 def _emit(context: Context, settings: CalendarSettings, events: Sequence[CalendarEvent]) -> None:

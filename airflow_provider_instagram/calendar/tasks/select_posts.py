@@ -116,12 +116,12 @@ class SelectPosts(CalendarTask, AccountTask):
         ahead = (self.settings.lead_time, self.settings.prepare_ahead)
         prepared = [post for post in posts if plan.is_prepared_by(post.id, begin, *ahead)]
         run, rows = run_name(context), ((post, assignments.of(post)) for post in prepared)
-        return [*due, *(post for post, row in rows if row is None or row.leaves(post, run))]
+        return [*due, *(post for post, row in rows if row is None or row.is_free_for(run, post))]
 
     def is_due(self, context: Context, post: ScheduledPost, assignments: Assignments) -> bool:
-        """Return whether this run publishes a post: between its own time and a lead time later, and left to this run.
+        """Return whether this run publishes a post between its own time and a lead time later.
 
-        * A post whose run has failed or was deleted is left to the run that begins at the post's own run time, and to
+        * A post whose run has failed or was deleted is due in the run that begins at the post's own run time, and in
           one that a user started. Otherwise every run within a lead time would try a broken post.
         * A post from before the run's time is included only if the run is for such posts. Any other such post was
           published by other means, or is too late.
@@ -132,9 +132,10 @@ class SelectPosts(CalendarTask, AccountTask):
             return False
         # A user wants to see a dry run, whatever earlier ones did.
         row = None if started_as_dry_run(context) else assignments.of(post)
-        if row is None or row.leaves(post, run_name(context)):
+        if row is None or row.is_free_for(run_name(context), post):
             return True
-        if row.settled or not (started_by_hand(context) or own_s == int(begin_s)):
+        may_try_again = started_by_hand(context) or own_s == int(begin_s)
+        if row.settled or row.is_skip_of(post) or not may_try_again:
             return False
         dag_id, _, run_id = row.run.partition("/")
         states = ["queued", "running", "success"]

@@ -64,6 +64,7 @@ def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
 
 
 def test_the_author_may_set_others(calendar: Path) -> None:
-    given = {"retries": 2, "retry_delay": timedelta(seconds=7)}
+    given = {"retries": 2, "retry_delay": timedelta(seconds=7), "max_retry_delay": None, "priority_weight": None}
     dag = content_calendar_dag("content", calendar, accounts=["studio"], default_args=given)
-    assert {(task.retries, task.retry_delay) for task in dag.tasks} == {(2, timedelta(seconds=7))}
+    of_tasks = {(task.retries, task.retry_delay, task.max_retry_delay) for task in dag.tasks}
+    assert of_tasks == {(2, timedelta(seconds=7), timedelta(minutes=5))}, "None sets nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,6 +184,14 @@ def test_a_dag_with_a_new_name_takes_over_what_is_still_to_come(plan: Callable[.
     old = {post_id: taken(post, "old name/a run") for post_id, post in by_id.items()}
     assert chosen(everything, 0, old, run="new name/a run") == ["early", "own"]
     assert chosen(everything, 0, old, run="old name/another run") == []
+
+
+def test_what_a_user_skipped_is_not_due_even_if_its_row_says_that_a_run_has_it(plan: Callable[..., Plan]) -> None:
+    """Users with the right on assets may write rows."""
+    (post,) = plan({"a": 60}).calendar.posts
+    row = replace(taken(post, "content/gone"), skipped_by="ada")
+    assert chosen(plan(None), 0, {"a": row}, has_failed="content/gone", by_hand=True) == []
+    assert chosen(plan(None), 0, {"a": taken(post, "content/gone")}, has_failed="content/gone", by_hand=True) == ["a"]
 
 
 def test_missed_runs_are_caught_up_one_by_one_and_a_new_dag_begins_where_its_calendar_was_first_seen() -> None:
