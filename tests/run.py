@@ -66,13 +66,13 @@ class Result:
     word: str
 
 
-#: The processes wait for the sandbox, the clock and Airflow for half of their time: five keep two cores busy.
-IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "5", "--dist", "worksteal", "--ignore-glob=*_live.py")
+#: The processes wait for the sandbox, the clock and Airflow for half of their time: six keep two cores busy.
+IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "6", "--dist", "worksteal", "--ignore-glob=*_live.py")
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        12,
+        11,
         (*IN_PARALLEL, "-m", "not long and not registry", *FOLDERS),
     ),
 )

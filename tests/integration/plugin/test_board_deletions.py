@@ -276,8 +276,8 @@ def test_a_control_that_the_account_cannot_use_says_why_and_meta_is_not_asked(
     monkeypatch.setenv(f"AIRFLOW_CONN_{ACCOUNT.upper()}", json.dumps(connection))
     ada = user("ada", "USER")
     assert detail(ada, "hello")["cannot"] == {
-        "delete": "Instagram Login has no deletion. Connect the account by Facebook Login or Unified Login, or leave "
-        "them out."
+        "delete": "Instagram Login has no deletion. Connect the account by Facebook Login or Unified Login, or do "
+        "without deletion."
     }
     assert detail(ada, "evil")["cannot"] == {}
     now = datetime.now(timezone.utc)
