@@ -30,7 +30,7 @@ from airflow_provider_instagram.hooks.token_store import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.accounts.login import Login, LoginApp
+    from airflow_provider_instagram.accounts.login import Login
     from airflow_provider_instagram.graph.accounts import Account
 
 _log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def last_refresh_by(conn_id: str) -> str:
     return (stored.refreshed_by or "") if stored else ""
 
 
-def write_login(conn_id: str, app: LoginApp, login: Login, by: str) -> None:
+def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> None:
     """Write a login to its connection, and store the token's record."""
     require_writable(conn_id)
     with create_session() as session:

@@ -17,7 +17,7 @@ from airflow_provider_instagram.hooks.token_store import StoredToken
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
 
-#: For the pages and commands that begin a login: they import nothing of ``graph``.
+#: For the pages, which import nothing of ``graph``.
 LoginApp = oauth.LoginApp
 
 #: What is wrong if a login gives a token of another login, and what to do.

@@ -27,10 +27,10 @@ from airflow_provider_instagram.accounts.connections import (
     stored_secret,
     write_login,
 )
-from airflow_provider_instagram.accounts.login import LoginApp, check_config, complete_login
+from airflow_provider_instagram.accounts.login import check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
 from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
-from airflow_provider_instagram.graph import calls
+from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.capabilities import MUSIC
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
@@ -67,7 +67,7 @@ def connect(args: argparse.Namespace) -> None:
         print(f"Warning: {warning}")
 
 
-def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
+def _app(args: argparse.Namespace, connection: StoredConnection) -> oauth.LoginApp:
     uri = redirect_uri(args.redirect_uri)
     app_id = args.app_id or connection.app_id or input("App id: ").strip()
     login = connection.login if connection.exists else read_login(args.login)
@@ -79,7 +79,7 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> LoginApp:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     scopes = connection.scopes if args.scopes is None else args.scopes
     chosen = (login, config_id, connection.account_id or args.user_id)
-    return LoginApp(app_id, secret, uri, base_url, oauth_host, scopes, *chosen)
+    return oauth.LoginApp(app_id, secret, uri, base_url, oauth_host, scopes, *chosen)
 
 
 def _secret(conn_id: str, base_url: str, oauth_host: str | None) -> str:
