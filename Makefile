@@ -16,7 +16,7 @@ pictures:  ## Take the pictures of the page Posts for the docs, in a running Air
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.pictures
 
-test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (12 minutes)
+test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (11 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run
 

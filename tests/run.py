@@ -66,7 +66,7 @@ class Result:
     word: str
 
 
-#: The processes wait for the sandbox, the clock and Airflow for half of their time: six keep two cores busy.
+#: The processes wait for the sandbox, the clock and Airflow for two thirds of their time: six keep two cores busy.
 IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "6", "--dist", "worksteal", "--ignore-glob=*_live.py")
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (

@@ -49,7 +49,7 @@ def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iter
 
 
 def pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
-    """Read a list page by page, each with the call for the cursor of the page before it."""
+    """Yield the pages of a list. ``call`` returns the call for the page after a cursor."""
     after: str | None = None
     while True:
         page = client.send(call(after))

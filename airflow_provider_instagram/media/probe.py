@@ -104,7 +104,7 @@ def _extra_streams(header: dict[str, Any], video: dict[str, Any], audio: dict[st
 
 
 def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
-    """Check that there are frames, that a GIF is a complete animation, and that a recording is a single one."""
+    """Check that there are frames, that a GIF is a complete animation, and that the file is one recording."""
     if not timeline.count:
         raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
     if container == "gif" and not ends_with(path, GIF_END):

@@ -1,6 +1,6 @@
 """Insights: which numbers a medium and an account have, and how they grow.
 
-The numbers grow with the clock. They come from a seed and from the ids of the media, so that they never jump.
+The numbers grow with the clock. A seed and the ids of the media decide how large they become.
 Source: Meta, Instagram Media Insights and Instagram User Insights.
 """
 
