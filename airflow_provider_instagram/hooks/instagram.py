@@ -321,7 +321,9 @@ class InstagramHook(BaseHook):
         try:
             return True, self._describe_account()
         except InstagramError as error:
-            return False, f"{type(error).__name__}: {error}"
+            from airflow_provider_instagram.hooks.logins import without_made_up_id
+
+            return False, without_made_up_id(f"{type(error).__name__}: {error}", self.instagram_conn_id)
 
     def _describe_account(self) -> str:
         from airflow_provider_instagram.graph import calls

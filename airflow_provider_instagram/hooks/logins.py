@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 
 #: The field of the extra that records for which hosts the app secret was entered. Airflow masks it because of its name.
 SECRET_RECORD: Final = "app_secret_host"  # noqa: S105 -- a name
+
+
+def without_made_up_id(text: str, conn_id: str) -> str:
+    """Return a text of the Test button with "this connection" in place of an id that Airflow made up.
+
+    Airflow's API server tests a connection from its environment, under a random id of 8 letters and digits. A worker
+    that tests a connection knows its id.
+    """
+    is_worker = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
+    is_random = re.fullmatch(r"[A-Za-z0-9]{8}", conn_id) and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+    if is_worker or not is_random:
+        return text
+    text = re.sub(rf"\b([cC])onnection '{conn_id}'", lambda found: f"{'tT'['cC'.index(found[1])]}his connection", text)
+    return text.replace(f"?conn_id={conn_id}", "").replace(conn_id, "CONNECTION_ID")
 
 
 def end_of(info: TokenInfo | None) -> str:

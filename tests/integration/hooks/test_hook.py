@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -47,6 +48,53 @@ def test_the_test_button_says_that_a_token_is_dead(connect: Any) -> None:
     assert not good
     assert said.startswith("AuthenticationError")
     assert "IGAAnobodysToken" not in said
+
+
+FORMS = {
+    "no token": ({"password": ""}, "This connection has no access token."),
+    "a refused token": ({"password": "IGAAnobodysToken"}, "run: airflow instagram connect CONNECTION_ID"),
+    "no host": ({"host": "not a host/ü"}, "The host of this connection"),
+    "no login": ({"extra": '{"login_type": "twitter"}'}, "login_type in the extra of this connection"),
+    "another login": (
+        {"extra": '{"login_type": "unified"}', "password": "IGAAx"},
+        "The token of this connection is of",
+    ),
+    "Unified Login without an id": (
+        {"password": "EAAx", "login": "", "extra": '{"login_type": "unified"}'},
+        "This connection has no Instagram user id",
+    ),
+}
+
+
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize(("typed", "says"), FORMS.values(), ids=FORMS)
+def test_the_test_button_says_this_connection(
+    typed: dict[str, str], says: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's API server tests what a form says under a random id, which nobody has ever seen."""
+    from airflow.api_fastapi.core_api.datamodels.connections import ConnectionBody
+    from airflow.api_fastapi.core_api.routes.public import connections
+
+    monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    monkeypatch.setattr(connections, "get_random_string", lambda: "IbDDGfVn")
+    form = {"host": instagram_sandbox.url, "login": instagram_sandbox.user_id, "password": instagram_sandbox.token}
+    body = ConnectionBody.model_validate({"connection_id": "mine", "conn_type": "instagram", **form, **typed})
+    said = connections.test_connection(body, Mock(), Mock(is_authorized_connection=Mock(return_value=False))).message
+    assert says in said
+    assert "ibddgfvn" not in said.lower()
+    assert "https://airflow.example.com/instagram/connect" in said or "reconnect" not in said
+
+
+@pytest.mark.parametrize("context", ["client", "server"])
+def test_a_test_of_a_known_connection_names_it(
+    context: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", context)
+    conn_id = "shopmain" if context == "client" else "shop_main"
+    connection = {**instagram_sandbox.connection, "password": "IGAAnobodysToken"}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+    assert f"airflow instagram connect {conn_id}" in InstagramHook(conn_id).test_connection()[1]
 
 
 def test_the_user_id_is_asked_for_when_the_connection_has_none(connect: Any, instagram_sandbox: SandboxHandle) -> None:
