@@ -192,7 +192,7 @@ def _time_like(local: str, written: Any, before: datetime) -> str:
     at = local.replace("T", " ")
     found = DATE_AND_TIME.fullmatch(written.strip()) if isinstance(written, str) else None
     if found is None:
-        zone = getattr(before.tzinfo, "key", None) or (before.strftime("%z") if before.utcoffset() else "UTC")
+        zone = str(before.tzname()).removeprefix("UTC") or "UTC"
         return f"{at} {zone}"
     if "T" in written.strip()[:11]:
         at = at.replace(" ", "T")

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
 from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser  # noqa: TC001
+from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
 from airflow_provider_instagram.files.pins import Pin  # noqa: TC001
 from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim
 from airflow_provider_instagram.posts.fields import (
@@ -33,6 +34,8 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
 ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+#: A time of which a store keeps the name of its zone.
+Moment = Annotated[datetime, PlainValidator(load_moment), PlainSerializer(dump_moment)]
 ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,149}"
 
 
@@ -106,7 +109,7 @@ class ScheduledPost(CalendarPost):
     """
 
     id: str
-    publish_at: datetime
+    publish_at: Moment
     account: str
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
@@ -210,7 +213,7 @@ class InvalidPost:
     """A post with a problem, as far as it can be shown. ``account`` is empty if that has a problem."""
 
     id: str
-    publish_at: datetime
+    publish_at: Moment
     account: str
     line: int
     in_slot: str = ""

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.times import read_duration, read_local_time, zone
+from airflow_provider_instagram.calendar.file.times import moment, read_duration, read_local_time, zone
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SLOT = re.compile(r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?")
@@ -46,7 +46,7 @@ class Choice:
     @property
     def local(self) -> datetime:
         """The time, in the zone of the slot."""
-        return datetime.fromtimestamp(self.at, zone(self.zone))
+        return moment(datetime.fromtimestamp(self.at, zone(self.zone)))
 
 
 @dataclass(frozen=True, order=True)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.times import in_words
+from airflow_provider_instagram.calendar.file.times import as_written, in_words, moment, zone_of
 from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
@@ -86,5 +86,4 @@ def _problems_by_id(
 
 def _time_after(other: ScheduledPost, span: timedelta, post: ScheduledPost) -> str:
     """Return the time that is ``span`` after another post, in the time zone of this post."""
-    at = (other.publish_at + span).astimezone(post.publish_at.tzinfo)
-    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+    return as_written(moment(other.publish_at + span, zone_of(post.publish_at)))

@@ -1,9 +1,14 @@
-"""Times as people write them: a local time with its time zone, and durations."""
+"""Times as people write them, and durations.
+
+A time that was read is a moment: it has the offset of its zone then, and the zone's name as that of its ``tzinfo``. Two
+moments are compared, subtracted and sorted as they follow each other. Python compares two times of one ``ZoneInfo`` by
+the clock on the wall, which is wrong in the night of a clock change.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,6 +26,8 @@ MAX_DURATION = timedelta(days=366)
 #: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
 YEARS = (2010, 2100)
 MAX_OFFSET = timedelta(hours=14)
+#: What Python calls a zone of which only the offset is known.
+OFFSET = re.compile(r"UTC|(UTC)?[+-].+")
 
 
 class MissingTimezone(InvalidValue):
@@ -45,8 +52,56 @@ def _zones() -> dict[str, str]:
     return {name.lower().rpartition("/")[2]: name for name in names} | {name.lower(): name for name in names}
 
 
+@lru_cache(maxsize=256)
+def _at_offset(offset: timedelta, name: str) -> timezone:
+    return timezone(offset) if OFFSET.fullmatch(name) else timezone(offset, name)
+
+
+def moment(at: datetime, where: tzinfo | None = None) -> datetime:
+    """Return a time as a moment.
+
+    :param where: Another zone in which it is shown.
+    """
+    local = at if where is None else at.astimezone(where)
+    if (offset := local.utcoffset()) is None:
+        raise ValueError("A time without a time zone is no moment.")
+    return local.replace(tzinfo=_at_offset(offset, getattr(local.tzinfo, "key", None) or str(local.tzname())), fold=0)
+
+
+def zone_of(at: datetime) -> tzinfo:
+    """Return the zone of a moment; if only an offset was written, that."""
+    name = str(at.tzname())
+    return _at_offset(at.utcoffset() or timedelta(), name) if OFFSET.fullmatch(name) else zone(name)
+
+
+def later(at: datetime, span: timedelta) -> datetime:
+    """Return the moment that is later by the clock on the wall: seven days later is the same time of day."""
+    return moment(at.astimezone(zone_of(at)) + span)
+
+
+def as_written(at: datetime) -> str:
+    """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
+    local = at.astimezone(zone_of(at))
+    is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (_offset(at) if is_twice else "")
+
+
+def dump_moment(at: datetime) -> str:
+    """Return a moment as it is stored."""
+    return at.isoformat() if OFFSET.fullmatch(name := str(at.tzname())) else f"{at.isoformat()} {name}"
+
+
+def load_moment(stored: datetime | str) -> datetime:
+    """Return a moment as it was stored."""
+    if isinstance(stored, datetime):
+        return moment(stored)
+    text, _, name = str(stored).partition(" ")
+    at = moment(datetime.fromisoformat(text.replace("Z", "+00:00")))
+    return at.replace(tzinfo=_at_offset(at.utcoffset() or timedelta(), name)) if name else at
+
+
 def read_local_time(written: str, zone_name: str | None) -> datetime:
-    """Read a local time: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
+    """Read a local time as a moment: ``2026-12-24 18:00``, followed by the name of a zone or an offset, if any.
 
     :param zone_name: The zone of a time that names none.
     :raises InvalidValue: If it is not a time, has no zone, or is a time that a clock change skips or repeats.
@@ -94,7 +149,7 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
         raise InvalidValue(f"publish_at has the offset {offset}, which no zone has.", "Write the time and its zone.")
     if name is None:
         return at
-    local = at.astimezone(zone(name))
+    local = moment(at, zone(name))
     if offset != "Z" and local.utcoffset() != at.utcoffset():
         raise InvalidValue(
             f"publish_at has the offset {offset}, but {name} is at {_offset(local)} then.",
@@ -106,7 +161,7 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
 def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
     first, second = naive.replace(tzinfo=where, fold=0), naive.replace(tzinfo=where, fold=1)
     if first.utcoffset() == second.utcoffset():
-        return first
+        return moment(first)
     shown = naive.strftime("%Y-%m-%d %H:%M")
     if _exists(first):
         raise InvalidValue(

@@ -27,7 +27,7 @@ from airflow_provider_instagram.calendar.file.slots import (
     repetition_key,
     split_repetition,
 )
-from airflow_provider_instagram.calendar.file.times import zone
+from airflow_provider_instagram.calendar.file.times import later, moment, zone
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
@@ -261,7 +261,7 @@ class _AccountPlanner:
     def _first(self, user: SlotUser) -> datetime | None:
         """Return when a post is published for the first time, if that is known."""
         if user.publish_at is not None:
-            return user.publish_at.astimezone(zone(self.slots[0].zone))
+            return moment(user.publish_at, zone(self.slots[0].zone))
         choice = self.choices.get(user.key)
         return choice.local if choice else None
 
@@ -278,7 +278,7 @@ class _AccountPlanner:
         for number in sorted(self.numbers.get(user.key, ())):
             key = repetition_key(user.key, number)
             choice = self.choices[key]
-            is_rested = before is not None and pause is not None and choice.local >= before + pause
+            is_rested = before is not None and pause is not None and choice.local >= later(before, pause)
             is_kept = is_kept and (self._is_fixed(choice) or (is_rested and self._is_kept(choice)))
             if is_kept:
                 before = choice.local
@@ -336,7 +336,7 @@ class _AccountPlanner:
         else:
             number = self.dropped.get(user.key, 2 + max(0, (self.now - first) // user.repeat_after))
             before = first
-        yield (before + user.repeat_after).timestamp(), place, number
+        yield later(before, user.repeat_after).timestamp(), place, number
 
     def _next_free(self, span: timedelta) -> list[datetime]:
         """Return the first time at which a post has room, and at least those that follow it within a span.

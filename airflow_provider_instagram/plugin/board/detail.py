@@ -126,7 +126,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "version": post.version,
         "sha256": list(digests_in(content["report"])),
         "kind": kind_of(post),
-        "zone": str(getattr(post.publish_at.tzinfo, "key", None) or post.publish_at.tzname()),
+        "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
         "media": _media(post, card.version, made if isinstance(made, list) else [made]),
         "comment": post.first_comment,

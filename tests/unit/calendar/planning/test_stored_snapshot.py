@@ -71,7 +71,7 @@ STORED: dict[str, Any] = {
             "posts": [
                 {
                     "id": "over",
-                    "publish_at": "2026-12-01T11:00:00Z",
+                    "publish_at": "2026-12-01T11:00:00+00:00",
                     "account": "brand",
                     "line": 5,
                     "video": _A,
@@ -79,7 +79,7 @@ STORED: dict[str, Any] = {
                 },
                 {
                     "id": "clip",
-                    "publish_at": "2026-12-02T12:00:00Z",
+                    "publish_at": "2026-12-02T12:00:00+00:00",
                     "account": "brand",
                     "line": 6,
                     "video": _A,
@@ -88,7 +88,7 @@ STORED: dict[str, Any] = {
                 },
                 {
                     "id": "album",
-                    "publish_at": "2026-12-03T19:00:00+01:00",
+                    "publish_at": "2026-12-03T19:00:00+01:00 Europe/Berlin",
                     "account": "brand",
                     "line": 8,
                     "carousel": _ALBUM_ITEMS,
@@ -105,7 +105,7 @@ STORED: dict[str, Any] = {
             ],
             "min_spacing": "PT10M",
             "left_out": ["wrong"],
-            "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00Z", "account": "brand", "line": 7}],
+            "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00+00:00", "account": "brand", "line": 7}],
         },
         "seen": {
             "over": _SEEN | {"version": _OVER, "due": 1796122800.0, "arrival": "already over"},
