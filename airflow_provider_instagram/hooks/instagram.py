@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook, Connection, conf
@@ -130,7 +130,7 @@ class InstagramHook(BaseHook):
         self,
         instagram_conn_id: str = DEFAULT_CONN_ID,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        clock: Callable[[], datetime] = CLOCK.now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -20,6 +20,7 @@ from airflow_provider_instagram.hooks.token_store import (
     StoredToken,
     TokenStore,
 )
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Token, TokenInfo
@@ -62,7 +63,7 @@ class TokenManager:
     store: TokenStore
     send: Callable[[StoredToken, Call[Any]], Any]
     ask: Callable[[], TokenInfo | None] | None = None
-    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    clock: Callable[[], datetime] = CLOCK.now
     sleep: Callable[[float], None] = time.sleep
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +20,7 @@ from airflow_provider_instagram.posts.limits import check_known, checked_post, r
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.create import Order
@@ -202,9 +202,9 @@ def create(
         failure = InstagramError.from_data(event["error"]) if event["error"] else None
         result = use_case.resume(failure, event["container_id"], event["known"])
     if isinstance(result, WaitForContainers):
-        deadline, interval_s = time.time() + PROCESSING_TIMEOUT.total_seconds(), POLL_INTERVAL.total_seconds()
+        deadline, interval_s = CLOCK.now() + PROCESSING_TIMEOUT, POLL_INTERVAL.total_seconds()
         trigger = ContainerStatusTrigger(
-            task.instagram_conn_id, result.container_ids, interval_s, deadline, known=result.known
+            task.instagram_conn_id, result.container_ids, interval_s, deadline.timestamp(), known=result.known
         )
         task.defer(trigger=trigger, method_name="execute", timeout=until_next_look(result.age))
     pin_ledger_asset(context, ledger)

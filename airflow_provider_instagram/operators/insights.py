@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -14,6 +13,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -110,7 +110,7 @@ class InsightsOperator(InstagramBaseOperator):
     def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = max(budget.available_at(), datetime.now(timezone.utc) + shortest_deferral())
+        moment = max(budget.available_at(), CLOCK.now() + shortest_deferral())
         left = [vars(one) for one in reading.pending]
         self.log.info("The calls for insights of this hour are used up. Reading %d media at %s", len(left), moment)
         self.defer(

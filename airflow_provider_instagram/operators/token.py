@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Context, Param, task
@@ -13,6 +12,7 @@ from airflow_provider_instagram.exceptions import AuthenticationError, Instagram
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -91,7 +91,7 @@ def _alert(
     from airflow_provider_instagram.utils.pages import connect_page
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
-    left = token.time_left(datetime.now(timezone.utc)) if token else None
+    left = token.time_left(CLOCK.now()) if token else None
     if left is not None and left > EXPIRY_WARNING:
         return
     alert_context: Any = {

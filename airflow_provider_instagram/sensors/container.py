@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, XComArg
@@ -17,6 +17,7 @@ from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
 SHORTEST_RESCHEDULE_S = 30.0
@@ -98,7 +99,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
                 return self._reviewed(context, self.container_id)
         from airflow_provider_instagram.triggers.container import ContainerStatusTrigger
 
-        now = datetime.now(timezone.utc)
+        now = CLOCK.now()
         began = context["ti"].start_date or now
         deadline = began + timedelta(seconds=self.timeout)
         if now >= deadline:

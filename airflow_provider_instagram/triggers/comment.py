@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.calls import Call
@@ -173,8 +174,7 @@ class InstagramCommentTrigger(BaseEventTrigger):
 
             try:
                 posts = await self._posts(hook, send)
-                now = partial(datetime.now, timezone.utc)
-                async for new in new_comments(memory, posts, send, now, partial(asyncio.sleep, HANDED_OVER_S)):
+                async for new in new_comments(memory, posts, send, CLOCK.now, partial(asyncio.sleep, HANDED_OVER_S)):
                     yield new
             except PermissionDeniedError as error:
                 scopes = AccountScopes(self.instagram_conn_id, None, hook.settings.login)

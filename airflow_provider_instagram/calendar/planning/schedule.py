@@ -144,7 +144,7 @@ def choose_late_time(
     calendar: Calendar,
     assignments: Assignments,
     *,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Callable[[], datetime],
     sleep: Callable[[float], None] = time.sleep,
 ) -> datetime:
     """Choose a time for a late post, or keep the one that it chose before.

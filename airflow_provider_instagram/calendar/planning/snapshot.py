@@ -18,7 +18,6 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.slot_choices import (
     SlotChoices,
     choices_file,
@@ -35,6 +34,7 @@ from airflow_provider_instagram.calendar.planning.stored_snapshot import (
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -74,7 +74,7 @@ class _Look:
     """A look at a calendar, which the DAG processor records. A task passes no time, and records nothing."""
 
     def __init__(self, settings: CalendarSettings, now: datetime | None) -> None:
-        self.settings, self.now, self.at = settings, now, now or utc_now()
+        self.settings, self.now, self.at = settings, now, now or CLOCK.now()
         self.stored = _load(settings.snapshot, may_be_missing=now is None)
         if self.stored is not None and now is not None:
             self.stored = self._with_lead(self.stored)

@@ -28,6 +28,7 @@ from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -119,8 +120,7 @@ class ApprovePost(PostStep, ApprovalOperator):
 
         :param nobody_answered: Whether it is certain that nobody has answered before. Otherwise, silence rejects.
         """
-        now = datetime.now(timezone.utc)
-        deadline = self.answer_by(context, post, now)
+        deadline, now = self.answer_by(context, post), CLOCK.now()
         if now >= deadline:
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."

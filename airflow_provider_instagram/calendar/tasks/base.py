@@ -206,8 +206,7 @@ class PostStep(CalendarTask, AccountTask):
             return
         now = CLOCK.now()
         if self.too_late(context, post, now, now) is not None:
-            InstagramHook(self.instagram_conn_id).compare_clock()
-            now = CLOCK.now()
+            now = self.compared_now()
         if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, now)
@@ -218,11 +217,17 @@ class PostStep(CalendarTask, AccountTask):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
-    def answer_by(self, context: Context, post: ScheduledPost, now: datetime) -> datetime:
+    def compared_now(self) -> datetime:
+        """Return the time by Instagram's clock, with which this worker's is compared first."""
+        InstagramHook(self.instagram_conn_id).compare_clock()
+        return CLOCK.now()
+
+    def answer_by(self, context: Context, post: ScheduledPost) -> datetime:
         """Return until when a person may answer a question about a post: as long as it may be published.
 
         For a post that a user requested after its time, that is one lead time.
         """
+        now = self.compared_now()
         if is_requested_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"

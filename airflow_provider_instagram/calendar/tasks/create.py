@@ -81,7 +81,7 @@ class CreatePost(PostStep):
                 )
             raise
         post, _ = self.still_wanted(context)
-        until = self.answer_by(context, post, Ledger.of(context, self.instagram_conn_id).clock())
+        until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
         return self.container_id

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar.planning.stored_snapshot import read_ve
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 LOOK_EVERY_S: Final = 10.0
 #: How long after one replaced wait of a calendar the next one ends. Each of them needs a slot for some seconds, in a
@@ -60,7 +61,7 @@ class PostTimeTrigger(BaseTrigger):
         yield TriggerEvent(self.moment.isoformat())
 
     def _left_s(self) -> float:
-        return (self.moment - datetime.now(timezone.utc)).total_seconds()
+        return (self.moment - CLOCK.now()).total_seconds()
 
 
 class _Watch:

@@ -100,11 +100,9 @@ class PublishPost(PostStep):
         """
         if isinstance(wanted := self.wanted(context), Skipped):
             return wanted
-        InstagramHook(self.instagram_conn_id).compare_clock()
-        post, plan = wanted
+        now, (post, plan) = self.compared_now(), wanted
         if post.id in plan.seen and not self._was_resumed:
             self._version_seen = plan.seen[post.id].version
-        now = CLOCK.now()
         if self.dry_run_requested(context):
             return post.publish_at
         is_now = is_requested_now(context, post)

@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +43,7 @@ from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.locations import is_local, shown
 from airflow_provider_instagram.utils.pages import reconnect_hint
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
@@ -73,7 +74,7 @@ class ReportProblems(CalendarTask):
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day."""
-        plan, now = self.settings.plan(), datetime.now(timezone.utc)
+        plan, now = self.settings.plan(), CLOCK.now()
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
         beyond_limits = [problem for problem in calendar.problems if problem not in plan.timely.problems]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -44,7 +45,7 @@ def is_requested_now(context: Context, post: ScheduledPost) -> bool:
     started = context["dag_run"].run_after
     in_this_run = post.id in requested_posts(context)
     at_once = post.publish_at <= started or started_to_publish_now(context)
-    return in_this_run and at_once and started > schedule.utc_now() - CONTAINER_LIFE
+    return in_this_run and at_once and started > CLOCK.now() - CONTAINER_LIFE
 
 
 def begins_before_lead(context: Context, post: ScheduledPost, lead_time: timedelta) -> bool:

@@ -25,6 +25,7 @@ from airflow_provider_instagram.operators.transcode import transcode
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.local_files import file_digest
 from airflow_provider_instagram.utils.locations import is_web
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -82,7 +83,7 @@ class TranscodePost(PostStep):
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> NoReturn:
         """Look again later, without a worker's slot, or leave the post to the run that publishes it."""
         mark, why = "its file is missing", f"There is no file {public_name(missing)} yet."
-        at = schedule.utc_now() + LOOK_AGAIN_AFTER
+        at = CLOCK.now() + LOOK_AGAIN_AFTER
         if at.timestamp() >= schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time):
             self.leave_to_later_run(context, mark, f"{why} The run that publishes {post.id} looks again.")
         self.log.info("%s This task looks again at %s.", why, at.isoformat(timespec="seconds"))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from datetime import datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -22,9 +26,12 @@ from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import ContainerRecord
 from airflow_provider_instagram.publishing.use_case import Skipped
+from airflow_provider_instagram.utils.server_clock import CLOCK
 from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 RUN = "content/scheduled"
@@ -45,7 +52,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The questions that were written to Airflow's database, each with its answer if it has one."""
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.approve.datetime", Clock)
+    monkeypatch.setattr("airflow_provider_instagram.utils.server_clock.datetime", Clock)
 
     def read(ti_id: UUID) -> SimpleNamespace:
         (row,) = (one for one in asked if one["ti_id"] == ti_id)
@@ -412,6 +419,64 @@ def test_a_post_whose_container_failed_is_published_now_under_its_approval(
 
 
 @pytest.fixture
+def instagrams_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+    """The time that Instagram's answers name, whatever the clock of this worker says."""
+    times = [after_noon(0)]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(400)
+            self.send_header("Date", format_datetime(times[-1], usegmt=True))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        conn = {"conn_type": "instagram", "password": "IGAA-token", "host": host}
+        monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(conn))
+        monkeypatch.setattr(CLOCK, "_offset", None)
+        monkeypatch.setattr(CLOCK, "_sleep", lambda _: None)
+        yield times
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("local", "left_s"), [(60.5, 30), (61.5, 30), (58.5, 30), (59.5, 1800)])
+def test_a_worker_with_a_wrong_clock_asks_about_a_post_that_is_not_late(
+    approval: Approval,
+    questions: list[dict[str, Any]],
+    instagrams_time: list[datetime],
+    monkeypatch: pytest.MonkeyPatch,
+    local: float,
+    left_s: float,
+) -> None:
+    approval.calendar.given["late"] = "skip"
+    instagrams_time.append(after_noon(60 - left_s / 60))
+    monkeypatch.setattr(Clock, "minutes", local)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approval.ask()
+    assert len(questions) == 1
+    assert waiting.value.timeout is not None
+    assert waiting.value.timeout.total_seconds() == pytest.approx(left_s, abs=3)
+
+
+def test_nobody_is_asked_about_a_post_that_is_over_although_the_clock_of_the_worker_is_slow(
+    approval: Approval,
+    questions: list[dict[str, Any]],
+    instagrams_time: list[datetime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    approval.calendar.given["late"] = "skip"
+    instagrams_time.append(after_noon(61))
+    monkeypatch.setattr(Clock, "minutes", 59.0)
+    with pytest.raises(AirflowSkipException, match="has passed, so nobody is asked"):
+        approval.ask()
+    assert questions == []
+
+
+@pytest.fixture
 def approval(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Approval:
     return Approval(calendar)
 
@@ -589,7 +654,6 @@ def publication_time(approval: Approval, at: float, container_id: str = "17") ->
 @pytest.fixture
 def publishing(approval: Approval, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Approval:
     """An approved post whose container waits for its time, and whose approval a user has cleared alone."""
-    monkeypatch.setattr("airflow_provider_instagram.utils.server_clock.datetime", Clock)
     monkeypatch.setattr(Clock, "minutes", 0.0)
     approval.answer("Approve")
     assert publication_time(approval, 1) == after_noon(60)

@@ -110,7 +110,7 @@ def test_who_names_a_post_today_wants_it_now(
     )
     step = ApprovePost(task_id="step", post={}, settings=calendar.settings, instagram_conn_id=ACCOUNT)
     now = utc_now()
-    assert (step.answer_by(context, over, now) > now) is wants_now, "a person has time to approve it"
+    assert (step.answer_by(context, over) > now) is wants_now, "a person has time to approve it"
     assert requested_posts(context) == ["a"] * names
     assert [is_requested_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
 
