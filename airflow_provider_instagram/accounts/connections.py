@@ -61,6 +61,27 @@ class StoredConnection:
     config_id: str = ""
     account_id: str = ""
 
+    def check_asked(self, login: str, host: str, account_id: str) -> None:
+        """Check that what a person asked for is what an existing connection says. An empty text asks for nothing.
+
+        :raises ValidationError: The connection says something else, which would be used instead.
+        """
+        host = host.strip() and origin.base_url(host.strip(), hosts=trusted_hosts(), what="The host")
+        asked = (
+            ("login_type", "--login", login.strip().lower(), self.login.value),
+            ("host", "--host", host, self.host),
+            ("Instagram user id", "--user-id", account_id.strip(), self.account_id),
+        )
+        for name, option, given, own in asked:
+            if self.exists and given and own and given != own:
+                its_host = ""
+                if name == "login_type" and self.host in origin.HOST_OF.values():
+                    its_host = f" and its host to {origin.HOST_OF[read_login(given)]}"
+                raise ValidationError(
+                    f"Connection {self.conn_id!r} has the {name} {own}, not {given}. Nothing was changed.",
+                    hint=f"Change its {name} to {given}{its_host}, or connect it as it is, without {option}.",
+                )
+
     def login_hosts(self, typed: str, login: MetaLogin) -> tuple[str, str | None]:
         """Return the Graph host of a login, and the host that replaces Meta's login hosts, if any.
 
@@ -143,6 +164,11 @@ def _login_and_host(row: Connection, named: str) -> tuple[MetaLogin, str]:
         login = read_login(named, f"login_type in the extra of connection {row.conn_id!r}")
     what = f"The host of connection {row.conn_id!r}"
     host = origin.base_url(row.host or origin.HOST_OF[login], row.port, hosts=trusted_hosts(), what=what)
+    if named and host in origin.HOST_OF.values() and host != origin.HOST_OF[login]:
+        raise ValidationError(
+            f"{what} is {host}, which is not a host of {login.in_words}.",
+            hint=f"Set it to {origin.HOST_OF[login]}, or change login_type.",
+        )
     if not named and host in origin.HOST_OF.values():
         login = MetaLogin.INSTAGRAM if host == origin.INSTAGRAM else MetaLogin.FACEBOOK
     return login, host

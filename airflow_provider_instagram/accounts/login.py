@@ -60,8 +60,9 @@ def check_config(login: MetaLogin, config_id: str) -> None:
     if login is MetaLogin.INSTAGRAM or config_id.isdecimal() or (login is MetaLogin.FACEBOOK and not config_id):
         return
     raise ValidationError(
-        f"Enter the id of the configuration of {login.in_words}, which is a number.",
-        hint="You find it in your Meta app, under Facebook Login for Business, Configurations.",
+        f"Enter the configuration id of {login.in_words}, which is a number.",
+        hint="You find it in your Meta app, under Facebook Login for Business, Configurations. In a shell, give it "
+        "with --config-id.",
     )
 
 

@@ -69,8 +69,9 @@ def connect(args: argparse.Namespace) -> None:
 
 def _app(args: argparse.Namespace, connection: StoredConnection) -> oauth.LoginApp:
     uri = redirect_uri(args.redirect_uri)
+    connection.check_asked(args.login or "", args.host, args.user_id)
     app_id = args.app_id or connection.app_id or input("App id: ").strip()
-    login = connection.login if connection.exists else read_login(args.login)
+    login = read_login(args.login or connection.login)
     config_id = args.config_id or connection.config_id
     check_config(login, config_id)
     base_url, oauth_host = connection.login_hosts(args.host, login)

@@ -70,8 +70,7 @@ ACCOUNT_COMMANDS: Final = [
         ARG_ACCOUNT,
         Arg(
             ("--login",),
-            help="the login of a new connection (default: %(default)s)",
-            default="instagram",
+            help="the login of a new connection (default: instagram)",
             choices=("instagram", "facebook", "unified"),
         ),
         Arg(

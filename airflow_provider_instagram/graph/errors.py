@@ -156,6 +156,22 @@ RULES: Final = (
 _EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
 _BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE}
 
+_LOGIN: Final = "Log in again: a code is valid once, for one hour. If that does not help, check the app secret."
+_APP_VALUES: Final = (
+    "Copy the app id and the app secret from your Meta app: for Instagram Login from Instagram, API setup with "
+    "Instagram login; for Facebook and Unified Login from App settings, Basic. Enter them on the page Connect, or in "
+    "the connection's fields 'Meta app id' and 'Meta app secret', and connect the account again."
+)
+#: What Meta says of a wrong app, which has codes that mean something else, too. Source: reports of clients.
+_OF_APP: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), Rule(None, None, AuthenticationError, meaning, _APP_VALUES))
+    for pattern, meaning in (
+        ("require an appsecret_proof", "The app secret is missing"),
+        ("client.secret|appsecret_proof", "The app secret is wrong"),
+        ("client.id|platform app|validating application", "Meta knows no app with this app id"),
+    )
+)
+
 #: What the upload host's ``debug_info.type`` means. Source: Meta, resumable uploads.
 UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
     "NotAuthorizedError": (
@@ -167,6 +183,10 @@ UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
     "OffsetInvalidError": (TransientError, "The upload continued at a different byte than Instagram expects", _LATER),
     "PartialRequestError": (TransientError, "The upload ended before its last byte", _LATER),
 }
+
+
+def _rule_of_app(meta_message: str) -> Rule | None:
+    return next((rule for pattern, rule in _OF_APP if pattern.search(meta_message)), None)
 
 
 def rule_for(code: int | None, subcode: int | None) -> Rule | None:
@@ -229,9 +249,11 @@ def error_from_answer(
     if isinstance(debug := answer.get("debug_info"), dict):
         return _upload_error(action, status, debug)
     if "error_message" in answer:
+        meta_message = _text_of(answer.get("error_message"))
+        rule = _rule_of_app(meta_message)
         return AuthenticationError(
-            f"Cannot {action}: Instagram refused the login{_quoted(_text_of(answer.get('error_message')))}.",
-            hint="Check the app id and the app secret, and log in again. A login code is valid once, for one hour.",
+            f"Cannot {action}: {rule.meaning if rule else 'Instagram refused the login'}{_quoted(meta_message)}.",
+            hint=rule.hint if rule else _LOGIN,
             code=_integer(answer.get("code")),
         )
     return _error_without_code(action, status, headers, body, changes=changes)
@@ -248,7 +270,7 @@ def _graph_error(
         "fbtrace_id": _text_of(error.get("fbtrace_id")) or None,
         "user_message": _text_of(error.get("error_user_msg") or error.get("error_user_title")) or None,
     }
-    rule = rule_for(code, subcode)
+    rule = _rule_of_app(meta_message) or rule_for(code, subcode)
     if rule is None:
         failed = status >= 500
         return (TransientError if failed else InstagramError)(

@@ -63,11 +63,12 @@ class LoginApp:
         :param state: A value that Meta returns unchanged, to detect forged logins.
         """
         is_dialog = self.login is not MetaLogin.INSTAGRAM
+        scope = ",".join(self.all_scopes)  # an unknown one is an error, also if a configuration names them
         query = {"client_id": self.app_id, "redirect_uri": self.redirect_uri, "response_type": "code", "state": state}
         if is_dialog and self.config_id:
             query |= {"config_id": self.config_id, "override_default_response_type": "true"}
         else:
-            query["scope"] = ",".join(self.all_scopes)
+            query["scope"] = scope
         meta, path = (
             (origin.DIALOG, f"{API_VERSION}/dialog/oauth") if is_dialog else (origin.CONSENT, "oauth/authorize")
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -56,12 +58,33 @@ def connect_form(user: users.Editor, conn_id: str = "") -> Response:
     """Show the form that begins a login."""
     connection = connections.require_writable(conn_id) if conn_id else connections.StoredConnection("")
     user.require("PUT" if connection.exists else "POST", conn_id or None)
+    return _form(user, connection)
+
+
+def _form(
+    user: users.PageUser,
+    connection: connections.StoredConnection,
+    typed: Mapping[str, str] = MappingProxyType({}),
+    error: InstagramError | None = None,
+) -> Response:
+    """Return the form that begins a login. After an error, it contains what was typed, except for the secret."""
     mine = [each for each in connections.connection_ids() if user.may("PUT", each)]
+    fields = {
+        "conn_id": connection.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
+        "login": connection.login,
+        "config_id": connection.config_id,
+        "account_id": "",
+        "app_id": connection.app_id,
+        "scopes": connection.scopes,
+        "host": "",
+    }
     return page(
         "connect.html",
+        status=200 if error is None else 400,
         logins=[connection.oauth_host] if connection.exists else trusted_hosts().csp_sources,
         connection=connection,
-        suggested=connection.conn_id or ("" if DEFAULT_CONN_ID in mine else DEFAULT_CONN_ID),
+        typed=fields | {name: text for name, text in typed.items() if name in fields},
+        error=error,
         mine=mine,
         redirect_uri=redirect_uri(),
         form_token=user.form_token,
@@ -81,33 +104,46 @@ CheckedForm = Annotated[dict[str, str], Depends(_checked_form)]
 @app.post("/connect")
 def start_login(form: CheckedForm, user: users.Editor) -> Response:
     """Send the user to Instagram, and keep the login in an encrypted cookie."""
-    connection = connections.require_writable(form.get("conn_id", "").strip())
-    user.require("PUT" if connection.exists else "POST", connection.conn_id)
+    connection = connections.StoredConnection("")
+    try:
+        connection = connections.require_writable(form.get("conn_id", "").strip())
+        user.require("PUT" if connection.exists else "POST", connection.conn_id)
+        meta_app = _typed_app(form, connection)
+        login = users.PendingLogin(secrets.token_urlsafe(24), user.id, connection.conn_id, meta_app)
+        login_url = meta_app.login_url(users.sealed("state", login.about), trusted_hosts())
+    except ValidationError as error:
+        return _form(user, connection, form, error)
+    answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
+    is_https, max_age_s = meta_app.redirect_uri.startswith("https:"), int(users.LOGIN_LIFE.total_seconds())
+    answer.set_cookie(
+        COOKIE, login.cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax"
+    )
+    return answer
+
+
+def _typed_app(form: Mapping[str, str], connection: connections.StoredConnection) -> meta_login.LoginApp:
+    """Return the app to log in to: what was typed, and what an existing connection says.
+
+    :raises ValidationError: Something is missing, or not what the connection says.
+    """
+    host, account_id, asked = (form.get(name, "").strip() for name in ("host", "account_id", "login"))
+    connection.check_asked(asked, host, account_id)
+    meta = read_login(asked or connection.login)
     app_id = form.get("app_id", "").strip() or connection.app_id
-    meta = connection.login if connection.exists else read_login(form.get("login") or "instagram")
-    base_url, oauth_host = connection.login_hosts(form.get("host", ""), meta)
+    base_url, oauth_host = connection.login_hosts(host, meta)
     config_id = form.get("config_id", "").strip() or connection.config_id
-    stored = (connection.conn_id, base_url, oauth_host)
-    app_secret = form.get("app_secret", "").strip() or connections.stored_secret(*stored)
+    meta_login.check_config(meta, config_id)
+    app_secret = form.get("app_secret", "").strip()
+    app_secret = app_secret or connections.stored_secret(connection.conn_id, base_url, oauth_host)
     if not app_id.isdecimal() or not app_secret:
         raise ValidationError(
             "Enter both the app id, which is a number, and the app secret.",
             hint="You find both in the dashboard of your Meta app, under Instagram, API setup with Instagram login, "
             "or for the other logins under App settings, Basic.",
         )
-    meta_login.check_config(meta, config_id)
     scopes = form.get("scopes", connection.scopes).strip()
-    target = redirect_uri()
-    chosen = (meta, config_id, connection.account_id or form.get("account_id", "").strip())
-    meta_app = meta_login.LoginApp(app_id, app_secret, target, base_url, oauth_host, scopes, *chosen)
-    login = users.PendingLogin(secrets.token_urlsafe(24), user.id, connection.conn_id, meta_app)
-    login_url = meta_app.login_url(users.sealed("state", login.about), trusted_hosts())
-    answer = RedirectResponse(login_url, 303, {"Cache-Control": "no-store"})
-    is_https, max_age_s = target.startswith("https:"), int(users.LOGIN_LIFE.total_seconds())
-    answer.set_cookie(
-        COOKIE, login.cookie, max_age_s, path=pages_path(), secure=is_https, httponly=True, samesite="lax"
-    )
-    return answer
+    chosen = (meta, config_id, connection.account_id or account_id)
+    return meta_login.LoginApp(app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen)
 
 
 @app.get("/callback")

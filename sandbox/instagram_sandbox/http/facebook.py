@@ -197,7 +197,9 @@ def app_token(call: Call) -> str:
 
 async def token(call: Call) -> Response:
     """Exchange a code, or a token for one that lives longer (``/oauth/access_token`` of the Graph host)."""
-    if call.params.get("client_id") != call.sandbox.settings.app_id:
+    if not call.params.get("client_id"):
+        raise GraphError(101, None, "Missing client_id parameter.")
+    if call.params["client_id"] != call.sandbox.settings.app_id:
         raise GraphError(101, None, "Error validating application. Cannot get application info due to a system error.")
     if not knows_secret(call):
         error = GraphError(1, None, "Error validating client secret.")

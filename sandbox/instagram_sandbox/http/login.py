@@ -190,7 +190,9 @@ def redeem(call: Call, login: Login) -> LoginCode:
 async def exchange_code(call: Call) -> Response:
     """Exchange a code for a short-lived token."""
     params = call.params
-    if params.get("client_id") != call.sandbox.settings.app_id or not knows_secret(call):
+    if params.get("client_id") != call.sandbox.settings.app_id:
+        raise LoginError("Invalid platform app")
+    if not knows_secret(call):
         raise LoginError("Error validating client secret.")
     if params.get("grant_type") != "authorization_code":
         raise LoginError("Invalid grant_type: it must be authorization_code.")
@@ -208,7 +210,7 @@ async def exchange_token(call: Call, settings: Settings) -> Response:
     if call.params.get("client_id", settings.app_id) != settings.app_id:
         raise GraphError(101, None, "Error validating application. Invalid application ID.")
     if not knows_secret(call):
-        raise GraphError(101, None, "Error validating client secret.")
+        raise GraphError(100, None, "Error validating client secret.")
     short = call.world.authenticate(_query_token(call), "instagram")
     if short.long_lived:
         raise GraphError(

@@ -80,6 +80,33 @@ def test_the_exchange_works_without_a_version_too(http: httpx.Client, documented
 
 
 @pytest.mark.parametrize(
+    ("sent", "code", "message"),
+    [
+        ({"client_secret": "guess"}, 1, "Error validating client secret."),
+        ({"client_id": ""}, 101, "Missing client_id parameter."),
+        (
+            {"client_id": "1"},
+            101,
+            "Error validating application. Cannot get application info due to a system error.",
+        ),
+    ],
+)
+def test_a_wrong_app_is_refused_in_metas_words(
+    http: httpx.Client, documented: SandboxHandle, sent: dict[str, str], code: int, message: str
+) -> None:
+    """Code 1, which is otherwise a server's fault, with HTTP 400."""
+    app = {"client_id": documented.app_id, "client_secret": documented.app_secret, "code": "AQ", "redirect_uri": BACK}
+    answer = http.get("/v23.0/oauth/access_token", params=app | sent)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["code"], error["message"]) == (
+        400,
+        "OAuthException",
+        code,
+        message,
+    )
+
+
+@pytest.mark.parametrize(
     "wrong",
     [{"code": "AQnone"}, {"redirect_uri": "https://other.example"}, {"client_secret": "x"}, {"client_id": "1"}],
     ids=["code", "redirect_uri", "client_secret", "client_id"],

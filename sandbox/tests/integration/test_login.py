@@ -152,6 +152,15 @@ def test_a_code_is_exchanged_only_with_everything_right(name: str, value: str, l
     assert login.exchange(code).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [({"client_id": "17"}, "Invalid platform app"), ({"client_secret": "guess"}, "Error validating client secret.")],
+)
+def test_a_wrong_app_is_refused_in_metas_words(sent: dict[str, str], message: str, login: Login) -> None:
+    answer = login.exchange(login.decide()["code"], **sent)
+    assert answer.json() == {"error_type": "OAuthException", "code": 400, "error_message": message}
+
+
 def test_the_documented_shape_wraps_the_answer(login: Login, instagram_sandbox: SandboxHandle) -> None:
     instagram_sandbox.switch(login_answer="data")
     [row] = login.exchange(login.decide()["code"]).json()["data"]
@@ -160,7 +169,8 @@ def test_the_documented_shape_wraps_the_answer(login: Login, instagram_sandbox: 
 
 def test_only_a_short_lived_token_is_lengthened(login: Login, instagram_sandbox: SandboxHandle) -> None:
     short = login.exchange(login.decide()["code"]).json()["access_token"]
-    assert login.lengthen(short, client_secret="guess").status_code == 400
+    refused = login.lengthen(short, client_secret="guess").json()["error"]
+    assert (refused["code"], refused["message"]) == (100, "Error validating client secret.")
     assert login.lengthen(short, grant_type="ig_refresh_token").status_code == 400
     assert login.lengthen(instagram_sandbox.token).json()["error"]["code"] == 452
     assert login.lengthen("IGAAguess").json()["error"]["code"] == 190

@@ -172,6 +172,54 @@ def test_one_connect_heals_a_dead_account(shell: Any, person: Any, instagram_san
     assert (row["account"], row["token"], row["problem"]) == ("@sandbox_studio", "59 days", "")
 
 
+def test_a_connection_is_not_connected_by_what_it_does_not_say(
+    shell: Any, person: Any, instagram_sandbox: SandboxHandle
+) -> None:
+    """It would be connected by what it says, and the option would be lost unsaid."""
+    person("allow")
+    shell(*connected(instagram_sandbox))
+    before = in_database()
+    again = ("connect", CONN_ID, "--redirect-uri", "https://a/b")
+    for option, value, said in (
+        ("--login", "facebook", "Change its login_type to facebook, or connect it as it is, without --login"),
+        ("--login", "unified", "has the login_type instagram, not unified. Nothing was changed"),
+        (
+            "--host",
+            "http://127.0.0.1:9",
+            "Change its host to http://127.0.0.1:9, or connect it as it is, without --host",
+        ),
+        ("--user-id", "17841400000000009", "or connect it as it is, without --user-id"),
+    ):
+        with pytest.raises(SystemExit, match=re.escape(said)):
+            shell(*again, option, value)
+    assert in_database() == before
+    person("allow")
+    shell(*again, "--login", "instagram", "--host", instagram_sandbox.url, "--user-id", instagram_sandbox.user_id)
+    assert in_database()[1] != before[1]
+
+
+def test_a_login_is_changed_together_with_metas_host(shell: Any) -> None:
+    from airflow.models import Connection
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    stored = Connection(conn_id=CONN_ID, conn_type="instagram", host="graph.instagram.com", password="IGAAx")
+    with create_session() as session:
+        session.add(stored)
+    again = ("connect", CONN_ID, "--redirect-uri", "https://a/b")
+    both = "login_type to facebook and its host to https://graph.facebook.com"
+    with pytest.raises(SystemExit, match=both):
+        shell(*again, "--login", "facebook")
+    with create_session() as session:
+        session.execute(
+            update(Connection).where(Connection.conn_id == CONN_ID).values(extra='{"login_type": "facebook"}')
+        )
+    with pytest.raises(
+        SystemExit, match=re.escape("is not a host of Facebook Login. Set it to https://graph.facebook.com")
+    ):
+        shell(*again)
+
+
 def test_a_cancelled_login_and_a_foreign_address_change_nothing(
     shell: Any, person: Any, instagram_sandbox: SandboxHandle
 ) -> None:

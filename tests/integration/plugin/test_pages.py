@@ -110,7 +110,8 @@ def test_a_wrong_app_secret_is_what_is_to_be_checked(browser: TestClient, instag
     sent = begin(browser, instagram_sandbox, app_secret="mistyped").headers["location"]
     answer = browser.get(decide(sent, instagram_sandbox))
     assert "Error validating client secret" in answer.text
-    assert "Check the app id and the app secret" in answer.text
+    assert "The app secret is wrong" in answer.text
+    assert "API setup with Instagram login" in answer.text
     assert "mistyped" not in answer.text
     assert rows() == {}
 
@@ -433,8 +434,8 @@ def test_a_configuration_of_a_persons_token_is_named(browser: TestClient, instag
 @pytest.mark.parametrize(
     ("login", "config_id", "said"),
     [
-        ("unified", "", "Enter the id of the configuration of Unified Login"),
-        ("facebook", "my configuration", "Enter the id of the configuration of Facebook Login"),
+        ("unified", "", "Enter the configuration id of Unified Login"),
+        ("facebook", "my configuration", "Enter the configuration id of Facebook Login"),
         ("google", "4711", "which is not a login of Meta. Use one of instagram, facebook, unified"),
     ],
 )
@@ -442,6 +443,51 @@ def test_a_login_that_cannot_begin_says_why(
     browser: TestClient, instagram_sandbox: SandboxHandle, login: str, config_id: str, said: str
 ) -> None:
     assert said in begin(browser, instagram_sandbox, login=login, config_id=config_id).text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"login": "unified", "config_id": ""},
+        {"login": "facebook", "config_id": "vierzig"},
+        {"login": "unified", "config_id": "4711", "app_id": "µ"},
+        {"login": "unified", "config_id": "4711", "scopes": "größe"},
+        {"login": "unified", "config_id": "4711", "conn_id": "Büro Köln"},
+        {"login": "unified", "config_id": "4711", "host": "no host"},
+    ],
+)
+def test_a_form_that_is_refused_keeps_what_was_typed(
+    browser: TestClient, instagram_sandbox: SandboxHandle, changes: dict[str, str]
+) -> None:
+    """All but the secret, which no page shows. With the rest corrected, the login begins."""
+    typed = {"account_id": "17841400000000000", "scopes": "comments", **changes}
+    typed = {"conn_id": "new_brand", "app_id": instagram_sandbox.app_id, "host": instagram_sandbox.url, **typed}
+    answer = begin(browser, instagram_sandbox, **typed)
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+    for name, text in typed.items():
+        if name != "login":
+            assert f'name="{name}" value="{text}"' in answer.text
+    assert f'<option value="{typed["login"]}" selected>' in answer.text
+    assert instagram_sandbox.app_secret not in answer.text
+    assert "readonly" not in answer.text.partition("<form")[2].partition("Redirect URI")[0]
+    assert rows() == {}
+
+
+def test_a_connection_of_one_login_is_not_connected_by_another(
+    browser: TestClient, instagram_sandbox: SandboxHandle
+) -> None:
+    """The form of a new connection, with the id of an old one: what it would do is said before anybody logs in."""
+    browser.get(decide(begin(browser, instagram_sandbox).headers["location"], instagram_sandbox))
+    for changes, said in (
+        ({"login": "facebook"}, "has the login_type instagram, not facebook"),
+        ({"host": "http://127.0.0.1:9"}, f"has the host {instagram_sandbox.url}, not http://127.0.0.1:9"),
+        ({"account_id": "17841400000000009"}, "not 17841400000000009"),
+    ):
+        answer = begin(browser, instagram_sandbox, **changes)
+        assert answer.status_code == 400
+        assert said in answer.text
+        assert "or connect it as it is" in answer.text
 
 
 @pytest.fixture
@@ -452,6 +498,18 @@ def facebook(instagram_sandbox: SandboxHandle) -> SandboxHandle:
 
 
 BY_FACEBOOK = {"login": "facebook", "scopes": "comments"}
+
+
+@pytest.mark.parametrize("login", ["facebook", "unified"])
+def test_a_wrong_app_secret_is_no_fault_of_instagram(browser: TestClient, facebook: SandboxHandle, login: str) -> None:
+    """Facebook's host answers it with code 1, which is a server's fault elsewhere."""
+    facebook.change_account(facebook.user_id, unified_login=login == "unified")
+    page = by_dialog(browser, facebook, {"login": login, "config_id": "4711", "app_secret": "mistyped"})
+    assert "The app secret is wrong" in page.text
+    assert "App settings, Basic" in page.text
+    assert "later" not in page.text
+    assert "mistyped" not in page.text
+    assert rows() == {}
 
 
 def test_a_person_connects_by_facebook_login_and_again(browser: TestClient, facebook: SandboxHandle) -> None:

@@ -239,6 +239,69 @@ def test_the_login_hosts_own_error_shape_is_understood() -> None:
     assert "has been used" in str(raised)
 
 
+WRONG_SECRET = "Error validating client secret."
+WRONG_APP = "Error validating application. Cannot get application info due to a system error."
+NO_PROOF = "API calls from the server require an appsecret_proof argument"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "says"),
+    [
+        (1, WRONG_SECRET, "The app secret is wrong"),
+        (100, WRONG_SECRET, "The app secret is wrong"),
+        (101, WRONG_SECRET, "The app secret is wrong"),
+        (100, "Invalid appsecret_proof provided in the API argument", "The app secret is wrong"),
+        (100, NO_PROOF, "The app secret is missing"),
+        (101, "Missing client_id parameter.", "Meta knows no app with this app id"),
+        (101, WRONG_APP, "Meta knows no app with this app id"),
+        (190, WRONG_APP, "Meta knows no app with this app id"),
+        (1, "Error validating client secret", "The app secret is wrong"),
+    ],
+)
+def test_a_wrong_app_is_no_fault_of_a_server(code: int, message: str, says: str) -> None:
+    """As Facebook's host answers, with HTTP 400 whatever the code. Each says where the right values are and go."""
+    raised = refused({"message": message, "type": "OAuthException", "code": code})
+    assert (type(raised), raised.retryable, raised.code) == (AuthenticationError, False, code)
+    assert says in str(raised)
+    assert message.rstrip(".") in str(raised)
+    for place in ("App settings, Basic", "API setup with Instagram login", "Meta app secret"):
+        assert place in str(raised)
+    assert "later" not in str(raised)
+
+
+@pytest.mark.parametrize("message", ["An unknown error occurred", "Please reduce the amount of data", ""])
+@pytest.mark.parametrize("status", [400, 500])
+def test_any_other_error_with_code_1_is_temporary(message: str, status: int) -> None:
+    body = json.dumps({"error": {"message": message, "type": "OAuthException", "code": 1}}).encode()
+    assert type(error_from_answer("read", status, {}, body, changes=False)) is TransientError
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (WRONG_SECRET, "The app secret is wrong"),
+        ("Invalid platform app", "Meta knows no app with this app id"),
+        ("Invalid Client Secret", "The app secret is wrong"),
+        ("You must provide a client_id", "Meta knows no app with this app id"),
+    ],
+)
+def test_a_wrong_app_of_instagram_login_says_which_value_is_wrong(message: str, says: str) -> None:
+    body = {"error_type": "OAuthException", "code": 400, "error_message": message}
+    raised = error_from_answer("exchange the login code", 400, {}, json.dumps(body).encode(), changes=True)
+    assert (type(raised), raised.outcome_unknown) == (AuthenticationError, False)
+    assert says in str(raised)
+    assert "API setup with Instagram login" in str(raised)
+
+
+def test_a_refused_code_of_instagram_login_may_come_from_a_wrong_secret() -> None:
+    """One who had a wrong secret was told this."""
+    message = "Error validating verification code. Please make sure your redirect_uri is identical"
+    body = {"error_type": "OAuthException", "code": 400, "error_message": message}
+    said = str(error_from_answer("exchange the login code", 400, {}, json.dumps(body).encode(), changes=True))
+    assert "app secret" in said
+    assert "valid once, for one hour" in said
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b'{"error": "no"}', b"\xff\xfe", b"null"])
 def test_no_answer_is_too_odd_to_be_reported(body: bytes) -> None:
     assert "HTTP 400" in str(error_from_answer("read", 400, {}, body, changes=False))
