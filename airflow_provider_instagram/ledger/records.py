@@ -93,8 +93,12 @@ class Owner:
         return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index, loop_index)
 
     def __str__(self) -> str:
-        name = f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}"
-        return name if self.loop_index is None else f"{name}/pass-{self.loop_index}"
+        return f"{self.dag_id}/{self.run_id}/{self.task_id}/{self.map_index}{self.pass_suffix}"
+
+    @property
+    def pass_suffix(self) -> str:
+        """What names the pass of a loop at the end of a key."""
+        return "" if self.loop_index is None else f"/pass-{self.loop_index}"
 
 
 @dataclass(frozen=True)
@@ -180,12 +184,14 @@ class CommentRecord:
 
     :param media_id: The post that it is on. For what is done to a comment, this comment's id.
     :param written_at: When it was written or found, as ISO 8601 in UTC.
+    :param text: Digest of its text.
     """
 
     comment_key: str
     media_id: str
     comment_id: str
     written_at: str
+    text: str | None = None
 
 
 #: States of a task instance that may still send a request, now or in a later try.

@@ -47,9 +47,9 @@ class CommentOperator(InstagramBaseOperator):
         account itself is refused, or replies would answer each other.
     :param message: The text: up to 300 UTF-16 units, 4 hashtags and 1 link, and not all in capital letters.
     :param comment_key: The key under which the comment is written exactly once. Default:
-        ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
-        position, so set a key if the list may change. Default for a reply: ``dag_id/task_id/comment_id``, so that the
-        task replies once to each comment, in whatever run.
+        ``dag_id/task_id/media_id``, followed by the pass in a loop, so that the task comments once on each post, in
+        whatever run. Set a key for each of several comments of one task on one post. Default for a reply:
+        ``dag_id/task_id/comment_id``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 

@@ -76,10 +76,11 @@ class Act:
     remedy: str = ""
 
     def key(self, given: str | None, owner: Owner, target: str) -> str:
-        """Return the key in the ledger. By default, a task does it once to each comment, whatever its run."""
+        """Return the key in the ledger. By default, a task does it once to each post or comment, whatever its run."""
+        default = f"{owner.dag_id}/{owner.task_id}/{target}"
         if not self.name:
-            return given or str(owner)
-        return f"{self.name}:{given or f'{owner.dag_id}/{owner.task_id}/{target}'}"
+            return given or default + owner.pass_suffix
+        return f"{self.name}:{given or default}"
 
 
 def _written(listed: Callable[[GraphClient, str, datetime], Iterator[Comment]]) -> Callable[[Trace], str | None]:

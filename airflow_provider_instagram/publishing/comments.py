@@ -60,6 +60,8 @@ class Comment:
             with self.connect() as client:
                 writer = CommentWriter(client, self.ledger, self.attempt.owner, self.attempt.is_alive, act=self.act)
                 record = writer.get_or_write(key, target_id, message)
+        if record.text not in (None, digest(message)):
+            log.warning("The key %s has a comment with another text, so this message is not written.", key)
         log.info("The key %s is done: %s %s, as %s", key, self.act.verb, target_id, record.comment_id)
         return record
 
@@ -175,6 +177,6 @@ class CommentWriter:
             self.sleep(READ_AGAIN_AFTER.total_seconds())
 
     def _record(self, intent: Intent, comment_id: str) -> CommentRecord:
-        record = CommentRecord(intent.post_key, intent.container_id, comment_id, self.ledger.now())
+        record = CommentRecord(intent.post_key, intent.container_id, comment_id, self.ledger.now(), intent.text)
         self.ledger.record_comment(record)
         return record

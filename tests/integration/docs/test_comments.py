@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 
 @pytest.fixture
 def example(portrait_video: Path) -> Any:
+    """Return the DAG of the example, with a new video and a key of its own, because all tests share one ledger."""
     namespace: dict[str, Any] = {"__name__": "comments_md"}
-    source = EXAMPLE.replace("/data/teaser.mp4", str(portrait_video))
+    source = EXAMPLE.replace("/data/teaser.mp4", str(portrait_video)).replace("teaser-2026-48", uuid4().hex)
     exec(compile(source, "comments.md", "exec"), namespace)  # noqa: S102 -- our own example
     return namespace["dag"]
 
@@ -32,6 +34,18 @@ def test_the_example_posts_and_comments(example: Any, instagram_sandbox: Sandbox
     assert result.state == "success", result.states()
     (post,), (comment,) = instagram_sandbox.posts, instagram_sandbox.comments()
     assert (comment.media_id, comment.text) == (post.media_id, "Filmed in Lisbon. #teaser #lisbon")
+
+
+def test_a_second_run_makes_no_second_post_and_no_second_comment(
+    example: Any, instagram_sandbox: SandboxHandle, run_dag: Any
+) -> None:
+    first, second = run_dag(example), run_dag(example)
+    assert [result.state for result in (first, second)] == ["success", "success"]
+    assert first.run.run_id != second.run.run_id
+    (post,), (comment,) = instagram_sandbox.posts, instagram_sandbox.comments()
+    assert {str(result.xcom("comment")) for result in (first, second)} == {comment.comment_id}
+    assert comment.media_id == post.media_id
+    assert instagram_sandbox.calls("publish") == instagram_sandbox.calls("comment") == 1
 
 
 def test_a_comment_that_fails_leaves_the_run_and_the_post_as_they_are(

@@ -88,17 +88,40 @@ def test_a_key_that_is_done_is_not_written_again_in_another_run(
     assert texts(instagram_sandbox) == [TEXT]
 
 
-def test_without_a_key_each_run_and_each_map_index_writes_its_own(
+def test_without_a_key_each_task_comments_once_on_each_post_in_whatever_run(
     instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
 ) -> None:
+    """The order of the posts of a mapped task does not matter."""
     from airflow.sdk import DAG
 
-    with DAG("comments_mapped", schedule=None) as dag:
-        comment = CommentOperator.partial(task_id="comment", media_id=media_id).expand(message=["one", "two"])
-    assert comment.retries == 8
-    for _ in range(2):
+    media_ids = [media_id, instagram_sandbox.add_foreign_post("Another post")]
+    for order in (media_ids, media_ids[::-1]):
+        with DAG("comments_mapped", schedule=None) as dag:
+            comment = CommentOperator.partial(task_id="comment", message=TEXT).expand(media_id=order)
+            CommentOperator(task_id="another", media_id=media_id, message=TEXT)
+        assert comment.retries == 8
         assert run_dag(dag).state == "success"
-    assert sorted(texts(instagram_sandbox)) == ["one", "one", "two", "two"]
+    written = [comment.media_id for comment in instagram_sandbox.comments()]
+    assert sorted(written) == sorted([media_id, *media_ids])
+
+
+def test_two_texts_of_one_task_on_one_post_need_keys(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without keys, the log says which text is not written."""
+    from airflow.sdk import DAG
+
+    with DAG("comments_without_keys", schedule=None) as dag:
+        CommentOperator.partial(task_id="comment", media_id=media_id, retries=0).expand(message=["one", "two"])
+    assert run_dag(dag).state == "success"
+    assert len(texts(instagram_sandbox)) == 1
+    assert "has a comment with another text, so this message is not written" in caplog.text
+
+    texts_of_it = [{"message": "one", "comment_key": "one"}, {"message": "two", "comment_key": "two"}]
+    with DAG("comments_with_keys", schedule=None) as dag:
+        CommentOperator.partial(task_id="comment", media_id=media_id, retries=0).expand_kwargs(texts_of_it)
+    assert [run_dag(dag).state for _ in range(2)] == ["success", "success"]
+    assert sorted(texts(instagram_sandbox)[1:]) == ["one", "two"]
 
 
 def test_clear_writes_nothing_again(instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str) -> None:

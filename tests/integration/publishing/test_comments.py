@@ -81,6 +81,22 @@ def test_each_key_has_its_comment_even_with_the_same_text(writing: Writing) -> N
 
 
 @pytest.mark.parametrize(
+    ("act", "loop_index", "given", "key"),
+    [
+        (COMMENT, None, None, "calendar/publish/178"),
+        (COMMENT, 1, None, "calendar/publish/178/pass-1"),
+        (COMMENT, 1, "first", "first"),
+        (REPLY, 1, None, "reply:calendar/publish/178"),  # a loop that reads comments again answers each once
+        (REPLY, None, "first", "reply:first"),
+    ],
+)
+def test_the_default_key_names_the_task_and_what_it_comments_on(
+    act: Act, loop_index: int | None, given: str | None, key: str
+) -> None:
+    assert act.key(given, replace(OTHER, loop_index=loop_index), "178") == key
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         {"drop": "after"},

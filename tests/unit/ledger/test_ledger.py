@@ -97,6 +97,7 @@ STORED: dict[str, Any] = {
         "media_id": "180",
         "comment_id": "181",
         "written_at": "2026-11-01T12:00:00+00:00",
+        "text": None,
     },
     "comment-id:181": "post-1",
 }
