@@ -145,7 +145,7 @@ class Publisher:
             return self._adopt(unpublished)
         if (failure := status.failure()) is not None:
             raise failure
-        reservations = QuotaReservations(self.ledger, self.quotas)
+        reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
         self._reserve_quota(reservations, unpublished)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))

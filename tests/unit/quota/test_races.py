@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -37,34 +38,32 @@ class Turns:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311
-        self.condition = threading.Condition()
+        self.lock = threading.Lock()
+        self.gates: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(0))
         self.waiting: set[str] = set()
         self.running: set[str] = set()
-        self.chosen: str | None = None
         self.latest = ""
         self.persistence = self.random.choice((0.0, 0.5, 0.8, 0.9, 0.95))
         self.now = datetime(2026, 11, 24, tzinfo=timezone.utc)
 
     def step(self) -> None:
         name = threading.current_thread().name
-        with self.condition:
+        with self.lock:
             self.waiting.add(name)
             self._choose()
-            self.condition.wait_for(lambda: self.chosen == name, timeout=30)
-            self.chosen = None
-            self.waiting.discard(name)
+        self.gates[name].acquire(timeout=30)
 
     def leave(self) -> None:
-        with self.condition:
+        with self.lock:
             self.running.discard(threading.current_thread().name)
             self._choose()
 
     def _choose(self) -> None:
-        if self.chosen is None and self.running and self.waiting >= self.running:
+        if self.running and self.waiting >= self.running:
             if self.latest not in self.waiting or self.random.random() >= self.persistence:
                 self.latest = self.random.choice(sorted(self.waiting))
-            self.chosen = self.latest
-            self.condition.notify_all()
+            self.waiting.discard(self.latest)
+            self.gates[self.latest].release()
 
 
 class Register(dict[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +11,7 @@ from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas
-from tests.unit.quota.test_races import Register, Turns, in_turns
+from tests.unit.quota.test_races import Death, Life, MortalStore, Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))
 OWNER = Owner("calendar", "run-1", "publish", -1)
@@ -87,21 +88,61 @@ def test_an_attempt_with_an_open_outcome_keeps_its_reservation_for_the_period() 
         account.publish("next")
 
 
+class Race:
+    """Publishers that begin at once, as they take steps in an order of a seed."""
+
+    def __init__(self, seed: int, quota: Quota, publishers: int, *, mortal: bool = False) -> None:
+        self.turns = Turns(seed)
+        self.store = Register(self.turns)
+        self.quota = quota
+        self.ends: dict[str, str] = {}
+        self.chance = random.Random(seed) if mortal else None  # noqa: S311
+        in_turns(self.turns, {f"p{number}": self.run for number in range(publishers)})
+
+    def run(self, name: str) -> None:
+        life = Life(self.chance) if self.chance and self.chance.random() < 0.5 else None
+        ledger = Ledger(MortalStore(self.store, life) if life else self.store, "studio", lambda: self.turns.now)
+        try:
+            QuotaReservations(ledger, (self.quota,), self.sleep).reserve(name, f"nonce of {name}")
+            ledger.record_intent(name, "1", Claim(OWNER, f"nonce of {name}"))
+            self.ends[name] = "posted"
+        except QuotaExhaustedError:
+            self.ends[name] = "waits"
+        except Death:
+            self.ends[name] = "died"
+
+    def sleep(self, seconds: float) -> None:
+        self.turns.step()
+        self.turns.now += timedelta(seconds=seconds)
+
+    def count(self, end: str) -> int:
+        return list(self.ends.values()).count(end)
+
+    def later(self, minutes: float) -> QuotaReservations:
+        """Return what a task finds some time later."""
+        now = self.turns.now + timedelta(minutes=minutes)
+        return QuotaReservations(Ledger(Store(self.store), "studio", lambda: now), (self.quota,))
+
+
 @pytest.mark.parametrize("hundred", range(10))
-def test_three_runs_that_want_the_last_two_reservations_get_two_at_most(hundred: int) -> None:
+@pytest.mark.parametrize(("publishers", "posts"), [(3, 2), (12, 10)])
+def test_those_that_begin_at_once_get_each_place_and_no_more(hundred: int, publishers: int, posts: int) -> None:
+    """One post is one place: in the same period, nobody is told that there is none before all are used."""
+    quota = Quota("hour", posts, timedelta(hours=1))
     for seed in range(100 * hundred, 100 * (hundred + 1)):
-        turns = Turns(seed)
-        store = Register(turns)
-        ends: dict[str, str] = {}
+        race = Race(seed, quota, publishers)
+        assert (race.count("posted"), race.count("waits")) == (posts, publishers - posts), f"seed {seed}"
+        assert race.later(minutes=59).used(quota) == posts, f"seed {seed}"
+        assert race.later(minutes=61).used(quota) == 0, f"seed {seed}"
 
-        def run(name: str) -> None:
-            ledger = Ledger(store, "studio", lambda: turns.now)  # noqa: B023
-            reservations = QuotaReservations(ledger, (Quota("day", 2, timedelta(days=1)),))
-            try:
-                reservations.reserve(name, f"nonce of {name}")
-                ends[name] = "posted"  # noqa: B023
-            except QuotaExhaustedError:
-                ends[name] = "refused"  # noqa: B023
 
-        in_turns(turns, dict.fromkeys("abc", run))
-        assert list(ends.values()).count("posted") <= 2, f"seed {seed}"
+@pytest.mark.parametrize("hundred", range(10))
+def test_who_dies_at_any_step_takes_one_place_at_most_and_for_ten_minutes_at_most(hundred: int) -> None:
+    quota = Quota("hour", 10, timedelta(hours=1))
+    for seed in range(100 * hundred, 100 * (hundred + 1)):
+        race = Race(seed, quota, 12, mortal=True)
+        sent = sum(f"intent:p{number}" in race.store for number in range(12))
+        assert sent <= 10, f"seed {seed}"
+        assert race.count("waits") <= 2, f"seed {seed}"
+        assert race.later(minutes=11).used(quota) == sent, f"seed {seed}"
+        assert (race.later(minutes=11).available_at() is None) == (sent < 10), f"seed {seed}"
