@@ -22,7 +22,7 @@ from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.texts import TableText, TreeText
-from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME
+from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -50,7 +50,8 @@ class Edit:
     :param do: ``change``, ``remove``, ``add``, ``duplicate`` or ``restore``.
     :param post_id: The post; for a duplicate, the one that is copied.
     :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
-    :param fields: The new values: texts, tags as a tuple of texts, ``publish_at`` as a local time of the post's zone.
+    :param fields: The new values: texts, tags as a tuple of texts, ``publish_at`` as a local time of the post's zone,
+        or of the one that :func:`zone_of_new` returns.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -97,6 +98,11 @@ def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any
     return _shown_values(post, None if isinstance(post, ScheduledPost) else read_rows(text, calendar.location))
 
 
+def zone_of_new(calendar: Calendar, text: str) -> str:
+    """Return the zone in which the time of a new post is meant."""
+    return _zone_of_new(read_rows(text, calendar.location), calendar)[0]
+
+
 def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | None:
     return calendar.post(post_id) or next((post for post in calendar.invalid if post.id == post_id), None)
 
@@ -133,7 +139,7 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post, rows)
-    fields, at = _written_fields(edit, post, _row_of(rows, edit.post_id)), _place_of(edit, ids)
+    fields, at = _written_fields(edit, post, rows, calendar), _place_of(edit, ids)
     try:
         edited = _changed(text, location, edit, fields, ids[at - 1] if at else None)
     except RecursionError:  # an alias of YAML that contains itself
@@ -168,37 +174,76 @@ def _is_same(one: Any, other: Any) -> bool:
     return (one or "") == (other or "")
 
 
-def _written_fields(edit: Edit, post: ScheduledPost | InvalidPost | None, row: Row | None) -> dict[str, Any]:
+def _written_fields(
+    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, calendar: Calendar
+) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
+    row = _row_of(rows, edit.post_id)
     fields: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value or None for name, value in edit.fields.items()
     }
     if edit.do == "duplicate" and row is not None:
         fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
+    at = edit.fields.get("publish_at")
     if edit.do == "add":
         fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value}}
-    if post is not None and isinstance(at := edit.fields.get("publish_at"), str):
-        written = row.values.get("publish_at") if row is not None else None
-        fields["publish_at"] = _time_like(at, written.value if written is not None else None, post.publish_at)
+        if at:
+            zone_name, stands_in = _zone_of_new(rows, calendar)
+            time = at.replace("T", " ")
+            fields["publish_at"] = f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
+            fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
+    elif post is not None and row is not None and isinstance(at, str):
+        fields["publish_at"] = _time_like(at, row, _zone_in(row) or _zone_in(rows.defaults), post.publish_at)
     return fields
 
 
-def _time_like(local: str, written: Any, before: datetime) -> str:
-    """Return a local time in the form of the time that the file has: with its zone, if it has one there.
+def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
+    """Return the zone for a new post: that of the defaults or else of the last post. UTC in a file without any.
+
+    :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or ``publish_at``.
+    """
+    if name := _zone_in(rows.defaults):
+        return name, "defaults"
+    for row in reversed(rows.rows):
+        if name := _zone_in(row):
+            return name, "timezone"
+        if (post := _post(calendar, _id_in(row) or "")) is not None:
+            return str(post.publish_at.tzname()), "publish_at"
+    return "UTC", "publish_at"
+
+
+def _zone_in(row: Row) -> str:
+    value = row.values.get("timezone")
+    return value.value.strip() if value is not None and isinstance(value.value, str) else ""
+
+
+def _in_time(zone_name: str) -> str:
+    """Return the name of a moment's zone as a time may end with it."""
+    return zone_name.removeprefix("UTC") or "UTC"
+
+
+def _time_like(local: str, row: Row, zone_name: str, before: datetime) -> str:
+    """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.
-    :param written: The time in the file; None if it was chosen among slots, whose zone is then written.
+    :param zone_name: The zone for a time of this post without one; may be empty.
+    :param before: When the post is published. If that was chosen among slots, another zone is written.
     """
     at = local.replace("T", " ")
-    found = DATE_AND_TIME.fullmatch(written.strip()) if isinstance(written, str) else None
+    written = str(row.values["publish_at"].value).strip() if "publish_at" in row.values else ""
+    found = DATE_AND_TIME.fullmatch(written)
     if found is None:
-        zone = str(before.tzname()).removeprefix("UTC") or "UTC"
-        return f"{at} {zone}"
-    if "T" in written.strip()[:11]:
-        at = at.replace(" ", "T")
-    if found["offset"] and found["zone"]:
+        return at if before.tzname() == zone_name else f"{at} {_in_time(str(before.tzname()))}"
+    if "T" in written[:11]:
+        at = local
+    if found["zone"]:
         return f"{at} {found['zone']}"  # the offset of another day may be another one
-    return f"{at}{str(written).strip()[found.end('time') :]}"
+    if not found["offset"] or not zone_name:
+        return f"{at}{written[found.end('time') :]}"
+    try:
+        return f"{at}{offset_of(read_local_time(local, zone_name))}"
+    except InvalidValue:  # the clocks skip or repeat this time, which its reader says
+        return at
 
 
 def _place_of(edit: Edit, ids: list[str | None]) -> int:
@@ -282,7 +327,7 @@ def _check_result(
         raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
     shown = _shown_values(post, rows)
     for name, value in edit.fields.items():
-        if name in shown and edit.do != "add" and not _is_same(shown[name], value):
+        if name in shown and (edit.do != "add" or name == "publish_at") and not _is_same(shown[name], value):
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE)
     if edit.do == "add":
         for name in MEDIA:

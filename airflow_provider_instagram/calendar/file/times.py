@@ -83,7 +83,7 @@ def as_written(at: datetime) -> str:
     """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
     local = at.astimezone(zone_of(at))
     is_twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
-    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (_offset(at) if is_twice else "")
+    return at.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00") + (offset_of(at) if is_twice else "")
 
 
 def dump_moment(at: datetime) -> str:
@@ -152,7 +152,7 @@ def _with_offset(naive: datetime, offset: str, name: str | None) -> datetime:
     local = moment(at, zone(name))
     if offset != "Z" and local.utcoffset() != at.utcoffset():
         raise InvalidValue(
-            f"publish_at has the offset {offset}, but {name} is at {_offset(local)} then.",
+            f"publish_at has the offset {offset}, but {name} is at {offset_of(local)} then.",
             f"Drop the offset, or write {local.strftime('%Y-%m-%d %H:%M')}.",
         )
     return local
@@ -166,7 +166,7 @@ def _in_zone(naive: datetime, where: ZoneInfo) -> datetime:
     if _exists(first):
         raise InvalidValue(
             f"publish_at {shown} happens twice in {where.key}: the clocks are set back that night.",
-            f"Write {shown}{_offset(first)} for the first, or {shown}{_offset(second)} for the second.",
+            f"Write {shown}{offset_of(first)} for the first, or {shown}{offset_of(second)} for the second.",
         )
     early, late = (at.astimezone(timezone.utc).astimezone(where) for at in (second, first))
     raise InvalidValue(
@@ -179,7 +179,8 @@ def _exists(at: datetime) -> bool:
     return at.astimezone(timezone.utc).astimezone(at.tzinfo).replace(tzinfo=None) == at.replace(tzinfo=None)
 
 
-def _offset(at: datetime) -> str:
+def offset_of(at: datetime) -> str:
+    """Return the offset of a time as it is written: ``+02:00``."""
     return at.isoformat()[-len("+00:00") :]
 
 

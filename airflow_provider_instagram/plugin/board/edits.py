@@ -164,7 +164,9 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
     file = board.calendar.location.rpartition("/")[2]
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
-    return {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
+    done = {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
+    post = written.edited.post
+    return done if post is None else {**done, "at": int(post.publish_at.timestamp())}
 
 
 def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
@@ -198,8 +200,6 @@ def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
         if removed is None or (removed["dag_id"], removed["post_id"]) != (given.dag_id, given.post_id):
             raise HTTPException(422, "This can no longer be brought back. Nothing was changed.")
         return edits.Edit("restore", given.post_id, lines=removed["lines"], after=removed["after"])
-    if given.do == "add" and "publish_at" in fields:
-        fields["publish_at"] = f"{fields['publish_at'].replace('T', ' ')} {_zone(board)}"
     return edits.Edit(given.do, given.post_id, given.seen.given(), fields, given.new_id)
 
 
@@ -210,12 +210,6 @@ def _check_printable(fields: Mapping[str, Any]) -> None:
                 check_printable(name, text)
     except ValidationError as error:
         raise HTTPException(422, f"{error} Nothing was changed.") from None
-
-
-def _zone(board: Board) -> str:
-    """Return the zone in which a new post's time is meant: that of the calendar's last post."""
-    posts = board.stored.plan.calendar.posts if board.stored else ()
-    return str(getattr(posts[-1].publish_at.tzinfo, "key", None) or "UTC") if posts else "UTC"
 
 
 def _writer(board: Board) -> CalendarWriter:
@@ -274,13 +268,15 @@ def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
     return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
 
-def media_files(board: Board) -> list[str]:
-    """Return the names of the videos and pictures in the calendar's folder."""
+def for_new_post(board: Board) -> dict[str, Any]:
+    """Return what a new post can have: the files in the calendar's folder, the accounts, and the zone of its time."""
     writer = _writer(board)
     try:
-        return writer.media_names()
+        names = writer.media_names()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
+    zone = edits.zone_of_new(board.stored.plan.calendar, board.stored.text) if board.stored else ""
+    return {"files": names, "accounts": list(board.calendar.accounts), "zone": zone}
 
 
 async def upload(board: Board, user: PageUser, request: Request, name: str) -> str:

@@ -203,8 +203,7 @@ def music(request: Request, given: edits.MusicRequest, user: users.Viewer) -> Re
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
     board = _editable_board(user, dag_id)
-    content = {"files": edits.media_files(board), "accounts": list(board.calendar.accounts)}
-    return JSONResponse(content, headers=HEADERS)
+    return JSONResponse(edits.for_new_post(board), headers=HEADERS)
 
 
 @router.post("/api/files")

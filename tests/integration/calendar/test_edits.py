@@ -62,7 +62,7 @@ def add_posts(location: str, name: str, count: int) -> int:
     start_together(START_LIMIT_S)
     for number in range(count):
         at = NOW + timedelta(days=number + 200, hours=ord(name))
-        fields = {"publish_at": f"{at:%Y-%m-%d %H:%M} UTC", "video": "a.mp4", "caption": f"{name} {number}"}
+        fields = {"publish_at": f"{at:%Y-%m-%dT%H:%M}", "video": "a.mp4", "caption": f"{name} {number}"}
         assert write(location, Edit("add", f"{name}-{number}", fields=fields)).refused == ""
     return count
 

@@ -219,7 +219,7 @@ def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calenda
     assert upload(ada, "ada", "new clip.mp4", content=iter([b"moving"] * 3)).status_code == 200
     assert (calendar.parent / "new clip.mp4").read_bytes() == b"moving" * 3
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
-    assert listed == {"files": ["a.mp4", "new clip.mp4"], "accounts": [ACCOUNT]}
+    assert listed == {"files": ["a.mp4", "new clip.mp4"], "accounts": [ACCOUNT], "zone": "UTC"}
     fields = {"publish_at": local(4), "video": "new clip.mp4", "caption": "New"}
     added = edit(ada, "ada", "add", "new", fields=fields)
     assert added.status_code == 200, added.text
@@ -227,6 +227,39 @@ def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calenda
     assert list(posts) == ["hello", "again", "signed", "new"]
     assert (posts["again"]["caption"], posts["again"]["publish_at"]) == ("Hello", at(3))
     assert posts["new"] == {"id": "new", "publish_at": at(4), "video": "new clip.mp4", "caption": "New"}
+
+
+@pytest.mark.parametrize("ending", ["yaml", "json", "csv"])
+def test_a_new_post_has_the_time_that_was_typed_in_the_zone_of_the_file(
+    ending: str, user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow has read the file and stored its plan. The card shows the same time, and the panel its zone."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    dag_id, file = f"in_berlin_{ending}", calendar.with_name(f"berlin.{ending}")
+    post = {"id": "old", "publish_at": "2098-05-06 08:30", "video": "a.mp4", "account": ACCOUNT}
+    texts = {
+        "yaml": yaml.safe_dump({"defaults": {"timezone": "Europe/Berlin"}, "posts": [post]}),
+        "json": json.dumps({"defaults": {"timezone": "Europe/Berlin"}, "posts": [post]}),
+        "csv": f"id,publish_at,timezone,video,account\r\nold,2098-05-06 08:30,Europe/Berlin,a.mp4,{ACCOUNT}\r\n",
+    }
+    file.write_bytes(texts[ending].encode())
+    store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+    ada = user("ada", "USER")
+    assert ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json().get("zone") == "Europe/Berlin"
+    for post_id, typed, moment in (
+        ("summer", "2098-07-01T12:00", datetime(2098, 7, 1, 10, tzinfo=timezone.utc)),
+        ("winter", "2098-12-01T12:00", datetime(2098, 12, 1, 11, tzinfo=timezone.utc)),
+    ):
+        fields = {"publish_at": typed, "video": "a.mp4", "account": ACCOUNT}
+        answer = edit(ada, "ada", "add", post_id, dag_id=dag_id, fields=fields)
+        assert (answer.status_code, answer.json().get("at")) == (200, int(moment.timestamp())), answer.text
+        store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+        monkeypatch.setattr(routes, "boards", Boards())
+        shown = ada.get("/instagram/calendar/api/post", params={"dag_id": dag_id, "post_id": post_id}).json()
+        assert (shown["card"]["local"], shown["card"]["at"]) == (typed, int(moment.timestamp()))
+        assert shown["zone"] == "Europe/Berlin"
+        assert "UTC" not in file.read_text()
 
 
 def test_a_problem_refuses_an_edit_in_the_words_of_the_check(user: Any, calendar: Path) -> None:

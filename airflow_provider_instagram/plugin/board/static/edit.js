@@ -112,7 +112,7 @@ export async function move(card, local) {
     seen: { publish_at: before },
     fields: { publish_at: local },
   });
-  if (answer) edited(card, { local, at: card.at + (Date.parse(`${local}Z`) - Date.parse(`${before}Z`)) / 1000 });
+  if (answer) edited(card, { local, at: answer.at ?? card.at });
   return answer;
 }
 
@@ -287,8 +287,7 @@ async function save(card, offer, element, name) {
   if (!answer) return;
   drafts.delete(key);
   if (!isCopy && typeof fields.publish_at === "string") {
-    const at = card.at + (Date.parse(`${fields.publish_at}Z`) - Date.parse(`${card.local}Z`)) / 1000;
-    edited(card, { local: fields.publish_at, at });
+    edited(card, { local: fields.publish_at, at: answer.at ?? card.at });
   }
   say(answer.done);
   /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
@@ -358,7 +357,7 @@ export async function addPost(day) {
   if (!dag) return;
   await tell(async () => {
     const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
-    const element = addForm(day, content.files, content.accounts);
+    const element = addForm(day, content);
     if (!(await question(`Add a post to ${calendars.find((one) => one.dag === dag)?.name ?? dag}`, "Add", element)))
       return null;
     const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
@@ -383,8 +382,8 @@ export async function addPost(day) {
   });
 }
 
-/** @param {string} day @param {string[]} files @param {string[]} accounts */
-function addForm(day, files, accounts) {
+/** @param {string} day @param {{ files: string[], accounts: string[], zone: string }} of */
+function addForm(day, { files, accounts, zone }) {
   /** @param {string[]} values */
   const options = (values) => values.map((value) => h("option", { value }, value));
   return h(
@@ -392,7 +391,7 @@ function addForm(day, files, accounts) {
     { class: "fields" },
     labelled("Id", h("input", { name: "id", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", maxlength: 100 })),
     labelled(
-      "Time, in the calendar's zone",
+      `Time (${zone})`,
       h("input", { name: "at", type: "datetime-local", value: `${day}T12:00`, required: true }),
     ),
     labelled("Account", h("select", { name: "account" }, options(accounts))),

@@ -222,7 +222,7 @@ def test_a_post_comes_back_first_if_the_one_before_it_is_gone(any_form: File) ->
 
 
 def test_a_new_post_is_added_at_the_end(any_form: File) -> None:
-    fields = {"publish_at": "2030-06-01 09:15 Europe/Berlin", "video": "a.mp4", "caption": "New", "tags": ("x",)}
+    fields = {"publish_at": "2030-06-01T09:15", "video": "a.mp4", "caption": "New", "tags": ("x",)}
     edited = any_form.edited("add", "new", fields=fields)
     assert edited.post is not None
     assert (edited.post.caption, edited.post.tags, edited.post.publish_at.hour) == ("New", ("x",), 9)
@@ -231,7 +231,7 @@ def test_a_new_post_is_added_at_the_end(any_form: File) -> None:
 
 def test_a_new_post_needs_a_file_that_exists(any_form: File) -> None:
     with pytest.raises(InvalidValue, match=r"there is no file .*missing\.mp4"):
-        any_form.edited("add", "new", fields={"publish_at": "2030-06-01 09:15 UTC", "video": "missing.mp4"})
+        any_form.edited("add", "new", fields={"publish_at": "2030-06-01T09:15", "video": "missing.mp4"})
 
 
 @pytest.mark.parametrize(
