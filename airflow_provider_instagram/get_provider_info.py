@@ -140,6 +140,13 @@ SETTINGS: Final[dict[str, Any]] = {
             example="/data/airflow/calendars/",
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),
+        "calendar_loss_minutes": _option(
+            "How many minutes the last version of a content calendar stays the plan after more than half of its posts "
+            "to come have vanished from its file or sheet at once. Meanwhile, people can bring back what was lost. 0: "
+            "the new version counts at once.",
+            default="15",
+            type="integer",
+        ),
         "calendar_editing": _option(
             "Whether users who may edit the DAG of a content calendar may edit its posts on the page Posts. It writes "
             "them into the calendar's file, and uploads into its folder, so the API server needs the right to write "

@@ -198,6 +198,7 @@ NUMBERS: Final[dict[str, int]] = {
     "tell retries": _default_of(TellPost, "retries"),
     "cache MB": _setting("cache_mb"),
     "kept days": _setting("keep_results_days"),
+    "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
     "kept reach": reach.MOST_POSTS,
     "calls per hour": _of_account("calls_per_hour"),

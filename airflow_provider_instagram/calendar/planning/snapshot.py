@@ -6,6 +6,7 @@ import hashlib
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from airflow_provider_instagram.calendar.planning.stored_snapshot import (
     seen_now,
     unchanged_seen,
 )
+from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown
@@ -94,6 +96,8 @@ class _Look:
         if stored and stored.is_current(made_of + choices.digest, self.now, self.files.pin):
             return stored.plan_at(self.at)
         calendar = self._parse(read.text, choices)
+        if (kept := self._kept(calendar)) is not None:
+            return kept
         if self.now is None:
             outage = (stored.outage,) if stored and stored.outage else ()
             calendar = replace(calendar, problems=(*outage, *calendar.problems))
@@ -121,6 +125,27 @@ class _Look:
         )
         return self._recorded(plan, snapshot)
 
+    def _kept(self, calendar: Calendar) -> Plan | None:
+        """Return the plan of the last version, for a while, if the file has lost most of the posts to come.
+
+        A task also keeps a post whose time has just passed. When the while is over, the DAG processor alone decides.
+        """
+        stored, keeps_for = self.stored, kept_for()
+        if stored is None or not keeps_for:
+            return None
+        at = self.at if self.now is not None else self.at - self.settings.max_lateness
+        removed = partial(removed_on_page, self.settings.snapshot, self.at)
+        vanished = vanished_now(stored.vanished, stored.plan.calendar, calendar, at, removed)
+        if vanished is None:
+            return None
+        if self.now is None:
+            return replace(self._last_version(stored, stored.outage), readable=True)
+        until = datetime.fromtimestamp(vanished.since, timezone.utc) + keeps_for
+        if self.at >= until:
+            return None
+        zone = calendar.posts[-1].publish_at.tzinfo if (calendar := stored.plan.calendar).posts else None
+        return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
+
     def last_readable(self, invalid: InvalidValue) -> Plan:
         """Return the plan of the last text that could be read, with the problem of the present one."""
         settings, stored = self.settings, self.stored
@@ -130,14 +155,20 @@ class _Look:
             return Plan(Calendar(settings.location, problems=(problem,), min_spacing=spacing), readable=False)
         used = f"Until then, its version of {stored.at.isoformat()} is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
+        return self._last_version(stored, problem, stored.vanished)
+
+    def _last_version(self, stored: Snapshot, problem: Problem | None, vanished: Vanished | None = None) -> Plan:
+        """Return the plan of the last text that counts, with the problem of the present one. A task records nothing."""
         calendar = self._parse(stored.text, self._choices(stored.text))
-        calendar = replace(calendar, problems=(problem, *calendar.problems))
+        calendar = replace(calendar, problems=(*filter(None, (problem,)), *calendar.problems))
         plan = replace(stored.plan_at(self.at), calendar=calendar, readable=False)
-        if self.now is None or problems_seen_now(plan.timely, stored, self.now) == stored.plan.problems_seen:
+        is_known = problems_seen_now(plan.timely, stored, self.at) == stored.plan.problems_seen
+        if self.now is None or (is_known and vanished == stored.vanished):
             return plan
         # Without `made_of`, the next look at a readable file reads it again, and finds this problem corrected.
-        outage = problem if settings.sheet is not None else None
-        return self._recorded(plan, stored.model_copy(update={"made_of": None, "outage": outage}))
+        outage = problem if self.settings.sheet is not None or vanished is not None else None
+        update = {"made_of": None, "outage": outage, "vanished": vanished}
+        return self._recorded(plan, stored.model_copy(update=update))
 
     def _with_lead(self, stored: Snapshot) -> Snapshot:
         """Return a snapshot with the DAG's present lead time, stored first, also if the file cannot be read."""

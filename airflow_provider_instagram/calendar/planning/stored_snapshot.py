@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
+from airflow_provider_instagram.calendar.planning.vanished import Vanished
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
@@ -31,7 +32,8 @@ class Snapshot(BaseModel):
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param headers: The headers that ask the server of a sheet for another version only.
-    :param outage: Why the sheet could not be read at the last look. Tasks read the snapshot only.
+    :param outage: Why the sheet could not be read at the last look, or what the file has lost. Tasks read it here.
+    :param vanished: The posts that have vanished from the file, which does not count for a while.
     """
 
     model_config = ConfigDict(
@@ -49,6 +51,7 @@ class Snapshot(BaseModel):
     choose_again_at: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     outage: Problem | None = None
+    vanished: Vanished | None = None
 
     @classmethod
     def read(cls, content: bytes) -> Snapshot:

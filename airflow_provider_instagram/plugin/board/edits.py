@@ -26,6 +26,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
 from airflow_provider_instagram.plugin.board.lines import public_lines
@@ -151,6 +152,8 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
     diff = "\n".join(written.diff)
     if written.refused:
         return {"done": "", "refused": written.refused, "patch": diff}
+    if given.do == "remove":
+        await run_in_threadpool(record_removal, board.calendar.snapshot, given.post_id, utc_now())
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,6 +116,28 @@ def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: She
         assert len(sheet.plan().problems_seen) == 1, "a run begins, and tells it"
         sheet.answers |= before
         assert (sheet.plan().timely.problems, sheet.plan(None).timely.problems) == ((), ())
+
+
+@pytest.mark.parametrize("lost", [f"{HEAD}\r\n", HEAD, GOOD.partition("set,")[0].replace("hello,", "other,")])
+def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet, lost: str) -> None:
+    sheet.plan()
+    sheet.answers["/pub"] = (200, lost, {"ETag": '"2"'})
+    for now in (NOON, None, NOON + timedelta(minutes=14)):
+        plan = sheet.plan(now)
+        (problem,) = plan.timely.problems
+        assert (times(plan), problem.message) == (
+            BOTH,
+            "2 of its 2 posts to come have vanished at once: hello, set.",
+        )
+        assert "until 2030-05-01 14:15 Europe/Berlin" in problem.remedy
+    assert len(sheet.plan(NOON).problems_seen) == 1, "a run begins, and tells it"
+    sheet.answers["/pub"] = (200, GOOD, {"ETag": '"3"'})
+    assert (times(sheet.plan(NOON)), sheet.plan(None).timely.problems) == (BOTH, ())
+    sheet.answers["/pub"] = (200, lost, {"ETag": '"4"'})
+    assert times(sheet.plan(NOON + timedelta(minutes=20))) == BOTH
+    for now in (NOON + timedelta(minutes=35), None, NOON + timedelta(minutes=36)):
+        plan = sheet.plan(now)
+        assert ({*times(plan)} - {"other"}, plan.timely.problems) == (set(), ())
 
 
 def test_a_slow_server_holds_the_dag_processor_up_for_seconds_only(

@@ -53,6 +53,26 @@ def test_an_edit_is_dated_by_the_snapshot(snapshots: str, tmp_path: Path) -> Non
     assert settings.plan(later + timedelta(hours=1)).seen["one"].at is None
 
 
+def test_a_calendar_in_object_storage_that_is_cut_after_a_row_keeps_its_posts(snapshots: str, bucket: str) -> None:
+    """Each look is of a new process, as after a restart of the DAG processor."""
+    location, rows = f"{bucket}/team/calendar.yaml", ["one", "two", "drei"]
+    whole = "posts:\n" + "".join(f"- {POST.format(name)}".replace("12:00", f"1{n}:00") for n, name in enumerate(rows))
+    settings = CalendarSettings.of("content", location, accounts=["studio"])
+
+    def planned(at: datetime | None) -> tuple[list[str], list[str]]:
+        plan = settings.plan(at)
+        return [post.id for post in plan.calendar.posts], [problem.message for problem in plan.timely.problems]
+
+    storage.write(location, whole.encode())
+    assert planned(NOON) == (["one", "two", "drei"], [])
+    storage.write(location, whole[: whole.index("- {id: two")].encode())
+    told = ["2 of its 3 posts to come have vanished at once: drei, two."]
+    for at in (NOON + timedelta(minutes=1), None, NOON + timedelta(minutes=15)):
+        assert planned(at) == (["one", "two", "drei"], told)
+    for at in (NOON + timedelta(minutes=16), None):
+        assert planned(at) == (["one"], [])
+
+
 def test_a_place_that_cannot_be_written_is_a_problem(snapshots: str) -> None:
     file = CalendarSettings.of("content", "calendar.yaml").snapshot
     assert file.startswith(snapshots.rstrip("/"))

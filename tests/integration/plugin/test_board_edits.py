@@ -157,6 +157,39 @@ def test_a_removed_post_is_brought_back_and_no_signature_reaches_browser_or_log(
     assert calendar.read_text() == before
 
 
+def shown(browser: TestClient, calendar: Path) -> tuple[list[str], list[str]]:
+    """Return the posts of the page, and its problems, after Airflow has read the file."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    routes.boards = Boards()
+    window = {"from": int((NOW - timedelta(days=1)).timestamp()), "to": int((NOW + timedelta(days=9)).timestamp())}
+    answer = browser.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, **window}).json()
+    problems = [f"{problem['message']} {problem['remedy']}" for problem in answer["calendars"][0]["problems"]]
+    return [card["id"] for card in answer["cards"] if card["state"] == "planned"], problems
+
+
+def test_the_last_posts_go_at_once_if_a_person_removes_them_on_the_page(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    for post_id, left in (("hello", ["signed"]), ("signed", [])):
+        assert edit(ada, "ada", "remove", post_id).status_code == 200
+        assert shown(ada, calendar) == (left, [])
+
+
+def test_posts_that_vanish_from_the_file_stay_on_the_page_beside_the_problem(user: Any, calendar: Path) -> None:
+    ada, whole = user("ada", "USER"), calendar.read_text()
+    calendar.write_text(whole.partition("- id")[0])
+    before = datetime.now(timezone.utc)
+    posts, (problem,) = shown(ada, calendar)
+    assert posts == ["hello", "signed"]
+    assert problem.startswith("2 of its 2 posts to come have vanished at once: hello, signed. They stay planned until ")
+    until = datetime.strptime(problem.partition("until ")[2][:20], "%Y-%m-%d %H:%M UTC").replace(tzinfo=timezone.utc)
+    assert timedelta(minutes=13) < until - before < timedelta(minutes=16)
+    assert shown(ada, calendar) == (posts, [problem]), "the time does not move on"
+    calendar.write_text(whole)
+    assert shown(ada, calendar) == (posts, [])
+
+
 @pytest.mark.parametrize("name", ["calendar.yaml", "calendar.csv"])
 def test_a_diff_hides_a_signature_that_began_in_lines_above_it(user: Any, calendar: Path, name: str) -> None:
     from airflow_provider_instagram.calendar import content_calendar_dag

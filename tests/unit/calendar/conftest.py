@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def losses_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a file count at once that has lost most of its posts."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_LOSS_MINUTES", "0")
+
+
+@pytest.fixture
 def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedCalendar:
     """Return a simulated calendar with snapshots of its own, and an account whose token seals its approvals."""
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "password": "IGAA-token"}')

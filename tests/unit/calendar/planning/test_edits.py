@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
+@pytest.mark.usefixtures("losses_count")
 @pytest.mark.parametrize(
     ("meanwhile", "ends"),
     [
@@ -69,6 +70,7 @@ def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(calendar: Simulat
     assert ids([had, edited]) == ["a", "a"]
 
 
+@pytest.mark.usefixtures("losses_count")
 def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
     calendar: SimulatedCalendar, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_pos
         calendar.run("content/first", 0)
 
 
+@pytest.mark.usefixtures("losses_count")
 def test_a_file_that_breaks_when_it_had_no_posts_fails_no_run(calendar: SimulatedCalendar) -> None:
     """A run begins to report the problem, and the account of the last post still has its tasks."""
     calendar.write(post("a", 60))

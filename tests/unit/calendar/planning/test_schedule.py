@@ -273,6 +273,7 @@ def test_an_unchanged_calendar_is_read_alike_from_its_snapshot(
     assert [post.version for post in again.calendar.posts] == [post.version for post in fresh.calendar.posts]
 
 
+@pytest.mark.usefixtures("losses_count")
 def test_the_group_of_an_account_stays_while_runs_may_still_have_its_tasks(plan: Callable[..., Plan]) -> None:
     """The account's last post is taken out of the file: its tasks under way are not to vanish with it."""
     assert plan({"a": 60}).accounts == ["instagram_default"]

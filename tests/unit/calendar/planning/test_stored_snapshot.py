@@ -134,6 +134,7 @@ STORED_SLOTS = {
 }
 
 
+@pytest.mark.usefixtures("losses_count")
 def test_a_snapshot_is_stored_in_its_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     file = tmp_path / "team.yaml"
