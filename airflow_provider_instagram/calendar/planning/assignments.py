@@ -56,11 +56,15 @@ class LateTime(BaseModel):
 
     :param at: The time; None if the post has given it up.
     :param version: The version; None if it was chosen without knowledge of the other posts.
+    :param chosen_at: When its publisher chose the time.
+    :param distance_to: The id of the post whose distance it keeps; None if it goes out as soon as it can.
     """
 
     post_key: str
     at: AwareDatetime | None
     version: str | None = None
+    chosen_at: AwareDatetime | None = None
+    distance_to: str | None = None
 
 
 ASSIGNMENT: TypeAdapter[Assignment] = TypeAdapter(Assignment)
@@ -131,13 +135,17 @@ class Assignments:
 
         :param any_version: Whether to accept a time that an earlier version chose: that version may be live.
         """
-        row = _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
+        row = self.late_row(post)
         return row.at if row is not None and (any_version or row.version == post.version) else None
 
-    def record_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
-        """Record when a late post is published; None if it has given up the time that it chose."""
-        row = LateTime(post_key=post.key, version=post.version, at=at)
-        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json"))
+    def late_row(self, post: ScheduledPost) -> LateTime | None:
+        """Return the time that a late post has chosen, and why."""
+        return _read(LATE_TIME, self.store.get(f"calendar-late:{post.key}"))
+
+    def record_late_time(self, post: ScheduledPost, at: datetime | None, **why: Any) -> None:
+        """Record when a late post is published, and why; None if it has given up the time that it chose."""
+        row = LateTime(post_key=post.key, version=post.version, at=at, **why)
+        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json", exclude_defaults=True))
 
     def forget_late_time(self, post: ScheduledPost) -> None:
         """Record that a late post is not published at the time it chose, which frees this time for others."""

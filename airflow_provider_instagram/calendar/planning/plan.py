@@ -125,8 +125,8 @@ class Plan:
         problems = [
             Problem(
                 post.line,
-                f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
-                "so no run publishes it.",
+                f"its time, {post.publish_at:%Y-%m-%d %H:%M}, had passed when Airflow read it in the file, so "
+                "no run publishes it.",
                 "If it has been published, leave or remove it. If not, give it a time in the future.",
                 post.id,
             )

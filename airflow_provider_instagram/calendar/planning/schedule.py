@@ -178,7 +178,8 @@ def _record_free_time(post: ScheduledPost, calendar: Calendar, assignments: Assi
     if without_calendar and (last := assignments.last_time_without_calendar()) is not None:
         earliest = max(earliest, last[1])
     at = first_free_time(earliest, others.values(), calendar.min_spacing)
-    assignments.record_late_time(post, at)
+    near = next((key.partition("/")[2] for key, other in others.items() if at == other + calendar.min_spacing), None)
+    assignments.record_late_time(post, at, chosen_at=now, distance_to=near if at > earliest else None)
     if without_calendar:
         assignments.record_time_without_calendar(post, at)
     return at

@@ -275,7 +275,7 @@ class _Look:
         assignments = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry)
         assignment = assignments.of(post)
         seen = self.stored.plan.seen.get(post.id)
-        done = ledger.post(post.key)
+        done, late = ledger.post(post.key), assignments.late_row(post)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
         return Facts(
             post=post,
@@ -285,7 +285,7 @@ class _Look:
             assignment=assignment,
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
-            late_at=assignments.late_time(post, any_version=False),
+            late=late if late is not None and late.version == post.version else None,
             deletion=self.source.deletions.get((post.account, post.key)),
         )
 

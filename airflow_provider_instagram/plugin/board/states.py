@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.planning.assignments import Assignment
+    from airflow_provider_instagram.calendar.planning.assignments import Assignment, LateTime
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
 
@@ -40,12 +40,19 @@ IN_WORDS: Final = {
     "approve": "its approval is looked for",
     "create": "Instagram processes it",
 }
-#: Why a post is late, if one of its tasks began or ended after its time.
+#: What Airflow has recorded of a task that began or ended after the post's time. What it waited for is not recorded.
 LATE_BY: Final = {
-    "due": "its run began",
+    "due": "its first task began",
     "transcode": "its file was ready",
-    "approve": "it was approved",
-    "create": "Instagram had processed it",
+    "approve": "its task approve ended",
+    "create": "its task create ended",
+}
+#: What a task waits for that has not begun, as far as its state says.
+WAITS_FOR: Final = {
+    "scheduled": "waits for a slot",
+    "queued": "waits for a worker",
+    "up_for_retry": "waits for its next try",
+    "restarting": "waits for its next try",
 }
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
@@ -144,7 +151,7 @@ class Facts:
     :param published_by: Who published its id, if another calendar did.
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param arrival: How this version came into the calendar.
-    :param late_at: The time that its publisher chose when its own had passed.
+    :param late: The time that its publisher chose when its own had passed, and why.
     """
 
     post: ScheduledPost
@@ -154,7 +161,7 @@ class Facts:
     assignment: Assignment | None = None
     run: PostRun | None = None
     arrival: Arrival | None = None
-    late_at: datetime | None = None
+    late: LateTime | None = None
     deletion: Deletion | None = None
 
     @property
@@ -196,32 +203,40 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     if facts.run is None:
         return _without_run(facts, now, max_lateness)
     status = _in_run(facts.post, facts.run, now)
-    if facts.late_at is not None and status.state in (State.READY, State.PUBLISHING):
-        return replace(status, text=_late(facts, facts.late_at))
+    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.PUBLISHING):
+        return replace(status, text=_late(facts, facts.late.at))
     return status
 
 
 def _late(facts: Facts, at: datetime) -> str:
-    """Return when a late post is published, and why not at its time."""
+    """Return when a late post is published, and what is recorded of why not at its time."""
     due = facts.post.publish_at
     return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts, at)}"
 
 
 def _why_late(facts: Facts, at: datetime) -> str:
-    due, tasks = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}
-    for name, why in LATE_BY.items():
+    """Return what Airflow and the publisher have recorded: nothing else is known of why a post is late."""
+    due, tasks, reasons = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}, list[str]()
+    for name, what in LATE_BY.items():
         task = tasks.get(name, Task(None))
         ready = task.started if name == "due" else task.ended
         if ready is not None and ready > due:
-            return f", because {why} at {ready.astimezone(due.tzinfo):%H:%M}"
-    return ", to keep the distance to the account's other posts" if tasks else ""
+            reasons.append(f"because {what} at {ready.astimezone(due.tzinfo):%H:%M}")
+            break
+    late = facts.late
+    if late is not None and late.at is not None and abs(at - late.at) <= CLOCKS_DIFFER:  # no later try was another one
+        if not reasons and late.chosen_at is not None and late.chosen_at > due:
+            reasons.append(f"because its task publish went on at {late.chosen_at.astimezone(due.tzinfo):%H:%M}")
+        if late.distance_to is not None:
+            reasons.append(f"to keep the distance to {late.distance_to}")
+    return "".join(f", {reason}" for reason in reasons)
 
 
 def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
     if publish.state in ("running", "scheduled", "queued", "deferred", "restarting"):
         return Status(State.PUBLISHING)
-    text = publish.said("reason") or "A request to publish was sent, and its answer was lost."
+    text = publish.said("reason") or "The task that was about to publish it has recorded no answer of Instagram."
     return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
 
 
@@ -262,7 +277,7 @@ def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status
     is_over = facts.arrival is Arrival.ALREADY_OVER
     if now <= due + max_lateness and not is_over:
         return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
-    why = "its time had passed when the calendar was new" if is_over else "no run has published it"
+    why = "its time had passed when Airflow began to follow this file" if is_over else "no run has published it"
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")
 
 
@@ -326,5 +341,5 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
             return Status(State.PUBLISHING, again)
         return Status(State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
-        return Status(State.PREPARING, again or "waits for a worker")
+        return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
     return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)

@@ -208,7 +208,7 @@ def test_a_post_moved_into_the_past_is_a_problem_and_nobody_publishes_it(
     had = [one for one in calendar.run("content/first", -30) if one["id"] == "a"]
     calendar.write(post("a", -40), post("other", 61))
     assert calendar.parse(0) == [0, 1], "one run reports the problem"
-    assert ["had passed when the post was added or moved" in problem for problem in calendar.problems()] == [True]
+    assert ["had passed when Airflow read it in the file" in problem for problem in calendar.problems()] == [True]
     assert [calendar.step(one, "content/first") for one in had] == [
         f"failed: The post has become invalid: {calendar.problems()[0]}"
     ] * len(had)
@@ -398,7 +398,7 @@ def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: Simu
     (problem,) = calendar.settings.plan().timely.problems
     assert (
         problem.message
-        == "its time, 2026-12-01 13:00, had passed when the post was added or moved, so no run publishes it."
+        == "its time, 2026-12-01 13:00, had passed when Airflow read it in the file, so no run publishes it."
     )
     assert problem.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
 

@@ -129,3 +129,16 @@ def test_a_post_is_too_late_by_what_the_author_of_the_dag_allows(
     allowed = {"late": late_is, "max_lateness": timedelta(hours=1)}
     found = too_late(post, after_noon(after_min), after_noon(room_min), **allowed)  # type: ignore[arg-type]
     assert (found and found[0]) == word
+
+
+def test_the_record_of_a_late_time_says_when_it_was_chosen_and_whose_distance_it_keeps() -> None:
+    """A post without neighbours keeps none, however late it is."""
+    one, other, rows = late("a", -10), late("\u00fcber", 1), Rows()
+    assignments = Assignments(rows, "content")
+    for posts, expected in (((one,), (after_noon(0), None)), ((one, other), (after_noon(0), "\u00fcber"))):
+        rows.clear()
+        at = choose_late_time(one, Calendar("posts.yaml", posts, min_spacing=SPACING), assignments, clock=lambda: NOON)
+        row = assignments.late_row(one)
+        assert row is not None
+        assert (row.at, row.chosen_at, row.distance_to) == (at, *expected)
+    assert at == after_noon(6)

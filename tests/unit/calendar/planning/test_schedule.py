@@ -111,7 +111,7 @@ def test_what_comes_when_its_time_is_over_is_a_problem_and_no_run_publishes_it(p
     assert begin(late) == [0, 30], "one run reports the problem"
     (problem,) = late.timely.problems
     assert problem.post_id == "late"
-    assert "had passed when the post was added or moved" in problem.message
+    assert "had passed when Airflow read it in the file" in problem.message
     assert [post.id for post in late.timely.posts] == ["a"]
     assert chosen(late, -60) == []
 
