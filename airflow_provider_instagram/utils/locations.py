@@ -11,14 +11,47 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from airflow_provider_instagram.exceptions import ValidationError
 
 LOCAL_SCHEMES = ("file", "local")
-#: A web address. Its user name and password, and everything after its path, may be secret, but for the … of one that is
-#: shown already.
-WEB_ADDRESS: Final = re.compile(
-    r"(https?:[/\\]+)(?:([^/?#\s]*)@)?([^?#]*)(?:([?#])(?!…['\"\].,:;)}]*\Z)(.*))?", re.IGNORECASE | re.DOTALL
+
+
+def spelled(sign: str) -> str:
+    """Return a pattern for a sign as it is, and as URLs, YAML, JSON and HTML spell it. It ignores case."""
+    code = ord(sign)
+    escapes = rf"%(?:25)*{code:02x}|\\x{code:02x}|\\u{code:04x}|\\U{code:08x}|&\#0*{code};|&\#x0*{code:x};"
+    return rf"{re.escape(sign)}|{escapes}"
+
+
+SLASH: Final = rf"{spelled('/')}|&sol;"
+QUESTION_MARK: Final = rf"{spelled('?')}|&quest;"
+_SLASH: Final = rf"(?:{SLASH}|\\)"
+_COLON, _AT, _EQUALS = (f"(?:{spelled(sign)})" for sign in ":@=")
+#: How a web address begins, with or without its scheme; any other one, such as that of an object in a storage.
+_WEB: Final = rf"https?{_COLON}{_SLASH}*|(?<![\w.~/\\:]){_SLASH}{{2}}"
+_ADDRESS: Final = re.compile(rf"{_WEB}|{_COLON}{_SLASH}{{2}}", re.IGNORECASE)
+#: A text that is one location, so that white space does not end its query.
+_WHOLE: Final = re.compile(rf"\s*(?:(?:[a-z][a-z0-9+.-]*::?)*{_SLASH}{{2}}|https?{_COLON})[^…]*\Z", re.IGNORECASE)
+_NAMED: Final = rf"(?=[\w.~-]{{1,99}}{_EQUALS})"
+#: Where the path of an address ends, and what follows may be a signature.
+_PATH_ENDS: Final = re.compile(
+    rf"[?\#;]|{QUESTION_MARK}|(?:{'|'.join(map(spelled, '#;&'))}){_NAMED}|(?:\bsig|signature|token){_EQUALS}",
+    re.IGNORECASE,
 )
-#: A user name with a password, which may contain slashes, as a secret key of AWS does. A name alone is that of a
-#: connection; a number and a slash are a port. Beyond a slash, 200 characters are searched: a location may be long.
-PASSWORD: Final = re.compile(r"(?<=://)[^/?#@:\s]*:(?!\d*/)(?:[^?#\s]{0,200}|[^/?#\s]*)@")
+#: The same in a word that does not begin as an address.
+_SIGNED: Final = re.compile(
+    rf"(?:{'|'.join(map(spelled, '?#;&'))}){_NAMED}|(?:\bsig|signature|token|secret|password|credential){_EQUALS}",
+    re.IGNORECASE,
+)
+#: A user name and a password, as far as the next slash. Of other addresses than web addresses, a name alone is that of
+#: a connection.
+_LOGIN: Final = re.compile(
+    rf"({_WEB}|(?!://){_COLON}{_SLASH}{{2}}(?=[^/@\s]{{0,99}}{_COLON}))([^/\\?\#\s]{{0,500}}){_AT}", re.IGNORECASE
+)
+#: A password with slashes, as a secret key of AWS may have. A number and a slash are a port. Beyond a slash, 200
+#: characters are searched: a location may be long.
+_PASSWORD: Final = re.compile(r"(?<=//)([^/?#@:\s]*:(?!\d*(?:[/?#]|\Z))(?:\S{0,200}|[^/\s]*))@")
+#: A text in quotes, or a word.
+_PART: Final = re.compile(r"""(?<!\S)(?:"[^"]*"|'[^']*')|\S+""")
+#: What ends a sentence or a quotation rather than a query.
+_CLOSING: Final = "'\"].,:;)}>"
 #: Longer locations are cut off when they are shown.
 LONGEST_SHOWN: Final = 300
 
@@ -61,19 +94,36 @@ def ending(location: str) -> str:
 
 
 def shown(location: str) -> str:
-    """Return a location as it may be logged: a web address without its query, which may hold a signature."""
-    public = WEB_ADDRESS.sub(
-        lambda found: f"{found[1]}{found[3]}{found[4]}…" if found[4] else found[1] + found[3], location
-    )
-    public = PASSWORD.sub("…@", public)
+    """Return a location as it may be logged: without a login and without a query, which may hold a signature."""
+    public = _public(location) if _WHOLE.match(location) else shown_in(location)
     return public if len(public) <= LONGEST_SHOWN else f"{public[:LONGEST_SHOWN]}…"
+
+
+def shown_in(text: str) -> str:
+    """Return a text with each address in it as :func:`shown` returns it."""
+    return _PART.sub(lambda part: _public(part[0]), text)
 
 
 def secrets_in(location: str) -> tuple[str, ...]:
     """Return the parts of a location that :func:`shown` leaves out."""
-    found, password = WEB_ADDRESS.search(location), PASSWORD.search(location)
-    parts = (found and found[2], found and found[5], password and password[0].removesuffix("@"))
-    return tuple(dict.fromkeys(part for part in parts if part))
+    logins = [found[2] for found in _LOGIN.finditer(location)] + [found[1] for found in _PASSWORD.finditer(location)]
+    query = location[_path_ends(location) :]
+    return tuple(dict.fromkeys(filter(None, [*logins, query])))
+
+
+def _public(address: str) -> str:
+    public = _PASSWORD.sub("…@", _LOGIN.sub(r"\1", address))
+    ends = _path_ends(public)
+    query = public[ends:]
+    closing = query[len(query.rstrip(_CLOSING)) :]
+    return public if query in (closing, f"…{closing}") else f"{public[:ends]}…{closing}"
+
+
+def _path_ends(address: str) -> int:
+    """Return where an address in a text has its query, or the length of the text."""
+    begins = _ADDRESS.search(address)
+    ends = _PATH_ENDS.search(address, begins.end()) if begins else _SIGNED.search(address)
+    return ends.end() if ends else len(address)
 
 
 def _parts(location: str) -> SplitResult:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.locations import is_web, shown, shown_in
 
 #: More posts than a team plans in years, and few enough to parse the DAG file in seconds.
 MAX_POSTS = 10_000
@@ -33,7 +33,7 @@ def without_secrets(message: str, value: Value | None) -> str:
         for spelling in (written, written.strip()):  # as a whole: white space does not end the signature of a link
             message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
     cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
-    return " ".join(shown(word) for word in cut.split(" "))  # and a link within a list
+    return shown_in(cut)  # and a link within a list
 
 
 def public_name(name: str) -> str:
@@ -48,7 +48,7 @@ def _texts_in(value: Any) -> Iterator[str]:
         return
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in parts:
-        yield from (text for text in _texts_in(part) if is_web(text.strip()))
+        yield from (text for text in _texts_in(part) if is_web(text.strip()) or text.lstrip().startswith("//"))
 
 
 @dataclass

@@ -57,6 +57,56 @@ def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
     assert locations.shown("https://example.com:8443/a@b.mp4") == "https://example.com:8443/a@b.mp4"
 
 
+#: Texts with a secret, and what is shown of them.
+SECRETS = {
+    "//host/x?X-Amz-Signature=SECRET": "//host/x?…",
+    "see //host/x?X-Amz-Signature=SECRET now": "see //host/x?… now",
+    "https://host/x;sig=SECRET": "https://host/x;…",
+    "HTTPS://HOST/X;SIG=SECRET": "HTTPS://HOST/X;…",
+    "https://host/x%3Fsig=SECRET": "https://host/x%3F…",
+    "https://host/x%253fsig%253dSECRET%2526a": "https://host/x%253f…",
+    "https%3A%2F%2Fhost%2Fx%3Fsig%3DSECRET": "https%3A%2F%2Fhost%2Fx%3F…",
+    "https%3a%2f%2fme%3aSECRET%40host%2fx": "https%3a%2f%2fhost%2fx",
+    "https://host/x%26X-Amz-Signature%3DSECRET": "https://host/x%26…",
+    "https://host/x&amp;sig=SECRET": "https://host/x&amp;…",
+    "https://host/x%23token=SECRET": "https://host/x%23…",
+    "//me:SECRET@host/x": "//host/x",
+    "https://SECRET@host/x": "https://host/x",
+    "https://me:a?SECRET@host/x": "https://…@host/x",
+    "ftp://me:SECRET@host/x": "ftp://…@host/x",
+    "media/x?X-Amz-Signature=SECRET": "media/x?…",
+    "with X-Goog-Signature=SECRET.": "with X-Goog-Signature=….",
+    "no https://a/b?SECRET, (http://c#SECRET) and //e;x=SECRET. Why?": "no https://a/b?…, (http://c#…) and //e;…. Why?",
+    "['https://a/b?SECRET', 'c/d'] is no list": "['https://a/b?…', 'c/d'] is no list",
+    "can't open 'https://a/b?x=1 SECRET' here": "can't open 'https://a/b?…' here",
+    "https://a/b?x=1 SECRET": "https://a/b?…",
+    "https://a/b?… differs from https://a/c?SECRET now": "https://a/b?… differs from https://a/c?… now",
+    r'"https:\/\/a\/b?SECRET"': r'"https:\/\/a\/b?…"',
+}
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_no_spelling_of_a_link_shows_its_secret(text: str) -> None:
+    assert locations.shown(text) == SECRETS[text]
+    assert "@" in text or locations.shown(SECRETS[text]) == SECRETS[text], "what is shown already stays"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ready? Go! https://x/y? Yes; a;b",
+        "/data/really?.mov",
+        "s3://media@bucket/date=2026-05-01/a;",
+        "data:image/png;base64,AAAA",
+        "12:30; then: now",
+        "C:\\videos\\a#1.mp4",
+        "fish & chips = 5",
+    ],
+)
+def test_a_text_without_a_secret_is_shown_as_it_is(text: str) -> None:
+    assert locations.shown(text) == text
+
+
 def test_a_password_with_a_slash_is_not_shown() -> None:
     """As in the secret keys of AWS."""
     assert locations.shown("s3://KEY:sec/ret@bucket/a.mp4") == "s3://…@bucket/a.mp4"
