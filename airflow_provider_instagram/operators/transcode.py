@@ -151,7 +151,7 @@ def transcode(
 
 def executors_on_other_machines() -> set[str]:
     """Return the names of Airflow's executors whose tasks may not run on the scheduler's machine."""
-    return set(re.findall(r"\w*Executor", conf.get("core", "executor"))) - ONE_MACHINE
+    return set(re.findall(r"\b\w*Executor", conf.get("core", "executor"))) - ONE_MACHINE
 
 
 def _sources(given: Any, output: Any, preview: Any) -> list[str]:

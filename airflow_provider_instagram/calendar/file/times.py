@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 
 DATE_AND_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
-    r"\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*)?"
+    r"(?:\s*(?P<offset>Z|[+-]\d{2}:?\d{2}))?(?:\s*(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?"
 )
 AM_PM = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.parser import KEYS
 from airflow_provider_instagram.calendar.file.reader import read_rows
+from airflow_provider_instagram.utils.locations import QUESTION_MARK, SLASH
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
@@ -25,26 +26,25 @@ FIELDS: Final = "|".join(KEYS)
 #: The beginning of a field, where no query continues.
 FIELD: Final = re.compile(rf"""[\s{{,]*(?:-\s+)?(?:(?:{FIELDS})\s*:(?:\s|$)|"(?:{FIELDS})"\s*:)""")
 #: Another beginning of a post in YAML or JSON. If a post begins elsewhere in a line, a query may end in that line.
-BEGINNING: Final = re.compile(r"\s*(?:-\s|[-\s{}\[\],]*$)")
+BEGINNING: Final = re.compile(r"\s*-\s|[-\s{}\[\],]*$")
 #: The ends of lines by which posts are counted. A caption may contain others, such as U+2028.
 END: Final = re.compile(r"\r\n|\r|\n")
 WORD: Final = re.compile(r"\S+")
-SLASH: Final = re.compile(r"/|%(?:25)*2f|\\x2f|\\u002f|\\U0000002f|&\#0*47;|&\#x0*2f;|&sol;", re.IGNORECASE)
-#: Question marks as URLs, YAML, JSON and HTML spell them, other than ``?``.
-SPELLED: Final = r"%(?:25)*3f|\\x3f|\\u003f|\\U0000003f|&\#0*63;|&\#x0*3f;|&quest;"
+A_SLASH: Final = re.compile(SLASH, re.IGNORECASE)
 #: Where a query or a fragment begins in a word that has a slash before.
-AFTER_SLASH: Final = re.compile(rf"\?|\#|{SPELLED}", re.IGNORECASE)
-#: Where a query may begin or continue in any word, such as the second line of a link. A question mark ends most words.
+AFTER_SLASH: Final = re.compile(rf"\#|{QUESTION_MARK}", re.IGNORECASE)
+#: Where a query may begin or continue in any word, such as the second line of a link. A question mark ends most words,
+#: with a few other signs.
 ANYWHERE: Final = re.compile(
-    rf"""{SPELLED}|\?(?=[%&=./~+:;@$*-]|[^\s\w"\\]*(?:\w|\\(?![nrt"])))|"""
+    rf"""(?!\?)(?:{QUESTION_MARK})|\?(?=[%&=./~+:;@$*-]|[^\s\w"\\]{{0,20}}(?:\w|\\(?![nrt"]))|[^\s\w"\\]{{21}})|"""
     r"""(?:=|%(?:25)*3d|\\x3d|\\u003d)(?=[^"',]{12})""",
     re.IGNORECASE,
 )
-#: A word that may contain a user name and a password, up to the last ``@``.
-LOGIN: Final = re.compile(r"[^\s,\"']+@")
+#: A word that may contain a user name and a password, up to its last ``@``.
+MAY_HAVE_LOGIN: Final = re.compile(r"[^\s,\"']+")
 #: The same in a link as it is, where a password may contain commas and apostrophes.
-LOGIN_OF_LINK: Final = re.compile(r"(?<=//)[^\s\"]+@")
-LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH.pattern}){{2}}|\w:", re.IGNORECASE)
+LINK: Final = re.compile(r"[^\s\"]+")
+LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH}){{2}}|\w:", re.IGNORECASE)
 
 
 def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
@@ -88,8 +88,8 @@ def without_queries(lines: Iterable[str], beginnings: Container[int] = ()) -> It
         if is_hidden and number not in beginnings and FIELD.match(line) is None:
             yield HIDDEN
             continue
-        public = LOGIN.sub(_without_login, line[:LONGEST_LINE])
-        public = LOGIN_OF_LINK.sub(lambda login: _hidden(login[0]), public)
+        public = MAY_HAVE_LOGIN.sub(_without_login, line[:LONGEST_LINE])
+        public = LINK.sub(_without_login_of_link, public)
         begins = _query_begins(public)
         is_hidden = begins is not None
         yield public if begins is None and len(line) <= LONGEST_LINE else f"{public[:begins]}{HIDDEN}"
@@ -98,7 +98,7 @@ def without_queries(lines: Iterable[str], beginnings: Container[int] = ()) -> It
 def _query_begins(line: str) -> int | None:
     """Return where a query may begin in a line: after its question mark."""
     for word in WORD.finditer(line):
-        slash = SLASH.search(word[0])
+        slash = A_SLASH.search(word[0])
         places = [ANYWHERE.search(word[0]), slash and AFTER_SLASH.search(word[0], slash.end())]
         if ends := [place.end() for place in places if place]:
             return word.start() + min(ends)
@@ -106,8 +106,15 @@ def _query_begins(line: str) -> int | None:
 
 
 def _without_login(word: re.Match[str]) -> str:
-    begins = LOGIN_BEGINS.search(word[0], 0, len(word[0]) - 1)
-    return word[0] if begins is None else word[0][: begins.end()] + _hidden(word[0][begins.end() :])
+    login, at, host = word[0].rpartition("@")
+    begins = LOGIN_BEGINS.search(login) if at else None
+    return word[0] if begins is None else login[: begins.end()] + _hidden(login[begins.end() :]) + host
+
+
+def _without_login_of_link(link: re.Match[str]) -> str:
+    scheme, slashes, rest = link[0].partition("//")
+    login, at, host = rest.rpartition("@")
+    return f"{scheme}{slashes}{_hidden(login)}{host}" if at and login else link[0]
 
 
 def _hidden(login: str) -> str:
