@@ -10,6 +10,7 @@ from typing import Any, Final
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.fields import (
+    MOST_SECONDS,
     first_row,
     read_id,
     read_integer,
@@ -46,7 +47,7 @@ class Token:
         access_token = read_text(row, "access_token")
         if not access_token:
             raise ValueError("no access_token")
-        expires_in_s = read_integer(row, "expires_in")
+        expires_in_s = read_integer(row, "expires_in", MOST_SECONDS)
         return cls(
             access_token=access_token,
             expires_in=None if expires_in_s is None else timedelta(seconds=expires_in_s),
@@ -75,7 +76,7 @@ class TokenInfo:
         row = read_mapping(data, "data")
         if row.get("is_valid") is not True:
             raise ValueError("the token is not valid")
-        ends_s = read_integer(row, "expires_at")
+        ends_s = read_integer(row, "expires_at", MOST_SECONDS)
         given = row.get("granular_scopes")
         granular = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
         reached = [read_names(each.get("target_ids")) for each in granular if each.get("scope") == _BASIC]

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import httpx
 
+from airflow_provider_instagram.graph.fields import read_json
+
 #: The largest answer, unzipped. A page of a hundred posts has about 300 kB.
 MAX_BYTES: Final = 10 * 1024**2
 #: The most commas, brackets and braces in an answer: each may become an object that is much larger than its text.
@@ -29,6 +31,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    host: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -37,10 +40,7 @@ class Answer:
 
     def data(self) -> Any:
         """Return the JSON in the body, or None if there is none."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+        return read_json(self.body)
 
     def without_escapes(self) -> bytes:
         """Return JSON without escapes for characters, in which a secret would not be found; anything else as it is."""
@@ -118,7 +118,7 @@ class _Body:
             raise self._error("its end is missing")
         if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_SIGNS:
             raise self._error(f"it has more than {MAX_SIGNS:,} commas and brackets")
-        return Answer(self.response.status_code, self.response.headers, bytes(self.content))
+        return Answer(self.response.status_code, self.response.headers, bytes(self.content), self.response.url.host)
 
     def _error(self, why: str) -> httpx.DecodingError:
         return httpx.DecodingError(why, request=self.response.request)

@@ -31,6 +31,7 @@ from airflow_provider_instagram.exceptions import AuthenticationError, Instagram
 from airflow_provider_instagram.graph import API_VERSION, oauth, origin
 from airflow_provider_instagram.graph.answer import Answer, Deadline, exchange, exchange_async
 from airflow_provider_instagram.graph.errors import error_from_answer
+from airflow_provider_instagram.graph.fields import cut
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.utils.addresses import is_loopback
@@ -157,7 +158,7 @@ class _Core:
             raise self._error_of(call.action, answer, changes=not call.safe, params=call.params)
         try:
             return call.read(data)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise TransientError(
                 f"Cannot {call.action}: Instagram's answer is not in the documented form ({error}).",
                 hint="Try again later.",
@@ -171,7 +172,7 @@ class _Core:
         echoed = (self._access_token, self._app_secret, *((params or {}).get(name) for name in _SECRETS))
         for secret in filter(None, echoed):
             body = body.replace(secret.encode(), b"***")
-        error = error_from_answer(action, answer.status, answer.headers, body, changes=changes)
+        error = error_from_answer(action, answer.status, answer.headers, body, changes=changes, host=answer.host)
         if self._reconnect_hint and isinstance(error, AuthenticationError):
             error.hint = self._reconnect_hint
         return error
@@ -206,7 +207,7 @@ def _network_errors(action: str, *, changes: bool) -> Iterator[None]:
 
 
 def _cause(error: httpx.RequestError) -> str:
-    return redact(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return redact(cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__))
 
 
 def _retry_options(call: Call[Any]) -> dict[str, Any]:

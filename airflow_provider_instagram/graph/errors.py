@@ -7,6 +7,7 @@ subcode count.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph.capabilities import FEATURES
-from airflow_provider_instagram.graph.fields import read_object
-from airflow_provider_instagram.graph.redaction import redact, without_queries
+from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, read_object
+from airflow_provider_instagram.graph.redaction import HTML_PAGE, quoted
 from airflow_provider_instagram.graph.usage import Usage
 
 #: Subcodes from here on have one meaning, whatever their code. The meaning of a smaller subcode depends on its code.
@@ -72,6 +73,7 @@ _FETCH: Final = (
     "The link must be public, in ASCII, without redirects, served with the content type of a picture or a video, and "
     "valid for 24 hours."
 )
+_UNDOCUMENTED: Final = "A retry may help or not. If it does not, look up the error in Meta's error reference."
 _NEW_CONTAINER: Final = "Clear the create task and the tasks downstream of it to create a new container."
 _PARAMETER: Final = "Correct the parameters of the create task and clear it."
 
@@ -240,7 +242,7 @@ def cause_of(error: InstagramError) -> Cause | None:
 
 
 def error_from_answer(
-    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
+    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool, host: str = ""
 ) -> InstagramError:
     """Turn an error answer into an exception. If the call ``changes`` something, its outcome can be unknown."""
     answer = read_object(body)
@@ -256,14 +258,14 @@ def error_from_answer(
             hint=rule.hint if rule else _LOGIN,
             code=_integer(answer.get("code")),
         )
-    return _error_without_code(action, status, headers, body, changes=changes)
+    return _error_without_code(action, status, headers, body, changes=changes, host=host)
 
 
 def _graph_error(
     action: str, status: int, headers: Mapping[str, str], error: Mapping[str, Any], *, changes: bool
 ) -> InstagramError:
     code, subcode = _integer(error.get("code")), _integer(error.get("error_subcode")) or None
-    meta_message = _text_of(error.get("message"))
+    meta_message = _text_of(error.get("message")) or (quoted(json.dumps(error)) if code is None else "")
     details: dict[str, Any] = {
         "code": code,
         "subcode": subcode,
@@ -275,7 +277,7 @@ def _graph_error(
         failed = status >= 500
         return (TransientError if failed else InstagramError)(
             f"Cannot {action}: Instagram returned an undocumented error{_quoted(meta_message)}.",
-            hint=_LATER if failed else "Look up the code in Meta's error reference.",
+            hint=_LATER if failed else _UNDOCUMENTED,
             outcome_unknown=changes,  # an undocumented error does not tell whether the change took effect
             **details,
         )
@@ -301,11 +303,13 @@ def _upload_error(action: str, status: int, debug: Mapping[str, Any]) -> Instagr
 
 
 def _error_without_code(
-    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool
+    action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool, host: str
 ) -> InstagramError:
     """Return the error for an answer that is not Meta's, such as a proxy's page, a redirect or a gateway's 503."""
-    meta_message = " ".join(redact(body[:4000].decode(errors="replace")).split())[:120]
-    message = f"Cannot {action}: the answer was HTTP {status}{f' ({meta_message})' if meta_message else ''}."
+    text = quoted(body[:4000].decode(errors="replace"))
+    said = f"{text} instead of an answer" if text == HTML_PAGE else text[:120]
+    source = f" from {host}" if host else ""
+    message = f"Cannot {action}: the answer{source} was HTTP {status}{f' ({said})' if said else ''}."
     if status == 429:
         return RateLimitError(message, hint=_SLOW_DOWN, retry_after=_retry_after(headers))
     if status >= 500:
@@ -328,13 +332,14 @@ def _integer(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return None
     try:
-        return int(value)
+        number = int(value)
     except ValueError:
         return None
+    return number if abs(number) < LARGEST_NUMBER else None
 
 
 def _text_of(value: object) -> str:
-    return without_queries(redact(value)).strip() if isinstance(value, str) else ""
+    return quoted(value) if isinstance(value, str) else ""
 
 
 def _quoted(meta_message: str) -> str:

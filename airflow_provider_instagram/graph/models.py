@@ -13,18 +13,24 @@ from typing import Any, Final, Generic, TypeVar
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
+    MOST_SECONDS,
+    cut,
     first_row,
     read_cursor,
     read_id,
     read_integer,
     read_mapping,
+    read_number,
     read_rows,
     read_text,
     read_time,
 )
+from airflow_provider_instagram.graph.redaction import quoted
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.addresses import web_address
 
+#: The most errors of a phase that are read.
+MOST_ERRORS: Final = 10
 _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 
@@ -68,7 +74,7 @@ class Phase:
             return cls()
         errors = data.get("errors")
         errors = errors if isinstance(errors, list) else [errors] if errors else []
-        parts = tuple(error if isinstance(error, str) else json.dumps(error) for error in errors)
+        parts = tuple(quoted(error if isinstance(error, str) else json.dumps(error)) for error in errors[:MOST_ERRORS])
         return cls((read_text(data, "status") or "").lower(), parts)
 
 
@@ -125,7 +131,7 @@ class ContainerStatus:
         return cls(
             id=read_id(data),
             status_code=(read_text(data, "status_code") or "").upper(),
-            status=read_text(data, "status") or "",
+            status=quoted(read_text(data, "status") or ""),
             uploading=Phase.read(uploading),
             processing=Phase.read(video.get("processing_phase")),
             bytes_transferred=read_integer(uploading, "bytes_transferred"),
@@ -199,7 +205,7 @@ class ContainerStatus:
             return None
         rule = rule_for(None, self.subcode) if self.subcode else None
         error = rule.error if rule and not rule.error.retryable else MediaRejectedError
-        details = "; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors)))
+        details = cut("; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors))))
         meaning = rule.meaning if rule else "Instagram could not use the media"
         return error(
             f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
@@ -266,7 +272,7 @@ class PublishingLimit:
         row = first_row(data)
         config = read_mapping(row, "config")
         usage, total = read_integer(row, "quota_usage"), read_integer(config, "quota_total")
-        duration_s = read_integer(config, "quota_duration")
+        duration_s = read_integer(config, "quota_duration", MOST_SECONDS)
         if usage is None or total is None or duration_s is None:
             raise ValueError("no quota_usage, quota_total or quota_duration")
         return cls(usage, total, timedelta(seconds=duration_s))
@@ -366,7 +372,7 @@ ACCOUNT_METRICS: Final = (
 
 def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:
     """Read numbers by their metrics. A metric without a number is missing: it has none yet, which is not zero."""
-    rows = [row for row in read_rows(data, "insights") if isinstance(row, Mapping)]
+    rows = read_rows(data, "insights")
     return {name: one for row in rows if (name := read_text(row, "name")) and (one := _number(row)) is not None}
 
 
@@ -374,4 +380,4 @@ def _number(row: Mapping[str, Any]) -> int | float | None:
     values = row.get("values")
     last = values[-1] if isinstance(values, list) and values else None
     value = last.get("value") if isinstance(last, Mapping) else read_mapping(row, "total_value").get("value")
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return read_number(value, str(row.get("name")))

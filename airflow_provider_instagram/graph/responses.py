@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, RateLimitError
 from airflow_provider_instagram.graph.calls import Call
-from airflow_provider_instagram.graph.fields import read_rows, read_text
+from airflow_provider_instagram.graph.fields import read_number, read_rows, read_text
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
@@ -75,8 +75,8 @@ def read_responses(client: GraphClient, media_id: str, edges: Iterable[str]) -> 
 def _read_poll(data: Mapping[str, Any]) -> Responses:
     numbers, words = dict[str, int | float](), dict[str, str]()
     for option in OPTIONS:
-        text, share = read_text(data, option), data.get(f"{option}_votes_percentage")
-        if text and isinstance(share, (int, float)):
+        text, share = read_text(data, option), read_number(data.get(f"{option}_votes_percentage"), option)
+        if text and share is not None:
             numbers[f"poll_{option}_share"] = share
             words[f"Poll: {text}"] = f"{share:.0%}"
     return Responses(numbers, words)
@@ -88,7 +88,7 @@ def _read_prompt(data: Mapping[str, Any]) -> Responses:
 
 
 def _read_collaborators(data: Mapping[str, Any]) -> Responses:
-    invited = [row for row in read_rows(data, "collaborators") if isinstance(row, Mapping)]
+    invited = read_rows(data, "collaborators")
     answers = {read_text(row, "username") or "": (read_text(row, "invite_status") or "").lower() for row in invited}
     count = Counter(answers.values())
     numbers = {f"collaborators_{status}": count[status] for status in STATUSES}

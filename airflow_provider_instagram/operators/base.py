@@ -60,7 +60,7 @@ class InstagramRetryPolicy(RetryPolicy):
             return RetryDecision.fail(f"{name}: a mistake in the DAG, which a retry repeats")
         if not isinstance(exception, InstagramError):
             return RetryDecision.default()
-        if not exception.retryable:
+        if not exception.retryable and type(exception) is not InstagramError:  # that class says nothing about a retry
             return RetryDecision.fail(f"{name}: a retry cannot help")
         if exception.retry_after is not None:
             return RetryDecision.retry(exception.retry_after, f"{name}: retrying after {exception.retry_after}")

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.redaction import redact, redact_http_logs, without_queries
+from airflow_provider_instagram.graph.redaction import quoted, redact, redact_http_logs
 
 if TYPE_CHECKING:
     from tests.unit.graph.conftest import WebServer
@@ -52,9 +52,24 @@ def test_the_query_of_a_link_is_not_repeated() -> None:
     text = (
         "could not be fetched from this uri: https://media.example/a.jpg?Signature=x&Expires=1. Try again: http://x/y"
     )
-    assert without_queries(text) == (
-        "could not be fetched from this uri: https://media.example/a.jpg?*** Try again: http://x/y"
-    )
+    assert quoted(text) == ("could not be fetched from this uri: https://media.example/a.jpg?…. Try again: http://x/y")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A <b>bold</b> word, 3 < 4 and a<=b", "A bold word, 3 < 4 and a<=b"),
+        ("<!DOCTYPE html><p>Sorry", "an HTML page"),
+        ("\ufeff\n<HTML lang=de>", "an HTML page"),
+        ("Sorry <script>alert(1)</script>", "an HTML page"),
+        ("cut <a href='https://x/", "cut"),
+        ("two\nlines\x1b[31m\0\ud800 ü", "two lines [31m ü"),
+        ("https://" * 10_000, "…"),
+        ("word " * 10_000, "word " * 299 + "word …"),
+    ],
+)
+def test_what_a_server_says_is_quoted_as_one_short_line_without_html(text: str, expected: str) -> None:
+    assert quoted(text) == expected
 
 
 def test_the_filters_are_attached_once() -> None:

@@ -25,6 +25,12 @@ def test_what_cannot_get_better_by_itself_fails_at_once(error: type[exceptions.I
     assert InstagramRetryPolicy().evaluate(error("no"), 1, 3).action is RetryAction.FAIL
 
 
+def test_what_meta_does_not_document_may_get_better() -> None:
+    decision = InstagramRetryPolicy().evaluate(exceptions.InstagramError("code 77777", code=77777), 1, 3)
+    assert decision.action is RetryAction.RETRY
+    assert "cannot help" not in (decision.reason or "")
+
+
 def test_a_rate_limit_is_waited_out() -> None:
     error = exceptions.RateLimitError("slow down", retry_after=timedelta(minutes=7))
     decision = InstagramRetryPolicy().evaluate(error, 1, 3)
