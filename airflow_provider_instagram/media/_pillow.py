@@ -192,12 +192,7 @@ def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
 def colour_of(name: str) -> tuple[int, int, int]:
     """Return a colour of Pillow by its name or ``#rrggbb``, also as ffmpeg spells them: ``0xrrggbb``, ``red@0.5``."""
     plain = name.partition("@")[0].replace("0x", "#")
-    try:
-        return ImageColor.getrgb(plain)[:3]
-    except ValueError:
-        raise ValidationError(
-            f"background={name!r} is not a colour that Pillow knows.", hint="Use a name such as white, or #rrggbb."
-        ) from None
+    return ImageColor.getrgb(plain)[:3]
 
 
 def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str) -> Image.Image:

@@ -225,12 +225,6 @@ class Steps:
         return {"c:a": "aac", "b:a": self.spec.target_audio_bps, "ar": SAMPLE_RATE_HZ}
 
 
-def colour(name: str) -> list[str]:
-    """Return the command that fails if a colour does not exist. The name stays one option, whatever it contains."""
-    picture = ffmpeg.input("color=s=2x2:d=0.04", f="lavfi").filter("pad", 4, 4, color=name)
-    return arguments(picture.output("-", f="null"))
-
-
 def decode(path: Path, *, video: bool) -> list[str]:
     """Return the command that decodes a file, or without video prints its digest, and measures the loudness."""
     source = ffmpeg.input(f"file:{path}", **DECODE_ONLY, **ONLY_THIS_FILE)

@@ -19,10 +19,26 @@ Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 #: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
 MAX_DENOMINATOR: Final = 40
-#: The syntax of a colour. ffmpeg decides whether a name exists.
-COLOUR: Final = "([A-Za-z]{3,30}|(#|0x)[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
+#: The names of colours that both ffmpeg and Pillow know.
+_NAMES: Final = (
+    "aliceblue|antiquewhite|aqua|aquamarine|azure|beige|bisque|black|blanchedalmond|blue|blueviolet|brown|burlywood|"
+    "cadetblue|chartreuse|chocolate|coral|cornflowerblue|cornsilk|crimson|cyan|darkblue|darkcyan|darkgoldenrod|"
+    "darkgray|darkgreen|darkkhaki|darkmagenta|darkolivegreen|darkorange|darkorchid|darkred|darksalmon|darkseagreen|"
+    "darkslateblue|darkslategray|darkturquoise|darkviolet|deeppink|deepskyblue|dimgray|dodgerblue|firebrick|"
+    "floralwhite|forestgreen|fuchsia|gainsboro|ghostwhite|gold|goldenrod|gray|green|greenyellow|honeydew|hotpink|"
+    "indianred|indigo|ivory|khaki|lavender|lavenderblush|lawngreen|lemonchiffon|lightblue|lightcoral|lightcyan|"
+    "lightgoldenrodyellow|lightgreen|lightgrey|lightpink|lightsalmon|lightseagreen|lightskyblue|lightslategray|"
+    "lightsteelblue|lightyellow|lime|limegreen|linen|magenta|maroon|mediumaquamarine|mediumblue|mediumorchid|"
+    "mediumpurple|mediumseagreen|mediumslateblue|mediumspringgreen|mediumturquoise|mediumvioletred|midnightblue|"
+    "mintcream|mistyrose|moccasin|navajowhite|navy|oldlace|olive|olivedrab|orange|orangered|orchid|palegoldenrod|"
+    "palegreen|paleturquoise|palevioletred|papayawhip|peachpuff|peru|pink|plum|powderblue|purple|red|rosybrown|"
+    "royalblue|saddlebrown|salmon|sandybrown|seagreen|seashell|sienna|silver|skyblue|slateblue|slategray|snow|"
+    "springgreen|steelblue|tan|teal|thistle|tomato|turquoise|violet|wheat|white|whitesmoke|yellow|yellowgreen"
+)
+#: A colour: a name in small letters, or numbers, also as ffmpeg writes them.
+COLOUR: Final = f"({_NAMES}|(#|0x)[0-9A-Fa-f]{{6}}([0-9A-Fa-f]{{2}})?)(@(0x[0-9A-Fa-f]{{2}}|[01]|0?[.][0-9]{{1,6}}))?"
 #: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
-ENDINGS: Final = {".mp4": (".mp4", ".m4v", ".mov", ""), ".jpg": (".jpg", ".jpeg", "")}
+ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +158,11 @@ class Options:
         for name, value, choices in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
             if value not in choices:
                 raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(choices)}.")
-        if not re.fullmatch(COLOUR, self.background):
+        colour = self.background.lower() if self.background[:1].isalpha() else self.background
+        if not re.fullmatch(COLOUR, colour):
             raise ValidationError(
                 f"background={self.background!r} is not a colour.",
-                hint="Use a name such as white, #rrggbb or 0xrrggbb.",
+                hint="Use the name of a colour in CSS, such as white, or #rrggbb.",
             )
 
 
@@ -206,6 +223,11 @@ def check_ending(name: str, location: str | None, *suffixes: str) -> None:
     """Check that the name of a result promises one of these formats, the keys of ``ENDINGS``, and no other."""
     if not location or location.endswith("/"):
         return
+    if locations.is_web(location):
+        raise ValidationError(
+            f"{name}={locations.shown(location)!r} is a web address, which nothing can be written to.",
+            hint="Use a path, or a URI of object storage.",
+        )
     if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
         made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
         raise ValidationError(

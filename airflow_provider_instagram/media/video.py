@@ -78,8 +78,6 @@ class VideoItem(Item):
     def _make(self, result: Path) -> tuple[Plan, Info]:
         """Write the result. If a cheaper tier does not produce a compliant file, encode the whole video."""
         todo = self.plan
-        if todo.tier == "full" and self.options.background != DEFAULTS.background:
-            self._check_colour(self.options.background)
         try:
             return self._attempt(todo, result)
         except TranscodeError as error:
@@ -88,13 +86,6 @@ class VideoItem(Item):
                 raise
             reason = Reason(todo.tier, f"tried, but {error.message[0].lower()}{error.message[1:]}", "full")
             return self._attempt(replace(todo, tier="full", reasons=(*todo.reasons, reason)), result)
-
-    def _check_colour(self, name: str) -> None:
-        finished = run([self.options.ffmpeg, *command.colour(name)], SHORT_LIMITS, cancel=self.options.cancel)
-        if not finished.ok:
-            raise ValidationError(
-                f"background={name!r} is not a colour that ffmpeg knows.", hint="Use a name such as white, or #rrggbb."
-            )
 
     def _attempt(self, todo: Plan, result: Path) -> tuple[Plan, Info]:
         steps = command.Steps(self.info, self.spec, self.options, todo)

@@ -18,7 +18,7 @@ from jinja2 import TemplateError
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class AccountTask(InstagramTask):
 
 def constant_conn_id(conn_id: object) -> str:
     """Return a connection id that is known when the DAG is parsed: no template, no XCom, no mapped argument."""
-    if isinstance(conn_id, str) and conn_id and "{{" not in conn_id:
+    if isinstance(conn_id, str) and conn_id.strip() and not arguments.TEMPLATE.search(conn_id):
         return conn_id
     raise ValidationError(
         f"instagram_conn_id must be the id of a connection as plain text, not {conn_id!r}.",

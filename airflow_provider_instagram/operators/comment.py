@@ -55,7 +55,7 @@ class CommentOperator(InstagramBaseOperator):
 
     template_fields: Sequence[str] = ("media_id", "reply_to", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "media_id": lambda _, value: isinstance(value, str) and arguments.media_id("media_id", value),
+        "media_id": lambda name, value: arguments.given(value) and arguments.media_id(name, value),
         "reply_to": _comment,
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.text,
@@ -81,8 +81,14 @@ class CommentOperator(InstagramBaseOperator):
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
-        """Check that not both a post and a comment are named."""
+        """Check that either a post or a comment is named."""
         super().check_arguments(known)
+        cls._check_not_both(known)
+        if all(name in known and arguments.given(known[name]) is None for name in ("media_id", "reply_to")):
+            raise ValidationError("media_id is empty, and so is reply_to.", hint="Write media_id=publish.output.")
+
+    @classmethod
+    def _check_not_both(cls, known: Mapping[str, Any]) -> None:
         if all(arguments.given(known.get(name)) is not None for name in ("media_id", "reply_to")):
             raise ValidationError("media_id and reply_to are both set.", hint="Set one of them.")
 
@@ -90,7 +96,7 @@ class CommentOperator(InstagramBaseOperator):
         """Write the comment unless the ledger has it."""
         from airflow_provider_instagram.publishing.acts import COMMENT, REPLY
 
-        self.check_arguments({"media_id": self.media_id, "reply_to": self.reply_to})
+        self._check_not_both({"media_id": self.media_id, "reply_to": self.reply_to})
         message = read_message(self.message)
         comment_key = arguments.text("comment_key", self.comment_key)
         is_reply = arguments.given(self.reply_to) is not None
@@ -103,7 +109,7 @@ class _OfComment(InstagramBaseOperator):
 
     template_fields: Sequence[str] = ("comment_id", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "comment_id": _comment,
+        "comment_id": arguments.comment_id,
         "comment_key": arguments.text,
     }
     ui_color = "#fbdce9"

@@ -53,7 +53,7 @@ class DeleteOperator(InstagramBaseOperator):
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "post_key": arguments.text,
         "media_id": lambda name, value: arguments.given(value) and arguments.media_id(name, value),
-        "response_timeout": arguments.duration,
+        "response_timeout": arguments.positive_duration,
     }
     ui_color = "#fbdce9"
     aliases = (ledger_alias,)
@@ -71,6 +71,13 @@ class DeleteOperator(InstagramBaseOperator):
         self.media_id = media_id
         self.response_timeout = response_timeout
 
+    @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check that a post is named, by its key or by its id."""
+        super().check_arguments(known)
+        if all(name in known and arguments.given(known[name]) is None for name in ("post_key", "media_id")):
+            raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Find the post, and ask whether to delete it."""
         from airflow_provider_instagram.graph.capabilities import DELETION
@@ -79,13 +86,12 @@ class DeleteOperator(InstagramBaseOperator):
         post_key = arguments.text("post_key", self.post_key)
         is_by_id = arguments.given(self.media_id) is not None
         media_id = arguments.media_id("media_id", self.media_id) if is_by_id else None
-        if post_key is None and media_id is None:
-            raise ValidationError("post_key is empty, and so is media_id.", hint="Set one of them.")
+        self.check_arguments({"post_key": post_key, "media_id": media_id})
         known_scopes(self.instagram_conn_id).require(DELETION)
         post, media = self._delete(context).find(post_key, media_id)
         if media is None:
             return self._result(context, post, already_deleted=True)
-        timeout = arguments.duration("response_timeout", self.response_timeout) or timedelta(days=1)
+        timeout = arguments.positive_duration("response_timeout", self.response_timeout)
         subject = f"Delete {post.post_key} from {self.instagram_conn_id}?"
         question = self._question(post, media)
         return ask(context, subject, question, timeout, media_id=post.media_id, post_key=post_key)

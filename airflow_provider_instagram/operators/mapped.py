@@ -3,20 +3,23 @@
 * ``MappableTask.partial`` adds the defaults of the constructors, which Airflow 3.3.0 and 3.3.1 leave out of a mapped
   task. It can go when 3.3.2 is the oldest version that the provider takes.
 * ``_do_render_template_fields`` can go when Airflow renders no text that ``expand_kwargs`` takes from an XCom.
+* ``_Partial`` can go when Airflow asks the class of a mapped task about the lists of ``expand`` and ``expand_kwargs``.
 * ``_set_xcomargs_dependencies`` can go when Airflow calls a public method once a task is complete.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, TaskGroup, conf
 from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
-from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
+from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial, validate_mapping_kwargs
 
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators.base import (
     AccountTask,
     InstagramTask,
@@ -28,6 +31,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     import jinja2
+    from airflow.sdk import DAG
 
 
 class MappableTask(InstagramTask):
@@ -49,20 +53,35 @@ class MappableTask(InstagramTask):
             if name in known:
                 read(name, known[name])
 
+    @classmethod
+    def check_known_arguments(cls, values: Mapping[str, Any], dag: DAG | None) -> None:
+        """Check arguments when the DAG is parsed, as far as they are known then. A task is never an argument.
+
+        :param values: The arguments, by their names. An absent one is not known.
+        """
+        for name, value in values.items():
+            _check_is_no_task(name, value)
+        if dag is None or not dag.jinja_environment_kwargs:  # with them, templates may begin otherwise
+            cls.check_arguments({name: value for name, value in values.items() if arguments.is_known(value)})
+
+    @classmethod
+    def argument_fields(cls) -> dict[str, str]:
+        """Return the template fields, by the names of their arguments."""
+        names = {field: name for name, field in cls.template_field_aliases.items()}
+        return {names.get(field, field): field for field in cls.template_fields}
+
     def _set_xcomargs_dependencies(self) -> None:
         """Check the known arguments. Airflow calls this once, after the constructors of a task that is not mapped."""
+        values = {name: getattr(self, field) for name, field in self.argument_fields().items()}
+        self.check_known_arguments(values, self.get_dag())
         super()._set_xcomargs_dependencies()
-        if (dag := self.get_dag()) is not None and dag.jinja_environment_kwargs:
-            return  # templates may begin otherwise
-        names = {field: name for name, field in self.template_field_aliases.items()}
-        values = {names.get(field, field): getattr(self, field) for field in self.template_fields}
-        self.check_arguments(_known(values))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Map the task, with its constructor's defaults, which Airflow 3.3.0 and 3.3.1 leave out of a mapped task."""
         partial = super().partial(**kwargs)
-        cls.check_arguments(_known(kwargs))
+        partial.__class__ = _Partial
+        cls.check_known_arguments(kwargs, partial.kwargs["dag"])
         given, _ = get_merged_defaults(
             partial.kwargs["dag"], partial.kwargs["task_group"], None, kwargs.get("default_args")
         )
@@ -120,8 +139,62 @@ class InstagramBaseOperator(MappableTask, AccountTask):
         return partial
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if arguments.is_known(value)}
+class _Partial(OperatorPartial):
+    """A task that is to be mapped. What it is mapped over is checked as far as it is known when the DAG is parsed."""
+
+    __slots__ = ()
+
+    def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        """Map the task over lists."""
+        for name, values in mapped_kwargs.items():
+            _check_is_no_task(name, values)
+        lists = {name: _elements(values) for name, values in mapped_kwargs.items()}
+        known = {name: values for name, values in lists.items() if values is not None}
+        most = conf.getint("core", "max_map_length")
+        for row in islice(product(*known.values()), most):
+            self._check(dict(zip(known, row, strict=True)), mapped_kwargs)
+        return super().expand(**mapped_kwargs)
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
+        """Map the task over a list of arguments."""
+        for given in _elements(kwargs) or ():
+            if isinstance(given, Mapping):
+                validate_mapping_kwargs(self.operator_class, "expand_kwargs", dict(given))  # type: ignore[arg-type]
+                self._check(given, given)
+        return super().expand_kwargs(kwargs, strict=strict)
+
+    def _check(self, known: Mapping[str, Any], mapped: Collection[str]) -> None:
+        task = cast("type[MappableTask]", self.operator_class)
+        constant = {**dict(_constructor_defaults(task)), **self.kwargs}
+        names = task.argument_fields()
+        values = {name: value for name, value in constant.items() if name in names and name not in mapped}
+        task.check_known_arguments({**values, **known}, self.kwargs["dag"])
+
+
+def _elements(values: Any) -> list[Any] | None:
+    """Return the elements that a task is mapped over, or None if they are not known when the DAG is parsed."""
+    if isinstance(values, Mapping):
+        return list(values.items())
+    return list(values) if isinstance(values, Sequence) and not isinstance(values, str) else None
+
+
+def _check_is_no_task(name: str, value: Any) -> None:
+    """Check that no task stands where its result is meant."""
+    if isinstance(value, (Mapping, list, tuple, set)):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            _check_is_no_task(name, part)
+    elif isinstance(value, (BaseOperator, MappedOperator)):
+        own = value.node_id.rpartition(".")[2]
+        raise ValidationError(
+            f"{name} is the task {value.node_id!r}, not its result.", hint=f"Write its output: {name}={own}.output."
+        )
+    elif isinstance(value, TaskGroup):
+        raise ValidationError(
+            f"{name} is the task group {value.node_id!r}, not a result.", hint="Write the output of one of its tasks."
+        )
+    elif hasattr(value, "_airflow_is_task_decorator"):
+        own = value.function.__name__
+        raise ValidationError(f"{name} is the task {own!r}, which is not called.", hint=f"Call it: {name}={own}().")
 
 
 def _constructor_defaults(task: type) -> Iterator[tuple[str, Any]]:

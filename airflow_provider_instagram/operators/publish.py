@@ -52,7 +52,7 @@ class PublishOperator(InstagramBaseOperator):
     template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "is_dry_run")
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "container_id": arguments.required_text,
+        "container_id": arguments.container_id,
         "post_key": arguments.text,
         "publish_at": arguments.moment,
         "max_lateness": arguments.duration,
@@ -85,7 +85,7 @@ class PublishOperator(InstagramBaseOperator):
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless the post exists."""
-        container_id = arguments.required_text("container_id", self.container_id)
+        container_id = arguments.container_id("container_id", self.container_id)
         record = Ledger.of(context, self.instagram_conn_id).container(container_id)
         default_key = record.post_key if record else str(Owner.of(context))
         result = publish(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Context, Param, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
-from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError
+from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
@@ -42,7 +42,7 @@ class RefreshTokenOperator(InstagramBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)
-        self.on_token_ending = on_token_ending
+        self.on_token_ending = _notifiers(on_token_ending)
 
     @classmethod
     def account_inlets(cls, conn_id: str) -> list[Any]:
@@ -52,6 +52,15 @@ class RefreshTokenOperator(InstagramBaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Refresh the token unless it is younger than 24 hours."""
         return refresh_token(self.instagram_conn_id, context, self.on_token_ending)
+
+
+def _notifiers(on_token_ending: Sequence[Callable[[Context], Any]]) -> Sequence[Callable[[Context], Any]]:
+    if isinstance(on_token_ending, (list, tuple)) and all(map(callable, on_token_ending)):
+        return on_token_ending
+    raise ValidationError(
+        f"on_token_ending must be a list of notifiers or functions, not {on_token_ending!r}.",
+        hint="Write on_token_ending=[notify].",
+    )
 
 
 def refresh_token(
@@ -117,6 +126,7 @@ def refresh_tokens(
         that was connected, used or refreshed before, and those of the environment.
     :param on_token_ending: As for :class:`RefreshTokenOperator`.
     """
+    _notifiers(on_token_ending)
 
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:

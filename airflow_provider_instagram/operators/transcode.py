@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Context, XComArg, conf
 
@@ -21,12 +21,16 @@ from airflow_provider_instagram.media.spec import (
 )
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.operators.mapped import MappableTask
+from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.locations import check_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.publishing.transcode import Result
 
+#: How the name of a result ends, by the kind of its source.
+MADE_OF: Final = dict(zip(ItemKind, ENDINGS, strict=True))
 #: Executors whose tasks all run on the scheduler's machine.
 ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
@@ -100,9 +104,13 @@ class TranscodeOperator(MappableTask):
         """Check the options and the names of files, as far as they are known."""
         _options(**{name: known[name] for name in ("fit", "background", "trim") if name in known})
         _profile(known.get("placement"), known.get("spec"))
-        if "source" in known and not _sources(known["source"], known.get("output"), known.get("preview")):
-            arguments.required_text("source", known["source"])
-        check_ending("output", arguments.text("output", known.get("output")), *ENDINGS)
+        made = [*ENDINGS]
+        if "source" in known:
+            sources = _sources(known["source"], known.get("output"), known.get("preview"))
+            for source in sources or [arguments.required_text("source", known["source"])]:
+                check_link("source", source)
+                made = [MADE_OF[kind] for kind in (kind_by_name(source),) if kind] or made
+        check_ending("output", arguments.text("output", known.get("output")), *made)
         check_ending("preview", arguments.text("preview", known.get("preview")), ".jpg")
 
     def execute(self, context: Context) -> str | list[str]:

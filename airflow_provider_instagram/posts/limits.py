@@ -18,7 +18,7 @@ from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Post, kind_in
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.locations import is_public_url, is_web, shown
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION: Final = 2200
@@ -263,6 +263,7 @@ def check_known(known: Mapping[str, Any]) -> None:
     unknown = [name for name in MEDIA if name not in known]
     is_named = any(arguments.given(known.get(name)) is not None for name in MEDIA)
     values = read_values(known) if is_named or not unknown else _read(known)
+    raise_if_broken(_broken_by_links(values))
     has_items = arguments.given(known.get("carousel")) is not None
     items = broken_by_carousel(values["carousel"]) if has_items else ()
     if "placement" in known and (is_named or len(unknown) == 1):
@@ -271,6 +272,17 @@ def check_known(known: Mapping[str, Any]) -> None:
     else:
         limits = broken_by_values(values)
     raise_if_broken([*items, *limits])
+
+
+def _broken_by_links(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+    """Yield each link that neither Instagram nor a worker fetches."""
+    found = [(name, values.get(name)) for name in ("video", "image")]
+    found += [(f"item {place} of carousel", item.location) for place, item in enumerate(values.get("carousel", ()), 1)]
+    for name, location in found:
+        is_sent = values.get("upload") == "file" and location is not None and location.lower().startswith("https:")
+        if location is not None and is_web(location) and not is_public_url(location) and not is_sent:
+            message = f"{name} is {shown(location)}: a link must be https, in plain ASCII, and public."
+            yield BrokenLimit(name, message, "Write its https:// address, with other characters percent-encoded.")
 
 
 def _read(given: Mapping[str, Any]) -> dict[str, Any]:

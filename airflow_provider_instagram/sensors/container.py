@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, XComArg
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
-from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import approved_container, on_match, review_copyright
 from airflow_provider_instagram.operators.base import CREATE
@@ -21,8 +21,9 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
 SHORTEST_RESCHEDULE_S = 30.0
-#: Replaces a template until it is rendered, because Airflow's constructor accepts numbers only.
+#: Replaces what is not known yet, because Airflow's constructor accepts numbers only.
 UNRENDERED_S = 60.0
+KNOWN = (int, float, timedelta)
 
 CLEAR_CREATE = "Waiting cannot fix it: clear the create task and the tasks downstream of it to create a new container."
 OTHER_VIDEO = "Waiting cannot fix it, nor can a new container with the same video and options."
@@ -51,10 +52,10 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("container_id", "deferrable", "poke_interval", "timeout", "on_copyright_match")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "container_id": arguments.required_text,
+        "container_id": arguments.container_id,
         "deferrable": arguments.boolean,
-        "poke_interval": lambda name, value: _seconds(name, value),
-        "timeout": lambda name, value: _seconds(name, value),
+        "poke_interval": arguments.positive_duration,
+        "timeout": arguments.positive_duration,
         "on_copyright_match": on_match,
     }
     ui_color = "#fdf1f6"
@@ -71,17 +72,17 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            poke_interval=UNRENDERED_S if isinstance(poke_interval, str) else poke_interval,
-            timeout=UNRENDERED_S if isinstance(timeout, str) else timeout,
+            poke_interval=poke_interval if isinstance(poke_interval, KNOWN) else UNRENDERED_S,
+            timeout=timeout if isinstance(timeout, KNOWN) else UNRENDERED_S,
             priority_weight=priority_weight,
             **kwargs,
         )
         self.container_id: Any = container_id
         self.deferrable = deferrable
         self.on_copyright_match = on_copyright_match
-        if isinstance(poke_interval, str):
+        if not isinstance(poke_interval, KNOWN):
             self.poke_interval = poke_interval  # type: ignore[assignment]
-        if isinstance(timeout, str):
+        if not isinstance(timeout, KNOWN):
             self.timeout = timeout  # type: ignore[assignment]
 
     def execute(self, context: Context) -> Any:
@@ -147,7 +148,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             return readiness.is_ready(error)
 
     def _read_arguments(self) -> None:
-        self.container_id = arguments.required_text("container_id", self.container_id)
+        self.container_id = arguments.container_id("container_id", self.container_id)
         self.deferrable = arguments.boolean("deferrable", self.deferrable) is not False
         self.poke_interval = _seconds("poke_interval", self.poke_interval)
         self.timeout = _seconds("timeout", self.timeout)
@@ -178,7 +179,4 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
 
 
 def _seconds(name: str, value: Any) -> float:
-    duration = arguments.duration(name, value)
-    if duration is None:
-        raise ValidationError(f"{name} is empty.", hint="Set it to a number of seconds or a timedelta.")
-    return duration.total_seconds()
+    return arguments.positive_duration(name, value).total_seconds()

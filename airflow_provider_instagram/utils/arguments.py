@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
@@ -46,27 +46,28 @@ def given(value: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Return whether a value is final when the DAG is parsed: plain data without a template or a result of a task."""
+    """Return whether a value is final when the DAG is parsed: it has no template and no result of a task."""
     if isinstance(value, str):
         return TEMPLATE.search(value) is None
     if isinstance(value, Mapping):
         return all(map(is_known, value.values()))
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set)):
         return all(map(is_known, value))
-    return value is None or isinstance(value, (bool, int, float, datetime, timedelta))
+    return not hasattr(value, "iter_references") and not hasattr(value, "template_fields")
 
 
 def text(name: str, value: Any) -> str | None:
     """Read a text. Ids that arrive as whole numbers become text.
 
-    :raises ValidationError: If the value is a list, an object, or a float, which may have lost digits, or if it has a
-        control character.
+    :raises ValidationError: If the value is neither text nor a path, a whole number or a date. A float may have lost
+        digits. Also if it has a control character.
     """
     value = given(value)
-    if isinstance(value, (list, tuple, dict, set, float)):
-        raise ValidationError(f"{name} must be text, not {value!r}.")
     if value is None:
         return None
+    is_path = hasattr(value, "__fspath__") or hasattr(value, "as_uri")
+    if isinstance(value, bool) or not (is_path or isinstance(value, (str, int, date))):
+        raise ValidationError(f"{name} must be text, not {value!r}.")
     check_printable(name, str(value))
     return str(value)
 
@@ -189,6 +190,28 @@ def duration(name: str, value: Any) -> timedelta | None:
     if result < timedelta(0):
         raise ValidationError(f"{name} must not be negative: {value!r}.")
     return result
+
+
+def positive_duration(name: str, value: Any) -> timedelta:
+    """Read a duration that must be set, and longer than nothing."""
+    result = duration(name, value)
+    if not result:
+        raise ValidationError(
+            f"{name} is {'empty' if result is None else value!r}.",
+            hint="Set it to a number of seconds greater than 0, or to a timedelta.",
+        )
+    return result
+
+
+def container_id(name: str, value: Any) -> str:
+    """Read the id of a container."""
+    container = required_text(name, value)
+    if not (container.isascii() and container.isdigit()):
+        raise ValidationError(
+            f"{name}={container[:80]!r} is not the id of a container.",
+            hint="Pass the output of the task that creates it: create.output.",
+        )
+    return container
 
 
 def media_id(name: str, value: Any) -> str:

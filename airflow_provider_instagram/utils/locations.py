@@ -74,6 +74,14 @@ def is_public_url(location: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
 
 
+def check_link(name: str, location: str) -> None:
+    """Check that a web address is https, so that it can be downloaded."""
+    if is_web(location) and not location.lower().startswith("https:"):
+        raise ValidationError(
+            f"{name}={shown(location)!r} is not https.", hint="Write its https:// address, a path, or a URI of storage."
+        )
+
+
 def is_local(location: str) -> bool:
     """Return whether a location is a path on this machine, plain or as ``file://`` in any form.
 

@@ -120,11 +120,6 @@ def test_a_picture_of_another_shape_is_fitted_as_asked(
     assert list(_pixel(output, video["width"] // 2, video["height"] // 2)) == pytest.approx(centre, abs=12)
 
 
-def test_a_colour_that_does_not_exist_is_refused(clip: Make, run: Callable[..., tuple[Report, Path]]) -> None:
-    with pytest.raises(ValidationError, match="background='blurple' is not a colour that ffmpeg knows"):
-        run(clip("landscape.mov"), background="blurple")
-
-
 def test_a_video_that_is_too_long_is_cut_if_it_may(
     clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
 ) -> None:

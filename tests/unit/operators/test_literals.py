@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, literal, task_group
+from airflow.sdk import DAG, literal, task, task_group
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.spec import COLOUR, VideoSpec
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
+    DeleteOperator,
     HideCommentOperator,
     InsightsOperator,
     PrivateReplyOperator,
     PublishOperator,
+    RefreshTokenOperator,
     TranscodeOperator,
 )
 from airflow_provider_instagram.sensors import ContainerStatusSensor
@@ -32,7 +38,72 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (TranscodeOperator, {"source": []}, r"source is an empty list"),
     (TranscodeOperator, {"source": ""}, r"source is empty"),
     (TranscodeOperator, {"source": "a.mov", "output": "/out.webm"}, r"output='/out.webm' ends in .webm"),
-    (TranscodeOperator, {"source": "a.mov", "output": "s3://m@b/A.PNG"}, r"ends in .png, but .* an MP4 or a JPEG"),
+    (TranscodeOperator, {"source": TEMPLATE, "output": "s3://m@b/A.PNG"}, r"ends in .png, but .* an MP4 or a JPEG"),
+    (TranscodeOperator, {"source": "a.mov", "output": "/out.mov"}, r"ends in .mov, but .* an MP4. End it in .mp4"),
+    (TranscodeOperator, {"source": TEMPLATE, "output": "/Ü.MOV"}, r"ends in .mov, but .* an MP4 or a JPEG"),
+    (TranscodeOperator, {"source": "a.mov", "output": "/out.jpg"}, r"ends in .jpg, but the result is an MP4"),
+    (TranscodeOperator, {"source": "a.heic", "output": "/out.mp4"}, r"ends in .mp4, but the result is a JPEG"),
+    (TranscodeOperator, {"source": "a.mov", "output": "https://a.example/b.mp4"}, r"which nothing can be written to"),
+    (TranscodeOperator, {"source": "a.mov", "preview": "http://a.example/b.jpg"}, r"which nothing can be written to"),
+    (TranscodeOperator, {"source": "http://a.example/b.mov?sig=x"}, r"source='http://a.example/b.mov\?…' is not https"),
+    (TranscodeOperator, {"source": ["a.jpg", "HTTP://a.example/b.jpg"]}, r"is not https. Write its https:// address"),
+    (TranscodeOperator, {"source": "a.mov", "background": "reddish"}, r"background='reddish' is not a colour.*white"),
+    (TranscodeOperator, {"source": "a.mov", "background": "grün"}, r"background='grün' is not a colour"),
+    (TranscodeOperator, {"source": "a.mov", "background": "random"}, r"background='random' is not a colour"),
+    (TranscodeOperator, {"source": "a.mov", "background": ["red"]}, r"background must be text"),
+    (TranscodeOperator, {"source": "a.mov", "fit": True}, r"fit must be text, not True"),
+    (TranscodeOperator, {"source": 1.5}, r"source must be text"),
+    (TranscodeOperator, {"source": {"video": "a.mov"}}, r"source must be text"),
+    (TranscodeOperator, {"source": (name for name in ("a.mov",))}, r"source must be text"),
+    (TranscodeOperator, {"source": "a.mov", "spec": VideoSpec}, r"spec must be a VideoSpec or a PictureSpec"),
+    (TranscodeOperator, {"source": "a.mov", "spec": {"name": "wide"}}, r"spec must be a VideoSpec or a PictureSpec"),
+    (CreateContainerOperator, {"video": "http://a.example/b.mp4"}, r"a link must be https.*write its https:// address"),
+    (CreateContainerOperator, {"video": "https://a.example/ü.mp4"}, r"in plain ASCII.*percent-encoded"),
+    (CreateContainerOperator, {"video": "http://a.example/b.mp4", "upload": "file"}, r"a link must be https"),
+    (CreateContainerOperator, {"image": "http://a.example/b.jpg", "placement": TEMPLATE}, r"a link must be https"),
+    (
+        CreateContainerOperator,
+        {"carousel": ["a.jpg", {"image": "http://a.example/b.jpg"}]},
+        r"item 2 of carousel",
+    ),
+    (CreateContainerOperator, {"video": True}, r"video must be text, not True"),
+    (CreateContainerOperator, {"video": "a.mp4", "caption": False}, r"caption must be text, not False"),
+    (CreateContainerOperator, {"video": "a.mp4", "post_key": print}, r"post_key must be text"),
+    (CreateContainerOperator, {"video": "a.mp4", "user_tags": {"ann"}}, r"user_tags must be a list"),
+    (
+        CreateContainerOperator,
+        {"video": "a.mp4", "video_cover_timestamp_ms": float("nan")},
+        r"must be a number",
+    ),
+    (CreateContainerOperator, {"video": "a.mp4", "publish_at": 1_800_000_000}, r"publish_at must be a datetime"),
+    (PublishOperator, {"container_id": "create"}, r"container_id='create' is not the id of a container.*create.output"),
+    (PublishOperator, {"container_id": ["1"]}, r"container_id must be text"),
+    (PublishOperator, {"container_id": "1", "max_lateness": float("inf")}, r"max_lateness must be a number, not inf"),
+    (PublishOperator, {"container_id": "1", "max_lateness": True}, r"max_lateness must be a number, not True"),
+    (ContainerStatusSensor, {"container_id": ""}, r"container_id is empty"),
+    (
+        ContainerStatusSensor,
+        {"container_id": "1", "poke_interval": 0},
+        r"poke_interval is 0.0. Set it to a number of s",
+    ),
+    (ContainerStatusSensor, {"container_id": "1", "poke_interval": "0"}, r"poke_interval is '0'"),
+    (
+        ContainerStatusSensor,
+        {"container_id": "1", "poke_interval": timedelta()},
+        r"poke_interval is 0.0",
+    ),
+    (ContainerStatusSensor, {"container_id": "1", "timeout": 0}, r"timeout is 0"),
+    (CommentOperator, {"message": "x"}, r"media_id is empty, and so is reply_to. Write media_id=publish.output"),
+    (CommentOperator, {"media_id": "", "reply_to": None, "message": "x"}, r"media_id is empty, and so is reply_to"),
+    (CommentOperator, {"media_id": 1.5, "message": "x"}, r"media_id must be text"),
+    (HideCommentOperator, {"comment_id": ""}, r"comment_id is empty"),
+    (PrivateReplyOperator, {"comment_id": None, "message": "x"}, r"comment_id is empty"),
+    (DeleteOperator, {}, r"post_key is empty, and so is media_id. Set one of them"),
+    (DeleteOperator, {"post_key": " ", "media_id": ""}, r"post_key is empty, and so is media_id"),
+    (DeleteOperator, {"post_key": "a", "response_timeout": 0}, r"response_timeout is 0"),
+    (DeleteOperator, {"media_id": "me"}, r"'me' is not a media id"),
+    (RefreshTokenOperator, {"on_token_ending": print}, r"must be a list of notifiers.*on_token_ending=\[notify\]"),
+    (RefreshTokenOperator, {"on_token_ending": ["slack"]}, r"must be a list of notifiers"),
     (TranscodeOperator, {"source": "a.mov", "preview": "/cover.mp4"}, r"preview='/cover.mp4' ends in .mp4.*JPEG"),
     (CreateContainerOperator, {"video": "a.mp4", "image": "a.jpg"}, r"video and image are set"),
     (CreateContainerOperator, {"video": "a.mp4", "carousel": ["a.jpg", TEMPLATE], "image": "b.jpg"}, r"are set"),
@@ -80,10 +151,10 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("task", "given", "message"), MISTAKES)
-def test_a_wrong_literal_fails_when_the_dag_is_parsed(task: Any, given: dict[str, Any], message: str) -> None:
-    with DAG("d", schedule=None), pytest.raises(ValidationError, match=message):
-        task(task_id="t", **given)
+@pytest.mark.parametrize(("operator", "given", "message"), MISTAKES)
+def test_a_wrong_literal_fails_when_the_dag_is_parsed(operator: Any, given: dict[str, Any], message: str) -> None:
+    with DAG("d", schedule=None), pytest.raises(ValidationError, match=f"(?s){message}"):
+        operator(task_id="t", **given)
 
 
 def test_a_wrong_literal_of_a_mapped_task_fails_when_the_dag_is_parsed() -> None:
@@ -94,6 +165,131 @@ def test_a_wrong_literal_of_a_mapped_task_fails_when_the_dag_is_parsed() -> None
             CreateContainerOperator.partial(task_id="c", caption="x" * 2201)
         mapped = CreateContainerOperator.partial(task_id="m", caption="x", placement="feed").expand(image=["a.jpg"])
     assert mapped.is_mapped
+
+
+@pytest.mark.parametrize(
+    ("operator", "constant", "mapped", "message"),
+    [
+        (TranscodeOperator, {"source": "a.mov"}, {"fit": ["crop", "streach"]}, "fit='streach'"),
+        (TranscodeOperator, {}, {"source": ["a.mov"], "background": ["red", "reddish"]}, "background='reddish'"),
+        (TranscodeOperator, {"output": "/b.mov"}, {"source": ["a.mov"]}, "ends in .mov"),
+        (CreateContainerOperator, {"image": "a.jpg"}, {"video": ["b.mp4"]}, "video and image are set"),
+        (CreateContainerOperator, {}, {"video": ["b.mp4"], "image": ["a.jpg"]}, "video and image are set"),
+        (CreateContainerOperator, {}, {"caption": ["x"]}, "video is empty, and so are image and carousel"),
+        (CreateContainerOperator, {"video": "a.mp4"}, {"caption": ("x", "y" * 2201)}, "caption has 2201"),
+        (ContainerStatusSensor, {"poke_interval": 0}, {"container_id": ["1"]}, "poke_interval is 0"),
+        (PublishOperator, {}, {"container_id": ["1", ""]}, "container_id is empty"),
+        (PublishOperator, {"container_id": "1"}, {"dry_run": [True, "perhaps"]}, "dry_run must be true or false"),
+        (CommentOperator, {}, {"message": ["Thanks", "Danke"]}, "media_id is empty, and so is reply_to"),
+        (DeleteOperator, {}, {"response_timeout": [60]}, "post_key is empty, and so is media_id"),
+    ],
+)
+def test_a_wrong_literal_to_map_over_fails_when_the_dag_is_parsed(
+    operator: Any, constant: dict[str, Any], mapped: dict[str, Any], message: str
+) -> None:
+    with DAG("d", schedule=None):
+        with pytest.raises(ValidationError, match=message):
+            operator.partial(task_id="t", **constant).expand(**mapped)
+        rows = [dict(zip(mapped, values, strict=True)) for values in product(*mapped.values())]
+        with pytest.raises(ValidationError, match=message):
+            operator.partial(task_id="r", **constant).expand_kwargs(rows)
+
+
+def test_a_misspelt_argument_of_a_row_fails_when_the_dag_is_parsed() -> None:
+    with DAG("d", schedule=None), pytest.raises(TypeError, match="unexpected keyword argument 'fitt'"):
+        TranscodeOperator.partial(task_id="t").expand_kwargs([{"source": "a.mov", "fitt": "crop"}])
+
+
+def test_what_a_mapped_task_gets_in_the_run_is_left_to_the_run() -> None:
+    with DAG("d", schedule=None, params={"one": ""}):
+        before = TranscodeOperator(task_id="before", source=["a.mov"], output="/o/")
+        named = CreateContainerOperator.partial(task_id="b", caption="x").expand(video=before.output)
+        assert named.is_mapped
+        CreateContainerOperator.partial(task_id="c").expand(video=before.output, caption=["x", TEMPLATE])
+        CreateContainerOperator.partial(task_id="d").expand_kwargs(before.output)
+        CreateContainerOperator.partial(task_id="e").expand_kwargs([{"video": TEMPLATE}, {"image": literal("{{ x }}")}])
+        TranscodeOperator.partial(task_id="f").expand(source=["a.mov", TEMPLATE], fit=[TEMPLATE])
+        CommentOperator.partial(task_id="g", media_id=TEMPLATE).expand(message=before.output)
+        CommentOperator.partial(task_id="h", message="x").expand(media_id=before.output)
+        rows = [before.output]
+        PublishOperator.partial(task_id="i").expand_kwargs(rows)
+    with DAG("own", schedule=None, jinja_environment_kwargs={"variable_start_string": "[["}):
+        TranscodeOperator.partial(task_id="t", source="a.mov").expand(fit=["[[ params.fit ]]"])
+
+
+@pytest.mark.parametrize(
+    ("operator", "argument"),
+    [
+        *((CreateContainerOperator, name) for name in ("video", "carousel", "caption", "publish_at", "deferrable")),
+        *((TranscodeOperator, name) for name in ("source", "output", "fit", "background", "preview", "spec")),
+        *((PublishOperator, name) for name in ("container_id", "post_key", "publish_at", "max_lateness", "dry_run")),
+        *((ContainerStatusSensor, name) for name in ("container_id", "poke_interval", "timeout", "deferrable")),
+        *((CommentOperator, name) for name in ("media_id", "reply_to", "message", "comment_key")),
+        *((PrivateReplyOperator, name) for name in ("comment_id", "message")),
+        *((DeleteOperator, name) for name in ("post_key", "media_id", "response_timeout")),
+        *((InsightsOperator, name) for name in ("media_ids", "metrics")),
+    ],
+)
+@pytest.mark.parametrize("within", [lambda one: one, lambda one: [one], lambda one: {"video": one}])
+def test_a_task_in_place_of_its_result_is_named(operator: Any, argument: str, within: Any) -> None:
+    """Airflow renders it as its id, or as the text of an object."""
+    needed = {
+        CommentOperator: {"message": TEMPLATE},
+        ContainerStatusSensor: {"container_id": TEMPLATE},
+        PrivateReplyOperator: {"comment_id": TEMPLATE, "message": TEMPLATE},
+        PublishOperator: {"container_id": TEMPLATE},
+        TranscodeOperator: {"source": TEMPLATE},
+    }
+    with DAG("d", schedule=None, params={"one": ""}, jinja_environment_kwargs={"trim_blocks": True}):
+        create = TranscodeOperator(task_id="create", source="a.mov")
+        said = f"{argument} is the task 'create', not its result. Write its output: {argument}=create.output"
+        wrong = within(create)
+        with pytest.raises(ValidationError, match=said):
+            operator(task_id="t", **{**needed.get(operator, {}), argument: wrong})
+        with pytest.raises(ValidationError, match=said):
+            operator.partial(task_id="p", **{argument: wrong})
+        with pytest.raises(ValidationError, match=said):
+            operator.partial(task_id="m").expand(**{argument: [wrong]})
+
+
+def test_other_things_in_place_of_a_result_are_named() -> None:
+    with DAG("d", schedule=None):
+
+        @task
+        def made() -> str:
+            return "1"
+
+        @task_group
+        def group() -> None:
+            PublishOperator(task_id="inner", container_id="1")
+
+        uncalled: Any = made
+        whole: Any = group()
+        mapped: Any = TranscodeOperator.partial(task_id="mapped").expand(source=["a.mov"])
+        with pytest.raises(ValidationError, match=r"container_id is the task 'made', which is not called.*made\(\)"):
+            PublishOperator(task_id="a", container_id=uncalled)
+        with pytest.raises(ValidationError, match="container_id is the task group 'group'"):
+            PublishOperator(task_id="b", container_id=whole)
+        with pytest.raises(ValidationError, match=r"carousel=mapped\.output"):
+            CreateContainerOperator(task_id="c", carousel=mapped)
+        with pytest.raises(ValidationError, match="container_id is the task 'mapped'"):
+            PublishOperator.partial(task_id="e").expand(container_id=mapped)
+        PublishOperator(task_id="f", container_id=made())
+
+
+def test_every_name_of_a_colour_is_known_to_both_programs() -> None:
+    """The list is ours, so that a DAG file need load neither; what they know comes from them."""
+    from PIL import ImageColor
+
+    said = subprocess.run(["ffmpeg", "-hide_banner", "-colors"], capture_output=True, text=True, check=True).stdout
+    of_ffmpeg = {line.split()[0].lower() for line in said.splitlines()[1:] if line.strip()}
+    assert len(of_ffmpeg) > 100
+    for name in of_ffmpeg | {*ImageColor.colormap} | {"random", "grey", "reddish", "ed"}:
+        is_known = name in of_ffmpeg and name in ImageColor.colormap
+        assert (re.fullmatch(COLOUR, name) is not None) is is_known, name
+    with DAG("d", schedule=None):
+        for number, name in enumerate(("White", "#A0b0C0", "0xA0B0C0", "red@0.5", "#a0b0c0ff")):
+            TranscodeOperator(task_id=f"t{number}", source="a.mov", background=name)
 
 
 @pytest.mark.parametrize("unknown", [TEMPLATE, "{% if params.one %}crop{% endif %}", literal("{{ crop }}"), None])
@@ -108,6 +304,8 @@ def test_what_is_only_known_in_the_run_is_left_to_the_run(unknown: Any) -> None:
         CreateContainerOperator(task_id="place", image="a.jpg", placement=unknown, audio_name="Rain")
         CreateContainerOperator(task_id="items", carousel=["a.jpg", unknown], user_tags=[unknown])
         PublishOperator(task_id="publish", container_id=unknown, publish_at=unknown, max_lateness=unknown)
+        ContainerStatusSensor(task_id="wait", container_id=unknown, poke_interval=unknown, timeout=unknown)
+        DeleteOperator(task_id="delete", post_key=unknown, media_id=unknown, response_timeout=unknown)
         CommentOperator(task_id="comment", media_id=unknown, message=f"{unknown} #a #b #c #d #e")
 
         @task_group

@@ -225,8 +225,8 @@ def test_items_in_one_cell_are_separated_by_commas(
         ("  video: a.mp4, trim: start", "4: trim is 'start'. Write error or end."),
         ("  image: a.jpg, trim: end", "4: A picture does not take trim. Remove trim."),
         (
-            "  image: a.jpg, background: 'a:b'",
-            "4: background is 'a:b'. Write a name such as white, or \"#ffffff\" with its quotation marks.",
+            "  image: a.jpg, background: reddish",
+            "4: background is 'reddish'. Write a name such as white, or \"#ffffff\" with its quotation marks.",
         ),
         (
             "  image: a.jpg, trial_graduation: SOON",
