@@ -42,8 +42,7 @@ def comments(dag_id: str, tasks: dict[str, dict[str, Any]]) -> DAG:
         for task_id, arguments in tasks.items():
             data = {name: arguments[name] for name in CommentOperator.template_fields if name in arguments}
             others = {name: value for name, value in arguments.items() if name not in data}
-            others |= {} if "reply_to" in data else {"media_id": "{{ '' }}"}
-            task = CommentOperator(task_id=task_id, message="{{ '' }}", **others)
+            task = CommentOperator(task_id=task_id, media_id="{{ '' }}", message="{{ '' }}", **others)
             for name, value in data.items():
                 setattr(task, name, value)
     return dag
