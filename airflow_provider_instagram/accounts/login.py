@@ -109,8 +109,9 @@ def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
         reached = _chosen(app, {each: each for each in info.account_ids})
         with _client(app, token) as client:
             account = client.send(calls.account_of_id(reached))
-    now, ends = datetime.now(timezone.utc).isoformat(), info.expires_at.isoformat() if info.expires_at else None
-    return Login(StoredToken(token, now, now, ends, info.scopes, by, now), account, refused)
+    now = datetime.now(timezone.utc).isoformat()
+    stored = StoredToken(token, now, now, refreshed_by=by, tried_at=now).with_info(info)
+    return Login(stored, account, refused)
 
 
 def _client(app: LoginApp, token: str | None) -> GraphClient:

@@ -59,8 +59,7 @@ def connect(args: argparse.Namespace) -> None:
     code = _code(getpass.getpass("URL you were sent to (input hidden): "), state)
     login = complete_login(app, code, f"{getpass.getuser()} in a shell")
     write_login(args.conn_id, app, login, getpass.getuser())
-    ends = f"expires at {login.token.expires_at}" if login.token.expires_at else "does not expire"
-    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {ends}.")
+    print(f"Connected @{login.account.username} as {args.conn_id!r}. The token {login.token.end}.")
     purpose = "To keep it alive" if app.login.gives_refreshable_tokens else "To hear in time when it must be replaced"
     print(f"{purpose}, turn on the DAG refresh_instagram_tokens.")
     for warning in filter(None, (login.warning, duplicate_warning(args.conn_id, login.account))):
@@ -131,7 +130,7 @@ def refresh(args: argparse.Namespace) -> None:
     else:
         life = done.token.lifetime(datetime.now(timezone.utc))
         what = f"was not refreshed, because Meta refreshes tokens of Instagram Login only. Its remaining life: {life}"
-    until = f" It expires at {done.token.expires_at}." if done.token.expires_at else ""
+    until = f" It {done.token.end}." if done.token.expires else ""
     print(f"The token of {args.conn_id!r} {what}.{until}")
 
 

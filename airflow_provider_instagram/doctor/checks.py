@@ -89,7 +89,8 @@ def _token(manager: TokenManager, token: StoredToken) -> Finding:
         to_do = tell if manager.can_refresh else "Enter the app id and the app secret, with which Meta tells it"
         return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
     to_do = "Turn on the DAG refresh_instagram_tokens" if manager.can_refresh else reconnect_hint(manager.conn_id)
-    return judged("token", left > EXPIRY_WARNING, f"works for {left // timedelta(days=1)} more days", to_do)
+    end = "" if manager.can_refresh else f": it {token.end}"
+    return judged("token", left > EXPIRY_WARNING, f"works for {left // timedelta(days=1)} more days{end}", to_do)
 
 
 def _quota(client: GraphClient, account: Account) -> Finding:

@@ -62,6 +62,7 @@ class TokenInfo:
 
     :param login: The login that the token comes from, or None if its type is unknown.
     :param expires_at: When it expires, or None if it does not.
+    :param data_access_ends_at: When Meta stops to answer it, 90 days after the person last used the app, or None.
     :param account_ids: The Instagram accounts that it reaches, if Meta names them.
     """
 
@@ -69,6 +70,7 @@ class TokenInfo:
     expires_at: datetime | None
     scopes: tuple[str, ...]
     account_ids: tuple[str, ...] = ()
+    data_access_ends_at: datetime | None = None
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> TokenInfo:
@@ -76,16 +78,22 @@ class TokenInfo:
         row = read_mapping(data, "data")
         if row.get("is_valid") is not True:
             raise ValueError("the token is not valid")
-        ends_s = read_integer(row, "expires_at", MOST_SECONDS)
         given = row.get("granular_scopes")
         granular = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
         reached = [read_names(each.get("target_ids")) for each in granular if each.get("scope") == _BASIC]
         return cls(
             login=_LOGINS.get(str(row.get("type"))),
-            expires_at=datetime.fromtimestamp(ends_s, timezone.utc) if ends_s else None,
+            expires_at=_moment(row, "expires_at"),
             scopes=read_names(row.get("scopes")),
             account_ids=tuple(each for ids in reached for each in ids),
+            data_access_ends_at=_moment(row, "data_access_expires_at"),
         )
+
+
+def _moment(row: Mapping[str, Any], name: str) -> datetime | None:
+    """Read a time, for which 0 stands for never."""
+    seconds = read_integer(row, name, MOST_SECONDS)
+    return datetime.fromtimestamp(seconds, timezone.utc) if seconds else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Cause, cause_of
+from airflow_provider_instagram.hooks.token_store import StoredToken
 from airflow_provider_instagram.utils.pages import reconnect_hint
 
 if TYPE_CHECKING:
@@ -32,17 +33,17 @@ def without_made_up_id(text: str, conn_id: str) -> str:
     is_random = re.fullmatch(r"[A-Za-z0-9]{8}", conn_id) and f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
     if is_worker or not is_random:
         return text
-    text = re.sub(rf"\b([cC])onnection '{conn_id}'", lambda found: f"{'tT'['cC'.index(found[1])]}his connection", text)
+    for word, this in (("Connection", "This connection"), ("connection", "this connection")):
+        text = text.replace(f"{word} {conn_id!r}", this)
     return text.replace(f"?conn_id={conn_id}", "").replace(conn_id, "CONNECTION_ID")
 
 
 def end_of(info: TokenInfo | None) -> str:
-    """Return when a token expires, in words."""
+    """Return the end of a token that cannot be refreshed, in words."""
     if info is None:
         return "the token's expiry date is unknown (Instagram does not report it)"
-    if info.expires_at is None:
-        return "the token does not expire"
-    return f"the token expires on {info.expires_at:%Y-%m-%d}, and cannot be refreshed"
+    token = StoredToken("", "").with_info(info)
+    return f"the token {token.end}{', and cannot be refreshed' if token.expires else ''}"
 
 
 def login_of(conn_id: str, named: str | None, token: str) -> MetaLogin:

@@ -22,13 +22,15 @@ class AccountScopes:
     """The scopes that the token of an account is known to have.
 
     :param granted: The scopes; None if they are not known.
-    :param expires: When the token expires; None if it does not, or if that is not known.
+    :param expires: When the token is of no use any more; None if that is never, or not known.
+    :param end: The same in words.
     """
 
     conn_id: str
     granted: frozenset[str] | None
     login: MetaLogin = MetaLogin.INSTAGRAM
     expires: datetime | None = None
+    end: str = ""
 
     def missing(self, feature: Capability) -> tuple[str, ...]:
         """Return the scopes of a feature that the account is known to lack; none if its scopes are not known."""
@@ -86,7 +88,7 @@ def known_scopes(conn_id: str) -> AccountScopes:
     except Exception as error:  # noqa: BLE001 -- what cannot be read is not known, and Instagram checks scopes itself
         hook.log.warning("The scopes of connection %r cannot be read: %s", conn_id, error)
         return AccountScopes(conn_id, None, login)
-    return AccountScopes(conn_id, frozenset(token.scopes) or None, login, token.expires)
+    return AccountScopes(conn_id, frozenset(token.scopes) or None, login, token.expires, token.end)
 
 
 @contextmanager

@@ -87,8 +87,7 @@ class TokenManager:
             return token
         token = replace(token, tried_at=now.isoformat())
         if (info := self.ask()) is not None:
-            expires_at = info.expires_at.isoformat() if info.expires_at else None
-            token = replace(token, expires_at=expires_at, scopes=info.scopes)
+            token = token.with_info(info)
         self.store.save(token)
         return token
 
@@ -118,10 +117,10 @@ class TokenManager:
         left = token.time_left(self.clock())
         if left is not None and timedelta() < left <= EXPIRY_WARNING:
             _log.warning(
-                "The Instagram token of connection %r expires in %.1f days, at %s, and %s",
+                "The Instagram token of connection %r %s, in %.1f days, and %s",
                 self.conn_id,
+                token.end,
                 left / timedelta(days=1),
-                token.expires_at,
                 "has not been refreshed. Turn on the DAG refresh_instagram_tokens, or connect the account again."
                 if self.can_refresh
                 else "cannot be refreshed. Connect the account again.",

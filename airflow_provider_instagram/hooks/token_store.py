@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from importlib import import_module
@@ -21,7 +21,7 @@ from airflow_provider_instagram.utils.connection import CONN_TYPE
 from airflow_provider_instagram.utils.encryption import derived_fernet
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.graph.accounts import Token
+    from airflow_provider_instagram.graph.accounts import Token, TokenInfo
 
 VERSION: Final = "1"
 _ENVIRONMENT: Final = "AIRFLOW_CONN_"
@@ -44,6 +44,7 @@ class StoredToken:
     :param seen_at: When it was first used here; the token is at least this old.
     :param issued_at: When Meta issued it; None if it was pasted into the connection.
     :param expires_at: When it expires; None if that is unknown.
+    :param data_ends_at: When Meta stops to answer it although it lives on; None if that is unknown, or never.
     :param scopes: What it may do; empty if that is unknown.
     :param refreshed_by: The run or the person that got it from Meta; None if it was pasted.
     :param tried_at: When a refresh of it was last tried, or when Meta was last asked about it.
@@ -56,6 +57,7 @@ class StoredToken:
     scopes: tuple[str, ...] = ()
     refreshed_by: str | None = None
     tried_at: str | None = None
+    data_ends_at: str | None = None
 
     @classmethod
     def issued(cls, answer: Token, now: datetime, scopes: Sequence[str], by: str) -> StoredToken:
@@ -73,7 +75,8 @@ class StoredToken:
         token = row.get("access_token") if isinstance(row, dict) else None
         if not isinstance(row, dict) or not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
             return None
-        times = {name: _time(row.get(name)) for name in ("seen_at", "issued_at", "expires_at", "tried_at")}
+        names = ("seen_at", "issued_at", "expires_at", "tried_at", "data_ends_at")
+        times = {name: _time(row.get(name)) for name in names}
         scopes, by = row.get("scopes"), row.get("refreshed_by")
         return cls(
             token,
@@ -85,8 +88,24 @@ class StoredToken:
 
     @property
     def expires(self) -> datetime | None:
-        """When the token expires, if known."""
-        return datetime.fromisoformat(self.expires_at) if self.expires_at else None
+        """When the token is of no use any more, if known: it expires, or Meta gives it no data."""
+        ends = (self.expires_at, self.data_ends_at)
+        return min((datetime.fromisoformat(end) for end in ends if end), default=None)
+
+    @property
+    def end(self) -> str:
+        """The end of the token in words, as a predicate of it."""
+        if self.expires is None:
+            return "does not expire" if self.scopes else "expires on an unknown day"
+        day = f"{self.expires:%Y-%m-%d}"
+        if self.expires_at and self.expires == datetime.fromisoformat(self.expires_at):
+            return f"expires on {day}"
+        return f"gets no data from {day} on, 90 days after its person last used the app"
+
+    def with_info(self, info: TokenInfo) -> StoredToken:
+        """Return the token with what Meta tells about it."""
+        expires, ends = (at.isoformat() if at else None for at in (info.expires_at, info.data_access_ends_at))
+        return replace(self, expires_at=expires, data_ends_at=ends, scopes=info.scopes)
 
     def time_left(self, now: datetime) -> timedelta | None:
         """Return the remaining life of the token; negative once it has expired, None if it is unknown."""

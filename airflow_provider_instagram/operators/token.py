@@ -81,15 +81,15 @@ def refresh_token(
         if not error.retryable or ti.try_number > ti.max_tries:
             _alert(hook, context, error, on_token_ending)
         raise
-    if done.token.expires_at and not hook.token_manager().can_refresh:
+    if done.token.expires and not hook.token_manager().can_refresh:
         ends = InstagramError(
-            f"The token of connection {conn_id!r} expires at {done.token.expires_at} and cannot be refreshed.",
+            f"The token of connection {conn_id!r} {done.token.end}, and cannot be refreshed.",
             hint=reconnect_hint(conn_id),
         )
         _alert(hook, context, ends, on_token_ending)
-    expires_at, what = done.token.expires_at, "refreshed" if done.refreshed else "not refreshed"
-    hook.log.info("The token of %s was %s; it expires at %s", conn_id, what, expires_at or "an unknown time")
-    return {"refreshed": done.refreshed, "expires_at": expires_at}
+    what, expires = "refreshed" if done.refreshed else "not refreshed", done.token.expires
+    hook.log.info("The token of %s was %s; it %s", conn_id, what, done.token.end)
+    return {"refreshed": done.refreshed, "expires_at": expires.isoformat() if expires else None}
 
 
 def _alert(
@@ -108,7 +108,7 @@ def _alert(
         "instagram_token": {
             "conn_id": hook.instagram_conn_id,
             "days_left": None if left is None else round(left.total_seconds() / 86400, 1),
-            "expires_at": token.expires_at if token else None,
+            "expires_at": token.expires.isoformat() if token and token.expires else None,
             "problem": str(problem),
             "connect_page": connect_page(hook.instagram_conn_id),
         },

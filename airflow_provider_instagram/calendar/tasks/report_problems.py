@@ -135,7 +135,7 @@ def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
             continue
         yield from _lacking(known, firsts)
         if known.expires is not None and known.expires - now <= EXPIRY_WARNING:
-            message = f"the token of {known.conn_id} expires on {known.expires:%Y-%m-%d}. Posts after that fail."
+            message = f"the token of {known.conn_id} {known.end}. Posts after that fail."
             turn_on = "Turn on the DAG refresh_instagram_tokens. " if known.login.gives_refreshable_tokens else ""
             yield Problem(0, message, turn_on + reconnect_hint(known.conn_id))
 

@@ -171,7 +171,7 @@ async def debug_token(call: Call, settings: Settings) -> Response:
         "expires_at": ends,
         "is_valid": token.revoked is None and (not ends or call.sandbox.now < ends),
         "issued_at": int(token.issued_at),
-        "data_access_expires_at": int(token.issued_at) + 90 * DAY_S,
+        "data_access_expires_at": 0 if token.kind == "system" else int(token.issued_at) + 90 * DAY_S,
         "scopes": token.scopes,
         "granular_scopes": [_granular(call, token, scope) for scope in token.scopes],
         "user_id": token.user_id,

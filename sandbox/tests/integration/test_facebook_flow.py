@@ -166,6 +166,10 @@ def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented:
     asked = {"input_token": token, "access_token": app}
     seen = http.get("/v23.0/debug_token", params=asked).json()["data"]
     assert (seen["is_valid"], seen["scopes"]) == (True, ["instagram_basic", "email"])
+    assert seen["data_access_expires_at"] == pytest.approx(documented.now() + 90 * 86_400, abs=60)
+    system = documented.add_token(documented.user_id, kind="system", ends=False)
+    known = http.get("/v23.0/debug_token", params=asked | {"input_token": system}).json()["data"]
+    assert (known["expires_at"], known["data_access_expires_at"]) == (0, 0)
     documented.revoke(token)
     assert http.get("/v23.0/debug_token", params=asked).json()["data"]["is_valid"] is False
     assert http.get("/debug_token", params={"input_token": token, "access_token": "x"}).json()["error"]["code"] == 190

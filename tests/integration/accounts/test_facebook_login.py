@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,11 +80,50 @@ def test_nothing_is_refreshed_for_a_page_in_a_year(connect: Any, facebook: Sandb
     assert token not in stored()
 
 
-def test_the_test_button_says_who_it_is_and_that_the_token_does_not_end(connect: Any, facebook: SandboxHandle) -> None:
+def test_the_test_button_says_who_it_is_and_when_its_data_ends(connect: Any, facebook: SandboxHandle) -> None:
+    """The token of a Page lives on; but Meta gives data for 90 days after the person last used the app."""
     good, text = InstagramHook(CONN_ID).test_connection()
     assert good, text
     assert text.startswith("@sandbox_studio")
-    assert text.endswith("the token does not expire")
+    ends = datetime.fromtimestamp(facebook.now(), timezone.utc) + timedelta(days=90)
+    assert f"the token gets no data from {ends:%Y-%m-%d} on, 90 days after its person last used the app" in text
+
+
+@pytest.mark.usefixtures("no_stored_tokens")
+@pytest.mark.parametrize(("age_days", "warns"), [(75, False), (77, True)])
+def test_the_end_of_access_to_data_is_told_14_days_ahead(
+    connect: Any,
+    facebook: SandboxHandle,
+    run_dag: Any,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    age_days: int,
+    warns: bool,
+) -> None:
+    """As a token's own end: by the notifiers of the daily task, each use, the doctor, and the list of accounts."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.accounts.overview import account_summary
+    from airflow_provider_instagram.doctor.checks import account_findings
+    from airflow_provider_instagram.operators import RefreshTokenOperator
+
+    told: list[Any] = []
+    connect(facebook.add_token(facebook.user_id, kind="page", age_s=age_days * 86_400))
+    ends = datetime.fromtimestamp(facebook.now(), timezone.utc) + timedelta(days=90 - age_days)
+    says = f"gets no data from {ends:%Y-%m-%d} on"
+    with DAG(f"watched_{age_days}", schedule=None) as dag:
+        alert = [lambda context: told.append(context["instagram_token"])]
+        RefreshTokenOperator(task_id="refresh", instagram_conn_id=CONN_ID, retries=0, on_token_ending=alert)
+    result = run_dag(dag)
+    assert result.xcom("refresh")["expires_at"].startswith(f"{ends:%Y-%m-%d}")
+    assert [says in one["problem"] and one["expires_at"][:10] == f"{ends:%Y-%m-%d}" for one in told] == [True] * warns
+    caplog.clear()
+    InstagramHook(CONN_ID).access_token()
+    assert [line.levelname for line in caplog.records if says in line.getMessage()] == ["WARNING"] * warns
+    (token,) = [finding for finding in account_findings(CONN_ID) if finding.what == "token"]
+    assert (token.good, says in token.text) == (not warns, True)
+    assert (f"connect {CONN_ID}" in token.text) is warns
+    assert account_summary(CONN_ID).token_ends_soon is warns
 
 
 def test_without_the_app_secret_a_strict_app_refuses(connect: Any, facebook: SandboxHandle) -> None:

@@ -103,7 +103,16 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
     assert instagram_sandbox.calls("refresh") == 0
 
 
-@pytest.mark.parametrize(("meta", "more"), [("unified", ("--config-id", "4711")), ("facebook", ())])
+OF_PAGE = "gets no data from 20[0-9-]+ on, 90 days after its person last used the app"
+
+
+@pytest.mark.parametrize(
+    ("meta", "more", "life", "end"),
+    [
+        ("unified", ("--config-id", "4711"), "does not expire", "does not expire"),
+        ("facebook", (), "89 days", OF_PAGE),
+    ],
+)
 def test_an_account_is_connected_by_facebooks_dialog(
     shell: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,8 +120,10 @@ def test_an_account_is_connected_by_facebooks_dialog(
     instagram_sandbox: SandboxHandle,
     meta: str,
     more: tuple[str, ...],
+    life: str,
+    end: str,
 ) -> None:
-    """Meta is asked which accounts the login reaches; the token does not end."""
+    """Meta is asked which accounts the login reaches; the token does not end, but a person's access to data does."""
     instagram_sandbox.switch(login="facebook")
     instagram_sandbox.change_account(instagram_sandbox.user_id, unified_login=meta == "unified")
 
@@ -126,13 +137,13 @@ def test_an_account_is_connected_by_facebooks_dialog(
 
     monkeypatch.setattr("getpass.getpass", typed)
     out = shell(*connected(instagram_sandbox), "--login", meta, *more)
-    assert f"Connected @sandbox_studio as {CONN_ID!r}. The token does not expire." in out
+    assert re.search(rf"Connected @sandbox_studio as {CONN_ID!r}. The token {end}\.", out)
     login, password, extra = in_database()
     assert (login, password[:3], extra["login_type"]) == (instagram_sandbox.user_id, "EAA", meta)
-    assert "Its remaining life: does not expire" in shell("refresh", CONN_ID)
+    assert f"Its remaining life: {life}" in shell("refresh", CONN_ID)
     listed = json.loads(shell("accounts", "--output", "json"))
     (row,) = [each for each in listed if each["connection"] == CONN_ID]
-    assert (row["account"], row["token"]) == ("@sandbox_studio", "does not expire")
+    assert (row["account"], row["token"]) == ("@sandbox_studio", life)
 
 
 def test_a_second_connection_to_an_account_is_warned_of(

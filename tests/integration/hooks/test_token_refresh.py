@@ -158,7 +158,8 @@ def test_a_year_with_a_token_that_does_not_end(
     token = by_login(meta, monkeypatch, login, kind, ends=False)
     for day in range(365):
         done = hook().refresh_token("daily")
-        assert (done.refreshed, done.token.lifetime(time.now)) == (False, "does not expire"), f"day {day}"
+        assert (done.refreshed, done.token.expires_at) == (False, None), f"day {day}"
+        assert (done.token.expires is None) is (login == "unified")
         assert hook().access_token() == token
         time.now += DAY
     assert meta.calls("refresh") == 0

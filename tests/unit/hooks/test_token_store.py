@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -37,6 +37,25 @@ def test_a_token_that_was_stored_before_is_still_read() -> None:
         scopes=("instagram_business_basic",),
         refreshed_by="the first run",
     )
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "data_ends_at", "day", "words"),
+    [
+        (None, None, None, "does not expire"),
+        ("2027-01-23T00:00:00+00:00", None, 23, "expires on 2027-01-23"),
+        (None, "2027-01-20T23:00:00+00:00", 20, "gets no data from 2027-01-20 on"),
+        ("2027-01-23T00:00:00+00:00", "2027-01-20T00:00:00+00:00", 20, "gets no data from 2027-01-20 on"),
+        ("2027-01-19T00:00:00+00:00", "2027-01-20T00:00:00+00:00", 19, "expires on 2027-01-19"),
+    ],
+)
+def test_a_token_is_of_use_until_the_first_of_its_two_ends(
+    expires_at: str | None, data_ends_at: str | None, day: int | None, words: str
+) -> None:
+    token = replace(TOKEN, expires_at=expires_at, data_ends_at=data_ends_at)
+    assert STORE.decrypt(STORE.encrypt(token)) == token
+    assert (token.expires.day if token.expires else None) == day
+    assert token.end.startswith(words)
 
 
 def test_an_encrypted_token_opens_under_the_same_password() -> None:
