@@ -78,8 +78,9 @@ class Calendars:
     def all(self, session: Session) -> list[CalendarDag]:
         """Return the calendars whose DAG exists, by id."""
         model, stored = DagModel, SerializedDagModel
+        display_name: Any = model.dag_display_name  # its type is that of a DAG, not that of the table
         rows = session.execute(
-            select(model.dag_id, model._dag_display_property_value, model.is_paused)
+            select(model.dag_id, display_name, model.is_paused)
             .where(~model.is_stale, model.timetable_type.endswith(TIMETABLE))
             .order_by(model.dag_id)
         ).all()
@@ -90,7 +91,7 @@ class Calendars:
         )
         hashes = {dag_id: dag_hash for dag_id, dag_hash in versions}  # noqa: C416 -- the last version counts
         return [
-            CALENDAR_DAG.validate_python({**settings, "dag_id": dag_id, "name": name or dag_id, "is_paused": is_paused})
+            CALENDAR_DAG.validate_python({**settings, "dag_id": dag_id, "name": name, "is_paused": is_paused})
             for dag_id, name, is_paused in rows
             if dag_id in hashes and (settings := self._of(session, dag_id, hashes[dag_id]))
         ]
@@ -99,8 +100,8 @@ class Calendars:
         """Return what a DAG has stored for pages: nothing, if only its timetable is a calendar's."""
         known_hash, settings = self._settings.get(dag_id, ("", {}))
         if known_hash != dag_hash:
-            data: Any = SerializedDagModel.get(dag_id, session=session)
-            settings = data.data["dag"]["timetable"]["__var"]["calendar"]
+            serialized: Any = SerializedDagModel.get(dag_id, session=session)
+            settings = serialized.dag.timetable.calendar
             self._settings[dag_id] = (dag_hash, settings)
         return settings
 

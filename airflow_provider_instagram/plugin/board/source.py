@@ -136,7 +136,7 @@ class CalendarSource:
 
     def _read_runs(self, session: Session) -> None:
         rows = session.execute(
-            select(DagRun.run_id, DagRun._state, DagRun.run_after, DagRun.run_type, DagRun.conf).where(
+            select(DagRun.run_id, DagRun.state, DagRun.run_after, DagRun.run_type, DagRun.conf).where(
                 DagRun.dag_id == self.dag_id
             )
         )
