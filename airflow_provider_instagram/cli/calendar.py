@@ -12,6 +12,7 @@ from calendar import day_name
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,13 +24,13 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_provider_instagram.calendar.file.parser import parse_rows
+from airflow_provider_instagram.calendar.file.parser import EMPTY, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet import import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import read_duration, zone
+from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
 from airflow_provider_instagram.calendar.planning.schedule import publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
@@ -160,7 +161,10 @@ def import_calendar(args: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     calendar = parse_rows(sheet.rows, args.output or str(Path(args.file).with_suffix(".yaml")))
-    problems = sorted((*sheet.problems, *calendar.problems), key=lambda problem: problem.line)
+    add_zone = "Give --timezone Europe/Berlin, or put the zones into a column timezone."
+    found = [replace(one, remedy=add_zone) if one.remedy == ADD_ZONE else one for one in calendar.problems]
+    found = [one for one in found if one != EMPTY or not sheet.problems]
+    problems = sorted((*sheet.problems, *found), key=lambda problem: problem.line)
     for problem in problems:
         print(problem.text(args.file), file=sys.stderr)
     # an incomplete calendar would be taken for a complete one

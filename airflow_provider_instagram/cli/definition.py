@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
 
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, PostKind
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, no_connection
 
 ARG_CONN_ID = Arg(("--conn-id",), help="the account's connection (default: %(default)s)", default=DEFAULT_CONN_ID)
 ARG_ACCOUNT = Arg(("conn_id",), help="the account's connection")
@@ -29,15 +29,21 @@ def _command(func: str, help_text: str, *args: Arg, description: str | None = No
     run = lazy_load_command(f"airflow_provider_instagram.cli.{func}")
 
     def command(parsed: argparse.Namespace) -> None:
-        from airflow.sdk.exceptions import AirflowException
+        from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
         from airflow_provider_instagram.accounts.connections import read_as_server
         from airflow_provider_instagram.exceptions import InstagramError
+        from airflow_provider_instagram.hooks.instagram import account_limits
+        from airflow_provider_instagram.ledger.database import NoLedgerError
 
         read_as_server()
         try:
             run(parsed)
         except (InstagramError, AirflowException) as error:
+            conn_id = getattr(parsed, "conn_id", "")
+            is_unknown = isinstance(error, AirflowNotFoundException) and f"`{conn_id}`" in str(error)
+            if is_unknown or (isinstance(error, NoLedgerError) and account_limits(conn_id) is None):
+                raise SystemExit(no_connection(conn_id)) from None
             raise SystemExit(str(error)) from None
 
     name, _, _ = func.rpartition(".")[2].partition("_")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 from airflow.sdk import conf
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from airflow_provider_instagram.doctor.findings import Finding, judged, unchecked
 from airflow_provider_instagram.exceptions import InstagramError
@@ -30,6 +30,7 @@ from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin,
 from airflow_provider_instagram.hooks.instagram import AccountSettings, InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
+from airflow_provider_instagram.utils.connection import no_connection
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
@@ -53,7 +54,7 @@ def account_findings(conn_id: str) -> Iterator[Finding]:
     except InstagramError as error:
         yield from (Finding("connection", False, str(error)), *unchecked(*_CONNECTION_CHECKS))
     except AirflowException as error:
-        to_do = f"{error}. Create it: airflow instagram connect {conn_id}"
+        to_do = no_connection(conn_id) if isinstance(error, AirflowNotFoundException) else str(error)
         yield from (Finding("connection", False, to_do), *unchecked(*_CONNECTION_CHECKS))
     else:
         yield Finding("connection", True, f"{conn_id} at {settings.base_url}, API {settings.api_version}")

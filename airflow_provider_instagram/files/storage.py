@@ -250,6 +250,13 @@ def exists(location: str) -> bool:
     return bool(within_small_file_timeout(object_path(location).is_file))
 
 
+def is_folder(location: str) -> bool:
+    """Return whether a location is that of a folder."""
+    if is_local(location):
+        return local_path(location).is_dir()
+    return bool(within_small_file_timeout(object_path(location).is_dir))
+
+
 def modified(location: str) -> datetime | None:
     """Return when a file was last written, or None if it does not exist, or its storage does not say."""
     try:

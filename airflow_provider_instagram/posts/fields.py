@@ -88,9 +88,10 @@ def read_word(default: str) -> Callable[[str, Any], str]:
 
 def read_words(name: str, value: Any) -> tuple[str, ...]:
     """Read a list of words."""
-    words = tuple(map(str, arguments.sequence(name, value)))
-    arguments.check_printable(name, "".join(words))
-    return words
+    found = [one for one in arguments.sequence(name, value) if one is not None]
+    for one in found:
+        arguments.text(name, one)  # a list or an object is no word
+    return tuple(map(str, found))
 
 
 def read_user_names(name: str, value: Any) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _user_name(name: str, value: Any) -> str:
         value = value.get("username")
     user_name = (arguments.text(name, value) or "").lstrip("@")
     if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", user_name):
-        raise ValidationError(f"{value!r} in {name} is not a valid Instagram user name.")
+        raise ValidationError(f"{arguments.in_quotes(value)} in {name} is not a valid Instagram user name.")
     return user_name
 
 

@@ -129,7 +129,7 @@ def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[B
             else:
                 value, about = values[name], declared(model)[name]
                 written = shown(value) if about.is_location else value  # its query may contain a signature
-                yield BrokenLimit(name, f"{name} is {written!r}.", about.remedy)
+                yield BrokenLimit(name, f"{name} is {arguments.in_quotes(written)}.", about.remedy)
 
 
 def _broken_by_caption(caption: str) -> Iterator[BrokenLimit]:

@@ -45,6 +45,16 @@ def given(value: Any) -> Any:
     return None if value.strip() in unset else value
 
 
+def in_quotes(value: Any) -> str:
+    """Return a value for a message: a text in quotation marks, anything else as JSON or in a word for its type."""
+    if isinstance(value, str):
+        return repr(str(value))
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return f"a value of type {type(value).__name__}"
+
+
 def is_known(value: Any) -> bool:
     """Return whether a value is final when the DAG is parsed: it has no template and no result of a task."""
     if isinstance(value, str):
@@ -67,7 +77,7 @@ def text(name: str, value: Any) -> str | None:
         return None
     is_path = hasattr(value, "__fspath__") or hasattr(value, "as_uri")
     if isinstance(value, bool) or not (is_path or isinstance(value, (str, int, date))):
-        raise ValidationError(f"{name} must be text, not {value!r}.")
+        raise ValidationError(f"{name} must be text, not {in_quotes(value)}.")
     check_printable(name, str(value))
     return str(value)
 
@@ -102,7 +112,7 @@ def number(name: str, value: Any) -> float | None:
     except (TypeError, ValueError):
         result = float("nan")
     if not math.isfinite(result):
-        raise ValidationError(f"{name} must be a number, not {value!r}.")
+        raise ValidationError(f"{name} must be a number, not {in_quotes(value)}.")
     return result
 
 
@@ -112,7 +122,7 @@ def whole_number(name: str, value: Any) -> int | None:
     if result is None:
         return None
     if not result.is_integer():
-        raise ValidationError(f"{name} must be a whole number, not {value!r}.")
+        raise ValidationError(f"{name} must be a whole number, not {in_quotes(value)}.")
     return int(result)
 
 
@@ -126,7 +136,7 @@ def boolean(name: str, value: Any) -> bool | None:
         return True
     if word in NO:
         return False
-    raise ValidationError(f"{name} must be true or false, not {value!r}.")
+    raise ValidationError(f"{name} must be true or false, not {in_quotes(value)}.")
 
 
 def sequence(name: str, value: Any) -> list[Any]:
@@ -143,7 +153,8 @@ def sequence(name: str, value: Any) -> list[Any]:
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, (list, tuple)):
         return list(value)
-    raise ValidationError(f"{name} must be a list, not a value of type {type(value).__name__}.")
+    what = "an object" if isinstance(value, Mapping) else f"a value of type {type(value).__name__}"
+    raise ValidationError(f"{name} must be a list, not {what}.")  # it may contain signed links
 
 
 def _list_of_text(name: str, text: str) -> list[Any]:
@@ -171,9 +182,11 @@ def moment(name: str, value: Any) -> datetime | None:
         try:
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
         except ValueError:
-            raise ValidationError(f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {value!r}.") from None
+            raise ValidationError(
+                f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {in_quotes(value)}."
+            ) from None
     if not isinstance(value, datetime):
-        raise ValidationError(f"{name} must be a datetime or ISO 8601 text, not {value!r}.")
+        raise ValidationError(f"{name} must be a datetime or ISO 8601 text, not {in_quotes(value)}.")
     if value.tzinfo is None:
         raise ValidationError(
             f"{name} has no time zone: {value.isoformat()}.", hint="Add one, for example +01:00, or Z for UTC."
@@ -188,7 +201,7 @@ def duration(name: str, value: Any) -> timedelta | None:
         return None
     result = value if isinstance(value, timedelta) else timedelta(seconds=number(name, value) or 0)
     if result < timedelta(0):
-        raise ValidationError(f"{name} must not be negative: {value!r}.")
+        raise ValidationError(f"{name} must not be negative: {in_quotes(value)}.")
     return result
 
 

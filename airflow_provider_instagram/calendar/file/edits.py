@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
+from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.texts import TableText, TreeText
@@ -312,7 +312,7 @@ def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> 
 
     known = problems(before)
     for key, problem in problems(after).items():
-        if key not in known and (restored is None or problem.post_id != restored):
+        if key not in known and problem != EMPTY and (restored is None or problem.post_id != restored):
             about = f"{problem.post_id}: " if problem.post_id else ""
             raise InvalidValue(f"{about}{problem.message}", problem.remedy)
 

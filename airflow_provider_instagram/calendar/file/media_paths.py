@@ -88,6 +88,8 @@ class CalendarFiles:
         if not check and location in self._found:
             return location
         if not read_or_invalid(location, lambda: self._exists(location, check)):
+            if read_or_invalid(location, lambda: storage.is_folder(location)):
+                raise InvalidValue(f"{location} is a folder.", "Name a file in it.")
             raise InvalidValue(f"there is no file {location}.", "Check the name, also upper and lower case.")
         self._found.add(location)
         return location
@@ -154,5 +156,6 @@ def read_or_invalid(location: str, read: Callable[[], T], outage: Callable[[str,
         raise kind(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed
         kind = InvalidValue if isinstance(error, PermissionError) else outage
-        why = f"{shown(location)} cannot be opened: {type(error).__name__}: {shown(str(error))}."
+        said = getattr(error, "strerror", None) or f"{type(error).__name__}: {shown(str(error))}"
+        why = f"{shown(location)} cannot be opened: {said}."
         raise kind(why, "Check the path, its rights and its connection.") from None

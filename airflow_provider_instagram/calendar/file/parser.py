@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections import defaultdict
@@ -22,6 +21,7 @@ from airflow_provider_instagram.calendar.file.model import (
     InvalidPost,
     ScheduledPost,
 )
+from airflow_provider_instagram.calendar.file.names import remedy_for_field
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
@@ -37,9 +37,11 @@ from airflow_provider_instagram.calendar.file.slots import (
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
+EMPTY = Problem(0, "the calendar has no posts, so nothing is published.", "Add posts. If it is over, pause its DAG.")
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 
@@ -94,6 +96,8 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
     reader.read_slots(rules.get("times") or {})
+    if not (rows.rows or reader.problems):
+        reader.problems.append(EMPTY)
     in_order = attrgetter("publish_at", "line")
     posts = sorted((post for row in rows.rows for post in reader.posts(row)), key=in_order)
     close = too_close(posts, spacing)
@@ -229,7 +233,7 @@ class _Reader:
             self._add(row.line, "this post has no id.", "Add one: id: monday-teaser")
             return None
         if not isinstance(given.value, str) or not re.fullmatch(ID, given.value.strip()):
-            message = without_secrets(f"{given.value!r} is not a valid id.", given)
+            message = without_secrets(f"{in_quotes(given.value)} is not a valid id.", given)
             self._add(given.line, message, CALENDAR_FIELDS["id"].remedy)
             return None
         post_id = given.value.strip()
@@ -241,9 +245,7 @@ class _Reader:
         return post_id
 
     def _add_unknown(self, name: str, line: int, post_id: str | None) -> None:
-        few = len(self.problems) < MAX_SUGGESTIONS
-        close = difflib.get_close_matches(name.lower(), KEYS, 1) if few else []
-        remedy = f"Did you mean {close[0]}?" if close else f"The fields are {', '.join(KEYS)}."
+        remedy = remedy_for_field(name, suggest=len(self.problems) < MAX_SUGGESTIONS)
         self._add(line, f"Unknown field {name!r}.", remedy, post_id)
 
     def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:

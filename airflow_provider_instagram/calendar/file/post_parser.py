@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -37,9 +38,11 @@ T = TypeVar("T")
 FIELDS = declared(CalendarPost)
 #: More items than any carousel has, so that a broken cell does not become a thousand problems.
 MOST_READ: Final = 50
+JSON_LIST: Final = 'Write it like ["one", "two"], or without brackets, separated by commas.'
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = ("collaborators", "user_tags", "tags")
+TRAILING_COMMA = re.compile(r",\s*[\]}]")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
 
 
@@ -197,11 +200,14 @@ class PostFields:
         values = {}
         for name, value in given.items():
             try:
-                values[name] = FIELDS[name].read(name, value)
-            except ValidationError as error:  # noqa: PERF203 -- each field is reported
+                is_json = name in LISTS and isinstance(value, str) and value.lstrip().startswith("[")
+                values[name] = FIELDS[name].read(name, _json_list(name, value) if is_json else value)
+            except InvalidValue as invalid:  # noqa: PERF203 -- each field is reported
+                self._add_problem(name, invalid.message, invalid.remedy)
+            except ValidationError as error:
                 # the message says more than the value where it has a hint, and where it names the invalid item
                 says_more = error.hint or name in LISTS
-                message = error.message if says_more else f"{name} is {value!r}."
+                message = error.message if says_more else f"{name} is {arguments.in_quotes(value)}."
                 self._add_problem(self._source_of(name), message, error.hint or FIELDS[name].remedy)
         return values
 
@@ -246,7 +252,11 @@ class PostFields:
         return "caption_file" if from_file else option
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
-        return self._tried(name, lambda: self.files.found(written, check=check), f"{name}: ")
+        def read() -> str:
+            _check_separators(written)
+            return self.files.found(written, check=check)
+
+        return self._tried(name, read, f"{name}: ")
 
     def _tried(self, name: str, read: Callable[[], T], about: str = "", item: int | None = None) -> T | None:
         """Return what ``read`` returns. If the value cannot be used, add the problem and return None."""
@@ -299,12 +309,41 @@ def _check_kind(name: str | None, location: str) -> None:
 
 def items_in(written: Any) -> list[Any]:
     """Return the items of a carousel: a list, its JSON text, or names separated by commas."""
-    if isinstance(written, str) and not written.lstrip().startswith("["):
-        return _separated(written)
+    if isinstance(written, str):
+        items = _json_list("carousel", written) if written.lstrip().startswith("[") else _separated(written)
+    elif isinstance(written, list):
+        items = written
+    else:
+        raise InvalidValue("carousel is not a list.", LIST)
+    return items[:MOST_READ]
+
+
+def _json_list(name: str, written: str) -> list[Any]:
+    """Return the list that a cell contains as JSON. A list of Python is none, also where both look alike."""
+    text = written.strip()
     try:
-        return arguments.sequence("carousel", written)[:MOST_READ]
-    except ValidationError:
-        raise InvalidValue("carousel is not a list.", LIST) from None
+        found: list[Any] = json.loads(text)
+    except RecursionError:
+        raise InvalidValue(f"{name} has too many brackets.", JSON_LIST) from None
+    except ValueError as error:
+        at = getattr(error, "pos", 0)
+        if TRAILING_COMMA.match(text, len(text[:at].rstrip().rstrip(","))):
+            why = "a comma stands before its closing bracket"
+        elif text[at : at + 1].isalnum():
+            why = "each text in it needs quotation marks"
+        else:
+            why = f"it cannot be read from its character {at + 1} on"
+        shown = f" {text}" if "://" not in text else ""  # a part of a link may be a part of its signature
+        raise InvalidValue(f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", JSON_LIST) from None
+    return found
+
+
+def _check_separators(text: str) -> None:
+    """Check that a text is not the names of several files with semicolons between them."""
+    names = [one.strip() for one in text.split(";") if one.strip()]
+    if len(names) > 1 and all(map(kind_by_name, names)) and (not locations.is_web(text) or locations.is_web(names[1])):
+        message = f"these are {len(names)} files, with semicolons between them."
+        raise InvalidValue(message, "Several files are a carousel, and commas separate them: a.jpg, b.jpg.")
 
 
 def _separated(written: str) -> list[str]:
@@ -314,12 +353,14 @@ def _separated(written: str) -> list[str]:
         names = [name for row in csv.reader(lines, skipinitialspace=True, strict=True) for name in row]
     except csv.Error:
         raise InvalidValue("the quotation marks in carousel do not match.", COMMAS) from None
-    return [name.strip() for name in names if name.strip()][:MOST_READ]
+    return [name.strip() for name in names if name.strip()]
 
 
 def _read_item(written: Any) -> Item:
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
+    if isinstance(written, str):
+        _check_separators(written)
     try:
         item = Item.read(_as_literal(written))
     except ValidationError as error:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from airflow_provider_instagram.calendar.file.media_paths import read_or_invalid
+from airflow_provider_instagram.calendar.file.names import SETTINGS, remedy_for_setting
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count, public_name
 from airflow_provider_instagram.files.access import read_file
@@ -32,13 +33,6 @@ MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 #: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
 SURROGATE_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
-#: What a file may contain, each with its meaning.
-SETTINGS = {
-    "defaults": "The values of posts that have none of their own.",
-    "min_spacing": "The smallest distance between two posts of an account: 15 minutes. A number alone counts minutes.",
-    "slots": "The weekly times of each account at which it publishes posts without publish_at: [Mon 08:30, Thu 19:00].",
-    "posts": "The posts.",
-}
 #: How a JSON file names its schema, for editors.
 SCHEMA = "$schema"
 #: More than the largest file contains in useful entries, and few enough to read in a second.
@@ -155,9 +149,7 @@ class _Tree:
         top = self._pairs(root, found.problems)
         for name, (key, _) in top.items():
             if name not in SETTINGS and name != SCHEMA:
-                found.problems.append(
-                    Problem(_line(key), f"Unknown setting {name!r}.", f"The settings are {', '.join(SETTINGS)}.")
-                )
+                found.problems.append(Problem(_line(key), f"Unknown setting {name!r}.", remedy_for_setting(name)))
         if "min_spacing" in top:
             key, value = top["min_spacing"]
             found.min_spacing = self._value(value, key)

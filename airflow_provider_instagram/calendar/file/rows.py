@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -31,7 +33,8 @@ def without_secrets(message: str, value: Value | None) -> str:
     """Return a message about a value without secrets: any value of a row may be or contain a signed link."""
     for written in _texts_in(value.value if value is not None else None):
         for spelling in (written, written.strip()):  # as a whole: white space does not end the signature of a link
-            message = message.replace(spelling, shown(spelling)).replace(repr(spelling), repr(shown(spelling)))
+            for form in (str, repr, partial(json.dumps, ensure_ascii=False)):
+                message = message.replace(form(spelling), form(shown(spelling)))
     cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
     return shown_in(cut)  # and a link within a list
 

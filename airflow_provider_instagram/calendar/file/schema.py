@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
-from airflow_provider_instagram.calendar.file.reader import SCHEMA, SETTINGS
+from airflow_provider_instagram.calendar.file.names import SETTINGS
+from airflow_provider_instagram.calendar.file.reader import SCHEMA
 from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
 from airflow_provider_instagram.posts.fields import STORY, declared
 from airflow_provider_instagram.posts.item import Item

@@ -269,7 +269,7 @@ def _field_of(written: str) -> str:
     try:
         kinds = [kind_by_name(str(item)) for item in items_in(written)]
     except InvalidValue:
-        return ItemKind.VIDEO
+        return PostKind.CAROUSEL if written.lstrip().startswith("[") else ItemKind.VIDEO
     if len(kinds) > 1 and all(kinds):
         return PostKind.CAROUSEL
     return kind_by_name(written) or ItemKind.VIDEO

@@ -7,6 +7,7 @@ the clock on the wall, which is wrong in the night of a clock change.
 
 from __future__ import annotations
 
+import difflib
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -20,7 +21,10 @@ DATE_AND_TIME = re.compile(
 )
 AM_PM = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
+ADD_ZONE = f"Add one: {EXAMPLE}, or an offset such as +01:00."
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
+#: Such as CEST, which may mean several zones.
+LONGEST_ABBREVIATION = 4
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_DURATION = timedelta(days=366)
 #: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
@@ -40,9 +44,21 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, RecursionError):
-        close = _zones().get(name.lower().replace(" ", "_"))
+        close = _similar_zone(name.strip().lower().replace(" ", "_"))
         remedy = f"Did you mean {close}?" if close else "Use a name of the tz database, such as Europe/Berlin or UTC."
         raise InvalidValue(f"{name!r} is not a time zone.", remedy) from None
+
+
+def _similar_zone(name: str) -> str | None:
+    """Return the zone that a name most likely means. Few are compared: a file may have thousands of wrong names."""
+    zones = _zones()
+    if found := zones.get(name) or zones.get(name.rpartition("/")[2]):
+        return found
+    if len(name) <= LONGEST_ABBREVIATION:
+        return None
+    begin, slashes = name[:1], name.count("/")
+    alike = [one for one in zones if one[:1] == begin and one.count("/") == slashes and abs(len(one) - len(name)) < 3]
+    return next((zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.75)), None)
 
 
 @lru_cache(maxsize=1)
@@ -120,9 +136,7 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
     if offset is not None:
         return _with_offset(naive, offset, name)
     if name is None:
-        raise MissingTimezone(
-            f"publish_at {written!r} has no time zone.", f"Add one: {EXAMPLE}, or an offset such as +01:00."
-        )
+        raise MissingTimezone(f"publish_at {written!r} has no time zone.", ADD_ZONE)
     return _in_zone(naive, zone(name))
 
 

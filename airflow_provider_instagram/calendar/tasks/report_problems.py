@@ -213,13 +213,15 @@ def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: time
             break
         try:
             there = storage.exists(location)
+            is_folder = not there and storage.is_folder(location)
         except Exception as error:  # noqa: BLE001 -- every storage has errors of its own
             remedy = f"Check the path and its connection. {own_words(error)}"
             problems.append(Problem(post.line, f"{public_name(location)} cannot be checked.", remedy, post.id))
             continue
         if not there:
-            remedy = "Put it there, or correct the name."
-            problems.append(Problem(post.line, f"there is no file {public_name(location)}.", remedy, post.id))
+            name, remedy = public_name(location), "Put it there, or correct the name."
+            message = f"{name} is a folder." if is_folder else f"there is no file {name}."
+            problems.append(Problem(post.line, message, "Name a file in it." if is_folder else remedy, post.id))
     return problems
 
 

@@ -376,7 +376,7 @@ def test_pools_says_of_a_calendar_without_posts_that_it_needs_none(
     empty = file.with_name("empty.yaml")
     empty.write_text("posts:\n")
     sentence = f"{empty}: the calendar has no valid posts, so no account needs a pool for it.\n"
-    assert run("pools", str(empty)) == (0, sentence, "")
+    assert run("pools", str(empty))[:2] == (0, sentence)
     code, out, _ = run("pools", str(empty), str(file))
     assert (code, out.startswith(f"{sentence}instagram_berlin: ")) == (0, True)
     empty.write_text("posts:\n- {id: a, video: a.mp4}\n")
@@ -421,3 +421,26 @@ def test_check_goes_by_the_limits_of_the_accounts_connection_and_says_so(
     connection["extra"] = {"posts_per_hour": "many"}
     monkeypatch.setenv("AIRFLOW_CONN_STUDIO", json.dumps(connection))
     assert "(the defaults: posts_per_hour in the connection's extra is 'many'" in run("calendar", "check", str(file))[1]
+
+
+@pytest.mark.parametrize(("name", "text"), [("plan.csv", "id,publish_at,video\r\n"), ("plan.yaml", "posts:\n")])
+def test_check_of_a_calendar_without_posts_ends_with_1(
+    name: str, text: str, run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    code, out, _ = run("calendar", "check", str(tmp_path / name))
+    assert (code, out.splitlines()[-1]) == (1, "0 posts for nobody; 1 problem.")
+    assert "the calendar has no posts, so nothing is published. Add posts." in out
+
+
+def test_import_names_the_option_for_a_zone_that_is_missing(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """A German sheet, as Excel writes it. The zone is asked for in the words of this command."""
+    sheet = tmp_path / "plan.csv"
+    sheet.write_bytes("\ufeffDatum;Uhrzeit;Title;File\r\n24.12.2030;18:00 Uhr;Größe;größe.mp4\r\n".encode())
+    code, out, err = run("calendar", "import", str(sheet))
+    assert (code, "publish_at: 2030-12-24 18:00" in out) == (1, True)
+    assert "has no time zone. Give --timezone Europe/Berlin, or put the zones into a column timezone." in err
+    assert run("calendar", "import", str(sheet), "--timezone", "Europe/Berlin")[0] == 0
+    assert "Did you mean Europe/Berlin?" in run("calendar", "import", str(sheet), "--timezone", "Europe/Berln")[2]

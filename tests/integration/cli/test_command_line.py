@@ -263,3 +263,33 @@ def test_airflow_db_clean_deletes_nothing_that_keeps_the_promise(
     again = run_dag(dag)
     assert (again.state, again.xcom("publish")["already_published"]) == ("success", True)
     assert len(instagram_sandbox.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("limits", "nope"),
+        ("refresh", "nope"),
+        ("audio", "nope", "sun"),
+        ("webhook", "--conn-id", "nope"),
+        ("ledger", "list", "--conn-id", "nope"),
+        ("ledger", "show", "a/b", "--conn-id", "nope"),
+        ("ledger", "settle", "a/b", "--live", "--conn-id", "nope"),
+    ],
+)
+def test_a_command_on_a_connection_that_does_not_exist_says_how_to_create_it(
+    shell: Any, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shell(*words)
+    assert str(ended.value) == (
+        "There is no connection 'nope'. Check the id, or create it: on Airflow's page Admin, Instagram, with airflow "
+        "instagram connect nope, or, if you have a token, with airflow connections add nope --conn-type instagram "
+        "--conn-password TOKEN"
+    )
+
+
+def test_the_doctor_says_how_to_create_a_connection_that_does_not_exist(shell: Any, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        shell("doctor", "nope")
+    assert "There is no connection 'nope'. Check the id, or create it:" in " ".join(capsys.readouterr().out.split())

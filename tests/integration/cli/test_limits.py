@@ -89,7 +89,7 @@ def test_an_unknown_connection_is_named_and_no_more(airflow_db: None, monkeypatc
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the command sets it, and this process is not its alone
     args = get_parser().parse_args(["instagram", "limits", "nobody"])
-    with pytest.raises(SystemExit, match="`nobody` isn't defined"):
+    with pytest.raises(SystemExit, match="There is no connection 'nobody'"):
         args.func(args)
 
 

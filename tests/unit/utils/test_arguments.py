@@ -141,6 +141,6 @@ def test_a_negative_duration_is_refused() -> None:
 
 def test_a_value_that_is_no_list_is_refused_without_being_shown() -> None:
     """It may contain a signed link."""
-    with pytest.raises(ValidationError, match="files must be a list, not a value of type dict") as refused:
+    with pytest.raises(ValidationError, match="files must be a list, not an object") as refused:
         arguments.sequence("files", {"video": "https://a.example/v.mp4?sig=secret"})
     assert "secret" not in str(refused.value)

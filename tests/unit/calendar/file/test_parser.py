@@ -177,7 +177,7 @@ def test_a_zone_that_all_posts_share_is_one_problem_at_its_own_line(read: Callab
     """Beside what is wrong with single times, but not with what only follows from it."""
     calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))
     assert [(line, what.partition(" Write")[0].partition(" Use")[0]) for line, what in said(calendar)] == [
-        (3, "'Europe/Berln' is not a time zone."),
+        (3, "'Europe/Berln' is not a time zone. Did you mean Europe/Berlin?"),
         (9, "publish_at is 'someday', which is not a date and time."),
     ]
 
@@ -212,7 +212,7 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
                 "picture, [{username: jane.doe, x: 0.5, y: 0.4}]."
             ),
         ),
-        ("caption: [a]", "caption is ['a']. Write a text."),
+        ("caption: [a]", 'caption is ["a"]. Write a text.'),
         (f"caption: '{'#a ' * 31}'", "The caption has 31 hashtags. At most 30 are allowed."),
         (
             f"caption: {'x' * 2201}",
@@ -435,7 +435,10 @@ def test_a_file_of_which_nothing_can_be_read_says_where_and_why(
 def test_a_calendar_that_all_posts_were_taken_out_of_has_none(read: Callable[..., Calendar], text: str) -> None:
     """It can be read: what it said last must not hold, or the posts would be published."""
     calendar = read(text)
-    assert (calendar.posts, calendar.problems) == ((), ())
+    assert calendar.posts == ()
+    assert said(calendar) == [
+        (0, "the calendar has no posts, so nothing is published. Add posts. If it is over, pause its DAG.")
+    ]
 
 
 def test_a_few_aliases_do_not_unfold_to_billions(read: Callable[..., Calendar]) -> None:

@@ -67,8 +67,6 @@ def test_each_calendar_of_the_documentation_and_the_examples_is_valid(name: str)
 @pytest.mark.parametrize(
     "text",
     [
-        "posts:\n",
-        "defaults:\nslots:\nposts: []\n",
         '$schema: a.json\nmin_spacing: 15\nposts: [{id: 7, publish_at: "2030-05-06 08:30Z", image: a.png}]',
         HEAD + "  video: a.mp4\n  collaborators: [ann, bob]\n  user_tags: ann, bob\n  tags: spring\n  caption:\n",
         HEAD + "  image: a.jpg\n  user_tags: [{username: ann, x: 0.5, y: '1'}]\n  alt_text: 7\n  location_id: 123\n",
@@ -84,6 +82,11 @@ def test_each_calendar_of_the_documentation_and_the_examples_is_valid(name: str)
 )
 def test_what_a_calendar_accepts_is_valid(text: str) -> None:
     assert (problems(text), broken(text)) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["posts:\n", "defaults:\nslots:\nposts: []\n"])
+def test_a_calendar_without_posts_is_valid_while_its_author_begins_it(text: str) -> None:
+    assert (problems(text), broken(text)) == (["the calendar has no posts, so nothing is published."], [])
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,9 @@ def test_the_schema_of_the_package_is_that_of_the_fields() -> None:
 
 
 def test_a_calendar_in_json_may_name_its_schema() -> None:
-    content: dict[str, Any] = {"$schema": "calendar.schema.json", "posts": []}
+    content: dict[str, Any] = {
+        "$schema": "calendar.schema.json",
+        "posts": [{"id": "a", "publish_at": "2030-05-06 08:30Z", "video": "a.mp4"}],
+    }
     assert parse_calendar(json.dumps(content), "/data/example.json").problems == ()
     assert broken(json.dumps(content)) == []

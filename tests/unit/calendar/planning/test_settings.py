@@ -83,3 +83,9 @@ def test_a_mistake_in_the_dag_file_is_the_same_problem_at_each_parse(name: str) 
     value: object = {"accounts": iter(["studio"]), "notify": [object()]}.get(name, object())
     (problem,) = CalendarSettings.of("content", "posts.yaml", **{name: value}).problems
     assert "0x" not in problem.message
+
+
+def test_a_calendar_without_posts_is_a_problem_that_a_run_tells(calendar: SimulatedCalendar) -> None:
+    calendar.write()
+    assert calendar.parse(0) == [0.0]
+    assert calendar.report() == ["the calendar has no posts, so nothing is published."]

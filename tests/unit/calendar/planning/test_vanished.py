@@ -145,7 +145,8 @@ def test_posts_that_would_not_go_out_are_none_to_lose(calendar: SimulatedCalenda
     calendar.write(post("a", 60, captoin="x"))
     assert planned(calendar, 3) == []
     calendar.write()
-    assert (planned(calendar, 4), calendar.problems()) == ([], [])
+    empty = "the calendar has no posts, so nothing is published."
+    assert (planned(calendar, 4), calendar.problems()) == ([], [empty])
 
 
 def test_a_post_and_its_repetitions_are_one(calendar: SimulatedCalendar) -> None:
