@@ -46,9 +46,9 @@ def given(value: Any) -> Any:
 
 
 def in_quotes(value: Any) -> str:
-    """Return a value for a message: a text in quotation marks, anything else as JSON or in a word for its type."""
-    if isinstance(value, str):
-        return repr(str(value))
+    """Return a value for a message: a text in quotation marks, a list as JSON, and what is no data as its type."""
+    if isinstance(value, (str, bool, int, float)):
+        return repr(str(value)) if isinstance(value, str) else str(value)
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):

@@ -335,7 +335,16 @@ def _json_list(name: str, written: str) -> list[Any]:
             why = f"it cannot be read from its character {at + 1} on"
         shown = f" {text}" if "://" not in text else ""  # a part of a link may be a part of its signature
         raise InvalidValue(f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", JSON_LIST) from None
-    return found
+    return [_without_flags(one) for one in found]
+
+
+def _without_flags(value: Any) -> Any:
+    """Return a value in which true and false are texts, as those of YAML are."""
+    if isinstance(value, dict):
+        return {name: _without_flags(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_without_flags(part) for part in value]
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _check_separators(text: str) -> None:

@@ -66,6 +66,12 @@ def test_words_in_brackets_are_json_too(tmp_path: Path) -> None:
     assert "3: tags is not valid JSON, because each text in it needs quotation marks: [spring, sale,]." in message
 
 
+def test_true_in_a_cell_is_a_word_as_it_is_in_yaml(tmp_path: Path) -> None:
+    text = "video: größe.mp4, collaborators: '[true, [false], null]'"
+    (message,) = said(tmp_path / "plan.yaml", YAML % text)
+    assert message.startswith('3: collaborators must be text, not ["false"].')
+
+
 def test_what_looks_like_a_separator_may_be_a_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "rot; blau.jpg").touch()
     assert said(tmp_path / "plan.yaml", YAML % "image: rot; blau.jpg") == []
