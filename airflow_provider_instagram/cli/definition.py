@@ -152,6 +152,12 @@ LEDGER_COMMANDS: Final = [
         "Delete old rows of containers and claims, of all accounts; what keeps posts from being made twice stays",
         Arg(("--days",), help="how old a row must be (default: %(default)s)", type=int, default=90),
     ),
+    _command(
+        "accounts.reseal",
+        "Seal the rows of all accounts with the first key of [core] fernet_key, before an old key is removed",
+        Arg(("--trust",), help="rows without a good seal as well: the key was lost, or is new", action="store_true"),
+        Arg(("--yes",), help="with --trust: do not ask for confirmation", action="store_true"),
+    ),
 ]
 CALENDAR_COMMANDS: Final = [
     _command(

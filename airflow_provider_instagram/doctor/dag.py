@@ -47,7 +47,7 @@ def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
         versions = dict.fromkeys((report.versions.get(name, "none"), report.machine) for report in reports)
         if len({version for version, _ in versions}) > 1:
             differing.append(f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}")
-    text = f"differ: {'; '.join(differing)}. Install the same on every worker" if differing else "are equal"
+    text = f"differ: {'; '.join(differing)}. They must be the same on every worker" if differing else "are equal"
     yield Finding("versions", not differing, text)
     clocks = [report.clock_s for report in reports if report.clock_s is not None]
     if len(clocks) < len(reports):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 CONTAINER_LIFE = timedelta(hours=24)
 #: How long before it expires a container is no longer published or reused.
 EXPIRY_MARGIN = timedelta(minutes=30)
+#: The digest of no caption.
+NO_CAPTION = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class ContainerRecord:
     def is_fetched(self) -> bool:
         """Whether Instagram fetches its media from a link."""
         return self.upload_uri is None and self.shows is not None
+
+    @property
+    def has_caption(self) -> bool:
+        """Whether its post has a caption that tells it from others."""
+        return self.kind is not PostKind.STORY and self.caption not in (None, NO_CAPTION)
 
     @property
     def is_ready_soon(self) -> bool:
@@ -208,6 +216,7 @@ class Try:
     :param round: The name of its round: of the tries since the task was last cleared.
     :param number: Which try of its round this is, from 1.
     :param is_last: Whether no retry follows.
+    :param cleared_since: From when on the run may have posted before the task was cleared. None if it was not cleared.
     """
 
     owner: Owner
@@ -215,13 +224,16 @@ class Try:
     round: str = ""
     number: int = 1
     is_last: bool = False
+    cleared_since: datetime | None = None
 
     @classmethod
     def of(cls, task: BaseOperator, context: Context) -> Try:
         """Return the try that runs. A Clear raises ``max_tries`` by the retries of the task."""
         ti, owner = context["ti"], Owner.of(context)
         number = max(1, int(ti.try_number) - int(ti.max_tries) + (task.retries or 0))
-        return cls(owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, ti.try_number > ti.max_tries)
+        since = context["dag_run"].run_after if int(ti.max_tries) > (task.retries or 0) else None
+        is_last = ti.try_number > ti.max_tries
+        return cls(owner, partial(is_at_work, ti), f"{owner}/{ti.max_tries}", number, is_last, since)
 
 
 def is_at_work(ti: RuntimeTaskInstanceProtocol, owner: Owner) -> bool:

@@ -129,14 +129,7 @@ class OutcomeReader:
         while self.ledger.clock() < until + POST_VISIBLE_WITHIN:
             self.sleep(READ_AGAIN_AFTER.total_seconds())
         try:
-            listed = stories_since if record.kind is PostKind.STORY else media_since
-            matches = [
-                media
-                for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
-                if _may_be(media, record)
-                and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
-                and self.ledger.key_of_media(media.id) is None
-            ]
+            matches = self.candidates(record, since, until)
         except InstagramError as error:
             if error.retryable and not self.is_last_try:
                 raise
@@ -146,7 +139,18 @@ class OutcomeReader:
         (media,) = matches
         if media.timestamp is None:
             return _unidentified(post, f"media {media.id} may be it, but has no timestamp")
-        return replace(post, media_id=media.id, permalink=media.permalink, published_at=media.timestamp.isoformat())
+        return as_post(post, media)
+
+    def candidates(self, record: ContainerRecord, since: datetime, until: datetime) -> list[Media]:
+        """Return the media of no other key that a container may have become, by caption, kind and time."""
+        listed = stories_since if record.kind is PostKind.STORY else media_since
+        return [
+            media
+            for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
+            if _may_be(media, record)
+            and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
+            and self.ledger.key_of_media(media.id) is None
+        ]
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:
         """Read a container that Instagram called not ready, once the request would have taken effect.
@@ -165,6 +169,12 @@ class OutcomeReader:
                 self.ledger.withdraw(intent)
                 raise _expired(f"Container {intent.container_id} no longer exists: {unreadable.message}") from error
             return status.state is ContainerState.PUBLISHED
+
+
+def as_post(post: PublishedPost, media: Media) -> PublishedPost:
+    """Return a post with what Instagram tells of it."""
+    at = media.timestamp.isoformat() if media.timestamp else post.published_at
+    return replace(post, media_id=media.id, permalink=media.permalink, published_at=at)
 
 
 def _may_be(media: Media, record: ContainerRecord) -> bool:

@@ -137,7 +137,8 @@ class Publish:
             attempt, user_id = self.attempt, self.account.ig_user_id(client)
             who = (client, self.ledger, user_id, attempt.owner, attempt.is_alive)
             quotas, is_last_try = self.quotas(), attempt.is_last
-            publisher = Publisher(*who, quotas=quotas, is_last_try=is_last_try, calendar=self.calendar)
+            more: dict[str, Any] = {"calendar": self.calendar, "cleared_since": attempt.cleared_since}
+            publisher = Publisher(*who, quotas=quotas, is_last_try=is_last_try, **more)
             reconciled = publisher.reconcile(self.post_key, self.container_id)
             if isinstance(reconciled, Publication):
                 return reconciled

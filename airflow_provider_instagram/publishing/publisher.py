@@ -14,6 +14,7 @@ from airflow_provider_instagram.exceptions import (
     ContainerExpiredError,
     InstagramError,
     NotReadyError,
+    OutcomeUnknownError,
     QuotaExhaustedError,
     RateLimitError,
     ValidationError,
@@ -23,7 +24,13 @@ from airflow_provider_instagram.graph.models import ContainerState, ContainerSta
 from airflow_provider_instagram.graph.readiness import still_processing
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
 from airflow_provider_instagram.publishing.claims import PostClaims
-from airflow_provider_instagram.publishing.outcome import OutcomeReader, with_permalink
+from airflow_provider_instagram.publishing.outcome import (
+    POST_VISIBLE_WITHIN,
+    READ_AGAIN_AFTER,
+    OutcomeReader,
+    as_post,
+    with_permalink,
+)
 from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, time_until_quota_frees
 
 if TYPE_CHECKING:
@@ -81,6 +88,7 @@ class Publisher:
     :param is_last_try: Whether no retry follows. Then a live post is a success even if the account's media cannot be
         listed.
     :param calendar: The calendar that the post is from, if any.
+    :param cleared_since: From when on a former try of this run may have posted. None if the task was not cleared.
     """
 
     client: GraphClient
@@ -92,6 +100,7 @@ class Publisher:
     quotas: tuple[Quota, ...] = ()
     is_last_try: bool = False
     calendar: str | None = None
+    cleared_since: datetime | None = None
 
     def reconcile(self, post_key: str, container_id: str) -> Publication | UnpublishedPost:
         """Find out whether a post exists, and claim it if it does not.
@@ -100,6 +109,7 @@ class Publisher:
         2. If the ledger has the post, return it.
         3. For each open intent, read its container until the outcome is certain. If the intent led to a post, record
            the post and return it. If not, withdraw the intent.
+        4. If the task was cleared, and the ledger has no row of its former tries, look for their post on the account.
 
         If the process dies at any step, the next try finds the same open intents.
 
@@ -120,7 +130,38 @@ class Publisher:
             except ContainerExpiredError as error:
                 log.info("%s", error.message)
             self.ledger.withdraw(intent)
+        if (lost := self._lost_post(post_key, container_id, claim)) is not None:
+            return Publication(self._record(lost), already_published=True)
         return UnpublishedPost(post_key, container_id, claim)
+
+    def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
+        """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
+
+        That post is older than the container, of which create would else have used an older one again. What the
+        container itself became, its own state says.
+
+        :raises OutcomeUnknownError: If posts of the account may be it, and no caption tells which.
+        """
+        made, intents = self.ledger.containers(post_key), (None, self.owner)
+        is_known = len({one.round for one in made}) != 1 or any(self.ledger.intent(post_key, one) for one in intents)
+        if self.cleared_since is None or is_known or (record := self.ledger.container(container_id)) is None:
+            return None
+        created = datetime.fromisoformat(record.created_at)
+        while not (found := self._outcomes.candidates(record, self.cleared_since, created)):
+            if self.ledger.clock() >= created + POST_VISIBLE_WITHIN:
+                return None
+            self.sleep(READ_AGAIN_AFTER.total_seconds())
+        if len(found) == 1 and record.has_caption:
+            log.warning("The ledger has no row of %s, and the account has it: %s", post_key, found[0].permalink)
+            post = PublishedPost(post_key, container_id, self.ledger.now(), ig_user_id=self.ig_user_id)
+            return as_post(post, found[0])
+        self.ledger.leave_for_manual_resolution(self._claims.record_intent(post_key, container_id, claim))
+        links = ", ".join(str(media.permalink or media.id) for media in found[:5])
+        raise OutcomeUnknownError(
+            "This task was cleared, the ledger has no row of what it did before, and it cannot be told whether one of "
+            f"these posts of the account is {post_key!r}: {links}",
+            hint=self.ledger.how_to_settle(post_key),
+        )
 
     def publish_new(self, unpublished: UnpublishedPost, not_before: datetime | None = None) -> Publication:
         """Publish a post that does not exist.

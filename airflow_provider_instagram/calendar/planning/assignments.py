@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import FORM, StateStore, as_row, row_key
+from airflow_provider_instagram.ledger.ledger import row_key
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.ledger.seal import StateStore
 
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ class Assignments:
             self._write(post, Assignment(post.key, run, post.version, settled=True))
 
     def _write(self, post: ScheduledPost, assignment: Assignment) -> None:
-        self.store.set(self.row(post), as_row(assignment))
+        self.store.set(self.row(post), asdict(assignment))
 
     def row(self, post: ScheduledPost) -> str:
         """Return the key of a post's row."""
@@ -145,7 +146,7 @@ class Assignments:
     def record_late_time(self, post: ScheduledPost, at: datetime | None, **why: Any) -> None:
         """Record when a late post is published, and why; None if it has given up the time that it chose."""
         row = LateTime(post_key=post.key, version=post.version, at=at, **why)
-        self.store.set(f"calendar-late:{post.key}", {"form": FORM} | row.model_dump(mode="json", exclude_defaults=True))
+        self.store.set(f"calendar-late:{post.key}", row.model_dump(mode="json", exclude_defaults=True))
 
     def forget_late_time(self, post: ScheduledPost) -> None:
         """Record that a late post is not published at the time it chose, which frees this time for others."""
@@ -158,7 +159,7 @@ class Assignments:
 
     def record_time_without_calendar(self, post: ScheduledPost, at: datetime) -> None:
         """Record the time of a late post that was chosen without knowledge of the other posts."""
-        self.store.set("calendar-late-blind", {"form": FORM, "post_key": post.key, "at": at.isoformat()})
+        self.store.set("calendar-late-blind", {"post_key": post.key, "at": at.isoformat()})
 
 
 def run_name(context: Context) -> str:

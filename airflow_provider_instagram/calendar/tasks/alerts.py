@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.planning.told import (
 )
 from airflow_provider_instagram.ledger.events import become_first_emitter
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import post_page
 
@@ -100,7 +101,7 @@ def tell_problems(
     :param found: Those of them that the DAG processor cannot find.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     """
-    store, location = context["asset_state_store"][events_asset(settings.dag_id)], shown(settings.calendar)
+    store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
     before = ProblemRecord.of(store.get(RECORD)).told
     now = {problem.key: problem for problem in problems}
     due = [problem for key, problem in now.items() if not before.get(key)]
@@ -130,7 +131,7 @@ def tell_post(
     :param emits: Whether this task is about to succeed: Airflow stores events of no other one.
     :return: Whether all notifiers succeeded, now or before.
     """
-    store, key = context["asset_state_store"][events_asset(settings.dag_id)], row_key("told", post.key)
+    store, key = SealedStore.of(context, events_asset(settings.dag_id)), row_key("told", post.key)
     record = PostRecord.of(store.get(key))
     before = record.told if record.version == post.version else {}
     name = told.once or told.event
@@ -172,7 +173,7 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
     """Add one event of the asset with all that is new."""
     if events:
         asset, alias = events_asset(settings.dag_id), events_alias(settings.dag_id)
-        become_first_emitter(context, Ledger(context["asset_state_store"][asset], settings.dag_id), alias)
+        become_first_emitter(context, Ledger(SealedStore.of(context, asset), settings.dag_id), alias)
         extra: dict[str, Any] = {
             "dag_id": settings.dag_id,
             "calendar": shown(settings.calendar),

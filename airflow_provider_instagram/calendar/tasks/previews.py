@@ -30,6 +30,7 @@ from airflow_provider_instagram.exceptions import own_words
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.files.old_files import kept_for
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.media.spec import Options, profile_for
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web
@@ -56,7 +57,7 @@ log = logging.getLogger(__name__)
 def make_previews(context: Context, settings: CalendarSettings, plan: Plan, now: datetime) -> None:
     """Make the pictures that are missing. A failure is logged, and fails no run: a post needs no preview."""
     try:
-        store = context["asset_state_store"][events_asset(settings.dag_id)]
+        store = SealedStore.of(context, events_asset(settings.dag_id))
         before = PreviewRecord.of(store.get(PREVIEWS)).previews
         wanted = [post for post in plan.timely.posts if post.publish_at > now and not post.cover_url]
         oldest = 0 if (kept := kept_for()) is None else (now - kept / 2).timestamp()  # what is older is removed soon

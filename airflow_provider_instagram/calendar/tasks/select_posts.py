@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from airflow_provider_instagram.calendar.tasks.run_request import (
     started_as_dry_run,
     started_by_hand,
 )
-from airflow_provider_instagram.exceptions import TransientError, own_words
+from airflow_provider_instagram.exceptions import LedgerRowError, TransientError, own_words
 from airflow_provider_instagram.hooks.instagram import InstagramHook, Limits, account_limits
 from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
@@ -69,14 +70,18 @@ class SelectPosts(CalendarTask, AccountTask):
         assignments, run = Assignments(ledger.store, context["ti"].dag_id, self.settings.dry_run), run_name(context)
         requested, posts = requested_posts(context), []
         for post in self._chosen(context, assignments):
-            done, row = ledger.post(post.key), assignments.of(post)
-            not_by_this_run = not requested and (row is None or row.run != run)
             only_prepares = begins_before_lead(context, post, self.settings.lead_time)
-            if done is not None and (only_prepares or (not_by_this_run and self._is_this(post, done))):
-                self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
-                continue
-            if not (only_prepares or started_as_dry_run(context)):
-                assignments.assign(post, run)
+            try:
+                done, row = ledger.post(post.key), assignments.of(post)
+            except LedgerRowError as error:
+                self.log.warning("%s is selected, and its own tasks stop: %s", post.id, error)
+            else:
+                not_by_this_run = not requested and (row is None or row.run != run)
+                if done is not None and (only_prepares or (not_by_this_run and self._is_this(post, done))):
+                    self.log.info("%s is published already: %s", post.id, done.permalink or done.published_at)
+                    continue
+                if not (only_prepares or started_as_dry_run(context)):
+                    assignments.assign(post, run)
             self.log.info("%s: %s at %s", post.id, post.appears_in, post.publish_at.isoformat())
             posts.append(post.without_signatures().model_dump(mode="json", exclude_defaults=True))
         pin_ledger_asset(context, ledger)
@@ -115,8 +120,7 @@ class SelectPosts(CalendarTask, AccountTask):
             return due
         ahead = (self.settings.lead_time, self.settings.prepare_ahead)
         prepared = [post for post in posts if plan.is_prepared_by(post.id, begin, *ahead)]
-        run, rows = run_name(context), ((post, assignments.of(post)) for post in prepared)
-        return [*due, *(post for post, row in rows if row is None or row.is_free_for(run, post))]
+        return [*due, *(post for post in prepared if self._is_free(context, post, assignments))]
 
     def is_due(self, context: Context, post: ScheduledPost, assignments: Assignments) -> bool:
         """Return whether this run publishes a post between its own time and a lead time later.
@@ -130,13 +134,23 @@ class SelectPosts(CalendarTask, AccountTask):
         own_s = schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time)
         if own_s > begin_s or post.publish_at < posts_from(context):
             return False
-        # A user wants to see a dry run, whatever earlier ones did.
-        row = None if started_as_dry_run(context) else assignments.of(post)
+        may_try_again = started_by_hand(context) or own_s == int(begin_s)
+        try:
+            # A user wants to see a dry run, whatever earlier ones did.
+            row = None if started_as_dry_run(context) else assignments.of(post)
+        except LedgerRowError:
+            return may_try_again  # its own tasks stop, and say why
         if row is None or row.is_free_for(run_name(context), post):
             return True
-        may_try_again = started_by_hand(context) or own_s == int(begin_s)
         if row.settled or row.is_skip_of(post) or not may_try_again:
             return False
         dag_id, _, run_id = row.run.partition("/")
         states = ["queued", "running", "success"]
         return not context["ti"].get_dr_count(dag_id, run_ids=[run_id], states=states)
+
+    def _is_free(self, context: Context, post: ScheduledPost, assignments: Assignments) -> bool:
+        """Return whether this run may prepare a post: not if its row cannot be read, which only its own run reports."""
+        with suppress(LedgerRowError):
+            row = assignments.of(post)
+            return row is None or row.is_free_for(run_name(context), post)
+        return False

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostStep, other_publisher
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
-from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.exceptions import LedgerRowError, TransientError
 from airflow_provider_instagram.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ class TellPost(PostStep):
         names = [f"{self.instagram_conn_id}.{step}" for step in STEPS]
         found = ti.get_task_states(ti.dag_id, ti.map_index, names, run_ids=[ti.run_id]).get(ti.run_id, {})
         states = {step: found.get(f"{name}_{ti.map_index}") for step, name in zip(STEPS, names, strict=True)}
-        done = ledger.post(post.key)
+        try:
+            done, intents = ledger.post(post.key), ledger.open_intents(post.key)
+        except LedgerRowError as error:  # the task that failed has said so; if none did, this one does
+            return Told("unknown", error.message, error.hint or "")
         if done is not None and states["publish"] == "success" and other_publisher(done, self.settings) is None:
             if states["comment"] == "failed":
                 return self._failed(context, "comment")
@@ -62,7 +65,7 @@ class TellPost(PostStep):
             is_late = late > CLOCKS_DIFFER and not is_requested_now(context, post)
             return Told("late", f"was published {in_words(late)} after its time.") if is_late else None
         failed = next((step for step in STEPS if states[step] == "failed"), None)
-        if failed is not None and done is None and ledger.open_intents(post.key):
+        if failed is not None and done is None and intents:
             return self._failed(context, failed)._replace(event="unknown")
         if failed is not None:
             return self._failed(context, failed)

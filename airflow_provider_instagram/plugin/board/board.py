@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
+from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.questions import answer_on_its_way
 from airflow_provider_instagram.plugin.board.source import CalendarSource
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
 
 log = logging.getLogger(__name__)
-#: The state of a post of which the ledger has a row, or Airflow an XCom, in a form that no task has written.
+#: The state of a post of which Airflow has an XCom in a form that no task of this version has written.
 DAMAGED: Final = Status(
-    State.UNKNOWN,
-    "A record of this post in Airflow is malformed.",
-    "The log of the API server says more. Somebody with rights to assets or XComs has written the record.",
+    State.UNKNOWN, "An XCom of this post in Airflow is malformed.", "The log of the API server says more."
 )
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
@@ -273,20 +272,24 @@ class _Look:
         rows = self.source.rows[post.account]
         ledger = Ledger(rows, post.account)
         assignments = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry)
-        assignment = assignments.of(post)
         seen = self.stored.plan.seen.get(post.id)
-        done, late = ledger.post(post.key), assignments.late_row(post)
+        deletion = self.source.deletions.get((post.account, post.key))
+        late = assignments.late_row(post)
+        try:
+            assignment, done, intents = assignments.of(post), ledger.post(post.key), ledger.open_intents(post.key)
+        except LedgerRowError as error:
+            return Facts(post=post, bad_row=error, run=self._run(post, selected, None), deletion=deletion)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
         return Facts(
             post=post,
             done=None if other else done,
             published_by=other,
-            is_open=done is None and bool(ledger.open_intents(post.key)),
+            is_open=done is None and bool(intents),
             assignment=assignment,
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
             late=late if late is not None and late.version == post.version else None,
-            deletion=self.source.deletions.get((post.account, post.key)),
+            deletion=deletion,
         )
 
     def _run(

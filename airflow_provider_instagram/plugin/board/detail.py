@@ -15,7 +15,7 @@ from sqlalchemy import select
 from airflow_provider_instagram.accounts.overview import kept_from
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -71,6 +71,8 @@ PUBLISHING_ACTS: Final = ("approve", "publish_now")
 def acts_in(state: State, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
     acts = list(ACTS_IN.get(state, ()))
+    if facts.bad_row is not None and facts.run is None:
+        acts.remove("retry")  # both others delete the row
     if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
         acts.insert(0, "unskip")
     if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
@@ -205,7 +207,7 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
         with open_ledger(facts.post.account) as store:
             made = Ledger(store, facts.post.account).containers(facts.post.key)
             numbers = latest_numbers(store, media_id) if media_id else None
-    except (ValidationError, TypeError, ValueError, LookupError, AttributeError):  # no ledger, or a malformed row
+    except InstagramError:  # no ledger, or a row that cannot be read
         return [], None
     events = [_event(one.created_at, "Container created", one.container_id, "") for one in made]
     if numbers is None:

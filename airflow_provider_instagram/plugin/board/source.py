@@ -28,7 +28,9 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
+from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.seal import unsealed
 from airflow_provider_instagram.plugin.board.questions import PREFIX, answer_kwargs, parameters_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, END, STEPS, Deletion, PostRun, Task
 
@@ -80,6 +82,15 @@ def now_run_id(post_id: str, number: int) -> str:
 
 class Rows(dict[str, Any]):
     """The rows of a ledger as they were read, for code that reads a ledger."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Read a row.
+
+        :raises LedgerRowError: If its seal is not good.
+        """
+        if isinstance(value := super().get(key, default), LedgerRowError):
+            raise value.with_traceback(None)
+        return value
 
     def set(self, key: str, value: Any) -> None:
         """Raise an error: these rows are a copy."""
@@ -192,12 +203,13 @@ class CalendarSource:
     def _read_problems(self, session: Session) -> None:
         """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
         store = AssetStateStoreModel
+        uri = told.events_asset(self.dag_id).uri
         found = session.execute(
             select(store.key, store.value)
             .join(AssetModel, AssetModel.id == store.asset_id)
-            .where(AssetModel.uri == told.events_asset(self.dag_id).uri, store.key.in_((told.RECORD, told.PREVIEWS)))
+            .where(AssetModel.uri == uri, store.key.in_((told.RECORD, told.PREVIEWS)))
         )
-        rows = {key: decoded(value) for key, value in found}
+        rows = {key: _unsealed(value, key, uri) for key, value in found}
         self.problems = told.ProblemRecord.of(rows.get(told.RECORD)).found
         self.previews = told.PreviewRecord.of(rows.get(told.PREVIEWS)).previews
 
@@ -213,7 +225,7 @@ class CalendarSource:
         else:  # the first look, or one after a row was added or deleted
             self.rows.clear()
         for asset_id, key, value in session.execute(statement):
-            self.rows[assets[asset_id]][key] = decoded(value)
+            self.rows[assets[asset_id]][key] = _unsealed(value, key, ledger_asset(assets[asset_id]).uri)
 
     def _read_deletions(self, session: Session) -> None:
         """Read the runs that delete posts. A run is about the post that its parameters name, whatever its id says."""
@@ -308,6 +320,14 @@ def _versions(posts: Any) -> list[tuple[str, str]]:
     except (TypeError, ValueError):  # another XCom backend, or a user's edit
         return []
     return [(post.id, post.version) for post in selected]
+
+
+def _unsealed(value: Any, key: str, uri: str) -> Any:
+    """Return what a row contains, or the error that says why not."""
+    try:
+        return unsealed(decoded(value), key, uri)
+    except LedgerRowError as error:
+        return error
 
 
 def decoded(value: Any) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.planning.assignments import Assignment, LateTime
     from airflow_provider_instagram.calendar.tasks.answers import Answer
+    from airflow_provider_instagram.exceptions import LedgerRowError
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The tasks of a post, in order.
@@ -149,6 +150,7 @@ class Facts:
     """Everything that is known about a post.
 
     :param published_by: Who published its id, if another calendar did.
+    :param bad_row: Why a row about it cannot be read.
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param arrival: How this version came into the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
@@ -157,6 +159,7 @@ class Facts:
     post: ScheduledPost
     done: PublishedPost | None = None
     published_by: str | None = None
+    bad_row: LedgerRowError | None = None
     is_open: bool = False
     assignment: Assignment | None = None
     run: PostRun | None = None
@@ -191,6 +194,8 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     """Return the state of a post."""
     tasks = {} if facts.run is None else facts.run.tasks
     publish = tasks.get("publish", Task(None))
+    if facts.bad_row is not None:
+        return Status(State.UNKNOWN, facts.bad_row.message, facts.bad_row.hint or "")
     if facts.published_by is not None:
         text = f"{facts.published_by} has published the id {facts.post.id}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")

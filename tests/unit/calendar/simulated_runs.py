@@ -16,6 +16,8 @@ from airflow_provider_instagram.calendar.tasks.report_problems import ReportProb
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.seal import SealedStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
+LEDGER = ledger_asset(ACCOUNT)
 ACCOUNTS = [ACCOUNT, "new", "other"]
 
 
@@ -108,6 +111,10 @@ class SimulatedCalendar:
         return CalendarSettings.of(
             self.dag_id, str(self.file), **{"accounts": ACCOUNTS, "prepare_ahead": timedelta(0), **self.given}
         )
+
+    def rows(self, asset: Any = LEDGER) -> SealedStore:
+        """Return the rows of an asset as the tasks see them."""
+        return SealedStore(self.ledgers[asset], asset.uri)
 
     def write(self, *posts: dict[str, Any], **head: Any) -> None:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}

@@ -15,7 +15,6 @@ from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, ACCOUNTS, after_noon, ids, post
@@ -137,7 +136,7 @@ def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
     """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
     calendar.write(post("a", 60))
     live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
-    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    Ledger(calendar.rows(), ACCOUNT).record_post(live)
     for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
         connection = {"conn_type": "instagram", "login": account, "password": "a token"}
         monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
@@ -365,7 +364,7 @@ def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(
     connection = {"conn_type": "instagram", "login": "17841400000000001", "password": "a token"}
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
-    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    Ledger(calendar.rows(), ACCOUNT).record_post(live)
     calendar.write(post("a", 600))
     (brought,) = calendar.run("content/scheduled", 540)
     context = calendar.context("content/scheduled", 540)
@@ -383,7 +382,7 @@ def test_a_post_that_instagram_published_early_by_its_own_clock_is_the_post(
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
     said = (after_noon(600) - timedelta(seconds=2)).isoformat()
     live = PublishedPost(f"{ACCOUNT}/a", "179", said, "180", "17841400000000001")
-    Ledger(calendar.ledgers[ledger_asset(ACCOUNT)], ACCOUNT).record_post(live)
+    Ledger(calendar.rows(), ACCOUNT).record_post(live)
     calendar.write(post("a", 600))
     assert calendar.run("content/scheduled", 540) == []
 

@@ -11,7 +11,6 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.assignments import Assignments
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from tests.unit.calendar.simulated_runs import ACCOUNT, ids, post
@@ -131,7 +130,7 @@ def test_a_version_that_is_seen_long_before_its_preparation_has_a_run_that_shows
 def test_a_post_that_another_run_has_or_that_is_skipped_or_live_is_not_prepared(ahead: SimulatedCalendar) -> None:
     ahead.write(*(post(name, DUE) for name in ("free", "skipped", "now", "live")))
     ahead.parse(0)
-    store = ahead.ledgers[ledger_asset(ACCOUNT)]
+    store = ahead.rows()
     posts = {name: ScheduledPost.model_validate(one) for name in ("skipped", "now") for one in [chosen(ahead, name)]}
     assignments = Assignments(store, "content")
     assignments.skip(posts["skipped"], "anna")

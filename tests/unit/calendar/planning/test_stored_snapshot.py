@@ -189,7 +189,7 @@ def test_the_rows_by_which_runs_know_of_each_other_are_stored_in_their_form() ->
     rows = Assignments(store, "content")
     rows.assign(clip, "content/run")
     rows.record_late_time(clip, NOON)
-    of_clip = {"form": 1, "post_key": "brand/clip", "version": clip.version}
+    of_clip = {"post_key": "brand/clip", "version": clip.version}
     assert store == {
         "calendar:brand/clip": of_clip | {"run": "content/run", "settled": False, "skipped_by": None},
         "calendar-late:brand/clip": of_clip | {"at": "2026-12-01T12:00:00Z"},

@@ -160,8 +160,18 @@ def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, 
 def test_a_row_that_a_user_has_damaged_counts_as_none(calendar: SimulatedCalendar, row: Any) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
     calendar.parse(0)
-    calendar.ledgers[events_asset("content")]["problems"] = row
+    calendar.rows(events_asset("content")).set("problems", row)
     assert len(calendar.report()) == 1
+
+
+def test_a_forged_row_keeps_no_problem_from_being_told(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("bad", 7 * DAY, captoin="x"))
+    calendar.parse(0)
+    assert len(calendar.report()) == 1
+    rows = calendar.ledgers[events_asset("content")]
+    rows["problems"] = {"form": 1, "row": rows["problems"]["row"], "seal": "0" * 64}
+    assert len(calendar.report()) == 1, "it counts as not told"
+    assert calendar.report() == []
 
 
 def test_a_post_beyond_its_accounts_limit_fails_its_own_run_and_no_other(calendar: SimulatedCalendar) -> None:
@@ -183,7 +193,7 @@ def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     calendar.write(post("a", 365 * DAY, image="a.jpg"), post("bad", 366 * DAY, captoin="x"))
     calendar.parse(0)
     assert len(calendar.report()) == 2
-    (problem,) = ProblemRecord.of(calendar.ledgers[events_asset("content")]["problems"]).found
+    (problem,) = ProblemRecord.of(calendar.rows(events_asset("content")).get("problems")).found
     assert problem.post_id == "a"
     assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
 

@@ -21,13 +21,13 @@ from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import LedgerRowError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import ContainerRecord
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.server_clock import CLOCK
-from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, LEDGER, after_noon, post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,12 +165,13 @@ class Approval:
         )
 
     def row(self, row: Any = ...) -> Any:
-        """Return the row of the last answer, or write it as who may edit the states of assets."""
-        (rows,) = self.calendar.ledgers.values()
+        """Return the row of the last answer, or write it as who has Airflow's key and no access token. None deletes."""
         key = f"calendar-approval:{self.post['account']}/a"
-        if row is not ...:
-            rows[key] = row
-        return rows.get(key)
+        if row is None:
+            del self.calendar.ledgers[LEDGER][key]
+        elif row is not ...:
+            self.calendar.rows().set(key, row)
+        return self.calendar.rows().get(key)
 
     def own_run(self) -> None:
         """Go on with the run that publishes the post, at its lead time."""
@@ -739,8 +740,7 @@ def test_an_approval_of_a_dry_run_is_none_of_the_run_that_publishes(
     assert questions[0]["subject"].endswith(" (dry run)")
     assert questions[0]["body"].startswith("**This is about a dry run.** Nothing is published")
     assert ahead.answer("Approve") == {"caption": "As written"}
-    (rows,) = ahead.calendar.ledgers.values()
-    record = rows[f"calendar-approval-dry:{ahead.post['account']}/a"]
+    record = ahead.calendar.rows().get(f"calendar-approval-dry:{ahead.post['account']}/a")
     ahead.params = {}
     with pytest.raises(ValidationError, match="needs an approval"):
         ahead.received(record)
@@ -779,7 +779,7 @@ def forgeries(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_row_that_somebody_else_has_written_is_no_answer(approval: Approval, questions: list[dict[str, Any]]) -> None:
-    """A user who may edit the states of assets, and knows no access token, cannot approve a post."""
+    """Who has Airflow's key, and knows no access token, cannot approve a post."""
     approval.report = {"sha256": "a1"}
     approval.answer("Approve", params_input={"caption": "As approved"})
     for name, forged in forgeries(approval.row()).items():
@@ -787,6 +787,26 @@ def test_a_row_that_somebody_else_has_written_is_no_answer(approval: Approval, q
         with pytest.raises(TaskAwaitingInput):
             approval.ask()
         assert "Buy this" not in questions[-1]["body"], name
+
+
+def test_a_row_that_a_user_has_forged_stops_the_post(approval: Approval, questions: list[dict[str, Any]]) -> None:
+    """A user who may edit the states of assets writes any JSON, or the row of another post."""
+    approval.report = {"sha256": "a1"}
+    approval.answer("Approve")
+    rows, key = approval.calendar.ledgers[LEDGER], f"calendar-approval:{ACCOUNT}/a"
+    sealed = rows[key]
+    asked = len(questions)
+    for forged in (
+        *forgeries(approval.row()).values(),
+        sealed | {"seal": "0" * 64},
+        sealed | {"row": sealed["row"][:-4]},
+    ):
+        rows[key] = forged
+        with pytest.raises(LedgerRowError, match=f"The row '{key}' of connection '{ACCOUNT}'"):
+            approval.ask()
+    assert len(questions) == asked
+    rows[key] = sealed
+    assert approval.ask() == {"caption": "As written", "sha256": ["a1"]}
 
 
 def test_an_xcom_that_somebody_else_has_written_is_no_approval(approval: Approval) -> None:

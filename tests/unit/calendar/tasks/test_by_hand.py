@@ -15,7 +15,6 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, requested_posts
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from airflow_provider_instagram.ledger.assets import ledger_asset
 from tests.unit.calendar.simulated_runs import ACCOUNT, ids, minutes_after_noon, post
 
 if TYPE_CHECKING:
@@ -117,8 +116,7 @@ def test_who_names_a_post_today_wants_it_now(
 
 def skip(calendar: SimulatedCalendar, had: dict[str, Any], user: str = "ada") -> Assignments:
     """Skip a post, as the page Posts does."""
-    rows = calendar.ledgers[ledger_asset(ACCOUNT)]
-    assignments = Assignments(rows, "content")
+    assignments = Assignments(calendar.rows(), "content")
     assignments.skip(ScheduledPost.model_validate(had), user)
     return assignments
 
