@@ -91,6 +91,7 @@ def _store_runs() -> None:
     from sqlalchemy import insert, select
 
     from airflow_provider_instagram.ledger.assets import ledger_asset
+    from airflow_provider_instagram.ledger.seal import sealed
     from airflow_provider_instagram.plugin.board.boards import Boards
 
     board = Boards().board(DAG_ID)
@@ -117,8 +118,8 @@ def _store_runs() -> None:
             about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run_id, "task_id": f"due_{post.account}"}
             rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=at))
             row = {"post_key": post.key, "run": f"{DAG_ID}/{run_id}", "version": post.version, "settled": False}
-            asset = assets[ledger_asset(post.account).uri]
-            about_row = {"key": f"calendar:{post.key}", "value": json.dumps(row)}
+            asset, key = assets[uri := ledger_asset(post.account).uri], f"calendar:{post.key}"
+            about_row = {"key": key, "value": json.dumps(sealed(row, key, uri))}
             rows.append(AssetStateStoreModel(asset_id=asset, **about_row, updated_at=at))
         session.execute(insert(TaskInstance), tasks)
         session.add_all(rows)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, MutableMapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.readiness import still_processing
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Intent, Owner, PublishedPost
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.posts.limits import checked_post, read_values
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.containers import ContainerCreator
@@ -33,6 +36,31 @@ class DictStore(dict[str, Any]):
     def set(self, key: str, value: Any) -> None:
         assert json.loads(json.dumps(value)) == value
         self[key] = value
+
+
+class OpenRows(MutableMapping[str, Any]):
+    """The contents of the rows of an account, as tasks read and write them."""
+
+    def __init__(self, rows: DictStore, conn_id: str = "instagram_default") -> None:
+        self.rows, self.sealed = rows, SealedStore(rows, ledger_asset(conn_id).uri)
+
+    def __getitem__(self, key: str) -> Any:
+        self.rows[key]
+        return self.sealed.get(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.sealed.set(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        del self.rows[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    set = __setitem__
 
 
 class Account:

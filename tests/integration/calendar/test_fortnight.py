@@ -25,6 +25,7 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
@@ -71,7 +72,7 @@ class World:
         heapq.heappush(self.agenda, (when.timestamp(), next(self.order), what, fact))
 
     def ledger(self, account: str) -> Ledger:
-        return Ledger(self.ledgers[ledger_asset(account)], account, self.now)
+        return Ledger(SealedStore(self.ledgers[asset := ledger_asset(account)], asset.uri), account, self.now)
 
     def context(self, run: str, begin: datetime, posts_from: datetime | None = None) -> Any:
         return {

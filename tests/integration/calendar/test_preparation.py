@@ -148,7 +148,7 @@ def previews() -> dict[str, Any]:
             .join(AssetModel, AssetModel.id == AssetStateStoreModel.asset_id)
             .where(AssetModel.uri == events_asset("content").uri, AssetStateStoreModel.key == "previews")
         )
-    return dict(json.loads(row)["previews"]) if row else {}
+    return dict(json.loads(row)["row"]["previews"]) if row else {}
 
 
 def test_posts_have_pictures_with_their_bars_or_their_crop_long_before_they_are_prepared(

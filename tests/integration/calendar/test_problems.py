@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def record() -> ProblemRecord:
     ours = select(Store.value).join(AssetModel, AssetModel.id == Store.asset_id)
     with create_session() as session:
         value = session.scalar(ours.where(AssetModel.uri == events_asset("content").uri, Store.key == RECORD))
-    return ProblemRecord.model_validate_json(value or "{}")
+    return ProblemRecord.of(json.loads(value)["row"] if value else {})
 
 
 def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(

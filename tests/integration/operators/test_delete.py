@@ -19,7 +19,7 @@ from airflow_provider_instagram.exceptions import (
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.insights import refusals
 from airflow_provider_instagram.operators import CreateContainerOperator, DeleteOperator, PublishOperator
-from tests.integration.account import DictStore
+from tests.integration.account import DictStore, OpenRows
 from tests.integration.tasks import SCOPES, connect_page, task_context
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class Airflow:
     """What Airflow keeps of one task: its ledger, its question, and what it returned."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.store = DictStore()
+        self.store = OpenRows(DictStore())
         self.questions: list[dict[str, Any]] = []
         monkeypatch.setattr(
             "airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: self.questions.append(row)
         )
 
     def context(self) -> Any:
-        return task_context(self.store)
+        return task_context(self.store.rows)
 
     def ask(self, **arguments: Any) -> dict[str, Any]:
         """Run a try that asks, and return what Airflow keeps meanwhile."""
@@ -177,12 +177,7 @@ def test_a_kill_leaves_a_post_that_is_asked_about_again_or_one_that_is_known_to_
     def dying_write(store: DictStore, key: str, value: Any) -> None:
         if (key.startswith("deletion:"), moment) == (True, "before the intent"):
             raise Killed
-        if (
-            moment == "before the record"
-            and (value or {}) != {}
-            and isinstance(value, dict)
-            and value.get("deleted_at")
-        ):
+        if moment == "before the record" and isinstance(value["row"], dict) and value["row"].get("deleted_at"):
             raise Killed
         write(store, key, value)
 
@@ -241,7 +236,7 @@ def test_a_refusal_says_nothing_about_an_earlier_request_whose_answer_was_lost(
     airflow: Airflow, instagram_sandbox: SandboxHandle, post: str
 ) -> None:
     kept = airflow.ask(post_key="teaser")
-    airflow.store[f"deletion:{post}"] = {"form": 1, "at": NOON, "ig_user_id": instagram_sandbox.user_id}
+    airflow.store[f"deletion:{post}"] = {"by": None, "at": NOON, "ig_user_id": instagram_sandbox.user_id}
     instagram_sandbox.fail("delete", 10, when="after")  # refused, while the earlier one takes effect
     assert airflow.answer(YES, kept, post_key="teaser")["media_id"] == post
     assert airflow.store["done:teaser"]["deleted_at"]
@@ -251,7 +246,7 @@ def test_a_post_of_another_account_was_not_deleted_by_a_request_on_this_one(
     airflow: Airflow, instagram_sandbox: SandboxHandle
 ) -> None:
     media_id = "17900000000000009"
-    airflow.store[f"deletion:{media_id}"] = {"form": 1, "at": NOON, "ig_user_id": "17841400000000099"}
+    airflow.store[f"deletion:{media_id}"] = {"by": None, "at": NOON, "ig_user_id": "17841400000000099"}
     with pytest.raises(ValidationError, match="no task has deleted it"):
         DeleteOperator(task_id="t", media_id=media_id).execute(airflow.context())
 

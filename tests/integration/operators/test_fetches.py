@@ -47,8 +47,14 @@ class Tries:
         everything = type("Everything", (dict,), {"__missing__": lambda *_: told})()
         names = {"dag_id": "dag", "run_id": "run", "task_id": "create", "map_index": -1}
         ti = SimpleNamespace(**names, try_number=self.tried, max_tries=self.max_tries)
-        store = {ledger_asset("instagram_default"): self.store}
-        context: Any = {"ti": ti, "asset_state_store": store, "outlet_events": everything, "inlet_events": everything}
+        store, run = {ledger_asset("instagram_default"): self.store}, SimpleNamespace(run_after=None)
+        context: Any = {
+            "ti": ti,
+            "asset_state_store": store,
+            "dag_run": run,
+            "outlet_events": everything,
+            "inlet_events": everything,
+        }
         try:
             return CreateContainerOperator(task_id="create", **self.arguments).execute(context)
         except MediaNotFetchedError as error:

@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.seal import sealed
 from airflow_provider_instagram.operators import CreateContainerOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 
@@ -30,7 +31,9 @@ class Rows(dict[str, Any]):
     def grow_older(self, by: timedelta) -> None:
         for key, row in self.items():
             if key.startswith("container:"):
-                row["created_at"] = (datetime.fromisoformat(row["created_at"]) - by).isoformat()
+                content = row["row"]
+                created = (datetime.fromisoformat(content["created_at"]) - by).isoformat()
+                self[key] = sealed({**content, "created_at": created}, key, ledger_asset("instagram_default").uri)
 
 
 def _context(rows: Rows, *, began: timedelta = timedelta()) -> Any:

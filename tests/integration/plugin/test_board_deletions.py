@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar import post_deletion_dag
+from airflow_provider_instagram.ledger.seal import sealed
 from airflow_provider_instagram.plugin.board import routes
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
@@ -67,12 +68,15 @@ def record_post(**more: Any) -> None:
     from airflow.models.asset_state_store import AssetStateStoreModel as Row
     from airflow.utils.session import create_session
 
-    row = {"form": 1, "post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
+    from airflow_provider_instagram.ledger.assets import ledger_asset
+
+    row = {"post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
     row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
     now = datetime.now(timezone.utc)
     key, asset_id = f"done:{ACCOUNT}/hello", forget_post()
     with create_session() as session:
-        session.add(Row(asset_id=asset_id, key=key, value=json.dumps(row), updated_at=now))
+        stored = json.dumps(sealed(row, key, ledger_asset(ACCOUNT).uri))
+        session.add(Row(asset_id=asset_id, key=key, value=stored, updated_at=now))
 
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
@@ -297,4 +301,5 @@ def store_row(key: str, value: Any) -> None:
 
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
-        session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(value)))
+        row = sealed(value, key, ledger_asset(ACCOUNT).uri)
+        session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(row)))

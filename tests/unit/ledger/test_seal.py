@@ -38,7 +38,7 @@ READS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(autouse=True)
 def fernet_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Give this process another ``[core] fernet_key``, as a restart would."""
+    """Return what gives this process another ``[core] fernet_key``, as a restart would."""
 
     def change(value: str) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", value)

@@ -779,7 +779,7 @@ def forgeries(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_row_that_somebody_else_has_written_is_no_answer(approval: Approval, questions: list[dict[str, Any]]) -> None:
-    """Who has Airflow's key, and knows no access token, cannot approve a post."""
+    """A user who has Airflow's key, and knows no access token, cannot approve a post."""
     approval.report = {"sha256": "a1"}
     approval.answer("Approve", params_input={"caption": "As approved"})
     for name, forged in forgeries(approval.row()).items():
