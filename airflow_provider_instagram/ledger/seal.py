@@ -30,9 +30,9 @@ READ_FORMS: Final = frozenset({FORM})
 #: counts as none, and is written again. One of any other kind stops what needs it.
 REPLACEABLE: Final = frozenset(
     {
-        *("place", "used", "first-event", "refused", "media", "comment-id", "calendar-late", "calendar-late-blind"),
+        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "calendar-late", "calendar-late-blind"),
         *("insights", "insights-refused", "insights-event", "insights-calls", "insights-state", "insights-posts"),
-        *("problems", "previews", "told"),
+        *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )
 #: Kinds of rows with texts that people have written. Their content is encrypted.

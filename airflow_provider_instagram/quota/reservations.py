@@ -6,14 +6,14 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal
 
-from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError
+from airflow_provider_instagram.exceptions import InstagramError, LedgerRowError, QuotaExhaustedError
 from airflow_provider_instagram.graph.listing import media_since, stories_since
-from airflow_provider_instagram.ledger.ledger import Ledger, as_row, fields_of, row_key
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
@@ -163,7 +163,7 @@ class QuotaReservations:
         return own
 
     def _write(self, attempt: Attempt, stand: Literal["waits", "tries", "holds", "left"]) -> None:
-        self.ledger.store.set(_key("attempt", attempt.number), as_row(replace(attempt, stand=stand)))
+        self.ledger.store.set(_key("attempt", attempt.number), asdict(replace(attempt, stand=stand)))
 
     def _others(self, own: Attempt | None = None) -> list[Attempt]:
         """Read the list from its end, as far back as an entry may count: all but one attempt, and those that left."""
@@ -173,7 +173,7 @@ class QuotaReservations:
         listed = []
         for number in reversed(range(end)):
             if row := self.ledger.store.get(_key("attempt", number)):
-                attempt = Attempt(**fields_of(row))
+                attempt = Attempt(**row)
                 if attempt.lapses_at + self.quotas[-1].period < self.ledger.clock():
                     break
                 if attempt.stand != "left" and (own is None or number != own.number):
@@ -198,10 +198,13 @@ class QuotaReservations:
     def _sent_at(self, attempt: Attempt) -> datetime | None:
         if attempt.number in self._published:
             return self._published[attempt.number]
-        intent = self.ledger.intent(attempt.post_key)
+        try:
+            intent, post = self.ledger.intent(attempt.post_key), self.ledger.post(attempt.post_key)
+        except LedgerRowError:  # its own post stops, and this one counts it as sent
+            return datetime.fromisoformat(attempt.at)
         if intent is None or intent.claim.nonce != attempt.nonce or intent.withdrawn:
             return None
-        if (post := self.ledger.post(attempt.post_key)) is None:
+        if post is None:
             return intent.when
         return self._published.setdefault(attempt.number, datetime.fromisoformat(post.published_at))
 

@@ -102,7 +102,7 @@ def test_a_forged_row_stops_its_post_until_a_person_has_looked(
     assert len(instagram_sandbox.posts) == 1
     name, row = key.format(post_key), {"post_key": post_key, **row} if isinstance(row, dict) else row
     by_rest(name, {"form": 1, "row": row, "seal": "0" * 64} if envelope else row)
-    by_rest("used:hour:0", {"form": 1, "row": {"place_of": "x", "nonce": "n", "at": AT}, "seal": "0" * 64})
+    by_rest("quota-end", 7)
     assert run_dag(dag("other", portrait_video, f"other than {post_key}")).state == "success", "a neighbour goes on"
     made = dag("forged", portrait_video, post_key)
     capsys.readouterr()

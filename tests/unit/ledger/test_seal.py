@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import LedgerRowError
+from airflow_provider_instagram.exceptions import LedgerRowError, QuotaExhaustedError
 from airflow_provider_instagram.ledger import seal
 from airflow_provider_instagram.ledger.ledger import CommentLedger, Ledger
 from airflow_provider_instagram.ledger.seal import SealedStore
@@ -136,16 +136,30 @@ def test_a_sealed_row_with_unknown_fields_is_one_of_another_version(key: str, co
         READS[key](studio(rows))
 
 
-def test_a_forged_reservation_counts_as_free_and_one_of_its_neighbours_still_counts() -> None:
-    ledger = Ledger(studio({}), "studio")
-    quotas = post_quotas(2, 2)
-    for number in range(2):
-        forged = {"place_of": "x", "nonce": "n", "at": "2999-01-01T00:00:00+00:00"}
-        for kind, quota in (("used", "hour"), ("used", "day"), ("place", "hour")):
-            ledger.store.store[f"{kind}:{quota}:{number}"] = forged  # type: ignore[attr-defined]
-    assert QuotaReservations(ledger, quotas).available_at() is None
-    QuotaReservations(ledger, quotas).reserve("post-1", "n1")
-    assert QuotaReservations(ledger, quotas).used(quotas[0]) == 1
+def test_forged_reservations_keep_no_post_back() -> None:
+    store, quotas = DictStore(), post_quotas(2, 2)
+    entry = {"post_key": "x", "nonce": "n", "at": "2999-01-01T00:00:00+00:00", "stand": "holds"}
+    for number in range(3):
+        store[f"quota-attempt:{number}"] = {"form": 1, "row": {**entry, "number": number}, "seal": "0" * 64}
+        store[f"quota-taken:{number}"] = True
+        store[f"quota-door:{number}"] = "n"
+    store["quota-end"] = 3
+    reservations = QuotaReservations(Ledger(SealedStore(store, STUDIO), "studio"), quotas)
+    assert reservations.available_at() is None
+    reservations.reserve("post-1", "n1")
+    assert reservations.used(quotas[0]) == 1
+
+
+def test_a_forged_row_of_another_post_keeps_no_post_back_and_counts_as_a_post() -> None:
+    store, quotas = DictStore(), post_quotas(2, 2)
+    ledger = Ledger(SealedStore(store, STUDIO), "studio")
+    QuotaReservations(ledger, quotas).reserve("other", "n1")
+    store["done:other"] = {"post_key": "other"}
+    reservations = QuotaReservations(ledger, quotas)
+    reservations.reserve("post-1", "n2")
+    assert (reservations.used(quotas[0]), reservations.pending_before("n2")) == (2, 0)
+    with pytest.raises(QuotaExhaustedError):
+        QuotaReservations(ledger, quotas).reserve("post-2", "n3")
 
 
 def test_who_posts_nothing_reads_on(caplog: pytest.LogCaptureFixture) -> None:
