@@ -175,7 +175,6 @@ def versions() -> dict[str, str]:
         "Python": platform.python_version(),
         "ffmpeg": _program_version("ffmpeg") or "none",
         "fernet_key": fingerprint(),
-        "[core] fernet_key": fingerprint(),
     }
 
 

@@ -17,7 +17,7 @@ from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, or_, select, update
 
 from airflow_provider_instagram.exceptions import LedgerRowError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -37,6 +37,8 @@ OF_A_POST = (
     *("calendar", "calendar-late"),
 )
 ROWS_AT_ONCE = 500
+#: The assets of calendars.
+EVENTS = "instagram://calendar/%/events"
 
 
 @dataclass
@@ -122,6 +124,15 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
         yield DatabaseStore(session, asset_id, uri)
 
 
+@contextmanager
+def sealed_stores() -> Iterator[list[DatabaseStore]]:
+    """Open the rows of all accounts and calendars, and commit what was written if the block ends without an error."""
+    uri = AssetModel.uri
+    ours = or_(uri.like("instagram://%/ledger"), uri.like(EVENTS))
+    with create_session() as session:
+        yield [DatabaseStore(session, *one) for one in session.execute(select(AssetModel.id, uri).where(ours))]
+
+
 def ledgers() -> list[str]:
     """Return the connections that have a ledger."""
     with create_session() as session:
@@ -153,7 +164,7 @@ def prune(store: DatabaseStore, before: datetime) -> int:
 def prune_told(before: datetime) -> int:
     """Delete the rows about what was told of posts of calendars, if nothing has written them since a time."""
     model = AssetStateStoreModel
-    calendars = select(AssetModel.id).where(AssetModel.uri.like("instagram://calendar/%/events"))
+    calendars = select(AssetModel.id).where(AssetModel.uri.like(EVENTS))
     old = (model.asset_id.in_(calendars), model.key.like("told:%"), model.updated_at < before)
     with create_session() as session:
         return cast("CursorResult[Any]", session.execute(delete(model).where(*old))).rowcount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -293,3 +294,30 @@ def test_the_doctor_says_how_to_create_a_connection_that_does_not_exist(shell: A
     with pytest.raises(SystemExit):
         shell("doctor", "nope")
     assert "There is no connection 'nope'. Check the id, or create it:" in " ".join(capsys.readouterr().out.split())
+
+
+def test_rows_of_others_are_shown_and_the_ledger_is_sealed_again(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any
+) -> None:
+    """A forged row is told, a new key makes seals of its own, and what nobody can verify is left to a person."""
+    from airflow.state import get_state_backend
+
+    from airflow_provider_instagram.exceptions import LedgerRowError
+    from airflow_provider_instagram.ledger.database import open_ledger, prune
+    from airflow_provider_instagram.ledger.ledger import Ledger
+
+    assert run_dag(publishing_dag(portrait_video, "sealed")).state == "success"
+    with open_ledger("instagram_default") as store:
+        forged = json.dumps({"form": 1, "row": {"post_key": "forged"}, "seal": "0" * 64})
+        get_state_backend().set(store._scope, "done:forged", forged, session=store.session)
+    said = "The row 'done:forged' of connection 'instagram_default' was not written by a task of this provider"
+    assert said in shell("ledger", "list")
+    assert said in shell("ledger", "show", "forged")
+    with open_ledger("instagram_default") as store, pytest.raises(LedgerRowError):
+        prune(store, datetime.now(timezone.utc))
+    assert f"nothing deleted. {said}" in shell("ledger", "prune")
+    assert "1 left as they are done:forged" in shell("ledger", "reseal")
+    with open_ledger("instagram_default") as store:
+        assert Ledger(store, "instagram_default").post("sealed") is not None
+    assert "0 left as they are" in shell("ledger", "reseal", "--trust", "--yes")
+    assert "Forgot done:forged (1 rows deleted)" in shell("ledger", "forget", "done:forged", "--yes")
