@@ -1,8 +1,8 @@
-"""Compare the media room with plain ffmpeg and plain Pillow, as ratios within one run.
+"""Compare the transcode of a video with plain ffmpeg, as ratios within one run.
 
-    python -m benchmarks.media [--seconds 60] [--pairs 3] [--pictures 24]
+    python -m benchmarks.media [--seconds 60] [--pairs 3]
 
-The commands and scripts to compare with are written here by hand, and do not come from the provider.
+The commands to compare with are written here by hand, and do not come from the provider.
 Exit code 1: a bound was exceeded. Run it on a machine that does nothing else.
 """
 
@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks.program import as_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,43 +57,6 @@ item = VideoItem.read(Path(sys.argv[1]), REELS)
 print(item.write(Path(sys.argv[1 if item.complies else 2])).plan.tier)
 """
 
-#: Photos of twelve megapixels, as phones take them.
-MAKE_PICTURES = """
-import random, sys
-from pathlib import Path
-from PIL import Image
-folder, count = Path(sys.argv[1]), int(sys.argv[2])
-base = Image.effect_mandelbrot((1000, 750), (-2, -1.5, 1, 1.5), 100).resize((4032, 3024))
-grain = Image.effect_noise((4032, 3024), 40)
-photo = Image.merge("RGB", [Image.blend(base, grain, share) for share in (0.2, 0.3, 0.4)])
-photo.save(folder / "0.jpg", quality=92)
-for number in range(1, count):
-    (folder / f"{number}.jpg").write_bytes((folder / "0.jpg").read_bytes())
-"""
-
-#: What a person who knows Pillow would write.
-PICTURES_BY_HAND = """
-import sys
-from pathlib import Path
-from PIL import Image, ImageOps
-for path in sorted(Path(sys.argv[1]).glob("*.jpg")):
-    with Image.open(path) as picture:
-        picture = ImageOps.exif_transpose(picture).convert("RGB")
-        picture = picture.resize((1440, 1080), Image.Resampling.LANCZOS)
-        picture.save(Path(sys.argv[2]) / path.name, quality=95, subsampling=0)
-"""
-
-#: As an operator converts them: each is read in one process with limits, and written in another.
-PICTURES = """
-import sys
-from pathlib import Path
-from airflow_provider_instagram.media.picture import PictureItem
-from airflow_provider_instagram.media.spec import FEED_PICTURE
-for path in sorted(Path(sys.argv[1]).glob("*.jpg")):
-    report = PictureItem.read(path, FEED_PICTURE).write(Path(sys.argv[2]) / path.name)
-    assert (report.after.columns, report.after.rows) == (1440, 1080)
-"""
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -122,12 +87,16 @@ def cost(*commands: Sequence[str]) -> Cost:
     started = time.monotonic()
     running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
     peaks, cpu_seconds = [], 0.0
-    for process in running:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, commands
-        peaks.append(usage.ru_maxrss / 1000)
-        cpu_seconds += usage.ru_utime + usage.ru_stime
+    try:
+        for process in running:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0, commands
+            peaks.append(usage.ru_maxrss / 1000)
+            cpu_seconds += usage.ru_utime + usage.ru_stime
+    finally:
+        for process in running:
+            process.terminate()
     return Cost(time.monotonic() - started, cpu_seconds, max(peaks))
 
 
@@ -150,14 +119,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the clip")
     parser.add_argument("--pairs", type=int, default=3, help="how often the transcode and the command run in turn")
-    parser.add_argument("--pictures", type=int, default=24, help="how many pictures")
     options = parser.parse_args()
     missed = False
     with tempfile.TemporaryDirectory() as name:
-        for label, value, sign, bound in (
-            *videos(Path(name), options.seconds, options.pairs),
-            *pictures(Path(name), options.pictures, options.pairs),
-        ):
+        for label, value, sign, bound in videos(Path(name), options.seconds, options.pairs):
             kept = value <= bound if sign == "<=" else value >= bound
             missed |= not kept
             print(f"{label:<62}  {value:8.2f}  {sign} {bound:g}  {'ok' if kept else 'MISSED'}", flush=True)
@@ -197,24 +162,6 @@ def videos(folder: Path, seconds: int, pairs: int) -> Iterator[tuple[str, float,
     yield "XPSNR by hand minus ours, dB", xpsnr(rival, source) - xpsnr(ours, source), "<=", 0.1
 
 
-def pictures(folder: Path, count: int, pairs: int) -> Iterator[tuple[str, float, str, float]]:
-    """Convert the same pictures in turn, and yield the ratio with its bound."""
-    photos, ours, by_hand = (folder / name for name in ("photos", "ours", "by-hand"))
-    for made in (photos, ours, by_hand):
-        made.mkdir()
-    cost(script(MAKE_PICTURES, photos, count))
-    both = [
-        (cost(script(PICTURES_BY_HAND, photos, by_hand)), cost(script(PICTURES, photos, ours))) for _ in range(pairs)
-    ]
-    for number, (plain, made_here) in enumerate(both, 1):
-        print(f"pair {number}, {count} pictures: ours {count / made_here.seconds:.2f} a second,", end=" ")
-        print(f"by hand {count / plain.seconds:.2f} a second")
-    clock = statistics.median(plain.seconds / made_here.seconds for plain, made_here in both)
-    yield "pictures a second, to Pillow by hand", clock, ">=", 0.5
-    processor = statistics.median(plain.cpu_seconds / made_here.cpu_seconds for plain, made_here in both)
-    yield "the same in processor time", processor, ">=", 0.5
-
-
 def of_the_same_bit_rate(ours: Path, source: Path, by_hand: Path) -> Path:
     """Encode by hand again at our bit rate, because ffmpeg does not meet the requested bit rate exactly."""
     rival = by_hand.with_name("rival.mp4")
@@ -224,4 +171,4 @@ def of_the_same_bit_rate(ours: Path, source: Path, by_hand: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,10 +20,13 @@ from airflow_provider_instagram.utils.local_files import FileInfo, file_digest
 from airflow_provider_instagram.utils.owned_folder import lack_of_space, owned_folder, remove_abandoned
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from airflow_provider_instagram.media.geometry import Layout
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.plan import Plan
     from airflow_provider_instagram.media.spec import Options, Spec
+    from airflow_provider_instagram.utils.process import Cancel
 
 PREFIX: Final = ".instagram-work-"
 
@@ -86,6 +89,10 @@ class Item(ABC):
 
         :return: The plan that was carried out, and the properties of the result.
         """
+
+    def cancelled_by(self, cancel: Cancel) -> Self:
+        """Return the same item for another thread, where it is cancelled by something else."""
+        return replace(self, options=replace(self.options, cancel=cancel))
 
     def key(self) -> str:
         """Return the key of the work, for the name of its output.

@@ -1,10 +1,15 @@
-"""Convert a picture into a JPEG that complies, with Pillow, in a process of its own."""
+"""Convert a picture into a JPEG that complies, with Pillow, in a process of its own.
+
+One program serves all pictures of a task. It has loaded Pillow, and each picture is decoded in a copy of it that has
+limits of its own. So no picture meets what another one left, and one that goes wrong ends alone.
+"""
 
 from __future__ import annotations
 
 import json
 import signal
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +21,8 @@ from airflow_provider_instagram.media.info import Info, PictureInfo
 from airflow_provider_instagram.media.item import Item, copy_whole
 from airflow_provider_instagram.media.plan import Plan, plan_picture
 from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec
-from airflow_provider_instagram.utils.local_files import FileInfo
-from airflow_provider_instagram.utils.process import Finished, ProcessLimits, run
+from airflow_provider_instagram.utils.local_files import FileInfo, regular_file
+from airflow_provider_instagram.utils.process import Finished, ProcessLimits
 
 #: Increment this when a default changes, or when the same source, profile and Pillow give a different result.
 RECIPE: Final = 1
@@ -28,6 +33,8 @@ PICTURE_CPU_S: Final = 4.0
 #: Elapsed time, with that of the start, in seconds.
 WALL_S: Final = 60
 MEMORY_BYTES: Final = 2 * 1024**3
+#: The program writes nothing. Its copies lower this to the largest size of a result.
+LIMITS: Final = ProcessLimits(WALL_S, WALL_S, MEMORY_BYTES, output_bytes=1 << 40)
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,15 @@ class PictureItem(Item):
     spec: PictureSpec
 
     @classmethod
-    def read(cls, path: Path, spec: PictureSpec, options: Options = DEFAULTS) -> PictureItem:
-        """Decode a picture that can be used, and plan its work."""
-        info = _run_worker(path, None, spec, options)
+    def read(
+        cls, path: Path, spec: PictureSpec, options: Options = DEFAULTS, *, is_written_next: bool = False
+    ) -> PictureItem:
+        """Decode a picture that can be used, and plan its work.
+
+        :param is_written_next: Whether :meth:`write` or :meth:`write_still` follows. They decode what has to be
+            converted, so that a picture is decoded once.
+        """
+        info = _run_worker(path, None, spec, options, only_if_it_complies=is_written_next)
         return cls(info, spec, options, plan_picture(info, spec, options.fit))
 
     @property
@@ -67,24 +80,31 @@ class PictureItem(Item):
         return self.plan, _run_worker(self.info.path, result, self.spec, self.options)
 
 
-def _run_worker(source: Path, output: Path | None, spec: PictureSpec, options: Options) -> PictureInfo:
-    """Read or convert a picture in a process with limits.
+def _run_worker(
+    source: Path, output: Path | None, spec: PictureSpec, options: Options, *, only_if_it_complies: bool = False
+) -> PictureInfo:
+    """Read or convert a picture in a process with limits, which opens no file by its name.
 
     :param output: The file to write. None to decode the source only.
+    :param only_if_it_complies: Whether to decode only a source that complies.
     :return: The properties of the output, or of the source if there is no output.
     """
     request = {
-        "path": [entry for entry in sys.path if entry],
         "cpu_s": PICTURE_CPU_S,
         "source": source.absolute(),
         "output": output,
         "spec": asdict(spec),
         "fit": options.fit,
         "background": options.background,
+        "only_if_it_complies": only_if_it_complies,
     }
-    limits = ProcessLimits(WALL_S, WALL_S, MEMORY_BYTES, output_bytes=spec.max_size_bytes)
-    command = [sys.executable, "-I", WORKER, json.dumps(request, default=str)]
-    finished = run(command, limits, cancel=options.cancel)
+    command = (sys.executable, "-I", WORKER, json.dumps([entry for entry in sys.path if entry]))
+    regular_file(source)
+    with ExitStack() as stack:
+        files = [stack.enter_context(source.open("rb")).fileno()]
+        if output is not None:
+            files.append(stack.enter_context(output.open("w+b")).fileno())
+        finished = options.pictures.run(command, LIMITS, request, files, options.cancel)
     if not finished.stdout:
         raise _failure(source, finished)
     answer: dict[str, Any] = json.loads(finished.stdout)

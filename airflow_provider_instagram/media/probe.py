@@ -107,8 +107,10 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
     """Check that there are frames, that a GIF is a complete animation, and that the file is one recording."""
     if not timeline.count:
         raise ValidationError(f"{path} has a video stream without frames.", hint="Export or copy it again.")
-    if container == "gif" and not ends_with(path, GIF_END):
-        raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
+    if container == "gif":
+        with path.open("rb") as file:
+            if not ends_with(file, GIF_END):
+                raise ValidationError(f"{path} is truncated: the GIF has no trailer.", hint="Copy or export it again.")
     if container == "gif" and timeline.count == 1:
         raise ValidationError(
             f"{path} is not a video: the GIF has a single frame.", hint="Use an animated GIF, or a video file."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils.fork_server import ForkServers
 from airflow_provider_instagram.utils.process import Cancel
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class Options:
     :param background: The colour of the bars, and behind transparent parts: a name or ``#rrggbb``.
     :param trim: What to do with a video that is too long: ``error``, or ``end`` to cut off its end.
     :param on_progress: Called with the progress of a video, at most once in five seconds, and at the end.
+    :param pictures: The processes that decode pictures. Whoever has several pictures keeps them meanwhile.
     :raises ValidationError: If an option, which may come from a user or a template, is not valid.
     """
 
@@ -153,6 +155,7 @@ class Options:
     ffprobe: str = "ffprobe"
     on_progress: Callable[[Progress], None] = lambda _: None
     cancel: Cancel = field(default_factory=Cancel, compare=False)
+    pictures: ForkServers = field(default_factory=ForkServers, compare=False)
 
     def __post_init__(self) -> None:
         for name, value, choices in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):

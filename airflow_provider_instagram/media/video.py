@@ -61,7 +61,7 @@ class VideoItem(Item):
         write_preview(self.info.path, frame := jpeg.with_name("frame.jpg"), at_ms, ffmpeg=self.options.ffmpeg)
         ratio = self.aspect_ratio
         spec = PictureSpec(self.spec.name, ratio, ratio, self.spec.aspect_tolerance, max_columns=self.spec.frames[0][0])
-        PictureItem.read(frame, spec, self.options).write(jpeg)
+        PictureItem.read(frame, spec, self.options, is_written_next=True).write(jpeg)
 
     def write_preview(self, result: Path, jpeg: Path) -> None:
         """Write a JPEG of the first frame of a result."""
@@ -148,8 +148,8 @@ def write_preview(
         frame.replace(jpeg)
 
 
-def read_item(path: Path, profile: Profile, options: Options) -> Item:
-    """Read a video or a picture."""
+def read_item(path: Path, profile: Profile, options: Options, *, is_written_next: bool = False) -> Item:
+    """Read a video or a picture, as :meth:`PictureItem.read` does."""
     if kind_of(path) is ItemKind.PICTURE:
-        return PictureItem.read(path, profile.picture, options)
+        return PictureItem.read(path, profile.picture, options, is_written_next=is_written_next)
     return VideoItem.read(path, profile.video, options)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import old_files, scratch, storage
+from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.spec import Options, Profile, check_ending
 from airflow_provider_instagram.media.video import read_item
 from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils.process import processors, side_by_side
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import Item
     from airflow_provider_instagram.media.report import Report
+    from airflow_provider_instagram.utils.process import Cancel
+
+    #: Calls a function in a thread, with what cancels it.
+    Begin = Callable[[Callable[[Cancel], Report]], Future[Report]]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +51,17 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A file that is made.
+
+    :param path: The same as a local file. None for an earlier result.
+    """
+
+    path: Path | None
+    report: Future[Report]
+
+
+@dataclass(frozen=True)
 class Transcode:
     """Makes videos and pictures comply, and finds finished work by its name.
 
@@ -61,41 +79,76 @@ class Transcode:
     file_check: Callable[[str], FileCheck | None] = field(default=lambda _: None)
 
     def run(self, sources: Sequence[str]) -> list[Result]:
-        """Return a compliant file for each source: the source itself, an earlier result, or a new file."""
-        results: list[Result] = []
-        profile = self.profile
-        with ExitStack() as files:
-            for source in sources:
-                log.info("::group::Transcode %s", locations.shown(source))
-                try:
-                    local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
-                    work = Work(source, local, read_item(local, profile, self.options))
-                    check_ending("output", self.output, work.item.suffix)
-                    results.append(self._compliant(work))
-                finally:  # Airflow folds the error as well if the group stays open
-                    log.info("::endgroup::")
-                for line in results[-1].report.table():
-                    log.info("%s", line)
-                if len(results) == 1:
-                    profile = profile.with_aspect_ratio(work.item.aspect_ratio)
-        return results
+        """Return a compliant file for each source: the source itself, an earlier result, or a new file.
 
-    def _compliant(self, work: Work) -> Result:
+        Pictures are converted at once, on as many processors as there are, beside the videos. If one cannot be
+        converted, the others are finished nevertheless, so that the next try finds them.
+        """
+        threads = min(len(sources), processors())
+        with (
+            self.options.pictures.kept(),
+            ExitStack() as files,
+            side_by_side(self.options.cancel, threads) as begin,
+        ):
+            works = self._read(sources, files)
+            made: dict[str, Made] = {}
+            locations_made = [self._begin(work, made, files, begin) for work in works]
+            wait([one.report for one in made.values()])
+            return [
+                self._finished(work, location, made[location])
+                for work, location in zip(works, locations_made, strict=True)
+            ]
+
+    def _read(self, sources: Sequence[str], files: ExitStack) -> list[Work]:
+        works: list[Work] = []
+        profile = self.profile
+        for source in sources:
+            with _folded(f"Read {locations.shown(source)}"):
+                local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
+                work = Work(source, local, read_item(local, profile, self.options, is_written_next=True))
+                check_ending("output", self.output, work.item.suffix)
+            works.append(work)
+            profile = self.profile.with_aspect_ratio(works[0].item.aspect_ratio)
+        return works
+
+    def _begin(self, work: Work, made: dict[str, Made], files: ExitStack, begin: Begin) -> str:
+        """Begin to make a file, unless it is among those that are made, and return its location."""
         is_kept = self.output is None and not locations.secrets_in(work.source)
         if is_kept and work.item.complies:
-            return Result(work.source, self._write(work, work.local))
+            made[work.source] = self._writing(work, work.local, begin)
+            return work.source
         location = self.output if self.output and not self.output.endswith("/") else self._keyed_location(work)
+        if location in made:
+            return location
         if location != self.output and _is_own(location) and (report := self._earlier_result(work, location)):
-            return Result(location, report)
-        if locations.is_local(location):
+            made[location] = Made(None, _done(report))
+        elif locations.is_local(location):
             self._warn_if_other_workers_lack(location, work.source)
             path = locations.local_path(location)
             storage.make_folder(path.parent)
-            return Result(location, self._write(work, path))
-        with scratch.scratch_folder() as folder:
-            made = folder / f"result{work.item.suffix}"
-            report = self._write(work, made)
-            storage.put(made, location, keep=location != self.output)
+            made[location] = self._writing(work, path, begin)
+        else:
+            folder = files.enter_context(scratch.scratch_folder())
+            made[location] = self._writing(work, folder / f"result{work.item.suffix}", begin)
+        return location
+
+    @staticmethod
+    def _writing(work: Work, path: Path, begin: Begin) -> Made:
+        """Write a video, or begin to write a picture."""
+        if isinstance(work.item, PictureItem):
+            return Made(path, begin(lambda cancel: work.item.cancelled_by(cancel).write(path)))
+        with _folded(f"Transcode {locations.shown(work.source)}"):
+            return Made(path, _done(work.item.write(path)))
+
+    def _finished(self, work: Work, location: str, made: Made) -> Result:
+        report = made.report.result()
+        if made.path is not None:
+            self._write_preview(work, made.path)
+            if not locations.is_local(location) and location != work.source:
+                storage.put(made.path, location, keep=location != self.output)
+        log.info("%s", locations.shown(work.source))
+        for line in report.table():
+            log.info("%s", line)
         return Result(location, report)
 
     def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
@@ -136,16 +189,27 @@ class Transcode:
         stem = os.fsencode(work.local.stem)[: LONGEST_NAME_BYTES - len(ending)].decode(errors="ignore")
         return f"{folder.rstrip('/')}/{stem}{ending}"
 
-    def _write(self, work: Work, made: Path) -> Report:
-        report = work.item.write(made)
-        self._write_preview(work, made)
-        return report
-
     def _write_preview(self, work: Work, made: Path) -> None:
         if self.preview:
             jpeg = locations.local_path(self.preview)
             storage.make_folder(jpeg.parent)
             work.item.write_preview(made, jpeg)
+
+
+def _done(report: Report) -> Future[Report]:
+    future: Future[Report] = Future()
+    future.set_result(report)
+    return future
+
+
+@contextmanager
+def _folded(title: str) -> Iterator[None]:
+    """Fold the log of the block on Airflow's page. An error is shown below."""
+    log.info("::group::%s", title)
+    try:
+        yield
+    finally:  # Airflow folds the error as well if the group stays open
+        log.info("::endgroup::")
 
 
 def _is_own(location: str) -> bool:

@@ -15,21 +15,31 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
-    """Execute ``command`` in place of this process, which ends when its parent ends."""
+def end_with(parent_pid: int) -> None:
+    """Have Linux end this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # the parent ended before the line above could take effect
         sys.exit(1)
-    for limit, value in (
+
+
+def limit(what: int, value: int) -> None:
+    """Lower a limit of this process, so that it cannot be raised again."""
+    _, hard = resource.getrlimit(what)
+    lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (lowered, lowered))
+
+
+def main(parent_pid: int, cpu_s: int, memory_bytes: int, output_bytes: int, command: list[str]) -> None:
+    """Execute ``command`` in place of this process, which ends when its parent ends."""
+    end_with(parent_pid)
+    for what, value in (
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_DATA, memory_bytes),
         (resource.RLIMIT_FSIZE, output_bytes),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(limit)
-        lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (lowered, lowered))
+        limit(what, value)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and an ignored signal stays ignored after exec
     os.execv(command[0], command)  # noqa: S606  the purpose of this script
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import TranscodeError
 
@@ -113,6 +113,11 @@ class Cancel:
             self._ends = outer
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def find_program(name: str) -> str:
     """Return the absolute path of a program."""
     found = shutil.which(name)
@@ -142,31 +147,53 @@ def run(
     """
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
-    process = subprocess.Popen(
+    process = start(command, limits, pass_fds=(*pass_fds, *_shared))
+    assert process.stdout is not None  # noqa: S101  Popen made both
+    assert process.stderr is not None  # noqa: S101
+    try:
+        with cancel.watching(lambda: end_group(process)):
+            reader = OutputReader(process.stdout, process.stderr, limits.stdout_bytes, on_line)
+            until = time.monotonic() + limits.wall_s
+            timed_out = not (reader.read_until(until) and _wait_until(process, until))
+    finally:
+        end(process)
+    cancel.raise_if_requested()
+    return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
+
+
+def start(
+    command: Sequence[str],
+    limits: ProcessLimits,
+    *,
+    stdin: int | IO[Any] = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a program with limits, in a group of its own. The caller ends it with :func:`end`.
+
+    It ends with the thread that starts it.
+    """
+    return subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", LAUNCHER, str(os.getpid())),
             *map(str, (limits.cpu_s, limits.memory_bytes, limits.output_bytes)),
             *(find_program(command[0]), *command[1:]),
         ],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        pass_fds=(*pass_fds, *_shared),
+        pass_fds=pass_fds,
         env={"PATH": os.defpath, "LC_ALL": "C"},  # without the worker's environment, which holds secrets
     )
-    try:
-        with cancel.watching(lambda: _end_group(process)):
-            reader = _OutputReader(process, limits.stdout_bytes, on_line)
-            timed_out = not reader.read_until(time.monotonic() + limits.wall_s)
-    finally:
-        _end_group(process)
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-    cancel.raise_if_requested()
-    return Finished(process.returncode, reader.stdout, reader.stderr, timed_out)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it started, and release what it holds of this one."""
+    end_group(process)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 @contextmanager
@@ -180,28 +207,46 @@ def sharing(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
-    """Call a function in a thread of its own, beside the block. The thread ends before the block is left.
+def side_by_side(cancel: Cancel, threads: int) -> Iterator[Callable[[Callable[[Cancel], T]], Future[T]]]:
+    """Yield what calls functions in threads, beside the block. All of them end before the block is left.
 
-    :param work: The function. It gets a :class:`Cancel` of its own, and runs its processes with it.
-    :param cancel: Cancels the function, too. An error in the block does the same.
+    Each function gets a :class:`Cancel` of its own, and runs its processes with it.
+
+    :param cancel: Cancels all of them, too. An error in the block does the same.
     """
-    inner = Cancel()
-    with cancel.watching(inner.cancel), ThreadPoolExecutor(1) as pool:
-        try:
-            yield pool.submit(work, inner)
-        except BaseException:
+    begun: list[Cancel] = []
+
+    def begin(work: Callable[[Cancel], T]) -> Future[T]:
+        begun.append(inner := Cancel())
+        cancel.raise_if_requested()
+        return pool.submit(work, inner)
+
+    def cancel_all() -> None:
+        for inner in begun:
             inner.cancel()
+
+    with cancel.watching(cancel_all), ThreadPoolExecutor(threads) as pool:
+        try:
+            yield begin
+        except BaseException:
+            cancel_all()
             raise
 
 
-class _OutputReader:
+@contextmanager
+def beside(work: Callable[[Cancel], T], cancel: Cancel) -> Iterator[Future[T]]:
+    """Call a function in a thread of its own, beside the block, as :func:`side_by_side` does."""
+    with side_by_side(cancel, 1) as begin:
+        yield begin(work)
+
+
+class OutputReader:
     """Reads both outputs of a process as they arrive."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdout_bytes: int, on_line: Callable[[str], None] | None
+        self, out: IO[bytes], err: IO[bytes], stdout_bytes: int, on_line: Callable[[str], None] | None = None
     ) -> None:
-        self._process = process
+        self._takers = {out: self._take_stdout, err: self._take_stderr}
         self._stdout_left = stdout_bytes
         self._on_line = on_line
         self._stdout = bytearray()
@@ -209,21 +254,22 @@ class _OutputReader:
 
     @property
     def stdout(self) -> str:
+        """What was read of the standard output."""
         return self._stdout.decode("utf-8", "replace")
 
     @property
     def stderr(self) -> str:
+        """The end of what was read of the standard error."""
         return self._stderr.decode("utf-8", "replace")
 
     def read_until(self, deadline: float) -> bool:
-        """Read until the process ends.
+        """Read both outputs to their ends.
 
         :param deadline: When to give up, on the monotonic clock, in seconds.
-        :return: Whether the process ended by itself.
+        :return: Whether both have ended.
         """
         with selectors.DefaultSelector() as selector:
-            for pipe, take in ((self._process.stdout, self._take_stdout), (self._process.stderr, self._take_stderr)):
-                assert pipe is not None  # noqa: S101  Popen made both
+            for pipe, take in self._takers.items():
                 selector.register(pipe, selectors.EVENT_READ, take)
             while selector.get_map():
                 if time.monotonic() > deadline:
@@ -234,10 +280,6 @@ class _OutputReader:
                         key.data(chunk)
                     else:
                         selector.unregister(key.fileobj)
-        while not _has_ended(self._process):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.001)
         return True
 
     def _take_stdout(self, chunk: bytes) -> None:
@@ -256,20 +298,29 @@ class _OutputReader:
         del self._stderr[:-STDERR_KEPT_BYTES]
 
 
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+def _wait_until(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Wait for the end of a process, and return whether it came in time."""
+    while not has_ended(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Return whether a process has ended. It stays a zombie, so that its id cannot be reused."""
     if process.returncode is not None:
         return True
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes]) -> None:
     """Terminate a process and its children: TERM, a second, KILL. Takes no lock, so a signal handler may call it."""
     for sign, grace_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
-        if process.returncode is not None or (sign is signal.SIGTERM and _has_ended(process)):
+        if process.returncode is not None or (sign is signal.SIGTERM and has_ended(process)):
             continue
         with suppress(ProcessLookupError):  # the thread that runs it has read its exit code in the meantime
             os.killpg(process.pid, sign)
         until = time.monotonic() + grace_s
-        while time.monotonic() < until and not _has_ended(process):
+        while time.monotonic() < until and not has_ended(process):
             time.sleep(0.005)

@@ -122,14 +122,15 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
     profile = profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement)
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
     options = Options(post.fit, post.background, post.trim, **programs)
-    for place, source in enumerate(post.media, 1):
-        check = FileCheck(files.access_to(source))
-        check.access.check(source)
-        bounds: dict[str, Any] = {"max_bytes": MOST_SOURCE_BYTES, "until_s": until_s}
-        with storage.as_local_file(source, check=check, **bounds) as local, scratch.scratch_folder() as folder:
-            item = read_item(local, profile, options)
-            item.write_still(still := folder / "still.jpg", post.video_cover_timestamp_ms or 0)
-            write_cover(cover_name(post.version, place), still)
-        yield from layout_warnings(item.layout)
-        if place == 1:
-            profile = profile.with_aspect_ratio(item.aspect_ratio)
+    with options.pictures.kept():
+        for place, source in enumerate(post.media, 1):
+            check = FileCheck(files.access_to(source))
+            check.access.check(source)
+            bounds: dict[str, Any] = {"max_bytes": MOST_SOURCE_BYTES, "until_s": until_s}
+            with storage.as_local_file(source, check=check, **bounds) as local, scratch.scratch_folder() as folder:
+                item = read_item(local, profile, options, is_written_next=True)
+                item.write_still(still := folder / "still.jpg", post.video_cover_timestamp_ms or 0)
+                write_cover(cover_name(post.version, place), still)
+            yield from layout_warnings(item.layout)
+            if place == 1:
+                profile = profile.with_aspect_ratio(item.aspect_ratio)

@@ -42,6 +42,7 @@ SMALL: Final = {
     "insights": "--accounts 2 --posts 6",
     "best_times": "",
     "loop": "--accounts 1",
+    "pictures": "--pictures 2 --pairs 1",
     "preparation": "--posts 40 --accounts 2",
     "upload": "--mb 4 --rounds 1 --at-once 2",
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,8 @@ import pytest
 from PIL import Image
 
 from airflow_provider_instagram.exceptions import ValidationError
+from tests.integration.media.picture_corpus import cut, endless_scans, jpeg_bytes, quarters
+from tests.processes import running_with, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,3 +185,108 @@ def test_a_result_that_is_removed_soon_is_made_again(transcode: Transcode, pictu
         os.utime(made, (before, before))
         assert transcode(picture("wide.png", 1000, 300))[0] == made
         assert (Path(made).stat().st_mtime > before + 1) is is_made_again
+
+
+PICTURE_WORKER = "_picture_worker.py"
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A word in the command line of each program for pictures that this test starts: an entry of Python's path."""
+    monkeypatch.syspath_prepend(word := str(tmp_path / "mark"))
+    return word
+
+
+def _photos(folder: Path, count: int) -> list[str]:
+    """Make pictures of which each has colours of its own."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        colours = tuple((number * 20 + shift, 90, 200 - number * 20) for shift in (0, 15, 30, 45))
+        (folder / f"{number}.jpg").write_bytes(jpeg_bytes(quarters(2000, 1600, colours)))
+    return [str(folder / f"{number}.jpg") for number in range(count)]
+
+
+def _contents(made: list[str]) -> list[bytes]:
+    return [Path(path).read_bytes() for path in made]
+
+
+def test_the_pictures_of_a_carousel_share_as_many_programs_as_there_are_processors(
+    transcode: Transcode, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def counted(command: list[str], *arguments: Any, **named: Any) -> Any:
+        started.append(command)
+        return popen(command, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", counted)
+        made, reports = transcode(_photos(tmp_path / "in", 10), placement="carousel", output=f"{tmp_path}/out/")
+    workers = [command for command in started if any(PICTURE_WORKER in str(part) for part in command)]
+    assert 1 <= len(workers) <= len(os.sched_getaffinity(0))
+    assert [report["after"]["columns"] for report in reports] == [1440] * 10
+    for number, path in enumerate(made):  # each has the colours of its own source
+        assert Path(path).name.startswith(f"{number}.carousel.")
+        corner = Image.open(path).convert("RGB").getpixel((5, 5))
+        assert corner == pytest.approx((number * 20, 90, 200 - number * 20), abs=8)
+    assert not running_with(mark)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "words"), [(endless_scans, "within 4 s"), (lambda: cut("jpg", 0.6), "is damaged")], ids=["cpu", "cut"]
+)
+def test_a_picture_that_goes_wrong_fails_alone(
+    hostile: Callable[[], bytes], words: str, transcode: Transcode, mark: str, tmp_path: Path
+) -> None:
+    """Its neighbours are made as if they were alone, and the next try finds them."""
+    photos = _photos(tmp_path / "in", 6)
+    alone = _contents(transcode(photos, placement="carousel", output=f"{tmp_path}/alone/")[0])
+    (bad := tmp_path / "in" / "bad.jpg").write_bytes(hostile())
+    with pytest.raises(ValidationError, match=rf"{bad}.*{words}"):
+        transcode([*photos[:3], str(bad), *photos[3:]], placement="carousel", output=f"{tmp_path}/out/")
+    made = sorted(str(path) for path in (tmp_path / "out").iterdir())
+    assert _contents(made) == alone
+    assert not running_with(mark)
+
+
+def test_a_picture_that_stands_in_a_carousel_twice_is_made_once(transcode: Transcode, tmp_path: Path) -> None:
+    """Beside the first one, which gives the others their shape."""
+    (photo,) = _photos(tmp_path / "in", 1)
+    made, reports = transcode([photo] * 4, placement="carousel", output=f"{tmp_path}/out/")
+    assert made[1:] == [made[1]] * 3
+    assert {str(path) for path in (tmp_path / "out").iterdir()} == set(made[:2])
+    assert [report["tier"] for report in reports] == ["full"] * 4
+
+
+TASK = """
+import signal, sys
+from types import SimpleNamespace
+from airflow_provider_instagram.operators import TranscodeOperator
+task = TranscodeOperator(task_id="transcode", source=sys.argv[2:], placement="carousel", output=sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
+task.execute({"ti": SimpleNamespace(xcom_push=lambda **_: None)})
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_task_leaves_no_process(sign: signal.Signals, airflow_db: None, mark: str, tmp_path: Path) -> None:
+    """A task that is killed tidily leaves no file either; after a kill -9, the next one removes its folder."""
+    sources = []
+    for number in range(6):
+        (source := tmp_path / f"{number}.jpg").write_bytes(endless_scans())
+        sources.append(str(source))
+    task = subprocess.Popen(
+        [sys.executable, "-c", TASK, f"{tmp_path}/out/", *sources],
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    wait_for(lambda: len(running_with(mark)) >= 2, within_s=200)  # a program and its copy
+    wait_for(lambda: any((tmp_path / "out").glob(".instagram-work-*/result.jpg")), within_s=200)
+    os.kill(task.pid, sign)
+    _, said = task.communicate(timeout=20)
+    assert task.returncode != 0
+    wait_for(lambda: not running_with(mark), within_s=5)
+    if sign is signal.SIGTERM:
+        assert b"cancelled" in said
+        assert not list((tmp_path / "out").iterdir())
