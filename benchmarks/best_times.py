@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import mean
@@ -20,6 +19,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_instagram.calendar.planning.best_times import BestTimes
 from airflow_provider_instagram.ledger.reach import Reached
 from airflow_provider_instagram.posts.kinds import PostKind
+from benchmarks.program import as_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,4 +105,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import logging
 import random
-import sys
 import tempfile
 from collections import defaultdict
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import httpx
 from airflow_provider_instagram.quota.call_budget import STEADY_SHARE, CallBudget
 from airflow_provider_instagram.triggers.poller import Poller, Wait
 from benchmarks.day import CALLS_LIMIT, START, Client, busiest_hour
+from benchmarks.program import as_program
 from benchmarks.virtual_time import VirtualTimeLoop
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
@@ -215,4 +215,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -35,6 +34,7 @@ from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.quota.reservations import post_quotas
 from airflow_provider_instagram.triggers.poller import Poller, Wait
+from benchmarks.program import as_program
 from benchmarks.virtual_time import VirtualTimeLoop
 from instagram_sandbox.http.server import running
 from instagram_sandbox.simulator.clock import Clock
@@ -269,4 +269,4 @@ def _report(day: Day, wanted: int, took_s: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -1,12 +1,11 @@
 """Measure how the time for a hostile text grows with its length: ten times as long should take ten times as much.
 
-Run: ``.venv/bin/python -m benchmarks.hostile_text``. It exits with 1 if a growth is over the limit.
+Run it with ``python -m benchmarks.hostile_text``. It exits with 1 if a growth is over the limit.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import quoted, redact
 from airflow_provider_instagram.plugin.board.lines import MOST_LINES, lines_of, public_lines
 from airflow_provider_instagram.utils.locations import shown_in
+from benchmarks.program import as_program
 
 LIMIT = 12
 RUNS = 3
@@ -65,4 +65,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

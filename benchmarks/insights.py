@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from benchmarks.day import Store
+from benchmarks.program import as_program
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
@@ -156,4 +156,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.program import as_program
 from demo.stack import wait_until
 from tests.calendars.running_calendar import entry, running_calendar, whole_second
 
@@ -102,4 +102,4 @@ def _day(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -14,7 +14,6 @@ import argparse
 import math
 import os
 import random
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 import yaml
+
+from benchmarks.program import as_program
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -214,4 +215,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.program import as_program
 
 if TYPE_CHECKING:
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -173,4 +174,4 @@ def _end(runner: SchedulerJobRunner) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

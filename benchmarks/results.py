@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
 import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from sqlalchemy.engine import make_url
 from airflow_provider_instagram.insights.reader import read_posts
 from airflow_provider_instagram.insights.results import Results
 from airflow_provider_instagram.insights.targets import SqlTarget
+from benchmarks.program import as_program
 from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def _measure(target: SqlTarget) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

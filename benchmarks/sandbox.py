@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.program import as_program
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 CONTAINERS, ACCOUNTS, POLL_EVERY_S, UPLOADERS, VIDEO_S = 500, 10, 5.0, 2, 30
@@ -155,4 +156,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

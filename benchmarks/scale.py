@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from benchmarks.program import as_program
 from benchmarks.triggerer import Figures, Triggerer
 from demo.stack import wait_until
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
@@ -206,4 +207,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

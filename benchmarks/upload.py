@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.upload import VideoUpload
+from benchmarks.program import as_program
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
@@ -56,17 +57,22 @@ def main() -> int:
 
 def _crowd(sandbox: SandboxHandle, video: Path, at_once: int) -> int:
     """Upload several at the same time, and make small calls meanwhile."""
-    command = [sys.executable, __file__, "--worker", sandbox.url, sandbox.token, str(video)]
+    command = [sys.executable, "-m", "benchmarks.upload", "--worker", sandbox.url, sandbox.token, str(video)]
     asked_s: list[float] = []
     with GraphClient(sandbox.token, base_url=sandbox.url) as client:
         sandbox.settle()
         began = time.perf_counter()
         uploads = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(at_once)]
-        while any(process.poll() is None for process in uploads):
-            asks = time.perf_counter()
-            client.send(calls.publishing_limit(sandbox.user_id))
-            asked_s.append(time.perf_counter() - asks)
-            time.sleep(ASK_EVERY_S)
+        try:
+            while any(process.poll() is None for process in uploads):
+                asks = time.perf_counter()
+                client.send(calls.publishing_limit(sandbox.user_id))
+                asked_s.append(time.perf_counter() - asks)
+                time.sleep(ASK_EVERY_S)
+        except BaseException:
+            for process in uploads:
+                process.terminate()
+            raise
         took_s = time.perf_counter() - began
     figures = [[float(figure) for figure in process.communicate()[0].split()] for process in uploads]
     seconds, megabytes = zip(*figures, strict=True)
@@ -88,7 +94,7 @@ def _compare(sandbox: SandboxHandle, video: Path, rounds: int) -> int:
             if kind == "curl":
                 curls_s.append(_curl(sandbox, video))
                 continue
-            command = [sys.executable, __file__, "--worker", sandbox.url, sandbox.token, str(video)]
+            command = [sys.executable, "-m", "benchmarks.upload", "--worker", sandbox.url, sandbox.token, str(video)]
             seconds, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
             ours_s.append(float(seconds))
             memory_mb.append(float(megabytes))
@@ -144,4 +150,4 @@ def _list(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_program(main)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from demo.pictures_airflow import IMAGES, take_calendar_pictures, take_connection_pictures
 from demo.results import results_settings
 from demo.scene import ROOT, airflow_settings
-from demo.stack import AIRFLOW, airflow_stack
+from demo.stack import AIRFLOW, airflow_stack, end_on_sigterm
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def main() -> int:
 
     :return: The exit code.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
     try:
         with sandbox_process("--processing-time", "3") as sandbox:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import textwrap
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, source_video
+from demo.stack import end_on_sigterm
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main() -> int:
 
     :return: The exit code.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_sigterm()
     started_s = time.monotonic()
     video = source_video()
     print(f"Source: {video}")

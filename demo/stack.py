@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import closing, contextmanager, suppress
@@ -167,7 +168,7 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 
 @contextmanager
 def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> Iterator[AirflowStack]:
-    """Run a whole Airflow, without a login.
+    """Run a whole Airflow, without a login. It ends with the block, also if SIGTERM ends this process.
 
     :param settings: The environment, as :func:`~demo.scene.airflow_settings` returns it.
     :param port: Port of the UI. 0 means any free port.
@@ -192,6 +193,7 @@ def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> I
         **settings,
     }
     home = Path(settings["AIRFLOW_HOME"])
+    end_on_sigterm()
     with (home / "migrate.log").open("wb") as log:
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
     if (database := home / "airflow.db").exists():
@@ -202,6 +204,21 @@ def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> I
         yield stack
     finally:
         stack.stop()
+
+
+def end_on_sigterm() -> None:
+    """Have SIGTERM end this process as Ctrl-C does, so that it stops all that it has started.
+
+    Whoever starts processes calls this first. Only the first SIGTERM counts, because another one would interrupt the
+    stopping. In a thread other than the main one, nothing is changed: Python delivers no signals there.
+    """
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def _start(stack: AirflowStack, starts: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import sys
 import threading
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from demo.bucket import picture_bucket
 from demo.fortnight import fortnight_from_now, open_accounts
 from demo.scene import CAPTION, FOLDER, VIDEOS, airflow_settings, pictures_of, source_video
-from demo.stack import AirflowStack, airflow_stack, wait_until
+from demo.stack import AirflowStack, airflow_stack, end_on_sigterm, wait_until
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def main() -> int:
 
     :return: The exit code.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_sigterm()
     video = source_video()
     calendar = fortnight_from_now(FOLDER / "calendar", video)
     roots = {VIDEOS, video.parent, calendar.parent}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.stack import end_on_sigterm
 from tests.time_budget import time_is_up
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
     AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL="0",  # in one process, a deferral may be as short as it likes
 )
+
+
+def pytest_configure() -> None:
+    """Have a suite that is ended stop the sandboxes and the Airflow that it has started."""
+    end_on_sigterm()
 
 
 def pytest_runtest_setup() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import httpx
 import yaml
 
 from demo.scene import ROOT
-from demo.stack import wait_until
+from demo.stack import end_on_sigterm, wait_until
 from demo.ui import connect
 from tests.calendars.fate import ENDED, Fate, is_good, observed, table
 from tests.calendars.running_calendar import (
@@ -74,7 +73,7 @@ def main() -> int:
 
     :return: The exit code: 0 if every post is there once, Airflow says so, and nothing is left behind.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_on_sigterm()
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
     parser.add_argument(

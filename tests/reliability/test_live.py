@@ -5,7 +5,6 @@ The scenarios of all selected tests are under way at the same time, one on each 
 
 from __future__ import annotations
 
-import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,6 @@ def play(
     request: pytest.FixtureRequest, reel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Scenario], Outcome]]:
     """Return what came of a scenario."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its Airflow with it
     scenarios: list[Any] = [
         item.callspec.params["scenario"]
         for item in request.session.items

@@ -7,7 +7,6 @@ person renews it: puts a new token into the connection, and clears what failed.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo.stack import wait_until
+from demo.stack import end_on_sigterm, wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
 from tests.calendars.fate import Due, is_good, observed, table
@@ -103,7 +102,7 @@ def main() -> int:
 
     :return: The exit code: 0 when every post that was asked for is there, once, and no other.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a soak that is ended takes its Airflow with it
+    end_on_sigterm()
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="A calendar in a running Airflow.")
     parser.add_argument("--posts", type=int, default=60)
     parser.add_argument("--spacing", type=int, default=10, help="seconds between two posts")

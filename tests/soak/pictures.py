@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import tempfile
 from datetime import timedelta
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from playwright.sync_api import expect, sync_playwright
 
 from demo.scene import ROOT
-from demo.stack import wait_until
+from demo.stack import end_on_sigterm, wait_until
 from tests.calendars.running_calendar import DAG_ID, REEL_WIDTH, entry, form_of, running_calendar, whole_second
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def main() -> int:
 
     :return: The exit code.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is ended takes its Airflow with it
+    end_on_sigterm()
     with tempfile.TemporaryDirectory() as folder, running_calendar(Path(folder), ("studio", "shop")) as calendar:
         at = whole_second(timedelta(seconds=LEAD_S + 15))
         calendar.write(

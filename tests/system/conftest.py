@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import signal
 import sqlite3
 import subprocess
 from contextlib import suppress
@@ -178,7 +177,6 @@ def airflow(
     sandbox: SandboxHandle, videos: Videos, vault: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowStack]:
     """A whole Airflow with the example DAGs, those of these tests, and the connection to the sandbox."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its Airflow with it
     home = tmp_path_factory.mktemp("airflow")
     for name in ("dags", "tmp"):
         (home / name).mkdir()

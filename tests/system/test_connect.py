@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,6 @@ CONN_ID = "brand_account"
 @pytest.fixture(scope="module")
 def guarded(sandbox: SandboxHandle, vault: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """An API server with logins and two workers; these tests need nothing else of Airflow."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a suite that is ended takes its server with it
     home = tmp_path_factory.mktemp("guarded")
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps(PASSWORDS))

@@ -1,0 +1,124 @@
+"""The figures of the performance pages are those of the last run of each benchmark, which it has stored."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from benchmarks import program
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks/results"
+PAGES = ("operate/performance.md", "operate/performance-media.md", "calendars/posts.md")
+BENCHMARK = re.compile(r"python -m benchmarks\.(\w+)")
+NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w]*\d)")
+#: Columns that are not measured.
+GIVEN = ("limit",)
+
+
+class Table(NamedTuple):
+    """A table with measured figures.
+
+    :param benchmark: The last one that its section names before it.
+    :param rows: The cells of each row, without those that are given.
+    """
+
+    page: str
+    benchmark: str
+    rows: list[list[str]]
+
+
+def tables() -> list[Table]:
+    """Return the tables of measured figures of all pages."""
+    found = []
+    for page in PAGES:
+        benchmark, rows, given = "", list[list[str]](), set[int]()
+        for line in [*(ROOT / "docs" / page).read_text().splitlines(), ""]:
+            if line.startswith("#"):
+                benchmark = ""
+            benchmark = (BENCHMARK.findall(line) or [benchmark])[-1]
+            if line.startswith("|"):
+                cells = [cell.strip() for cell in line.strip("|").split("|")]
+                if not rows:
+                    given = {0, *(place for place, cell in enumerate(cells) if cell.startswith(GIVEN))}
+                rows.append([cell for place, cell in enumerate(cells) if place not in given])
+                continue
+            if rows and benchmark:
+                found.append(Table(page, benchmark, rows[2:]))
+            rows = []
+    return found
+
+
+def figures(text: str) -> list[str]:
+    """Return the numbers of a text, without the commas of thousands."""
+    return [number.replace(",", "").lstrip("+") for number in NUMBER.findall(text)]
+
+
+def is_in(figure: str, measured: list[str]) -> bool:
+    """Return whether a figure is one of the measured ones, rounded as it is."""
+    places = len(figure.partition(".")[2])
+    return any(abs(float(one) - float(figure)) <= 0.501 * 10**-places for one in measured)
+
+
+def stored(benchmark: str) -> str:
+    return (RESULTS / f"{benchmark}.txt").read_text()
+
+
+TABLES = tables()
+
+
+def test_the_pages_have_tables_of_these_benchmarks() -> None:
+    assert {table.benchmark for table in TABLES} == {
+        *("scale", "crowd", "day", "late_edits", "preparation", "insights", "upload", "media", "pictures", "page")
+    }
+    assert {path.stem for path in RESULTS.iterdir()} >= {table.benchmark for table in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.benchmark}-{len(table.rows)}")
+def test_each_figure_of_a_table_was_measured_by_the_last_run(table: Table) -> None:
+    measured = figures(stored(table.benchmark))
+    for row in table.rows:
+        for figure in figures(" ".join(row)):
+            assert is_in(figure, measured), (table.page, table.benchmark, row, figure)
+
+
+@pytest.mark.parametrize("result", sorted(RESULTS.glob("*.txt")), ids=lambda result: result.stem)
+def test_a_limit_that_did_not_hold_in_the_last_run_is_admitted(result: Path) -> None:
+    command, about, load = result.read_text().splitlines()[:3]
+    assert command.startswith(f"$ python -m benchmarks.{result.stem}")
+    assert about.startswith("# 20")
+    pages = "".join((ROOT / "docs" / page).read_text() for page in (*PAGES, "calendars/runs.md"))
+    about_it = pages[pages.rindex(f"benchmarks.{result.stem}") :][:1500] if result.stem in pages else ""
+    assert load.endswith("exit code 0") or "does not hold" in about_it
+
+
+def test_a_benchmark_stores_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("sys.argv", ["/benchmarks/fast.py", "--record", "--posts", "7"])
+
+    def main() -> int:
+        assert sys.argv[1:] == ["--posts", "7"]
+        sys.stdout.write("ratio 0.5  limit 1\n")
+        return 1
+
+    with pytest.raises(SystemExit, match="1"):
+        program.as_program(main)
+    assert capsys.readouterr().out == "ratio 0.5  limit 1\n"
+    command, about, load, empty, *said = (tmp_path / "results/fast.txt").read_text().splitlines()
+    assert command == "$ python -m benchmarks.fast --posts 7"
+    assert re.fullmatch(r"# 20\d\d-\d\d-\d\d, on the commit after [0-9a-f]+, \d+ processors", about)
+    assert re.fullmatch(r"# load average before [\d.]+, after [\d.]+; exit code 1", load)
+    assert [empty, *said] == ["", "ratio 0.5  limit 1"]
+
+
+def test_a_figure_that_was_not_measured_is_found() -> None:
+    assert figures("| 4,032 | -0.03 dB | 6 in 125 s | p99 |") == ["4032", "-0.03", "6", "125"]
+    assert is_in("2.1", ["2.07"])
+    assert not is_in("2.07", ["0.64"])
+    assert not is_in("70", ["71.5", "68"])
