@@ -12,6 +12,8 @@ from typing import Any
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import DAG, Asset, task
 
+from airflow_provider_instagram.utils.slack import slack_text
+
 ACCOUNT = "instagram_default"
 WEBHOOK = "slack"
 POSTS = Asset(f"instagram://{ACCOUNT}/posts")
@@ -22,7 +24,7 @@ with DAG("tell_slack", schedule=[POSTS]) as dag:
     def send(triggering_asset_events: Any = None) -> None:
         """Send one message with all posts since the last run."""
         posts = [event.extra for event in triggering_asset_events[POSTS]]
-        lines = [f"{post['post_key']} is live: {post['permalink'] or post['media_id']}" for post in posts]
+        lines = [f"{slack_text(post['post_key'])} is live: {post['permalink'] or post['media_id']}" for post in posts]
         hook = HttpHook(method="POST", http_conn_id=WEBHOOK)
         secret_path = hook.get_connection(WEBHOOK).password
         hook.run(secret_path, json={"text": "\n".join(lines)}, extra_options={"timeout": 30})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.tasks.alerts import CalendarEvent, notify
+from airflow_provider_instagram.utils.slack import slack_text
 from tests.gallery import adapted
 from tests.integration.docs.test_gallery import dags_of
 from tests.mail_server import SENDER, mail_server
@@ -74,7 +75,25 @@ def test_slack_gets_the_text_and_the_link(
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(slack))
     assert tell("calendar_slack", tmp_path / "spring.yaml", EVENT, replace(EVENT, event="late"))
     assert [path for path, _ in requests[1:]] == ["/T1/B1/secret"] * 2
-    assert [body["text"] for _, body in requests[1:]] == [f"*{word}*: {TEXT}\n{LINK}" for word in ("waiting", "late")]
+    text = "hello &lt;b&gt; (studio, Mon 06 May, 08:30 CEST): waits for an approval."
+    link = "https://airflow.example.com/plugin/instagram-calendar?dag=content&amp;post=content%2Fhello"
+    assert [body["text"] for _, body in requests[1:]] == [f"*waiting*: {text}\n{link}", f"*late*: {text}\n{link}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("<!channel> come & see", "&lt;!channel&gt; come &amp; see"),
+        ("<@U024BE7LH> <#C024BE7LR|here>", "&lt;@U024BE7LH&gt; &lt;#C024BE7LR|here&gt;"),
+        ("<https://evil.example|https://bank.example>", "&lt;https://evil.example|https://bank.example&gt;"),
+        ("&lt;!here&gt;", "&amp;lt;!here&amp;gt;"),
+        ("Grüße *an* _alle_ \"'", "Grüße *an* _alle_ \"'"),
+        (7, "7"),
+        (None, ""),
+    ],
+)
+def test_a_text_of_others_is_no_markup_of_slack(text: object, escaped: str) -> None:
+    assert slack_text(text) == escaped
 
 
 def test_the_lead_gets_a_mail_in_which_a_text_is_no_html(tmp_path: Path, mails: list[bytes]) -> None:
