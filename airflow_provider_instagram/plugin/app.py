@@ -26,12 +26,14 @@ from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
+from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.pages import page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import pages_path, redirect_uri
 
 COOKIE = "instagram_login"
+MAX_FORM_BYTES = 20_000
 LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
@@ -92,8 +94,8 @@ def _form(
 
 
 async def _checked_form(request: Request, user: users.Editor) -> dict[str, str]:
-    body = await request.body()
-    form = dict(parse_qsl(body[:20_000].decode(errors="replace"), keep_blank_values=True))
+    body = b"".join([part async for part in received(request, MAX_FORM_BYTES)])
+    form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
     users.check_form(request, form.get("form_token", ""), user)
     return form
 

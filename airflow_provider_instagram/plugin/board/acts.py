@@ -16,6 +16,7 @@ import httpx
 from airflow.models.log import Log
 from airflow.utils.session import create_session
 from fastapi import HTTPException
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.deletion import deletion_dag
@@ -53,6 +54,28 @@ CHANGED: Final = (
     "This post, one of its files, or the question about it has changed since the page showed it to you. Nothing was "
     "answered. The page shows it as it is now."
 )
+
+
+class ActRequest(BaseModel):
+    """What a user wants to do, as the page sends it.
+
+    :param act: The name of the act.
+    :param version: What the page showed of the post that an answer is about; so are the next three.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    form_token: Any = ""
+    dag_id: str = Field(max_length=250)
+    post_id: str = Field(max_length=250)
+    act: str = Field(max_length=40)
+    version: str | None = None
+    sha256: Any = None
+    held: bool | None = None
+    deletion: str | None = None
+    caption: str | None = None
+    reason: str | None = None
+    permalink: str | None = None
 
 
 @dataclass(frozen=True)

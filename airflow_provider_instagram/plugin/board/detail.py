@@ -24,6 +24,7 @@ from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun, State
+from airflow_provider_instagram.plugin.users import own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
@@ -88,9 +89,10 @@ def acts_in(state: State, facts: Facts) -> list[str]:
     return acts
 
 
-def cannot(facts: Facts | None, acts: Sequence[str]) -> dict[str, str]:
-    """Return why the account cannot do some of these acts."""
-    if facts is None:
+def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
+    """Return why the account cannot do some of these acts. Nothing is said of an account of another team."""
+    facts = board.facts.get(post_id)
+    if facts is None or facts.post.account not in own_accounts(board.calendar):
         return {}
     ways = ((PUBLISHING_ACTS, facts.post.parameters()), (("delete",), None))
     reasons = {

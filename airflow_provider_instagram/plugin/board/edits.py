@@ -6,11 +6,11 @@ other one changed another post, the edit is made in the new file.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal
 from urllib.parse import quote
 
@@ -31,7 +31,8 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
-from airflow_provider_instagram.plugin.users import opened, sealed
+from airflow_provider_instagram.plugin.bodies import received
+from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
 from airflow_provider_instagram.posts.kinds import PLACEMENTS
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
@@ -53,8 +54,11 @@ FILE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 #: More than any file that Instagram takes, as it comes from a camera.
 MAX_UPLOAD_BYTES: Final = 2_000_000_000
 BLOCK_BYTES: Final = 1 << 20
-#: Uploads at one time in an API server process, whose threads also answer all other requests.
-MOST_UPLOADS: Final = 4
+#: Uploads at one time in an API server process, whose threads also answer all other requests; those of one user, and of
+#: one calendar, so that places are left for others.
+MOST_UPLOADS: Final = 8
+MOST_OF_A_USER: Final = 2
+MOST_OF_A_CALENDAR: Final = 4
 LONGEST_DIFF: Final = 20_000
 #: More than any text that a post takes. One that is too long is in the file, and has to be mended.
 Text = Annotated[str | None, Field(max_length=100_000)]
@@ -70,10 +74,12 @@ DONE: Final = {
     "restore": "Brought back into {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
+NOT_OURS: Final = "The connection of this account does not belong to the team of this calendar."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
 
 
-_uploads = BoundedSemaphore(MOST_UPLOADS)
+#: The uploads at this time: of all, of each user, and of each calendar. Only the event loop counts them.
+_uploads: Final[Counter[str]] = Counter()
 
 
 class Values(BaseModel):
@@ -135,7 +141,9 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
-    more = {"placements": PLACEMENTS, "approved": _is_approved(facts), "no_music": why_no_music(card.post.account)}
+    account = card.post.account
+    no_music = why_no_music(account) if account in own_accounts(board.calendar) else NOT_OURS
+    more = {"placements": PLACEMENTS, "approved": _is_approved(facts), "no_music": no_music}
     return {"does": does if seen else [], "seen": seen, **more}
 
 
@@ -265,8 +273,8 @@ def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
 
     :raises HTTPException: If the calendar does not have the account.
     """
-    if given.account not in board.calendar.accounts:
-        raise HTTPException(403, f"This calendar has no account {given.account!r}.")
+    if given.account not in own_accounts(board.calendar):
+        raise HTTPException(403, f"This calendar has no account {given.account!r} that its team may use.")
     _check_printable({"words": given.words})
     return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
@@ -291,8 +299,16 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
     :raises HTTPException: If the file is too large or no video or picture, if one of this name exists, or if nobody
         knows whether it was written.
     """
-    if not _uploads.acquire(blocking=False):
-        raise HTTPException(503, f"{MOST_UPLOADS} files are being uploaded already. Nothing was changed. Try again.")
+    places = {
+        "": MOST_UPLOADS,
+        f"user {user.id}": MOST_OF_A_USER,
+        f"calendar {board.calendar.dag_id}": MOST_OF_A_CALENDAR,
+    }
+    for whose, most in places.items():
+        if _uploads[whose] >= most:
+            of = f" by the {whose}" if whose else ""
+            raise HTTPException(503, f"{most} files are being uploaded already{of}. Nothing was changed. Try again.")
+    _uploads.update(places.keys())
     try:
         writer = await run_in_threadpool(_writer, board)
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
@@ -303,7 +319,7 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
     except InstagramError as error:
         raise HTTPException(422, f"{shown(error.message)} Nothing was changed.") from None
     finally:
-        _uploads.release()
+        _uploads.subtract(places.keys())
     await run_in_threadpool(
         write_log, user, board.calendar.dag_id, "upload", {"file": name, "outcome": unknown or None}
     )
@@ -315,10 +331,8 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
 async def _received(request: Request, file: Path) -> None:
     with file.open("wb") as out:
         block = bytearray()
-        async for part in request.stream():
+        async for part in received(request, MAX_UPLOAD_BYTES, "file"):
             block += part
-            if out.tell() + len(block) > MAX_UPLOAD_BYTES:
-                raise HTTPException(413, f"The file has more than {MAX_UPLOAD_BYTES:,} bytes. Nothing was changed.")
             if len(block) >= BLOCK_BYTES:
                 await run_in_threadpool(_write_block, out, bytes(block))
                 block.clear()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 from airflow.utils.session import create_session
-from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -28,6 +28,7 @@ from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
 from airflow_provider_instagram.plugin.board.questions import question_about
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import NOT_DELETED
+from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS, templates
 from airflow_provider_instagram.utils.locations import is_local, is_web
 from airflow_provider_instagram.utils.pages import pages_path
@@ -122,7 +123,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
         raise HTTPException(404, "The calendar has no such post any more.") from None
     offered = content["acts"]
     content["acts"] = [act for act in offered if users.may_act(user, dag_id, act)]
-    content["cannot"] = cannot(board.facts.get(post_id), content["acts"])
+    content["cannot"] = cannot(board, post_id, content["acts"])
     if "confirm_deletion" in content["acts"] and (asked := question_about(board.facts[post_id])) is not None:
         content["deletion"] = asked._asdict()
     if content["why"] == NOT_DELETED and users.may(user, deletion_dag(), users.READ):
@@ -167,24 +168,28 @@ def video(
 
 
 @router.post("/api/acts")
-async def act(request: Request, given: Annotated[dict[str, Any], Body()], user: users.Viewer) -> Response:
+async def act(
+    request: Request, given: Annotated[acts.ActRequest, json_body(acts.ActRequest)], user: users.Viewer
+) -> Response:
     """Do something to a post."""
-    token = given.get("form_token")
+    token = given.form_token
     users.check_form(request, token if isinstance(token, str) else "", user)
-    dag_id, post_id, name = (str(given.get(key) or "") for key in ("dag_id", "post_id", "act"))
+    dag_id, post_id, name = given.dag_id, given.post_id, given.act
     if name not in acts.DOES:
         raise HTTPException(422, f"{name!r} is nothing that can be done to a post.")
     board = await run_in_threadpool(_fresh_board, user, dag_id)
     facts = board.facts.get(post_id)
     if facts is None:
         raise HTTPException(404, "The calendar has no such post any more.")
-    done = await acts.perform(acts.Act(name, board, facts, user, request, given))
+    done = await acts.perform(acts.Act(name, board, facts, user, request, given.model_dump()))
     board = await run_in_threadpool(boards.board, dag_id, is_fresh=True)
     return JSONResponse({"done": done, "seen": etag(board.seen_s)}, headers=HEADERS)
 
 
 @router.post("/api/edits")
-async def edit(request: Request, given: edits.EditRequest, user: users.Viewer) -> Response:
+async def edit(
+    request: Request, given: Annotated[edits.EditRequest, json_body(edits.EditRequest)], user: users.Viewer
+) -> Response:
     """Edit a post in the calendar's file."""
     users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(_editable_board, user, given.dag_id)
@@ -192,7 +197,9 @@ async def edit(request: Request, given: edits.EditRequest, user: users.Viewer) -
 
 
 @router.post("/api/music")
-def music(request: Request, given: edits.MusicRequest, user: users.Viewer) -> Response:
+def music(
+    request: Request, given: Annotated[edits.MusicRequest, json_body(edits.MusicRequest)], user: users.Viewer
+) -> Response:
     """Search music for a reel. Nothing is changed, but Instagram is asked in the name of the account."""
     users.check_form(request, given.form_token, user)
     board = _editable_board(user, given.dag_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -439,15 +440,15 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
 def test_uploads_at_one_time_are_bounded_and_need_space(
     user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ada = user("ada", "USER")
-    for _ in range(edits.MOST_UPLOADS):
-        edits._uploads.acquire()
-    try:
+    ada, ada_id = user("ada", "USER"), "ada"
+    for whose, most in ((f"user {ada_id}", 2), (f"calendar {DAG_ID}", 4), ("", 8)):
+        monkeypatch.setattr(edits, "_uploads", Counter({whose: most}))
         refused = upload(ada, "ada", "x.mp4")
-    finally:
-        for _ in range(edits.MOST_UPLOADS):
-            edits._uploads.release()
-    assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
+        assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
+        assert edits._uploads == Counter({whose: most})
+    monkeypatch.setattr(edits, "_uploads", Counter({"user another": 2, f"calendar {OTHER_ID}": 4, "": 7}))
+    assert upload(ada, "ada", "y.mp4").status_code == 200, "what others do takes no place of ours"
+    assert edits._uploads[""] == 7
     monkeypatch.setattr(owned_folder, "SPARE_BYTES", 2**60)
     refused = upload(ada, "ada", "x.mp4")
     assert (refused.status_code, "is full" in refused.text) == (503, True)

@@ -153,3 +153,19 @@ def test_a_slow_instagram_holds_few_threads_and_a_user_is_told_soon(
     wait_until(lambda: music._places._value == free, "the answers came, and the threads are free", 30)
     monkeypatch.setattr(music, "_places", BoundedSemaphore(0))
     assert search(ada, "ada").json()["detail"].startswith(f"{music.MOST_SEARCHES} searches are running already.")
+
+
+def test_what_another_teams_account_can_do_is_not_told(
+    user: Any, token: str, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The DAG names it, but its team may not use it: it comes from the environment, and nobody knows whose it is."""
+    connect(monkeypatch, instagram_sandbox)  # Instagram Login, which has no music
+    ada = user("ada", "USER")
+    assert "Instagram Login has no licensed music" in detail(ada)["edit"]["no_music"]
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    found = detail(ada)
+    assert "Login" not in json.dumps(found)
+    assert found["edit"]["no_music"] == "The connection of this account does not belong to the team of this calendar."
+    before = searches(instagram_sandbox)
+    assert search(ada, "ada").status_code == 403
+    assert searches(instagram_sandbox) == before
