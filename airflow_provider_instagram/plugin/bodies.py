@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -9,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from math import isfinite
 from typing import Any, Final
 
-import anyio
 from fastapi import Depends, HTTPException, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
@@ -39,9 +39,9 @@ async def received(request: Request, most_bytes: int, what: str = "request") -> 
     while True:
         begun_s = time.monotonic()
         try:
-            with anyio.fail_after(max(0.0, min(GRACE_S + size / LOWEST_BYTES_S, DEADLINE_S) - waited_s)):
-                part = await anext(stream, None)
-        except TimeoutError:
+            left_s = min(GRACE_S + size / LOWEST_BYTES_S, DEADLINE_S) - waited_s
+            part = await asyncio.wait_for(anext(stream, None), max(0.0, left_s))
+        except (TimeoutError, asyncio.TimeoutError):  # one class from Python 3.11 on
             raise HTTPException(408, TOO_SLOW) from None
         except ClientDisconnect:
             raise HTTPException(400, "The request was not complete. Nothing was changed.") from None
