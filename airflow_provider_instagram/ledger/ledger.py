@@ -152,9 +152,9 @@ class Ledger:
             "(3) If you are not sure, do nothing: until you run one of the two, nothing is sent for this post."
         )
 
-    def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
+    def record_intent(self, post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
         """Record that this try publishes now. Airflow refuses the write if the try is no longer current."""
-        intent = Intent(post_key, container_id, self.now(), claim)
+        intent = Intent(post_key, container_id, self.now(), claim, **more)
         self._write(intent)
         return intent
 
@@ -269,11 +269,9 @@ class CommentLedger(Ledger):
         """Return whether a comment has a key in this ledger."""
         return self.store.get(row_key("comment-id", comment_id)) is not None
 
-    def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
+    def record_intent(self, post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
         """Record that this try writes the comment now. Airflow refuses the write if the try is no longer current."""
-        intent = Intent(post_key, container_id, self.now(), claim, text=self.text)
-        self._write(intent)
-        return intent
+        return super().record_intent(post_key, container_id, claim, text=self.text, **more)
 
     def how_to_settle(self, post_key: str) -> str:
         """Return the instructions for a person to settle a comment whose outcome nothing else can determine."""

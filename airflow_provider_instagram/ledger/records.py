@@ -133,6 +133,7 @@ class Intent:
         is done to a comment, this comment's id.
     :param at: The time just before the request, as ISO 8601 in UTC.
     :param text: Digest of a comment's text. None for a post.
+    :param planned_at: When the post was planned for, as ISO 8601. None if it had no time.
     """
 
     post_key: str
@@ -142,6 +143,7 @@ class Intent:
     withdrawn: bool = False
     needs_manual_resolution: bool = False
     text: str | None = None
+    planned_at: str | None = None
 
     @property
     def when(self) -> datetime:
@@ -158,6 +160,8 @@ class PublishedPost:
     :param ig_user_id: The account that published it. None if a person settled the post as live.
     :param permalink: Its address. None if the post could not be identified or read.
     :param event_pending: Whether the asset event of the post is still to be emitted.
+    :param run_id: The run that published it. None if no task of this provider did.
+    :param planned_at: When it was planned for, as ISO 8601. None if it had no time.
     :param deleted_at: When it was deleted by a task, as ISO 8601 in UTC. Its key stays used.
     :param deleted_by: Who agreed to that.
     """
@@ -173,6 +177,22 @@ class PublishedPost:
     calendar: str | None = None
     deleted_at: str | None = None
     deleted_by: str | None = None
+    run_id: str | None = None
+    planned_at: str | None = None
+
+    @property
+    def late_s(self) -> float | None:
+        """How many seconds after its planned time it was published, or None if it had no time."""
+        if self.planned_at is None:
+            return None
+        late = datetime.fromisoformat(self.published_at) - datetime.fromisoformat(self.planned_at)
+        return round(late.total_seconds(), 3)
+
+    @property
+    def origin(self) -> str:
+        """When it was published and by which run, as words of a message."""
+        by = f" by run {self.run_id} of DAG {self.dag_id}" if self.run_id else ""
+        return f"published at {self.published_at}{by}"
 
     def other_publisher(self, dag_id: str, calendar: str) -> str | None:
         """Return who published the post, if not this calendar, which may move to another DAG or to another file."""

@@ -33,10 +33,11 @@ class PublishOperator(InstagramBaseOperator):
     * If the answer to a request was lost, the task reads the account to find out what happened. It never sends the
       request again without knowing. If the outcome cannot be determined, it fails with ``OutcomeUnknownError``.
 
-    Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at`` and ``already_published``.
-    ``media_id`` and ``permalink`` are null if the post is certainly live, but cannot be told apart from other posts, or
-    if the account's media cannot be listed in the last try. A publication emits an event of the asset
-    ``instagram://<conn_id>/posts``.
+    Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at``, ``planned_at``, ``late_s``
+    and ``already_published``. ``planned_at`` is ``publish_at``, and ``late_s`` how many seconds later the post was
+    published: both are null if it had no time. ``media_id`` and ``permalink`` are null if the post is certainly live,
+    but cannot be told apart from other posts, or if the account's media cannot be listed in the last try. A
+    publication emits an event of the asset ``instagram://<conn_id>/posts``.
 
     :param container_id: The container's id, as returned by CreateContainerOperator.
     :param post_key: The key under which the post is published exactly once. Default: the key that create recorded for
@@ -170,11 +171,9 @@ def at_moment(moment: datetime) -> BaseTrigger:
     return DateTimeTrigger(moment=moment)
 
 
-def _report(
-    context: Context, ledger: Ledger, calendar: str | None, post: PublishedPost, late: timedelta | None
-) -> None:
+def _report(context: Context, ledger: Ledger, calendar: str | None, post: PublishedPost, is_new: bool) -> None:
     from airflow.sdk.observability.stats import Stats
 
     emit_post_event(context, ledger, post, calendar)
-    if late is not None:
-        Stats.timing("instagram.published_late", 1000 * late.total_seconds(), tags={"conn_id": ledger.conn_id})
+    if is_new and post.late_s is not None:
+        Stats.timing("instagram.published_late", 1000 * max(0.0, post.late_s), tags={"conn_id": ledger.conn_id})

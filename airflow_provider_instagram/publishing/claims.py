@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_instagram.exceptions import TransientError
@@ -75,14 +75,15 @@ class PostClaims:
         if intent.claim.owner != self.owner and self.is_alive(intent.claim.owner):
             raise self._held_by(intent.claim.owner, intent.post_key)
 
-    def record_intent(self, post_key: str, container_id: str, claim: Claim) -> Intent:
+    def record_intent(self, post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
         """Record the intent right before a request: steps 5 and 6.
 
+        :param more: Further fields of the intent.
         :raises TransientError: If another owner has claimed the post. The request must not be sent.
         """
         if (other := self._other_at_work(post_key)) is not None:
             raise self._held_by(other, post_key)
-        intent = self.ledger.record_intent(post_key, container_id, claim)
+        intent = self.ledger.record_intent(post_key, container_id, claim, **more)
         if (latest := self.ledger.claim(post_key)) != claim:
             self.ledger.withdraw(intent)
             raise self._held_by(latest.owner if latest else self.owner, post_key)

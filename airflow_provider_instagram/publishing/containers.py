@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 #: How many containers are created in a round, if each one fails. A fetch that failed counts only if it may have been
 #: the file instead.
 MOST_CONTAINERS = 3
+#: What a lost answer to create means.
+UNUSED: Final = "If Instagram has created a container, nothing publishes it, and it expires by itself."
 MOST_DOUBTFUL_FETCHES = 8
 # A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
@@ -247,6 +249,10 @@ class ContainerCreator:
         except MediaRejectedError as error:
             is_fetched = source is not None and source.video_file is None
             raise not_fetched(error, draft.shows, is_fetched=is_fetched) or error from None
+        except InstagramError as error:
+            if error.outcome_unknown:
+                error.hint = " ".join(filter(None, (UNUSED, error.hint)))
+            raise
         uri = container.upload_uri
         record = replace(draft, container_id=container.id, created_at=self.ledger.now(), upload_uri=uri)
         self.ledger.record_container(record)

@@ -97,7 +97,7 @@ class Create:
             log.warning("%s", warning)
         self._check_expiry(order.publish_at)
         if (post := self.ledger.post(self.post_key)) is not None:
-            log.info("%s is already published, from container %s", self.post_key, post.container_id)
+            log.info("%s is already published, from container %s: %s", self.post_key, post.container_id, post.origin)
             return post.container_id
         needed = needed_by(order.post.parameters())
         if not self.ledger.containers(self.post_key):

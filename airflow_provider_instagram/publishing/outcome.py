@@ -79,7 +79,9 @@ class OutcomeReader:
                 if status.state is ContainerState.PUBLISHED:
                     published_by = min(self.ledger.clock(), in_effect_by)
                     post = self.find_post(intent.post_key, intent.container_id, intent.when, published_by)
-                    return replace(post, event_pending=True)
+                    found = post.permalink or post.media_id or "it cannot be told apart from others"
+                    log.info("The post was found on the account: %s. Nothing was sent again.", found)
+                    return replace(post, event_pending=True, planned_at=intent.planned_at)
                 if status.state is ContainerState.EXPIRED:
                     raise _expired(f"Container {intent.container_id} expired without being published.")
                 if status.state is ContainerState.ERROR:

@@ -32,7 +32,7 @@ LONGEST_WAIT_HERE = timedelta(minutes=2)
 #: When to check for free quota again, if the time at which the account may post again is unknown.
 QUOTA_CHECKED_AGAIN_AFTER = timedelta(minutes=30)
 #: The fields of a post that a task returns.
-RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published_at")
+RESULT: Final = ("media_id", "permalink", "container_id", "post_key", "published_at", "planned_at", "late_s")
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Publish:
     :param shortest_wait: The shortest wait that a task can be deferred for.
     :param resumes_late_by: How much later than at its timeout a deferred task resumes, at most.
     :param quotas: Returns the account's own limits of posts per period.
-    :param report: Emits the event of a post that is live. Is also told how late it was published, if this try
-        published it at a time.
+    :param report: Emits the event of a post that is live. Is also told whether this try is the first to record it.
     :param publication_time: Returns when to publish a post that does not exist, or why not to; None for at once. It is
         called at most once, before the wait for the time, when nothing is open: an open outcome is settled first.
+    :param planned_at: When the post was planned for, if that is not the time of its publication.
     :param objection: Returns why a post that is live is not the caller's, so that nothing of it is told.
     :param too_late: Returns why not to wait for the moment at which the account has free quota.
     """
@@ -59,8 +59,9 @@ class Publish:
     shortest_wait: timedelta = timedelta()
     resumes_late_by: timedelta = timedelta()
     quotas: Callable[[], tuple[Quota, ...]] = tuple
-    report: Callable[[PublishedPost, timedelta | None], None] = field(default=lambda *_: None)
+    report: Callable[[PublishedPost, bool], None] = field(default=lambda *_: None)
     publication_time: Callable[[], datetime | Skipped | None] = field(default=lambda: None)
+    planned_at: datetime | None = None
     objection: Callable[[PublishedPost], Skipped | None] = field(default=lambda _: None)
     too_late: Callable[[datetime, QuotaExhaustedError], Skipped | None] = field(default=lambda *_: None)
     calendar: str | None = None
@@ -93,10 +94,7 @@ class Publish:
             return objection
         if not is_new:
             self._refuse_another_post(post)
-        due = publication.due if is_new else None
-        self.report(post, datetime.fromisoformat(post.published_at) - due if due else None)
-        log.info("Published %s: %s", self.post_key, post.permalink or post.media_id or "live")
-        return _fields(post, already_published=not is_new)
+        return self._reported(post, is_new=is_new)
 
     @cached_property
     def publish_at(self) -> datetime | Skipped | None:
@@ -116,9 +114,18 @@ class Publish:
         self._refuse_another_post(post)
         self._refuse_another_account(post)
         post = self._read_permalink(post)
-        self.report(post, None)
-        log.info("%s is already published: %s", post.post_key, post.permalink or post.media_id or "live")
-        return _fields(post, already_published=True)
+        return self._reported(post, is_new=False)
+
+    def _reported(self, post: PublishedPost, *, is_new: bool) -> dict[str, Any]:
+        """Report a post that is live, and return its fields."""
+        self.report(post, is_new)
+        late_s, planned = post.late_s, ""
+        if late_s is not None:
+            planned = f", planned for {post.planned_at}, {abs(late_s):.1f} s {'late' if late_s >= 0 else 'early'}"
+        what = "is published" if is_new else "is already published"
+        where = post.permalink or post.media_id or "live"
+        log.info("%s %s: %s, %s%s", self.post_key, what, where, post.origin, planned)
+        return {**{name: getattr(post, name) for name in RESULT}, "already_published": not is_new}
 
     def _dry_run(self, publish_at: datetime | None) -> dict[str, Any]:
         """Read the container as a publication would, and send nothing."""
@@ -129,7 +136,13 @@ class Publish:
         key, container_id, when = self.post_key, self.container_id, publish_at.isoformat() if publish_at else "now"
         log.info("Dry run: would publish %s %s; container %s: %s", key, when, container_id, status.summary())
         nothing: dict[str, Any] = dict.fromkeys(RESULT)
-        return {**nothing, "container_id": container_id, "post_key": key, "already_published": False}
+        return {
+            **nothing,
+            "container_id": container_id,
+            "post_key": key,
+            "planned_at": publish_at and publish_at.isoformat(),
+            "already_published": False,
+        }
 
     def _publish(self, *, is_open: bool) -> Publication | WaitUntil | Skipped:
         """Settle what is open, check the time again, and publish the post if it does not exist."""
@@ -145,7 +158,7 @@ class Publish:
             if isinstance(at := self.publish_at, Skipped):
                 return at
             wait = self._wait_for_time(reconciled.container_id, at, is_resumed=not is_open)
-            return wait or publisher.publish_new(reconciled, at)
+            return wait or publisher.publish_new(reconciled, at, self.planned_at)
 
     def _refuse_another_post(self, post: PublishedPost) -> None:
         """Raise an error if the post is not the one that the container was created for."""
@@ -218,7 +231,3 @@ class Publish:
         moment = max(available_at, self.ledger.clock() + self.shortest_wait)
         log.warning("%s Publishing again at %s", error, moment.isoformat(timespec="seconds"))
         return WaitUntil(moment, moment)
-
-
-def _fields(post: PublishedPost, *, already_published: bool) -> dict[str, Any]:
-    return {**{name: getattr(post, name) for name in RESULT}, "already_published": already_published}

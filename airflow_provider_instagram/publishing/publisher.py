@@ -51,12 +51,10 @@ class Publication:
 
     :param already_published: Whether it was published before, by another task or outside Airflow. False if this task
         is the first to record a post that a task of this key published.
-    :param due: When it was to be published, if this try has sent the request.
     """
 
     post: PublishedPost
     already_published: bool
-    due: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,9 @@ class Publisher:
             hint=self.ledger.how_to_settle(post_key),
         )
 
-    def publish_new(self, unpublished: UnpublishedPost, not_before: datetime | None = None) -> Publication:
+    def publish_new(
+        self, unpublished: UnpublishedPost, not_before: datetime | None = None, planned_at: datetime | None = None
+    ) -> Publication:
         """Publish a post that does not exist.
 
         1. Read the container. If it is already published, record its post and return it.
@@ -177,6 +177,7 @@ class Publisher:
 
         :param unpublished: The post, as :meth:`reconcile` returned it.
         :param not_before: When to send the request. Everything else is done before.
+        :param planned_at: When the post was planned for. Default: ``not_before``.
         :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
         :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
         :raises InstagramError: If the post is not live. The error contains the reason.
@@ -191,7 +192,7 @@ class Publisher:
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         try:
-            return replace(self._send(unpublished), due=not_before)
+            return self._send(unpublished, planned_at or not_before)
         finally:
             own = self.ledger.intent(unpublished.post_key, self.owner)
             if own is None or own.claim != unpublished.claim or own.withdrawn:
@@ -242,14 +243,15 @@ class Publisher:
                 retry_after=time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
-    def _send(self, unpublished: UnpublishedPost) -> Publication:
+    def _send(self, unpublished: UnpublishedPost, planned_at: datetime | None) -> Publication:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
-        post_key, container_id = unpublished.post_key, unpublished.container_id
+        post_key, container_id, claim = unpublished.post_key, unpublished.container_id, unpublished.claim
+        planned = planned_at.isoformat() if planned_at else None
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
                 return Publication(with_permalink(self.client, post), already_published=True)
-            intent = self._claims.record_intent(post_key, container_id, unpublished.claim)
+            intent = self._claims.record_intent(post_key, container_id, claim, planned_at=planned)
             try:
                 media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
             except InstagramError as error:
@@ -263,10 +265,8 @@ class Publisher:
                     error.outcome_unknown = False
                     raise
             else:
-                now = self.ledger.now()
-                post = self._record(
-                    PublishedPost(post_key, container_id, now, media_id, self.ig_user_id, event_pending=True)
-                )
+                made = PublishedPost(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id)
+                post = self._record(replace(made, event_pending=True, planned_at=planned))
                 permalink = with_permalink(self.client, post).permalink
                 return Publication(self.ledger.change_post(post, permalink=permalink), already_published=False)
 
@@ -280,7 +280,8 @@ class Publisher:
 
     def _record(self, post: PublishedPost, owner: Owner | None = None) -> PublishedPost:
         """Record a post, and who published it: this owner, or the one whose request led to it."""
-        dag_id = (owner or self.owner).dag_id
-        post = replace(post, dag_id=dag_id, calendar=self.calendar if dag_id == self.owner.dag_id else None)
+        owner = owner or self.owner
+        calendar = self.calendar if owner.dag_id == self.owner.dag_id else None
+        post = replace(post, dag_id=owner.dag_id, run_id=owner.run_id, calendar=calendar)
         self.ledger.record_post(post)
         return post

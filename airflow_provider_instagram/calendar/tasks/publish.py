@@ -80,6 +80,7 @@ class PublishPost(PostStep):
             is_resumed=self._was_resumed,
             trigger=self._wait_trigger,
             publication_time=partial(self.publication_time, context),
+            planned_at=post.publish_at,
             objection=self.published_by_another,
             too_late=partial(self._too_late_for_quota, context),
             calendar=shown(self.settings.calendar),

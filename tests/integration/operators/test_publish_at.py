@@ -45,6 +45,75 @@ def test_what_starts_hours_late_is_published_at_once(
     assert [post.permalink for post in instagram_sandbox.posts] == [result.xcom("publish")["permalink"]]
 
 
+def test_the_log_and_the_result_tell_how_late_a_post_is_and_later_runs_tell_who_published_it(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A retry, a Clear and another run return the same time and lateness."""
+    planned = _in(hours=-2)
+    create = {"post_key": "Größe: two hours late"}
+    dag = _dag(
+        "two_hours_late", portrait_video, create=create, publish_at=planned.astimezone(timezone(timedelta(hours=1)))
+    )
+    first = run_dag(dag)
+    result, said = first.xcom("publish"), caplog.text
+    assert result["planned_at"] == planned.isoformat()
+    assert 7200 < result["late_s"] < 7500
+    (line,) = [line for line in said.splitlines() if "Größe: two hours late is published" in line]
+    assert f"planned for {planned.isoformat()}, {result['late_s']:.1f} s late" in line
+
+    assert run_dag(dag).xcom("publish") == {**result, "already_published": True}
+    (line,) = [line for line in caplog.text.splitlines() if "late is already published: http" in line]
+    assert f"published at {result['published_at']} by run {first.run.run_id} of DAG two_hours_late" in line
+
+
+def test_without_a_time_no_post_is_late(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+) -> None:
+    result = run_dag(_dag("at_once", portrait_video)).xcom("publish")
+    assert (result["planned_at"], result["late_s"]) == (None, None)
+
+
+def test_a_dry_run_tells_when_it_would_publish(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path
+) -> None:
+    planned = _in(hours=5)
+    result = run_dag(_dag("dry", portrait_video, publish_at=planned, dry_run=True)).xcom("publish")
+    assert (result["planned_at"], result["late_s"], result["published_at"]) == (planned.isoformat(), None, None)
+
+
+def test_after_a_lost_answer_the_log_says_that_the_post_was_found(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    quick_list: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    planned = _in(hours=-1)
+    instagram_sandbox.fail("publish", drop="after")
+    result = run_dag(_dag("found_again", portrait_video, publish_at=planned))
+    (post,) = instagram_sandbox.posts
+    assert f"The post was found on the account: {post.permalink}. Nothing was sent again." in caplog.text
+    assert result.xcom("publish")["planned_at"] == planned.isoformat()
+    assert result.xcom("publish")["late_s"] > 3500
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_beside_a_lost_answer_of_create_stands_what_becomes_of_a_container(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    instagram_sandbox.fail("create", drop="after")
+    assert run_dag(_dag("lost_create", portrait_video)).states()["create"] == "failed"
+    assert "If Instagram has created a container, nothing publishes it, and it expires by itself." in caplog.text
+
+
+def test_a_refusal_of_create_says_nothing_of_a_container(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    instagram_sandbox.fail("create", 190)
+    assert run_dag(_dag("refused_create", portrait_video)).states()["create"] == "failed"
+    assert "nothing publishes it" not in caplog.text
+
+
 def _four_steps(video: Path, post_key: str) -> DAG:
     from airflow.sdk import DAG
 

@@ -194,8 +194,8 @@ def test_a_lost_answer_is_waited_for_from_when_it_was_lost(account: Account, por
     container_id = account.container(portrait_video)
     record = account.ledger.record_intent
 
-    def slowly(post_key: str, container_id: str, claim: Claim) -> Intent:
-        intent = record(post_key, container_id, claim)
+    def slowly(post_key: str, container_id: str, claim: Claim, **more: Any) -> Intent:
+        intent = record(post_key, container_id, claim, **more)
         account.sandbox.advance(180)
         return intent
 
