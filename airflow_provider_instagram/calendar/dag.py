@@ -28,7 +28,7 @@ from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _account_of(task_id: str) -> list[str]:
 
 
 def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
-    """Add the task group of an account, mapped over its posts. All of them share connection, pool and ledger."""
+    """Add the task group of an account, mapped over its posts. All of them share connection and ledger."""
     due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
 
     @task_group(group_id=account)
@@ -175,7 +175,7 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
 
             approved = ApprovePost(task_id="approve", report=report, **common).output
         create = CreatePost(task_id="create", media=transcode.output, approved=approved, report=report, **common)
-        publish = PublishPost(task_id="publish", container_id=create.output, pool=pool_name(account), **common)
+        publish = PublishPost(task_id="publish", container_id=create.output, **common)
         last: list[Any] = [publish]
         if comments:
             from airflow.providers.standard.operators.empty import EmptyOperator

@@ -11,7 +11,6 @@ from datetime import timedelta
 from airflow.configuration import conf
 from airflow.jobs.job import Job, most_recent_job
 from airflow.jobs.triggerer_job_runner import TriggererJobRunner
-from airflow.models import Pool
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
@@ -22,7 +21,6 @@ from airflow_provider_instagram.calendar.planning.schedule import most_in_window
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars, SnapshotReader
 from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, read_work_file
 from airflow_provider_instagram.doctor.findings import Finding, checked
-from airflow_provider_instagram.utils.connection import pool_name
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
 FILES_PER_TRIGGER = 2
@@ -50,7 +48,6 @@ def _run_checks(conn_id: str) -> Iterator[Finding]:
     yield checked("capacity", lambda: triggerer_capacity(capacity))
     yield _looked_up("waits", lambda: _waits(capacity))
     yield _looked_up("calendars", lambda: _calendars(conn_id))
-    yield _looked_up("pool", lambda: _pool(pool_name(conn_id)))
 
 
 def _looked_up(what: str, look: Callable[[], tuple[bool | None, str]]) -> Finding:
@@ -94,13 +91,6 @@ def _most_waits(calendar: CalendarDag) -> int:
     soon = now, now + timedelta(days=1) + calendar.lead_time
     times = [post.publish_at for post in stored.plan.timely.posts] if stored else []
     return most_in_window((at.timestamp() for at in times if soon[0] < at < soon[1]), calendar.lead_time)
-
-
-def _pool(name: str) -> tuple[bool | None, str]:
-    pool = Pool.get_pool(name)
-    if pool is None:
-        return None, f"{name} does not exist. Content calendars need it. Run: airflow instagram pools"
-    return True, f"{name} has {pool.slots} slot{'' if pool.slots == 1 else 's'}"
 
 
 def _state_store() -> str:

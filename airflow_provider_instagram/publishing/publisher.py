@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_READY_TRIES = 5
-# At most this many publications of one account run at once. With at least this much free quota, the reservations of
-# others do not matter.
-AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -235,7 +232,7 @@ class Publisher:
         except InstagramError as error:  # Instagram enforces the limit itself when it publishes
             log.warning("Could not read the publishing limit: %s", error)
             return
-        if left <= 0 or (left < AT_ONCE and left <= reservations.pending_before(nonce)):
+        if left <= 0 or (left < self.quotas[0].posts and left <= reservations.pending_before(nonce)):
             reservations.release(nonce)
             raise QuotaExhaustedError(
                 "The account has used up its posts for the last 24 hours, by Instagram's count.",

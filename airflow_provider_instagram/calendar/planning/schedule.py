@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 #: A post is late after this. A worker that starts slowly does not make a post late.
 PUNCTUAL = timedelta(seconds=60)
-#: How long a publisher occupies a slot: from shortly before its time until the answer has come.
-PUBLISHER_AWAKE = timedelta(seconds=30)
 #: Runs begin at whole minutes, so up to one minute earlier than the lead time.
 MINUTE_S = 60
 #: The time of a post comes from Instagram, whose clock differs from ours.
@@ -121,14 +118,6 @@ def most_in_window(times: Iterable[float], window: timedelta) -> int:
         (index + 1 - bisect_right(ordered, time - window.total_seconds()) for index, time in enumerate(ordered)),
         default=0,
     )
-
-
-def publishers_needed(posts: Iterable[ScheduledPost]) -> dict[str, int]:
-    """Return how many publishers each account needs at once: one, unless posts are due close together."""
-    times: dict[str, list[float]] = defaultdict(list)
-    for post in posts:
-        times[post.account].append(post.publish_at.timestamp())
-    return {account: most_in_window(moments, PUBLISHER_AWAKE) for account, moments in sorted(times.items())}
 
 
 #: A publisher needs this long to prepare, and then keeps its time to the second.

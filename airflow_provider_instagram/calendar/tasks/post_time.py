@@ -20,8 +20,8 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 LOOK_EVERY_S: Final = 10.0
-#: How long after one replaced wait of a calendar the next one ends. Each of them needs a slot for some seconds, in a
-#: pool that may have only one. A post that is due meanwhile must not wait behind all that an edit has replaced.
+#: How long after one replaced wait of a calendar the next one ends. Each of them needs a slot for some seconds. A
+#: post that is due meanwhile must not wait behind all that an edit has replaced.
 NEXT_ENDS_AFTER_S: Final = 10.0
 #: Reads the snapshots. If their storage hangs, the other work of the triggerer does not wait for its threads.
 _readers: Final = ThreadPoolExecutor(4, "snapshots")

@@ -148,7 +148,7 @@ def test_another_token_sends_a_request_anew_only_behind_a_fence_of_its_own(
     account.sandbox.fail("publish", status=status, body=body, when=side)
     intents = []
     record = account.ledger.record_intent
-    account.ledger.record_intent = lambda *row: intents.append(row) or record(*row)  # type: ignore[method-assign, func-returns-value]
+    account.ledger.record_intent = lambda *row, **more: intents.append(row) or record(*row, **more)  # type: ignore[method-assign, func-returns-value]
     account.publish("post-1", container_id)
     assert len(account.sandbox.posts) == 1
     assert len(intents) == account.sandbox.calls("publish") == (1 if status == 500 else 2)

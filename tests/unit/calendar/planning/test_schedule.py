@@ -18,7 +18,6 @@ from airflow_provider_instagram.calendar.planning.assignments import Assignment
 from airflow_provider_instagram.calendar.planning.schedule import (
     first_free_time,
     most_in_window,
-    publishers_needed,
 )
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
@@ -238,11 +237,7 @@ def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expe
     assert found == NOON + minutes(expected)
 
 
-def test_an_account_has_one_publisher_unless_posts_are_due_together(plan: Callable[..., Plan]) -> None:
-    apart = plan({"a": 60, "b": 61}).calendar
-    together = plan({"a": 60, "b": 60.1, "c": 60.2, "d": 61}).calendar
-    assert publishers_needed(apart.posts) == {"instagram_default": 1}
-    assert publishers_needed(together.posts) == {"instagram_default": 3}
+def test_the_most_times_in_one_window_are_counted() -> None:
     assert most_in_window([0, 59, 60, 61, 200], timedelta(seconds=60)) == 3
 
 

@@ -76,7 +76,7 @@ def _triggers(tmp_path: Path, snapshot: str, *posts: str, moment: timedelta = FA
 def test_an_edited_and_a_removed_post_are_waited_for_no_longer_and_one_after_the_other(
     tmp_path: Path, write: Callable[..., str]
 ) -> None:
-    """Each needs a slot of its pool for a moment: all at once would hold back a post that is due."""
+    """Each needs a slot for a moment: all at once would hold back a post that is due."""
     waits = _triggers(tmp_path, write(*POSTS), *POSTS)
     fired = asyncio.run(_waits(waits, lambda: write("first", "second", second="new"), 3))
     assert set(fired) == {"second", "third"}
