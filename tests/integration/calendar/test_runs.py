@@ -41,7 +41,9 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     (request,) = instagram_sandbox.journal("publish")
     late_s = request.at - datetime.strptime(due_at, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc).timestamp()
     assert 0 <= late_s < 10  # on a busy machine; how punctual it is in the end is measured in a running Airflow
-    assert result.xcom(f"{ACCOUNT}.publish", map_index=0)["post_key"] == f"{ACCOUNT}/monday"
+    published = result.xcom(f"{ACCOUNT}.publish", map_index=0)
+    assert published["post_key"] == f"{ACCOUNT}/monday"
+    assert published["planned_at"] == f"{due_at[:10]}T{due_at[11:19]}+00:00"
     assert {label for step in ("transcode", "create", "publish") for label in labels(result, step)} == {"monday"}
 
     again = run_dag(made(file), posts=["monday"])
