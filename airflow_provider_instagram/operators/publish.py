@@ -34,9 +34,9 @@ class PublishOperator(InstagramBaseOperator):
       request again without knowing. If the outcome cannot be determined, it fails with ``OutcomeUnknownError``.
 
     Returns ``media_id``, ``permalink``, ``container_id``, ``post_key``, ``published_at``, ``planned_at``, ``late_s``
-    and ``already_published``. ``planned_at`` is ``publish_at``, and ``late_s`` how many seconds later the post was
-    published: both are null if it had no time. ``media_id`` and ``permalink`` are null if the post is certainly live,
-    but cannot be told apart from other posts, or if the account's media cannot be listed in the last try. A
+    and ``already_published``. ``planned_at`` is ``publish_at`` in UTC, and ``late_s`` how many seconds later the post
+    was published: both are null if it had no time. ``media_id`` and ``permalink`` are null if the post is certainly
+    live, but cannot be told apart from other posts, or if the account's media cannot be listed in the last try. A
     publication emits an event of the asset ``instagram://<conn_id>/posts``.
 
     :param container_id: The container's id, as returned by CreateContainerOperator.

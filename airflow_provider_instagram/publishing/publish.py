@@ -6,7 +6,7 @@ import logging
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -140,7 +140,7 @@ class Publish:
             **nothing,
             "container_id": container_id,
             "post_key": key,
-            "planned_at": publish_at and publish_at.isoformat(),
+            "planned_at": publish_at and publish_at.astimezone(timezone.utc).isoformat(),
             "already_published": False,
         }
 

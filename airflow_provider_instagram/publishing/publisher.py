@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_instagram.exceptions import (
@@ -243,7 +243,7 @@ class Publisher:
     def _send(self, unpublished: UnpublishedPost, planned_at: datetime | None) -> Publication:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
         post_key, container_id, claim = unpublished.post_key, unpublished.container_id, unpublished.claim
-        planned = planned_at.isoformat() if planned_at else None
+        planned = planned_at.astimezone(timezone.utc).isoformat() if planned_at else None
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
