@@ -34,7 +34,8 @@ def without_secrets(message: str, value: Value | None) -> str:
     for written in _texts_in(value.value if value is not None else None):
         for spelling in (written, written.strip()):  # as a whole: white space does not end the signature of a link
             for form in (str, repr, partial(json.dumps, ensure_ascii=False)):
-                message = message.replace(form(spelling), form(shown(spelling)))
+                if (quoted := form(spelling)) in message:
+                    message = message.replace(quoted, form(shown(spelling)))
     cut = message if len(message) <= MAX_MESSAGE_LENGTH else f"{message[:MAX_MESSAGE_LENGTH]}…"
     return shown_in(cut)  # and a link within a list
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.names import DAG_ARGUMENTS, SETTINGS
-from airflow_provider_instagram.calendar.file.parser import read_calendar
+from airflow_provider_instagram.calendar.file.parser import parse_calendar, read_calendar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 YAML = "defaults: {timezone: Europe/Berlin}\nposts:\n- {id: a, publish_at: 2030-05-06 08:30, %s}\n"
 #: What Python writes of a value, and no calendar.
 REPR = re.compile(r"<\w+ |\bNone\b|\bTrue\b|\bFalse\b|datetime\.|(?<!['\w])b'|\[['(]|\{'|\bdict\b")
+
+
+@pytest.mark.parametrize("letters", ["- ", "%3A%2F%2F"])
+def test_a_huge_text_is_not_searched_for_secrets_unless_its_message_contains_it(letters: str) -> None:
+    """That took more than a second for a cell of a sheet, also of an API server."""
+    row = f'a,2030-05-06 08:30Z,a.mp4,"{letters * (120_000 // len(letters))}"'
+    begun_s = time.process_time()
+    (problem,) = parse_calendar(f"id,publish_at,video,caption\n{row}\n", "a.csv").problems
+    assert time.process_time() - begun_s < 0.2
+    assert problem.message.startswith("The caption has ")
 
 
 def said(file: Path, text: str) -> list[str]:
