@@ -193,7 +193,10 @@ def _written_fields(
             fields["publish_at"] = f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
             fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
     elif post is not None and row is not None and isinstance(at, str):
-        fields["publish_at"] = _time_like(at, row, _zone_in(row) or _zone_in(rows.defaults), post.publish_at)
+        if (written := row.values.get("publish_at")) is not None and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
+            fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
+        else:
+            fields["publish_at"] = _time_like(at, row, _zone_in(row) or _zone_in(rows.defaults), post.publish_at)
     return fields
 
 

@@ -143,6 +143,17 @@ def test_a_move_over_a_clock_change_writes_the_offset_of_the_new_day(
     assert (after in line, moment) == (True, in_utc)
 
 
+@pytest.mark.parametrize(
+    ("written", "in_utc"),
+    [("2030-10-27 02:30+02:00", "2030-10-27 00:30"), ("2030-10-27 02:30:15+01:00", "2030-10-27 01:30")],
+)
+def test_a_time_that_is_sent_as_it_is_stays_as_it_is_written(any_form: File, written: str, in_utc: str) -> None:
+    """Of two times in the night of a clock change, the page shows both alike."""
+    any_form.text = any_form.text.replace("2030-05-06 08:30", written)
+    line, moment = any_form.line("change", "2030-10-27T02:30")
+    assert (written in line, moment) == (True, in_utc)
+
+
 def test_a_time_in_a_slot_of_the_files_zone_needs_no_zone(tmp_path: Path) -> None:
     text = "defaults: {timezone: Europe/Berlin}\nslots: {instagram_default: [Mon 08:30]}\n"
     at = int(datetime(2030, 5, 6, 6, 30, tzinfo=timezone.utc).timestamp())
