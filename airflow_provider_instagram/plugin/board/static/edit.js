@@ -50,7 +50,7 @@ export function question(text, yes, more = null) {
  * Send an edit. If it asks for an approval again, the user is asked first. If the file cannot be written, the user
  * gets a patch.
  * @param {string} name @param {Edit} edit
- * @returns {Promise<{ done: string, undo: string } | null>} Null if nothing was changed.
+ * @returns {Promise<{ done: string, undo: string, at?: number } | null>} Null if nothing was changed.
  */
 export async function sendEdit(name, { dag, id, ...edit }, sure = false) {
   try {
