@@ -36,8 +36,17 @@ _NAMES: Final = (
     "royalblue|saddlebrown|salmon|sandybrown|seagreen|seashell|sienna|silver|skyblue|slateblue|slategray|snow|"
     "springgreen|steelblue|tan|teal|thistle|tomato|turquoise|violet|wheat|white|whitesmoke|yellow|yellowgreen"
 )
+#: The other names of CSS, which Pillow knows, and what ffmpeg calls them.
+_IN_FFMPEG: Final = {
+    **{f"{one}grey": f"{one}gray" for one in ("", "dark", "darkslate", "dim", "lightslate", "slate")},
+    "lightgray": "lightgrey",
+    "rebeccapurple": "#663399",
+}
 #: A colour: a name in small letters, or numbers, also as ffmpeg writes them.
-COLOUR: Final = f"({_NAMES}|(#|0x)[0-9A-Fa-f]{{6}}([0-9A-Fa-f]{{2}})?)(@(0x[0-9A-Fa-f]{{2}}|[01]|0?[.][0-9]{{1,6}}))?"
+COLOUR: Final = (
+    f"({_NAMES}|{'|'.join(_IN_FFMPEG)}|(#|0x)[0-9A-Fa-f]{{6}}([0-9A-Fa-f]{{2}})?)"
+    "(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
+)
 #: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
 ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
 
@@ -167,6 +176,9 @@ class Options:
                 f"background={self.background!r} is not a colour.",
                 hint="Use the name of a colour in CSS, such as white, or #rrggbb.",
             )
+        name, at, opacity = colour.partition("@")
+        if name in _IN_FFMPEG:
+            object.__setattr__(self, "background", f"{_IN_FFMPEG[name]}{at}{opacity}")
 
 
 DEFAULTS: Final = Options()

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.acts import Act
 
 
-def _comment(name: str, value: Any) -> str | None:
-    return arguments.given(value) and arguments.comment_id(name, value)
-
-
 class CommentOperator(InstagramBaseOperator):
     """Write a comment on a post of the account, or reply to one there: one ``comment_key``, one comment.
 
@@ -55,8 +51,8 @@ class CommentOperator(InstagramBaseOperator):
 
     template_fields: Sequence[str] = ("media_id", "reply_to", "message", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
-        "media_id": lambda name, value: arguments.given(value) and arguments.media_id(name, value),
-        "reply_to": _comment,
+        "media_id": arguments.if_set(arguments.media_id),
+        "reply_to": arguments.if_set(arguments.comment_id),
         "message": lambda _, value: read_message(value),
         "comment_key": arguments.text,
     }

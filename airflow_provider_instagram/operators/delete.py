@@ -52,7 +52,7 @@ class DeleteOperator(InstagramBaseOperator):
     template_fields: Sequence[str] = ("post_key", "media_id", "response_timeout")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "post_key": arguments.text,
-        "media_id": lambda name, value: arguments.given(value) and arguments.media_id(name, value),
+        "media_id": arguments.if_set(arguments.media_id),
         "response_timeout": arguments.positive_duration,
     }
     ui_color = "#fbdce9"
@@ -84,8 +84,7 @@ class DeleteOperator(InstagramBaseOperator):
         from airflow_provider_instagram.hooks.scopes import known_scopes
 
         post_key = arguments.text("post_key", self.post_key)
-        is_by_id = arguments.given(self.media_id) is not None
-        media_id = arguments.media_id("media_id", self.media_id) if is_by_id else None
+        media_id = arguments.if_set(arguments.media_id)("media_id", self.media_id)
         self.check_arguments({"post_key": post_key, "media_id": media_id})
         known_scopes(self.instagram_conn_id).require(DELETION)
         post, media = self._delete(context).find(post_key, media_id)

@@ -111,15 +111,14 @@ class TranscodeOperator(MappableTask):
                 check_link("source", source)
                 made = [MADE_OF[kind] for kind in (kind_by_name(source),) if kind] or made
         check_ending("output", arguments.text("output", known.get("output")), *made)
-        check_ending("preview", arguments.text("preview", known.get("preview")), ".jpg")
+        _preview(known.get("preview"))
 
     def execute(self, context: Context) -> str | list[str]:
         """Transcode each source, and push a report."""
         sources = _sources(self.source, self.output_location, self.preview)
         profile = _profile(self.placement, self.spec)
         options = _options(self.fit, self.background, self.trim)
-        preview = arguments.text("preview", self.preview)
-        check_ending("preview", preview, ".jpg")
+        preview = _preview(self.preview)
         results = transcode(
             self,
             sources or [arguments.required_text("source", self.source)],
@@ -179,6 +178,14 @@ def _sources(given: Any, output: Any, preview: Any) -> list[str]:
     if arguments.text("preview", preview):
         raise ValidationError("preview is for one source, but source is a list.", hint="Remove preview=.")
     return sources
+
+
+def _preview(given: Any) -> str | None:
+    preview = arguments.text("preview", given)
+    check_ending("preview", preview, ".jpg")
+    if preview and preview.endswith("/"):
+        raise ValidationError(f"preview={preview!r} is a folder.", hint="Add the name of a file, and end it in .jpg.")
+    return preview
 
 
 def _profile(placement: Any, spec: Any) -> Profile:

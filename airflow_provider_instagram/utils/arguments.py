@@ -6,7 +6,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -56,14 +56,19 @@ def in_quotes(value: Any) -> str:
 
 
 def is_known(value: Any) -> bool:
-    """Return whether a value is final when the DAG is parsed: it has no template and no result of a task."""
-    if isinstance(value, str):
-        return TEMPLATE.search(value) is None
+    """Return whether a value is final when the DAG is parsed: no template, result of a task, or function to call."""
+    if isinstance(value, str) or _is_path(value):
+        return TEMPLATE.search(str(value)) is None
     if isinstance(value, Mapping):
         return all(map(is_known, value.values()))
     if isinstance(value, (list, tuple, set)):
         return all(map(is_known, value))
-    return not hasattr(value, "iter_references") and not hasattr(value, "template_fields")
+    is_made_in_the_run = hasattr(value, "iter_references") or hasattr(value, "template_fields") or callable(value)
+    return isinstance(value, type) or not is_made_in_the_run
+
+
+def _is_path(value: Any) -> bool:
+    return hasattr(value, "__fspath__") or hasattr(value, "as_uri")
 
 
 def text(name: str, value: Any) -> str | None:
@@ -75,8 +80,7 @@ def text(name: str, value: Any) -> str | None:
     value = given(value)
     if value is None:
         return None
-    is_path = hasattr(value, "__fspath__") or hasattr(value, "as_uri")
-    if isinstance(value, bool) or not (is_path or isinstance(value, (str, int, date))):
+    if isinstance(value, (bool, type)) or not (_is_path(value) or isinstance(value, (str, int, date))):
         raise ValidationError(f"{name} must be text, not {in_quotes(value)}.")
     check_printable(name, str(value))
     return str(value)
@@ -210,10 +214,15 @@ def positive_duration(name: str, value: Any) -> timedelta:
     result = duration(name, value)
     if not result:
         raise ValidationError(
-            f"{name} is {'empty' if result is None else value!r}.",
+            f"{name} is {'empty' if result is None else repr(value)}.",
             hint="Set it to a number of seconds greater than 0, or to a timedelta.",
         )
     return result
+
+
+def if_set(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """Return the reader of a value that may be not set."""
+    return lambda name, value: None if given(value) is None else read(name, value)
 
 
 def container_id(name: str, value: Any) -> str:

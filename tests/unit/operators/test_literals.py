@@ -9,10 +9,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, literal, task, task_group
+from airflow.sdk import DAG, ObjectStoragePath, literal, task, task_group
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.spec import COLOUR, VideoSpec
+from airflow_provider_instagram.media.spec import COLOUR, Options, VideoSpec
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
@@ -68,7 +68,7 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     ),
     (CreateContainerOperator, {"video": True}, r"video must be text, not True"),
     (CreateContainerOperator, {"video": "a.mp4", "caption": False}, r"caption must be text, not False"),
-    (CreateContainerOperator, {"video": "a.mp4", "post_key": print}, r"post_key must be text"),
+    (CreateContainerOperator, {"video": "a.mp4", "post_key": ["a"]}, r"post_key must be text"),
     (CreateContainerOperator, {"video": "a.mp4", "user_tags": {"ann"}}, r"user_tags must be a list"),
     (
         CreateContainerOperator,
@@ -101,6 +101,13 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (DeleteOperator, {}, r"post_key is empty, and so is media_id. Set one of them"),
     (DeleteOperator, {"post_key": " ", "media_id": ""}, r"post_key is empty, and so is media_id"),
     (DeleteOperator, {"post_key": "a", "response_timeout": 0}, r"response_timeout is 0"),
+    (DeleteOperator, {"post_key": "a", "response_timeout": None}, r"response_timeout is empty. Set it to a number"),
+    (DeleteOperator, {"media_id": {}}, r"There is no media id"),
+    (CommentOperator, {"media_id": {}, "message": "x"}, r"There is no media id"),
+    (CommentOperator, {"media_id": [], "message": "x"}, r"media_id must be text"),
+    (CommentOperator, {"reply_to": {}, "message": "x"}, r"reply_to is empty"),
+    (TranscodeOperator, {"source": "a.mov", "preview": "/covers/"}, r"preview='/covers/' is a folder.*end it in .jpg"),
+    (CreateContainerOperator, {"video": TranscodeOperator}, r"video must be text"),
     (DeleteOperator, {"media_id": "me"}, r"'me' is not a media id"),
     (RefreshTokenOperator, {"on_token_ending": print}, r"must be a list of notifiers.*on_token_ending=\[notify\]"),
     (RefreshTokenOperator, {"on_token_ending": ["slack"]}, r"must be a list of notifiers"),
@@ -285,8 +292,13 @@ def test_every_name_of_a_colour_is_known_to_both_programs() -> None:
     of_ffmpeg = {line.split()[0].lower() for line in said.splitlines()[1:] if line.strip()}
     assert len(of_ffmpeg) > 100
     for name in of_ffmpeg | {*ImageColor.colormap} | {"random", "grey", "reddish", "ed"}:
-        is_known = name in of_ffmpeg and name in ImageColor.colormap
+        is_known = name in ImageColor.colormap
         assert (re.fullmatch(COLOUR, name) is not None) is is_known, name
+        if is_known:
+            made = Options(background=name.title()).background
+            assert made.lower() in of_ffmpeg or made == "#663399", name
+            assert ImageColor.getrgb(made) == ImageColor.getrgb(name)
+    assert Options(background="DarkGrey@0.5").background == "darkgray@0.5"
     with DAG("d", schedule=None):
         for number, name in enumerate(("White", "#A0b0C0", "0xA0B0C0", "red@0.5", "#a0b0c0ff")):
             TranscodeOperator(task_id=f"t{number}", source="a.mov", background=name)
@@ -313,6 +325,22 @@ def test_what_is_only_known_in_the_run_is_left_to_the_run(unknown: Any) -> None:
             CreateContainerOperator(task_id="create", carousel=item, caption=item)
 
         group.expand(item=before.output)
+
+
+def test_a_function_and_a_path_with_a_template_are_left_to_the_run() -> None:
+    """Airflow calls the one, and renders the other."""
+
+    def chosen(context: Any, jinja_env: Any) -> str:
+        return "1"
+
+    unknown: Any = chosen
+    path: Any = ObjectStoragePath("file:///media/{{ params.name }}")
+    with DAG("d", schedule=None):
+        TranscodeOperator(task_id="a", source=unknown, fit=unknown, output=path)
+        CreateContainerOperator(task_id="b", video=unknown, caption=unknown)
+        PublishOperator(task_id="c", container_id=unknown, publish_at=unknown, dry_run=unknown)
+        CommentOperator(task_id="e", media_id=unknown, message=unknown)
+        TranscodeOperator.partial(task_id="f", source=unknown).expand(fit=["crop"])
 
 
 def test_a_dag_with_templates_of_its_own_form_is_left_to_the_run() -> None:
