@@ -39,6 +39,10 @@ FIELDS = declared(CalendarPost)
 #: More items than any carousel has, so that a broken cell does not become a thousand problems.
 MOST_READ: Final = 50
 JSON_LIST: Final = 'Write it like ["one", "two"], or without brackets, separated by commas.'
+JSON_TAGS: Final = 'Write it like [{"username": "ann", "x": 0.5, "y": 0.4}], or in a reel without brackets: ann, jo.'
+#: How a cell that is meant as JSON begins.
+JSON_BEGINS: Final = ("[", '{"')
+SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg, b.jpg."
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = ("collaborators", "user_tags", "tags")
@@ -177,7 +181,7 @@ class PostFields:
 
         def read(written: Any) -> Item:
             item = _read_item(written)
-            return item.model_copy(update={"location": self.files.found(item.location, check=check)})
+            return item.model_copy(update={"location": self._found(item.location, check)})
 
         read_items = (
             self._tried("carousel", lambda: read(one), f"carousel, item {index + 1}: ", index)  # noqa: B023 -- at once
@@ -200,7 +204,7 @@ class PostFields:
         values = {}
         for name, value in given.items():
             try:
-                is_json = name in LISTS and isinstance(value, str) and value.lstrip().startswith("[")
+                is_json = name in LISTS and isinstance(value, str) and value.lstrip().startswith(JSON_BEGINS)
                 values[name] = FIELDS[name].read(name, _json_list(name, value) if is_json else value)
             except InvalidValue as invalid:  # noqa: PERF203 -- each field is reported
                 self._add_problem(name, invalid.message, invalid.remedy)
@@ -254,9 +258,18 @@ class PostFields:
     def _location(self, name: str, written: str, check: bool) -> str | None:
         def read() -> str:
             _check_separators(written)
-            return self.files.found(written, check=check)
+            return self._found(written, check)
 
         return self._tried(name, read, f"{name}: ")
+
+    def _found(self, written: str, check: bool) -> str:
+        try:
+            return self.files.found(written, check=check)
+        except InvalidValue:
+            names = [one for one in re.split(r"[\s;|,]+", written) if kind_by_name(one)]
+            if len(names) > 1 and not locations.is_web(written):
+                raise InvalidValue(f"these are {len(names)} files.", SEVERAL) from None
+            raise
 
     def _tried(self, name: str, read: Callable[[], T], about: str = "", item: int | None = None) -> T | None:
         """Return what ``read`` returns. If the value cannot be used, add the problem and return None."""
@@ -310,7 +323,7 @@ def _check_kind(name: str | None, location: str) -> None:
 def items_in(written: Any) -> list[Any]:
     """Return the items of a carousel: a list, its JSON text, or names separated by commas."""
     if isinstance(written, str):
-        items = _json_list("carousel", written) if written.lstrip().startswith("[") else _separated(written)
+        items = _json_list("carousel", written) if written.lstrip().startswith(JSON_BEGINS) else _separated(written)
     elif isinstance(written, list):
         items = written
     else:
@@ -320,21 +333,23 @@ def items_in(written: Any) -> list[Any]:
 
 def _json_list(name: str, written: str) -> list[Any]:
     """Return the list that a cell contains as JSON. A list of Python is none, also where both look alike."""
-    text = written.strip()
+    text, remedy = written.strip(), JSON_TAGS if name == "user_tags" else JSON_LIST
     try:
-        found: list[Any] = json.loads(text)
+        found: list[Any] = json.loads(text if text[0] == "[" else "")
     except RecursionError:
-        raise InvalidValue(f"{name} has too many brackets.", JSON_LIST) from None
+        raise InvalidValue(f"{name} has too many brackets.", remedy) from None
     except ValueError as error:
         at = getattr(error, "pos", 0)
-        if TRAILING_COMMA.match(text, len(text[:at].rstrip().rstrip(","))):
+        if text[0] != "[":
+            why = "square brackets around it are missing"
+        elif TRAILING_COMMA.match(text, len(text[:at].rstrip().rstrip(","))):
             why = "a comma stands before its closing bracket"
         elif text[at : at + 1].isalnum():
             why = "each text in it needs quotation marks"
         else:
             why = f"it cannot be read from its character {at + 1} on"
         shown = f" {text}" if "://" not in text else ""  # a part of a link may be a part of its signature
-        raise InvalidValue(f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", JSON_LIST) from None
+        raise InvalidValue(f"{name} is not valid JSON, because {why}:{shown}".rstrip(":") + ".", remedy) from None
     return [_without_flags(one) for one in found]
 
 
@@ -352,7 +367,7 @@ def _check_separators(text: str) -> None:
     names = [one.strip() for one in text.split(";") if one.strip()]
     if len(names) > 1 and all(map(kind_by_name, names)) and (not locations.is_web(text) or locations.is_web(names[1])):
         message = f"these are {len(names)} files, with semicolons between them."
-        raise InvalidValue(message, "Several files are a carousel, and commas separate them: a.jpg, b.jpg.")
+        raise InvalidValue(message, SEVERAL)
 
 
 def _separated(written: str) -> list[str]:

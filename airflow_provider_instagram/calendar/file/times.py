@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -44,7 +45,8 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, RecursionError):
-        close = _similar_zone(name.strip().lower().replace(" ", "_"))
+        ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        close = _similar_zone(ascii_name.strip().lower().replace(" ", "_"))
         remedy = f"Did you mean {close}?" if close else "Use a name of the tz database, such as Europe/Berlin or UTC."
         raise InvalidValue(f"{name!r} is not a time zone.", remedy) from None
 
@@ -52,13 +54,15 @@ def zone(name: str) -> ZoneInfo:
 def _similar_zone(name: str) -> str | None:
     """Return the zone that a name most likely means. Few are compared: a file may have thousands of wrong names."""
     zones = _zones()
+    if re.search(r"\d", name):  # GMT+1 is an hour ahead of UTC, and Etc/GMT+1 an hour behind it
+        return None
     if found := zones.get(name) or zones.get(name.rpartition("/")[2]):
         return found
     if len(name) <= LONGEST_ABBREVIATION:
         return None
     begin, slashes = name[:1], name.count("/")
     alike = [one for one in zones if one[:1] == begin and one.count("/") == slashes and abs(len(one) - len(name)) < 3]
-    return next((zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.75)), None)
+    return next((zones[one] for one in difflib.get_close_matches(name, alike, 1, 0.9 if slashes else 0.8)), None)
 
 
 @lru_cache(maxsize=1)

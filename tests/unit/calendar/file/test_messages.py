@@ -58,6 +58,12 @@ def said(file: Path, text: str) -> list[str]:
         ("größe.mp4;a.jpg;b.jpg", "these are 3 files, with semicolons between them."),
         ("https://x.example/a.jpg; https://x.example/b.jpg", "these are 2 files, with semicolons between them."),
         ("clips.mp4, a.jpg", "2: carousel, item 1: clips.mp4 is a folder. Name a file in it."),
+        ("a.jpg | b.jpg", "these are 2 files. Several files are a carousel, and commas separate them: a.jpg, b.jpg."),
+        ("a.jpg / größe.mp4", "these are 2 files."),
+        ("a.jpg und b.jpg", "these are 2 files."),
+        ("a.jpg b.jpg", "these are 2 files."),
+        ('{"image": "a.jpg"}, {"image": "b.jpg"}', "because square brackets around it are missing: {"),
+        ('{"image": "a.jpg"}', "because square brackets around it are missing: {"),
     ],
 )
 def test_a_cell_of_a_carousel_that_cannot_be_read_is_shown_with_why(cell: str, told: str, tmp_path: Path) -> None:
@@ -83,9 +89,22 @@ def test_true_in_a_cell_is_a_word_as_it_is_in_yaml(tmp_path: Path) -> None:
     assert message.startswith('3: collaborators must be text, not ["false"].')
 
 
-def test_what_looks_like_a_separator_may_be_a_part_of_a_name(tmp_path: Path) -> None:
-    (tmp_path / "rot; blau.jpg").touch()
-    assert said(tmp_path / "plan.yaml", YAML % "image: rot; blau.jpg") == []
+@pytest.mark.parametrize("name", ["rot; blau.jpg", "a.jpg und b.jpg", "a.jpg b.jpg", "a.mp4.jpg", "rot,blau.jpg"])
+def test_what_looks_like_a_separator_may_be_a_part_of_a_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert said(tmp_path / "plan.yaml", YAML % f'image: "{name}"') == []
+
+
+def test_the_names_of_several_files_in_a_field_for_one_are_told_as_a_carousel(tmp_path: Path) -> None:
+    for between in (",", ";", "\t"):
+        (message,) = said(tmp_path / "plan.yaml", YAML % f'image: "a.jpg{between} b.jpg"')
+        assert "Several files are a carousel, and commas separate them" in message
+
+
+def test_the_remedy_for_tags_that_cannot_be_read_is_a_list_of_tags(tmp_path: Path) -> None:
+    for cell in ('[{"username": "ann", "x": 0.5, "y": 0.4},]', '{"username": "ann", "x": 0.5, "y": 0.4}'):
+        (message,) = said(tmp_path / "plan.yaml", YAML % f"image: a.jpg, user_tags: '{cell}'")
+        assert 'Write it like [{"username": "ann", "x": 0.5, "y": 0.4}]' in message
 
 
 @pytest.mark.parametrize("name", ["video", "image"])
@@ -148,11 +167,22 @@ def test_the_arguments_of_the_dag_are_known() -> None:
         ("America/NewYork", "America/New_York"),
         ("Asia/Tokio", "Asia/Tokyo"),
         ("Europe/Viena", "Europe/Vienna"),
+        ("Europe/Kiew", "Europe/Kiev"),
+        ("Zürich", "Europe/Zurich"),
+        ("Europe/Lissabon", "Europe/Lisbon"),
+        ("Berlim", "Europe/Berlin"),
     ],
 )
 def test_a_zone_that_is_nearly_right_is_suggested(name: str, meant: str, tmp_path: Path) -> None:
     (message,) = said(tmp_path / "plan.yaml", YAML.replace("Europe/Berlin", name) % "video: größe.mp4")
     assert message == f"1: '{name}' is not a time zone. Did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["GMT+1", "UTC+1", "utc+01", "Etc/UTC+2", "Europe/Köln", "Europe/Moskau", "Mailand"])
+def test_no_zone_with_another_time_is_suggested(name: str, tmp_path: Path) -> None:
+    """Etc/GMT+1 is an hour behind UTC, and London an hour behind Köln."""
+    (message,) = said(tmp_path / "plan.yaml", YAML.replace("Europe/Berlin", name) % "video: größe.mp4")
+    assert message == f"1: '{name}' is not a time zone. Use a name of the tz database, such as Europe/Berlin or UTC."
 
 
 def test_a_file_without_posts_is_a_problem_in_each_form(tmp_path: Path) -> None:
