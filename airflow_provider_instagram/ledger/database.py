@@ -24,6 +24,7 @@ from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 from airflow_provider_instagram.ledger.seal import REPLACEABLE, WITH_TEXTS, sealed, unsealed, verified
+from airflow_provider_instagram.utils.arguments import SETTLED
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -186,7 +187,7 @@ def settle(
     if not (bad or intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
-        post: dict[str, Any] = {"container_id": f"settled:{post_key}", "media_id": media_id, "permalink": permalink}
+        post: dict[str, Any] = {"container_id": f"{SETTLED}{post_key}", "media_id": media_id, "permalink": permalink}
         if intents:
             post |= {"container_id": intents[-1]["container_id"], "dag_id": intents[-1]["claim"]["owner"]["dag_id"]}
         else:

@@ -225,10 +225,14 @@ def if_set(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if given(value) is None else read(name, value)
 
 
+#: How the id begins that stands for the container of a post which a person has settled as live, when it is not known.
+SETTLED: Final = "settled:"
+
+
 def container_id(name: str, value: Any) -> str:
     """Read the id of a container."""
     container = required_text(name, value)
-    if not (container.isascii() and container.isdigit()):
+    if not (container.isascii() and container.isdigit()) and not container.startswith(SETTLED):
         raise ValidationError(
             f"{name}={container[:80]!r} is not the id of a container.",
             hint="Pass the output of the task that creates it: create.output.",

@@ -291,7 +291,7 @@ def test_the_doctor_looks_at_everything(
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
-        *("state store", "triggerer", "capacity", "waits", "calendars"),
+        *("fernet_key", "state store", "triggerer", "capacity", "waits", "calendars"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")

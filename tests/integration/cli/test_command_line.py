@@ -127,7 +127,7 @@ def test_a_post_that_a_restored_backup_lacks_is_recorded_and_not_made_again(
 
 
 def test_an_account_without_a_ledger_is_said_to_have_none(shell: Any) -> None:
-    with pytest.raises(SystemExit, match="'nobody' has no ledger"):
+    with pytest.raises(SystemExit, match="There is no connection 'nobody'"):
         shell("ledger", "list", "--conn-id", "nobody")
 
 
@@ -203,7 +203,7 @@ def test_old_rows_are_deleted_and_no_post_is_made_twice(
 
     assert rows_of("undecided", 91) == everything
     assert "rows deleted" in shell("ledger", "prune")
-    assert rows_of("done") == {"done", "media", "container"}
+    assert rows_of("done") == {"done", "media", "container", "quota-attempt"}
     assert rows_of("undecided") == everything
     again = run_dag(done)
     assert (again.state, again.xcom("publish")["already_published"]) == ("success", True)

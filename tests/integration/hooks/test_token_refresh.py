@@ -230,7 +230,7 @@ def test_the_log_warns_from_two_weeks_before_the_end(
         time.now += DAY
         caplog.clear()
         hook().access_token()
-        warned[day] = "expires in" in caplog.text
+        warned[day] = "expires on" in caplog.text
     assert [day for day, warns in warned.items() if warns] == list(range(46, 60))
     assert meta.token not in caplog.text
 

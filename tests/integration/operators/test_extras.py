@@ -20,7 +20,7 @@ from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators import CreateContainerOperator, InsightsOperator, PublishOperator
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
-from tests.integration.account import DictStore
+from tests.integration.account import DictStore, OpenRows
 from tests.integration.insights.quarter import MemoryTarget
 from tests.integration.tasks import SCOPES, connect_page, task_context
 
@@ -146,10 +146,11 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
     instagram_sandbox.answer_invite(media_id, "bob", "Declined")
     instagram_sandbox.advance(3700)
     now = datetime.fromtimestamp(instagram_sandbox.now(), timezone.utc)
-    ledger, event = Ledger(store, "instagram_default", lambda: now), (now - timedelta(seconds=3700)).isoformat()
+    rows: Any = OpenRows(store)
+    ledger, event = Ledger(rows, "instagram_default", lambda: now), (now - timedelta(seconds=3700)).isoformat()
     insights_token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", scopes=ALL_SCOPES)
     with GraphClient(insights_token, base_url=instagram_sandbox.url) as client:
-        budget = InsightsBudget(store, lambda: now, 5000)
+        budget = InsightsBudget(rows, lambda: now, 5000)
         collector = Collector(
             client,
             ledger,
@@ -169,7 +170,7 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
     assert shares == [poll["option_a_votes_percentage"], poll["option_b_votes_percentage"]]
     assert sum(shares) == pytest.approx(1, abs=0.02)
     assert "prompt_responses" not in row, "nothing is asked that the post does not have"
-    numbers = latest_numbers(store, media_id)
+    numbers = latest_numbers(rows, media_id)
     assert numbers is not None
     assert numbers.responses == {
         "Poll: Tea": f"{shares[0]:.0%}",

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.operators import InsightsOperator
-from tests.integration.account import DictStore
+from tests.integration.account import DictStore, OpenRows
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -126,7 +126,9 @@ def test_calls_beyond_the_share_wait_and_what_was_read_is_kept(
     assert instagram_sandbox.calls("insights") == 5
     moment = wait.trigger.moment
     assert timedelta(minutes=59) < moment - datetime.now(timezone.utc) <= timedelta(minutes=60)
-    rows["insights-calls"]["spent"] = [[at - HOURS, calls] for at, calls in rows["insights-calls"]["spent"]]
+    open_rows = OpenRows(rows)
+    row = open_rows["insights-calls"]
+    open_rows["insights-calls"] = {**row, "spent": [[at - HOURS, calls] for at, calls in row["spent"]]}
     kept = json.loads(json.dumps(wait.kwargs))
     found = task.resume_execution(wait.method_name, kept | {"event": None}, context)
     assert [row["media_id"] for row in found] == ids

@@ -11,6 +11,7 @@ from airflow.sdk import DAG, Asset, task_group
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, ledger_asset, posts_alias
+from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
@@ -155,7 +156,7 @@ def test_a_transcode_still_offers_its_output_to_the_next_task() -> None:
 def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Of an operator and of a calendar alike: both create by the same use case."""
     nobody: Any = None
-    ledger: Any = SimpleNamespace(post=lambda _: SimpleNamespace(container_id="1"))
+    ledger: Any = SimpleNamespace(post=lambda _: PublishedPost("key", "1", "2030-05-06T08:30:00+00:00"))
     for number in (5, 6):
         task = CreateContainerOperator(task_id=f"c{number}", video="https://a.example/v.mp4", caption="#a " * number)
         assert Create(nobody, ledger, nobody, "key", task.order).run() == "1"
