@@ -158,13 +158,13 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 33_932, 26_000),
-    Measure("modules", House.module_count, 185, 190),
+    Measure("lines of Python", House.lines, 35_850, 26_000),
+    Measure("modules", House.module_count, 191, 190),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
-    Measure("arrows", House.arrow_count, 100, 100),
+    Measure("arrows", House.arrow_count, 101, 100),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 4_614, 4_788),
+    Measure("lines of docstrings", House.docstring_lines, 4_920, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 0, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 1, 1),
