@@ -115,7 +115,7 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     """
     row = stored if isinstance(stored, dict) else {}
     form, seal = row.get("form"), row.get("seal")
-    if isinstance(form, int) and form not in READ_FORMS:
+    if "form" in row and (type(form) is not int or form not in READ_FORMS):
         raise of_another_version(key, uri)
     if not isinstance(seal, str) or row.keys() != {"form", "row", "seal"}:
         raise _bad_row(key, uri, "has no seal: no task of this version of the provider has written it")

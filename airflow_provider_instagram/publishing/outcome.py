@@ -151,7 +151,7 @@ class OutcomeReader:
             for media in listed(self.client, self.ig_user_id, since - CLOCK_TOLERANCE)
             if _may_be(media, record)
             and (media.timestamp is None or media.timestamp <= until + CLOCK_TOLERANCE)
-            and self.ledger.key_of_media(media.id) is None
+            and self.ledger.key_of_media(media.id) in (None, record.post_key)
         ]
 
     def _is_published_after_all(self, intent: Intent, error: NotReadyError) -> bool:

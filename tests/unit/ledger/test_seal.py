@@ -119,8 +119,8 @@ def test_what_to_do_names_the_post_of_an_intent_and_the_row_of_a_container() -> 
 
 
 @pytest.mark.parametrize("key", READS)
-@pytest.mark.parametrize("form", [0, 2, 99, -1])
-def test_a_row_of_another_form_accuses_nobody(key: str, form: int) -> None:
+@pytest.mark.parametrize("form", [0, 2, 99, -1, "1", "2", 2.0, True, None])
+def test_a_row_of_another_form_accuses_nobody(key: str, form: Any) -> None:
     rows = [changed(key, form=form), {**STORED[STUDIO], key: {"form": form, "post_key": "post-1"}}]
     for each in rows:
         with pytest.raises(LedgerRowError, match="was written by another version of the provider") as raised:
