@@ -141,6 +141,10 @@ class OutcomeUnknownError(InstagramError):
         super().__init__(message, **{"outcome_unknown": True, **known})
 
 
+class LedgerRowError(InstagramError):
+    """A row of the ledger that this task needs was not written by a task of this provider, or by another version."""
+
+
 class TranscodeError(InstagramError):
     """ffmpeg could not convert the source into a compliant video."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -13,12 +11,13 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from demo.scene import ROOT, pictures_of
-from demo.stack import AIRFLOW, AirflowStack
 from instagram_sandbox.testing.handle import SandboxHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from demo.stack import AirflowStack
 
 EXAMPLE = ROOT / "dags" / "calendars" / "example.yaml"
 #: The accounts that the example names, and their user ids in the sandbox.
@@ -50,8 +49,8 @@ def fortnight_from_now(folder: Path, video: Path) -> Path:
     return copy
 
 
-def open_accounts(airflow: AirflowStack, sandbox: SandboxHandle, calendar: Path, connect: Callable[..., None]) -> None:
-    """Open the example's accounts in the sandbox, connect Airflow to them, and make their pools.
+def open_accounts(airflow: AirflowStack, sandbox: SandboxHandle, connect: Callable[..., None]) -> None:
+    """Open the example's accounts in the sandbox, and connect Airflow to them.
 
     :param connect: Stores a connection to an account of the sandbox in Airflow.
     """
@@ -62,9 +61,3 @@ def open_accounts(airflow: AirflowStack, sandbox: SandboxHandle, calendar: Path,
         account = SandboxHandle(sandbox.url, token, user_id)
         connect(airflow, account, conn_id)
         account.close()
-    subprocess.run(
-        [AIRFLOW, "instagram", "pools", str(calendar)],
-        env=os.environ | airflow.settings,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )

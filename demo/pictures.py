@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from demo.pictures_airflow import IMAGES, take_calendar_pictures, take_connection_pictures
 from demo.results import results_settings
 from demo.scene import ROOT, airflow_settings
-from demo.stack import AIRFLOW, airflow_stack
+from demo.stack import airflow_stack
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:
@@ -86,8 +85,6 @@ def main() -> int:
             settings = _settings(folder, sandbox)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 calendar = folder / "media" / "spring.yaml"
-                environment = os.environ | airflow.settings
-                subprocess.run([AIRFLOW, "instagram", "pools", str(calendar)], env=environment, check=True)
                 airflow.wait_for_dag(DAG_ID)
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -43,7 +43,7 @@ def main() -> int:
             airflow_stack(settings | storage, _port(AIRFLOW_PORT)) as airflow,
         ):
             connect(airflow, sandbox)
-            open_accounts(airflow, sandbox, calendar, connect)
+            open_accounts(airflow, sandbox, connect)
             run_id = f"demo-{int(time.time())}"
             airflow.wait_for_dag("publish_reel")
             airflow.trigger("publish_reel", run_id, {"video": str(video), "caption": CAPTION})

@@ -29,7 +29,7 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
-from airflow_provider_instagram.exceptions import RateLimitError, ValidationError
+from airflow_provider_instagram.exceptions import LedgerRowError, RateLimitError, ValidationError
 from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.capabilities import MUSIC
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
@@ -227,10 +227,13 @@ def list_posts(args: argparse.Namespace) -> None:
     """List the posts of an account, and those with an unknown outcome."""
     with open_ledger(args.conn_id) as store:
         rows = store.rows()
-    table = [_published(row) for key, row in rows.items() if key.startswith("done:")]
+    bad = [row for row in rows.values() if isinstance(row, LedgerRowError)]
+    table = [_published(row) for key, row in rows.items() if key.startswith("done:") and row not in bad]
     intents = database.open_intents(rows)
     table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
     AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
+    for error in bad:
+        print(error.message)
 
 
 def _published(row: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +251,9 @@ def show_post(args: argparse.Namespace) -> None:
         rows = database.rows_of(store, args.post_key)
     if not rows:
         raise SystemExit(f"The ledger of {args.conn_id!r} has no post {args.post_key!r}.")
-    AirflowConsole().print_as_json(rows)
+    AirflowConsole().print_as_json(
+        {key: str(row) if isinstance(row, LedgerRowError) else row for key, row in rows.items()}
+    )
 
 
 def settle_post(args: argparse.Namespace) -> None:
@@ -295,5 +300,20 @@ def prune(args: argparse.Namespace) -> None:
     before = datetime.now(timezone.utc) - timedelta(days=args.days)
     for conn_id in database.ledgers():
         with open_ledger(conn_id) as store:
-            print(f"{conn_id}: {database.prune(store, before)} rows deleted")
+            try:
+                print(f"{conn_id}: {database.prune(store, before)} rows deleted")
+            except LedgerRowError as error:
+                print(f"{conn_id}: nothing deleted. {error.message}")
     print(f"What was told of posts: {database.prune_told(before)} rows deleted")
+
+
+def reseal(args: argparse.Namespace) -> None:
+    """Seal the rows of all accounts with the first key of ``[core] fernet_key``."""
+    if args.trust and not args.yes:
+        answer = input("Seal all rows as they are? Whoever may write assets may have forged some. [y/N] ")
+        if answer.strip().lower() != "y":
+            raise SystemExit("Nothing was changed.")
+    for conn_id in database.ledgers():
+        with open_ledger(conn_id) as store:
+            number, left = store.reseal(trusts=args.trust)
+        print(f"{conn_id}: {number} rows sealed, {len(left)} left as they are{':' if left else ''} {', '.join(left)}")

@@ -1,4 +1,4 @@
-"""``airflow instagram calendar …`` and ``airflow instagram pools``: commands for the authors of calendars."""
+"""``airflow instagram calendar …``: commands for the authors of calendars."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pendulum
-from airflow.models import Connection, Pool
 from airflow.sdk import conf
-from airflow.utils.session import create_session
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_instagram.calendar.file.parser import parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -30,15 +26,14 @@ from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet import import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import read_duration, zone
-from airflow_provider_instagram.calendar.planning.schedule import publishers_needed
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
-from airflow_provider_instagram.calendar.tasks.report_problems import account_problems, local_pictures
+from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
-from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, pool_name
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
@@ -94,8 +89,6 @@ def check_calendar(args: argparse.Namespace) -> None:
             f"{args.file}: {_count(local, 'post')} with local pictures, which Instagram fetches by link. [instagram] "
             "public_prefix is not set here: set it where the posts are published, or these posts fail."
         )
-    for account in _without_pool(calendar):
-        print(f"{args.file}: {account} has no pool, so its posts wait. Run: airflow instagram pools {args.file}")
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
     posts = _count(len(calendar.posts), "post")
@@ -118,16 +111,6 @@ def _limits(account: str) -> tuple[Limits, str]:
     if limits is None:
         return Limits(), f"the defaults: there is no connection {account} here"
     return limits, f"connection {account}"
-
-
-def _without_pool(calendar: Calendar) -> list[str]:
-    """Return the accounts without a pool. Airflow itself reports a missing pool only in the scheduler's log."""
-    try:
-        with create_session() as session:
-            there = set(session.scalars(select(Pool.pool)))
-    except SQLAlchemyError:
-        return []  # without a database, the calendar is checked all the same
-    return [account for account in calendar.accounts if pool_name(account) not in there]
 
 
 def show_calendar(args: argparse.Namespace) -> None:
@@ -222,45 +205,6 @@ def _month(written: str) -> date:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def pools(args: argparse.Namespace) -> None:
-    """Create the pool of each account of the calendars, or of each connection of this provider."""
-    needed: dict[str, int] = {}
-    for file in args.files:
-        calendar, _ = _read(file)
-        _print_problem_count(calendar)
-        if not calendar.posts:
-            print(f"{file}: the calendar has no valid posts, so no account needs a pool for it.")
-        for account, publishers in publishers_needed(calendar.posts).items():
-            needed[account] = needed.get(account, 0) + publishers
-    try:
-        _make_pools(needed if args.files else _one_for_each_connection())
-    except SQLAlchemyError as error:
-        raise SystemExit(
-            f"Airflow's database cannot be used ({type(error).__name__}). Run this where Airflow runs, after airflow "
-            "db migrate, and check [database] sql_alchemy_conn."
-        ) from None
-
-
-def _one_for_each_connection() -> dict[str, int]:
-    with create_session() as session:
-        conn_ids = session.scalars(select(Connection.conn_id).where(Connection.conn_type == CONN_TYPE)).all()
-    if not conn_ids:
-        raise SystemExit("There is no connection of the type instagram. Create one, or name a calendar.")
-    return dict.fromkeys(conn_ids, 1)
-
-
-def _make_pools(needed: dict[str, int]) -> None:
-    with create_session() as session:
-        there = {pool.pool: pool.slots for pool in session.scalars(select(Pool))}
-    for account, publishers in needed.items():
-        name = pool_name(account)
-        if there.get(name, 0) >= publishers:
-            print(f"{name}: exists, with {_count(there[name], 'publisher')}.")
-            continue
-        Pool.create_or_update_pool(name, publishers, f"Publishers of {account}", include_deferred=False)
-        print(f"{name}: {'widened to' if name in there else 'created, with'} {_count(publishers, 'publisher')}.")
 
 
 def _lines_of_month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:

@@ -221,13 +221,6 @@ def get_instagram_commands() -> list[CLICommand]:
                     help="Check, show, import and export content calendars",
                     subcommands=CALENDAR_COMMANDS,
                 ),
-                _command(
-                    "calendar.pools",
-                    "Create the pool of each account",
-                    Arg(("files",), nargs="*", help="calendars (default: all connections of the type instagram)"),
-                    description="A pool has one slot, or as many as the account has posts due within half a minute of "
-                    "each other.",
-                ),
             ],
         )
     ]

@@ -30,6 +30,7 @@ from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin,
 from airflow_provider_instagram.hooks.instagram import AccountSettings, InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
+from airflow_provider_instagram.ledger.seal import fingerprint, has_key
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
@@ -165,24 +166,33 @@ def host_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that must be the same on every machine."""
+    """Return what must be the same on every machine: versions, and Airflow's key, of which only a digest is told."""
     return {
         "Airflow": version("apache-airflow-core"),
         "airflow-provider-instagram": version("airflow-provider-instagram"),
         "Python": platform.python_version(),
         "ffmpeg": _program_version("ffmpeg") or "none",
+        "fernet_key": fingerprint(),
+        "[core] fernet_key": fingerprint(),
     }
 
 
 def machine_findings(test_file: str) -> Iterator[Finding]:
     """Check this machine. ``test_file`` is written below ``[instagram] work_prefix``."""
-    said = ", ".join(f"{name} {number}" for name, number in versions().items() if name != "ffmpeg")
+    said = ", ".join(f"{name} {one}" for name, one in versions().items() if name not in ("ffmpeg", "fernet_key"))
     yield Finding("machine", True, f"{host_name()}: {said}")
     yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
     yield _disk()
     yield _work_prefix(test_file)
     yield _snapshots()
     yield _queued_tasks()
+    yield _fernet_key()
+
+
+def _fernet_key() -> Finding:
+    text = "is set" if has_key() else "is not set"
+    to_do = "Airflow stores passwords as plain text, and who may write assets can forge the ledger. Set it everywhere"
+    return judged("fernet_key", has_key(), f"[core] fernet_key {text}", to_do)
 
 
 def _program(name: str) -> Finding:

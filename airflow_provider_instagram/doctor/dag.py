@@ -11,7 +11,7 @@ from airflow.sdk import DAG, BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 
 from airflow_provider_instagram.doctor.findings import Finding, judged
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, pool_name
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 _PAUSE: Final = timedelta(seconds=10)
 #: A task in one of these states has not been on a worker yet.
@@ -47,7 +47,7 @@ def comparison(reports: Sequence[WorkerReport]) -> Iterator[Finding]:
         versions = dict.fromkeys((report.versions.get(name, "none"), report.machine) for report in reports)
         if len({version for version, _ in versions}) > 1:
             differing.append(f"{name} {', '.join(f'{version} on {machine}' for version, machine in versions)}")
-    text = f"differ: {'; '.join(differing)}. Install the same on every worker" if differing else "are equal"
+    text = f"differ: {'; '.join(differing)}. They must be the same on every worker" if differing else "are equal"
     yield Finding("versions", not differing, text)
     clocks = [report.clock_s for report in reports if report.clock_s is not None]
     if len(clocks) < len(reports):
@@ -84,23 +84,15 @@ class CheckWorkerOperator(BaseOperator):
         return asdict(WorkerReport(self.queue, host_name(), versions(), clock_s, findings))
 
 
-class UsePoolOperator(BaseOperator):
-    """Do nothing, in a pool: Airflow starts the task only if the pool exists."""
-
-    def execute(self, context: Context) -> None:
-        """Do nothing."""
-
-
 class ReportWorkersOperator(BaseOperator):
     """Wait for the checks, and log what they found. The task fails if something needs fixing.
 
     It does not fail with a check that never starts, so no trigger rule can wait: the task is rescheduled.
     """
 
-    def __init__(self, *, checks: Sequence[str], pools: dict[str, str], patience: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, checks: Sequence[str], patience: timedelta, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.checks = tuple(checks)
-        self.pools = pools
         self.patience = patience
 
     def execute(self, context: Context) -> None:
@@ -120,9 +112,9 @@ class ReportWorkersOperator(BaseOperator):
             raise AirflowFailException("Something needs fixing: see the lines with FIX in this log.")
 
     def _states(self, context: Context) -> dict[str, str | None]:
-        wanted, ti = [*self.checks, *self.pools], cast("Any", context["ti"])
-        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=wanted).get(ti.run_id, {})
-        return {task_id: states.get(task_id) for task_id in wanted}
+        ti = cast("Any", context["ti"])
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[*self.checks]).get(ti.run_id, {})
+        return {task_id: states.get(task_id) for task_id in self.checks}
 
     def _tasks(self, states: dict[str, str | None]) -> Iterator[Finding]:
         for task_id in self.checks:
@@ -131,10 +123,6 @@ class ReportWorkersOperator(BaseOperator):
                 yield Finding("queue", False, f"{task_id} found no worker within {patience}. Start one for its queue")
             elif states[task_id] != "success":
                 yield Finding("queue", False, f"{task_id} is {states[task_id]}. See its log")
-        for task_id, pool in self.pools.items():
-            is_there = states[task_id] == "success"
-            text = "does not exist, or is full. Content calendars need it. Run: airflow instagram pools"
-            yield Finding("pool", is_there or None, f"{pool} {'exists' if is_there else text}")
 
     def _shared_files(self, context: Context, reports: list[WorkerReport]) -> Finding:
         """Check whether this worker can read what the others wrote below ``[instagram] work_prefix``."""
@@ -164,7 +152,7 @@ def instagram_doctor_dag(
     """Return a DAG that checks a worker of each queue, and reports in the log of its task ``report``.
 
     :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
-    :param patience: How long a task may wait for a worker or a pool.
+    :param patience: How long a task may wait for a worker.
     """
     queues = tuple(queues) or (conf.get("operators", "default_queue"),)
     limits = {"dagrun_timeout": patience + timedelta(minutes=10), "catchup": False, "tags": ["instagram"]}
@@ -172,13 +160,10 @@ def instagram_doctor_dag(
         checks = [_check_id(queue) for queue in queues]
         for queue, task_id in zip(queues, checks, strict=True):
             CheckWorkerOperator(task_id=task_id, queue=queue, conn_ids=conn_ids, retries=0)
-        pools = {f"use_{pool_name(conn_id)}": pool_name(conn_id) for conn_id in conn_ids}
-        for task_id, pool in pools.items():
-            UsePoolOperator(task_id=task_id, pool=pool, retries=0)
         report = ReportWorkersOperator(
-            task_id="report", checks=checks, pools=pools, patience=patience, retries=0, trigger_rule="always"
+            task_id="report", checks=checks, patience=patience, retries=0, trigger_rule="always"
         )
-        report.set_upstream([dag.get_task(task_id) for task_id in (*checks, *pools)])
+        report.set_upstream([dag.get_task(task_id) for task_id in checks])
     return dag
 
 

@@ -74,7 +74,7 @@ class CollectInsights(InstagramBaseOperator):
         from airflow_provider_instagram.graph.capabilities import INSIGHTS
         from airflow_provider_instagram.hooks.scopes import known_scopes
 
-        ledger = Ledger.of(context, self.instagram_conn_id)
+        ledger = Ledger.of(context, self.instagram_conn_id, is_lenient=True)
         try:
             known_scopes(self.instagram_conn_id).require(INSIGHTS)
             batch = self._collect(context, ledger)

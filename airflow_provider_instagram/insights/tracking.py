@@ -23,7 +23,8 @@ from airflow_provider_instagram.posts.kinds import PostKind
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.graph.models import Media, Page
-    from airflow_provider_instagram.ledger.ledger import Ledger, StateStore
+    from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.seal import StateStore
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,13 @@ from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, select, update
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import LedgerRowError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
+from airflow_provider_instagram.ledger.seal import REPLACEABLE, sealed, unsealed, verified
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 #: The kinds of rows that only a post or a comment in the making needs.
 IN_THE_MAKING = {"claim", "intent", "container", "containers", "children", "comment-claim", "comment-intent"}
+#: The kinds of rows whose keys end with that of a post or a comment.
+OF_A_POST = (
+    *("done", "claim", "intent", "comment", "comment-claim", "comment-intent"),
+    *("begun", "skip", "late"),
+)
 ROWS_AT_ONCE = 500
 
 
@@ -39,28 +45,51 @@ class DatabaseStore:
 
     session: Session
     asset_id: int
+    uri: str
 
     def get(self, key: str) -> Any:
-        """Return a row, or None."""
+        """Return a row, or None.
+
+        :raises LedgerRowError: If its seal is not good.
+        """
         value = get_state_backend().get(self._scope, key, session=self.session)
-        return None if value is None else json.loads(value)
+        return None if value is None else unsealed(json.loads(value), key, self.uri)
 
     def set(self, key: str, value: Any) -> None:
         """Write a row."""
-        get_state_backend().set(self._scope, key, json.dumps(value), session=self.session)
+        get_state_backend().set(self._scope, key, json.dumps(sealed(value, key, self.uri)), session=self.session)
 
     def delete(self, key: str) -> None:
         """Delete a row if it exists."""
         get_state_backend().delete(self._scope, key, session=self.session)
 
     def rows(self) -> dict[str, Any]:
-        """Return all rows by their keys."""
-        stored = self.session.execute(
-            select(AssetStateStoreModel.key, AssetStateStoreModel.value)
-            .where(AssetStateStoreModel.asset_id == self.asset_id)
-            .order_by(AssetStateStoreModel.key)
-        )
-        return {key: json.loads(value) for key, value in stored}
+        """Return all rows by their keys. In place of one whose seal is not good is the error that says so."""
+        return {key: _verified_or_error(json.loads(value), key, self.uri) for key, value in self._stored()}
+
+    def reseal(self, *, trusts: bool = False) -> tuple[int, list[str]]:
+        """Seal each row with the first of Airflow's keys, unless a task writes it meanwhile.
+
+        :param trusts: Whether to seal a row as well whose seal is not good.
+        :return: How many rows were sealed, and the keys of those that were left.
+        """
+        model, number, left = AssetStateStoreModel, 0, []
+        for key, value in self._stored():
+            content = _verified_or_error(stored := json.loads(value), key, self.uri)
+            if isinstance(content, LedgerRowError):
+                if not trusts or not isinstance(stored, dict):
+                    left.append(key)
+                    continue
+                content = stored.get("row")
+            ours = (model.asset_id == self.asset_id, model.key == key, model.value == value)
+            again = update(model).where(*ours).values(value=json.dumps(sealed(content, key, self.uri)))
+            number += cast("CursorResult[Any]", self.session.execute(again)).rowcount
+        return number, left
+
+    def _stored(self) -> list[tuple[str, str]]:
+        model = AssetStateStoreModel
+        mine = select(model.key, model.value).where(model.asset_id == self.asset_id).order_by(model.key)
+        return [(key, value) for key, value in self.session.execute(mine)]
 
     def delete_old(self, keys: Sequence[str], before: datetime) -> int:
         """Delete rows, unless they were written after a time. Return how many were deleted."""
@@ -83,13 +112,14 @@ class NoLedgerError(ValidationError):
 @contextmanager
 def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
     """Open the ledger of an account, and commit what was written if the block ends without an error."""
+    uri = ledger_asset(conn_id).uri
     with create_session() as session:
-        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(conn_id).uri))
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == uri))
         if asset_id is None:
             raise NoLedgerError(
                 f"Connection {conn_id!r} has no ledger, because Airflow has not seen a task that uses it yet."
             )
-        yield DatabaseStore(session, asset_id)
+        yield DatabaseStore(session, asset_id, uri)
 
 
 def ledgers() -> list[str]:
@@ -103,9 +133,15 @@ def prune(store: DatabaseStore, before: datetime) -> int:
     """Delete the rows that only a post in the making needs, if nothing has written them since a time.
 
     What keeps the promise of one post stays: all rows of a post or comment with an unknown outcome, the rows of what is
-    live, and that of the container of each live post, by which a cleared task finds the key.
+    live, and that of the container of each live post, by which a cleared task finds the key. If a row cannot be read,
+    it is not known what it keeps, and nothing is deleted.
+
+    :raises LedgerRowError: If a row's seal is not good.
     """
     rows = store.rows()
+    for key, row in rows.items():
+        if isinstance(row, LedgerRowError) and key.partition(":")[0] not in REPLACEABLE:
+            raise row
     comments = {row["post_key"] for row in _well_formed(rows, "comment-intent:") if not row.get("withdrawn")}
     undecided = {row["post_key"] for row in open_intents(rows)}
     undecided |= {key for key in comments if row_key("comment", key) not in rows}
@@ -133,10 +169,10 @@ def settle(
     permalink: str | None = None,
 ) -> None:
     """Record whether a post with an unknown outcome is live, or one with a link that a restored backup lacks."""
-    ledger = Ledger(store, conn_id)
+    ledger, bad = Ledger(store, conn_id), _delete_bad_rows(store, post_key)
     intents = [row for row in open_intents(store.rows()) if row["post_key"] == post_key]
     is_settled, now = ledger.is_settled(post_key), ledger.now()
-    if not (intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
+    if not (bad or intents or (not is_settled and (permalink if live else ledger.claim(post_key)))):
         raise ValidationError(f"{post_key!r} has no unknown outcome to settle.")
     if live:
         post: dict[str, Any] = {"container_id": f"settled:{post_key}", "media_id": media_id, "permalink": permalink}
@@ -152,17 +188,27 @@ def settle(
     store.delete(row_key("claim", post_key))  # its owner reads the claim again and sends nothing
 
 
+def _delete_bad_rows(store: DatabaseStore, post_key: str) -> int:
+    """Delete the rows of a post whose seal is not good. Return how many there were."""
+    bad = [key for key, row in rows_of(store, post_key).items() if isinstance(row, LedgerRowError)]
+    for key in bad:
+        store.delete(key)
+    return len(bad)
+
+
 def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
-    """Return all rows of a post."""
+    """Return all rows of a post, or the row that has this key."""
     rows = store.rows()
-    claim, *lists = (row_key(kind, post_key) for kind in ("claim", "containers", "children"))
-    comment = (row_key("comment", post_key), row_key("comment-claim", post_key))
-    containers = {row_key("container", container_id) for name in lists for container_id in rows.get(name, ())}
+    lists = [row_key(kind, post_key) for kind in ("containers", "children")]
+    ids = [one for name in lists if isinstance(rows.get(name), list) for one in rows[name]]
+    named = {*lists, *(row_key("container", container_id) for container_id in ids), post_key}
+    named |= {row_key(kind, post_key) for kind in OF_A_POST}
     return {
         key: row
         for key, row in rows.items()
         if (isinstance(row, dict) and row.get("post_key") == post_key)
-        or key in (claim, *lists, *containers, *comment)
+        or key in named
+        or key.startswith((f"{row_key('intent', post_key)}:", f"{row_key('comment-intent', post_key)}:"))
         or (key.startswith(("media:", "comment-id:")) and row == post_key)
     }
 
@@ -175,7 +221,14 @@ def open_intents(rows: dict[str, Any]) -> list[dict[str, Any]]:
     return list({(row["post_key"], row["container_id"]): row for row in undecided}.values())
 
 
+def _verified_or_error(stored: Any, key: str, uri: str) -> Any:
+    try:
+        return verified(stored, key, uri)
+    except LedgerRowError as error:
+        return error
+
+
 def _well_formed(rows: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    """Return the rows of a kind that name a post and a container. Users with the right on assets may write others."""
+    """Return the rows of a kind that name a post and a container, as those do that a task of this version wrote."""
     found = (row for key, row in rows.items() if key.startswith(kind) and isinstance(row, dict))
     return [row for row in found if isinstance(row.get("post_key"), str) and isinstance(row.get("container_id"), str)]

@@ -7,11 +7,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import StateStore, row_key
+from airflow_provider_instagram.ledger.ledger import row_key
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.ledger.seal import StateStore
 
 REFUSED_ROW: Final = "insights-refused"
 #: What Instagram refused to the account although nothing spoke against it.

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -20,27 +20,16 @@ from airflow_provider_instagram.ledger.records import (
     Owner,
     PublishedPost,
 )
+from airflow_provider_instagram.ledger.seal import SealedStore, StateStore, of_another_version
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from airflow.sdk import Context
     from typing_extensions import Self
 
-#: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read each form.
-FORM: Final = 1
+T = TypeVar("T")
 LONGEST_KEY = 400  # The store's column holds 512 characters, which the row's kind and an owner share with the key.
-
-
-class StateStore(Protocol):
-    """The part of Airflow's state store that the ledger needs."""
-
-    def get(self, key: str) -> Any:
-        """Read a row, or None."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Write a row. Airflow refuses the write of a try that is no longer the task's current one: the fence."""
 
 
 @dataclass
@@ -57,13 +46,14 @@ class Ledger:
     claimed: ClassVar[tuple[str, str]] = ("post_key", "is being published")
 
     @classmethod
-    def of(cls, context: Context, conn_id: str) -> Self:
+    def of(cls, context: Context, conn_id: str, *, is_lenient: bool = False) -> Self:
         """Open the account's ledger from a running task.
 
+        :param is_lenient: Whether a row without a good seal counts as none, because the task posts nothing.
         :raises ValidationError: If the task cannot reach the ledger. Nothing has been sent to Instagram.
         """
         try:
-            return cls(context["asset_state_store"][ledger_asset(conn_id)], conn_id)
+            return cls(SealedStore.of(context, ledger_asset(conn_id), is_lenient=is_lenient), conn_id)
         except KeyError:
             raise ValidationError(
                 f"This task cannot reach the ledger of connection {conn_id!r}, so nothing was sent to Instagram.",
@@ -77,8 +67,7 @@ class Ledger:
 
     def post(self, post_key: str) -> PublishedPost | None:
         """Read the post of a key, if it is known to be live."""
-        row = self.store.get(row_key("done", post_key))
-        return PublishedPost(**fields_of(row)) if row else None
+        return self._read(row_key("done", post_key), lambda row: PublishedPost(**row))
 
     def response_edges(self, post_key: str | None) -> list[str]:
         """Return where Instagram tells how people responded to a post. Empty for a post of other programs."""
@@ -88,7 +77,7 @@ class Ledger:
 
     def record_post(self, post: PublishedPost) -> None:
         """Record that the post of a key is live."""
-        self.store.set(row_key("done", post.post_key), as_row(post))
+        self.store.set(row_key("done", post.post_key), asdict(post))
         if post.media_id:
             self.store.set(row_key("media", post.media_id), post.post_key)
 
@@ -109,13 +98,11 @@ class Ledger:
 
     def may_be_deleted(self, media_id: str, ig_user_id: str) -> bool:
         """Return whether a request to delete a post of an account may have been sent, and was not certainly refused."""
-        row = self.store.get(row_key("deletion", media_id))
-        return row is not None and row["ig_user_id"] == ig_user_id
+        return self._read(row_key("deletion", media_id), lambda row: row["ig_user_id"] == ig_user_id) or False
 
     def deleted_by(self, media_id: str) -> str | None:
         """Return who agreed to the last request to delete a post, or None if that is not known."""
-        name: str | None = (self.store.get(row_key("deletion", media_id)) or {}).get("by")
-        return name
+        return self._read(row_key("deletion", media_id), lambda row: row["by"])
 
     def record_deletion_intent(self, media_id: str, ig_user_id: str | None, by: str | None = None) -> None:
         """Record that this try deletes a post now. Airflow refuses the write if the try is no longer current.
@@ -123,22 +110,21 @@ class Ledger:
         :param ig_user_id: The account. None withdraws the intent: its request certainly deleted nothing.
         :param by: Who agreed to it.
         """
-        row = {"form": FORM, "at": self.now(), "ig_user_id": ig_user_id, "by": by}
+        row = {"at": self.now(), "ig_user_id": ig_user_id, "by": by}
         self.store.set(row_key("deletion", media_id), row)
 
     def claim(self, post_key: str) -> Claim | None:
         """Read the claim of a key."""
-        row = self.store.get(row_key(f"{self.prefix}claim", post_key))
-        return _claim(row) if row else None
+        return self._read(row_key(f"{self.prefix}claim", post_key), _claim)
 
     def record_claim(self, post_key: str, claim: Claim) -> None:
         """Record a claim of a key. The last claim counts."""
-        self.store.set(row_key(f"{self.prefix}claim", post_key), as_row(claim))
+        self.store.set(row_key(f"{self.prefix}claim", post_key), asdict(claim))
 
     def intent(self, post_key: str, owner: Owner | None = None) -> Intent | None:
         """Read the intent to publish a key: the latest one, or an owner's own, which no other owner overwrites."""
-        row = self.store.get(row_key(f"{self.prefix}intent", post_key, owner))
-        return Intent(**fields_of(row) | {"claim": _claim(row["claim"])}) if row else None
+        name = row_key(f"{self.prefix}intent", post_key, owner)
+        return self._read(name, lambda row: Intent(**row | {"claim": _claim(row["claim"])}))
 
     def open_intents(self, post_key: str, *owners: Owner) -> list[Intent]:
         """Return the intents with an open outcome, one for each container, oldest first.
@@ -181,23 +167,19 @@ class Ledger:
         self._write(replace(intent, needs_manual_resolution=True))
 
     def _write(self, intent: Intent) -> None:
-        kind, row = f"{self.prefix}intent", as_row(intent)
+        kind, row = f"{self.prefix}intent", asdict(intent)
         self.store.set(row_key(kind, intent.post_key, intent.claim.owner), row)
         self.store.set(row_key(kind, intent.post_key), row)
 
     def container(self, container_id: str) -> ContainerRecord | None:
         """Read the record of a container."""
-        row = self.store.get(row_key("container", container_id))
-        if not row:
-            return None
-        kind, shows = PostKind(row["kind"]), row["shows"] and ItemKind(row["shows"])
-        return ContainerRecord(**{**fields_of(row), "kind": kind, "shows": shows})
+        return self._read(row_key("container", container_id), _container)
 
     def record_container(self, record: ContainerRecord) -> None:
         """Record a new container and the post that it is for."""
         listed_in = row_key("containers" if record.item is None else "children", record.post_key)
         container_ids = [*(self.store.get(listed_in) or ()), record.container_id]
-        self.store.set(row_key("container", record.container_id), as_row(record))
+        self.store.set(row_key("container", record.container_id), asdict(record))
         self.store.set(listed_in, container_ids)
 
     def containers(self, post_key: str) -> list[ContainerRecord]:
@@ -212,6 +194,19 @@ class Ledger:
         """Record that no container of an item is good for another carousel."""
         self.store.set(row_key("children", post_key), [])
 
+    def _read(self, name: str, build: Callable[[dict[str, Any]], T]) -> T | None:
+        """Read a row, or return None if there is none.
+
+        :raises LedgerRowError: If no task of this version has written it.
+        """
+        row = self.store.get(name)
+        try:
+            return build(row) if row else None
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            if getattr(self.store, "is_lenient", False):
+                return None
+            raise of_another_version(name, ledger_asset(self.conn_id).uri) from error
+
     def _listed_in(self, kind: str, post_key: str) -> list[ContainerRecord]:
         records = (self.container(container_id) for container_id in self.store.get(row_key(kind, post_key)) or ())
         return [record for record in records if record]
@@ -222,18 +217,13 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(unicodedata.normalize("NFC", text).split()).encode()).hexdigest()
 
 
-def as_row(record: DataclassInstance) -> dict[str, Any]:
-    """Return the row of a record: its form, and its fields."""
-    return {"form": FORM, **asdict(record)}
-
-
-def fields_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a row."""
-    return {name: value for name, value in row.items() if name != "form"}
+def _container(row: dict[str, Any]) -> ContainerRecord:
+    kind, shows = PostKind(row["kind"]), row["shows"] and ItemKind(row["shows"])
+    return ContainerRecord(**{**row, "kind": kind, "shows": shows})
 
 
 def _claim(row: dict[str, Any]) -> Claim:
-    undecided = [Owner(**owner) for owner in row.get("undecided", ())]
+    undecided = [Owner(**owner) for owner in row["undecided"]]
     return Claim(Owner(**row["owner"]), row["nonce"], undecided)
 
 
@@ -264,12 +254,11 @@ class CommentLedger(Ledger):
 
     def comment(self, comment_key: str) -> CommentRecord | None:
         """Read the comment of a key, if it is known to be live."""
-        row = self.store.get(row_key("comment", comment_key))
-        return CommentRecord(**fields_of(row)) if row else None
+        return self._read(row_key("comment", comment_key), lambda row: CommentRecord(**row))
 
     def record_comment(self, record: CommentRecord) -> None:
         """Record that the comment of a key is live."""
-        self.store.set(row_key("comment", record.comment_key), as_row(record))
+        self.store.set(row_key("comment", record.comment_key), asdict(record))
         self.store.set(row_key("comment-id", record.comment_id), record.comment_key)
 
     def is_settled(self, key: str) -> bool:

@@ -85,7 +85,7 @@ class InsightsOperator(InstagramBaseOperator):
         from airflow_provider_instagram.ledger.ledger import Ledger
         from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
-        ledger = Ledger.of(context, self.instagram_conn_id)
+        ledger = Ledger.of(context, self.instagram_conn_id, is_lenient=True)
         if pending is None:
             known_scopes(self.instagram_conn_id).require(INSIGHTS)
         hook = InstagramHook(self.instagram_conn_id)

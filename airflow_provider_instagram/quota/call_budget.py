@@ -11,7 +11,7 @@ from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.ledger.ledger import StateStore
+    from airflow_provider_instagram.ledger.seal import StateStore
 
 # Of the calls of an hour, polling gets half at a steady rate, and at most 15 % more at once. The other 35 % are left to
 # create, publish and insights in other processes: of 200 calls, 7 for each of ten posts an hour, or of five if insights

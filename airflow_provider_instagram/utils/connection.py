@@ -1,4 +1,4 @@
-"""The names of the provider's connections and of their pools."""
+"""The names of the provider's connections."""
 
 from __future__ import annotations
 
@@ -6,8 +6,3 @@ from typing import Final
 
 CONN_TYPE: Final = "instagram"
 DEFAULT_CONN_ID: Final = "instagram_default"
-
-
-def pool_name(account: str) -> str:
-    """Return the name of the pool that the publishers of an account in calendars share."""
-    return f"instagram_{account}"

@@ -85,12 +85,11 @@ class RunningCalendar:
         part.replace(self._calendar(dag_id))
 
     def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0, plan: str = "") -> None:
-        """Write a DAG of the calendar into Airflow's folder, and create its pools in Airflow.
+        """Write a DAG file of the calendar into Airflow's folder.
 
         :param plan: Where the plan is, if it is not the file that was written last: a sheet, or an object.
         """
         calendar = str(self._calendar(dag_id))
-        self.command("pools", calendar)
         text = dag_file(dag_id, plan or calendar, self.users, lead_s=lead_s, ahead_s=ahead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 

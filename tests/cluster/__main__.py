@@ -153,15 +153,8 @@ def _instances(running: Cluster, plan: Programme) -> list[dict[str, Any]]:
 
 
 def _write(running: Cluster, plan: Programme) -> None:
-    """Write the calendar with all posts, its pools and its DAG."""
+    """Write the calendar with all posts, and its DAG."""
     _write_calendar(running, plan, DAG_ID)
-    calendar = _calendar(DAG_ID)
-    pools = running.command("pools", calendar)
-    if pools.returncode:
-        _say(f"airflow instagram pools {calendar} failed: {pools.stderr.strip().splitlines()[-1:]}")
-        for account in (*ACCOUNTS, CUT_ACCOUNT):
-            pool = {"name": f"instagram_{account}", "slots": 4, "include_deferred": False}
-            running.airflow.call("POST", "/pools", json=pool)
     _write_dag(running, DAG_ID)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
 from demo.bucket import picture_bucket
-from demo.scene import pictures_of
+from demo.scene import ROOT, pictures_of
 from demo.stack import wait_until
 from tests.calendars.running_calendar import (
     DAG_ID,
@@ -74,6 +76,27 @@ def test_twenty_posts_on_two_accounts_go_out_on_the_second(
     assert min(late.values()) >= 0, late
     assert max(late.values()) <= LATEST_S, late
     assert {label for task, label in calendar.states() if task.endswith(".publish")} >= set(due)
+
+
+def test_the_readmes_calendar_needs_nothing_but_to_be_unpaused(calendar: RunningCalendar) -> None:
+    """Airflow has what it has after its start: no pool was created, and no command was run."""
+    readme = (ROOT / "README.md").read_text()
+    (line,) = re.findall(r"`(dag = content_calendar_dag\(.*\))`", readme)
+    (plan,) = re.findall(r"```yaml\n(defaults: .*?)```", readme, re.DOTALL)
+    at = (datetime.now(timezone.utc) + timedelta(seconds=120)).astimezone(ZoneInfo("Europe/Berlin"))
+    for old, new in (("2030-05-06 08:30", f"{at:%Y-%m-%d %H:%M}"), ("instagram_studio", ACCOUNTS[0])):
+        plan, line = plan.replace(old, new), line.replace(old, new)
+    file = calendar.folder / "spring.yaml"
+    file.write_text(plan.replace("hello.mov", "reel.mp4").replace("cut.mov", "reel.mp4"))
+    line = line.replace('"content", "/data/spring.yaml"', f'"readme", {str(file)!r}, is_paused_upon_creation=True')
+    source = f"from airflow_provider_instagram.calendar import content_calendar_dag\n\n{line}\n"
+    (calendar.airflow.home / "dags" / "readme.py").write_text(source)
+    calendar.airflow.wait_for_dag("readme")
+    assert [pool["name"] for pool in calendar.airflow.call("GET", "/pools")["pools"]] == ["default_pool"]
+    calendar.airflow.call("PATCH", "/dags/readme", json={"is_paused": False})
+    wait_until(lambda: calendar.requests().get("A new week, a new set."), "the post is published", LIMIT_S, 1.0)
+    (sent_at,) = calendar.requests()["A new week, a new set."]
+    assert 0 <= sent_at - at.replace(second=0, microsecond=0).timestamp() <= LATEST_S
 
 
 def test_one_post_of_each_format_goes_out_at_its_time(calendar: RunningCalendar) -> None:

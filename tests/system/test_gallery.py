@@ -21,7 +21,6 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 from sqlalchemy.engine import make_url
 
-from airflow_provider_instagram.utils.connection import pool_name
 from demo.stack import wait_until
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle
@@ -176,8 +175,7 @@ def seen_posts(sandbox: SandboxHandle, connections: None) -> None:
 
 @pytest.fixture(scope="module")
 def gallery(airflow: AirflowStack, seen_posts: None, sheet: str, videos: Videos) -> Iterator[AirflowStack]:
-    """An Airflow to which a user has copied the DAGs, with their connections and the pool of the calendar."""
-    airflow.call("POST", "/pools", json={"name": pool_name(CONN_ID), "slots": 1})
+    """An Airflow to which a user has copied the DAGs, with their connections."""
     texts = {
         "gallery_rendered.py": adapted("gallery/rendered_video.py", ACCOUNT=CONN_ID),
         "gallery_renderer.py": example_on("rendered_video.md"),

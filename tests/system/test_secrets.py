@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_instagram.utils.connection import pool_name
 from demo.stack import wait_until
 from instagram_sandbox.options import DEFAULT_APP_SECRET
 from tests.system.conftest import TOKEN_KEY, Run
@@ -153,7 +152,6 @@ def _start_calendar(airflow: AirflowStack, videos: Videos) -> Run:
     ]
     calendar = airflow.home / f"{CALENDAR}.yaml"
     calendar.write_text(json.dumps({"min_spacing": "0 s", "posts": posts}))
-    airflow.call("POST", "/pools", json={"name": pool_name("instagram_default"), "slots": 4})
     file = airflow.home / "dags" / f"{CALENDAR}.py"
     file.write_text(CALENDAR_DAG.format(dag_id=CALENDAR, calendar=str(calendar)))
     airflow.wait_for_dag(CALENDAR)

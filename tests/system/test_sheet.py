@@ -69,7 +69,6 @@ def calendar(
         picture_bucket() as storage,
         running_calendar(folder, ACCOUNTS, **storage, **https[1], **settings) as everything,
     ):
-        everything.command("pools")
         yield everything
 
 

@@ -1,18 +1,17 @@
-"""``airflow instagram calendar`` and ``pools``, as a content person types them."""
+"""``airflow instagram calendar``, as a content person types it."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
-from airflow_provider_instagram.cli.calendar import pools
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from tests.integration.calendar.runs import planned_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +162,7 @@ def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
     )
     assert not (file.parent / "snapshots").exists()
 
-    CalendarSettings.of("content", file.absolute(), accounts=["berlin"]).plan(datetime.now(timezone.utc))
+    planned_by(CalendarSettings.of("content", file.absolute(), accounts=["berlin"]))
     chosen = line.replace("as Airflow would choose now", "chosen by Airflow")
     assert chosen in run("calendar", "check", str(file))[1].splitlines()
     month = line.split()[4][:7]
@@ -354,49 +353,6 @@ def test_a_file_that_cannot_be_written_is_told_in_a_sentence(
     code, _, err = run("calendar", *source, "--output", str(target))
     assert code == 2
     assert f"{target} cannot be written: No such file or directory. Check the folder" in err
-
-
-def test_pools_makes_each_accounts_pool_once(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
-    from airflow.models import Pool
-
-    file.write_text(CALENDAR.replace("15 min", "0 s").replace("2030-03-31 18:05", "2030-03-31 18:00"))
-    assert "berlin has no pool" in run("calendar", "check", str(file))[1]
-    assert run("pools", str(file))[:2] == (0, "instagram_berlin: created, with 2 publishers.\n")
-    assert run("pools", str(file))[1] == "instagram_berlin: exists, with 2 publishers.\n"
-    assert "has no pool" not in run("calendar", "check", str(file))[1]
-    pool = Pool.get_pool("instagram_berlin")
-    assert pool is not None
-    assert (pool.slots, pool.include_deferred) == (2, False)
-
-
-def test_pools_says_of_a_calendar_without_posts_that_it_needs_none(
-    run: Callable[..., tuple[int, str, str]], file: Path
-) -> None:
-    """Nobody is told to create a connection, and the pools of another calendar are made all the same."""
-    empty = file.with_name("empty.yaml")
-    empty.write_text("posts:\n")
-    sentence = f"{empty}: the calendar has no valid posts, so no account needs a pool for it.\n"
-    assert run("pools", str(empty)) == (0, sentence, "")
-    code, out, _ = run("pools", str(empty), str(file))
-    assert (code, out.startswith(f"{sentence}instagram_berlin: ")) == (0, True)
-    empty.write_text("posts:\n- {id: a, video: a.mp4}\n")
-    assert run("pools", str(empty)) == (0, sentence, f"1 problem: airflow instagram calendar check {empty}\n")
-
-
-def test_pools_says_in_a_sentence_that_there_is_no_database(
-    airflow_db: None, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    def no_table() -> None:
-        raise OperationalError("SELECT …", {}, Exception("no such table: slot_pool"))
-
-    monkeypatch.setattr("airflow_provider_instagram.cli.calendar.create_session", no_table)
-    for words in ((), (str(file),)):
-        with pytest.raises(
-            SystemExit, match=r"Airflow's database cannot be used \(OperationalError\)\. Run this where"
-        ):
-            pools(argparse.Namespace(files=list(words)))
 
 
 def test_check_goes_by_the_limits_of_the_accounts_connection_and_says_so(

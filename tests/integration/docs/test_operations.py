@@ -13,10 +13,9 @@ import sys
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from airflow.cli.cli_parser import get_parser
 
 from demo.stack import AIRFLOW, free_port, wait_until
 from tests.integration.docs.pages import BLOCKS, ROOT
@@ -161,38 +160,6 @@ def test_a_worker_starts_with_the_line_of_the_page(line: str, tmp_path: Path) ->
     assert " ready." in said, said
     assert re.findall(r"\.> (\w+) +exchange=", said) == [asked["--queues"]]
     assert f"concurrency: {asked['--concurrency']} " in said
-
-
-def test_the_pools_of_a_calendar_in_object_storage_are_made(
-    bucket: str, s3_server: str, airflow_db: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The line of the page, and the check that a sentence of it names, on the page's own address."""
-    import boto3
-    from airflow.models.pool import Pool
-    from airflow.utils.session import create_session
-
-    client = boto3.client(
-        "s3", endpoint_url=s3_server, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
-    )
-    (line,) = script("docs/operate/deployment.md", "pools").splitlines()
-    address = shlex.split(line)[-1]
-    name, key = re.fullmatch(r"s3://media@(\w+)/(.+)", address).groups()  # type: ignore[union-attr]
-    client.create_bucket(Bucket=name)
-    post = "{id: monday, publish_at: 2030-05-06 18:00 UTC, video: https://example.com/a.mp4, account: in_storage}"
-    client.put_object(Bucket=name, Key=key, Body=f"posts:\n  - {post}\n".encode())
-    assert f"airflow instagram calendar check {address}`" in (ROOT / "docs/operate/deployment.md").read_text()
-    said: dict[str, tuple[Any, str]] = {}
-    for command in (line, f"airflow instagram calendar check {address}"):
-        args, code = get_parser().parse_args(shlex.split(command)[1:]), 0
-        try:
-            args.func(args)
-        except SystemExit as ended:
-            code = ended.code or 0  # type: ignore[assignment]
-        said[command] = (code, capsys.readouterr().out.splitlines()[-1])
-    with create_session() as session:
-        session.query(Pool).filter(Pool.pool == "instagram_in_storage").delete()
-    assert said[line] == (0, "instagram_in_storage: created, with 1 publisher.")
-    assert said[command] == (0, "1 post for in_storage; 0 problems.")
 
 
 def test_every_benchmark_of_a_page_is_run_or_named_as_one_that_is_not() -> None:

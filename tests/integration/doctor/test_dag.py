@@ -46,7 +46,6 @@ def test_a_worker_of_each_queue_is_checked(instagram_sandbox: SandboxHandle, run
     assert result.states() == {
         "check_default": "success",
         "check_transcode": "success",
-        "use_instagram_instagram_default": "success",
         "report": "success",
     }
     found = findings(result, "check_transcode")
