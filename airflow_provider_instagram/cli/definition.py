@@ -45,6 +45,8 @@ def _command(func: str, help_text: str, *args: Arg, description: str | None = No
             if is_unknown or (isinstance(error, NoLedgerError) and account_limits(conn_id) is None):
                 raise SystemExit(no_connection(conn_id)) from None
             raise SystemExit(str(error)) from None
+        except EOFError:
+            raise SystemExit("The command asks a question, and its input has ended. Run it in a terminal.") from None
 
     name, _, _ = func.rpartition(".")[2].partition("_")
     return ActionCommand(name=name, help=help_text, func=command, args=args, description=description)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def shell(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Any:
+def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command of ours in this process; gives what it prints, or its exit as the error it is."""
     from airflow.cli.cli_parser import get_parser
+
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the commands set it, and this process is not theirs alone
 
     def run(*words: str) -> str:
         args = get_parser().parse_args(["instagram", *words])
@@ -96,6 +99,12 @@ def test_a_key_that_a_vanished_dag_claims_is_released_by_a_person(
     with open_ledger("instagram_default") as store:
         assert Ledger(store, "instagram_default").claim("claimed") is None
     assert run_dag(publishing_dag(portrait_video, "claimed")).state == "success"
+
+
+def test_a_question_without_a_terminal_is_said_in_a_sentence(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(SystemExit, match="Run it in a terminal"):
+        shell("ledger", "reseal", "--trust")
 
 
 def test_what_is_not_open_is_not_settled(
