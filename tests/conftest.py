@@ -93,3 +93,19 @@ def airflow_db() -> Iterator[None]:
     from airflow.settings import dispose_orm
 
     dispose_orm()
+
+
+@pytest.fixture
+def no_stored_tokens(airflow_db: None) -> Iterator[None]:
+    """Delete tokens that other tests have stored, and in the end those of this test."""
+    from airflow.models import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    def forget() -> None:
+        with create_session() as session:
+            session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
+
+    forget()
+    yield
+    forget()

@@ -118,22 +118,6 @@ def account(instagram_sandbox: SandboxHandle) -> Iterator[Account]:
 
 
 @pytest.fixture
-def no_stored_tokens(airflow_db: None) -> Iterator[None]:
-    """Delete tokens that other tests have stored, and in the end those of this test."""
-    from airflow.models import Variable
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    def forget() -> None:
-        with create_session() as session:
-            session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
-
-    forget()
-    yield
-    forget()
-
-
-@pytest.fixture
 def quick_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the wait for a post to be listed to seconds, as the sandbox does."""
     monkeypatch.setattr("airflow_provider_instagram.publishing.outcome.POST_VISIBLE_WITHIN", timedelta(seconds=2))

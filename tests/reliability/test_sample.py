@@ -42,8 +42,8 @@ TASK_OF_MOMENT = {
 
 
 @pytest.fixture(autouse=True)
-def _database(airflow_db: None) -> None:
-    """The hook looks for a refreshed token in Airflow's variables."""
+def _database(no_stored_tokens: None) -> None:
+    """The hook looks for a refreshed token in Airflow's variables, where a test before this one may have left one."""
 
 
 @pytest.mark.parametrize("scenario", IN_PROCESS_SAMPLE, ids=str)
