@@ -92,7 +92,7 @@ def test_what_the_account_refuses_is_remembered_across_runs(instagram_sandbox: S
     before = instagram_sandbox.calls("insights")
     second = rows(run_dag(dag))
     assert instagram_sandbox.calls("insights") == before + 1
-    assert [(row["metric"], row["value"]) for row in second] == [(row["metric"], row["value"]) for row in first]
+    assert [(row["metric"], row["reason"]) for row in second] == [(row["metric"], row["reason"]) for row in first]
 
 
 def test_without_the_scope_the_task_says_what_to_grant(
