@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from benchmarks.hostile_text import seconds
 
 try:
     from re import _parser as parser  # type: ignore[attr-defined]
@@ -178,15 +179,6 @@ def attacks(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:
         for begin in beginnings:
             for end in ENDS:
                 yield lambda size, begin=begin, unit=unit, end=end: begin + unit * (size // len(unit)) + end  # type: ignore[misc]
-
-
-def seconds(run: Callable[[str], object], text: str, times: int) -> float:
-    spent = []
-    for _ in range(times):
-        begun = time.process_time()
-        run(text)
-        spent.append(time.process_time() - begun)
-    return min(spent)
 
 
 def growth(one: Pattern) -> tuple[float, str]:
