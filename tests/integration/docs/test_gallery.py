@@ -306,10 +306,11 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     """The comments are shown as code. A person's answer is passed to the operator as Airflow does."""
     from airflow.providers.standard.operators.hitl import HITLOperator
 
-    payloads, asked = said(instagram_sandbox, "Lovely", "[click](https://evil.example)\n{{ 7 * 7 }}"), []
+    payloads = said(instagram_sandbox, "Lovely", "[click](https://evil.example)\n{{ 7 * 7 }}")
+    asked: dict[int, str] = {}  # by map index: Airflow promises no order in which mapped tasks run
 
     def answer(task: Any, context: Any) -> Any:
-        asked.append(task.body)
+        asked[context["ti"].map_index] = task.body
         option = "No reply" if "evil" in task.body else "Send it"
         by = {"id": "1", "name": "anna"}
         given = {"chosen_options": [option], "params_input": {}, "responded_by_user": by}
@@ -320,7 +321,7 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     dag = dags_of(adapted(name), name)["draft_reply"]
     hear(dag, "draft", *payloads)
     states = run_dag(dag).states()
-    refused = next(index for index, body in enumerate(asked) if "evil" in body)
+    refused = next(index for index, body in asked.items() if "evil" in body)
     assert [states[f"answer.reply[{index}]"] for index in (1 - refused, refused)] == ["success", "skipped"]
     assert replies(instagram_sandbox) == {"Lovely": ["Thank you, @ana!"], payloads[1]["text"]: []}
     assert asked[refused] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
