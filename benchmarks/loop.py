@@ -127,6 +127,7 @@ def _by_week(values: list[float]) -> list[float]:
 
 def _time_of(file: Path, now: datetime, day: int, slot: str) -> datetime:
     """Return the time that the calendar chooses for the post of a day, an hour or more ahead."""
+    from airflow_provider_instagram.calendar.planning.look import look
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
     document = {
@@ -136,7 +137,8 @@ def _time_of(file: Path, now: datetime, day: int, slot: str) -> datetime:
     }
     file.write_text(yaml.safe_dump(document))
     settings = CalendarSettings.of("content", str(file), accounts=["brand"], lead_time=timedelta(hours=1))
-    (post,) = settings.plan(now).timely.posts
+    planned, _ = look(settings, None, now)
+    (post,) = planned.plan.timely.posts
     at = post.publish_at.astimezone(timezone.utc)
     assert at.date() == now.date()
     return at

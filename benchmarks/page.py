@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def main() -> int:
 def _store(folder: Path) -> None:
     """Store a calendar whose posts are around this moment, and what Airflow knows of the past half of them."""
     from airflow_provider_instagram.calendar import content_calendar_dag
-    from tests.integration.conftest import store_dag
+    from tests.integration.plugin.runs import store_calendar
 
     first = datetime.now(timezone.utc) - SPACING * WITH_RUN
     posts = [
@@ -78,7 +79,7 @@ def _store(folder: Path) -> None:
     ]
     file = folder / "calendar.yaml"
     file.write_text(yaml.safe_dump({"defaults": {"timezone": "UTC"}, "min_spacing": "1 minute", "posts": posts}))
-    store_dag(content_calendar_dag(DAG_ID, file, accounts=[f"brand_{number:03}" for number in range(ACCOUNTS)]))
+    store_calendar(content_calendar_dag(DAG_ID, file, accounts=[f"brand_{number:03}" for number in range(ACCOUNTS)]))
     _store_runs()
 
 
@@ -93,22 +94,35 @@ def _store_runs() -> None:
     from airflow.utils.state import DagRunState
     from sqlalchemy import insert, select
 
+    from airflow_provider_instagram.calendar.planning.plan import Begun
+    from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
     from airflow_provider_instagram.ledger.assets import ledger_asset
     from airflow_provider_instagram.ledger.seal import sealed
+<<<<<<< main
     from airflow_provider_instagram.plugin.board.boards import Boards
+=======
+>>>>>>> c7023688
 
-    board = Boards().board(DAG_ID)
+    file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    stored = read_plan(file)
+    assert stored is not None
+    posts = stored.plan.calendar.posts[:WITH_RUN]
+    begun = {post.id: Begun(post.version, post.publish_at.timestamp(), post.key) for post in posts}
+    store(file, stored.model_copy(update={"plan": replace(stored.plan, begun=begun, passed={}, pending=())}))
     now = datetime.now(timezone.utc)
     with create_session() as session:
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == DAG_ID))
         assets = dict(session.execute(select(AssetModel.uri, AssetModel.id)).all())
         tasks: list[dict[str, Any]] = []
         rows: list[Any] = []
-        for number, facts in enumerate(list(board.facts.values())[:WITH_RUN]):
-            post, run_id, at = facts.post, f"run-{number}", now - CHANGED_WITHIN * (number / WITH_RUN)
-            run = DagRun(dag_id=DAG_ID, run_id=run_id, run_type="manual", state=DagRunState.RUNNING, run_after=now)
+        for number, post in enumerate(posts):
+            at = now - CHANGED_WITHIN * (number / WITH_RUN)
+            state: dict[str, Any] = {"state": DagRunState.RUNNING, "run_after": now, "queued_at": at}
+            run = DagRun(dag_id=DAG_ID, run_id=post.id, run_type="manual", **state)
+            run.updated_at = at
             session.add(run)
             session.flush()
+<<<<<<< main
             of_run = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}
             common = {**of_run, "updated_at": at}
             states = {"transcode": "success", "create": "success", "publish": "deferred"}
@@ -124,6 +138,18 @@ def _store_runs() -> None:
             asset, key = assets[uri := ledger_asset(post.account).uri], f"calendar:{post.key}"
             about_row = {"key": key, "value": json.dumps(sealed(row, key, uri))}
             rows.append(AssetStateStoreModel(asset_id=asset, **about_row, updated_at=at))
+=======
+            of_run = {"dag_id": DAG_ID, "run_id": post.id, "pool": "default_pool", "dag_version_id": version}
+            common = {**of_run, "map_index": -1, "updated_at": at}
+            states = dict.fromkeys(("prepare", "approve", "create"), "success") | {"publish": "deferred"}
+            tasks += [{**common, "task_id": step, "state": one} for step, one in states.items()]
+            about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": post.id, "task_id": "prepare"}
+            progress = {"percent": 100, "try": 0}
+            rows.append(XComModel(**about, map_index=-1, key="progress", value=progress, timestamp=at))
+            uri, key = ledger_asset(post.account).uri, f"late:{post.key}"
+            row = sealed({"version": post.version, "at": None}, key, uri)
+            rows.append(AssetStateStoreModel(asset_id=assets[uri], key=key, value=json.dumps(row), updated_at=at))
+>>>>>>> c7023688
         session.execute(insert(TaskInstance), tasks)
         session.add_all(rows)
 

@@ -17,7 +17,7 @@ _MODULES = {"content_calendar_dag": "dag", "post_deletion_dag": "deletion"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function at its first use, because the plugin needs only the timetable."""
+    """Import a function at its first use, because not each needs both."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

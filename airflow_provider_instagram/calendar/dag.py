@@ -1,19 +1,19 @@
-"""The DAG of a content calendar."""
+"""The two DAGs of a content calendar: one run of the first is one post, and the second starts these runs.
+
+To parse their DAG file reads no calendar, so no mistake in one raises there.
+"""
 
 from __future__ import annotations
 
-import gc
 import inspect
-import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import DAG, Param, XComArg, get_parsing_context, task_group
+from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
+<<<<<<< main
 from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION
@@ -28,36 +28,24 @@ from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.exceptions import TransientError
+=======
+from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings, planner_id
+from airflow_provider_instagram.calendar.planning.stored_plan import TAG
+from airflow_provider_instagram.calendar.planning.told import due_asset
+>>>>>>> c7023688
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.problems import Problem
 
-MAX_PROBLEMS_IN_DOC = 50
-#: How many runs may be active: never the reason why a run does not start. A limit that follows from the plan would
-#: count no run that an edit has replaced, and such a run is active until its publishers have ended.
-MAX_ACTIVE_RUNS = 10_000
+#: How many posts may have an active run: never the reason why one does not start.
+MAX_ACTIVE_RUNS: Final = 10_000
 #: Arguments of the DAG that its author may set. The calendar sets the others.
-DAG_ARGUMENTS = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
-#: Airflow requires a start date. The calendar determines when the first run begins.
-START_DATE = datetime(2010, 10, 6, tzinfo=timezone.utc)
+DAG_ARGUMENTS: Final = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
+#: Those of them that count for the planner, too.
+FOR_BOTH: Final = ("access_control", "default_args", "owner_links")
 
 
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the garbage collector, which scans the growing calendar repeatedly and finds nothing to free.
-
-    For 2,000 posts, this saves 0.10 of 0.38 s of each parse, and 0.27 of 0.81 s of the first parse after an edit.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@_without_collector()
 def content_calendar_dag(
     dag_id: str,
     calendar: str | PathLike[str],
@@ -74,15 +62,16 @@ def content_calendar_dag(
     columns: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
     notify: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] | None = None,
-    clock: Callable[[], datetime] = utc_now,
     **dag_arguments: Any,
 ) -> DAG:
-    """Return the DAG that publishes a calendar's posts on time. No mistake in it raises, which would stall active runs.
+    """Return the DAG that publishes a calendar's posts on time: one run is one post.
+
+    A second DAG, ``<dag_id>_plan``, which is not created paused, reads the file and starts the runs.
 
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of a sheet.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
-    :param lead_time: How long before a post's time the run begins that publishes it.
-    :param prepare_ahead: How long before that time a run transcodes it and asks for its approval, such as ``7 days``.
+    :param lead_time: How long before a post's time its container is created.
+    :param prepare_ahead: How long before that its run begins, which transcodes it and asks, such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between two posts of an account. None goes by the file.
@@ -93,7 +82,6 @@ def content_calendar_dag(
     :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
     :param notify: A notifier or a callable, or a list of them, for posts that need somebody, and for new problems.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
-    :raises TransientError: If the storage of the snapshots or of a caption file fails. Airflow keeps the stored DAG.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
     settings = CalendarSettings.of(
@@ -101,65 +89,43 @@ def content_calendar_dag(
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
         notify=notify, columns=columns or {}, defaults=defaults or {}, **unknown,
     )  # fmt: skip
-    return _dag(settings, _plan(settings, clock()), dag_arguments)
+    _planner(settings, {name: dag_arguments[name] for name in FOR_BOTH if name in dag_arguments})
+    return _posts(settings, dag_arguments)
 
 
-def _plan(settings: CalendarSettings, now: datetime) -> Plan:
-    """Return the calendar's plan. If it cannot be made, it has a problem and no posts."""
-    # A worker parses the DAG for one task, which reads the calendar itself. The import reads nothing: it must not wait
-    # for a storage, nor leave out what the task needs, such as the result of an approval.
-    if get_parsing_context().task_id:
-        return Plan(Calendar(settings.location))
-    try:
-        return settings.plan(now)
-    except TransientError:
-        raise  # a DAG without posts would remove the tasks of the active runs
-    except Exception as error:  # a calendar must never keep its DAG from being parsed
-        log.exception("The calendar %s cannot be understood", settings.location)
-        problem = Problem(0, f"the file cannot be understood ({type(error).__name__}).", "Please report this.")
-        return Plan(Calendar(settings.location, problems=(problem,)))
+def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
+    """Return the DAG whose runs are posts."""
+    from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+    from airflow_provider_instagram.calendar.tasks.create import CreatePost
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+    from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
+    from airflow_provider_instagram.calendar.tasks.tell import TellPost
 
-
-def _dag(settings: CalendarSettings, plan: Plan, dag_arguments: dict[str, Any]) -> DAG:
-    parsed_for = get_parsing_context().task_id or ""  # the task for which a worker parses the DAG
-    timely, runs = plan.timely, plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
-    # Object storage is left to the tasks: the DAG processor must not wait for it.
-    missing = missing_files(timely, utc_now(), local=True, ahead=MAX_DURATION)
-    with DAG(
-        settings.dag_id,
-        schedule=ContentCalendarTimetable(
-            runs,
-            int(settings.lead_time.total_seconds()),
-            _summary(timely),
-            since=plan.since,
-            calendar=settings.for_pages(plan, missing),
-        ),
-        catchup=True,
-        **{
-            "start_date": START_DATE,
-            "max_active_runs": MAX_ACTIVE_RUNS,
-            "doc_md": _doc(replace(timely, problems=(*timely.problems, *missing)), settings),
-            "params": _params(),
-            "tags": ["instagram"],
-            **dag_arguments,
-        },
-    ) as dag:
-        ReportProblems(task_id="calendar", settings=settings)
-        for account in sorted({*plan.accounts, *_account_of(parsed_for)}):
-            own = [post for post in plan.calendar.posts if post.account == account]
-            asks_approval = bool(parsed_for) or any(post.approval == "required" for post in own)
-            comments = bool(parsed_for) or any(post.first_comment for post in own)
-            _account_group(account, settings, asks_approval=asks_approval, comments=comments)
+    tags = dag_arguments.pop("tags", None) or ["instagram"]
+    arguments = {"max_active_runs": MAX_ACTIVE_RUNS, "doc_md": _doc(settings), "params": _params(), **dag_arguments}
+    with DAG(settings.dag_id, schedule=None, tags=[*tags, TAG], **arguments) as dag:
+        prepare = PreparePost(task_id="prepare", settings=settings)
+        common: dict[str, Any] = {"settings": settings, "prepared": prepare.output}
+        approve = ApprovePost(task_id="approve", **common)
+        approved = {**common, "approved": approve.output}
+        create = CreatePost(task_id="create", **approved)
+        publish = PublishPost(task_id="publish", container_id=create.output, **approved)
+        comment = CommentPost(task_id="comment", published=publish.output, **approved).as_teardown()
+        publish >> comment
+        if settings.notify is not None:
+            comment >> TellPost(task_id="tell", settings=settings).as_teardown()
     return dag
 
 
-def _account_of(task_id: str) -> list[str]:
-    """Return the account of the task that a worker is about to run: the calendar may have no post for it any more."""
-    group, dot, _ = task_id.partition(".")
-    account = group if dot else task_id.removeprefix("due_")
-    return [account] if account != task_id else []
+def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
+    """Return the DAG that starts the runs of posts. It runs when the file has changed, or a post comes near."""
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
+    from airflow_provider_instagram.calendar.tasks.planner import START, PlanPosts, RecordStarts
+    from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
+    from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
+<<<<<<< main
 def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
     """Add the task group of an account, mapped over its posts. All of them share connection and ledger."""
     due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
@@ -190,23 +156,41 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
             last >> TellPost(task_id="tell", **common).as_teardown()
 
     posts.expand(post=due.output)
+=======
+    due = due_asset(settings.dag_id)
+    trigger = CalendarTrigger(settings.location, settings.plan_file, settings.digest)
+    watched = Asset(name=due.name, uri=due.uri, watchers=[AssetWatcher(name="calendar", trigger=trigger)])
+    with DAG(
+        planner_id(settings.dag_id),
+        schedule=[watched],
+        max_active_runs=1,
+        catchup=False,
+        is_paused_upon_creation=False,
+        tags=["instagram"],
+        doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
+        **dag_arguments,
+    ) as dag:
+        plan = PlanPosts(task_id="plan", settings=settings)
+        start = TriggerDagRunOperator.partial(
+            task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False
+        ).expand_kwargs(plan.output)
+        start >> RecordStarts(task_id="started", settings=settings, trigger_rule="none_failed")
+        plan >> ReportProblems(task_id="problems", settings=settings)
+    return dag
+>>>>>>> c7023688
 
 
 def _params() -> dict[str, Param]:
     return {
-        "posts": Param(
+        "post": Param(
             None,
-            type=["null", "array"],
-            items={"type": "string"},
-            title="Posts",
-            description="For a run that you start: the ids of the posts to publish, one per line. Each is published at "
-            "its time, or at once if that has passed, however late.",
+            type=["null", "string"],
+            title="Post",
+            description="For a run that you start: the id of the post. It is published at its time, or at once if that "
+            "has passed, however late.",
         ),
         "now": Param(
-            False,
-            type="boolean",
-            title="Now",
-            description="Publish the posts that you named at once, also those whose time is to come.",
+            False, type="boolean", title="Now", description="Publish the post at once, also if its time is to come."
         ),
         "dry_run": Param(
             False,
@@ -217,20 +201,10 @@ def _params() -> dict[str, Param]:
     }
 
 
-def _summary(calendar: Calendar) -> str:
-    if not (posts := calendar.posts):
-        return "no posts"
-    count = "1 post" if len(posts) == 1 else f"{len(posts)} posts"
-    return f"{count}, {posts[0].publish_at:%Y-%m-%d} to {posts[-1].publish_at:%Y-%m-%d}"
-
-
-def _doc(calendar: Calendar, settings: CalendarSettings) -> str:
-    problems = (*settings.problems, *calendar.problems)
-    lines = [f"Publishes the posts of `{calendar.location}`: {_summary(calendar)}."]
+def _doc(settings: CalendarSettings) -> str:
+    lines = [f"Publishes the posts of `{settings.location}`. One run is one post, and has its id."]
+    problems: tuple[Problem, ...] = settings.problems
     if problems:
-        lines += ["", f"**Problems that keep posts from being published: {len(problems)}**", ""]
-    texts = (problem.text(calendar.location).replace("`", "'") for problem in problems[:MAX_PROBLEMS_IN_DOC])
-    lines += [f"* `{text}`" for text in texts]
-    if (more := len(problems) - MAX_PROBLEMS_IN_DOC) > 0:
-        lines.append(f"* … and {more} more")
+        texts = (problem.text(settings.location).replace("`", "'") for problem in problems)
+        lines += ["", f"**Problems of the DAG file: {len(problems)}**", "", *(f"* `{text}`" for text in texts)]
     return "\n".join(lines)

@@ -1,23 +1,20 @@
-"""The DAGs that are content calendars, as Airflow's database has them, and their snapshots."""
+"""The DAGs that are content calendars, as Airflow's database has them, and their stored plans."""
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.models.dag import DagModel
-from airflow.models.serialized_dag import SerializedDagModel
-from pydantic import TypeAdapter
+from airflow.models.dag import DagModel, DagTag
+from airflow.sdk import conf
 from sqlalchemy import select
 
 from airflow_provider_instagram.calendar.file.parser import Rules
-from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves it
+from airflow_provider_instagram.calendar.planning.look import SLOTS
 from airflow_provider_instagram.calendar.planning.slot_choices import choices_file, read_choices
-from airflow_provider_instagram.calendar.planning.snapshot import SLOTS
-from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot, read_stored
+from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
@@ -26,10 +23,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.calendar.file.slots import Choice
 
-TIMETABLE: Final = "ContentCalendarTimetable"
-#: How long a snapshot is not asked for after its storage has failed.
+#: How long a plan is not asked for after its storage has failed.
 RETRY_AFTER_S: Final = 10.0
-#: When a folder of snapshots did not answer. The snapshots of the other calendars would be waited for as long.
+#: When a folder of plans did not answer. The plans of the other calendars would be waited for as long.
 _hung_s: Final[dict[str, float]] = {}
 
 log = logging.getLogger(__name__)
@@ -39,37 +35,40 @@ log = logging.getLogger(__name__)
 class CalendarDag:
     """A DAG that is a content calendar.
 
-    :param problems: What is wrong with its settings, or with a file that cannot be read.
-    :param min_spacing: The distance between two posts that its author requires; None for that of the file.
-    :param approval: ``required`` if its author requires an approval of each post.
+    :param plan_file: Where its planner stores its plan.
     """
 
     dag_id: str
     name: str
     is_paused: bool
-    location: str
-    snapshot: str
-    lead_time: timedelta
-    max_lateness: timedelta
-    is_dry: bool
-    problems: tuple[Problem, ...] = ()
-    accounts: tuple[str, ...] = ()
-    min_spacing: timedelta | None = None
-    approval: str | None = None
-
-    def rules(self, text: str) -> Rules:
-        """Return what the DAG requires of its calendar, to check a text of it."""
-        times: dict[str, Choice] = {}
-        if SLOTS in text:
-            file = choices_file(self.snapshot.rpartition("/")[0], self.location)
-            times = read_choices(file, storage.read).chosen
-        return Rules(min_spacing=self.min_spacing, accounts=self.accounts, approval=self.approval, times=times)
+    plan_file: str
 
 
-CALENDAR_DAG: Final = TypeAdapter(CalendarDag)
+def calendars(session: Session) -> list[CalendarDag]:
+    """Return the calendars whose DAG exists, by id."""
+    dag: Any = DagModel  # for mypy, a display name is no column
+    folder = conf.get("instagram", "calendar_snapshots")
+    rows = session.execute(
+        select(dag.dag_id, dag.dag_display_name, dag.is_paused)
+        .join(DagTag, DagTag.dag_id == dag.dag_id)
+        .where(~dag.is_stale, DagTag.name == TAG)
+        .order_by(dag.dag_id)
+    )
+    return [CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id)) for dag_id, name, is_paused in rows]
+
+
+def rules_of(calendar: CalendarDag, stored: StoredPlan, text: str) -> Rules:
+    """Return what a DAG requires of its calendar, to check a text of it."""
+    about = stored.about
+    times: dict[str, Choice] = {}
+    if SLOTS in text:
+        file = choices_file(calendar.plan_file.rpartition("/")[0], stored.location)
+        times = read_choices(file, storage.read).chosen
+    return Rules(min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval, times=times)
 
 
 @dataclass
+<<<<<<< main
 class Calendars:
     """Finds the calendars among Airflow's DAGs. A serialized DAG is read again only when it has changed."""
 
@@ -109,39 +108,44 @@ class Calendars:
 @dataclass
 class SnapshotReader:
     """Reads the snapshot of a calendar, and parses it only if it has changed."""
+=======
+class PlanReader:
+    """Reads the plan of a calendar, and parses it only if it has changed."""
+>>>>>>> c7023688
 
     _state: Any = None
     _content: bytes | None = None
-    _stored: Snapshot | None = None
+    _stored: StoredPlan | None = None
     _failed_s: float = -1e9
 
-    def read(self, calendar: CalendarDag) -> Snapshot | None:
-        """Return the snapshot, or None if it does not exist here."""
-        folder = calendar.snapshot.rpartition("/")[0]
+    def read(self, calendar: CalendarDag) -> StoredPlan | None:
+        """Return the plan, or None if it does not exist here."""
+        file = calendar.plan_file
+        folder = file.rpartition("/")[0]
         if time.monotonic() - max(self._failed_s, _hung_s.get(folder, self._failed_s)) < RETRY_AFTER_S:
             return self._stored
         try:
-            state = (calendar.snapshot, _file_state(calendar.snapshot))
+            state = (file, _file_state(file))
             if state == self._state and state[1] is not None:
                 return self._stored
-            content = storage.read(calendar.snapshot)
+            content = storage.read(file)
             if content != self._content:
-                self._stored = None if content is None else read_stored(content)
+                self._stored = None if content is None else StoredPlan.model_validate_json(content)
             self._state, self._content = state, content
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own; what was read before is shown
-            log.warning("The snapshot %s cannot be read: %s", shown(calendar.snapshot), shown(str(error)))
+            log.warning("The plan %s cannot be read: %s", shown(file), shown(str(error)))
             self._failed_s = time.monotonic()
             if isinstance(error, TimeoutError):
                 _hung_s[folder] = self._failed_s
         return self._stored
 
 
-def _file_state(snapshot: str) -> tuple[int, int, int] | None:
+def _file_state(file: str) -> tuple[int, int, int] | None:
     """Return what changes with a local file, or None if it does not exist or is not local."""
-    if not is_local(snapshot):
+    if not is_local(file):
         return None
     try:
-        status = local_path(snapshot).stat()
+        status = local_path(file).stat()
     except FileNotFoundError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

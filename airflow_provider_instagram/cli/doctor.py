@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import resource
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from airflow.configuration import conf
 from airflow.jobs.job import Job, most_recent_job
@@ -17,10 +18,17 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_instagram.accounts.overview import refused_to
-from airflow_provider_instagram.calendar.planning.schedule import most_in_window, utc_now
-from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars, SnapshotReader
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.stored_dags import PlanReader, calendars
 from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, read_work_file
 from airflow_provider_instagram.doctor.findings import Finding, checked
+<<<<<<< main
+=======
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
+    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
+>>>>>>> c7023688
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
 FILES_PER_TRIGGER = 2
@@ -67,16 +75,22 @@ def _refused(conn_id: str) -> Iterator[Finding]:
         yield Finding("refused", False, f"{what}, at {one.at:%Y-%m-%d %H:%M}: {one.reason}")
 
 
-def _calendars(conn_id: str) -> tuple[bool, str]:
+def _plans() -> list[tuple[CalendarDag, StoredPlan]]:
+    """Return the calendars whose plan is stored where this machine finds it, with their plans."""
     with create_session() as session:
-        dag_ids = [calendar.dag_id for calendar in Calendars().all(session) if conn_id in calendar.accounts]
+        found = [(calendar, PlanReader().read(calendar)) for calendar in calendars(session)]
+    return [(calendar, stored) for calendar, stored in found if stored is not None]
+
+
+def _calendars(conn_id: str) -> tuple[bool, str]:
+    dag_ids = [calendar.dag_id for calendar, stored in _plans() if conn_id in stored.about.accounts]
     return True, f"may publish on {conn_id}: {', '.join(dag_ids) or 'none'}"
 
 
 def _waits(capacity: int) -> tuple[bool | None, str]:
     """Compare the triggerers' capacity with the posts of all calendars that wait at once, within the coming day."""
+    needed = sum(_most_waits(stored) for calendar, stored in _plans() if not calendar.is_paused)
     with create_session() as session:
-        needed = sum(_most_waits(calendar) for calendar in Calendars().all(session) if not calendar.is_paused)
         jobs = session.scalars(select(Job).where(Job.job_type == TriggererJobRunner.job_type, Job.end_date.is_(None)))
         places = capacity * max(1, sum(job.is_alive() for job in jobs))
     said = f"up to {needed} at once within the coming day, for posts of calendars; triggerers hold {places}"
@@ -86,11 +100,20 @@ def _waits(capacity: int) -> tuple[bool | None, str]:
     return None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer"
 
 
+<<<<<<< main
 def _most_waits(calendar: CalendarDag) -> int:
     stored, now = SnapshotReader().read(calendar), utc_now()
     soon = now, now + timedelta(days=1) + calendar.lead_time
     times = [post.publish_at for post in stored.plan.timely.posts] if stored else []
     return most_in_window((at.timestamp() for at in times if soon[0] < at < soon[1]), calendar.lead_time)
+=======
+def _most_waits(stored: StoredPlan) -> int:
+    """Return how many posts wait at once, at most: each does from the beginning of its run until its time."""
+    now, ahead = utc_now().timestamp(), stored.about.prepare_ahead.total_seconds()
+    to_come = sorted(at for post in stored.plan.timely.posts if (at := post.publish_at.timestamp()) > now)
+    moments = (at for at in (now + ahead, *to_come) if at <= now + ahead + 86_400)
+    return max(bisect_right(to_come, at) - bisect_right(to_come, at - ahead) for at in moments)
+>>>>>>> c7023688
 
 
 def _state_store() -> str:

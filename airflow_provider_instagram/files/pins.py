@@ -17,7 +17,7 @@ BESIDE: Final = "@"
 STEADY: Final = frozenset(("btrfs", "ext2", "ext3", "ext4", "f2fs", "nfs", "nfs4", "overlay", "tmpfs", "xfs", "zfs"))
 PROC: Final = Path("/proc")
 MOST_LINKS: Final = 40
-#: The DAG processor has seen a new folder by then.
+#: The planner of a calendar has seen a new folder by then.
 SEEN_AGAIN_AFTER: Final = timedelta(seconds=30)
 
 
@@ -64,7 +64,7 @@ class Pin:
             )
         return TransientError(
             f"{location}: its folder was replaced since Airflow last read the calendar.",
-            hint="Airflow reads it again with the next parse of the DAG file.",
+            hint="The calendar's planner reads it again within a minute.",
             retry_after=SEEN_AGAIN_AFTER,
         )
 

@@ -1,4 +1,4 @@
-"""The Airflow plugin (entry point ``airflow.plugins``): the provider's pages, menu entry and timetable.
+"""The Airflow plugin (entry point ``airflow.plugins``): the provider's pages and menu entry.
 
 Logic that a command also needs does not belong here. Every Airflow process loads this module, so it imports little.
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.utils.pages import PAGES, pages_path
 
 
@@ -24,7 +23,7 @@ async def answer(
 
 
 class InstagramPlugin(AirflowPlugin):
-    """The provider's pages, menu entry and timetable."""
+    """The provider's pages and menu entry."""
 
     name = "instagram"
     fastapi_apps = [{"app": answer, "url_prefix": PAGES, "name": "Instagram"}]  # noqa: RUF012 -- Airflow's own form
@@ -54,4 +53,3 @@ class InstagramPlugin(AirflowPlugin):
             "destination": "dag",
         },
     ]
-    timetables = [ContentCalendarTimetable]  # noqa: RUF012

@@ -7,10 +7,10 @@ for the same act. What a browser keeps is encrypted with a key that all API work
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import (
@@ -34,9 +34,6 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.utils.addresses import Origin
 from airflow_provider_instagram.utils.encryption import derived_fernet
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.stored_dags import CalendarDag
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
@@ -206,17 +203,17 @@ def may(user: PageUser, dag_id: str, rights: Iterable[Right]) -> bool:
     )
 
 
-def own_accounts(calendar: CalendarDag) -> list[str]:
+def own_accounts(dag_id: str, accounts: Collection[str]) -> list[str]:
     """Return the accounts of a calendar. With teams, these are connections in the database that its team may use."""
     if not conf.getboolean("core", "multi_team", fallback=False):
-        return list(calendar.accounts)
-    wanted = Connection.conn_id.in_(calendar.accounts)
+        return list(accounts)
+    wanted = Connection.conn_id.in_(accounts)
     with create_session(scoped=False) as session:
         rows = session.execute(select(Connection.conn_id, Connection.team_name).where(wanted))
         teams = {row.conn_id: row.team_name for row in rows}
     # Of a connection from the environment or a secrets backend, no API server knows whose it is.
-    allowed = (None, DagModel.get_team_name(calendar.dag_id))
-    return [conn_id for conn_id in calendar.accounts if conn_id in teams and teams[conn_id] in allowed]
+    allowed = (None, DagModel.get_team_name(dag_id))
+    return [conn_id for conn_id in accounts if conn_id in teams and teams[conn_id] in allowed]
 
 
 def may_act(user: PageUser, dag_id: str, act: str) -> bool:

@@ -189,7 +189,7 @@ def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Pa
     exec(example.replace("s3://media@bucket/calendars/spring.yaml", str(calendar)), names)  # noqa: S102
     stored = DagSerialization.from_dict(DagSerialization.to_dict(names["dag"]))
     queues = {task.task_id: task.queue for task in stored.tasks}
-    assert queues.pop("instagram_studio.transcode") == "transcode"
+    assert queues.pop("prepare") == "transcode"
     assert set(queues.values()) == {"default"}
 
 

@@ -52,7 +52,8 @@ class CalendarFiles:
         self.access = FileAccess((*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes))
         self._allowed: set[str] = set()
         self._found: set[str] = set()
-        self._captions: dict[str, str] = {}
+        #: The texts of the caption files, by location. None for one that could not be read.
+        self.captions: dict[str, str | None] = {}
 
     def text(self, location: str, max_bytes: int) -> bytes:
         """Read the calendar's file itself.
@@ -101,17 +102,18 @@ class CalendarFiles:
         :raises TransientError: If its storage fails. The post is not wrong, so it must not be left out for that.
         """
         location = self._whole(written)
-        if location not in self._captions:
+        if (text := self.captions.get(location)) is None:
+            self.captions[location] = None
 
             def outage(message: str, remedy: str) -> Exception:
                 return InvalidValue(message, remedy) if is_local(location) else TransientError(message, hint=remedy)
 
             data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES), outage)
             try:
-                self._captions[location] = data.decode("utf-8-sig").strip()
+                self.captions[location] = text = data.decode("utf-8-sig").strip()
             except UnicodeDecodeError:
                 raise InvalidValue(f"{location} is not UTF-8 text.", "Save it as UTF-8.") from None
-        return self._captions[location]
+        return text
 
     def _whole(self, written: str) -> str:
         if self._is_sheet and read_or_invalid(written, lambda: is_local(written)):

@@ -41,7 +41,12 @@ from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
+<<<<<<< main
 EMPTY = Problem(0, "the calendar has no posts, so nothing is published.", "Add posts. If it is over, pause its DAG.")
+=======
+#: What the ids of runs begin with that are not the planner's: Airflow's own, and *Publish now* on the page.
+RESERVED = ("asset_materialization", "asset_triggered", "backfill", "manual", "now", "operator_triggered", "scheduled")
+>>>>>>> c7023688
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 
@@ -237,6 +242,10 @@ class _Reader:
             self._add(given.line, message, CALENDAR_FIELDS["id"].remedy)
             return None
         post_id = given.value.strip()
+        if post_id.partition("__")[0] in RESERVED and "__" in post_id:
+            message = f"{post_id!r} begins like the ids of other runs."
+            self._add(given.line, message, "Give the post another id: its run has it, too.", post_id)
+            return None
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
             message = f"the post in line {other} has the same id, so none of them is published."

@@ -46,8 +46,11 @@ SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg,
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = ("collaborators", "user_tags", "tags")
+<<<<<<< main
 TRAILING_COMMA = re.compile(r",\s*[\]}]")
 RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
+=======
+>>>>>>> c7023688
 
 
 @dataclass
@@ -71,9 +74,6 @@ class PostFields:
         if not re.fullmatch(ACCOUNT, name):
             message = f"account is {name!r}. No task group can have this name."
             self._add_problem("account", message, CALENDAR_FIELDS["account"].remedy)
-        elif RESERVED.fullmatch(name):
-            remedy = "Give the connection an id other than calendar, without due_ at its beginning."
-            self._add_problem("account", f"account is {name!r}. The DAG has tasks with this name.", remedy)
         elif (unnamed := unnamed_account(name, self.accounts)) is not None:
             self._add_problem("account", f"account is {name!r}. {unnamed.message}", unnamed.remedy)
         return name

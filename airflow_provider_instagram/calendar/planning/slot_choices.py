@@ -92,7 +92,7 @@ def choose_slots(
 ) -> SlotChoices:
     """Choose slots for the posts that need one, and store the choices.
 
-    Only the DAG processor does this, when it reads the calendar. All others read what it has stored.
+    Only the planner does this, when it reads the calendar. All others read what it has stored.
 
     1. Read the stored choices. A process that dies before step 4 has chosen nothing.
     2. Choose what is missing, and drop what no longer holds. If nothing changed, return the choices.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RECORD: Final = "problems"
 #: The key of the row of previews.
 PREVIEWS: Final = "previews"
-#: The row contains at most so many problems that only a worker finds.
+#: The row contains at most so many problems that the plan does not have.
 MOST_FOUND: Final = 100
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,12 @@ log = logging.getLogger(__name__)
 def events_asset(dag_id: str) -> Asset:
     """Return the asset that has an event for what people should know of a calendar, and the rows of what was told."""
     uri = f"instagram://calendar/{quote(dag_id)}/events"
+    return Asset(name=uri, uri=uri)
+
+
+def due_asset(dag_id: str) -> Asset:
+    """Return the asset that has an event when the planner of a calendar has something to do."""
+    uri = f"instagram://calendar/{quote(dag_id)}/due"
     return Asset(name=uri, uri=uri)
 
 
@@ -75,7 +81,7 @@ class ProblemRecord(Row):
     """The row about the problems of a calendar.
 
     :param told: The keys of the problems that have been told and still exist, each with whether the notifiers worked.
-    :param found: The problems that the last run found and the DAG processor cannot find, such as a missing object.
+    :param found: The problems that the last run found and the plan does not have, such as a missing file.
     """
 
     told: dict[str, bool] = {}

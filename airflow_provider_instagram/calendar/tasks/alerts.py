@@ -98,7 +98,7 @@ def tell_problems(
     3. Write the row. If a notifier failed, the next run calls it again. Airflow stores the event when the task
        succeeds. If the process dies before that, the event is lost.
 
-    :param found: Those of them that the DAG processor cannot find.
+    :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
     """
     store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
@@ -148,7 +148,7 @@ def tell_post(
 
 
 def tell_failed_run(context: Context, settings: CalendarSettings, message: str, remedy: str) -> None:
-    """Call the notifiers for a run that publishes none of its posts."""
+    """Call the notifiers for a run that failed."""
     text = f"{shown(settings.calendar)}: {message} {remedy}"
     notify(context, settings.notify or (), _event(settings, Told("failed", message, remedy), text))
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
-from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context, Param
-from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.planning.assignments import run_name
-from airflow_provider_instagram.calendar.tasks.answers import Answer, Question, answer_row, sealed, unsealed
-from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption
+from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption, reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.approval import as_block, as_code, held_subject
 from airflow_provider_instagram.operators.base import APPROVE
@@ -32,53 +28,36 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.calendar.planning.plan import Plan
 
-
-#: How long the triggerer may take to read the answer to an earlier question. Then the task is tried again.
-READ_WITHIN, TRIES_TO_READ = timedelta(minutes=10), 3
 #: How the row of a question begins that names the version of the post.
 VERSION = "| Version | "
-ASKED = ("asked", "A person is asked. The run that publishes the post reads the answer, or asks again.")
 
 
-class ApprovePost(PostStep, ApprovalOperator):
+class ApprovePost(PostTask, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
-    The task precedes the container, which would expire if the answer took a day. It returns the sealed record of the
-    answer: the caption as the person left it, and the digests of the files. An answer counts in all further tries for
-    this version of the post and of its files. A user who clears the task is asked again.
-
-    A run that only prepares the post opens the question and ends, because an active run costs the scheduler time:
-
-    1. Open the question. If the process dies before step 2, the next try opens it again, and an answer is lost.
-    2. Record which task instance has asked, sealed, and skip the task. A person answers by the page *Posts* or by REST.
-    3. The post's own run reads the answer from Airflow's record of that question, through the triggerer, which closes
-       it if it is open. If it dies here, the next try reads the same. If there is no answer, it asks by itself.
+    The task waits in Airflow's *Required Actions*, and precedes the container, which would expire if the answer took a
+    day. It returns the sealed answer: the caption as the person left it, and the digests of the files. An edit of the
+    post or a Clear of the task begins it anew, which closes the question and asks another one.
     """
 
-    template_fields: Sequence[str] = ("post", "report")
+    template_fields: Sequence[str] = ("prepared",)
     weight = APPROVE
     tells = True
 
-    def __init__(self, *, report: Any = None, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
-        self.report = report
 
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any] | None:
-        """Request the approval, or return at once if the post requires none or the question has been answered."""
-        post, plan = self.still_wanted(context)
-        if post.approval == "none":
+        """Request the approval, or return at once if the post requires none or is live."""
+        post = self.wanted_post(context)
+        if not self.needs_approval(post) or self.live(context, post) is not None:
             return None
-        check_bound(post, self.report, digests_in(self.report))
-        found = self._found(context, post)
-        if isinstance(found, Answer):
-            return self._carry_out(context, found, post.version)
-        if found is not None and not self.only_prepares(context, post):
-            self._read_answer_to(found)
-        return self._ask(context, post, nobody_answered=self._asks_first(context, post, plan))
+        check_bound(post, reports_of(self.prepared), digests_in(self.prepared))
+        return self._ask(context, post)
 
+<<<<<<< main
     def _asks_first(self, context: Context, post: ScheduledPost, plan: Plan) -> bool:
         """Return whether nobody can have been asked before: no run has prepared this version, and no row is there.
 
@@ -121,93 +100,70 @@ class ApprovePost(PostStep, ApprovalOperator):
         :param nobody_answered: Whether it is certain that nobody has answered before. Otherwise, silence rejects.
         """
         deadline, now = self.answer_by(context, post), CLOCK.now()
+=======
+    def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
+        """Open the question, and wait for its answer. Silence publishes only if nobody can have answered before."""
+        InstagramHook(post.account).compare_clock()
+        now = CLOCK.now()
+        deadline = self.answer_by(context, post, now)
+>>>>>>> c7023688
         if now >= deadline:
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
-        self.tell_that_it_waits(context, post, emits=False)  # if the transcode's own attempt failed
+        self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        is_repeated, publishes = Try.of(self, context).number > 1, self.settings.unanswered == "publish"
-        is_certain = nobody_answered and not is_repeated
-        self.defaults = [self.APPROVE if publishes and is_certain else self.REJECT]
+        is_repeated, publishes = context["ti"].try_number > 1, self.settings.unanswered == "publish"
+        self.defaults = [self.APPROVE if publishes and not is_repeated else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, self.report, is_repeated=is_repeated)
-        if self.dry_run_requested(context):
+        self.body = question(post, reports_of(self.prepared), is_repeated=Try.of(self, context).number > 1)
+        if self.is_dry_run(context, post):
             self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
-        if publishes and not is_certain and not self.only_prepares(context, post):
+        if publishes and is_repeated:
             self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
-        ti, asked = context["ti"], (post.version, post.caption, digests_in(self.report), post.first_comment)
-        opened = Question(run_name(context), ti.map_index, str(ti.id), *asked)
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
-            if self.only_prepares(context, post):
-                key = self._row(context)
-                Ledger.of(context, self.instagram_conn_id).store.set(key, opened.sealed(key, self._sign))
-                self.leave_to_later_run(context, *ASKED)
-            waiting.kwargs = _kept(opened)
+            # The XCom with what was shown may be edited meanwhile. Airflow keeps this with the question.
+            shown = Answer(
+                approved=False,
+                person=None,
+                version=post.version,
+                caption=post.caption,
+                sha256=digests_in(self.prepared),
+                first_comment=post.first_comment,
+            )
+            waiting.kwargs = {"shown": shown.sealed(context, post)}
             raise
         raise AssertionError("unreachable")
 
-    def _read_answer_to(self, asked: Question) -> NoReturn:
-        """Wait until the triggerer has read the answer to an earlier question: Airflow lets no other task read it.
-
-        Airflow's own trigger reads it at once, because its time is over, on any clock. An open question is closed.
-        """
-        from airflow.providers.standard.triggers.hitl import HITLTrigger
-
-        over, options = datetime.fromtimestamp(0, timezone.utc), [self.APPROVE, self.REJECT]
-        trigger = HITLTrigger(
-            ti_id=UUID(asked.asked_by), options=options, defaults=[self.REJECT], params={}, multiple=False,
-            timeout_datetime=over,
-        )  # fmt: skip
-        self.defer(trigger=trigger, method_name="take_over", kwargs=_kept(asked), timeout=READ_WITHIN)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after a wait. If the triggerer cannot read an earlier question's answer, ask after some tries."""
-        if next_method == TRIGGER_FAIL_REPR and Try.of(self, context).number >= TRIES_TO_READ:
-            return self._ask(context, self.still_wanted(context)[0])
-        return super().resume_execution(next_method, next_kwargs, context)
-
-    def take_over(self, context: Context, event: dict[str, Any], **asked: Any) -> dict[str, Any]:
-        """Do what :meth:`execute_complete` does with the answer to an earlier question, or ask if there is none."""
-        if "error" not in event and event.get("responded_by_user") is None:
-            return self._ask(context, self.still_wanted(context)[0], nobody_answered=True)
-        return self.execute_complete(context, event, **asked)
-
-    def execute_complete(
-        self,
-        context: Context,
-        event: dict[str, Any],
-        version: str = "",
-        caption: str = "",
-        sha256: Sequence[str | None] = (),
-        first_comment: str | None = None,
-    ) -> dict[str, Any]:
-        """Return the record of the answer if a person approved the post, and skip the post otherwise."""
+    def execute_complete(self, context: Context, event: dict[str, Any], shown: Any = None) -> dict[str, Any]:
+        """Return the sealed answer if a person approved the post, and skip the post otherwise."""
         if "error" in event:
             self.process_trigger_event_error(event)
-        self.still_wanted(context)  # an answer about another version must not replace that about this one
-        if tuple(sha256) != digests_in(self.report):
+        post = self.wanted_post(context)
+        asked = Answer.unsealed(shown, context, post)
+        if asked is None or asked.sha256 != digests_in(self.prepared):
             raise ValidationError(
-                f"The files of {self.as_post().id} were made again after this question was asked, and are not the "
-                "same.",
-                hint="Clear this task. It asks about the new ones.",
+                f"What was shown of {post.id} is not what would be published.", hint="Clear this task. It asks again."
             )
-        answer = replace(self._read_answer(event, caption), sha256=tuple(sha256), first_comment=first_comment)
-        return self._carry_out(context, answer, version)
+        answer = self._read_answer(event, post, asked)
+        if answer.refusal is not None:
+            self.skip_post(context, *answer.refusal)
+        self.log.info("Approved by %s", answer.person or "default")
+        return answer.sealed(context, post)
 
-    def _read_answer(self, event: Mapping[str, Any], caption: str) -> Answer:
+    def _read_answer(self, event: Mapping[str, Any], post: ScheduledPost, asked: Answer) -> Answer:
         """Return the answer, which may leave out fields, as answers by REST do.
 
         :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take,
             or that no XCom and no request can carry.
         """
-        post = self.as_post()
-        form = ParamsDict(_form(caption, has_caption=has_caption(post)))
+        form = ParamsDict(_form(asked.caption, has_caption=has_caption(post)))
+        given = event.get("params_input") or {}
         try:
-            for name, value in (event.get("params_input") or {}).items():
+            for name, value in given.items():
                 arguments.check_printable(name, form.get_param(name).resolve(value) or "")
         except (KeyError, ParamValidationError, ValidationError) as error:
             raise ValidationError(
@@ -215,51 +171,21 @@ class ApprovePost(PostStep, ApprovalOperator):
                 f"{str(error).rstrip('.')}.",
                 hint="Clear this task, and answer again.",
             ) from error
-        return answer_in(event, caption)
-
-    def _carry_out(self, context: Context, answer: Answer, version: str) -> dict[str, Any]:
-        """Record an answer, also in the ledger, where a later try and the publisher find it. Skip a refused post."""
-        ti = context["ti"]
-        key = self._row(context)
-        record = sealed(answer, key, version, run_name(context), ti.map_index, ti.max_tries, self._sign)
-        Ledger.of(context, self.instagram_conn_id).store.set(key, record)
-        if answer.refusal is not None:
-            self.skip_post(context, *answer.refusal)
-        self.log.info("Approved by %s", answer.person or "default")
-        return record
-
-    def _row(self, context: Context) -> str:
-        return answer_row(self.as_post(), is_dry_run=self.dry_run_requested(context))
-
-    def _sign(self, text: str) -> str:
-        return InstagramHook(self.instagram_conn_id).sign(text)
+        return replace(
+            asked,
+            approved=event.get("chosen_options") == [ApprovePost.APPROVE],
+            person=(event.get("responded_by_user") or {}).get("name"),
+            caption=given.get("caption", asked.caption) or "",
+            reason=given.get("reason"),
+        )
 
 
-def _kept(asked: Question) -> dict[str, Any]:
-    """Return what Airflow keeps of a question while the task waits: the XCom with the post may be edited meanwhile."""
-    return {
-        "version": asked.version,
-        "caption": asked.caption,
-        "sha256": list(asked.sha256),
-        "first_comment": asked.first_comment,
-    }
-
-
-def answer_in(event: Mapping[str, Any], caption: str) -> Answer:
-    """Return the answer that an event of the question contains. A caption that it leaves out stays as it was."""
-    given = event.get("params_input") or {}
-    approved = event.get("chosen_options") == [ApprovePost.APPROVE]
-    person = (event.get("responded_by_user") or {}).get("name")
-    return Answer(approved, person, given.get("caption", caption) or "", given.get("reason"))
-
-
-def digests_in(report: Any) -> tuple[str | None, ...]:
-    """Return the digest of each file that a report is about. Empty if it has none.
+def digests_in(prepared: Any) -> tuple[str | None, ...]:
+    """Return the digest of each file that was prepared. Empty if there is none.
 
     A file that Instagram fetches from the web has none.
     """
-    reports = report if isinstance(report, list) else [report]
-    digests = tuple(one.get("sha256") if isinstance(one, dict) else None for one in reports)
+    digests = tuple(one.get("sha256") for one in reports_of(prepared))
     return digests if any(digests) else ()
 
 
@@ -278,7 +204,7 @@ def _about(post: ScheduledPost) -> str:
     return f"Publish {post.id} on {post.account} at "
 
 
-def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> str:
+def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], *, is_repeated: bool = False) -> str:
     """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
 
     :param is_repeated: Whether an earlier try asked and could not continue.
@@ -299,7 +225,6 @@ def question(post: ScheduledPost, report: Any, *, is_repeated: bool = False) -> 
         lines += ["", "**Caption**", "", *as_block(post.caption)]
     if post.first_comment:
         lines += ["", "**First comment**", "", *as_block(post.first_comment)]
-    reports = report if isinstance(report, list) else [report or {}]
     for place, one in enumerate(reports, 1):
         title = f"Item {place}" if post.carousel else "Picture" if post.image else "Video"
         lines += ["", f"**{title}**", "", *_measures(one)]

@@ -1,8 +1,7 @@
-"""The base class of the tasks that work on one post of a calendar."""
+"""The base classes of a calendar's tasks, and of those that work on the one post of a run."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -13,27 +12,22 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.assignments import Assignments, run_name
+from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
-from airflow_provider_instagram.calendar.tasks.run_request import (
-    begins_before_lead,
-    is_requested_now,
-    started_as_dry_run,
-)
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner, PublishedPost
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, Owner, PublishedPost
 from airflow_provider_instagram.operators.base import AccountTask, mask_addresses
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.time_limit import within_timeout
@@ -41,16 +35,14 @@ from airflow_provider_instagram.utils.time_limit import within_timeout
 if TYPE_CHECKING:
     import jinja2
 
-    from airflow_provider_instagram.calendar.planning.plan import Plan
+    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.files.pins import Pin
+    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
 
-#: The label of a post's map index. A task adds a mark, such as "late", in the context.
-LABEL = "{{ task.post.id if task.post.id is defined else '' }}{{ mark | default('') }}"
 #: How long a task of a post waits for the notifiers, so that none of them keeps a post from being published.
 NOTIFIERS_TIMEOUT_S = 10.0
-#: If a post is missing from its calendar, the calendar is read again, because it may be half-written at this moment.
-SECOND_LOOK_AFTER_S = 2.0
+#: A run that a user started to publish a post at once counts for so long. A Clear on another day follows the calendar.
+REQUEST_COUNTS_FOR = CONTAINER_LIFE
 
 
 class CalendarTask(BaseOperator):
@@ -69,19 +61,35 @@ class CalendarTask(BaseOperator):
         self.settings = settings
 
 
-class PostStep(CalendarTask, AccountTask):
-    """Base class of a task that works on one post of a calendar."""
+class PostTask(CalendarTask, AccountTask):
+    """Base class of a task that works on the post of its run.
+
+    The run names the post by its id. All else is read from the stored plan: a user may start a run with any parameters.
+    """
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
     tells: ClassVar[bool] = False
 
-    def __init__(self, *, post: Any, settings: CalendarSettings, **kwargs: Any) -> None:
-        kwargs.setdefault("map_index_template", LABEL)
+    def __init__(
+        self,
+        *,
+        settings: CalendarSettings,
+        prepared: Any = None,
+        inlets: Any = None,
+        outlets: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        inlets, outlets = list(inlets or ()), list(outlets or ())
         if settings.notify is not None and self.tells:
-            kwargs |= told_assets(settings.dag_id)
-        super().__init__(settings=settings, **kwargs)
-        self.post = post
-        self._pin: Pin | None = None
+            told = told_assets(settings.dag_id)
+            inlets, outlets = [*inlets, *told["inlets"]], [*outlets, *told["outlets"]]
+        for account in settings.accounts:
+            assets = self.with_assets(account, inlets, outlets)
+            inlets, outlets = assets["inlets"], assets["outlets"]
+        first = next(iter(settings.accounts), DEFAULT_CONN_ID)
+        super().__init__(settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs)
+        self.prepared = prepared
+        self._plan: StoredPlan | None = None
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """Render the fields, and mask the secret parts of web addresses, which Airflow would store."""
@@ -94,82 +102,74 @@ class PostStep(CalendarTask, AccountTask):
         resume = super().resume_execution
         return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
 
-    def as_post(self) -> ScheduledPost:
-        """Return the post from the XCom. What the DAG's author decides is not taken from there: users may edit it."""
-        post = ScheduledPost.model_validate(self.post)
-        decided = {"account": self.instagram_conn_id, "approval": self.settings.approval or post.approval}
-        if decided["approval"] != post.approval:  # it stays the version that the run selected, which counts as edited
-            decided["known_version"] = post.version
-        return post.model_copy(update=decided)
-
-    def assignments(self, context: Context) -> Assignments:
-        """Return the rows that record to which run a post is assigned."""
-        store = Ledger.of(context, self.instagram_conn_id).store
-        return Assignments(store, context["ti"].dag_id, self.settings.dry_run)
-
-    def still_wanted(self, context: Context) -> tuple[ScheduledPost, Plan]:
-        """Return what :meth:`wanted` returns, or skip the post."""
+    def wanted_post(self, context: Context) -> ScheduledPost:
+        """Return the post of the run as it is in the plan now, or skip it."""
         if isinstance(wanted := self.wanted(context), Skipped):
             self.skip_post(context, *wanted)
         return wanted
 
-    def wanted(self, context: Context) -> tuple[ScheduledPost, Plan] | Skipped:
-        """Return the complete post and the plan, if the plan has the post in this version, for this run.
+    def wanted(self, context: Context) -> ScheduledPost | Skipped:
+        """Return the post of the run as it is in the plan now.
 
-        If not, return why: the post was removed or edited since, is assigned to another run, or has the id of another.
+        If it is not to be published, return why: it was removed, has a problem, was skipped by a user, was edited after
+        this run prepared it, or has the id of another post.
 
-        :raises ValidationError: If an edit made the post invalid.
+        :raises ValidationError: If a user started this run for a post that has a problem or does not exist, or if the
+            account is not one of the DAG's.
+        :raises TransientError: If the plan cannot be read.
         """
-        post, assignments, plan = self.as_post(), self.assignments(context), self.settings.plan()
-        reason = self._reason_to_drop(context, post, assignments, plan)
-        if reason is not None:
-            time.sleep(SECOND_LOOK_AFTER_S)
-            plan = self.settings.plan()  # the calendar may have been half-written before
-            reason = self._reason_to_drop(context, post, assignments, plan)
-        if reason is not None:
-            assignments.release(post, run_name(context))
-            if isinstance(reason, ValidationError):
-                raise reason
+        stored, post_id = self.settings.stored(), post_id_of(context)
+        self._plan = stored
+        by_hand = bool(requested_post(context))
+        calendar = stored.plan.calendar if by_hand else stored.plan.timely
+        if (post := calendar.post(post_id)) is None:
+            if post_id in calendar.left_out:
+                return _invalid_post(post_id, calendar, by_hand=by_hand)
+            if by_hand:
+                raise ValidationError(f"{self.settings.location} has no post {post_id!r}.", hint="Check the id.")
+            return Skipped("removed", f"{post_id} was removed from the calendar, so it is not published.")
+        self.use_account(post)
+        if (reason := self._reason_to_drop(context, post, by_hand=by_hand)) is not None:
             return reason
-        self._pin = plan.calendar.pin
-        if (reason := self.published_by_another(Ledger.of(context, self.instagram_conn_id).post(post.key))) is not None:
-            return reason
-        complete = plan.calendar.post(post.id)  # the post in the XCom has no signatures in its links
-        return (complete if complete is not None and complete.version == post.version else post), plan
+        ledger = Ledger.of(context, post.account)
+        if not by_hand and (user := PostRows(ledger.store).skipped_by(post)) is not None:
+            return Skipped("skipped", f"{user} decided on the page Posts that {post.id} is not published.")
+        return self.published_by_another(post, ledger.post(post.key)) or post
 
-    def unnamed_account(self) -> ValidationError | None:
-        """Return an error if the DAG's author does not name the account any more. The file decides nothing here."""
-        unnamed = unnamed_account(self.instagram_conn_id, self.settings.accounts)
-        if unnamed is None:
-            return None
-        message = f"{self.instagram_conn_id}: {unnamed.message}"
-        return ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
+    def use_account(self, post: ScheduledPost) -> None:
+        """Work with the account of a post.
 
-    def _reason_to_drop(
-        self, context: Context, post: ScheduledPost, assignments: Assignments, plan: Plan
-    ) -> Skipped | ValidationError | None:
-        """Return why the post is not published, or the error of an invalid post."""
-        if (unnamed := self.unnamed_account()) is not None:
-            return unnamed
-        calendar = plan.calendar if is_requested_now(context, post) else plan.timely
-        if not plan.readable:
-            why = plan.calendar.problems[0].message
-            self.log.warning(
-                "%s is published as it was when this run selected it; %s: %s", post.id, plan.calendar.location, why
-            )
-        elif post.id in calendar.left_out:
-            return _invalid_post(post, calendar)
-        assigned = None if started_as_dry_run(context) else assignments.of(post)
-        return schedule.reason_to_drop(post, calendar if plan.readable else None, assigned, run_name(context))
+        :raises ValidationError: If the DAG's author does not name it. The file decides nothing here.
+        """
+        unnamed = unnamed_account(post.account, self.settings.accounts)
+        if unnamed is not None:
+            message = f"{post.account}: {unnamed.message}"
+            raise ValidationError(message, hint=f"{unnamed.remedy} Then clear this task.")
+        self.instagram_conn_id = post.account
+
+    def _reason_to_drop(self, context: Context, post: ScheduledPost, *, by_hand: bool) -> Skipped | None:
+        """Return why this run drops the post: the version that it has prepared is not that of the plan."""
+        ahead = post.publish_at - self.settings.work_ahead
+        if not by_hand and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
+            word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
+            return Skipped(word, f"{post.id} was {word}. Its run begins anew at {ahead:%Y-%m-%d %H:%M}.")
+        version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
+        if version != post.version:
+            new = "Trigger the DAG again" if by_hand else "Its own run begins anew"
+            return Skipped("edited", f"{post.id} was edited. {new} for the new version.")
+        return None
+
+    @property
+    def _files(self) -> CalendarFiles:
+        """The files that the calendar may name, in the folder that the planner saw."""
+        pin = self._plan.plan.calendar.pin if self._plan is not None else None
+        files = CalendarFiles(self.settings.calendar, pin)
+        if files.moved is not None:
+            raise files.moved
+        return files
 
     def check_links(self, post: ScheduledPost) -> None:
-        """Check that the files of a post may be opened and its links are complete, right before they are opened."""
-        if not post.is_complete:
-            raise ValidationError(
-                f"The links of {post.id} contain signatures, which are stored in the calendar only, and "
-                f"{self.settings.location} cannot be read.",
-                hint="Make the calendar readable again, and clear this task.",
-            )
+        """Check that the files of a post may be opened, right before they are opened."""
         access = self._files.access
         for location in filter(None, (*post.media, post.cover_url)):
             access.check(str(location))
@@ -178,35 +178,35 @@ class PostStep(CalendarTask, AccountTask):
         """Return what must be true of a file that the post names, or that its transcode made."""
         return FileCheck(self._files.access_to(location))
 
-    @property
-    def _files(self) -> CalendarFiles:
-        """The files that the calendar may name, in the folder that the DAG processor saw."""
-        files = CalendarFiles(self.settings.calendar, self._pin)
-        if files.moved is not None:
-            raise files.moved
-        return files
+    def live(self, context: Context, post: ScheduledPost) -> PublishedPost | None:
+        """Return the post on Instagram, if the ledger has it."""
+        return Ledger.of(context, post.account).post(post.key)
 
-    def may_be_live(self, context: Context) -> bool:
+    def may_be_live(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether the post is live, or an attempt to publish it has an open outcome."""
-        ledger, key = Ledger.of(context, self.instagram_conn_id), self.as_post().key
-        return ledger.post(key) is not None or bool(ledger.open_intents(key, Owner.of(context)))
+        ledger = Ledger.of(context, post.account)
+        return ledger.post(post.key) is not None or bool(ledger.open_intents(post.key, Owner.of(context)))
 
-    def published_by_another(self, done: PublishedPost | None) -> Skipped | None:
+    def published_by_another(self, post: ScheduledPost, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""
         if done is None or (other := other_publisher(done, self.settings)) is None:
             deleted_at = done and done.deleted_at
             return Skipped("deleted", f"The post was published and deleted on {deleted_at}.") if deleted_at else None
-        post = self.as_post()
         why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
         return Skipped("id used by another calendar", why)
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live."""
-        if self.dry_run_requested(context) or self.may_be_live(context):
+        if self.is_dry_run(context, post) or self.may_be_live(context, post):
             return
         now = CLOCK.now()
         if self.too_late(context, post, now, now) is not None:
+<<<<<<< main
             now = self.compared_now()
+=======
+            InstagramHook(post.account).compare_clock()
+            now = CLOCK.now()
+>>>>>>> c7023688
         if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, now)
@@ -233,13 +233,17 @@ class PostStep(CalendarTask, AccountTask):
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
 
-    def dry_run_requested(self, context: Context) -> bool:
+    def needs_approval(self, post: ScheduledPost) -> bool:
+        """Return whether a person has to approve the post. What the DAG's author requires, no file lifts."""
+        return "required" in (self.settings.approval, post.approval)
+
+    def is_dry_run(self, context: Context, post: ScheduledPost) -> bool:
         """Return whether this post goes through a dry run: everything but the publication."""
-        return self.settings.dry_run or started_as_dry_run(context) or self.as_post().dry_run
+        return self.settings.dry_run or bool(context["params"].get("dry_run")) or post.dry_run
 
     def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
         """Report once that a post waits for an approval."""
-        if post.approval != "required":
+        if not self.needs_approval(post):
             return
         silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."
         told = Told("waiting", "waits for an approval.", f"It goes out {silence}")
@@ -262,34 +266,40 @@ class PostStep(CalendarTask, AccountTask):
         except Exception:
             self.log.exception("It could not be told that %s %s", post.id, told.message)
 
-    def mark(self, context: Context, mark: str) -> None:
-        """Add a mark, such as "late", to the post's label in the grid."""
-        context["mark"] = f" ({mark})"  # type: ignore[typeddict-unknown-key]
-
-    def only_prepares(self, context: Context, post: ScheduledPost) -> bool:
-        """Return whether this run ends before the container, because a later run publishes the post.
-
-        A run to which the post is assigned publishes it, also if the author has made the lead time shorter since.
-        """
-        if not begins_before_lead(context, post, self.settings.lead_time):
-            return False
-        row = self.assignments(context).of(post)
-        return row is None or row.run != run_name(context)
-
-    def leave_to_later_run(self, context: Context, mark: str, reason: str) -> NoReturn:
-        """Skip this task and those downstream in a run that only prepares the post. Its own run does it again."""
-        self.mark(context, mark)
-        self.log.info("%s", reason)
-        report_state(context, "later", mark, reason)
-        raise AirflowSkipException(reason)
-
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
-        """Skip this task and those downstream, close the post's assignment, and mark the post in the grid."""
-        self.mark(context, mark)
+        """Skip this task and those downstream.
+
+        :param mark: Why, in a few words, for the page *Posts*.
+        """
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)
-        self.assignments(context).close(self.as_post(), run_name(context))
         raise AirflowSkipException(reason)
+
+
+def requested_post(context: Context) -> str:
+    """Return the id of the post for which a user started this run. Empty for the run that the planner started."""
+    return str(context["params"].get("post") or "").strip()
+
+
+def post_id_of(context: Context) -> str:
+    """Return the id of the post of this run."""
+    return requested_post(context) or context["ti"].run_id
+
+
+def is_requested_now(context: Context, post: ScheduledPost) -> bool:
+    """Return whether a user started this run to publish the post at once.
+
+    That is a post whose time had passed, however late it is, or any post if the user chose *now*.
+    """
+    started = context["dag_run"].run_after
+    at_once = post.publish_at <= started or bool(context["params"].get("now"))
+    return bool(requested_post(context)) and at_once and started > CLOCK.now() - REQUEST_COUNTS_FOR
+
+
+def reports_of(prepared: Any) -> list[dict[str, Any]]:
+    """Return the report of each file, from the result of the preparation. Users may have edited that."""
+    reports = prepared.get("reports") if isinstance(prepared, Mapping) else None
+    return [one if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
 
 
 def has_caption(post: ScheduledPost) -> bool:
@@ -302,13 +312,11 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
     return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
 
 
-def check_bound(post: ScheduledPost, report: Any, digests: Sequence[str | None]) -> None:
-    """Check that an approval binds each file of a post that is sent. The report and the digests may have been edited.
+def check_bound(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], digests: Sequence[str | None]) -> None:
+    """Check that an approval binds each file of a post that is sent. The reports may have been edited.
 
-    :param report: The report of the transcode, or the list of them for a carousel.
     :raises ValidationError: If a file that Instagram does not fetch itself from its source has no digest.
     """
-    reports = [one or {} for one in (report if isinstance(report, list) else [report])]
     known = digests or (None,) * len(reports)
     if len(post.items) == len(reports) == len(known) and all(
         sha256 or is_sent_as_link(item.location, post.upload, one)
@@ -317,7 +325,7 @@ def check_bound(post: ScheduledPost, report: Any, digests: Sequence[str | None])
         return
     raise ValidationError(
         f"The report of the transcode has no digest of a file of {post.id}, so an approval would not bind the file.",
-        hint="Clear transcode with all downstream tasks.",
+        hint="Clear prepare with all downstream tasks.",
     )
 
 
@@ -326,21 +334,19 @@ def kind_in(report: Mapping[str, Any]) -> ItemKind:
     return ItemKind(report.get("kind", ItemKind.VIDEO))
 
 
-def _invalid_post(post: ScheduledPost, calendar: Calendar) -> ValidationError:
-    """Return the error of a post that has become invalid, from its own problems or those of the defaults."""
-    original = split_repetition(post.id)[0]
-    own = [problem for problem in calendar.problems if problem.post_id in (post.id, original)]
+def _invalid_post(post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped:
+    """Return that a post is not published: because of its own problems, or those of the defaults.
+
+    :raises ValidationError: If a user started the run for it.
+    """
+    original = split_repetition(post_id)[0]
+    own = [problem for problem in calendar.problems if problem.post_id in (post_id, original)]
     problems = own or [problem for problem in calendar.problems if problem.post_id is None]
-    if post.in_slot and not problems:
-        return ValidationError(
-            f"The slot of {post.id} is not stored where this worker looks for it.",
-            hint="Set [instagram] calendar_snapshots to a folder that all machines share, and clear this task.",
-        )
     messages = " ".join(problem.message for problem in problems)
     remedies = " ".join(problem.remedy for problem in problems)
-    return ValidationError(
-        f"The post has become invalid: {messages}", hint=f"{remedies} A run of its own publishes it then."
-    )
+    if by_hand:
+        raise ValidationError(f"The post has a problem: {messages}", hint=f"{remedies} Then clear this task.")
+    return Skipped("has a problem", f"The post has a problem: {messages} {remedies} Then its run begins anew.")
 
 
 def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | None:

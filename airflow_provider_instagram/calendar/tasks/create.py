@@ -8,12 +8,18 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.planning.assignments import run_name
 from airflow_provider_instagram.calendar.tasks.alerts import Told
-from airflow_provider_instagram.calendar.tasks.answers import Answer, answer_row, unsealed
-from airflow_provider_instagram.calendar.tasks.base import PostStep, check_bound, has_caption, is_sent_as_link, kind_in
+from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.base import (
+    PostTask,
+    check_bound,
+    has_caption,
+    is_requested_now,
+    is_sent_as_link,
+    kind_in,
+    reports_of,
+)
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
-from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
@@ -25,12 +31,15 @@ from airflow_provider_instagram.operators.approval import Verdict, approved_cont
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.operators.container import create
 from airflow_provider_instagram.operators.lineage import container_lineage
+from airflow_provider_instagram.operators.publish import at_moment
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
 from airflow_provider_instagram.quota.reservations import time_until_quota_frees
 from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils.deferral import shortest_deferral
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,16 +52,16 @@ if TYPE_CHECKING:
 TRIES_FOR_A_PERSON = 15
 
 
-class CreatePost(PostStep):
+class CreatePost(PostTask):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
-    :param media: The result of the transcode: the compliant file, or those of a carousel.
-    :param approved: The sealed record of the approval: the caption, which a person may have changed, and the digest of
-        each file.
-    :param report: The report of the transcode, or the list of them for a carousel.
+    The container is created a lead time before the post's time, because it expires after 24 hours.
+
+    :param approved: The sealed answer of a person: the caption, which they may have changed, and the digest of each
+        file.
     """
 
-    template_fields: Sequence[str] = ("post", "approved", "report", "media")
+    template_fields: Sequence[str] = ("prepared", "approved")
     ui_color = "#fdf1f6"
     weight = CREATE
     tells = True
@@ -60,31 +69,52 @@ class CreatePost(PostStep):
     media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
 
-    def __init__(self, *, media: Any = None, approved: Any = None, report: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, approved: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.media = media
         self.approved = approved
-        self.report = report
 
     @reports_failure
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Create the container with the options of the calendar and the caption of the approval."""
-        order, may_be = partial(self.order, context), partial(self._may_still_be_fetched, context)
+        post = self.wanted_post(context)
+        if (done := self.live(context, post)) is not None:
+            return done.container_id
+        if event is None:
+            self._wait_for_lead_time(context, post)
+        order, may_be = partial(self.order, context, post), partial(self._may_still_be_fetched, context, post)
         try:
-            self.container_id = create(self, context, event, self.as_post().key, order, may_still_be_fetched=may_be)
+            self.container_id = create(self, context, event, post.key, order, may_still_be_fetched=may_be)
         except MediaRejectedError as error:
             if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
                 code = f" ({error.subcode})" if error.subcode else ""
                 error.hint = (
-                    f"Instagram refused this file{code}. Put another file in its place and try again from the "
-                    "transcode on, or change the calendar."
+                    f"Instagram refused this file{code}. Put another file in its place and clear prepare with all "
+                    "downstream tasks, or change the calendar."
                 )
             raise
+<<<<<<< main
         post, _ = self.still_wanted(context)
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
+=======
+        post = self.wanted_post(context)
+        until = self.answer_by(context, post, Ledger.of(context, post.account).clock())
+>>>>>>> c7023688
         told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
         return self.container_id
+
+    def lead_time_begins(self, context: Context, event: Any = None) -> str:
+        """Continue when the lead time of the post has begun."""
+        return self.execute(context)
+
+    def _wait_for_lead_time(self, context: Context, post: ScheduledPost) -> None:
+        """Wait until the lead time begins, so that the container outlives the post's time."""
+        moment = post.publish_at - self.settings.lead_time
+        left = moment - CLOCK.now()
+        if is_requested_now(context, post) or left <= shortest_deferral():
+            return
+        self.log.info("Creating the container at %s", moment.isoformat())
+        self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
 
     def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
@@ -92,7 +122,7 @@ class CreatePost(PostStep):
         if not verdict.approved:
             why = f"The copyright check held the post, and it was not published: {verdict}."
             self.skip_post(context, f"copyright: {verdict}"[:80], why)
-        self.still_wanted(context)
+        self.wanted_post(context)
         self.container_id = approved_container(self, event, container_id)
         return self.container_id
 
@@ -102,22 +132,19 @@ class CreatePost(PostStep):
         remedy = f"{finding} It goes out only if somebody approves it in time."
         self._tell(context, post, Told("held", "waits for an answer.", remedy))
 
-    def order(self, context: Context, *, is_resumed: bool) -> Order:
+    def order(self, context: Context, post: ScheduledPost, *, is_resumed: bool) -> Order:
         """Return what to create a container of. For the parent of a carousel, the media are sent already.
 
-        :raises AirflowSkipException: If the calendar no longer contains the post in this version, or it is too late.
+        :raises AirflowSkipException: If it is too late.
         :raises ValidationError: If a file may not be sent, or the account has no free quota in time.
         """
-        post, _ = self.still_wanted(context)
-        if self.only_prepares(context, post):
-            self.leave_to_later_run(context, "prepared", f"{post.id} is prepared. A run of its own publishes it.")
         if not is_resumed:
             self.skip_if_over(context, post)
             self.check_links(post)
         answer = self._answer(context, post)
         created = self._post_to_create(post, answer)
         self.media_sent = created.media
-        is_dry_run = self.dry_run_requested(context)
+        is_dry_run = self.is_dry_run(context, post)
         publish_at = None if is_dry_run or is_requested_now(context, post) else post.publish_at
         if is_resumed:
             return Order(created, publish_at, waits=True)
@@ -134,23 +161,23 @@ class CreatePost(PostStep):
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
-    def _may_still_be_fetched(self, context: Context, pause: timedelta) -> bool:
+    def _may_still_be_fetched(self, context: Context, post: ScheduledPost, pause: timedelta) -> bool:
         """Return whether the post is not too late after a pause. A person who wants it now waits for about an hour."""
-        if is_requested_now(context, self.as_post()):
+        if is_requested_now(context, post):
             return Try.of(self, context).number < TRIES_FOR_A_PERSON
-        at = Ledger.of(context, self.instagram_conn_id).clock() + pause
-        return self.too_late(context, self.as_post(), at, at) is None
+        at = Ledger.of(context, post.account).clock() + pause
+        return self.too_late(context, post, at, at) is None
 
     def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
         values = {name: getattr(post, name) for name in FIELDS}
         if answer and has_caption(post):
             values["caption"] = FIELDS["caption"].read("caption", arguments.literal(answer.caption))
+        media, reports = list(self.prepared["media"]), reports_of(self.prepared)
+        made = zip(post.items, media, reports, strict=True)
+        items = [self._sent(item, location, report, post.upload) for item, location, report in made]
         if post.carousel:
-            made = zip(post.carousel, self.media, self.report, strict=True)
-            items = [self._sent(item, location, report, post.upload) for item, location, report in made]
             values["carousel"] = tuple(items)
         else:
-            items = [self._sent(post.items[0], self.media, self.report or {}, post.upload)]
             values[str(items[0].kind)] = items[0].location
         if not any(item.kind is ItemKind.VIDEO for item in items):
             values["upload"] = "auto"  # a default of the calendar is for its videos
@@ -161,17 +188,15 @@ class CreatePost(PostStep):
 
         :raises ValidationError: If it requires one, and no task of this run has recorded that this version has it.
         """
-        if post.approval == "none":
+        if not self.needs_approval(post):
             return None
-        row = answer_row(post, is_dry_run=self.dry_run_requested(context))
-        sign = InstagramHook(self.instagram_conn_id).sign
-        answer = unsealed(self.approved, row, post.version, run_name(context), sign)
+        answer = Answer.unsealed(self.approved, context, post)
         if answer is None or not answer.approved:
             raise ValidationError(
                 f"{post.id} needs an approval, and this run has no record of one that the task approve made.",
-                hint="Clear approve with all downstream tasks. A new access token in the connection needs that, too.",
+                hint="Clear approve with all downstream tasks.",
             )
-        check_bound(post, self.report, answer.sha256)
+        check_bound(post, reports_of(self.prepared), answer.sha256)
         return answer
 
     def _sent(self, item: Item, made: Any, report: Mapping[str, Any], upload: str) -> Item:
@@ -192,16 +217,16 @@ class CreatePost(PostStep):
         if made != item.location and locations.is_local(made) and locations.local_path(made).is_symlink():
             raise ValidationError(
                 f"{made} is a symbolic link, not the output of the transcode.",
-                hint="Remove it, and clear the transcode.",
+                hint="Remove it, and clear prepare.",
             )
         return item.model_copy(update={"kind": kind, "location": made})
 
     def _check_quota(self, context: Context, post: ScheduledPost) -> None:
         """Check that the account has free quota before the post is too late, so that nothing is uploaded in vain."""
-        ledger = Ledger.of(context, self.instagram_conn_id)
+        ledger = Ledger.of(context, post.account)
         if ledger.post(post.key) is not None or ledger.containers(post.key):
             return
-        hook, now = InstagramHook(self.instagram_conn_id), ledger.clock()
+        hook, now = InstagramHook(post.account), ledger.clock()
         with hook.get_conn() as client:
             user_id = hook.ig_user_id(client)
             try:
@@ -216,5 +241,5 @@ class CreatePost(PostStep):
                 f"Instagram counts {limit.quota_usage} of {limit.quota_total} posts in the last 24 hours. The account "
                 f"has free quota from {(now + wait).isoformat(timespec='seconds')} on, which is too late for "
                 f"{post.id}. Nothing was created.",
-                hint="Move the post in the calendar to a later time. A run of its own publishes it then.",
+                hint="Move the post in the calendar to a later time.",
             )

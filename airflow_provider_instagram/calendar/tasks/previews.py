@@ -1,7 +1,7 @@
 """Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
 
-1. A run begins when the DAG processor sees a new version of a post. Its task ``calendar`` makes the picture: of a video
-   one frame at the cover's time, of a picture what its transcode makes. A transcode within ten minutes makes it itself.
+1. The planner's task ``problems`` makes the picture soon after an edit: of a video one frame at the cover's time, of a
+   picture what its transcode makes. The preparation of a post that begins within ten minutes makes it itself.
 2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
 3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
    tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.
@@ -85,13 +85,12 @@ def _made(
 ) -> Iterator[tuple[str, Preview]]:
     """Make pictures, and yield them with their versions. Posts without a try come before those that have failed."""
     until_s, left, at = time.monotonic() + TIME_LIMIT_S, MOST_AT_ONCE, int(now.timestamp())
-    ahead = settings.lead_time, settings.prepare_ahead
     missing = [post for post in posts if post.version not in known or _is_due_again(known[post.version], at)]
     for post in sorted(missing, key=lambda post: post.version in known):
         if left == 0 or time.monotonic() >= until_s:
             return
-        if plan.transcodes_at(post.id, *ahead) <= at + SOON_S:
-            continue  # its transcode makes the picture, and needs the processor for it
+        if post.id in plan.begun or (post.publish_at - settings.work_ahead).timestamp() <= at + SOON_S:
+            continue  # its preparation makes the picture, and needs the processor for it
         if has_cover(cover_name(post.version)):
             yield post.version, Preview(at=at)
         elif all(is_web(source) or storage.exists(source) for source in post.media):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,14 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
-from airflow_provider_instagram.calendar.tasks.base import PostStep, other_publisher
+from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, other_publisher, post_id_of
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
+<<<<<<< main
 from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import LedgerRowError, TransientError
+=======
+from airflow_provider_instagram.exceptions import TransientError
+>>>>>>> c7023688
 from airflow_provider_instagram.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -22,19 +25,18 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
 
 #: The tasks of a post, in order.
-STEPS = ("transcode", "approve", "create", "publish", "comment")
+STEPS = ("prepare", "approve", "create", "publish", "comment")
 #: How the marks of posts that are too late begin. No mark that contains what a person wrote begins like this.
 LATE = "skipped:"
 
 
-class TellPost(PostStep):
+class TellPost(PostTask):
     """Report to people if a post failed, is late, or may or may not be live.
 
     It is a teardown: it runs whatever became of the post, and decides nothing about the state of the run. If a notifier
     fails, the task is retried, and calls all of them again.
     """
 
-    template_fields: Sequence[str] = ("post",)
     tells = True
 
     def __init__(self, *, retries: int = 5, **kwargs: Any) -> None:
@@ -42,7 +44,10 @@ class TellPost(PostStep):
 
     def execute(self, context: Context) -> None:
         """Report what went wrong with the post, if anything did."""
-        post = self.as_post()
+        calendar = self.settings.stored().plan.calendar
+        if (post := calendar.post(post_id_of(context))) is None:
+            return  # it was removed, or has a problem, which the planner tells
+        self.use_account(post)
         told = self._told(context, post)
         is_last = context["ti"].try_number > context["ti"].max_tries  # its event counts, whatever the notifiers do
         if told is not None and not tell_post(context, self.settings, post, told) and not is_last:
@@ -50,6 +55,7 @@ class TellPost(PostStep):
 
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:
         """Return what there is to tell: the ledger decides first, then the first task that did not succeed."""
+<<<<<<< main
         ti, ledger = context["ti"], Ledger.of(context, self.instagram_conn_id)
         names = [f"{self.instagram_conn_id}.{step}" for step in STEPS]
         found = ti.get_task_states(ti.dag_id, ti.map_index, names, run_ids=[ti.run_id]).get(ti.run_id, {})
@@ -60,16 +66,28 @@ class TellPost(PostStep):
             return Told("unknown", error.message, error.hint or "")
         if done is not None and states["publish"] == "success" and other_publisher(done, self.settings) is None:
             if states["comment"] == "failed":
+=======
+        ti, ledger = context["ti"], Ledger.of(context, post.account)
+        states = ti.get_task_states(ti.dag_id, task_ids=list(STEPS), run_ids=[ti.run_id]).get(ti.run_id, {})
+        done = ledger.post(post.key)
+        if done is not None and states.get("publish") == "success" and other_publisher(done, self.settings) is None:
+            if states.get("comment") == "failed":
+>>>>>>> c7023688
                 return self._failed(context, "comment")
             late = datetime.fromisoformat(done.published_at) - post.publish_at
             is_late = late > CLOCKS_DIFFER and not is_requested_now(context, post)
             return Told("late", f"was published {in_words(late)} after its time.") if is_late else None
+<<<<<<< main
         failed = next((step for step in STEPS if states[step] == "failed"), None)
         if failed is not None and done is None and intents:
+=======
+        failed = next((step for step in STEPS if states.get(step) == "failed"), None)
+        if failed is not None and done is None and ledger.open_intents(post.key):
+>>>>>>> c7023688
             return self._failed(context, failed)._replace(event="unknown")
         if failed is not None:
             return self._failed(context, failed)
-        return self._skipped(context, next((step for step in STEPS if states[step] == "skipped"), None))
+        return self._skipped(context, next((step for step in STEPS if states.get(step) == "skipped"), None))
 
     def _failed(self, context: Context, step: str) -> Told:
         reported = self._outcome(context, step)
@@ -87,5 +105,5 @@ class TellPost(PostStep):
     def _outcome(self, context: Context, step: str) -> dict[str, Any]:
         """Return why a task did not succeed, as it reported it. Users may have edited that."""
         ti = context["ti"]
-        reported = ti.xcom_pull(f"{self.instagram_conn_id}.{step}", key=OUTCOME, map_indexes=ti.map_index)
+        reported = ti.xcom_pull(step, key=OUTCOME)
         return reported if isinstance(reported, dict) else {}

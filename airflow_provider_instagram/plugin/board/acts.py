@@ -7,20 +7,18 @@ ledger decides whether something is published as for every other run.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
-from airflow.models.log import Log
-from airflow.utils.session import create_session
 from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.deletion import deletion_dag
-from airflow_provider_instagram.calendar.planning.assignments import Assignments
+from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import has_caption
@@ -28,17 +26,20 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.detail import EVENT, acts_in
-from airflow_provider_instagram.plugin.board.source import now_run_id, read_xcom
-from airflow_provider_instagram.plugin.board.states import COMMENT, END, HOLDS, STEPS, Facts, PostRun
+from airflow_provider_instagram.plugin.board.airflow_rows import DELETES, deletion_conf, returned, write_act
+from airflow_provider_instagram.plugin.board.detail import acts_in
+from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.plugin.users import may_act
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.requests import Request
 
+    from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.users import PageUser
 
@@ -49,6 +50,8 @@ CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
 ANSWERS: Final = ("approve", "reject")
+#: How the ids of runs begin that publish one post at once. What follows is the post and a number.
+NOW: Final = "now__"
 #: The page sends what it showed with an answer, because an answer is about that.
 CHANGED: Final = (
     "This post, one of its files, or the question about it has changed since the page showed it to you. Nothing was "
@@ -140,9 +143,8 @@ def _require(act: Act, verb: str) -> None:
 
 def _digests(act: Act) -> tuple[str | None, ...]:
     """Return the digests of the files that the post has now."""
-    with create_session(scoped=False) as session:
-        task_id = f"{act.facts.post.account}.transcode"
-        return digests_in(read_xcom(session, act.dag_id, act.facts.run, task_id, "report"))
+    run = act.facts.run
+    return () if run is None else digests_in(returned(act.dag_id, run.run_id, "prepare"))
 
 
 async def _answer(act: Act) -> str:
@@ -156,17 +158,13 @@ async def _answer(act: Act) -> str:
             raise HTTPException(422, f"{' '.join(map(str, broken))} Nothing was changed.")
     if not is_approved:
         given["reason"] = act.text("reason", LONGEST_REASON)
-    path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{_quoted(f'{act.facts.post.account}.{asks}')}"
+    path = f"/dagRuns/{_quoted(run.run_id)}/taskInstances/{asks}/-1/hitlDetails"
     body = {"chosen_options": ["Approve" if is_approved else "Reject"], "params_input": given}
     async with ONE_ANSWER:
-        if not await run_in_threadpool(questions.is_asked_about, act.dag_id, act.facts.post, run, asks):
+        if not await run_in_threadpool(questions.is_asked_about, act.dag_id, act.facts.post, run.run_id, asks):
             raise HTTPException(409, CHANGED)
-        await _call(act, "PATCH", f"{path}/{run.map_index}/hitlDetails", body)
-    counted = (
-        None
-        if act.facts.is_held
-        else await run_in_threadpool(questions.counted_answer, act.dag_id, act.facts.post, run)
-    )
+        await _call(act, "PATCH", path, body)
+    counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
     return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
@@ -178,33 +176,21 @@ async def _retry(act: Act) -> str:
     A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
     because it may be another file by now.
     """
-    run = _run(act)
-    tasks = await run_in_threadpool(_tasks_to_clear, act, run)
-    body = {
-        "dry_run": False,
-        "dag_run_id": run.run_id,
-        "task_ids": tasks,
-        "only_failed": False,
-        "reset_dag_runs": True,
-        "include_downstream": run.map_index < 0,
-        "prevent_running_task": True,
-    }
-    await _call(act, "POST", "/clearTaskInstances", body)
-    first = tasks[0] if isinstance(tasks[0], str) else tasks[0][0]
-    return f"It is tried again, from {first.rpartition('.')[2]} on."
+    first = await run_in_threadpool(_first_to_clear, act, _run(act))
+    await _clear(act, _run(act).run_id, {"task_ids": [first], "include_downstream": True, "prevent_running_task": True})
+    return f"It is tried again, from {first} on."
 
 
-def _tasks_to_clear(act: Act, run: PostRun) -> list[Any]:
-    account = act.facts.post.account
-    if run.map_index < 0:
-        return [f"due_{account}"]
-    steps = [step for step in (*STEPS, COMMENT, END) if step in run.tasks]
-    failed = next(filter(run.has_failed, steps), "publish")
+async def _clear(act: Act, run_id: str, tasks: dict[str, Any]) -> None:
+    body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
+    await _call(act, "POST", "/clearTaskInstances", body | tasks)
+
+
+def _first_to_clear(act: Act, run: PostRun) -> str:
+    failed = next(filter(run.has_failed, (*STEPS, COMMENT)), "publish")
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"
-    if failed in run.tasks and run.tasks[failed].said("mark") == MediaRejectedError.__name__:
-        failed = "transcode"
-    return [[f"{account}.{step}", run.map_index] for step in steps[steps.index(failed) :]]
+    return "prepare" if run.task(failed).said("mark") == MediaRejectedError.__name__ else failed
 
 
 def _container_is_old(act: Act) -> bool:
@@ -217,27 +203,37 @@ def _container_is_old(act: Act) -> bool:
 async def _publish_now(act: Act) -> str:
     """Start a run for the post. Its id has a number, so that of two users one is refused."""
     post = act.facts.post
-    before = [run for run in act.board.source.runs.values() if run.post_now == post.id]
-    if any(run.is_active for run in before):
+    before = {run.run_id: run for run in act.board.source.runs.get(post.id, ()) if run.by_hand}
+    if any(run.is_active and run.at_once for run in before.values()):
         raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
-    conf = {"posts": [post.id], "now": True}
-    body = {"dag_run_id": now_run_id(post.id, len(before) + 1), "logical_date": None, "conf": conf}
-    await _call(act, "POST", "/dagRuns", body)
+    run_id = _new_run_id(f"{NOW}{post.id}__", before)
+    await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}})
     paused = " The calendar is paused, so this waits until it is unpaused." if act.board.calendar.is_paused else ""
     return f"A run has been started, which publishes it as soon as it is ready.{paused}"
 
 
+def _new_run_id(prefix: str, taken: Collection[str]) -> str:
+    """Return an id for a run. Of two requests with one id, Airflow refuses one."""
+    return next(run_id for number in count(1) if (run_id := f"{prefix}{number}") not in taken)
+
+
+def _run_body(run_id: str) -> dict[str, Any]:
+    return {"dag_run_id": run_id, "logical_date": None}
+
+
 async def _skip(act: Act) -> str:
+    """Record the decision, and let the post's run begin anew: it skips itself, or does not any more."""
+    post, is_skip = act.facts.post, act.name == "skip"
+
     def write() -> None:
-        with database.open_ledger(act.facts.post.account) as store:
-            assignments = Assignments(store, act.dag_id, act.board.calendar.is_dry)
-            if act.name == "skip":
-                assignments.skip(act.facts.post, act.user.name)
-            else:
-                assignments.bring_back(act.facts.post)
+        with database.open_ledger(post.account) as store:
+            PostRows(store).record_skip(post, act.user.name if is_skip else None)
 
     await run_in_threadpool(write)
-    if act.name == "skip":
+    runs = act.board.source.runs.get(post.id, ())
+    if any(run.run_id == post.id and run.has_begun for run in runs):
+        await _clear(act, post.id, {})
+    if is_skip:
         return "Skipped. No run publishes it, unless it was about to be published this minute."
     return "Brought back. Its run publishes it, if that is still to come. Otherwise, publish it now."
 
@@ -253,7 +249,8 @@ async def _settle(act: Act) -> str:
             database.settle(store, post.account, post.key, live=live, permalink=permalink)
 
     await run_in_threadpool(write)
-    if act.facts.run is not None and act.facts.run.map_index >= 0:
+    run = act.facts.run
+    if run is not None and any(map(run.has_failed, STEPS)):
         await _retry(act)
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
@@ -261,8 +258,8 @@ async def _settle(act: Act) -> str:
 async def _delete(act: Act) -> str:
     """Start a run that reads the post on Instagram, and then asks whether to delete it."""
     post = act.facts.post
-    run_id = questions.new_run_id(post.account, post.id, act.board.source.deletion_runs)
-    body = {"dag_run_id": run_id, "logical_date": None, "conf": questions.parameters_of(post.account, post.key)}
+    run_id = _new_run_id(f"{DELETES}{post.account}~{post.id}~", act.board.source.deletion_runs)
+    body = {**_run_body(run_id), "conf": deletion_conf(post.account, post.key)}
     await _call(act, "POST", "/dagRuns", body, deletion_dag())
     return "A run reads the post on Instagram now, and then asks here whether to delete it."
 
@@ -304,17 +301,16 @@ def _run(act: Act) -> PostRun:
     return act.facts.run
 
 
-async def call_airflow(request: Request, method: str, path: str, body: Any = None) -> httpx.Response:
-    """Call Airflow's own API in this process, as the user, so that its rights and its audit log apply."""
-    headers = {name: request.headers[name] for name in CREDENTIALS if name in request.headers}
-    transport = httpx.ASGITransport(app=request.scope["airflow_app"])
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
-        return await client.request(method, f"/api/v2{path}", json=body, headers=headers)
-
-
 async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: str = "") -> None:
-    """Call Airflow's API about a DAG, by default the calendar's."""
-    answer = await call_airflow(act.request, method, f"/dags/{_quoted(dag_id or act.dag_id)}{path}", body)
+    """Call Airflow's own API about a DAG, by default the calendar's, as the user.
+
+    It runs in this process. So Airflow's rights and its audit log apply.
+    """
+    headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
+    transport = httpx.ASGITransport(app=act.request.scope["airflow_app"])
+    address = f"/api/v2/dags/{_quoted(dag_id or act.dag_id)}{path}"
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
+        answer = await client.request(method, address, json=body, headers=headers)
     if answer.is_success:
         return
     is_answered = answer.status_code == 409 and method == "PATCH" and not dag_id
@@ -332,10 +328,13 @@ def _text_of(answer: httpx.Response) -> str:
     return f"Airflow refused this: {detail}" if isinstance(detail, str) and detail else ""
 
 
+def _counted(act: Act) -> Answer | None:
+    run = act.facts.run
+    return None if run is None else questions.counted_answer(act.dag_id, act.facts.post, run.run_id)[0]
+
+
 def _answered_by(act: Act) -> str | None:
-    if act.facts.run is None:
-        return None
-    counted = questions.counted_answer(act.dag_id, act.facts.post, act.facts.run)
+    counted = _counted(act)
     return counted.person if counted is not None else None
 
 
@@ -346,20 +345,4 @@ def _quoted(part: str) -> str:
 def _log(act: Act) -> None:
     reason = act.text("reason", LONGEST_REASON) if act.name == "reject" else None
     about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
-    write_log(act.user, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None)
-
-
-def write_log(user: PageUser, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None) -> None:
-    """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
-    with create_session(scoped=False) as session:
-        session.add(
-            Log(
-                event=f"{EVENT}{name}",
-                task_instance=None,
-                owner=user.name,
-                owner_display_name=user.name,
-                extra=json.dumps({name: value for name, value in about.items() if value}),
-                dag_id=dag_id,
-                run_id=run_id,
-            )
-        )
+    write_act(act.user.name, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None)

@@ -5,35 +5,45 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.utils.session import create_session
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.slots import split_repetition
+<<<<<<< main
 from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
 from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
+=======
+from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader, rules_of
+>>>>>>> c7023688
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.plugin.board.questions import answer_on_its_way
-from airflow_provider_instagram.plugin.board.source import CalendarSource
+from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.problems import Problem
-    from airflow_provider_instagram.calendar.planning.stored_snapshot import Snapshot
+    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
+    from airflow_provider_instagram.ledger.records import Intent
 
 log = logging.getLogger(__name__)
 #: The state of a post of which Airflow has an XCom in a form that no task of this version has written.
 DAMAGED: Final = Status(
     State.UNKNOWN, "An XCom of this post in Airflow is malformed.", "The log of the API server says more."
 )
+#: What a run without a time comes before.
+LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
 LONGEST_LINE: Final = 120
@@ -135,22 +145,41 @@ def problem_as_data(problem: Problem) -> dict[str, Any]:
 class Board:
     """A calendar as it was at one look.
 
-    :param stored: Its last readable version; None if that is not on this machine.
+    :param stored: Its plan; None if that is not on this machine.
     :param seen_s: When the look ended, in seconds since the epoch.
     """
 
     calendar: CalendarDag
     source: CalendarSource
-    stored: Snapshot | None
+    stored: StoredPlan | None
     cards: dict[str, PostCard]
     facts: dict[str, Facts]
     problems: tuple[Problem, ...]
     seen_s: float
 
     @property
+    def location(self) -> str:
+        """Where the calendar's file is; empty if that is not known here."""
+        return self.stored.location if self.stored is not None else ""
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that the calendar may name."""
+        return self.stored.about.accounts if self.stored is not None else ()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the calendar's file could be read at least once."""
+        return self.stored is not None and bool(self.stored.text)
+
+    def rules(self, text: str) -> Rules:
+        """Return what the DAG requires of its calendar, to check a text of it."""
+        return Rules() if self.stored is None else rules_of(self.calendar, self.stored, text)
+
+    @property
     def is_sheet(self) -> bool:
         """Whether the calendar is a sheet on the web, which is edited there."""
-        return is_web(self.calendar.location)
+        return is_web(self.location)
 
     @cached_property
     def head(self) -> dict[str, Any]:
@@ -160,9 +189,9 @@ class Board:
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
-            "file": "the sheet" if self.is_sheet else self.calendar.location.rpartition("/")[2],
-            "read": self.stored is not None,
-            "dry": self.calendar.is_dry,
+            "file": "the sheet" if self.is_sheet else self.location.rpartition("/")[2],
+            "read": self.is_read,
+            "dry": self.stored is not None and self.stored.about.is_dry,
             "problems": [problem_as_data(problem) for problem in self.problems[:MOST_PROBLEMS]],
             "more_problems": max(0, len(self.problems) - MOST_PROBLEMS),
             "first": min(times, default=None),
@@ -175,19 +204,20 @@ class BoardReader:
 
     def __init__(self, dag_id: str) -> None:
         self._source = CalendarSource(dag_id)
-        self._snapshot = SnapshotReader()
+        self._plan = PlanReader()
         self._cards: dict[str, PostCard] = {}
 
     def look(self, calendar: CalendarDag) -> Board:
         """Return a calendar as it is now."""
-        stored, problems = self._snapshot.read(calendar), calendar.problems
+        stored = self._plan.read(calendar)
+        problems: tuple[Problem, ...] = ()
         cards: list[PostCard] = []
         facts: dict[str, Facts] = {}
         if stored is not None:
             content = stored.plan.timely
             with create_session(scoped=False) as session:
-                self._source.read(session, content.accounts)
-            problems = (*problems, *content.problems, *self._source.problems)
+                self._source.read(session, content.accounts, {post.id for post in content.posts})
+            problems = (*stored.about.problems, *content.problems, *self._source.problems)
             cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
@@ -200,19 +230,18 @@ class _Look:
 
     calendar: CalendarDag
     source: CalendarSource
-    stored: Snapshot
+    stored: StoredPlan
     content: Calendar
     now: datetime
 
     def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
         """Return the cards of all posts, and what is known about those that can be understood."""
-        selected = self.source.selected_posts()
         cards, all_facts = [], {}
         for post in self.content.posts:
             try:
-                facts = self._facts(post, selected.get((post.account, post.id, post.version), []))
-                card = self._card(post, facts, status_of(facts, self.now, self.calendar.max_lateness))
-            except Exception:  # a user has edited a row or an XCom
+                facts = self._facts(post)
+                card = self._card(post, facts, status_of(facts, self.now, self.stored.about))
+            except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
                 card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)
             else:
@@ -221,20 +250,13 @@ class _Look:
         return cards + self._invalid_cards(), all_facts
 
     @cached_property
-    def _scheduled_runs(self) -> dict[int, str]:
-        runs = (run for run in self.source.runs.values() if not run.by_hand)
-        return {int(run.begins.timestamp()): run.run_id for run in runs}
-
-    @cached_property
-    def _runs_now(self) -> dict[str | None, str]:
-        """The runs that users started to publish a post at once, and that have not ended."""
-        runs = (run for run in self.source.runs.values() if run.by_hand and run.is_active)
-        return {run.post_now: run.run_id for run in runs}
-
-    @cached_property
     def _missing(self) -> dict[str | None, list[Problem]]:
         """The problems of posts whose files are missing, which no task has looked for yet."""
-        return _by_post((*self.calendar.problems, *self.source.problems))
+        return _by_post(self.source.problems)
+
+    @cached_property
+    def _pending(self) -> frozenset[str]:
+        return frozenset(self.stored.plan.pending)
 
     def _invalid_cards(self) -> list[PostCard]:
         by_post = _by_post(self.content.problems)
@@ -255,21 +277,21 @@ class _Look:
         ]  # fmt: skip
 
     def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
-        tasks = facts.run.tasks if facts.run else {}
         preview = self.source.previews.get(post.version)
-        has_cover = "transcode" in tasks and tasks["transcode"].state == "success"
+        has_cover = facts.run is not None and facts.run.task("prepare").state == "success"
         has_cover = has_cover or (preview is not None and preview.is_there)
         if preview is not None and status.state is State.PLANNED and not status.text:
             status = replace(status, text=without_folders(preview.says))
-        is_dry = self.calendar.is_dry or post.dry_run
+        is_dry = self.stored.about.is_dry or post.dry_run
         card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
         problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card
         return replace(card, status=problem_status(problems[0]), problems=problems)
 
-    def _facts(self, post: ScheduledPost, selected: list[tuple[str, int]]) -> Facts:
+    def _facts(self, post: ScheduledPost) -> Facts:
         rows = self.source.rows[post.account]
+<<<<<<< main
         ledger = Ledger(rows, post.account)
         assignments = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry)
         seen = self.stored.plan.seen.get(post.id)
@@ -280,45 +302,61 @@ class _Look:
         except LedgerRowError as error:
             return Facts(post=post, bad_row=error, run=self._run(post, selected, None), deletion=deletion)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
+=======
+        ledger, own = Ledger(rows, post.account), PostRows(rows)
+        deletion = self.source.deletions.get((post.account, post.key))
+        try:
+            done, intents = ledger.post(post.key), ledger.open_intents(post.key)
+            skipped_by, late_at = own.skipped_by(post), own.late_time(post, any_version=False)
+        except LedgerRowError as error:
+            return Facts(post, bad_row=error, run=self._run(post), deletion=deletion)
+        other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
+>>>>>>> c7023688
         return Facts(
             post=post,
             done=None if other else done,
             published_by=other,
             is_open=done is None and bool(intents),
+<<<<<<< main
             assignment=assignment,
             run=self._run(post, selected, assignment),
             arrival=seen.arrival if seen is not None else None,
             late=late if late is not None and late.version == post.version else None,
+=======
+            skipped_by=skipped_by,
+            run=self._run(post, intents, is_live=done is not None),
+            has_passed=post.id in self.stored.plan.passed,
+            late_at=late_at,
+>>>>>>> c7023688
             deletion=deletion,
         )
 
-    def _run(
-        self, post: ScheduledPost, selected: list[tuple[str, int]], assignment: Assignment | None
-    ) -> PostRun | None:
-        """Return the run that works on this version of a post: the one it is assigned to, or else the latest."""
-        may_be_dry = self.calendar.is_dry or post.dry_run
-        runs = [one for one in selected if may_be_dry or not self.source.runs[one[0]].is_dry]
-        if runs:
-            named = assignment.run.partition("/")[2] if assignment is not None else ""
-            chosen = next((one for one in runs if one[0] == named), None)
-            return self._post_run(post, named, *(chosen or max(runs, key=lambda one: self.source.runs[one[0]].begins)))
-        if (now := self._runs_now.get(post.id)) is not None:
-            return self.source.run_of(now, post.account, -1)
-        begun = self._scheduled_runs.get(run_time_of(post.publish_at.timestamp(), self.calendar.lead_time))
-        run = None if begun is None else self.source.run_of(begun, post.account, -1)
-        has_begun = run is not None and "due" in run.tasks and run.tasks["due"].state != "success"
-        return run if has_begun else None
+    def _run(self, post: ScheduledPost, intents: Collection[Intent] = (), *, is_live: bool = False) -> PostRun | None:
+        """Return the run whose tasks tell the state of a post.
 
-    def _post_run(self, post: ScheduledPost, assigned: str, run_id: str, index: int) -> PostRun:
-        """Return a run that has selected a post."""
-        run = self.source.run_of(run_id, post.account, index)
-        is_dry = run.is_dry or self.calendar.is_dry or post.dry_run
-        answer = answer_on_its_way(self.source.given_answer(run_id, post.account, index), post)
-        begins, by_hand = self.source.runs[run_id].begins, self.source.runs[run_id].by_hand
-        is_early = begins.timestamp() < run_time_of(post.publish_at.timestamp(), self.calendar.lead_time)
-        only_prepares = is_early and not by_hand and run_id != assigned
-        has_asked = only_prepares and self.source.has_asked(run_id, post.account, index)
-        return replace(run, is_dry=is_dry, answer=answer, only_prepares=only_prepares, has_asked=has_asked)
+        That is the one that has published it or sent the request, or else one that has not ended, or the last one.
+        """
+        senders = {intent.claim.owner.run_id for intent in intents}
+        may_be_dry = self.stored.about.is_dry or post.dry_run
+
+        def order(run: PostRun) -> tuple[bool, bool, datetime]:
+            has_sent = run.run_id in senders or (is_live and run.task("publish").state == "success")
+            return has_sent, run.is_active, run.queued_at or LONG_AGO
+
+        runs = [run for run in self.source.runs.get(post.id, ()) if self._counts(post, run, may_be_dry=may_be_dry)]
+        run = max(runs, key=order, default=None)
+        return run if run is None or run.is_dry or not may_be_dry else replace(run, is_dry=True)
+
+    def _counts(self, post: ScheduledPost, run: PostRun, *, may_be_dry: bool) -> bool:
+        """Return whether a run is about this version of a post: one that the planner has started, or is to begin anew.
+
+        A dry run that a user started tells nothing about a post that is published.
+        """
+        if run.by_hand:
+            return may_be_dry or not run.is_dry
+        if post.id not in self.stored.plan.begun:
+            return False
+        return post.id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

@@ -22,7 +22,7 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.stored_dags import CalendarDag, Calendars
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, calendars
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
@@ -85,7 +85,6 @@ class SharedLook(Generic[T]):
 class Boards:
     """The boards of all calendars."""
 
-    _calendars: Calendars = field(default_factory=Calendars)
     _listed: SharedLook[list[CalendarDag]] = field(default_factory=SharedLook)
     _boards: dict[str, tuple[BoardReader, SharedLook[Board]]] = field(default_factory=dict)
 
@@ -94,7 +93,7 @@ class Boards:
 
         def look() -> list[CalendarDag]:
             with create_session(scoped=False) as session:
-                return self._calendars.all(session)
+                return calendars(session)
 
         return self._listed.get(look, seen_s)
 

@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from airflow.models.log import Log
 from airflow.sdk import conf
-from airflow.utils.session import create_session
-from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.overview import kept_from
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
+from airflow_provider_instagram.calendar.tasks.base import reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
+from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users, returned
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
+<<<<<<< main
 from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun, State
 from airflow_provider_instagram.plugin.users import own_accounts
+=======
+from airflow_provider_instagram.plugin.board.states import COMMENT, Facts, State
+>>>>>>> c7023688
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
 
-#: Acts of users are in Airflow's audit log under names that begin like this.
-EVENT: Final = "instagram_post_"
 MOST_EVENTS: Final = 500
 TASK_NAMES: Final = {
-    "transcode": "Prepared",
+    "prepare": "Prepared",
     "approve": "Approved",
     "create": "Container made",
     "publish": "Published",
     "comment": "First comment written",
 }
 
-ASKED: Final = "Approval asked for"
 #: What the calendar's setting ``unanswered`` has decided.
 NO_ANSWER: Final = "Nobody answered in time"
 
@@ -71,12 +68,21 @@ PUBLISHING_ACTS: Final = ("approve", "publish_now")
 
 def acts_in(state: State, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
+<<<<<<< main
     acts = list(ACTS_IN.get(state, ()))
     if facts.bad_row is not None and facts.run is None:
         acts.remove("retry")  # both others delete the row
     if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
+=======
+    acts, run = list(ACTS_IN.get(state, ())), facts.run
+    if facts.bad_row is not None and run is None:
+        acts.remove("retry")  # both others delete the row
+    if facts.skipped_by is not None and state is State.SKIPPED:
+>>>>>>> c7023688
         acts.insert(0, "unskip")
-    if state is State.PUBLISHED and facts.run is not None and facts.run.has_failed(COMMENT):
+    if run is not None and run.by_hand and run.is_active:
+        acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
+    if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
     if facts.done is not None and facts.done.media_id and state in (State.PUBLISHED, State.UNKNOWN):
         acts = acts if state is State.PUBLISHED else []
@@ -112,27 +118,31 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     if facts is None:
         return {**content, "acts": [], **_of_invalid(board, post_id)}
     post = facts.post
-    with create_session(scoped=False) as session:
-        transcode = (session, board.calendar.dag_id, facts.run, f"{post.account}.transcode")
-        content["report"], made = read_xcom(*transcode, "report"), read_xcom(*transcode)
-        acts_of_users = _acts_of_users(session, board.calendar.dag_id, post_id)
+    prepared = returned(board.calendar.dag_id, facts.run.run_id, "prepare") if facts.run is not None else None
     containers, insights = _of_ledger(facts)
-    approval = _approval(board.calendar.dag_id, post, facts.run)
-    events = [*_history(board, facts, approval), *containers, *acts_of_users]
-    answer = approval[0] if approval is not None else None
+    answer, answered_at = None, ""
+    if facts.run is not None and post.approval == "required":
+        answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run.run_id)
+    events = [
+        *_history(board, facts, answer, answered_at),
+        *containers,
+        *_acts_of_users(board.calendar.dag_id, post_id),
+    ]
+    made = prepared.get("media") if isinstance(prepared, dict) else None
     caption = answer.caption if answer is not None and answer.approved else post.caption
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
+        "report": reports_of(prepared),
         "held": facts.is_held,
         "caption": caption,
         "warning": caption_warning(caption),
         "version": post.version,
-        "sha256": list(digests_in(content["report"])),
+        "sha256": list(digests_in(prepared)),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
-        "media": _media(post, card.version, made if isinstance(made, list) else [made]),
+        "media": _media(post, card.version, made if isinstance(made, list) else []),
         "comment": post.first_comment,
         "line": post.line,
         "lines": _lines(board, post),
@@ -162,35 +172,28 @@ def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str,
     return items
 
 
-def log_address(dag_id: str, account: str, run: PostRun, step: str) -> str:
+def log_address(dag_id: str, run_id: str, step: str) -> str:
     """Return the address of a task's log in Airflow's UI."""
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    task_id, mapped = (f"{account}.{step}", f"/mapped/{run.map_index}") if step != "due" else (f"due_{account}", "")
-    parts = (quote(part, safe="") for part in (dag_id, run.run_id, task_id))
-    return f"{base}/dags/{next(parts)}/runs/{next(parts)}/tasks/{next(parts)}{mapped}"
+    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/tasks/{step}"
 
 
-def _history(board: Board, facts: Facts, approval: tuple[Answer | None, str] | None) -> list[dict[str, Any]]:
+def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str) -> list[dict[str, Any]]:
     events = []
-    tasks = facts.run.tasks if facts.run else {}
-    is_required = facts.post.approval == "required"
-    answer, answered_at = approval or (None, "")
-    for step in (*STEPS, COMMENT):
-        task = tasks.get(step)
-        if facts.run is None or task is None or task.state is None or (step == "approve" and not is_required):
+    is_asked = facts.post.approval == "required"
+    for step, task in facts.run.tasks.items() if facts.run is not None else ():
+        if facts.run is None or task.state is None or (step == "approve" and not is_asked):
             continue  # the task `approve` of a post that needs no approval does nothing
-        log = log_address(board.calendar.dag_id, facts.post.account, facts.run, step)
-        if step == "approve" and answer is not None:
+        log = log_address(board.calendar.dag_id, facts.run.run_id, step)
+        at = task.ended or task.started
+        begun = at.isoformat() if at is not None else ""
+        if step == "approve" and answer is not None and answer.person is not None:
             what = f"{'Approved' if answer.approved else 'Rejected'} by {answer.person}"
-            events.append(_event(answered_at, what, answer.reason or "", log))
-        elif task.state == "success" and task.ended is not None:
-            what = NO_ANSWER if step == "approve" and approval is not None else TASK_NAMES[step]
-            events.append(_event(task.ended.isoformat(), what, "", log))
-        else:
-            begun = task.ended or task.started
-            at = begun.isoformat() if begun else ""
-            has_asked = step == "approve" and facts.run.has_asked
-            events.append(_event(at, ASKED if has_asked else f"{step}: {task.state.replace('_', ' ')}", "", log))
+            events.append(_event(answered_at or begun, what, answer.reason or "", log))
+        elif task.state == "success":
+            events.append(_event(begun, NO_ANSWER if step == "approve" and is_asked else TASK_NAMES[step], "", log))
+        elif step != COMMENT or task.state != "skipped":
+            events.append(_event(begun, f"{step}: {task.state.replace('_', ' ')}", "", log))
     if facts.done is not None:
         link = _link(facts.done) or ""
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link))
@@ -222,47 +225,16 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
     return {"at": at, "what": what, "detail": detail, "link": link}
 
 
-def _approval(dag_id: str, post: ScheduledPost, run: PostRun | None) -> tuple[Answer | None, str] | None:
-    """Return a person's answer about a post with its time, or neither, or None if nothing was asked.
-
-    The answer that counts may be another one than the one that Airflow stores last.
-    """
-    row = None if run is None else questions.asked_about(dag_id, post, run)
-    if run is None or row is None or row.subject is None:
-        return None
-    answer = questions.answer_on_its_way(questions.answer_kwargs(row), post)
-    if answer is None or answer.person is None:
-        return None, ""
-    counted = questions.counted_answer(dag_id, post, run)
-    is_other = counted is not None and counted.person is not None
-    return counted if is_other else answer, row.responded_at.isoformat()
+def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
+    return [
+        _event(at.isoformat(), f"{what.replace('_', ' ').capitalize()}, by {owner}", _about(about), "")
+        for at, what, owner, about in acts_of_users([dag_id], (), MOST_EVENTS)
+        if about.get("post") == post_id and what != "approve"
+    ]
 
 
-def _acts_of_users(session: Session, dag_id: str, post_id: str) -> list[dict[str, Any]]:
-    rows = session.execute(
-        select(Log.dttm, Log.event, Log.owner_display_name, Log.extra)
-        .where(Log.dag_id == dag_id, Log.event.startswith(EVENT, autoescape=True))
-        .order_by(Log.dttm.desc())
-        .limit(MOST_EVENTS)
-    )
-    found = []
-    for at, event, owner, extra in rows:
-        about = details_of(extra)
-        if at is not None and about.get("post") == post_id and event != f"{EVENT}approve":
-            what = event.removeprefix(EVENT).replace("_", " ").capitalize()
-            found.append(
-                _event(at.isoformat(), f"{what}, by {owner}", about.get("reason") or about.get("changed") or "", "")
-            )
-    return found
-
-
-def details_of(extra: str | None) -> dict[str, Any]:
-    """Return what a row of the audit log says of an act. Others write there, too."""
-    try:
-        about = json.loads(extra or "")
-    except ValueError:
-        return {}
-    return about if isinstance(about, dict) else {}
+def _about(details: dict[str, Any]) -> str:
+    return str(details.get("reason") or details.get("changed") or "")
 
 
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
@@ -279,4 +251,4 @@ def _lines(board: Board, post: ScheduledPost | InvalidPost) -> str:
         return ""
     content = board.stored.plan.calendar
     others = [*(one.line for one in content.posts), *(one.line for one in content.invalid)]
-    return lines_of(post, board.stored.text, board.calendar.location, others)
+    return lines_of(post, board.stored.text, board.location, others)

@@ -6,13 +6,15 @@ other one changed another post, the edit is made in the new file.
 
 from __future__ import annotations
 
+<<<<<<< main
 from collections import Counter
 from contextlib import suppress
+=======
+>>>>>>> c7023688
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal
-from urllib.parse import quote
 
 from fastapi import HTTPException
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -28,7 +30,7 @@ from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scra
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.plugin.board.acts import call_airflow, write_log
+from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.bodies import received
@@ -147,7 +149,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     return {"does": does if seen else [], "seen": seen, **more}
 
 
-async def edit(board: Board, user: PageUser, request: Request, given: EditRequest) -> dict[str, Any]:
+async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, Any]:
     """Write an edit into the calendar's file, and return what happened, as JSON.
 
     :raises HTTPException: If the post cannot be edited, has changed, or would have a problem.
@@ -167,12 +169,10 @@ async def edit(board: Board, user: PageUser, request: Request, given: EditReques
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}
     if written.unknown:
         about["outcome"] = written.unknown
-    await run_in_threadpool(write_log, user, given.dag_id, given.do, about)
+    await run_in_threadpool(write_act, user.name, given.dag_id, given.do, about)
     if written.unknown:
         raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
-    with suppress(Exception):  # otherwise, the DAG processor reads the file at its usual time
-        await _read_again(request, given.dag_id)
-    file = board.calendar.location.rpartition("/")[2]
+    file = board.location.rpartition("/")[2]
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
     done = {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
@@ -197,8 +197,8 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
 def _is_approved(facts: Facts | None) -> bool:
     if facts is None or facts.run is None or facts.post.approval != "required":
         return False
-    task, answer = facts.run.tasks.get("approve"), facts.run.answer
-    return (answer is not None and answer.approved) or (task is not None and task.state == "success")
+    answer = facts.answer
+    return (answer is not None and answer.approved) or facts.run.task("approve").state == "success"
 
 
 def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
@@ -224,16 +224,16 @@ def _check_printable(fields: Mapping[str, Any]) -> None:
 
 
 def _writer(board: Board) -> CalendarWriter:
-    if board.stored is None:  # only what Airflow has read says which folder is the calendar's
+    if board.stored is None or not board.is_read:  # only what Airflow has read says which folder is the calendar's
         raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
-    location = board.calendar.location
+    location = board.location
     public = partial(public_lines, location=location)
     return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
 
 
 def _write(board: Board, edit: edits.Edit) -> Written:
     try:
-        return _writer(board).write(edit, utc_now(), board.calendar.rules)
+        return _writer(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:
         raise HTTPException(409, _in_words(other.now)) from None
     except InvalidValue as invalid:
@@ -262,19 +262,18 @@ def _clean(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return value.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
-async def _read_again(request: Request, dag_id: str) -> None:
-    """Send Airflow the request to read the DAG file soon."""
-    answer = await call_airflow(request, "GET", f"/dags/{quote(dag_id, safe='')}")
-    await call_airflow(request, "PUT", f"/parseDagFile/{answer.raise_for_status().json()['file_token']}")
-
-
 def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
     """Return music that a reel of an account of the calendar can have.
 
     :raises HTTPException: If the calendar does not have the account.
     """
+<<<<<<< main
     if given.account not in own_accounts(board.calendar):
         raise HTTPException(403, f"This calendar has no account {given.account!r} that its team may use.")
+=======
+    if given.account not in board.accounts:
+        raise HTTPException(403, f"This calendar has no account {given.account!r}.")
+>>>>>>> c7023688
     _check_printable({"words": given.words})
     return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
@@ -321,7 +320,7 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
     finally:
         _uploads.subtract(places.keys())
     await run_in_threadpool(
-        write_log, user, board.calendar.dag_id, "upload", {"file": name, "outcome": unknown or None}
+        write_act, user.name, board.calendar.dag_id, "upload", {"file": name, "outcome": unknown or None}
     )
     if unknown:
         raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")

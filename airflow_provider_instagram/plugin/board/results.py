@@ -9,14 +9,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from zoneinfo import ZoneInfo
 
-from airflow.models.log import Log
 from airflow.sdk import conf
-from airflow.utils.session import create_session
 from fastapi import APIRouter, Depends, HTTPException, Query
-from sqlalchemy import select
 from starlette.responses import JSONResponse, Response
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -27,7 +24,7 @@ from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, re
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import edits, routes
-from airflow_provider_instagram.plugin.board.detail import EVENT, details_of
+from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -86,7 +83,7 @@ def _asked(
     if not (0 <= (last - first).days <= MOST_DAYS and YEARS[0] <= first.year and last.year < YEARS[1]):
         raise HTTPException(422, f"The period is longer than {MOST_DAYS} days, or ends before it begins.")
     boards = routes.boards.readable(user) if dag_id is None else [routes.boards.board(dag_id)]
-    accounts = sorted({name for board in boards for name in own_accounts(board.calendar)})
+    accounts = sorted({name for board in boards for name in own_accounts(board.calendar.dag_id, board.accounts)})
     if account and account not in accounts:
         raise HTTPException(403, f"No calendar that you may read has the account {account!r}.")
     planned = {one.post.key: (board.calendar.dag_id, one.post) for board in boards for one in board.facts.values()}
@@ -123,15 +120,10 @@ def _zone(name: str) -> ZoneInfo:
 
 def _edits(dag_ids: Sequence[str], since: datetime, until: datetime) -> list[tuple[str, str]]:
     """Return the edits of the plan that were made on the page: the day of each, and what was done."""
-    about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)
-    events = [f"{EVENT}{name}" for name in edits.DONE]
-    wanted = (Log.dag_id.in_(dag_ids), Log.event.in_(events), Log.dttm >= since, Log.dttm < until)
-    with create_session(scoped=False) as session:
-        rows: Any = session.execute(select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(MOST_EDITS)).all()
     return [
-        (f"{at.astimezone(since.tzinfo):%Y-%m-%d}", f"{post_id}: {event.removeprefix(EVENT)}, {owner}")
-        for at, event, owner, extra in rows
-        if (post_id := details_of(extra).get("post"))
+        (f"{at.astimezone(since.tzinfo):%Y-%m-%d}", f"{post_id}: {what}, {owner}")
+        for at, what, owner, about in acts_of_users(dag_ids, tuple(edits.DONE), MOST_EDITS, since, until)
+        if (post_id := about.get("post"))
     ]
 
 

@@ -10,8 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
+<<<<<<< main
 from airflow.utils.session import create_session
 from fastapi import APIRouter, Header, HTTPException, Query, Request
+=======
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
+>>>>>>> c7023688
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -23,10 +27,10 @@ from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import acts, edits
+from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
 from airflow_provider_instagram.plugin.board.questions import question_about
-from airflow_provider_instagram.plugin.board.source import read_xcom
 from airflow_provider_instagram.plugin.board.states import NOT_DELETED
 from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS, templates
@@ -36,7 +40,6 @@ from airflow_provider_instagram.utils.time_limit import within_small_file_timeou
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import Board
-    from airflow_provider_instagram.plugin.board.states import PostRun
 
 #: Files that the page loads, with their types.
 STATIC: Final = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
@@ -164,7 +167,7 @@ def video(
     facts = board.facts.get(post_id)
     if facts is None or facts.run is None:
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return video_part(board, facts.post.account, facts.run, item, request.headers.get("range", ""))
+    return video_part(board, facts.run.run_id, item, request.headers.get("range", ""))
 
 
 @router.post("/api/acts")
@@ -193,7 +196,7 @@ async def edit(
     """Edit a post in the calendar's file."""
     users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(_editable_board, user, given.dag_id)
-    return JSONResponse(await edits.edit(board, user, request, given), headers=HEADERS)
+    return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
 @router.post("/api/music")
@@ -210,7 +213,12 @@ def music(
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
     board = _editable_board(user, dag_id)
+<<<<<<< main
     return JSONResponse(edits.for_new_post(board), headers=HEADERS)
+=======
+    content = {"files": edits.media_files(board), "accounts": list(board.accounts)}
+    return JSONResponse(content, headers=HEADERS)
+>>>>>>> c7023688
 
 
 @router.post("/api/files")
@@ -238,17 +246,17 @@ def _fresh_board(user: users.PageUser, dag_id: str) -> Any:
     return boards.board(dag_id, is_fresh=True)
 
 
-def video_part(board: Board, account: str, run: PostRun, place: int, asked: str) -> Response:
+def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
     """Return a part of the video that a run has made for a post, which is read in bounds and never decoded here.
 
     :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
     :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
     """
-    location = _result(board.calendar.dag_id, run, f"{account}.transcode", place)
+    location = _result(board.calendar.dag_id, run_id, place)
     pin = board.stored.plan.calendar.pin if board.stored is not None else None
     try:
-        with _opened(location, CalendarFiles(board.calendar.location, pin)) as (file, size):
+        with _opened(location, CalendarFiles(board.location, pin)) as (file, size):
             first, last = _part(asked, size)
             # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
             content, kind = within_small_file_timeout(lambda: _read(file, first, last))
@@ -260,14 +268,13 @@ def video_part(board: Board, account: str, run: PostRun, place: int, asked: str)
     return Response(content, 206, media_type="video/mp4", headers=headers)
 
 
-def _result(dag_id: str, run: PostRun, task_id: str, place: int) -> str:
-    with create_session(scoped=False) as session:
-        made = read_xcom(session, dag_id, run, task_id)
-    if isinstance(made, list):
-        made = made[place - 1] if place <= len(made) else None
-    if not isinstance(made, str) or is_web(made):
+def _result(dag_id: str, run_id: str, place: int) -> str:
+    prepared = returned(dag_id, run_id, "prepare")
+    made = prepared.get("media") if isinstance(prepared, dict) else None
+    location = made[place - 1] if isinstance(made, list) and place <= len(made) else None
+    if not isinstance(location, str) or is_web(location):
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return made
+    return location
 
 
 @contextmanager

@@ -10,37 +10,39 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.times import in_words
-from airflow_provider_instagram.calendar.planning.plan import Arrival
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.calendar.tasks.answers import Answer
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+<<<<<<< main
     from airflow_provider_instagram.calendar.planning.assignments import Assignment, LateTime
     from airflow_provider_instagram.calendar.tasks.answers import Answer
+=======
+    from airflow_provider_instagram.calendar.planning.stored_plan import About
+>>>>>>> c7023688
     from airflow_provider_instagram.exceptions import LedgerRowError
     from airflow_provider_instagram.ledger.records import PublishedPost
 
 #: The tasks of a post, in order.
-STEPS: Final = ("transcode", "approve", "create", "publish")
-#: Those of a run that only prepares the post.
-PREPARATION: Final = STEPS[:2]
+STEPS: Final = ("prepare", "approve", "create", "publish")
 #: The task that asks whether to publish a post of which the copyright check has found something.
 HOLDS: Final = "create"
-#: The task after them, which some posts have.
+#: The task after them, which leaves the post published if it fails.
 COMMENT: Final = "comment"
-#: The last task of a post of an account with first comments, which decides the state of its run.
-END: Final = "end"
 #: The folders of a local path.
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 #: Why is in what the deletion's task reported, which only those see who may read its DAG.
 NOT_DELETED: Final = "not deleted"
+NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
-    "transcode": "the video is transcoded",
+    "prepare": "the video is transcoded",
     "approve": "its approval is looked for",
     "create": "Instagram processes it",
 }
+<<<<<<< main
 #: What Airflow has recorded of a task that began or ended after the post's time. What it waited for is not recorded.
 LATE_BY: Final = {
     "due": "its first task began",
@@ -55,16 +57,28 @@ WAITS_FOR: Final = {
     "up_for_retry": "waits for its next try",
     "restarting": "waits for its next try",
 }
+=======
+#: Why a post is late, if one of its tasks began or ended after its time.
+LATE_BY: Final = (
+    ("prepare", "started", "its run began"),
+    ("prepare", "ended", "its file was ready"),
+    ("approve", "ended", "it was approved"),
+    ("create", "ended", "Instagram had processed it"),
+)
+>>>>>>> c7023688
 ENDED_BADLY: Final = ("failed", "upstream_failed")
+AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
+#: How the marks of runs begin that have another version than the plan. They begin anew in time.
+OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
 class State(str, Enum):
     """The state of a post, as a card shows it."""
 
     PLANNED = "planned"
-    #: A run has transcoded the post ahead, and a person has approved it if it requires that.
+    #: A run has transcoded the post, and a person has approved it if it requires that. Its container is still to come.
     PREPARED = "prepared"
     PREPARING = "preparing"
     WAITING = "waiting"
@@ -122,27 +136,40 @@ class Deletion(Task):
 
 @dataclass(frozen=True)
 class PostRun:
-    """The run that works on a post.
+    """A run of a post: that of its id, or one that a user started for it.
 
-    :param map_index: The post's map index; -1 if the run has not selected its posts.
-    :param tasks: The tasks of the post by name, and ``due``, which selects the posts.
-    :param at_once: Whether the run publishes the post whatever its time.
-    :param has_asked: Whether its task of the approval has asked and ended, so that a later run reads the answer.
-    :param answer: The answer to the post's approval, until its task, or that of the later run, has carried it out.
+    :param queued_at: When it was to begin, or to begin anew.
+    :param by_hand: Whether a user started it.
+    :param at_once: Whether it publishes the post whatever its time.
+    :param event: The answer to the approval's question, as Airflow hands it to the task, until the task has ended.
     """
 
     run_id: str
-    map_index: int
+    state: str = "running"
     tasks: Mapping[str, Task] = field(default_factory=dict)
-    is_dry: bool = False
+    queued_at: datetime | None = None
+    by_hand: bool = False
     at_once: bool = False
-    only_prepares: bool = False
-    has_asked: bool = False
-    answer: Answer | None = None
+    is_dry: bool = False
+    event: Mapping[str, Any] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in ("queued", "running")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether one of its tasks has begun. The runs of a calendar that is paused do not begin."""
+        return self.state != "queued" or any(task.state is not None for task in self.tasks.values())
+
+    def task(self, name: str) -> Task:
+        """Return a task, also one that Airflow has not created yet."""
+        return self.tasks.get(name) or Task(None)
 
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
-        return step in self.tasks and self.tasks[step].state in ENDED_BADLY
+        return self.task(step).state in ENDED_BADLY
 
 
 @dataclass(frozen=True)
@@ -152,8 +179,15 @@ class Facts:
     :param published_by: Who published its id, if another calendar did.
     :param bad_row: Why a row about it cannot be read.
     :param is_open: Whether an attempt to publish it has an open outcome.
+<<<<<<< main
     :param arrival: How this version came into the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
+=======
+    :param skipped_by: Who decided that this version is not published.
+    :param run: The run that works on it, or worked on it last.
+    :param has_passed: Whether its time had passed when the calendar was new.
+    :param late_at: The time that its publisher chose when its own had passed.
+>>>>>>> c7023688
     """
 
     post: ScheduledPost
@@ -161,10 +195,15 @@ class Facts:
     published_by: str | None = None
     bad_row: LedgerRowError | None = None
     is_open: bool = False
-    assignment: Assignment | None = None
+    skipped_by: str | None = None
     run: PostRun | None = None
+<<<<<<< main
     arrival: Arrival | None = None
     late: LateTime | None = None
+=======
+    has_passed: bool = False
+    late_at: datetime | None = None
+>>>>>>> c7023688
     deletion: Deletion | None = None
 
     @property
@@ -176,7 +215,21 @@ class Facts:
     @property
     def is_held(self) -> bool:
         """Whether a person is asked to publish the post in spite of its copyright check."""
-        return self.run is not None and HOLDS in self.run.tasks and self.run.tasks[HOLDS].state == "awaiting_input"
+        return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer to the post's approval, until its task has carried it out."""
+        return None if self.run is None or self.run.event is None else answer_in(self.run.event, self.post)
+
+
+def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:
+    """Return a person's answer about a post, from the form in which Airflow hands it to the task that asked."""
+    given, person = event.get("params_input") or {}, (event.get("responded_by_user") or {}).get("name")
+    return Answer(
+        event.get("chosen_options") == ["Approve"], person, post.version,
+        given.get("caption", post.caption) or "", given.get("reason"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -190,19 +243,25 @@ class Status:
     until: datetime | None = None
 
 
-def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
+def status_of(facts: Facts, now: datetime, about: About) -> Status:
     """Return the state of a post."""
+<<<<<<< main
     tasks = {} if facts.run is None else facts.run.tasks
     publish = tasks.get("publish", Task(None))
+=======
+    run = facts.run
+    publish = Task(None) if run is None else run.task("publish")
+>>>>>>> c7023688
     if facts.bad_row is not None:
         return Status(State.UNKNOWN, facts.bad_row.message, facts.bad_row.hint or "")
     if facts.published_by is not None:
         text = f"{facts.published_by} has published the id {facts.post.id}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     if facts.done is not None:
-        return _published(facts, facts.done, publish, tasks.get(COMMENT, Task(None)))
+        return _published(facts, facts.done, publish)
     if facts.is_open:
         return _undecided(publish)
+<<<<<<< main
     if facts.assignment is not None and facts.assignment.is_skip_of(facts.post):
         return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
     if facts.run is None:
@@ -210,21 +269,37 @@ def status_of(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
     status = _in_run(facts.post, facts.run, now)
     if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.PUBLISHING):
         return replace(status, text=_late(facts, facts.late.at))
+=======
+    if facts.skipped_by is not None and not (run is not None and run.by_hand and run.is_active):
+        return Status(State.SKIPPED, f"by {facts.skipped_by}")
+    if run is None or not (run.has_begun or run.at_once):
+        return _without_run(facts, now, about)
+    status = _in_run(facts, run, now, about)
+    if facts.late_at is not None and status.state in (State.READY, State.PUBLISHING):
+        return replace(status, text=_late(facts, facts.late_at))
+>>>>>>> c7023688
     return status
 
 
 def _late(facts: Facts, at: datetime) -> str:
     """Return when a late post is published, and what is recorded of why not at its time."""
     due = facts.post.publish_at
-    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts, at)}"
+    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts)}"
 
 
+<<<<<<< main
 def _why_late(facts: Facts, at: datetime) -> str:
     """Return what Airflow and the publisher have recorded: nothing else is known of why a post is late."""
     due, tasks, reasons = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}, list[str]()
     for name, what in LATE_BY.items():
         task = tasks.get(name, Task(None))
         ready = task.started if name == "due" else task.ended
+=======
+def _why_late(facts: Facts) -> str:
+    due, tasks = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}
+    for name, moment, why in LATE_BY:
+        ready = getattr(tasks.get(name), moment, None)
+>>>>>>> c7023688
         if ready is not None and ready > due:
             reasons.append(f"because {what} at {ready.astimezone(due.tzinfo):%H:%M}")
             break
@@ -239,26 +314,26 @@ def _why_late(facts: Facts, at: datetime) -> str:
 
 def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
-    if publish.state in ("running", "scheduled", "queued", "deferred", "restarting"):
+    if publish.state in AT_WORK:
         return Status(State.PUBLISHING)
     text = publish.said("reason") or "The task that was about to publish it has recorded no answer of Instagram."
     return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
 
 
-def _published(facts: Facts, done: PublishedPost, publish: Task, comment: Task) -> Status:
+def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     if done.deleted_at is not None:
         by = f" by {done.deleted_by}" if done.deleted_by else ""
         return Status(State.DELETED, f"on {done.deleted_at[:16].replace('T', ' ')} UTC{by}")
-    is_earlier = datetime.fromisoformat(done.published_at) + CLOCKS_DIFFER < facts.post.publish_at
-    if is_earlier and publish.state != "success":
+    published_at = datetime.fromisoformat(done.published_at)
+    if published_at + CLOCKS_DIFFER < facts.post.publish_at and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
     if facts.deletion is not None and (status := _in_deletion(facts.deletion)) is not None:
         return status
+    comment = Task(None) if facts.run is None else facts.run.task(COMMENT)
     if comment.state == "failed":
         return Status(State.PUBLISHED, comment.said("reason") or NO_COMMENT, comment.said("hint"))
-    published_at = datetime.fromisoformat(done.published_at)
     is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
     return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
 
@@ -277,51 +352,47 @@ def _in_deletion(deletion: Deletion) -> Status | None:
     return Status(State.PUBLISHED, NOT_DELETED)
 
 
-def _without_run(facts: Facts, now: datetime, max_lateness: timedelta) -> Status:
+def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
-    is_over = facts.arrival is Arrival.ALREADY_OVER
-    if now <= due + max_lateness and not is_over:
+    if now <= due + about.max_lateness and not facts.has_passed:
         return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
+<<<<<<< main
     why = "its time had passed when Airflow began to follow this file" if is_over else "no run has published it"
+=======
+    why = "its time had passed when the calendar was new" if facts.has_passed else "no run has published it"
+>>>>>>> c7023688
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")
 
 
-def _in_run(post: ScheduledPost, run: PostRun, now: datetime) -> Status:
+def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
     """Return the state of a post from its tasks: the first one that did not succeed determines it."""
-    due = run.tasks.get("due")
-    if run.map_index < 0:
-        if due is not None and due.state in ENDED_BADLY:
-            return _failed(due)
-        return Status(State.PREPARING, "its run has begun")
-    for name in PREPARATION if run.only_prepares else STEPS:
-        task = run.tasks.get(name)
-        if task is None and name == "approve":
-            continue  # no post of the account requires an approval
-        task = task or Task(None)  # Airflow has not created it yet
-        if name == "approve" and task.state == "skipped" and run.has_asked:
-            waits = Status(State.WAITING, until=post.publish_at)
-            return waits if run.answer is None else _answered(run.answer, Status(State.PREPARED, "approved"))
-        if task.state in ("skipped", "up_for_reschedule") and task.said("state") == "later":
+    due, answer = facts.post.publish_at, facts.answer
+    for name in STEPS:
+        task = run.task(name)
+        if task.state == "success":
+            continue
+        if task.state == "up_for_reschedule" and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
+        if task.state == "skipped" and task.said("mark").startswith(OUTDATED):
+            return _without_run(facts, now, about)
         if task.state == "skipped":
             mark = task.said("mark") or "see the log of its task"
             return Status(State.SKIPPED, mark.removeprefix("skipped: "), task.said("reason"))
-        if task.state == "failed":
-            return _failed(task)
-        if name == "approve" and task.state != "success" and run.answer is not None:
-            return _answered(run.answer, Status(State.PREPARING, f"approved by {run.answer.person or 'default'}"))
-        if task.state != "success":
-            return _at_work(name, task, is_near=run.at_once or now >= post.publish_at - LAST_MOMENT)
-    if run.only_prepares:
-        return Status(State.PREPARED, "approved" if post.approval == "required" else "")
+        if task.state in ENDED_BADLY:
+            return Status(State.FAILED, without_folders(task.said("reason") or SEE_LOG), task.said("hint"))
+        if name == "approve" and answer is not None and answer.refusal is not None:
+            return Status(State.SKIPPED, *answer.refusal)
+        if name == "approve" and answer is not None:
+            return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
+        waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
+        if waits_for_lead_time and now < due - about.lead_time:
+            return Status(State.PREPARED, "approved" if facts.post.approval == "required" else "")
+        return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
+    if not run.is_active:  # a user has marked a task as a success, or a row was deleted
+        return Status(State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again.")
     return Status(State.PUBLISHING)  # the ledger has the post in a moment
-
-
-def _answered(answer: Answer, approved: Status) -> Status:
-    """Return the state of a post whose approval has been answered, as its task will decide it."""
-    return approved if answer.refusal is None else Status(State.SKIPPED, *answer.refusal)
 
 
 def without_folders(text: str) -> str:
@@ -329,22 +400,14 @@ def without_folders(text: str) -> str:
     return FOLDERS.sub("", text)
 
 
-def _failed(task: Task) -> Status:
-    return Status(State.FAILED, without_folders(task.said("reason") or SEE_LOG), task.said("hint"))
-
-
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
-    if name == "approve" and task.state == "awaiting_input":
-        return Status(State.WAITING, until=task.deadline)
-    if name == HOLDS and task.state == "awaiting_input":
-        return Status(State.WAITING, task.said("reason"), until=task.deadline)
+    if task.state == "awaiting_input":
+        return Status(State.WAITING, task.said("reason") if name == HOLDS else "", until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"
     if name == "publish":
-        if is_near and task.state in ("running", "queued", "scheduled", "deferred"):
-            return Status(State.PUBLISHING, again)
-        return Status(State.READY, again)
+        return Status(State.PUBLISHING if is_near and task.state in AT_WORK else State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
         return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
     return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)

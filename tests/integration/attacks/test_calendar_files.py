@@ -18,6 +18,7 @@ import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from tests.integration.calendar.runs import planned, play_run, run_planner, run_post
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
-ACCOUNT = "instagram_default"
 SECRET = "the server's own secret"
 
 
@@ -42,7 +42,6 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
     """Write a calendar of a post under attack and an innocent one, both due in two minutes."""
     folder = tmp_path / "calendar"
     folder.mkdir()
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -115,12 +114,12 @@ def test_a_caption_file_reads_nothing_but_the_calendars_own_places(
     with listener() as (host, seen):
         file = calendar(caption_file=spelling.format(path=secret, host=host))
         (said,) = check(file)
-        dag = content_calendar_dag("content", file)
+        plan = planned(content_calendar_dag("content", file))
     assert seen == []
     assert said.startswith(f"{file}:")
     assert "caption_file" in said
     assert "cannot be opened" not in said  # it was refused, and not merely out of reach
-    assert SECRET not in str(dag.doc_md)
+    assert SECRET not in plan.model_dump_json()
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -298,17 +297,18 @@ def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_conn
 def test_the_innocent_post_goes_on_and_the_attack_is_a_problem(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], secret: Path
 ) -> None:
-    """In a run: nothing of the secret reaches Instagram, and the run reports the line and the remedy."""
+    """Nothing of the secret reaches Instagram, and the planner reports the line and the remedy."""
     file = calendar(caption_file=f"simplecache::file://{secret}")
     told: list[Any] = []
     dag = content_calendar_dag("content", file, dry_run=True, notify=lambda context: told.append(context["event"]))
-    result = run_dag(dag, posts=["innocent"])
-    assert (result.state, result.states()[f"{ACCOUNT}.create[0]"]) == ("success", "success")
+    assert run_planner(run_dag, dag).state == "success"
+    result = run_post(run_dag, dag, "innocent")
+    assert (result.state, result.states()["create"]) == ("success", "success")
     assert [problem.post for problem in told] == ["attack"]
     assert SECRET not in json.dumps([entry.model_dump(mode="json") for entry in instagram_sandbox.journal()])
 
 
-def test_a_video_that_becomes_a_link_after_the_parse_is_not_opened(
+def test_a_video_that_becomes_a_link_after_the_look_is_not_opened(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path, tmp_path: Path
 ) -> None:
     """The text of the calendar is as it was, so only who opens the file can see it."""
@@ -317,14 +317,14 @@ def test_a_video_that_becomes_a_link_after_the_parse_is_not_opened(
     file = calendar(video="mine.mp4")
     (file.parent / "mine.mp4").write_bytes(portrait_video.read_bytes())
     dag = content_calendar_dag("content", file, default_args={"retries": 0})
+    planned(dag)
     (file.parent / "mine.mp4").unlink()
     (file.parent / "mine.mp4").symlink_to(private)
-    result = run_dag(dag, posts=["attack"])
-    assert result.states()[f"{ACCOUNT}.transcode[0]"] != "success"
+    assert play_run(run_dag, dag, "attack").states()["prepare"] == "failed"
     assert instagram_sandbox.containers == []
 
 
-def test_an_item_of_a_carousel_that_becomes_a_link_after_the_parse_is_not_opened(
+def test_an_item_of_a_carousel_that_becomes_a_link_after_the_look_is_not_opened(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], square_picture: Path, tmp_path: Path
 ) -> None:
     """It is the last item, and the others are as they were."""
@@ -334,10 +334,10 @@ def test_an_item_of_a_carousel_that_becomes_a_link_after_the_parse_is_not_opened
     for name in ("one.jpg", "two.jpg"):
         (file.parent / name).write_bytes(square_picture.read_bytes())
     dag = content_calendar_dag("content", file, default_args={"retries": 0})
+    planned(dag)
     (file.parent / "two.jpg").unlink()
     (file.parent / "two.jpg").symlink_to(private)
-    result = run_dag(dag, posts=["attack"])
-    assert result.states()[f"{ACCOUNT}.transcode[0]"] != "success"
+    assert play_run(run_dag, dag, "attack").states()["prepare"] == "failed"
     assert instagram_sandbox.containers == []
 
 
@@ -364,16 +364,17 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
 
     signed = "https://cdn.invalid/a.mp4?X-Amz-Signature=feedc0ffee"
     file = calendar(video=signed, cover_url="https://cdn.invalid/a.jpg?sig=feedc0ffee")
-    result = run_dag(content_calendar_dag("content", file, default_args={"retries": 0}), posts=["attack"])
-    assert result.xcom(f"due_{ACCOUNT}")[0]["video"] == "https://cdn.invalid/a.mp4?…"
+    dag = content_calendar_dag("content", file, default_args={"retries": 0})
+    assert run_planner(run_dag, dag).xcom("plan") == [{"trigger_run_id": "innocent"}, {"trigger_run_id": "attack"}]
+    assert run_post(run_dag, dag, "attack").states()["prepare"] == "failed"
     picture = "https://cdn.invalid/a.jpg?X-Amz-Signature=feedc0ffee"
     file = calendar(video=None, carousel=[picture, {"image": picture, "alt_text": "A"}])
-    result = run_dag(content_calendar_dag("content", file, default_args={"retries": 0}), posts=["attack"])
-    items = result.xcom(f"due_{ACCOUNT}")[0]["carousel"]
-    assert [item["location"] for item in items] == ["https://cdn.invalid/a.jpg?…"] * 2
+    assert run_planner(run_dag, dag).state == "success"
+    assert run_post(run_dag, dag, "attack").states()["prepare"] == "failed"
     with create_session() as session:
         stored = [str(value) for value in session.scalars(select(XComModel.value))]
         stored += [str(fields) for fields in session.scalars(select(RenderedTaskInstanceFields.rendered_fields))]
+    assert [text for text in stored if "The host cdn.invalid could not be found" in text]
     assert not [text for text in stored if "feedc0ffee" in text]
 
 
@@ -425,7 +426,7 @@ def test_the_approval_form_shows_what_others_wrote_as_plain_text(wicked: str) ->
     carousel = {"carousel": (item, item), "caption": wicked, "video": None, "first_comment": wicked}
     report = {"tier": wicked, "reasons": [wicked]}
     for asked, texts in (
-        (question(post, report), 1),
+        (question(post, [report]), 1),
         (question(post.model_copy(update=carousel), [report, report]), 2),
     ):
         tokens = MarkdownIt("gfm-like", {"linkify": True}).parse(asked)
@@ -450,13 +451,13 @@ def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_
     private = tmp_path / "private.mp4"
     file = calendar(video="mine.mov")
     (file.parent / "mine.mov").write_bytes(landscape_mov.read_bytes())
-    first = run_dag(content_calendar_dag("content", file, dry_run=True), posts=["attack"])
-    made = Path(first.xcom(f"{ACCOUNT}.transcode", map_index=0))
+    first = run_post(run_dag, content_calendar_dag("content", file, dry_run=True), "attack")
+    made = Path(first.xcom("prepare")["media"][0])
     private.write_bytes(made.read_bytes())
     made.unlink()
     made.symlink_to(private)
-    again = run_dag(content_calendar_dag("content", file, dry_run=True), posts=["attack"])
-    assert again.states()[f"{ACCOUNT}.transcode[0]"] == "success"
+    again = run_post(run_dag, content_calendar_dag("content", file, dry_run=True), "attack")
+    assert again.states()["prepare"] == "success"
     assert not made.is_symlink()
     assert private.is_file()
 
@@ -512,7 +513,7 @@ def test_a_problem_shows_no_signature_in_whatever_column_it_stands(
     with pytest.raises(SystemExit):
         check_calendar(argparse.Namespace(file=str(file), allow_past=False, min_spacing=None, skip_files=False))
     assert "feedc0ffee" not in "".join(capsys.readouterr())
-    assert "feedc0ffee" not in str(content_calendar_dag("content", file).doc_md)
+    assert "feedc0ffee" not in str(planned(content_calendar_dag("content", file)).plan.timely.problems)
 
 
 SIGNED = "https://b.example/v.mp4?X-Amz-Signature=feedc0ffee"

@@ -11,11 +11,13 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.stored_plan import About
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import Facts, State, status_of
+from tests.integration.calendar.runs import run_post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +31,6 @@ SECRET = "What the first team has published"
 @pytest.fixture
 def write(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Write a calendar of one post that is due now."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
 
@@ -66,11 +67,11 @@ def test_a_post_of_another_calendar_is_never_published_twice_and_only_its_calend
     instagram_sandbox: SandboxHandle, run_dag: Any, write: Any, post_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = write("first", post_id, SECRET)
-    assert run_dag(content_calendar_dag("first", first), posts=[post_id]).state == "success"
+    assert run_post(run_dag, content_calendar_dag("first", first), post_id).state == "success"
     (live,) = instagram_sandbox.posts
     capsys.readouterr()
-    result = run_dag(content_calendar_dag("second", write("second", post_id, "Ours")), posts=[post_id])
-    assert result.states()[f"{ACCOUNT}.transcode[0]"] == "skipped"
+    result = run_post(run_dag, content_calendar_dag("second", write("second", post_id, "Ours")), post_id)
+    assert result.states()["prepare"] == "skipped"
     said = capsys.readouterr().out
     assert (
         f"the DAG first (calendar {first}) has published the id {post_id} on {ACCOUNT}: give this post another" in said
@@ -78,8 +79,8 @@ def test_a_post_of_another_calendar_is_never_published_twice_and_only_its_calend
     assert not [text for text in (SECRET, live.media_id, str(live.permalink)) if text in said]
     assert {name.split()[0] for name in stored(live.media_id, SECRET)} == {"first"}
     assert len(instagram_sandbox.posts) == 1
-    moved = run_dag(content_calendar_dag("renamed", first), posts=[post_id])
-    assert moved.xcom(f"{ACCOUNT}.publish", map_index=0)["media_id"] == live.media_id, "its own, in another DAG"
+    moved = run_post(run_dag, content_calendar_dag("renamed", first), post_id)
+    assert moved.xcom("publish")["media_id"] == live.media_id, "its own, in another DAG"
 
 
 def test_a_post_that_another_calendar_publishes_in_between_is_not_taken_for_ours(
@@ -94,10 +95,8 @@ def test_a_post_that_another_calendar_publishes_in_between_is_not_taken_for_ours
         return real(task, context, event)
 
     monkeypatch.setattr(PublishPost, "execute", publish)
-    result = run_dag(content_calendar_dag("second", write("second", post_id, "Ours")), posts=[post_id])
-    states = result.states()
-    assert (states[f"{ACCOUNT}.create[0]"], states[f"{ACCOUNT}.publish[0]"]) == ("success", "skipped")
-    assert states[f"{ACCOUNT}.comment[0]"] == "skipped"
+    states = run_post(run_dag, content_calendar_dag("second", write("second", post_id, "Ours")), post_id).states()
+    assert (states["create"], states["publish"], states["comment"]) == ("success", "skipped", "skipped")
     assert stored("180777") == []
     assert instagram_sandbox.posts == []
 
@@ -115,6 +114,7 @@ def test_the_page_says_which_calendar_has_it_and_offers_no_button() -> None:
         ScheduledPost(id="b", publish_at=at, account="a"),
         published_by=done.other_publisher("second", "second.yaml"),
     )
-    status = status_of(facts, at, timedelta(hours=1))
+    hour = timedelta(hours=1)
+    status = status_of(facts, at, About(lead_time=hour, max_lateness=hour, prepare_ahead=hour))
     assert (status.state, status.text) == (State.SKIPPED, "the DAG first has published the id b")
     assert acts_in(status.state, facts) == []

@@ -1,6 +1,6 @@
 """Somebody who may write to a calendar's folder, or to the one above, puts another team's folder or file in its place.
 
-Between the parse and a task, and over parses. The other team's files are not opened, and its captions are not shown.
+Between the planner's look and a task, and over looks. The other team's files are not opened, nor its captions shown.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files.pins import Pin
+from tests.integration.calendar.runs import planned, planned_by, play_run, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +93,6 @@ LINKS = (*LINKED_FOLDERS, Teams.link_file, Teams.link_file_relatively)
 
 @pytest.fixture
 def teams(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch) -> Teams:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     made = Teams(tmp_path / "team" / "plans" / "spring", tmp_path / "others")
     for folder in (made.ours, made.theirs):
@@ -101,14 +102,21 @@ def teams(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch)
     return made
 
 
-def shown(settings: CalendarSettings, now: datetime | None) -> str:
-    plan = settings.plan(now)
+def shown(settings: CalendarSettings, now: datetime | None = None) -> str:
+    """Return what the plan shows after a look of the planner, or without one."""
+    plan = (settings.stored() if now is None else planned_by(settings, now)).plan
     return " ".join(
         [
             *(post.caption for post in plan.calendar.posts),
             *(f"{one.message} {one.remedy}" for one in plan.calendar.problems),
         ]
     )
+
+
+def moved(settings: CalendarSettings) -> str | None:
+    """Return why a task opens no file of the calendar, if it does not."""
+    error = CalendarFiles(settings.calendar, settings.stored().plan.calendar.pin).moved
+    return None if error is None else error.message
 
 
 @pytest.mark.parametrize("swap", [*LINKS, Teams.rename_folder])
@@ -118,11 +126,11 @@ def test_a_run_opens_nothing_of_what_is_put_in_the_calendars_place(
     """Neither the video, nor the caption that the same name has there."""
     teams.write(caption_file="caption.txt")
     dag = content_calendar_dag("content", teams.file, default_args={"retries": 0})
+    planned(dag)
     swap(teams)
-    result = run_dag(dag, posts=[teams.post_id])
-    assert result.states().get(f"{ACCOUNT}.create[0]") != "success"
+    assert play_run(run_dag, dag, teams.post_id).states()["prepare"] == "failed"
     assert instagram_sandbox.containers == []
-    assert SECRET not in shown(CalendarSettings.of("content", teams.file), None)
+    assert SECRET not in shown(CalendarSettings.of("content", teams.file))
 
 
 @pytest.mark.parametrize("swap", FOLDERS)
@@ -134,21 +142,21 @@ def test_a_swap_after_the_first_look_of_a_task_opens_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Right before the video is opened."""
-    real = TranscodePost.check_links
+    real = PreparePost.check_links
 
-    def attacked(task: TranscodePost, post: Any) -> None:
+    def attacked(task: PreparePost, post: Any) -> None:
         real(task, post)
         swap(teams)
 
-    monkeypatch.setattr(TranscodePost, "check_links", attacked)
+    monkeypatch.setattr(PreparePost, "check_links", attacked)
     teams.write()
-    result = run_dag(content_calendar_dag("content", teams.file, default_args={"retries": 0}), posts=[teams.post_id])
-    assert result.states()[f"{ACCOUNT}.transcode[0]"] == "failed"
+    dag = content_calendar_dag("content", teams.file, default_args={"retries": 0})
+    assert run_post(run_dag, dag, teams.post_id).states()["prepare"] == "failed"
     assert instagram_sandbox.containers == []
 
 
 @pytest.mark.parametrize("swap", LINKS)
-def test_a_swap_that_stays_is_a_problem_at_each_parse_and_shows_nothing_of_the_others(
+def test_a_swap_that_stays_is_a_problem_at_each_look_and_shows_nothing_of_the_others(
     teams: Teams, swap: Callable[[Teams], None]
 ) -> None:
     teams.write(caption_file="caption.txt")
@@ -172,21 +180,17 @@ def test_a_calendar_that_has_always_been_a_link_to_elsewhere_is_refused(teams: T
     assert SECRET not in text
 
 
-def test_a_folder_that_was_exchanged_is_the_calendars_again_after_the_next_parse(teams: Teams) -> None:
+def test_a_folder_that_was_exchanged_is_the_calendars_again_after_the_next_look(teams: Teams) -> None:
     """As a deployment does it that renames a new folder over the old one. Until then, tasks wait for it."""
     teams.write()
     settings, now = CalendarSettings.of("content", teams.file), datetime.now(timezone.utc)
-    settings.plan(now)
+    planned_by(settings, now)
     shutil.copytree(teams.ours, teams.ours.with_name("new"))
     teams.ours.rename(teams.ours.with_name("old"))
     teams.ours.with_name("new").rename(teams.ours)
-    plan = settings.plan()
-    assert (plan.readable, plan.calendar.problems[0].message.endswith("since Airflow last read the calendar.")) == (
-        False,
-        True,
-    )
-    assert settings.plan(now + timedelta(minutes=1)).readable
-    assert settings.plan().readable
+    assert str(moved(settings)).endswith("since Airflow last read the calendar.")
+    assert planned_by(settings, now + timedelta(minutes=1)).plan.readable
+    assert moved(settings) is None
 
 
 def test_a_config_map_is_read_after_each_of_its_updates(tmp_path: Path, teams: Teams) -> None:
@@ -205,9 +209,9 @@ def test_a_config_map_is_read_after_each_of_its_updates(tmp_path: Path, teams: T
         (mount / "..new").rename(mount / "..data")
         if number:
             shutil.rmtree(mount / f"..2026_{number - 1}")
-        assert caption in shown(settings, None), "a task sees it before the DAG processor does"
+        assert number == 0 or moved(settings) is None, "no task has to wait for the planner"
         assert shown(settings, now + timedelta(minutes=number)) == caption
-        assert shown(settings, None) == caption
+        assert moved(settings) is None
 
 
 def test_a_checkout_that_moves_with_each_version_is_read(tmp_path: Path, teams: Teams) -> None:
@@ -221,25 +225,24 @@ def test_a_checkout_that_moves_with_each_version_is_read(tmp_path: Path, teams: 
         shutil.copytree(teams.ours, version)
         (root / "new").symlink_to(Path(".worktrees") / str(number))
         (root / "new").rename(root / "repo")
-        plan = settings.plan()
-        assert (plan.readable, len(plan.calendar.posts)) == (True, 1)
+        assert number == 0 or moved(settings) is None, "no task has to wait for the planner"
         assert shown(settings, now + timedelta(minutes=number)) == "Ours"
 
 
-def test_the_folder_of_a_worker_is_another_one_than_that_of_the_dag_processor(
+def test_the_folder_of_a_worker_may_be_another_one_than_that_of_the_planner(
     teams: Teams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its numbers mean nothing on another machine, and nothing on a mounted bucket, but its path does."""
     teams.write()
     settings = CalendarSettings.of("content", teams.file)
-    settings.plan(datetime.now(timezone.utc))
+    planned_by(settings)
     monkeypatch.setattr("airflow_provider_instagram.files.pins._machine", lambda: "another")
     shutil.copytree(teams.ours, teams.ours.with_name("new"))
     shutil.rmtree(teams.ours)
     teams.ours.with_name("new").rename(teams.ours)
-    assert settings.plan().readable
+    assert moved(settings) is None
     teams.link_folder()
-    assert not settings.plan().readable
+    assert moved(settings) is not None
 
 
 def test_links_in_a_circle_are_no_endless_walk(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, digests_in
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.kind import kind_of
 from airflow_provider_instagram.publishing.create import Create
 from airflow_provider_instagram.utils.local_files import file_digest
+from tests.integration.calendar.runs import run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from tests.integration.attacks.https_server import HttpsServer
 
 pytestmark = pytest.mark.long
-
-ACCOUNT = "instagram_default"
 
 
 @dataclass
@@ -52,10 +51,7 @@ class Folder:
         file.write_text(
             yaml.safe_dump({"posts": [{"id": self.post_id, "publish_at": at, "caption": "Attack", **post}]})
         )
-        return self.run_dag(content_calendar_dag("content", file, **(dag_arguments or {})), posts=[self.post_id])
-
-    def states(self, result: Any) -> dict[str, str]:
-        return {name.removeprefix(f"{ACCOUNT}.").removesuffix("[0]"): state for name, state in result.states().items()}
+        return run_post(self.run_dag, content_calendar_dag("content", file, **(dag_arguments or {})), self.post_id)
 
     def link(self, name: str | Path) -> None:
         """Replace a file by a link to the private one."""
@@ -77,7 +73,6 @@ def folder(
     capsys: pytest.CaptureFixture[str],
     bucket: str,
 ) -> Folder:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
     made = Folder(tmp_path / "calendar", tmp_path / "private.mp4", run_dag, capsys)
@@ -107,9 +102,9 @@ def test_a_link_in_the_place_of_a_checked_source_is_not_opened(
     instagram_sandbox: SandboxHandle, folder: Folder, after: Any, portrait_video: Path
 ) -> None:
     (folder.path / "mine.mp4").write_bytes(portrait_video.read_bytes())
-    after(TranscodePost, "check_links", lambda *_: folder.link("mine.mp4"))
+    after(PreparePost, "check_links", lambda *_: folder.link("mine.mp4"))
     result = folder.run(video="mine.mp4")
-    assert folder.states(result)["transcode"] == "failed"
+    assert result.states()["prepare"] == "failed"
     assert "mine.mp4 is not in an allowed folder" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
@@ -127,12 +122,12 @@ def test_ffmpeg_reads_the_file_that_was_checked(
 
     monkeypatch.setattr("airflow_provider_instagram.media.video.kind_of", attacked)
     result = folder.run(video="mine.mov")
-    report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    (report,) = result.xcom("prepare")["reports"]
     assert (report["before"]["columns"], report["before"]["container"]) == (540, "mov")
-    made = Path(result.xcom(f"{ACCOUNT}.transcode", map_index=0))
+    made = Path(result.xcom("prepare")["media"][0])
     assert made.parent == folder.path
     assert made.name.startswith("mine.reels.")
-    assert folder.states(result)["create"] == "failed"  # it finds the link
+    assert result.states()["create"] == "failed"  # it finds the link
     assert instagram_sandbox.calls("create") == 0
 
 
@@ -145,7 +140,7 @@ def test_a_link_in_the_place_of_a_result_is_not_uploaded(
     (folder.path / f"mine{clip.suffix}").write_bytes(clip.read_bytes())
     after(CreatePost, "_sent", lambda _, source, made, *rest: folder.link(made))
     result = folder.run(video=f"mine{clip.suffix}")
-    assert folder.states(result)["create"] == "failed"
+    assert result.states()["create"] == "failed"
     assert "is not in an allowed folder" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
@@ -177,10 +172,10 @@ def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def answer(act: Callable[[Any], None] = lambda _: None) -> None:
         def execute(task: ApprovePost, context: Any) -> Any:
-            answer = Answer(True, "anna", "Attack", sha256=digests_in(task.report))
-            result = task._carry_out(context, answer, task.as_post().version)
-            act(context["ti"].xcom_pull(task_ids=f"{ACCOUNT}.transcode", map_indexes=0))
-            return result
+            post = task.wanted_post(context)
+            answer = Answer(True, "anna", post.version, "Attack", sha256=digests_in(task.prepared))
+            act(context["ti"].xcom_pull(task_ids="prepare")["media"])
+            return answer.sealed(context, post)
 
         monkeypatch.setattr(ApprovePost, "execute", execute)
 
@@ -212,15 +207,15 @@ def test_a_file_that_is_replaced_after_the_approval_is_not_sent(
     """By one that complies as well, under the same name."""
 
     def replace(made: Any) -> None:
-        first = Path(made[0] if isinstance(made, list) else made)
+        first = Path(made[0])
         folder.replace(first, first.read_bytes() + b"\0")
 
     approved(replace)
     result = folder.run(approval="required", **media[kind])
-    assert folder.states(result)["create"] == "failed"
+    assert result.states()["create"] == "failed"
     said = folder.capsys.readouterr().out
     assert "has changed since it was approved" in said
-    assert "clear transcode with all downstream tasks" in said
+    assert "clear the task that prepared it with all downstream tasks" in said
     assert instagram_sandbox.calls("create") == 0
 
 
@@ -232,9 +227,8 @@ def test_what_was_approved_is_published(
     result = folder.run(approval="required", **media[kind])
     assert result.state == "success"
     assert len(instagram_sandbox.posts) == 1
-    reports = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
-    made = result.xcom(f"{ACCOUNT}.transcode", map_index=0)
-    reports, made = (reports, made) if isinstance(made, list) else ([reports], [made])
+    prepared = result.xcom("prepare")
+    reports, made = prepared["reports"], prepared["media"]
     digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in made]
     assert [report["sha256"] for report in reports] == digests
     assert sent == [digest for digest, path in zip(digests, made, strict=True) if path.endswith(".mp4")]
@@ -277,7 +271,7 @@ def test_an_object_that_is_replaced_after_the_approval_is_not_sent(
     mine.write_bytes(portrait_video.read_bytes())
     approved(lambda _: mine.write_bytes(folder.private.read_bytes()))
     result = folder.run(video=str(mine), upload=upload, approval="required")
-    assert folder.states(result)["create"] == "failed"
+    assert result.states()["create"] == "failed"
     assert "has changed since it was approved" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
@@ -331,14 +325,15 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
 
     for name in ("media", "private"):
         ObjectStoragePath(f"{bucket}/{name}/mine.mp4").write_bytes(portrait_video.read_bytes())
-    real = TranscodePost.execute
+    real = PreparePost.execute
 
-    def edited(task: TranscodePost, context: Any) -> str:
-        return str(real(task, context)).replace("/media/", "/private/")
+    def edited(task: PreparePost, context: Any) -> dict[str, Any]:
+        prepared = real(task, context)
+        return {**prepared, "media": [one.replace("/media/", "/private/") for one in prepared["media"]]}
 
-    monkeypatch.setattr(TranscodePost, "execute", edited)
+    monkeypatch.setattr(PreparePost, "execute", edited)
     result = folder.run(video=f"{media_root}/mine.mp4", upload=upload)
-    assert folder.states(result)["create"] == "failed"
+    assert result.states()["create"] == "failed"
     assert "/private/mine.mp4 is not below an allowed prefix" in folder.capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
@@ -366,7 +361,7 @@ def test_a_file_on_the_web_is_bound_if_its_bytes_are_sent(
     approved(lambda _: content.insert(0, folder.private.read_bytes()))
     once = {"default_args": {"retries": 0}}  # the sandbox does not trust the certificate of this server
     result = folder.run(dag_arguments=once, video=f"{https_server.url}/mine.mp4", upload=upload, approval="required")
-    report = result.xcom(f"{ACCOUNT}.transcode", map_index=0, key="report")
+    (report,) = result.xcom("prepare")["reports"]
     assert (report["tier"], "sha256" in report) == ("pass", is_bound)
     assert ("has changed since it was approved" in folder.capsys.readouterr().out) is is_bound
     assert (instagram_sandbox.calls("create") == 0) is is_bound
@@ -380,7 +375,7 @@ def test_nothing_is_sent_under_an_approval_if_the_digest_of_the_file_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Somebody has edited the XCom with the report of its transcode."""
-    monkeypatch.setattr(TranscodePost, "_about_result", lambda *_: {})
+    monkeypatch.setattr(PreparePost, "_about_result", lambda *_: {})
     approved()
     assert folder.run(approval="required", **media["a video that complies"]).state == "failed"
     assert not instagram_sandbox.containers

@@ -1,15 +1,25 @@
-"""What the tests of a calendar's runs share: the DAG of a calendar, and the states and labels of a finished run."""
+"""What the tests of a calendar's runs share: its DAG, its planner's look at the file, and the run of a post."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.dag import _planner
+from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Asset
+
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 
 ACCOUNT = "instagram_default"
 ACCOUNTS = [ACCOUNT, "other", "paris", "x", "calendar", "due_x"]
@@ -19,9 +29,62 @@ def made(file: Path, **arguments: Any) -> DAG:
     return content_calendar_dag("content", str(file), **{"accounts": ACCOUNTS, **arguments})
 
 
-def states(result: Any) -> dict[str, str]:
-    return {name.removeprefix(f"{ACCOUNT}."): state for name, state in result.states().items()}
+def settings_of(dag: DAG) -> CalendarSettings:
+    return cast("PreparePost", dag.get_task("prepare")).settings
 
 
-def labels(result: Any, step: str) -> set[str]:
-    return {ti.rendered_map_index for ti in result.run.get_task_instances() if ti.task_id == f"{ACCOUNT}.{step}"}
+def planned(dag: DAG, now: datetime | None = None) -> StoredPlan:
+    """Let the planner look at the file, as its task does, and return what it has stored."""
+    return planned_by(settings_of(dag), now)
+
+
+def planned_by(settings: CalendarSettings, now: datetime | None = None) -> StoredPlan:
+    """Let the planner of a calendar with these settings look at the file."""
+    stored, due = look(settings, read_plan(settings.plan_file), now or datetime.now(timezone.utc))
+    store(settings.plan_file, stored)
+    store(due_file(settings.plan_file), due)
+    return stored
+
+
+def planner_of(dag: DAG) -> DAG:
+    """Return the second DAG of a calendar, which ``content_calendar_dag`` does not return."""
+    return _planner(settings_of(dag), {"default_args": dag.default_args})
+
+
+def trigger_of(planner: DAG) -> CalendarTrigger:
+    """Return the trigger that wakes a planner, as the triggerer makes it of what Airflow has stored."""
+    (asset,) = cast("list[Asset]", planner.schedule)
+    _, kwargs = asset.watchers[0].trigger.serialize()
+    return CalendarTrigger(**kwargs)
+
+
+def run_planner(run_dag: Any, dag: DAG) -> Any:
+    """Run the planner, with the operator that starts runs: they stay queued, as no scheduler runs."""
+    from tests.integration.conftest import store_dag
+
+    store_dag(dag)
+    return run_dag(planner_of(dag))
+
+
+def run_post(run_dag: Any, dag: DAG, post_id: str) -> Any:
+    """Plan, and play the run that the planner starts for a post."""
+    planned(dag)
+    return play_run(run_dag, dag, post_id)
+
+
+def play_run(run_dag: Any, dag: DAG, post_id: str) -> Any:
+    """Play the run of a post, which has its id. An earlier one is deleted. The planner does not look before."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == post_id))
+    with patch.object(DagRun, "generate_run_id", return_value=post_id):
+        return run_dag(dag)
+
+
+def run_by_hand(run_dag: Any, dag: DAG, post_id: str, **conf: Any) -> Any:
+    """Plan, and play a run that a user starts for a post."""
+    planned(dag)
+    return run_dag(dag, post=post_id, **conf)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.tasks.report_problems import RESULT
+from airflow_provider_instagram.calendar.tasks.problems import RESULT
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess
-from tests.integration.calendar.runs import made, states
+from tests.integration.calendar.runs import made, run_planner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +34,10 @@ def written(file: Path, days_ago: float) -> Path:
 
 
 def cleaned(run_dag: Any, file: Path) -> None:
-    """Make a run of a calendar, with the cleaning of its day."""
+    """Run a calendar's planner, with the cleaning of its day."""
     for mark in file.parent.glob("snapshots/*.cleaned"):
         mark.unlink()
-    assert states(run_dag(made(file)))["calendar"] == "success"
+    assert run_planner(run_dag, made(file)).states()["problems"] == "success"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_run_removes_the_covers_and_results_of_posts_that_are_long_past(
     assert [one.exists() for one in kept] == [True] * len(kept)
 
     again = written(work / f"clip.reels.{KEY}.mp4", 40)
-    run_dag(made(file))
+    run_planner(run_dag, made(file))
     assert again.exists(), "once a day"
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.utils import server_clock
-from tests.integration.calendar.runs import ACCOUNT, labels, made, states
+from tests.integration.calendar.runs import made, planned, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,6 @@ BEHIND, AHEAD = timedelta(seconds=-90), timedelta(seconds=90)
 @pytest.fixture
 def worker_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     """Set the clock by which the tasks of this process decide."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.publish.is_requested_now", lambda *_: False)
 
     def set_to(wrong_by: timedelta) -> None:
         class Wrong(datetime):
@@ -56,11 +54,11 @@ def test_a_post_is_published_at_its_time(
 ) -> None:
     worker_clock(wrong_by)
     file = calendar({f"clock-{name}": 12})
-    result = run_dag(made(file, late="skip"), posts=[f"clock-{name}"])
+    result = run_post(run_dag, made(file, late="skip"), f"clock-{name}")
     assert result.state == "success"
     (request,) = instagram_sandbox.journal("publish")
     assert 0 <= request.at - due_at(file) < 45  # on a busy machine; 90 s is what the clock is wrong by
-    published = datetime.fromisoformat(result.xcom(f"{ACCOUNT}.publish", map_index=0)["published_at"]).timestamp()
+    published = datetime.fromisoformat(result.xcom("publish")["published_at"]).timestamp()
     assert abs(published - request.at) < 10
     assert re.search(rf"clock is (89|90|91) s {name}", caplog.text)
 
@@ -72,7 +70,9 @@ def test_a_post_that_is_too_late_is_not_taken_for_a_punctual_one(
     worker_clock: Callable[[timedelta], None],
 ) -> None:
     worker_clock(BEHIND)
-    result = run_dag(made(calendar({"clock-late": -120}), late="skip"), posts=["clock-late"])
-    assert states(result)["publish[0]"] == "skipped"
-    assert labels(result, "publish") == {"clock-late (skipped: late)"}
+    dag = made(calendar({"clock-late": -120}), late="skip")
+    planned(dag, datetime.now(timezone.utc) - timedelta(hours=1))
+    result = run_post(run_dag, dag, "clock-late")
+    assert result.states()["publish"] == "skipped"
+    assert result.xcom("publish", "outcome")["mark"] == "skipped: late"
     assert instagram_sandbox.calls("publish") == 0

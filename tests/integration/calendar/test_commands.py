@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from tests.integration.calendar.runs import planned_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
     )
     assert not (file.parent / "snapshots").exists()
 
-    CalendarSettings.of("content", file.absolute(), accounts=["berlin"]).plan(datetime.now(timezone.utc))
+    planned_by(CalendarSettings.of("content", file.absolute(), accounts=["berlin"]))
     chosen = line.replace("as Airflow would choose now", "chosen by Airflow")
     assert chosen in run("calendar", "check", str(file))[1].splitlines()
     month = line.split()[4][:7]

@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.planning.settings import CalendarSettin
 from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind
 from docs.tables import TABLES
+from tests.integration.calendar.runs import planned_by
 
 ROOT = Path(__file__).parents[3]
 INDEX, FILE, SLOTS, COMMANDS = (
@@ -39,11 +40,11 @@ def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeyp
         CalendarSettings.of("content", file, accounts=["instagram_studio", "instagram_shop"]),
         datetime(2030, 5, 6, 10, tzinfo=timezone.utc),
     )
-    calendar = settings.plan(noon).timely
+    calendar = planned_by(settings, noon).plan.timely
     assert calendar.problems == ()
     assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows
     assert len(rows) == 4
-    later = settings.plan(noon + timedelta(days=4)).timely
+    later = planned_by(settings, noon + timedelta(days=4)).plan.timely
     assert [(post.id, f"{post.publish_at:%a %-d %b %H:%M}") for post in later.posts][-1:] == [
         ("opening-hours~2", "Thu 23 May 19:00")
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.publishing import sources
-from tests.integration.calendar.runs import ACCOUNT, made, states
+from tests.integration.calendar.runs import made, planned, run_by_hand, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def outcome(result: Any, step: str) -> dict[str, Any]:
-    return dict(result.xcom(f"{ACCOUNT}.{step}", "outcome", 0))
+    return dict(result.xcom(step, "outcome"))
 
 
 @pytest.fixture
@@ -32,8 +32,6 @@ def picture_post(
 ) -> Callable[..., Path]:
     """Write a calendar with one post of a picture, which Instagram fetches from a server."""
     monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(seconds=0.1))
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.is_requested_now", lambda *_: False)
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.create.is_requested_now", lambda *_: False)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", f"{bucket}/public")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(square_picture.parent))
 
@@ -47,7 +45,7 @@ def test_a_post_goes_out_once_its_link_works_again(
     instagram_sandbox: SandboxHandle, run_dag: Any, picture_post: Callable[..., Path]
 ) -> None:
     instagram_sandbox.process_next(outcome="error", subcode=2207052, times=4)
-    result = run_dag(made(picture_post("link-works-again", -5)), posts=["link-works-again"])
+    result = run_post(run_dag, made(picture_post("link-works-again", 5)), "link-works-again")
     assert result.state == "success"
     assert len(instagram_sandbox.posts) == 1
     assert instagram_sandbox.calls("create") == 5
@@ -63,8 +61,9 @@ def test_a_link_that_fails_until_the_post_is_too_late_is_named_as_the_reason(
     instagram_sandbox.process_next(outcome="error", subcode=2207052, times=9)
     monkeypatch.setattr(sources, "FIRST_PAUSE", timedelta(minutes=5))
     dag = made(picture_post("link-never-works", -70), max_lateness=timedelta(minutes=6))
-    result = run_dag(dag, posts=["link-never-works"])
-    assert states(result)["create[0]"] == "failed"
+    planned(dag, datetime.now(timezone.utc) - timedelta(hours=1))
+    result = run_post(run_dag, dag, "link-never-works")
+    assert result.states()["create"] == "failed"
     assert "could not be fetched" in outcome(result, "create")["reason"]
     assert "image/jpeg" in outcome(result, "create")["hint"]
     assert instagram_sandbox.calls("publish") == 0
@@ -82,13 +81,13 @@ def test_a_file_that_instagram_refused_is_sent_again_only_if_it_is_another_one(
     dag = made(calendar({"refused": 3600}, defaults={"video": "mine.mp4"}))
     instagram_sandbox.process_next(outcome="error", subcode=2207026)
     for _ in range(2):
-        result = run_dag(dag, posts=["refused"])
-        assert states(result)["create[0]"] == "failed"
+        result = run_post(run_dag, dag, "refused")
+        assert result.states()["create"] == "failed"
         hint = outcome(result, "create")["hint"]
         assert hint.startswith("Instagram refused this file (2207026). Put another file in its place")
         assert "TranscodeOperator" not in hint
         assert instagram_sandbox.calls("create") == 1
 
     shutil.copy(landscape_mov, mine)
-    assert run_dag(dag, posts=["refused"], now=True).state == "success"
+    assert run_by_hand(run_dag, dag, "refused", now=True).state == "success"
     assert len(instagram_sandbox.posts) == 1

@@ -11,7 +11,7 @@ from PIL import Image
 
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.media.spec import profile_for
-from tests.integration.calendar.runs import ACCOUNT, made, states
+from tests.integration.calendar.runs import ACCOUNT, made, run_by_hand, run_planner, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def of(**post: Any) -> dict[str, Any]:
 def test_one_post_of_each_format(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path
 ) -> None:
-    """The texts are only text, each post is published once, and a second run publishes nothing again.
+    """The texts are only text, each post is published once, and a Clear of its run publishes nothing again.
 
     The default ``upload: file`` is for the videos.
     """
@@ -43,8 +43,8 @@ def test_one_post_of_each_format(
         story=of(image="tall.jpg", placement="story"),
         **{"clip-story": {"placement": "story"}, "defaults": {"upload": "file"}},
     )
-    result = run_dag(made(file), posts=list(due_s))
-    assert result.state == "success"
+    results = {post_id: run_post(run_dag, made(file), post_id) for post_id in due_s}
+    assert {result.state for result in results.values()} == {"success"}
 
     posts = {post.caption or post.media_type: post for post in instagram_sandbox.posts}
     assert {name: (post.media_type, post.media_product_type) for name, post in posts.items()} == {
@@ -57,12 +57,12 @@ def test_one_post_of_each_format(
     created = [entry.parameters for entry in instagram_sandbox.journal("create")]
     assert {one["alt_text"] for one in created if "alt_text" in one} == {"Wide {{ 7 * 7 }}", "Tall {{ 7 * 7 }}"}
     assert sum(one.get("is_carousel_item") == "true" for one in created) == 3
-    keys = {result.xcom(f"{ACCOUNT}.publish", map_index=index)["post_key"] for index in range(4)}
+    keys = {result.xcom("publish")["post_key"] for result in results.values()}
     assert keys == {f"{ACCOUNT}/{post_id}" for post_id in due_s}
     assert instagram_sandbox.warnings == []
 
-    again = run_dag(made(file), posts=list(due_s))
-    assert again.xcom(f"{ACCOUNT}.publish", map_index=3)["already_published"] is True
+    again = run_post(run_dag, made(file), "carousel")
+    assert again.xcom("publish")["already_published"] is True
     assert (instagram_sandbox.calls("publish"), instagram_sandbox.calls("create")) == (4, len(created))
 
 
@@ -71,10 +71,10 @@ def test_the_items_of_a_carousel_get_the_shape_of_the_first(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = calendar({"shapes": 5}, shapes=of(carousel="wide.png, tall.jpg"))
-    result = run_dag(made(file), posts=["shapes"])
+    result = run_post(run_dag, made(file), "shapes")
     assert result.state == "success"
     sizes = []
-    for location in result.xcom(f"{ACCOUNT}.transcode", map_index=0):
+    for location in result.xcom("prepare")["media"]:
         with Image.open(location) as picture:
             sizes.append(picture.width / picture.height)
     assert sizes == pytest.approx([1.6, 1.6], rel=0.01)
@@ -93,7 +93,7 @@ def test_a_post_says_how_its_files_are_fitted(
     profile = profile_for("reels")
     short = replace(profile, video=replace(profile.video, max_duration_s=3.0))
     monkeypatch.setattr(
-        "airflow_provider_instagram.calendar.tasks.transcode.profile_for",
+        "airflow_provider_instagram.calendar.tasks.prepare.profile_for",
         lambda placement: short if placement == "reels" else profile_for(placement),
     )
     story = of(image="white.png", placement="story", dry_run=True)
@@ -103,11 +103,10 @@ def test_a_post_says_how_its_files_are_fitted(
         "long": {"dry_run": True},
         "cut": {"trim": "end", "dry_run": True},
     }
-    result = run_dag(made(calendar(dict.fromkeys(posts, 5), **posts)), posts=list(posts))
-    labels = {
-        ti.rendered_map_index: ti.map_index for ti in result.run.get_task_instances() if "transcode" in ti.task_id
-    }
-    results = {name: result.xcom(f"{ACCOUNT}.transcode", map_index=labels[name]) for name in ("red", "cropped", "cut")}
+    dag = made(calendar(dict.fromkeys(posts, 5), **posts))
+    assert run_post(run_dag, dag, "long").states()["prepare"] == "failed"
+    made_of = {name: run_post(run_dag, dag, name).xcom("prepare")["media"] for name in ("red", "cropped", "cut")}
+    results = {name: media[0] for name, media in made_of.items()}
     corners = {}
     for name in ("red", "cropped"):
         with Image.open(results[name]) as picture:
@@ -116,7 +115,6 @@ def test_a_post_says_how_its_files_are_fitted(
     command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", results["cut"]]
     duration_s = float(subprocess.run(command, capture_output=True, check=True).stdout)
     assert duration_s == pytest.approx(3.0, abs=0.05)
-    assert states(result)[f"transcode[{labels['long']}]"] == "failed"
 
 
 @pytest.mark.usefixtures("pictures")
@@ -131,7 +129,7 @@ def test_an_item_that_is_not_what_the_calendar_calls_it_is_refused(
     """Its name shows nothing."""
     (tmp_path / "clip").write_bytes(portrait_video.read_bytes())
     file = calendar({"wrong": 5}, wrong=of(carousel=["tall.jpg", {"image": "clip"}]))
-    assert states(run_dag(made(file), posts=["wrong"]))["create[0]"] == "failed"
+    assert run_post(run_dag, made(file), "wrong").states()["create"] == "failed"
     assert "clip image, but it is a video. Write video: before its name." in capsys.readouterr().out
     assert instagram_sandbox.calls("create") == 0
 
@@ -142,9 +140,9 @@ def test_a_first_comment_is_written_once(
     """Also if everything is done again. The other post of the account has none."""
     file = calendar({"commented": 5, "plain": 5}, commented={"first_comment": "{{ 7 * 7 }} #one"})
     for _ in range(2):
-        result = run_dag(made(file), posts=["commented", "plain"])
-        assert result.state == "success"
-        assert sorted((states(result)["comment[0]"], states(result)["comment[1]"])) == ["skipped", "success"]
+        for post_id, became in (("commented", "success"), ("plain", "skipped")):
+            result = run_post(run_dag, made(file), post_id)
+            assert (result.state, result.states()["comment"]) == ("success", became)
     assert [comment.text for comment in instagram_sandbox.comments()] == ["{{ 7 * 7 }} #one"]
     assert instagram_sandbox.calls("publish") == 2
 
@@ -153,8 +151,8 @@ def test_a_comment_that_fails_leaves_the_post_and_the_run_green_and_says_what_is
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     instagram_sandbox.fail("comment", 10)
-    result = run_dag(made(calendar({"a": 5}, a={"first_comment": "Hi"})), posts=["a"])
-    assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("success", "failed")
+    result = run_post(run_dag, made(calendar({"a": 5}, a={"first_comment": "Hi"})), "a")
+    assert (result.states()["publish"], result.states()["comment"]) == ("success", "failed")
     assert result.state == "success"
     assert "a is published, but its first comment is not written: " in capsys.readouterr().out
     assert len(instagram_sandbox.posts) == 1
@@ -164,8 +162,8 @@ def test_a_post_with_a_first_comment_that_is_not_published_fails_its_run(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     instagram_sandbox.fail("publish", 25, 2207050)
-    result = run_dag(made(calendar({"denied": 5}, denied={"first_comment": "Hi"})), posts=["denied"])
-    assert (states(result)["publish[0]"], states(result)["comment[0]"]) == ("failed", "upstream_failed")
+    result = run_post(run_dag, made(calendar({"denied": 5}, denied={"first_comment": "Hi"})), "denied")
+    assert (result.states()["publish"], result.states()["comment"]) == ("failed", "skipped")
     assert result.state == "failed"
     assert instagram_sandbox.calls("comment") == 0
 
@@ -173,21 +171,20 @@ def test_a_post_with_a_first_comment_that_is_not_published_fails_its_run(
 def test_a_dry_run_comments_on_nothing(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    result = run_dag(made(calendar({"a": 3600}, a={"first_comment": "Hi"})), posts=["a"], dry_run=True)
-    assert (result.state, states(result)["comment[0]"]) == ("success", "skipped")
+    result = run_by_hand(run_dag, made(calendar({"a": 3600}, a={"first_comment": "Hi"})), "a", dry_run=True)
+    assert (result.state, result.states()["comment"]) == ("success", "skipped")
     assert instagram_sandbox.calls("comment") == 0
 
 
 def test_a_missing_file_of_a_carousel_is_reported_the_day_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = calendar({"at-hand": -5, "soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
-    result = run_dag(made(file), posts=["at-hand"])
-    assert (states(result)["calendar"], states(result)["publish[0]"]) == ("success", "success")
+    file = calendar({"soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
+    assert run_planner(run_dag, made(file)).state == "success"
     assert "post 'soon': there is no file " in capsys.readouterr().out
 
 
-def test_what_will_not_work_is_said_by_the_runs_of_the_day_before(
+def test_what_will_not_work_is_said_by_the_planner_the_day_before(
     instagram_sandbox: SandboxHandle,
     run_dag: Any,
     calendar: Callable[..., Path],
@@ -201,9 +198,8 @@ def test_what_will_not_work_is_said_by_the_runs_of_the_day_before(
     manager = InstagramHook(ACCOUNT).token_manager()
     publishing = ("instagram_business_basic", "instagram_business_content_publish")
     manager.store.save(replace(manager.current_token(), scopes=publishing))
-    file = calendar({"fine": -5, "soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
-    result = run_dag(made(file), posts=["fine"])
-    assert (states(result)["calendar"], states(result)["publish[0]"]) == ("success", "success")
+    file = calendar({"soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
+    assert run_planner(run_dag, made(file)).state == "success"
     said = capsys.readouterr().out
     assert "did not grant instagram_business_manage_comments, so its first comments are not written" in said
     assert "local.jpg is a local picture. Instagram fetches pictures by link, so this post will fail." in said

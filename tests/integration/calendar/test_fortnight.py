@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from airflow.sdk.exceptions import AirflowSkipException
-from airflow.timetables.base import DataInterval, TimeRestriction
 
-from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
-from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -29,11 +27,13 @@ from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.publishing.containers import ContainerCreator
 from airflow_provider_instagram.publishing.publisher import Publication, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
+from airflow_provider_instagram.publishing.use_case import Skipped
 from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from instagram_sandbox.testing.handle import SandboxHandle
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -41,13 +41,16 @@ LEAD = timedelta(hours=1)
 LATENESS = timedelta(hours=2)
 SPACING = timedelta(minutes=15)
 WAKE_UP = timedelta(seconds=20)
-PARSED_EVERY = timedelta(minutes=15)
+LOOKED_EVERY = timedelta(seconds=5)
 PER_DAY = (("08:30", "berlin"), ("12:00", "paris"), ("17:00", "berlin"), ("18:30", "paris"))
 
 
 @dataclass
 class World:
-    """Airflow's part of it, played: it parses, makes runs, and starts their tasks when they are due."""
+    """Airflow's part of it, played: the planner looks, and the tasks of posts start when they are due.
+
+    :param tries: How often the run of a post has begun. A task of an earlier try is gone.
+    """
 
     sandbox: SandboxHandle
     settings: CalendarSettings
@@ -58,7 +61,7 @@ class World:
     agenda: list[tuple[float, int, str, Any]] = field(default_factory=list)
     order: itertools.count[int] = field(default_factory=itertools.count)
     marks: list[str] = field(default_factory=list)
-    last: DataInterval | None = None
+    tries: dict[str, int] = field(default_factory=dict)
     down: tuple[float, float] = (0.0, 0.0)
 
     def now(self) -> datetime:
@@ -72,26 +75,19 @@ class World:
         heapq.heappush(self.agenda, (when.timestamp(), next(self.order), what, fact))
 
     def ledger(self, account: str) -> Ledger:
+<<<<<<< main
         return Ledger(SealedStore(self.ledgers[asset := ledger_asset(account)], asset.uri), account, self.now)
+=======
+        asset = ledger_asset(account)
+        return Ledger(SealedStore(self.ledgers[asset], asset.uri), account, self.now)
+>>>>>>> c7023688
 
-    def context(self, run: str, begin: datetime, posts_from: datetime | None = None) -> Any:
+    def context(self, post_id: str) -> Any:
+        ti = SimpleNamespace(dag_id="content", run_id=post_id, task_id="task", map_index=-1, try_number=1, max_tries=3)
         return {
-            "ti": SimpleNamespace(
-                dag_id="content",
-                run_id=run,
-                task_id="task",
-                map_index=0,
-                try_number=1,
-                max_tries=3,
-                get_dr_count=lambda *_, **__: 1,
-            ),
+            "ti": ti,
             "params": {},
-            "dag_run": SimpleNamespace(
-                run_type="scheduled",
-                data_interval_start=posts_from or begin,
-                data_interval_end=begin,
-                run_after=begin,
-            ),
+            "dag_run": SimpleNamespace(run_after=self.now()),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
         }
@@ -99,7 +95,7 @@ class World:
     def live(self, until: datetime, edits: list[tuple[datetime, Any]]) -> None:
         for when, edit in edits:
             self.at(when, "edit", edit)
-        self.at(self.now(), "parse")
+        self.at(self.now(), "look")
         while self.agenda and self.agenda[0][0] <= until.timestamp():
             due_s, _, what, fact = heapq.heappop(self.agenda)
             begin, end = self.down
@@ -111,62 +107,72 @@ class World:
 
     def edit(self, change: Any) -> None:
         change()
+        self.at(self.now() + LOOKED_EVERY, "look")
 
-    def parse(self, _: Any) -> None:
-        plan = self.settings.plan(self.now())
-        timetable = ContentCalendarTimetable(plan.runs(LEAD, LATENESS), int(LEAD.total_seconds()), "", clock=self.now)
-        every = TimeRestriction(None, None, catchup=True)
-        while (
-            info := timetable.next_dagrun_info(last_automated_data_interval=self.last, restriction=every)
-        ) is not None and info.run_after <= self.now():
-            self.last = info.data_interval
-            assert info.data_interval is not None
-            self.run(info.run_after, info.data_interval.start)
-        self.at(self.now() + PARSED_EVERY, "parse")
+    def look(self, _: Any) -> None:
+        """Let the planner look, and start runs: one that is under way begins anew."""
+        stored, due = look(
+            self.settings,
+            read_plan(self.settings.plan_file),
+            self.now(),
+            is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
+        )
+        store(self.settings.plan_file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
+        for post_id in stored.plan.pending:
+            self.tries[post_id] = self.tries.get(post_id, 0) + 1
+            self.start(post_id)
+        at = datetime.fromtimestamp(due.at, timezone.utc)
+        if not stored.plan.pending:  # else that is when it would start them again
+            self.at(max(at, self.now() + LOOKED_EVERY), "look")
+        else:
+            self.at(self.now() + LOOKED_EVERY, "look")
 
-    def run(self, begin: datetime, posts_from: datetime) -> None:
-        run = begin.isoformat()
-        for account in self.settings.plan().accounts:
-            choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
-            for post in choose.execute(self.context(run, begin, posts_from)):
-                self.create(ScheduledPost.model_validate(post), run)
+    def wanted(self, post_id: str, prepared: Any = None) -> ScheduledPost | None:
+        """Return the post of a run, or note with which mark its task is skipped."""
+        step = PublishPost(task_id="publish", container_id="", settings=self.settings, prepared=prepared)
+        post = step.wanted(self.context(post_id))
+        if isinstance(post, Skipped):
+            self.marks.append(f"{post_id}: {post.mark}")
+            return None
+        return post
 
-    def create(self, post: ScheduledPost, run: str) -> None:
+    def start(self, post_id: str) -> None:
+        if (post := self.wanted(post_id)) is not None:
+            self.at(max(self.now(), post.publish_at - LEAD), "create", (post, self.tries[post_id]))
+
+    def create(self, fact: tuple[ScheduledPost, int]) -> None:
+        post, tried = fact
+        if self.tries[post.id] != tried:
+            return
         client, ledger, user_id = self.accounts[post.account], self.ledger(post.account), self.users[post.account]
         creator = ContainerCreator(client, ledger, user_id, post.key, post)
         container = creator.get_or_create(MediaSource(str(post.video), path=self.video))
-        self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, run, container))
+        self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, tried, container))
 
-    def publish(self, fact: tuple[ScheduledPost, str, str]) -> None:
-        post, run, container = fact
-        context, data = self.context(run, post.publish_at), post.model_dump(mode="json")
-        step = PublishPost(
-            task_id="publish", container_id=container, post=data, settings=self.settings, instagram_conn_id=post.account
-        )
-        try:
-            _, plan = step.still_wanted(context)
-        except AirflowSkipException:
-            self.marks.append(f"{post.id}:{context['mark']}")
+    def publish(self, fact: tuple[ScheduledPost, int, str]) -> None:
+        post, tried, container = fact
+        if self.tries[post.id] != tried or self.wanted(post.id, {"version": post.version}) is None:
             return
         at = post.publish_at
         if self.now() - at > PUNCTUAL:
-            at = choose_late_time(post, plan.calendar, step.assignments(context), clock=self.now, sleep=self.sleep)
+            calendar, rows = self.settings.stored().plan.calendar, PostRows(self.ledger(post.account).store)
+            at = choose_late_time(post, calendar, rows, clock=self.now, sleep=self.sleep)
             if too_late(post, self.now(), at, late="publish", max_lateness=LATENESS) is not None:
                 self.marks.append(f"{post.id}: too late")
                 return
             self.marks.append(f"{post.id}: late")
             if at - self.now() > WAKE_UP:
-                self.at(at - WAKE_UP, "send", (post, run, container, at))
+                self.at(at - WAKE_UP, "send", (post, tried, container, at))
                 return
-        self.send((post, run, container, at))
+        self.send((post, tried, container, at))
 
-    def send(self, fact: tuple[ScheduledPost, str, str, datetime]) -> None:
-        post, run, container, at = fact
+    def send(self, fact: tuple[ScheduledPost, int, str, datetime]) -> None:
+        post, _, container, at = fact
         publisher = Publisher(
             self.accounts[post.account],
             self.ledger(post.account),
             self.users[post.account],
-            Owner("content", run, "publish", 0),
+            Owner("content", post.id, "publish", -1),
             lambda _: False,
             sleep=self.sleep,
         )
@@ -189,7 +195,6 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     instagram_sandbox: SandboxHandle, tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Meanwhile posts are moved, edited, removed and added, and Airflow is down for three hours."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     sandbox, file = instagram_sandbox, tmp_path / "posts.yaml"
@@ -238,6 +243,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     times = {"lead_time": LEAD, "max_lateness": LATENESS, "prepare_ahead": timedelta(0)}  # each run publishes
     settings = CalendarSettings.of("content", str(file), accounts=list(accounts), **times)
     world = World(sandbox, settings, accounts, users, portrait_video)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.CLOCK", world)
     p10, p14, p20, p30 = (plan[f"p{n}"][0] for n in (10, 14, 20, 30))
     down = plan["p40"][0] - timedelta(hours=2), plan["p40"][0] + timedelta(minutes=30)
     world.down = down[0].timestamp(), down[1].timestamp()
@@ -266,7 +272,7 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     assert second_late - first_late >= SPACING.total_seconds() - 1  # the real clock goes on between two moves
     assert {at.utcoffset() for at, _ in plan.values()} == {timedelta(hours=1), timedelta(hours=2)}
     assert sorted(mark for mark in world.marks if not mark.endswith("late")) == [
-        f"p10: (moved to {p10 + timedelta(hours=3):%Y-%m-%d %H:%M})",
-        "p14: (edited)",
-        "p20: (removed)",
+        f"p10: moved to {p10 + timedelta(hours=3):%Y-%m-%d %H:%M}",
+        "p20: removed",
     ]
+    assert {post_id: tried for post_id, tried in world.tries.items() if tried > 1} == {"p10": 3, "p14": 2, "p20": 2}

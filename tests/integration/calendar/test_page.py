@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.stored_plan import store
 from airflow_provider_instagram.insights import FileTarget, insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
-from tests.integration.calendar.runs import ACCOUNT
+from tests.integration.calendar.runs import ACCOUNT, planned, run_post, settings_of
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, browser_of
 
@@ -61,7 +63,11 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
         "a-clip-story": {"placement": "story"},
     }
     file = calendar(dict.fromkeys(posts, 5.0), **posts)
-    assert run_dag(content_calendar_dag(DAG_ID, str(file)), posts=list(posts)).state == "success"
+    dag = content_calendar_dag(DAG_ID, str(file))
+    for post_id in posts:
+        assert run_post(run_dag, dag, post_id).state == "success"
+    file_of_plan, plan = settings_of(dag).plan_file, planned(dag)
+    store(file_of_plan, plan.model_copy(update={"plan": replace(plan.plan, pending=())}))  # as the task `started` does
 
     cards = {card["id"]: card for card in page("posts").json()["cards"]}
     assert {post_id: (card["kind"], card["state"]) for post_id, card in cards.items()} == {
@@ -96,10 +102,12 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
     """The page asks neither Instagram nor the target for them. A post that was not read has none."""
     media_id = instagram_sandbox.add_foreign_post("Published two hours ago", age_s=TWO_HOURS)
     instagram_sandbox.set_insights(media_id, views=4321, likes=7, reach=0)
-    store_dag(content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600}))))
+    dag = content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600})))
+    store_dag(dag)
+    planned(dag)
     at = (datetime.now(timezone.utc) - timedelta(hours=2)).isoformat()
-    with open_ledger(ACCOUNT) as store:
-        Ledger(store, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
+    with open_ledger(ACCOUNT) as rows:
+        Ledger(rows, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
     try:
         begun = datetime.now(timezone.utc)
         target = FileTarget(str(tmp_path / "target"), "jsonl")
@@ -113,13 +121,13 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
         assert page("post", post_id="unread").json()["insights"] is None
         assert len(instagram_sandbox.journal()) == calls
 
-        with open_ledger(ACCOUNT) as store:
-            row = store.get(f"insights:{media_id}")
-            store.set(f"insights:{media_id}", {**row, "values": {EVIL: 1}})
+        with open_ledger(ACCOUNT) as rows:
+            row = rows.get(f"insights:{media_id}")
+            rows.set(f"insights:{media_id}", {**row, "values": {EVIL: 1}})
         answer = page("post", post_id="read")
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["insights"]["values"] == [[EVIL, 1]]
     finally:
-        with open_ledger(ACCOUNT) as store:
+        with open_ledger(ACCOUNT) as rows:
             for key in (f"done:{ACCOUNT}/read", f"media:{media_id}", f"insights:{media_id}"):
-                store.delete(key)
+                rows.delete(key)

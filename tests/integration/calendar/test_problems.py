@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.told import RECORD, ProblemRecord, events_asset
-from tests.integration.calendar.runs import made, states
+from tests.integration.calendar.runs import made, planned, run_by_hand, run_planner, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,9 +49,9 @@ def record() -> ProblemRecord:
 def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    """A mistake in the file of next week, and a file that is missing the day before: each alerts in one run only."""
+    """A mistake in the file of next week, and a file that is missing the day before: each alerts in one look only."""
     before, told = max([0, *(number for number, _ in events())]), []
-    due_s = {"good": -5, "better": -5, "soon": 20 * HOUR, "web": 21 * HOUR, "far": 30 * HOUR, "bad": 170 * HOUR}
+    due_s = {"good": 60, "soon": 20 * HOUR, "web": 21 * HOUR, "far": 30 * HOUR, "bad": 170 * HOUR}
     gone, web = {"video": "gone.mp4"}, {"video": "https://example.com/a.mp4"}
     file = calendar(due_s, soon=gone, far=gone, web=web, bad={"placment": "feed"})
     dag = made(
@@ -59,11 +59,10 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
         min_spacing=timedelta(0),
         notify=lambda context: told.append((context["ti"].run_id, str(context["event"]))),
     )
-    assert "Did you mean placement?" in str(dag.doc_md)
-    first = run_dag(dag, posts=["good"])
-    assert first.state == "success"
-    assert run_dag(dag, posts=["better"]).state == "success"
-    assert instagram_sandbox.calls("publish") == 2
+    first = run_planner(run_dag, dag)
+    assert (first.state, run_planner(run_dag, dag).state) == ("success", "success")
+    assert run_post(run_dag, dag, "good").state == "success"
+    assert instagram_sandbox.calls("publish") == 1
 
     ((_, event),) = events(before)
     emitted = event["events"]
@@ -73,34 +72,42 @@ def test_problems_of_other_posts_fail_no_run_and_are_events_once_each(
     }
     assert len(emitted) == 2
     assert sorted(told) == sorted((first.run.run_id, extra["text"]) for extra in emitted)
-    assert record().found == (), "the DAG processor finds a local file that is missing"
+    assert [problem.post_id for problem in record().found] == ["soon"]
 
 
 def test_a_run_started_for_a_post_beside_a_broken_one_fails_only_for_what_it_was_started_for(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
     file = calendar({"good": -5, "bad": HOUR}, bad={"placment": "feed"})
-    assert run_dag(made(file), posts=["good"]).state == "success"
-    result = run_dag(made(file), posts=["bad"])
-    assert (result.state, states(result)["calendar"]) == ("failed", "failed")
+    assert run_by_hand(run_dag, made(file), "good").state == "success"
+    result = run_by_hand(run_dag, made(file), "bad")
+    assert (result.state, result.states()["prepare"]) == ("failed", "failed")
+    assert "Unknown field 'placment'" in result.xcom("prepare", "outcome")["reason"]
 
 
-def test_a_run_whose_tasks_have_one_try_is_green_if_its_post_is_live(
+def test_a_post_that_has_become_invalid_ends_its_run_and_fails_nothing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    dag = made(calendar({"broken": HOUR}))
+    planned(dag)
+    calendar({"broken": HOUR}, broken={"placment": "feed"})
+    result = run_post(run_dag, dag, "broken")
+    assert (result.state, result.states()["prepare"]) == ("success", "skipped")
+    assert result.xcom("prepare", "outcome")["mark"] == "has a problem"
+
+
+def test_a_post_goes_out_while_its_file_cannot_be_read_and_its_problems_cannot_be_told(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a run of an earlier version, whose task instances keep their ``max_tries=0`` after an upgrade.
-
-    Its first try finds a file that cannot be read, and the problems cannot be reported.
-    """
-
     def unreachable(*_: Any, **__: Any) -> None:
         raise RuntimeError("the state store does not answer")
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.tell_problems", unreachable)
-    file = calendar({"one-try": -5})
-    made(file)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.tell_problems", unreachable)
+    file = calendar({"unread": 60})
+    dag = made(file, default_args={"retries": 0})
+    planned(dag)
     file.write_text("posts:\n  - id: a: b\n")
-    result = run_dag(made(file, default_args={"retries": 0}), posts=["one-try"])
-    assert {ti.max_tries for ti in result.run.get_task_instances()} == {0}
-    assert result.state == "success"
+    result = run_planner(run_dag, dag)
+    assert (result.states()["plan"], result.states()["problems"]) == ("success", "failed")
+    assert run_post(run_dag, dag, "unread").state == "success"
     assert instagram_sandbox.calls("publish") == 1

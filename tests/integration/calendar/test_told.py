@@ -10,7 +10,7 @@ from airflow.sdk import BaseNotifier
 
 from airflow_provider_instagram.exceptions import OutcomeUnknownError
 from airflow_provider_instagram.hooks import InstagramHook
-from tests.integration.calendar.runs import ACCOUNT, made, states
+from tests.integration.calendar.runs import ACCOUNT, made, planned, run_planner, run_post
 from tests.integration.calendar.test_problems import events
 
 if TYPE_CHECKING:
@@ -52,22 +52,20 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
     calendar: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The run stays red for the post that failed. A notifier whose server was away is called again."""
+    """The run of the post that failed stays red. A notifier whose server was away is called again."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
     for module in ("planning.schedule", "tasks.tell"):  # so that a busy machine makes no other post late
         monkeypatch.setattr(f"airflow_provider_instagram.calendar.{module}.CLOCKS_DIFFER", timedelta(minutes=8))
-    for task in ("base", "tell"):  # as in a run that no user has started
-        monkeypatch.setattr(f"airflow_provider_instagram.calendar.tasks.{task}.is_requested_now", lambda *_: False)
     before, sent, called = max([0, *(number for number, _ in events())]), list[str](), list[str]()
-    file = calendar({"punctual": -5, "slow": -600, "gave-up": -7200, "corrupt": -5}, corrupt={"video": "corrupt.mp4"})
+    file = calendar({"punctual": 5, "slow": -600, "gave-up": -7200, "corrupt": 5}, corrupt={"video": "corrupt.mp4"})
     file.with_name("corrupt.mp4").write_bytes(b"this is no video")
     chat = Chat(sent, "{{ event.event }} {{ event.post }} {{ event.message[:15] }} {{ event.link }}", "slow")
     given: dict[str, Any] = {"notify": [chat, lambda context: called.append(str(context["event"]))]}
     dag = made(file, default_args={"retry_delay": 0.01}, **given)
-    names = ["punctual", "slow", "gave-up", "corrupt"]
+    planned(dag, datetime.now(timezone.utc) - timedelta(hours=3))
+    ends = {"punctual": "success", "slow": "success", "gave-up": "success", "corrupt": "failed"}
 
-    result = run_dag(dag, posts=names)
-    assert (result.state, states(result)["publish[1]"]) == ("failed", "success")
+    assert {post_id: run_post(run_dag, dag, post_id).state for post_id in ends} == ends
     told = {(event, post): message for event, post, message in new_events(before)}
     assert {*told} == {("late", "slow"), ("late", "gave-up"), ("failed", "corrupt")}
     assert told["late", "slow"].startswith("was published 1"), "at least 10 min after its time"
@@ -81,8 +79,8 @@ def test_a_post_that_failed_and_one_that_is_late_are_told_once_each(
     assert len(called) == 6, "once each, and once more for those of which the chat was not told"
     assert "will be at least 1" in called[0]
 
-    again = run_dag(made(file, **given), posts=names)
-    assert (again.state, len(new_events(before)), len(sent)) == ("failed", 3, 4)
+    assert {post_id: run_post(run_dag, made(file, **given), post_id).state for post_id in ends} == ends
+    assert (len(new_events(before)), len(sent)) == (3, 4)
     assert instagram_sandbox.calls("publish") == 2
 
 
@@ -93,9 +91,9 @@ def test_a_token_that_ends_within_two_weeks_is_told_once(
     manager, said = InstagramHook(ACCOUNT).token_manager(), list[str]()
     ends = datetime.now(timezone.utc) + timedelta(days=13)
     manager.store.save(replace(manager.current_token(), expires_at=ends.isoformat(), issued_at=ends.isoformat()))
-    dag = made(calendar({"soon": -5, "later": 3600}), notify=[lambda context: said.append(str(context["event"]))])
+    dag = made(calendar({"later": 3600}), notify=[lambda context: said.append(str(context["event"]))])
     for _ in range(2):
-        assert states(run_dag(dag, posts=["soon"]))["calendar"] == "success"
+        assert run_planner(run_dag, dag).states()["problems"] == "success"
     (warning,) = [text for text in said if "expires" in text]
     assert f"the token of {ACCOUNT} expires on {ends:%Y-%m-%d}. Posts after that fail." in warning
     assert f"airflow instagram connect {ACCOUNT}" in warning
@@ -110,17 +108,19 @@ def test_a_post_that_waits_for_an_approval_is_told_before_anybody_answers(
     before, told_by_then = max([0, *(number for number, _ in events())]), list[Any]()
 
     def nobody_answers(self: ApprovePost, context: Any, **_: Any) -> None:
-        if self.as_post().approval == "none":
-            return
+        self.wanted_post(context)
         told_by_then.extend(new_events(before))
         self.skip_post(context, *NOBODY)
 
     monkeypatch.setattr(ApprovePost, "execute", nobody_answers)
-    file = calendar({"unapproved": 30, "free": 30}, unapproved={"approval": "required"})
-    assert run_dag(made(file, notify=[]), posts=["unapproved", "free"]).state == "success"
+    file = calendar({"unapproved": 600}, unapproved={"approval": "required"})
+    assert run_post(run_dag, made(file, notify=[]), "unapproved").state == "success"
     waiting = ("waiting", "unapproved", "waits for an approval.")
     assert told_by_then[:1] == [waiting]
-    assert new_events(before) == [waiting, ("late", "unapproved", "is not published: Nobody has answered in time.")]
+    assert new_events(before) == [
+        waiting,
+        ("late", "unapproved", "is not published: Nobody has approved the post by its time."),
+    ]
 
 
 def test_a_post_that_may_be_live_is_told_as_unknown(
@@ -135,13 +135,14 @@ def test_a_post_that_may_be_live_is_told_as_unknown(
 
     @reports_failure
     def loses_its_answer(self: PublishPost, context: Any, event: Any = None) -> Any:
+        post = self.wanted_post(context)
         ledger, claim = Ledger.of(context, ACCOUNT), Claim(Owner.of(context), "nonce")
-        ledger.record_claim(self.as_post().key, claim)
-        ledger.record_intent(self.as_post().key, str(self.container_id), claim)
+        ledger.record_claim(post.key, claim)
+        ledger.record_intent(post.key, str(self.container_id), claim)
         raise OutcomeUnknownError("The answer was lost.", hint="Look at the account.")
 
     monkeypatch.setattr(PublishPost, "execute", loses_its_answer)
-    result = run_dag(made(calendar({"perhaps": -5}), notify=[]), posts=["perhaps"])
+    result = run_post(run_dag, made(calendar({"perhaps": 5}), notify=[]), "perhaps")
     assert (result.state, new_events(before)) == ("failed", [("unknown", "perhaps", "The answer was lost.")])
 
 
@@ -154,45 +155,44 @@ def test_a_rejection_that_ends_with_late_is_no_late_post_and_another_librarys_er
 
     @reports_failure
     def rejects_or_fails(self: ApprovePost, context: Any, **_: Any) -> None:
-        if self.as_post().approval == "required":
+        if self.wanted_post(context).approval == "required":
             self.skip_post(context, "rejected: too late", "Rejected by Ada: too late")
         raise ConnectionError("GET https://media.example.com/a.mp4?sig=SECRET")
 
     before = max([0, *(number for number, _ in events())])
     monkeypatch.setattr(ApprovePost, "execute", rejects_or_fails)
     monkeypatch.setattr(ApprovePost, "tell_that_it_waits", lambda *_, **__: None)
-    file = calendar({"rejected": 30, "fails": 30}, rejected={"approval": "required"})
+    file = calendar({"rejected": 600, "fails": 600}, rejected={"approval": "required"})
     dag = made(file, notify=[], default_args={"retries": 0})
-    assert run_dag(dag, posts=["rejected", "fails"]).state == "failed"
+    assert run_post(run_dag, dag, "rejected").state == "success"
+    assert run_post(run_dag, dag, "fails").state == "failed"
     told = [one for one in new_events(before) if one[0] != "waiting"]
     assert told == [("failed", "fails", "It failed with ConnectionError.")]
 
 
-def test_a_run_that_selects_no_posts_is_told_beside_what_the_author_wants(
+def test_a_planner_that_fails_is_told_beside_what_the_author_wants(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
-
     told: list[Any] = []
     own: list[Any] = []
-    monkeypatch.setattr(SelectPosts, "_chosen", lambda *_: 1 / 0)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.look", lambda *_, **__: 1 / 0)
     dag = made(
-        calendar({"never": -5}),
+        calendar({"never": 600}),
         notify=lambda context: told.append(context["event"]),
         default_args={"retries": 0, "on_failure_callback": own.append},
     )
-    assert run_dag(dag, posts=["never"]).state == "failed"
+    assert run_planner(run_dag, dag).state == "failed"
     (event,) = told
     assert (event.event, event.post, event.remedy) == (
         "failed",
         None,
         "It failed with ZeroDivisionError. Its log says more.",
     )
-    assert f"the run of {ACCOUNT}" in event.message
+    assert event.message == "its planner failed: no run begins, and no edit counts."
     assert len(own) == 1
 
 
 def test_a_calendar_that_tells_nobody_has_no_task_for_it(calendar: Callable[..., Path]) -> None:
     file = calendar({"a": 3600})
-    assert f"{ACCOUNT}.tell" not in made(file).task_ids
-    assert f"{ACCOUNT}.tell" in made(file, notify=[]).task_ids
+    assert "tell" not in made(file).task_ids
+    assert "tell" in made(file, notify=[]).task_ids

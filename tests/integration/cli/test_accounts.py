@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from tests.integration.calendar.runs import planned
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
@@ -290,8 +291,13 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
+<<<<<<< main
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
         *("fernet_key", "state store", "triggerer", "capacity", "waits", "calendars"),
+=======
+        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks", "fernet_key"),
+        *("state store", "triggerer", "capacity", "waits", "calendars"),
+>>>>>>> c7023688
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
@@ -308,7 +314,7 @@ def test_the_doctor_compares_what_the_triggerers_hold_with_the_posts_that_wait_a
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Four posts are due within a lead time; so are three others, but next week."""
+    """The runs of five posts begin within the coming day; those of three others, which are due next week, do not."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     today, next_week = datetime.now(timezone.utc) + timedelta(hours=2), datetime.now(timezone.utc) + timedelta(days=7)
     times = [today + timedelta(minutes=10 * place) for place in range(4)] + [
@@ -322,8 +328,10 @@ def test_the_doctor_compares_what_the_triggerers_hold_with_the_posts_that_wait_a
     file = tmp_path / "posts.json"
     file.write_text(json.dumps({"min_spacing": "0 s", "defaults": {"account": "instagram_default"}, "posts": posts}))
     others = int(doctors_lines(shell, capsys, 1)["waits"].partition(" up to ")[2].split()[0])
-    store_dag(content_calendar_dag("crowded", file, is_paused_upon_creation=False))
-    needed = others + 4
+    dag = content_calendar_dag("crowded", file, is_paused_upon_creation=False)
+    store_dag(dag)
+    planned(dag)
+    needed = others + 5
     for capacity, begins in ((needed - 1, "? "), (needed, "ok ")):
         monkeypatch.setenv("AIRFLOW__TRIGGERER__CAPACITY", str(capacity))
         said = doctors_lines(shell, capsys, 1)["waits"]

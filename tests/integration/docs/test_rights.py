@@ -80,6 +80,7 @@ def test_a_worker_with_these_rights_publishes_from_the_bucket(
 
     from airflow_provider_instagram.calendar import content_calendar_dag
     from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
+    from tests.integration.calendar.runs import planned
 
     with DAG("with_these_rights", schedule=None) as dag:
         source = f"s3://media@{BUCKET}/raw/teaser.mov"
@@ -89,7 +90,7 @@ def test_a_worker_with_these_rights_publishes_from_the_bucket(
     instagram_sandbox.process_next(outcome="finished", times=2)
     with enforced():
         assert run_dag(dag).state == "success"
-        content_calendar_dag("shop", f"s3://media@{BUCKET}/raw/plan.yaml")
+        planned(content_calendar_dag("shop", f"s3://media@{BUCKET}/raw/plan.yaml"))
     assert keys(worker) == {"payroll", "public", "raw", "snapshots", "work"}
     assert instagram_sandbox.calls("upload") == 1
 

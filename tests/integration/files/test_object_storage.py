@@ -161,4 +161,4 @@ def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, t
     storage.put(tmp_path / "a.md", f"{bucket}/plan/in/reel.mp4")
     (post,) = read_calendar(location, check_files=True).posts
     assert (post.video, post.caption) == (f"{bucket}/plan/in/reel.mp4", "From the bucket")
-    assert "instagram_default.publish" in content_calendar_dag("content", location).task_ids
+    assert "publish" in content_calendar_dag("content", location).task_ids

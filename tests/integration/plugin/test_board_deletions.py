@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar import post_deletion_dag
+<<<<<<< main
 from airflow_provider_instagram.ledger.seal import sealed
+=======
+from airflow_provider_instagram.ledger.assets import ledger_asset
+>>>>>>> c7023688
 from airflow_provider_instagram.plugin.board import routes
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
-from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, push_xcom, user
+from tests.integration.plugin.runs import push_xcom, write_row
+from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, audit, calendar, cards, detail, do, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,22 +54,20 @@ def forget_runs() -> None:
             session.execute(delete(model).where(model.dag_id == DELETES))
 
 
-def forget_post() -> Any:
-    """Delete the rows of the account in the state store, and return the id of its asset."""
+def forget_post() -> None:
+    """Delete the rows of the account in the state store."""
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel as Row
     from airflow.utils.session import create_session
     from sqlalchemy import delete, select
 
-    from airflow_provider_instagram.ledger.assets import ledger_asset
-
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
         session.execute(delete(Row).where(Row.asset_id == asset_id))
-        return asset_id
 
 
 def record_post(**more: Any) -> None:
+<<<<<<< main
     from airflow.models.asset_state_store import AssetStateStoreModel as Row
     from airflow.utils.session import create_session
 
@@ -77,6 +80,12 @@ def record_post(**more: Any) -> None:
     with create_session() as session:
         stored = json.dumps(sealed(row, key, ledger_asset(ACCOUNT).uri))
         session.add(Row(asset_id=asset_id, key=key, value=stored, updated_at=now))
+=======
+    row = {"post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
+    row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
+    forget_post()
+    write_row(ledger_asset(ACCOUNT).uri, f"done:{ACCOUNT}/hello", row)
+>>>>>>> c7023688
 
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
@@ -93,8 +102,8 @@ def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None =
         if asks:
             question = {"subject": "Delete it?", "body": BODY, "options": ["Approve", "Reject"], "params": {}}
             session.add(HITLDetail(ti_id=task.id, **question))
-        if outcome is not None:
-            push_xcom(session, RUN_ID, ACCOUNT, "outcome", outcome, dag_id=DELETES)
+    if outcome is not None:
+        push_xcom(DELETES, RUN_ID, ACCOUNT, "outcome", outcome)
     routes.boards.board(DAG_ID, is_fresh=True)
 
 
@@ -285,10 +294,13 @@ def test_a_control_that_the_account_cannot_use_says_why_and_meta_is_not_asked(
     }
     assert detail(ada, "evil")["cannot"] == {}
     now = datetime.now(timezone.utc)
-    store_row("refused", {"publishing": {"reason": "Error 10: no right", "at": now.isoformat()}})
+    write_row(
+        ledger_asset(ACCOUNT).uri, "refused", {"publishing": {"reason": "Error 10: no right", "at": now.isoformat()}}
+    )
     why = f"Instagram refused publishing to this account on {now:%Y-%m-%d %H:%M} UTC: Error 10: no right"
     assert detail(ada, "evil")["cannot"] == {"publish_now": why}
     assert detail(user("vic", "VIEWER"), "evil")["cannot"] == {}
+<<<<<<< main
 
 
 def store_row(key: str, value: Any) -> None:
@@ -303,3 +315,5 @@ def store_row(key: str, value: Any) -> None:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
         row = sealed(value, key, ledger_asset(ACCOUNT).uri)
         session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(row)))
+=======
+>>>>>>> c7023688

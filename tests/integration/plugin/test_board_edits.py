@@ -19,8 +19,8 @@ from airflow_provider_instagram.plugin.board import edits, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
 from airflow_provider_instagram.utils import owned_folder
-from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME, OURS, browser_of
+from tests.integration.plugin.runs import store_calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (file.parent / "a.mp4").touch()
         content = {"defaults": {"account": ACCOUNT}, "posts": posts}
         file.write_text(f"# Ours\n{yaml.safe_dump(content, sort_keys=False)}")
-        store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+        store_calendar(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
     return tmp_path / DAG_ID / "calendar.yaml"
 
 
@@ -206,7 +206,7 @@ def test_a_diff_hides_a_signature_that_began_in_lines_above_it(user: Any, calend
         text = f'id,publish_at,video,first_comment,caption\nsigned,{at(2)},a.mp4,"{signed}\n",Old\nb,{at(3)},a.mp4,,B\n'
     file = calendar.with_name(name)
     file.write_text(text)
-    store_dag(content_calendar_dag("signed_lines", file))
+    store_calendar(content_calendar_dag("signed_lines", file))
     changed = edit(user("ada", "USER"), "ada", post_id="signed", dag_id="signed_lines", fields={"caption": "New"})
     assert (changed.status_code, "New" in file.read_text()) == (200, True), changed.text
     (entry,) = audit("signed_lines")[-1:]
@@ -312,7 +312,7 @@ def test_a_post_with_a_problem_is_mended_where_it_is_shown(user: Any, calendar: 
 
     text = calendar.read_text().replace("caption: Hello", f'caption: "{"x" * 12_000}"\n  placement: moon')
     calendar.write_text(text)
-    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
     ada = user("ada", "USER")
     content = detail(ada)
     offered = content["edit"]
@@ -331,7 +331,7 @@ def test_one_of_two_posts_with_the_same_id_is_edited_in_the_file_only(user: Any,
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     calendar.write_text(calendar.read_text().replace("id: signed", "id: hello"))
-    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
     ada, before = user("ada", "USER"), calendar.read_text()
     assert detail(ada)["edit"] == {"does": []}
     assert edit(ada, "ada", fields={"caption": "x"}).status_code == 404
@@ -526,7 +526,7 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     text = f"posts:  # ours\n- {{id: hello, publish_at: {at(1)}, account: {ACCOUNT}, video: a.mp4, caption: Hello}}\n"
     storage.write(location, text.encode())
     storage.write(f"{bucket}/team/a.mp4", b"")
-    store_dag(content_calendar_dag(dag_id, location, accounts=[ACCOUNT]))
+    store_calendar(content_calendar_dag(dag_id, location, accounts=[ACCOUNT]))
     ada = user("ada", "USER")
     changed = edit(ada, "ada", dag_id=dag_id, seen={"caption": "Hello"}, fields={"caption": "Bye"})
     assert changed.status_code == 200, changed.text

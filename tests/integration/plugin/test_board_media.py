@@ -24,7 +24,8 @@ class BoardOf:
     """A calendar whose file is in object storage."""
 
     def __init__(self, location: str) -> None:
-        self.calendar = type("Calendar", (), {"dag_id": "spring", "location": location})
+        self.calendar = type("Calendar", (), {"dag_id": "spring"})
+        self.location = location
         self.stored = None
 
 
@@ -40,7 +41,7 @@ def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes
 
 
 def part(bucket: str, asked: str) -> Any:
-    return routes.video_part(BoardOf(f"{bucket}/calendar.yaml"), "studio", None, 1, asked)  # type: ignore[arg-type]
+    return routes.video_part(BoardOf(f"{bucket}/calendar.yaml"), "a-run", 1, asked)  # type: ignore[arg-type]
 
 
 def test_a_part_of_a_video_is_read_without_what_is_around_it(

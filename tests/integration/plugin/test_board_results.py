@@ -16,8 +16,8 @@ from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import results, routes
 from airflow_provider_instagram.plugin.board.boards import Boards
-from tests.integration.conftest import store_dag
 from tests.integration.pages import browser_of
+from tests.integration.plugin.runs import store_calendar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def user(
         planned = {"id": "planned", "publish_at": at, "account": account, "video": "a.mp4", "tags": ["spring", "=1+1"]}
         file = tmp_path / f"{account}.yaml"
         file.write_text(yaml.safe_dump({"posts": [planned]}))
-        store_dag(content_calendar_dag(dag_id, file, accounts=[account]))
+        store_calendar(content_calendar_dag(dag_id, file, accounts=[account]))
 
     return partial(browser_of, airflow_app, "vic")
 
@@ -242,11 +242,10 @@ def test_edits_of_the_plan_are_offered_as_the_day_of_a_change(user: Any) -> None
     from airflow.utils.session import create_session
     from sqlalchemy import delete, select
 
-    from airflow_provider_instagram.plugin.board.acts import write_log
+    from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 
-    ada: Any = type("User", (), {"name": "ada"})
     for dag_id, act in ((OURS, "change"), (OURS, "approve"), (THEIRS, "change")):
-        write_log(ada, dag_id, act, {"post": "planned", "changed": "caption"})
+        write_act("ada", dag_id, act, {"post": "planned", "changed": "caption"})
     with create_session() as session:
         event = session.scalar(select(Log.event).where(Log.dag_id == OURS, Log.event.contains("change")))
         for extra in (None, "no JSON", "[]", "{}"):

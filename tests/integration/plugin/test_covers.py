@@ -29,20 +29,20 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     from airflow.api_fastapi.core_api.security import get_user
 
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
     from airflow_provider_instagram.plugin.app import app
 
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     options: dict[str, Any] = {"video_cover_timestamp_ms": 1500}
     post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
     settings = CalendarSettings.of("content", "posts.yaml")
-    step = TranscodePost(task_id="transcode", post=post.model_dump(mode="json"), settings=settings)
-    assert "![Cover]" not in question(post, {})
+    step = PreparePost(task_id="prepare", settings=settings)
+    assert "![Cover]" not in question(post, [])
 
     step._write_cover(post, cover_name(post.version), str(portrait_video))
 
     address = f"/instagram/covers/{post.version}.jpg"
-    assert f"![Cover](<{address}>)" in question(post, {})
+    assert f"![Cover](<{address}>)" in question(post, [])
     client = TestClient(app)
     path = address.removeprefix("/instagram")
     assert client.get(path).status_code == 401
@@ -58,19 +58,19 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
 ) -> None:
     """It wins over every frame: none is written, and one that is there from before is not shown."""
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     address = "https://example.com/cover_(1)|a.jpg"
     options: dict[str, Any] = {"cover_url": address, "video_cover_timestamp_ms": 1500}
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
-    step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
+    step = PreparePost(task_id="prepare", settings=CalendarSettings.of("content", "posts.yaml"))
     step._write_cover(post, cover_name(post.version), str(portrait_video))
     assert not storage.exists(cover_file(post.version))
 
     storage.write(cover_file(post.version), b"from before")
-    asked = question(post, {})
+    asked = question(post, [])
     assert "| Cover | ` https://example.com/cover_(1)¦a.jpg ` |" in asked
     assert "![" not in asked
 
@@ -82,7 +82,7 @@ def test_each_item_of_a_carousel_has_a_cover(
     from airflow.api_fastapi.core_api.security import get_user
 
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
     from airflow_provider_instagram.plugin.app import app
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
@@ -91,7 +91,7 @@ def test_each_item_of_a_carousel_has_a_cover(
     items = tuple(Item(location=location) for location in made)
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     post = ScheduledPost(id="a", publish_at=at, account="b", carousel=items, approval="required")
-    step = TranscodePost(task_id="transcode", post=post, settings=CalendarSettings.of("content", "posts.yaml"))
+    step = PreparePost(task_id="prepare", settings=CalendarSettings.of("content", "posts.yaml"))
     for place, location in enumerate(made, 1):
         step._write_cover(post, cover_name(post.version, place), location)
 

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.calendar.simulated_runs import SimulatedCalendar
+from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.utils.server_clock import CLOCK
+from tests.unit.calendar.simulated_runs import SimulatedCalendar, after_noon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +20,10 @@ def losses_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedCalendar:
-    """Return a simulated calendar with snapshots of its own, and an account whose token seals its approvals."""
+    """Return a simulated calendar with a plan of its own, whose time is that of all its tasks."""
     monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "password": "IGAA-token"}')
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.SECOND_LOOK_AFTER_S", 0)
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    return SimulatedCalendar(tmp_path / "posts.yaml")
+    simulated = SimulatedCalendar(tmp_path / "posts.yaml")
+    monkeypatch.setattr(CLOCK, "now", lambda: after_noon(simulated.now))
+    monkeypatch.setattr(InstagramHook, "compare_clock", lambda _: None)
+    return simulated

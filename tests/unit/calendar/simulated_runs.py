@@ -1,32 +1,41 @@
-"""A calendar's DAG without Airflow: its file, its parses, its runs and their tasks, at times that a test names."""
+"""A calendar without Airflow: its file, its planner's looks, and the tasks of its posts, at times that a test names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue, TypeAdapter
 
+from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems
-from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
+from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
+<<<<<<< main
+=======
+from airflow_provider_instagram.ledger.ledger import Ledger
+>>>>>>> c7023688
 from airflow_provider_instagram.ledger.seal import SealedStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from airflow_provider_instagram.calendar.planning.plan import Plan
 
 JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "instagram_default"
 LEDGER = ledger_asset(ACCOUNT)
 ACCOUNTS = [ACCOUNT, "new", "other"]
+DIGEST = "0" * 64
 
 
 class EventsEmittedBefore(dict[Any, Any]):
@@ -41,10 +50,6 @@ EVENTS_EMITTED_BEFORE = EventsEmittedBefore()
 
 def after_noon(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
-
-
-def minutes_after_noon(seconds: float) -> float:
-    return (seconds - NOON.timestamp()) / 60
 
 
 class Rows(dict[str, Any]):
@@ -74,16 +79,15 @@ class Events(dict[Any, Any]):
 
 @dataclass
 class SimulatedCalendar:
-    """A calendar whose DAG is parsed and run in this process. Times are minutes after noon.
+    """A calendar whose planner and tasks run in this process. Times are minutes after noon.
 
     :param file: The calendar's file.
-    :param given: Arguments of the DAG. Without ``prepare_ahead``, no run prepares posts ahead.
-    :param now: The current time.
-    :param try_number: Which of four tries the tasks are in.
-    :param failed: Runs that have failed, or were deleted.
-    :param runs: When the runs of the last parse begin, and the earliest time of the posts of each.
-    :param asks: The state of the task that asks for an approval.
-    :param asked_in: The state of that task in other runs, by their ids.
+    :param given: Arguments of the DAG.
+    :param now: The current time, which all clocks of the tasks show.
+    :param try_number: Which try a task is in.
+    :param max_tries: Its number of tries, which a Clear raises.
+    :param states: The states of the tasks of the run.
+    :param pushed: What tasks have pushed to XCom, by key.
     """
 
     file: Path
@@ -91,26 +95,15 @@ class SimulatedCalendar:
     now: float = 0
     ledgers: Ledgers = field(default_factory=Ledgers)
     try_number: int = 1
-    failed: set[str] = field(default_factory=set)
-    runs: dict[float, float] = field(default_factory=dict)
+    max_tries: int = 3
     events: Events = field(default_factory=Events)
     dag_id: str = "content"
-    asks: str | None = "success"
-    asked_in: dict[str, str | None] = field(default_factory=dict)
-
-    def task_states(self, dag_id: str, map_index: int, task_ids: list[str], *, run_ids: list[str]) -> dict[str, Any]:
-        """Return the state of a task that Airflow knows: that of the approval."""
-        return {run_ids[0]: {f"{task_ids[0]}_{map_index}": self.asked_in.get(run_ids[0], self.asks)}}
-
-    def at_work(self, dag_id: str, *, run_ids: list[str], states: list[str]) -> int:
-        """Return how many of these runs Airflow knows as active or successful: all but those that failed."""
-        return sum(f"{dag_id}/{run_id}" not in self.failed for run_id in run_ids)
+    states: dict[str, str | None] = field(default_factory=dict)
+    pushed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def settings(self) -> CalendarSettings:
-        return CalendarSettings.of(
-            self.dag_id, str(self.file), **{"accounts": ACCOUNTS, "prepare_ahead": timedelta(0), **self.given}
-        )
+        return CalendarSettings.of(self.dag_id, str(self.file), **{"accounts": ACCOUNTS, **self.given})
 
     def rows(self, asset: Any = LEDGER) -> SealedStore:
         """Return the rows of an asset as the tasks see them."""
@@ -120,61 +113,78 @@ class SimulatedCalendar:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}
         self.file.write_text(yaml.safe_dump({"min_spacing": "0 s", **head, "posts": list(posts)}))
 
-    def parse(self, at: float) -> list[float]:
-        """Read the file as the DAG processor does, and return when runs begin."""
-        self.now = at
+    def plan(self, at: float | None = None, *, all_started: bool = True) -> list[str]:
+        """Let the planner look at the file, and return the runs that it starts."""
+        self.now = self.now if at is None else at
         settings = self.settings
-        plan = settings.plan(after_noon(at))
-        runs = plan.runs(settings.lead_time, settings.max_lateness, settings.prepare_ahead)
-        self.runs = {minutes_after_noon(begin): minutes_after_noon(earliest) for begin, earliest in runs.items()}
-        return list(self.runs)
+        stored, due = look(
+            settings,
+            read_plan(settings.plan_file),
+            after_noon(self.now),
+            is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
+        )
+        starts = list(stored.plan.pending)
+        if all_started:
+            stored = stored.model_copy(update={"plan": replace(stored.plan, pending=())})
+        store(settings.plan_file, stored)
+        store(due_file(settings.plan_file), due)
+        return starts
+
+    def stored(self) -> Plan:
+        return self.settings.stored().plan
 
     def problems(self) -> list[str]:
-        return [problem.message for problem in self.settings.plan().timely.problems]
+        return [problem.message for problem in self.stored().timely.problems]
 
-    def context(self, run: str, begin: float, **params: Any) -> Any:
+    def ledger(self, account: str = ACCOUNT) -> Ledger:
+        asset = ledger_asset(account)
+        return Ledger(SealedStore(self.ledgers[asset], asset.uri), account, clock=lambda: after_noon(self.now))
+
+    def context(self, run_id: str = "a", **params: Any) -> Any:
+        ti = SimpleNamespace(
+            id=uuid5(NAMESPACE_URL, f"{run_id}/{self.try_number}"),
+            dag_id=self.dag_id,
+            run_id=run_id,
+            task_id="t",
+            map_index=-1,
+            try_number=self.try_number,
+            max_tries=self.max_tries,
+            get_task_states=lambda *_, run_ids, **__: {run_ids[0]: dict(self.states)},
+            xcom_push=lambda key, value: self.pushed.update({key: value}),
+            xcom_pull=lambda task_id, key: self.pushed.get(key),
+        )
         return {
-            "ti": SimpleNamespace(
-                dag_id=run.partition("/")[0],
-                run_id=run.partition("/")[2],
-                task_id="t",
-                map_index=0,
-                try_number=self.try_number,
-                max_tries=3,
-                get_dr_count=self.at_work,
-                get_task_states=self.task_states,
-            ),
+            "ti": ti,
+            "task_instance": ti,
             "params": params,
-            "dag_run": SimpleNamespace(
-                run_type="manual" if params or "manual" in run else "scheduled",
-                data_interval_start=after_noon(self.runs.get(begin, begin)),
-                data_interval_end=after_noon(begin),
-                run_after=after_noon(begin),
-            ),
+            "dag_run": SimpleNamespace(run_after=after_noon(self.now)),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
             "outlet_events": self.events,
         }
 
-    def run(self, run: str, begin: float, account: str = ACCOUNT, **params: Any) -> list[Any]:
-        """Return the posts that a run selects that begins at a time."""
-        choose = SelectPosts(task_id="due", settings=self.settings, instagram_conn_id=account)
-        return choose.execute(self.context(run, begin, **params))
+    def prepared(self, post_id: str = "a", sha256: str | None = DIGEST) -> dict[str, Any]:
+        """Return what the preparation of a post has returned."""
+        post = self.stored().calendar.post(post_id)
+        assert post is not None
+        reports = [{"tier": "full", "kind": str(item.kind or "video"), "sha256": sha256} for item in post.items]
+        return {"version": post.version, "media": [item.location for item in post.items], "reports": reports}
 
-    def report(self, run: str = "content/own", begin: float = 0, **params: Any) -> list[str]:
-        """Run the task ``calendar``, and return the problems that it reports: the messages of its event."""
+    def report(self) -> list[str]:
+        """Run the task ``problems``, and return the problems that it reports: the messages of its event."""
         before = len(self.events.extras)
-        ReportProblems(task_id="calendar", settings=self.settings).execute(self.context(run, begin, **params))
+        ReportProblems(task_id="problems", settings=self.settings).execute(self.context())
         return [problem["message"] for extra in self.events.extras[before:] for problem in extra["events"]]
 
-    def step(self, post: dict[str, Any], run: str, **params: Any) -> str:
+    def step(self, run_id: str = "a", prepared: Any = None, **params: Any) -> str:
         """Return whether a task of a run finds its post still wanted, or else how the task ends."""
-        context = self.context(run, self.now, **params)
-        step = TranscodePost(task_id="step", post=post, settings=self.settings, instagram_conn_id=post["account"])
+        step = PreparePost(task_id="step", settings=self.settings)
+        step.prepared = prepared
+        self.pushed.clear()
         try:
-            step.still_wanted(context)
+            step.wanted_post(self.context(run_id, **params))
         except AirflowSkipException:
-            return f"skipped{context['mark']}"
+            return f"skipped ({self.pushed['outcome']['mark']})"
         except ValidationError as error:
             return f"failed: {error.message}"
         return "wanted"
@@ -182,7 +192,3 @@ class SimulatedCalendar:
 
 def post(post_id: str, at: float, **more: Any) -> dict[str, Any]:
     return {"id": post_id, "publish_at": f"{after_noon(at):%Y-%m-%d %H:%M:%S}", **more}
-
-
-def ids(posts: list[Any]) -> list[str]:
-    return [post["id"] for post in posts]

@@ -1,26 +1,24 @@
-"""How often the page reads a calendar's snapshot."""
+"""How often the page reads a calendar's plan."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar import stored_dags
-from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
 from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOUR = timedelta(hours=1)
-CALENDAR = CalendarDag("a", "a", False, "s3://media/a.yaml", "s3://media/snapshots/a.json", HOUR, HOUR, False)
+CALENDAR = CalendarDag("a", "a", False, "s3://media/plans/a.plan.json")
 
 
-def test_a_snapshot_in_object_storage_is_read_at_each_look_and_parsed_when_it_has_changed(
+def test_a_plan_in_object_storage_is_read_at_each_look_and_parsed_when_it_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise, two API server processes would show the calendar before and after an edit in turns."""
@@ -32,8 +30,8 @@ def test_a_snapshot_in_object_storage_is_read_at_each_look_and_parsed_when_it_ha
         return content
 
     monkeypatch.setattr(storage, "read", lambda location: next(reads))
-    monkeypatch.setattr(stored_dags, "read_stored", parse)
-    reader: Any = SnapshotReader()
+    monkeypatch.setattr(StoredPlan, "model_validate_json", parse)
+    reader: Any = PlanReader()
     assert [reader.read(CALENDAR) for _ in contents] == contents
     assert parsed == [b"first", b"second"]
 
@@ -48,9 +46,9 @@ def test_a_storage_that_fails_is_not_asked_at_each_look_and_what_was_read_is_sho
         asked.append(location)
         raise OSError("The storage does not answer.")
 
-    monkeypatch.setattr(stored_dags, "read_stored", lambda content: content)
+    monkeypatch.setattr(StoredPlan, "model_validate_json", lambda content: content)
     monkeypatch.setattr(storage, "read", lambda location: b"first")
-    reader: Any = SnapshotReader()
+    reader: Any = PlanReader()
     assert reader.read(CALENDAR) == b"first"
     monkeypatch.setattr(storage, "read", fail)
     assert [reader.read(CALENDAR) for _ in range(3)] == [b"first"] * 3
@@ -70,16 +68,14 @@ def test_a_storage_that_does_not_answer_is_waited_for_once_for_all_calendars(
 
     monkeypatch.setattr(storage, "read", fail)
     for name in ("a", "b", "c"):
-        SnapshotReader().read(replace(CALENDAR, snapshot=f"s3://media/{error.__name__}/{name}"))
+        PlanReader().read(replace(CALENDAR, plan_file=f"s3://media/{error.__name__}/{name}"))
     assert found == asked
 
 
-@pytest.mark.parametrize("snapshot", ["file/a.json", "loop/a.json", "pipe"])
-def test_a_snapshot_that_cannot_be_read_does_not_keep_the_page_from_the_other_calendars(
-    tmp_path: Path, snapshot: str
-) -> None:
+@pytest.mark.parametrize("plan", ["file/a.json", "loop/a.json", "pipe"])
+def test_a_plan_that_cannot_be_read_does_not_keep_the_page_from_the_other_calendars(tmp_path: Path, plan: str) -> None:
     """Reading a pipe would wait for a writer, and with it each user that looks at the page."""
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
-    assert SnapshotReader().read(replace(CALENDAR, snapshot=str(tmp_path / snapshot))) is None
+    assert PlanReader().read(replace(CALENDAR, plan_file=str(tmp_path / plan))) is None

@@ -37,27 +37,24 @@ def test_a_reason_that_cannot_be_stored_is_refused(reason: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "cleared"),
+    ("states", "first"),
     [
-        (
-            {"transcode": "success", "create": "refused", "publish": "upstream_failed"},
-            ["transcode", "create", "publish"],
-        ),
-        ({"publish": "failed", "comment": "upstream_failed", "end": "upstream_failed"}, ["publish", "comment", "end"]),
-        ({"publish": "success", "comment": "failed", "end": "success"}, ["comment", "end"]),
+        ({"prepare": "success", "create": "refused", "publish": "upstream_failed"}, "prepare"),
+        ({"publish": "failed", "comment": "upstream_failed"}, "publish"),
+        ({"publish": "success", "comment": "failed"}, "comment"),
     ],
 )
-def test_the_task_that_failed_is_tried_again_with_those_that_the_repair_needs(
-    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], cleared: list[str]
+def test_the_task_that_failed_is_tried_again_or_those_before_it_that_the_repair_needs(
+    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], first: str
 ) -> None:
+    """The transcode, too, if the file has to be another one."""
     monkeypatch.setattr(acts, "_container_is_old", lambda _: False)
-    """Those after it, so that the run does not stay red; and those before it, if the file has to be another one."""
     refused = Task("failed", outcome={"mark": "MediaRejectedError"})
     tasks = {"create": "success"} | states
-    run = PostRun("run", 3, {step: refused if state == "refused" else Task(state) for step, state in tasks.items()})
+    run = PostRun("r", tasks={step: refused if one == "refused" else Task(one) for step, one in tasks.items()})
     nothing: Any = None
     retry = Act("retry", nothing, Facts(POST, run=run), nothing, nothing, {})
-    assert acts._tasks_to_clear(retry, run) == [[f"studio.{step}", 3] for step in cleared]
+    assert acts._first_to_clear(retry, run) == first
 
 
 @pytest.mark.parametrize(
@@ -85,7 +82,7 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
         monkeypatch.setattr(acts, module_function, lambda *_: True)
     monkeypatch.setattr(questions, "is_asked_about", lambda *_: True)
     monkeypatch.setattr(Act, "dag_id", "content")
-    run = PostRun("run", 3, {"approve": Task("success"), "create": Task("awaiting_input")})
+    run = PostRun("hello", tasks={"approve": Task("success"), "create": Task("awaiting_input")})
     nothing: Any = None
     board: Any = SimpleNamespace(cards={"content/hello": SimpleNamespace(status=Status(State.WAITING))})
     shown = {"version": POST.version, "sha256": [None], **given}
@@ -96,5 +93,5 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
         assert (error.value.status_code, sent) == (refused, [])
         return
     asyncio.run(acts.perform(answer))
-    path = "/dagRuns/run/taskInstances/studio.create/3/hitlDetails"
+    path = "/dagRuns/hello/taskInstances/create/-1/hitlDetails"
     assert sent == [("PATCH", path, [name.capitalize()])]

@@ -6,11 +6,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.model import InvalidPost
+from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
+from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag
+from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
 from airflow_provider_instagram.plugin.board.board import Board, PostCard
-from airflow_provider_instagram.plugin.board.source import CalendarSource
 from airflow_provider_instagram.plugin.board.states import State, Status
+
+EMPTY = Calendar("")
 
 
 def test_a_long_reason_ends_with_an_ellipsis_and_a_short_one_is_whole() -> None:
@@ -30,6 +34,8 @@ def test_a_long_reason_ends_with_an_ellipsis_and_a_short_one_is_whole() -> None:
 )
 def test_the_problems_of_a_sheet_are_in_the_sheet_and_those_of_a_file_in_its_name(location: str, shown: str) -> None:
     hour = timedelta(hours=1)
-    calendar = CalendarDag("spring", "spring", False, location, "/snapshots/a.json", hour, hour, False)
-    board = Board(calendar, CalendarSource("spring"), None, {}, {}, (), 0.0)
+    about = About(lead_time=hour, max_lateness=hour, prepare_ahead=hour)
+    plan = StoredPlan(location=location, at=datetime(2030, 5, 6, tzinfo=timezone.utc), plan=Plan(EMPTY), about=about)
+    calendar = CalendarDag("spring", "spring", False, "/snapshots/a.plan.json")
+    board = Board(calendar, CalendarSource("spring"), plan, {}, {}, (), 0.0)
     assert board.head["file"] == shown

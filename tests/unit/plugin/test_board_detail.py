@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import detail
@@ -84,22 +86,23 @@ def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
     assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
 
 
-NOBODY = (None, "")
+AGREED = Answer(True, "ada", "v", "")
 
 
 @pytest.mark.parametrize(
-    ("approval", "asked", "shown"),
+    ("approval", "answer", "shown"),
     [
         ("none", None, ["Prepared"]),
-        ("required", None, ["Prepared", "Approved"]),
-        ("required", NOBODY, ["Prepared", "Nobody answered in time"]),
+        ("required", AGREED, ["Prepared", "Approved by ada"]),
+        ("required", None, ["Prepared", "Nobody answered in time"]),
+        ("required", replace(AGREED, person=None), ["Prepared", "Nobody answered in time"]),
     ],
 )
 def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_approval(
-    approval: str, asked: tuple[None, str] | None, shown: list[str]
+    approval: str, answer: Answer | None, shown: list[str]
 ) -> None:
-    """All posts of an account have the task, if one of them needs it."""
-    tasks = {name: Task("success", ended=AT) for name in ("transcode", "approve")}
-    facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", 0, tasks))
+    """Each post has the task."""
+    tasks = {name: Task("success", ended=AT) for name in ("prepare", "approve")}
+    facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", tasks=tasks))
     board: Any = SimpleNamespace(calendar=SimpleNamespace(dag_id="spring"))
-    assert [event["what"] for event in detail._history(board, facts, asked)] == shown
+    assert [event["what"] for event in detail._history(board, facts, answer, "")] == shown

@@ -173,6 +173,17 @@ def test_posts_of_one_id_are_all_left_out(read: Callable[..., Calendar]) -> None
     ]
 
 
+@pytest.mark.parametrize("name", ["manual__2030", "scheduled__1", "now__hello__1"])
+def test_an_id_that_begins_like_those_of_other_runs_is_a_problem(read: Callable[..., Calendar], name: str) -> None:
+    """The run of a post has the post's id."""
+    rows = "".join(
+        f"- {{id: {one}, publish_at: 2030-05-06 10:00, video: a.mp4}}\n" for one in (name, "now", "my__post")
+    )
+    calendar = read(f"min_spacing: 0 s\ndefaults: {{timezone: UTC}}\nposts:\n{rows}")
+    assert [post.id for post in calendar.posts] == ["now", "my__post"]
+    assert calendar.problems[0].message == f"{name!r} begins like the ids of other runs."
+
+
 def test_a_zone_that_all_posts_share_is_one_problem_at_its_own_line(read: Callable[..., Calendar]) -> None:
     """Beside what is wrong with single times, but not with what only follows from it."""
     calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))

@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.tasks.answers import Answer
-from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.publishing.create import Create
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
-
-
-def record(calendar: SimulatedCalendar, had: dict[str, Any], caption: str) -> dict[str, Any]:
-    """Return what the task of the approval returns."""
-    context = calendar.context("content/first", 0)
-    step = ApprovePost(task_id="approve", post=had, settings=calendar.settings, instagram_conn_id=ACCOUNT)
-    return step._carry_out(context, Answer(True, "anna", caption), step.as_post().version)
 
 
 @pytest.mark.parametrize(
@@ -34,17 +26,13 @@ def test_none_goes_out_as_it_stands_there(
     video = "https://example.com/a.mp4"
     more = {"approval": "none" if approved is None else "required", "dry_run": "true"}
     calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, **more))
-    calendar.parse(-5)
-    (had,) = calendar.run("content/first", 0)
-    create = CreatePost(
-        task_id="create",
-        post=had,
-        approved=approved if approved is None else record(calendar, had, approved),
-        settings=calendar.settings,
-        media=video,
-        report={"tier": "pass"},
-    )
-    one = create.order(calendar.context("content/first", 0), is_resumed=False).post
+    calendar.plan(-5)
+    prepared = calendar.prepared() | {"reports": [{"tier": "pass"}]}
+    create = CreatePost(task_id="create", settings=calendar.settings, prepared=prepared)
+    planned = create.wanted_post(calendar.context())
+    if approved is not None:
+        create.approved = Answer(True, "anna", planned.version, approved).sealed(calendar.context(), planned)
+    one = create.order(calendar.context(), planned, is_resumed=False).post
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)
 
 
@@ -61,13 +49,13 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     monkeypatch.setattr(Create, "resume", resume)
     links = ["https://example.com/a.jpg", "https://example.com/b.mp4"]
     calendar.write(post("a", 60, video=None, carousel=links, caption="{{ x }}", collaborators=["ann"]))
-    calendar.parse(-5)
-    (had,) = calendar.run("content/first", 0)
+    calendar.plan(-5)
     reports = [{"tier": "pass", "kind": "image"}, {"tier": "pass", "kind": "video"}]
-    create = CreatePost(task_id="create", post=had, settings=calendar.settings, media=links, report=reports)
+    prepared = calendar.prepared() | {"reports": reports}
+    create = CreatePost(task_id="create", settings=calendar.settings, prepared=prepared)
     known = {"content": "digest", "child_ids": ["1", "2"]}
     event = {"container_id": ["2"], "error": None, "known": known}
-    assert create.execute(calendar.context("content/first", 0), event) == "180"
+    assert create.execute(calendar.context(), event) == "180"
     ((of_parent, key, *waited),) = sent
     assert (of_parent.caption, of_parent.collaborators, key) == ("{{ x }}", ("ann",), f"{ACCOUNT}/a")
     assert [(item.kind, item.location) for item in of_parent.items] == [("image", links[0]), ("video", links[1])]

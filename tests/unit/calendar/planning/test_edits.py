@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
 
-from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.file.model import ScheduledPost as CalendarPost
 from airflow_provider_instagram.calendar.file.parser import parse_rows
+<<<<<<< main
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
+=======
+from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
+from airflow_provider_instagram.exceptions import TransientError
+>>>>>>> c7023688
 from airflow_provider_instagram.ledger.records import PublishedPost
-from tests.unit.calendar.simulated_runs import ACCOUNT, ACCOUNTS, after_noon, ids, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
+DAY = 24 * 60
+
 
 @pytest.mark.usefixtures("losses_count")
 @pytest.mark.parametrize(
-    ("meanwhile", "ends"),
+    ("meanwhile", "mark", "reason"),
     [
-        ([post("a", 240)], "skipped (moved to 2026-12-01 16:00)"),
-        ([post("a", 60, caption="other")], "skipped (edited)"),
-        ([post("a", 60, account="other")], "skipped (edited)"),
-        ([], "skipped (removed)"),
-        ([post("a", 60, captoin="x")], "failed: The post has become invalid"),
-        ([post("a", 60), post("crowds", 50)], "failed: The post has become invalid"),
+        ([post("a", 240)], "edited", "a was edited."),
+        ([post("a", 9 * DAY)], "moved to 2026-12-10 12:00", "a was moved to 2026-12-10 12:00."),
+        ([post("a", 60, caption="other")], "edited", "a was edited."),
+        ([post("a", 60, account="other")], "edited", "a was edited."),
+        ([], "removed", "a was removed from the calendar"),
+        (
+            [post("a", 60, captoin="x")],
+            "has a problem",
+            "The post has a problem: Unknown field 'captoin'. Did you mean",
+        ),
+        ([post("a", 60), post("crowds", 50)], "has a problem", "The post has a problem: it is 10 min after"),
+        ([post("a", -5)], "has a problem", "The post has a problem: its time, 2026-12-01 11:55, had passed"),
     ],
 )
-def test_a_post_that_is_put_back_as_it_was_is_brought_by_a_new_run(
-    calendar: SimulatedCalendar, meanwhile: list[dict[str, Any]], ends: str
+def test_a_run_ends_with_the_edit_of_its_post_and_begins_anew_when_it_is_put_back(
+    calendar: SimulatedCalendar, meanwhile: list[dict[str, Any]], mark: str, reason: str
 ) -> None:
-    """The run that had it let go of it meanwhile; it does not take it up again beside the new one."""
     calendar.write(post("a", 60), min_spacing="15 min")
-    calendar.parse(-5)
-    (had,) = calendar.run("content/first", 0)
+    assert calendar.plan(-5) == ["a"]
+    had = calendar.prepared()
+    assert calendar.step("a", had) == "wanted"
     calendar.write(*meanwhile, min_spacing="15 min")
-    calendar.parse(1)
-    assert calendar.step(had, "content/first").startswith(ends)
+    assert "a" in calendar.plan(1)
+    assert calendar.step("a", had) == f"skipped ({mark})"
+    assert calendar.pushed["outcome"]["reason"].startswith(reason)
 
     calendar.write(post("a", 60), min_spacing="15 min")
-    assert 3 in calendar.parse(3)
-    assert calendar.run("content/second", 3) == [had]
-    assert calendar.step(had, "content/first") == "skipped (taken over)"
-    assert calendar.step(had, "content/second") == "wanted"
-    assert calendar.run("content/third", 4) == []
+    assert "a" in calendar.plan(3)
+    assert calendar.step("a", had) == "wanted"
+    assert calendar.plan(4) == []
 
 
+<<<<<<< main
 def test_a_run_gives_back_only_what_nobody_has_taken_meanwhile(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     calendar.parse(-5)
@@ -81,20 +90,37 @@ def test_a_post_under_way_goes_on_while_its_file_cannot_be_read(
     calendar.write(post("a", 60))
     calendar.parse(-5)
     (had,) = calendar.run("content/first", 0)
+=======
+def test_a_post_goes_on_while_its_file_cannot_be_read(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60), post("b", 90))
+    assert calendar.plan(-5) == ["a", "b"]
+    had = calendar.prepared()
+>>>>>>> c7023688
     calendar.file.write_text("posts:\n - id: a: b\n")
-    for known in (None, stale):
-        snapshot.unlink(missing_ok=True)
-        if known is not None:
-            snapshot.write_text(known)
-        assert calendar.step(had, "content/first") == "wanted"
-        assert "a is published as it was when this run selected it" in capsys.readouterr().out
-        assert calendar.step(had, "content/second") == "skipped (taken over)"
+    assert calendar.plan(0) == []
+    assert calendar.step("a", had) == "wanted"
+    (problem,) = calendar.problems()
+    assert "line 2" in problem
+    remedy = calendar.stored().calendar.problems[0].remedy
+    assert remedy.endswith("Until then, its version of 2026-12-01T11:55:00+00:00 is used.")
+    calendar.plan(1)
+    assert "T11:55:00" in calendar.stored().calendar.problems[0].remedy
+    calendar.write(post("a", 60), post("b", 90, caption="B"))
+    assert calendar.plan(2) == ["b"]
+    assert calendar.problems() == []
 
 
-def test_a_run_that_knows_nothing_of_the_calendar_fails_rather_than_pass_its_posts_over(
-    calendar: SimulatedCalendar,
-) -> None:
+def test_what_was_over_before_the_file_could_be_read_first_is_no_mistake(calendar: SimulatedCalendar) -> None:
+    calendar.file.write_text("posts:\n - id: a: b\n")
+    assert calendar.plan(-5) == []
+    calendar.write(post("over", -60), post("a", 60))
+    assert calendar.plan(0) == ["a"]
+    assert calendar.problems() == []
+
+
+def test_a_run_whose_plan_cannot_be_found_is_tried_again(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
+<<<<<<< main
     calendar.file.rename(calendar.file.with_suffix(".away"))
     with pytest.raises(TransientError, match="there is no file"):
         calendar.run("content/first", 0)
@@ -111,13 +137,18 @@ def test_a_file_that_breaks_when_it_had_no_posts_fails_no_run(calendar: Simulate
     assert 1 in calendar.parse(1)
     calendar.try_number = 4
     assert calendar.run("content/problem", 1) == []
+=======
+    with pytest.raises(TransientError, match=r"There is no plan of .*posts\.yaml where this worker looks"):
+        calendar.step()
+>>>>>>> c7023688
 
 
 def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calendar.write(post("a", 60))
-    assert calendar.parse(-5) == [0]
+    assert calendar.plan(-5) == ["a"]
+    had = calendar.prepared()
     calendar.write(post("a", 60), min_spacing="1 s")
 
     def stumbling(rows: Any, *args: Any, **kwargs: Any) -> Any:
@@ -125,16 +156,28 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
             raise OverflowError("too large")
         return parse_rows(rows, *args, **kwargs)
 
-    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows", stumbling)
-    assert calendar.parse(-4) == [-4, 0], "one run reports the problem"
+    monkeypatch.setattr("airflow_provider_instagram.calendar.planning.look.parse_rows", stumbling)
+    assert calendar.plan(-4) == []
     assert calendar.problems() == ["the file cannot be understood (OverflowError)."]
+    assert calendar.step("a", had) == "wanted"
 
 
-def test_what_was_published_on_another_account_is_brought_and_publish_says_so(
+def test_a_file_that_moves_keeps_its_runs_and_its_late_posts(calendar: SimulatedCalendar, tmp_path: Path) -> None:
+    calendar.write(post("late", -30), post("a", 60))
+    assert calendar.plan(-90) == ["late", "a"]
+    (tmp_path / "new").mkdir()
+    calendar.file = calendar.file.rename(tmp_path / "new" / "spring.yaml")
+    assert calendar.plan(0) == ["late", "a"], "their videos are elsewhere now"
+    assert calendar.problems() == []
+    assert calendar.step("late", calendar.prepared("late")) == "wanted"
+    assert calendar.plan(1) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_to_the_planner(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection led to a sandbox when somebody tried the post out: nobody passes it over without a word."""
     calendar.write(post("a", 60))
+<<<<<<< main
     live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(60).isoformat(), "180", "17841400000000001")
     Ledger(calendar.rows(), ACCOUNT).record_post(live)
     for account, brought in (("17841400000000001", []), ("17841400000000099", ["a"])):
@@ -351,12 +394,15 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem(
 ) -> None:
     """Else every edit within the lead time takes its post away, and only a log of the DAG processor says why."""
     calendar.write(post("a", 600, video="https://example.com/a.mp4"))
+=======
+>>>>>>> c7023688
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(calendar.file / "snapshots"))
-    (message,) = calendar.report()
-    assert "posts.yaml/snapshots cannot be written to " in message
-    assert "edits made within" in message
+    with pytest.raises(TransientError, match=r"The folder .*snapshots cannot be written to") as refused:
+        calendar.plan(0)
+    assert refused.value.hint == "Make it writable for Airflow, or name another in [instagram] calendar_snapshots."
 
 
+<<<<<<< main
 def test_a_post_whose_id_was_used_before_is_skipped_with_a_mark(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,11 +434,28 @@ def test_a_post_that_instagram_published_early_by_its_own_clock_is_the_post(
 
 
 def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: SimulatedCalendar) -> None:
+=======
+@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"form": 1}', b"\xff", b'{"plan": ' + b"[" * 100_000])
+def test_a_damaged_plan_is_as_good_as_none(calendar: SimulatedCalendar, damaged: bytes) -> None:
+    """Each run is started again, and finds its work done."""
+    from pathlib import Path
+
+>>>>>>> c7023688
     calendar.write(post("a", 60))
-    calendar.parse(-5)
-    calendar.write()
-    calendar.parse(120)
+    calendar.plan(-5)
+    Path(calendar.settings.plan_file).write_bytes(damaged)
+    assert calendar.plan(0) == ["a"]
+
+
+def test_a_post_whose_id_was_used_before_has_the_run_say_so(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", -120))
+    live = PublishedPost(f"{ACCOUNT}/a", "179", after_noon(-120).isoformat(), "180", dag_id="content")
+    calendar.ledger().record_post(live)
+    assert calendar.plan(-200) == ["a"]
+    calendar.write(post("a", -120, caption="B"))
+    assert calendar.plan(-60) == [], "the post is live: no run begins anew"
     calendar.write(post("a", 60))
+<<<<<<< main
     calendar.parse(180)
     (problem,) = calendar.settings.plan().timely.problems
     assert (
@@ -400,39 +463,42 @@ def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: Simu
         == "its time, 2026-12-01 13:00, had passed when Airflow read it in the file, so no run publishes it."
     )
     assert problem.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
+=======
+    assert calendar.plan(0) == ["a"], "nobody is left to believe that it will go out again"
+    assert calendar.plan(1) == []
+>>>>>>> c7023688
 
 
-def test_a_run_brings_as_many_posts_as_the_accounts_connection_allows(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten an hour without a number of its own; more are a problem, and nothing waits for them."""
-    calendar.write(*(post(f"p{number}", 60 + number) for number in range(12)))
-    calendar.parse(-600)
-    assert [one["id"] for one in calendar.run("content/first", 60)] == [f"p{number}" for number in range(10)]
-    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", '{"conn_type": "instagram", "extra": {"posts_per_hour": 50}}')
-    assert [one["id"] for one in calendar.run("content/second", 60)] == ["p10", "p11"]
+def test_a_dag_that_goes_live_publishes_what_had_a_dry_run(calendar: SimulatedCalendar) -> None:
+    calendar.given = {"dry_run": True}
+    calendar.write(post("a", 60))
+    assert calendar.plan(-5) == ["a"]
+    calendar.given = {}
+    assert calendar.plan(0) == ["a"]
+    assert calendar.plan(1) == []
 
 
-@pytest.mark.parametrize(
-    ("tier", "upload", "handed_on"),
-    [("pass", "url", "link"), ("pass", "auto", "link"), ("pass", "file", "copy"), ("remux", "url", "copy")],
-)
-def test_a_signed_link_that_complies_is_what_instagram_fetches(
-    calendar: SimulatedCalendar, tmp_path: Path, tier: str, upload: Any, handed_on: str
-) -> None:
-    """The XCom of the transcode names a copy, for no XCom holds a signature; the calendar has the link."""
-    link, copy = "https://example.com/a.mp4?sig=1", str(tmp_path / "copy.mp4")
-    create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=copy, report={"tier": tier})
-    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=link, upload=upload)
-    sent = create._sent(one.items[0], create.media, create.report, one.upload)
-    assert (sent.kind, sent.location) == ("video", {"link": link, "copy": copy}[handed_on])
+def test_the_planner_looks_again_when_a_post_comes_near_and_once_a_day(calendar: SimulatedCalendar) -> None:
+    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+    calendar.write(post("a", 300))
+
+    def next_look() -> float:
+        due = read_due(due_file(calendar.settings.plan_file))
+        assert due is not None
+        return (due.at - after_noon(0).timestamp()) / 60
+
+    assert calendar.plan(0) == []
+    assert next_look() == 180
+    assert calendar.plan(180, all_started=False) == ["a"]
+    assert next_look() == 182, "it is not certain that the run was started"
+    assert calendar.plan(182) == ["a"]
+    assert calendar.plan(184) == []
+    assert next_look() == 184 + DAY
 
 
-def test_a_link_to_another_file_in_the_place_of_the_transcodes_work_is_not_sent(
-    calendar: SimulatedCalendar, tmp_path: Path
-) -> None:
-    (tmp_path / "copy.mp4").symlink_to("/etc/hostname")
-    create = CreatePost(task_id="create", settings=calendar.settings, post=None, media=str(tmp_path / "copy.mp4"))
-    one = CalendarPost(id="a", publish_at=after_noon(0), account="b", video=str(tmp_path / "a.mov"))
-    with pytest.raises(ValidationError, match="is a symbolic link"):
-        create._sent(one.items[0], create.media, {}, one.upload)
+def test_a_lead_time_that_grows_starts_the_posts_within_it(calendar: SimulatedCalendar) -> None:
+    calendar.given = {"prepare_ahead": timedelta(0)}
+    calendar.write(post("a", 300))
+    assert calendar.plan(0) == []
+    calendar.given = {"prepare_ahead": timedelta(0), "lead_time": timedelta(hours=6)}
+    assert calendar.plan(1) == ["a"]

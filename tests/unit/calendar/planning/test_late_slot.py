@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-from airflow_provider_instagram.calendar.planning.assignments import Assignments
-from airflow_provider_instagram.calendar.planning.schedule import choose_late_time, too_late
+from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.schedule import choose_late_time, first_free_time, too_late
 from tests.unit.calendar.simulated_runs import ACCOUNT, NOON, Rows, after_noon
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
         def choose(
             name: str, rows: Turns = rows, posts: Any = posts, calendar: Any = calendar, chosen: Any = chosen
         ) -> None:
-            assignments = Assignments(rows, "content")
+            assignments = PostRows(rows)
             chosen[name] = choose_late_time(
                 posts[name], calendar, assignments, clock=lambda: NOON, sleep=lambda _: None
             )
@@ -88,7 +88,7 @@ def test_a_late_post_keeps_the_time_that_it_chose() -> None:
     """A try that died, or a wait that is over: it does not go to the end of the queue again."""
     rows, one, other = Rows(), late("one", -20), late("other", -10)
     calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)
-    assignments = Assignments(rows, "content")
+    assignments = PostRows(rows)
     first = choose_late_time(one, calendar, assignments, clock=lambda: NOON)
     second = choose_late_time(other, calendar, assignments, clock=lambda: NOON)
     assert second - first == SPACING
@@ -98,18 +98,12 @@ def test_a_late_post_keeps_the_time_that_it_chose() -> None:
 
 def test_a_late_post_keeps_its_distance_to_one_that_was_edited_after_it_went_out() -> None:
     rows, one, other = Rows(), late("one", -40), late("other", -20)
-    assignments = Assignments(rows, "content")
+    assignments = PostRows(rows)
     at = choose_late_time(one, Calendar("posts.yaml", (one, other)), assignments, clock=lambda: NOON)
     edited = ScheduledPost(**{**one.model_dump(), "caption": "corrected"})
     calendar = Calendar("posts.yaml", (edited, other))
     assert choose_late_time(other, calendar, assignments, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
     assert choose_late_time(edited, calendar, assignments, clock=lambda: after_noon(0.5)) > at
-
-
-def test_late_posts_that_do_not_see_the_calendar_do_not_all_go_out_at_once() -> None:
-    assignments, nothing = Assignments(Rows(), "content"), Calendar("posts.yaml")
-    times = [choose_late_time(late(f"p{n}", -30 + n), nothing, assignments, clock=lambda: NOON) for n in range(3)]
-    assert [at - times[0] for at in times] == [0 * SPACING, SPACING, 2 * SPACING]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +125,7 @@ def test_a_post_is_too_late_by_what_the_author_of_the_dag_allows(
     assert (found and found[0]) == word
 
 
+<<<<<<< main
 def test_the_record_of_a_late_time_says_when_it_was_chosen_and_whose_distance_it_keeps() -> None:
     """A post without neighbours keeps none, however late it is."""
     one, other, rows = late("a", -10), late("\u00fcber", 1), Rows()
@@ -142,3 +137,12 @@ def test_the_record_of_a_late_time_says_when_it_was_chosen_and_whose_distance_it
         assert row is not None
         assert (row.at, row.chosen_at, row.distance_to) == (at, *expected)
     assert at == after_noon(6)
+=======
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [([], 0), ([20], 0), ([15], 0), ([10], 25), ([-10], 5), ([-10, 10], 25), ([-10, 10, 30], 45), ([14, 29, 60], 44)],
+)
+def test_a_late_post_goes_out_as_soon_as_there_is_room(others: list[float], expected: float) -> None:
+    found = first_free_time(NOON, [after_noon(other) for other in others], timedelta(minutes=15))
+    assert found == after_noon(expected)
+>>>>>>> c7023688

@@ -55,9 +55,7 @@ def test_a_post_waits_minutes_after_an_outage(max_lateness: timedelta, delay: ti
 def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
     dag = content_calendar_dag("content", calendar, accounts=["studio"])
     tasks = {task.task_id: (task.retries, task.max_retry_delay) for task in dag.tasks}
-    assert set(tasks) == {
-        "calendar", "due_studio", "studio.transcode", "studio.approve", "studio.create", "studio.publish",
-    }  # fmt: skip
+    assert set(tasks) == {"prepare", "approve", "create", "publish", "comment"}
     assert set(tasks.values()) == {
         (312 + 4, timedelta(minutes=5))
     }  # 26 hours in steps of 5 minutes, after 20 s to 160 s

@@ -1,4 +1,4 @@
-"""What the author of a calendar's DAG may say, and what a run that is started by hand is asked for."""
+"""What the author of a calendar's DAG may say."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_instagram.calendar.planning.schedule import run_time_of
 from airflow_provider_instagram.calendar.planning.settings import MAX_LEAD_TIME, CalendarSettings
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
-from tests.unit.calendar.simulated_runs import after_noon, post
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
-def test_the_longest_lead_time_fits_into_the_life_of_a_container_at_any_second() -> None:
-    due_s = after_noon(0.75).timestamp()
-    assert due_s - run_time_of(due_s, MAX_LEAD_TIME) < (CONTAINER_LIFE - EXPIRY_MARGIN).total_seconds()
+def test_the_longest_lead_time_fits_into_the_life_of_a_container() -> None:
+    assert MAX_LEAD_TIME < CONTAINER_LIFE - EXPIRY_MARGIN
     assert not CalendarSettings.of("content", "posts.yaml", lead_time=MAX_LEAD_TIME).problems
     (problem,) = CalendarSettings.of("content", "posts.yaml", lead_time=timedelta(hours=23, minutes=30)).problems
     assert "up to 23 h 29 min" in problem.remedy
@@ -37,36 +34,44 @@ def test_an_approval_that_the_author_demands_cannot_be_lifted(demand: object, ca
     """Neither by the file, nor by a mistake in the demand, nor by the time."""
     calendar.given = {"approval": demand, "unanswered": "publish"}
     calendar.write(post("a", 60), post("b", 90, approval="none"), defaults={"approval": "none"})
-    calendar.parse(0)
-    (first, *_) = calendar.run("content/scheduled", 0)
-    assert first["approval"] == "required"
-    assert {one.approval for one in calendar.settings.plan().calendar.posts} == {"required"}
+    calendar.plan(0)
+    assert {one.approval for one in calendar.stored().calendar.posts} == {"required"}
     assert calendar.settings.unanswered == "skip"
     assert "contradicts approval='required'" in calendar.settings.problems[-1].message
     assert len(calendar.settings.problems) == (1 if demand == "required" else 2)
 
 
-def test_an_approval_that_is_demanded_from_now_on_concerns_posts_that_a_run_has_selected(
-    calendar: SimulatedCalendar,
-) -> None:
+def test_an_approval_that_is_demanded_from_now_on_begins_the_runs_anew(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
-    calendar.parse(0)
-    (selected,) = calendar.run("content/scheduled", 0)
+    calendar.plan(0)
+    had = calendar.prepared()
     calendar.given = {"approval": "required"}
-    calendar.parse(1)
-    assert calendar.step(selected, "content/scheduled") == "skipped (edited)"
-    assert calendar.runs.keys() == {1.0}
+    assert calendar.plan(1) == ["a"]
+    assert calendar.step("a", had) == "skipped (edited)"
 
 
-def test_a_run_started_for_posts_that_it_cannot_bring_names_them(calendar: SimulatedCalendar) -> None:
-    calendar.write(post("monday", 60, video="https://example.com/a.mp4"))
-    calendar.report("content/manual", 0, posts=[" monday", ""])
-    with pytest.raises(AirflowFailException, match="started for 'mondya', which is not in the calendar"):
-        calendar.report("content/manual", 0, posts=["monday", "mondya"])
+def test_the_settings_are_the_same_in_each_process_whatever_the_order_of_a_set() -> None:
+    one, other = (CalendarSettings.of("content", "posts.yaml", accounts=named) for named in (["a", "b"], ["b", "a"]))
+    assert one.digest == other.digest
+    assert one.digest != CalendarSettings.of("content", "posts.yaml", accounts=["a"]).digest
+    told = CalendarSettings.of("content", "posts.yaml", accounts=["a", "b"], notify=print)
+    assert told.digest == one.digest, "whom the tasks tell changes no plan"
 
-    calendar.write(post("monday", 60, captoin="x"))
-    with pytest.raises(AirflowFailException, match="started for 'monday', which has a problem"):
-        calendar.report("content/manual", 0, posts=["monday"])
+
+@pytest.mark.parametrize(
+    ("given", "ahead"),
+    [
+        (timedelta(days=2), timedelta(days=2)),
+        ("7 days", timedelta(days=7)),
+        ("90 min", timedelta(minutes=90)),
+        (timedelta(0), timedelta(hours=1)),
+    ],
+)
+def test_how_long_ahead_is_a_time_span_or_a_text_and_never_less_than_the_lead_time(
+    given: object, ahead: timedelta
+) -> None:
+    settings = CalendarSettings.of("content", "posts.yaml", prepare_ahead=given)
+    assert (settings.problems, settings.work_ahead) == ((), ahead)
 
 
 @pytest.mark.parametrize("notify", ["slack", [print, 7], {"a": print}])

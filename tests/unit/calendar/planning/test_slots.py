@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import choose
+from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
 from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -45,9 +47,16 @@ class Team:
         return CalendarSettings.of(self.dag_id, str(self.file), accounts=["brand", "shop", "instagram_default"])
 
     def look(self, **later: float) -> Calendar:
-        """Read the calendar as the DAG processor does, some time later."""
+        """Let the planner look at the calendar, some time later."""
         self.now += timedelta(**later)
-        return self.settings.plan(self.now).timely
+        settings = self.settings
+        stored, _ = look(settings, read_plan(settings.plan_file), self.now)
+        store(settings.plan_file, stored)
+        return stored.plan.timely
+
+    def task(self) -> Calendar:
+        """Return the calendar that a task reads."""
+        return self.settings.stored().plan.timely
 
     def planned(self, **later: float) -> dict[str, str]:
         return times(self.look(**later))
@@ -82,22 +91,16 @@ def test_posts_without_a_time_fill_the_slots_in_the_order_of_the_file(team: Team
 
 
 def test_a_task_and_the_next_look_read_what_was_chosen(team: Team) -> None:
-    """A task has no say, and the timetable has a run for each post."""
     team.write(post("a"), post("b"))
     chosen = team.planned()
-    team.now += timedelta(minutes=5)
-    settings = team.settings
-    assert times(settings.plan().calendar) == chosen
-    plan = settings.plan(team.now)
-    assert times(plan.calendar) == chosen
-    begins = [datetime.fromtimestamp(at, BERLIN) for at in plan.runs(settings.lead_time, settings.max_lateness)]
-    assert [f"{begin:%a %d %b %H:%M}" for begin in begins] == ["Thu 03 Dec 18:00", "Mon 07 Dec 07:30"]
+    assert times(team.task()) == chosen
+    assert team.planned(minutes=5) == chosen
 
 
 def test_an_unchanged_calendar_with_slots_is_not_parsed_again(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     team.write(post("a"))
     chosen = team.planned()
-    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.snapshot.parse_rows")
+    monkeypatch.delattr("airflow_provider_instagram.calendar.planning.look.parse_rows")
     assert team.planned(minutes=10) == chosen
 
 
@@ -275,9 +278,7 @@ def test_after_an_outage_no_slot_of_the_past_is_filled(team: Team) -> None:
         "tip~3": "Mon 11 Jan 08:30",
         "tip~4": "Mon 18 Jan 08:30",
     }
-    settings = team.settings
-    runs = settings.plan(team.now).runs(settings.lead_time, settings.max_lateness)
-    assert datetime(2026, 12, 14, 7, 30, tzinfo=BERLIN).timestamp() in runs
+    assert "tip~2" in team.settings.stored().plan.pending
 
 
 def test_a_renamed_dag_and_another_checkout_keep_the_slots(team: Team, tmp_path: Path) -> None:
@@ -287,29 +288,6 @@ def test_a_renamed_dag_and_another_checkout_keep_the_slots(team: Team, tmp_path:
     team.file = team.file.rename(tmp_path / "version-2" / "spring.yaml")
     team.dag_id = "renamed"
     assert team.planned() == chosen
-
-
-def test_a_dag_processor_that_dies_between_its_two_files_loses_no_post(
-    team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The slot is chosen, but the snapshot does not have the post, and the next look is after its time."""
-    team.write(post("a", publish_at="2026-12-02 10:00"))
-    team.look()
-    team.write(post("a", publish_at="2026-12-02 10:00"), post("b"))
-    with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_instagram.calendar.planning.snapshot._store", dies)
-        with pytest.raises(KeyboardInterrupt):
-            team.look(minutes=5)
-    settings = team.settings
-    plan = settings.plan(team.now + timedelta(days=2, hours=8))
-    assert plan.timely.problems == ()
-    assert times(plan.timely)["b"] == "Thu 03 Dec 19:00"
-    begin = datetime(2026, 12, 3, 18, tzinfo=BERLIN).timestamp()
-    assert begin in plan.runs(settings.lead_time, settings.max_lateness)
-
-
-def dies(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def test_what_another_process_has_stored_meanwhile_counts(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,28 +311,18 @@ def test_what_another_process_has_stored_meanwhile_counts(team: Team, monkeypatc
 def test_what_cannot_be_stored_is_not_chosen(team: Team) -> None:
     (team.file.parent / "snapshots").write_text("a file, not a folder")
     team.write(post("a", publish_at="2026-12-07 08:30"), post("b"))
-    calendar = team.look()
+    calendar = look(team.settings, None, team.now)[0].plan.timely
     assert list(times(calendar)) == ["a"]
     assert [problem.post_id for problem in calendar.problems] == ["b"]
     assert "its slot cannot be stored" in calendar.problems[0].message
-
-
-def test_a_task_that_cannot_find_the_slots_publishes_the_other_posts_and_does_not_drop_these(
-    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    team.write(post("a", publish_at="2026-12-07 10:30"), post("b"))
-    team.look()
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "elsewhere"))
-    plan = team.settings.plan()
-    assert (plan.readable, list(times(plan.calendar)), plan.calendar.left_out) == (True, ["a"], frozenset({"b"}))
 
 
 def test_an_unreadable_file_is_used_as_it_was_with_its_slots(team: Team) -> None:
     team.write(post("a"), post("b"))
     chosen = team.planned()
     team.file.write_text("posts: [")
-    plan = team.settings.plan(team.now)
-    assert (plan.readable, times(plan.calendar)) == (False, chosen)
+    assert team.planned() == chosen
+    assert not team.settings.stored().plan.readable
 
 
 def test_a_post_with_neither_a_time_nor_slots_is_a_problem(team: Team) -> None:
@@ -515,9 +483,9 @@ def test_a_quarter_of_an_account_fills_each_slot_once(team: Team) -> None:
     evergreen = [post(f"tip{n}", publish_at=f"2026-12-0{n + 1} 09:00", repeat_after="14 days") for n in range(4)]
     news: list[dict[str, Any]] = []
     seen: dict[str, set[str]] = {}
-    for look in range(13 * 7 * 4):
-        if look % 28 == 0:
-            news = [post(f"news{look // 28}"), *news]
+    for turn in range(13 * 7 * 4):
+        if turn % 28 == 0:
+            news = [post(f"news{turn // 28}"), *news]
             team.write(*news, *evergreen, slots=slots)
         calendar = team.look(hours=6)
         assert calendar.problems == ()

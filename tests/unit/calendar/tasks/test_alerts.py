@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import BaseNotifier
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from tests.unit.calendar.simulated_runs import ACCOUNT, post
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -33,14 +32,14 @@ def told(calendar: SimulatedCalendar) -> list[Any]:
 
 def test_a_problem_of_next_week_is_reported_once_and_fails_no_run(calendar: SimulatedCalendar, told: list[Any]) -> None:
     calendar.write(post("a", HOUR, video="https://example.com/a.mp4"), post("bad", 7 * DAY, captoin="x"))
-    calendar.parse(0)
+    calendar.plan(0)
     (message,) = calendar.report()
     assert [str(problem) for problem in told] == [f"{calendar.file}:9: post 'bad': {told[0].message} {told[0].remedy}"]
     assert (told[0].message, told[0].post, told[0].dag_id) == (message, "bad", "content")
     (extra,) = calendar.events.extras
     assert (extra["asset"], extra["events"]) == ("instagram://calendar/content/events", [asdict(told[0])])
     assert (extra["dag_id"], extra["calendar"], extra["text"]) == ("content", str(calendar.file), told[0].text)
-    assert [calendar.report(f"content/{number}", number) for number in range(3)] == [[], [], []]
+    assert [calendar.report() for _ in range(3)] == [[], [], []]
     assert len(told) == 1
 
 
@@ -49,65 +48,18 @@ def test_a_problem_is_the_same_on_another_line_and_new_when_it_returns(
 ) -> None:
     good, bad = post("a", HOUR, video="https://example.com/a.mp4"), post("bad", 7 * DAY, captoin="x")
     calendar.write(good, bad)
-    calendar.parse(0)
+    calendar.plan(0)
     assert len(calendar.report()) == 1
     calendar.write(bad, good)
-    calendar.parse(1)
+    calendar.plan(1)
     assert calendar.report() == []
     calendar.write(good)
-    calendar.parse(2)
+    calendar.plan(2)
     assert calendar.report() == []
     calendar.write(good, bad)
-    assert calendar.parse(3)[:1] == [0]
-    assert 3 in calendar.runs, "a run begins at once to report it"
+    calendar.plan(3)
     assert len(calendar.report()) == 1
     assert len(told) == 2
-
-
-def test_a_run_begins_when_a_problem_is_first_seen_and_only_then(calendar: SimulatedCalendar) -> None:
-    """The next post of the calendar may be weeks ahead, and nobody would be told until then."""
-    good = post("a", 7 * DAY, video="https://example.com/a.mp4")
-    calendar.write(good)
-    assert calendar.parse(-600) == [7 * DAY - HOUR]
-    calendar.write(good, post("bad", 8 * DAY, captoin="x"))
-    assert calendar.parse(5) == [5, 7 * DAY - HOUR]
-    assert calendar.parse(10) == [5, 7 * DAY - HOUR]
-    text = calendar.file.read_text()
-    calendar.file.write_text("posts:\n  - id: a: b\n")
-    assert calendar.parse(15) == [5, 15, 7 * DAY - HOUR], "the file cannot be read"
-    assert calendar.parse(20) == [5, 15, 7 * DAY - HOUR]
-    assert [message[:6] for message in calendar.report()] == ["line 2", "Unknow"]
-    calendar.file.write_text(text)
-    assert calendar.parse(25) == [5, 7 * DAY - HOUR]
-    assert calendar.report() == []
-    calendar.file.write_text("posts:\n  - id: a: b\n")
-    assert calendar.parse(30) == [5, 30, 7 * DAY - HOUR]
-    assert len(calendar.report()) == 1, "it was corrected in between"
-
-
-def test_a_problem_whose_first_look_cannot_be_stored_has_no_run_of_its_own(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It would be new at each look, and each look would make a run."""
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(calendar.file / "snapshots"))
-    calendar.write(post("a", 7 * DAY), post("bad", 8 * DAY, captoin="x"))
-    for at in (0, 5):
-        assert calendar.parse(at) == [7 * DAY - HOUR]
-
-
-def test_a_calendar_that_cannot_be_read_for_a_while_reports_nothing_again(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calendar.write(post("bad", 7 * DAY, captoin="x"))
-    calendar.parse(0)
-    assert len(calendar.report()) == 1
-    text = calendar.file.read_text()
-    calendar.file.unlink()
-    with monkeypatch.context() as patch:
-        patch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(calendar.file.with_name("other")))
-        assert len(calendar.report()) == 1
-    calendar.file.write_text(text)
-    assert calendar.report() == []
 
 
 def test_a_notifier_that_fails_fails_no_run_and_is_called_again(calendar: SimulatedCalendar) -> None:
@@ -121,7 +73,7 @@ def test_a_notifier_that_fails_fails_no_run_and_is_called_again(calendar: Simula
 
     calendar.given["notify"] = [broken]
     calendar.write(post("bad", 7 * DAY, captoin="x"))
-    calendar.parse(0)
+    calendar.plan(0)
     assert [len(calendar.report()) for _ in range(4)] == [1, 0, 0, 0]
     assert calls == ["broken"] * 3
 
@@ -141,14 +93,14 @@ def test_a_notifier_renders_its_templates_with_the_problem(calendar: SimulatedCa
 
     calendar.write(post("bad", 7 * DAY, captoin="{{ 7 * 7 }}"), post("worse", 8 * DAY, captoin="x"))
     calendar.given["notify"] = Chat("{{ event.post }}: {{ event.message }}")
-    calendar.parse(0)
+    calendar.plan(0)
     messages = calendar.report()
     assert sent == [f"bad: {messages[0]}", f"worse: {messages[1]}"]
 
 
 def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, told: list[Any]) -> None:
     calendar.write(*(post(f"p{number}", DAY + number, captoin="x") for number in range(50)))
-    calendar.parse(0)
+    calendar.plan(0)
     assert len(calendar.report()) == MOST_AT_ONCE + 1
     assert told[-1].message == "30 more problems are new."
     (extra,) = calendar.events.extras  # Airflow hands a DAG only the first of several events that one task emits
@@ -159,6 +111,7 @@ def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, 
 @pytest.mark.parametrize("row", [{"told": 1}, {"told": {}, "found": [{"line": "x"}]}, [1], "x", 7])
 def test_a_row_that_a_user_has_damaged_counts_as_none(calendar: SimulatedCalendar, row: Any) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
+<<<<<<< main
     calendar.parse(0)
     calendar.rows(events_asset("content")).set("problems", row)
     assert len(calendar.report()) == 1
@@ -186,26 +139,23 @@ def test_a_post_beyond_its_accounts_limit_fails_its_own_run_and_no_other(calenda
         calendar.report("content/own", 20)
 
 
+=======
+    calendar.plan(0)
+    calendar.ledgers[events_asset("content")]["problems"] = row
+    assert len(calendar.report()) == 1
+
+
+>>>>>>> c7023688
 def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.report_problems.LOOK_AHEAD", timedelta(days=9_999))
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.LOOK_AHEAD", timedelta(days=9_999))
     calendar.write(post("a", 365 * DAY, image="a.jpg"), post("bad", 366 * DAY, captoin="x"))
-    calendar.parse(0)
+    calendar.plan(0)
     assert len(calendar.report()) == 2
     (problem,) = ProblemRecord.of(calendar.rows(events_asset("content")).get("problems")).found
     assert problem.post_id == "a"
     assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
-
-
-def test_a_run_that_fails_leaves_new_problems_to_the_next_one(calendar: SimulatedCalendar, told: list[Any]) -> None:
-    """Airflow drops the events of a task that fails."""
-    calendar.write(post("bad", 7 * DAY, captoin="x"))
-    calendar.parse(0)
-    with pytest.raises(AirflowFailException, match="started for 'mondya'"):
-        calendar.report("content/manual", 0, posts=["mondya"])
-    assert (told, calendar.events.extras) == ([], [])
-    assert len(calendar.report()) == len(told) == 1
 
 
 def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
@@ -222,10 +172,31 @@ def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
 
     calendar.given["notify"] = hangs
     calendar.write(post("a", HOUR))
-    calendar.parse(0)
-    (selected,) = calendar.run("content/own", 0)
-    step = TranscodePost(task_id="step", post=selected, settings=calendar.settings, instagram_conn_id=ACCOUNT)
-    scheduled = step.as_post()
-    step.tell_that_it_is_late(calendar.context("content/own", 0), scheduled, scheduled.publish_at + timedelta(hours=1))
+    calendar.plan(0)
+    step = PreparePost(task_id="step", settings=calendar.settings)
+    scheduled = calendar.stored().calendar.posts[0]
+    step.tell_that_it_is_late(calendar.context(), scheduled, scheduled.publish_at + timedelta(hours=1))
     assert told == ["begins to tell late"]
     server_answers.set()
+
+
+def test_a_post_beyond_its_accounts_limit_is_a_problem(calendar: SimulatedCalendar) -> None:
+    posts = [post(f"p{number:02}", HOUR + 2 * number, video="https://example.com/a.mp4") for number in range(11)]
+    calendar.write(*posts)
+    assert len(calendar.plan(-DAY)) == 11, "at its time, it waits for free quota"
+    (message,) = calendar.report()
+    assert message.startswith("it is post 11 of instagram_default within 60 min, from 'p00'")
+    assert calendar.report() == []
+
+
+def test_a_calendar_that_cannot_be_read_for_a_while_reports_nothing_again(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("bad", 7 * DAY, captoin="x"))
+    calendar.plan(0)
+    assert len(calendar.report()) == 1
+    text = calendar.file.read_text()
+    calendar.file.unlink()
+    calendar.plan(1)
+    assert len(calendar.report()) == 1
+    calendar.file.write_text(text)
+    calendar.plan(2)
+    assert calendar.report() == []

@@ -12,12 +12,11 @@ from airflow_provider_instagram.calendar.tasks import create as module
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.graph import readiness
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from tests.unit.calendar.simulated_runs import ACCOUNT, post
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
-RUN = "content/scheduled"
 YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
 
 
@@ -32,25 +31,24 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return questions
 
 
-def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any, list[Any]]:
-    """Return the task of a post that is due at 13:00,, its context, and what it pushes to XCom."""
+def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any]:
+    """Return the task of a post that is due at 13:00, and its context."""
     calendar.write(post("a", 60, **more))
-    calendar.parse(0)
-    (selected,) = calendar.run(RUN, 0)
-    context, pushed = calendar.context(RUN, 0), []
-    context["ti"].id, context["ti"].xcom_push = "id", lambda **xcom: pushed.append(xcom["value"])
-    step = CreatePost(task_id="create", post=selected, settings=calendar.settings, instagram_conn_id=ACCOUNT)
-    return step, context, pushed
+    calendar.plan(0)
+    step = CreatePost(task_id="create", settings=calendar.settings, prepared=None)
+    step.prepared = calendar.prepared()
+    return step, calendar.context()
 
 
 def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]]
 ) -> None:
-    step, context, pushed = task(calendar, on_copyright_match="hold")
+    step, context = task(calendar, on_copyright_match="hold")
     with pytest.raises(TaskAwaitingInput) as waiting:
         step.execute(context)
     assert "**A song.**" in asked[0]["body"]
-    assert pushed == [{"state": "held", "mark": "copyright", "reason": "A song.", "hint": None, "try": 1}]
+    held = {"state": "held", "mark": "copyright", "reason": "A song.", "hint": None, "try": 1}
+    assert calendar.pushed == {"outcome": held}
     assert waiting.value.kwargs == {"container_id": "17901"}
     assert step.resume_execution("answered", {"event": YES, "container_id": "17901"}, context) == "17901"
 
@@ -59,16 +57,16 @@ def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
 def test_a_no_and_silence_skip_the_post(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]], answer: dict[str, Any]
 ) -> None:
-    step, context, _ = task(calendar, on_copyright_match="hold")
+    step, context = task(calendar, on_copyright_match="hold")
     event = {**YES, "chosen_options": ["Reject"], **answer}
     with pytest.raises(AirflowSkipException, match="The copyright check held the post"):
         step.resume_execution("answered", {"event": event, "container_id": "17901"}, context)
-    assert "copyright: " in context["mark"]
+    assert calendar.pushed["outcome"]["mark"].startswith("copyright: ")
 
 
 def test_a_post_is_not_held_unless_its_calendar_says_so(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]]
 ) -> None:
-    step, context, _ = task(calendar)
+    step, context = task(calendar)
     assert step.execute(context) == "17901"
     assert asked == []

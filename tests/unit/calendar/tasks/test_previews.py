@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-from airflow_provider_instagram.calendar.planning.plan import Arrival, Plan, Seen
+from airflow_provider_instagram.calendar.planning.plan import Begun, Plan
 from airflow_provider_instagram.calendar.planning.told import Preview, PreviewRecord
 from airflow_provider_instagram.calendar.tasks import previews
 from airflow_provider_instagram.exceptions import ValidationError
@@ -60,28 +60,17 @@ def test_a_preview_that_failed_is_tried_again_after_a_day() -> None:
     assert not previews._is_due_again(Preview(at=1_000), 1_000 + 86_400)
 
 
-def test_a_post_that_is_transcoded_within_ten_minutes_gets_no_preview(
+def test_a_post_that_is_prepared_within_ten_minutes_gets_no_preview(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its transcode makes the picture, and a preview would take the processor from it."""
+    """Its preparation makes the picture, and a preview would take the processor from it."""
     monkeypatch.setattr(previews, "_preview", lambda *_: Preview(at=1))
-    due = {"begun": 29, "soon": 40, "later": 41, "not-seen": 35}
+    due = {"begun": 90, "soon": 40, "later": 41}
     posts = [
         ScheduledPost(id=name, publish_at=after_noon(at), account=ACCOUNT, video="https://a.example/v.mp4")
         for name, at in due.items()
     ]
-    first_seen = {
-        post.id: Seen(post.version, post.publish_at.timestamp(), None, Arrival.INITIAL)
-        for post in posts
-        if post.id != "not-seen"
-    }
-    plan = Plan(Calendar("posts.yaml"), first_seen)
-
-    def shown(prepare_ahead: timedelta) -> set[str]:
-        ahead = {"lead_time": timedelta(minutes=30), "prepare_ahead": prepare_ahead}
-        settings: Any = SimpleNamespace(calendar=str(tmp_path / "posts.yaml"), **ahead)
-        made = dict(previews._made(settings, plan, posts, {}, after_noon(0)))
-        return {post.id for post in posts if post.version in made}
-
-    assert shown(timedelta()) == {"later", "not-seen"}
-    assert shown(timedelta(hours=3)) == {"not-seen"}, "a run that prepares the others has begun"
+    plan = Plan(Calendar("posts.yaml"), {"begun": Begun(posts[0].version, 0, posts[0].key)})
+    settings: Any = SimpleNamespace(calendar=str(tmp_path / "posts.yaml"), work_ahead=timedelta(minutes=30))
+    made = dict(previews._made(settings, plan, posts, {}, after_noon(0)))
+    assert [post.id for post in posts if post.version in made] == ["later"]

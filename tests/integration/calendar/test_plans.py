@@ -1,23 +1,25 @@
-"""A calendar's snapshot, in a folder or in object storage that all machines share."""
+"""A calendar's plan, in a folder or in object storage that all machines share."""
 
 from __future__ import annotations
 
 import json
 import socket
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.model import Calendar
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
+from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
 from airflow_provider_instagram.exceptions import TransientError
-from airflow_provider_instagram.files import storage
+from tests.integration.calendar.runs import planned_by, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,21 +28,24 @@ NOON = datetime(2098, 12, 1, 12, tzinfo=timezone.utc)
 POST = "{{id: {}, publish_at: 2099-01-01 12:00 UTC, account: studio, video: https://example.com/a.mp4}}\n"
 
 
-def test_a_task_on_another_machine_reads_the_last_version_that_the_dag_processor_could_read(
+def test_a_task_on_another_machine_reads_the_last_version_that_the_planner_could_read(
     snapshots: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     calendar = tmp_path / "calendar.yaml"
     calendar.write_text("posts:\n- " + POST.format("one"))
     settings = CalendarSettings.of("content", calendar, accounts=["studio"])
-    assert [post.id for post in settings.plan(NOON).calendar.posts] == ["one"]
+    planned_by(settings, NOON)
+    assert [post.id for post in settings.stored().plan.calendar.posts] == ["one"]
 
     calendar.write_text("posts: [")
-    plan = settings.plan()
+    planned_by(settings, NOON)
+    plan = settings.stored().plan
     assert ([post.id for post in plan.calendar.posts], plan.readable) == (["one"], False)
     assert [path.name for path in Path.cwd().iterdir() if path.name.startswith("s3")] == []
 
 
+<<<<<<< main:tests/integration/calendar/test_snapshots.py
 def test_an_edit_is_dated_by_the_snapshot(snapshots: str, tmp_path: Path) -> None:
     calendar = tmp_path / "calendar.yaml"
     calendar.write_text("posts:\n- " + POST.format("one"))
@@ -91,6 +96,16 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     (problem,) = snapshot_problems(f"{tmp_path}/file/a.json")
     assert f"the folder {tmp_path}/file cannot be written to" in problem.message
+=======
+def test_a_bucket_that_does_not_exist_is_said_to_the_planner(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{bucket}-elsewhere/kept")
+    (tmp_path / "calendar.yaml").write_text("posts:\n- " + POST.format("one"))
+    settings = CalendarSettings.of("content", tmp_path / "calendar.yaml", accounts=["studio"])
+    with pytest.raises(TransientError, match="The folder s3://media@clips-elsewhere/kept cannot be written to"):
+        planned_by(settings, NOON)
+>>>>>>> c7023688:tests/integration/calendar/test_plans.py
 
 
 @pytest.fixture
@@ -104,31 +119,31 @@ def silent_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "s3://silent@clips"
 
 
-def test_snapshots_in_a_storage_that_does_not_answer_leave_the_stored_dag_as_it_is(
+def test_a_plan_in_a_storage_that_does_not_answer_stays_as_it_is(
     silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without its snapshot, a calendar counts as new, and posts whose time has just passed would be left out."""
+    """Without its plan, a calendar counts as new, and posts whose time has just passed would be left out."""
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
     calendar = tmp_path / "calendar.yaml"
     calendar.write_text("posts:\n- " + POST.format("one"))
-    began_s = time.monotonic()
-    with pytest.raises(TransientError, match=r"has not answered within 1 s.*\[instagram\] calendar_snapshots"):
-        content_calendar_dag("content", calendar, accounts=["studio"])
-    assert time.monotonic() - began_s < 6
-
-    plan = CalendarSettings.of("content", calendar, accounts=["studio"]).plan()
-    assert [post.id for post in plan.calendar.posts] == ["one"], "a task reads the calendar itself"
+    settings = settings_of(content_calendar_dag("content", calendar, accounts=["studio"]))
+    for reads in (planned_by, CalendarSettings.stored):
+        began_s = time.monotonic()
+        with pytest.raises(TransientError, match="has not answered within 1 s") as failed:
+            reads(settings)
+        assert time.monotonic() - began_s < 6
+        assert "[instagram] calendar_snapshots" in str(failed.value.hint)
 
 
 def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_storage: str) -> None:
-    """Airflow would end the import of the DAG file after 30 s with an error of its own."""
-    settings = CalendarSettings.of("content", f"{silent_storage}/calendar.yaml", accounts=["studio"])
-    stored = {"calendar": {"location": settings.location}, "seen": {}}
-    text = "posts:\n- " + POST.format("one")
-    snapshot = {"form": 1, "text": text, "plan": stored, "at": "2098-12-01T12:00:00+00:00"}
-    storage.write(settings.snapshot, json.dumps(snapshot).encode())
+    settings = CalendarSettings.of("silent", f"{silent_storage}/calendar.yaml", accounts=["studio"])
+    text, plan = "posts:\n- " + POST.format("one"), Plan(Calendar(settings.location))
+    at = datetime(2098, 12, 1, 12, tzinfo=timezone.utc)
+    store(
+        settings.plan_file, StoredPlan(location=settings.location, text=text, at=at, plan=plan, about=settings.about())
+    )
     began_s = time.monotonic()
-    plan = settings.plan(NOON)
+    plan = planned_by(settings, NOON).plan
     assert time.monotonic() - began_s < 6
     assert ([post.id for post in plan.calendar.posts], plan.readable) == (["one"], False)
     assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
@@ -137,17 +152,20 @@ def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_s
 def test_a_caption_file_in_a_storage_that_does_not_answer_makes_no_post_invalid(
     silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task of an invalid post fails for good. The task of this one goes on with what its run has selected."""
+    """The run of an invalid post ends. The run of this one goes on with what the last plan has."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", silent_storage)
     calendar = tmp_path / "calendar.yaml"
+    settings = settings_of(content_calendar_dag("content", calendar, accounts=["studio"]))
+    calendar.write_text("posts:\n- " + POST.format("one"))
+    planned_by(settings, NOON)
     calendar.write_text(
         "posts:\n- " + POST.format("one").replace("video", f"caption_file: {silent_storage}/a.md, video")
     )
     with pytest.raises(TransientError, match="has not answered within 1 s"):
-        content_calendar_dag("content", calendar, accounts=["studio"])
-
-    plan = CalendarSettings.of("content", calendar, accounts=["studio"]).plan()
-    assert (plan.readable, plan.calendar.left_out) == (False, frozenset())
+        planned_by(settings, NOON)
+    plan = settings.stored().plan
+    assert ([post.id for post in plan.calendar.posts], plan.calendar.left_out) == (["one"], frozenset())
     with pytest.raises(InvalidValue, match="has not answered within 1 s"):
         read_calendar(str(calendar))
 
@@ -164,16 +182,7 @@ def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", f"{silent_storage}/kept")
     post = ScheduledPost(id="a", publish_at=NOON, account="b", video="a.mp4", approval="required")
-    assert "![Cover]" not in question(post, {})
+    assert "![Cover]" not in question(post, [])
     monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
     answer = TestClient(app).get(f"/covers/{post.version}.jpg")
     assert (answer.status_code, "has not answered within 1 s" in answer.text) == (503, True)
-
-
-def test_three_small_files_fit_into_the_time_that_airflow_gives_a_dag_file() -> None:
-    from airflow.configuration import conf
-
-    from airflow_provider_instagram.utils import time_limit
-
-    longest_s = 3 * (time_limit.SMALL_FILE_TIMEOUT_S + time_limit.JOIN_TIMEOUT_S)
-    assert longest_s < conf.getfloat("core", "dagbag_import_timeout")

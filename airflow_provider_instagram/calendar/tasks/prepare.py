@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Context, conf
-from airflow.sdk.bases.xcom import BaseXCom
-from airflow.sdk.exceptions import AirflowRescheduleException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_instagram.calendar.file.rows import public_name
-from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.tasks.base import PostStep, is_sent_as_link, used_before
+from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
@@ -37,27 +35,30 @@ if TYPE_CHECKING:
 LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 
 
-class TranscodePost(PostStep):
-    """Make the video, the picture, or the items of the carousel of a calendar's post comply with Instagram's rules."""
+class PreparePost(PostTask):
+    """Make the video, the picture, or the items of the carousel of a post comply with Instagram's rules.
 
-    template_fields: Sequence[str] = ("post",)
+    Returns the version of the post, the results and their reports. After a Clear, what is done is found.
+    """
+
     ui_color = "#fdf1f6"
     weight = TRANSCODE
     tells = True
 
     @reports_failure
-    def execute(self, context: Context) -> str | list[str]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Transcode what the post shows for its placement, unless it is too late for the post anyway."""
-        post, _ = self.still_wanted(context)
-        done = Ledger.of(context, self.instagram_conn_id).post(post.key)
-        hook = InstagramHook(self.instagram_conn_id)
-        if done is not None and used_before(post, done) and hook.another_user_id(done.ig_user_id) is None:
-            why = f"The id {post.id} was published on {done.published_at}: give this post another id in the calendar."
-            self.skip_post(context, "id used before", why)
+        post = self.wanted_post(context)
+        if (done := self.live(context, post)) is not None:
+            if used_before(post, done) and InstagramHook(post.account).another_user_id(done.ig_user_id) is None:
+                why = f"The id {post.id} was published on {done.published_at}: give this post another id."
+                self.skip_post(context, "id used before", why)
+            return {"version": post.version, "media": [], "reports": []}
         self.skip_if_over(context, post)
         self.check_links(post)
-        only_prepares = self.only_prepares(context, post)
-        if only_prepares and (missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]):
+        if not self.is_dry_run(context, post):
+            PostRows(Ledger.of(context, post.account).store).record_begun(post.key)
+        if missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]:
             self._wait_for_file(context, post, missing[0])
         results = transcode(
             self,
@@ -67,19 +68,14 @@ class TranscodePost(PostStep):
             file_check=self.file_check,
             on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),
         )
-        post = self.as_post()
         reports = [
             {**result.report.as_data(), **self._about_result(post, place, *result)}
             for place, result in enumerate(results)
         ]
-        context["ti"].xcom_push(key="report", value=reports if post.carousel else reports[0])
         self.tell_that_it_waits(context, post, emits=True)
-        made = [result.location for result in results] if post.carousel else results[0].location
-        if only_prepares:  # nothing waits for the container, so that Airflow need not look at it for days
-            context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=made)
-            raise DownstreamTasksSkipped(tasks=[(f"{self.instagram_conn_id}.create", context["ti"].map_index)])
-        return made
+        return {"version": post.version, "media": [one.location for one in results], "reports": reports}
 
+<<<<<<< main:airflow_provider_instagram/calendar/tasks/transcode.py
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> NoReturn:
         """Look again later, without a worker's slot, or leave the post to the run that publishes it."""
         mark, why = "its file is missing", f"There is no file {public_name(missing)} yet."
@@ -88,6 +84,16 @@ class TranscodePost(PostStep):
             self.leave_to_later_run(context, mark, f"{why} The run that publishes {post.id} looks again.")
         self.log.info("%s This task looks again at %s.", why, at.isoformat(timespec="seconds"))
         report_state(context, "later", mark, why)
+=======
+    def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> None:
+        """Look again later for a file that does not exist yet, unless the post is due soon: then it fails by that."""
+        at = CLOCK.now() + LOOK_AGAIN_AFTER
+        if at >= post.publish_at - self.settings.lead_time:
+            return
+        reason = f"{public_name(missing)} does not exist yet. It is looked for again at {at:%H:%M %Z}."
+        report_state(context, "later", "waits for its file", reason)
+        self.log.warning("%s", reason)
+>>>>>>> c7023688:airflow_provider_instagram/calendar/tasks/prepare.py
         raise AirflowRescheduleException(at)
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
@@ -97,7 +103,7 @@ class TranscodePost(PostStep):
         the picture is made. Without an approval, the picture is all, and nothing fails if there is none.
         """
         name, check = cover_name(post.version, place + 1), self.file_check(location)
-        if post.approval != "required" or is_sent_as_link(post.media[place], post.upload, report.as_data()):
+        if not self.needs_approval(post) or is_sent_as_link(post.media[place], post.upload, report.as_data()):
             self._write_cover(post, name, location, check)
             return {}
         with storage.as_local_file(location, check=replace(check, as_copy=True)) as copy:

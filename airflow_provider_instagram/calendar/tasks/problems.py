@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections import defaultdict
@@ -13,24 +12,15 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Context, conf
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.planning.snapshot import snapshot_problems
 from airflow_provider_instagram.calendar.tasks.alerts import tell_problems, told_assets
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.covers import covers_folder
 from airflow_provider_instagram.calendar.tasks.previews import make_previews
-from airflow_provider_instagram.calendar.tasks.run_request import (
-    requested_posts,
-    run_time,
-    started_as_dry_run,
-    started_by_hand,
-    started_to_publish_now,
-)
 from airflow_provider_instagram.exceptions import ValidationError, own_words
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess
@@ -38,7 +28,7 @@ from airflow_provider_instagram.graph.capabilities import COMMENTS, Capability, 
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.locations import is_local, shown
@@ -58,55 +48,34 @@ MOST_MISSING = 200
 
 
 class ReportProblems(CalendarTask):
-    """Report each problem of the calendar once, and make previews of its posts. No other task waits for this one.
-
-    It fails only if its own run cannot publish a post: one that a user started the run for, or one beyond the limits of
-    its account. A problem of another post does not concern the run.
-    """
+    """Report each problem of the calendar once, and make previews of its posts. No post waits for this task."""
 
     def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        super().__init__(
-            settings=settings,
-            **told_assets(settings.dag_id),
-            max_active_tis_per_dag=1,  # two runs at once would both find a problem new
-            **kwargs,
-        )
+        super().__init__(settings=settings, **told_assets(settings.dag_id), **kwargs)
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day."""
+<<<<<<< main:airflow_provider_instagram/calendar/tasks/report_problems.py
         plan, now = self.settings.plan(), CLOCK.now()
+=======
+        plan, now = self.settings.stored().plan, CLOCK.now()
+>>>>>>> c7023688:airflow_provider_instagram/calendar/tasks/problems.py
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
-        beyond_limits = [problem for problem in calendar.problems if problem not in plan.timely.problems]
         found = (
             *unreadable,
-            *beyond_limits,
-            *snapshot_problems(self.settings.snapshot),
-            *missing_files(calendar, now, local=False),
+            *(problem for problem in calendar.problems if problem not in plan.timely.problems),
+            *missing_files(calendar, now),
             *account_problems(calendar, now),
             *pictures_without_link(calendar, now),
         )
-        missing = missing_files(calendar, now, local=True)  # the DAG processor finds these, too, at each look
-        problems = (*self.settings.problems, *plan.timely.problems, *missing, *found)
+        problems = (*self.settings.problems, *plan.timely.problems, *found)
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))
-        begin, lead_time = run_time(context), self.settings.lead_time
-        own = (
-            *unknown_ids(context, plan.calendar),
-            *(_too_far(post) for post in too_far_ahead(context, plan.calendar, self.settings)),
-            *(problem for problem in beyond_limits if plan.has_run(problem.post_id or "", begin, lead_time)),
-        )
-        if own:  # the next run reports the problems: Airflow stores no events of a task that fails
-            texts = [problem.text(calendar.location) for problem in own]
-            raise AirflowFailException("This run cannot publish all of its posts.\n" + "\n".join(texts))
-        try:
-            tell_problems(context, self.settings, problems, found, is_all=plan.readable)
-        except Exception:  # what is wrong with other posts does not fail this run
-            self.log.exception("The problems could not be told. The next run does it.")
+        tell_problems(context, self.settings, problems, found, is_all=plan.readable)
         remove_old_files(self.settings, plan.calendar, now)
-        if not started_by_hand(context):
-            make_previews(context, self.settings, plan, now)
+        make_previews(context, self.settings, plan, now)
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:
@@ -172,42 +141,12 @@ def local_pictures(post: ScheduledPost) -> list[str]:
     return [one for one in post.media if locations.is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
-def unknown_ids(context: Context, calendar: Calendar) -> Iterator[Problem]:
-    """Yield a problem for each post that a user started the run for and that the run cannot publish."""
-    known = [post.id for post in calendar.posts]
-    for post_id in requested_posts(context):
-        if post_id in calendar.left_out:
-            yield Problem(0, f"this run was started for {post_id!r}, which has a problem.", "Correct it first.")
-        elif post_id not in known:
-            close = difflib.get_close_matches(post_id, known, 1)
-            remedy = f"Did you mean {close[0]}?" if close else "Check the ids in the calendar."
-            yield Problem(0, f"this run was started for {post_id!r}, which is not in the calendar.", remedy)
-
-
-def too_far_ahead(context: Context, calendar: Calendar, settings: CalendarSettings) -> list[ScheduledPost]:
-    """Return the posts that a run was started for too early: their containers would expire. Dry runs need none."""
-    requested, until = requested_posts(context), run_time(context) + CONTAINER_LIFE - EXPIRY_MARGIN
-    if settings.dry_run or started_as_dry_run(context) or started_to_publish_now(context):
-        return []
-    return [post for post in calendar.posts if post.id in requested and post.publish_at > until and not post.dry_run]
-
-
-def _too_far(post: ScheduledPost) -> Problem:
-    return Problem(
-        post.line,
-        f"this run was started more than 23.5 hours before its time, {post.publish_at:%Y-%m-%d %H:%M}. A container "
-        "expires after 24 hours, so the run left it out.",
-        "Leave it to its own run, or start one later.",
-        post.id,
-    )
-
-
-def missing_files(calendar: Calendar, now: datetime, *, local: bool, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
-    """Return a problem for each missing video or picture of the next posts, on this machine or in object storage."""
+def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
+    """Return a problem for each missing video or picture of the next posts."""
     soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
     problems: list[Problem] = []
     for post, location in ((one, location) for one in soon for location in one.media):
-        if locations.is_web(location) or locations.is_local(location) is not local:
+        if locations.is_web(location):
             continue
         if len(problems) == MOST_MISSING:
             break
@@ -242,7 +181,7 @@ def remove_old_files(settings: CalendarSettings, calendar: Calendar, now: dateti
     """
     try:
         kept, left = old_files.kept_for(), MOST_FILES
-        if kept is None or not _is_due(f"{settings.snapshot}.cleaned", now):
+        if kept is None or not _is_due(f"{settings.plan_file}.cleaned", now):
             return
         for folder, is_ours, access in _folders(settings, calendar):
             with suppress(

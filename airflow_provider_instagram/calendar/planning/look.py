@@ -1,0 +1,223 @@
+"""A look at a calendar's file by its planner, whatever state the file is in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.model import DEFAULT_SPACING, Calendar
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
+from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
+from airflow_provider_instagram.calendar.planning.plan import Plan, decide, next_moment
+from airflow_provider_instagram.calendar.planning.slot_choices import (
+    SlotChoices,
+    choices_file,
+    choose_slots,
+    read_choices,
+    without_slot,
+)
+from airflow_provider_instagram.calendar.planning.stored_plan import (
+    Due,
+    StoredPlan,
+    content_digest,
+    read_stored_file,
+)
+from airflow_provider_instagram.exceptions import TransientError
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+
+#: A text without this word has no slots.
+SLOTS: Final = "slots"
+#: How often slots are chosen again while the file is unchanged, because the time of a repetition comes nearer.
+CHOOSE_AGAIN_AFTER: Final = timedelta(hours=1)
+#: Tokens expire, and the files of tomorrow's posts may be missing: the planner looks once a day at least.
+LOOK_AGAIN_AFTER: Final = timedelta(days=1)
+#: When the planner looks again if it is not certain that all runs were started.
+START_AGAIN_AFTER: Final = timedelta(minutes=2)
+
+log = logging.getLogger(__name__)
+
+
+def look(
+    settings: CalendarSettings,
+    stored: StoredPlan | None,
+    now: datetime,
+    *,
+    is_live: Callable[[str], bool] = lambda _: False,
+    has_begun: Callable[[str], bool] = lambda _: False,
+) -> tuple[StoredPlan, Due]:
+    """Look at a calendar, and return its new plan, and when to look again. Nothing is stored but slots.
+
+    :param stored: The plan of the last look, if there is one.
+    :param is_live: Returns whether the post of a key is published.
+    :param has_begun: Returns whether a task has worked on the post of a key.
+    :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
+    """
+    one = _Look(settings, stored, now)
+    found = one.found()
+    # Until its file could be read for the first time, a calendar is new.
+    before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
+    plan = decide(
+        found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
+        is_dry=settings.dry_run, is_live=is_live, has_begun=has_begun,
+    )  # fmt: skip
+    planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
+    return planned, one.due(planned)
+
+
+class _Look:
+    """One look at a calendar."""
+
+    def __init__(self, settings: CalendarSettings, stored: StoredPlan | None, now: datetime) -> None:
+        self.settings, self.now = settings, now
+        self.stored = stored if stored is not None and stored.location == settings.location else None
+        pin = self.stored.plan.calendar.pin if self.stored is not None else None
+        # The file must be where it was when the calendar was new.
+        self.files = CalendarFiles(settings.calendar, pin and replace(pin, machine=""))
+        self.choices_file = choices_file(settings.plan_file.rpartition("/")[0], settings.calendar)
+        self.contents: dict[str, str | None] = {}
+
+    def found(self) -> StoredPlan:
+        """Return the posts of the file as it is now, or those of its last readable version, in a plan."""
+        try:
+            return self._plan()
+        except InvalidValue as invalid:
+            return self._last_readable(invalid)
+        except TransientError:
+            raise
+        except Exception as error:  # not even a defect of the provider may keep posts from being published
+            log.exception("The calendar %s cannot be understood", self.settings.location)
+            why = f"the file cannot be understood ({type(error).__name__})."
+            return self._last_readable(InvalidValue(why, "Please report this."))
+
+    def due(self, plan: StoredPlan) -> Due:
+        """Return when the planner has to look again."""
+        for location, text in self.files.captions.items():
+            self.contents[location] = None if text is None else content_digest(text.encode())
+        at = next_look(self.settings, plan, self.now)
+        return Due(
+            calendar=self.settings.calendar,
+            pin=plan.plan.calendar.pin,
+            settings=self.settings.digest,
+            contents=self.contents,
+            at=at,
+        )
+
+    def _plan(self) -> StoredPlan:
+        read, stored, settings = self._read(), self.stored, self.settings
+        made_of, choices = f"{self.contents[settings.calendar]} {settings.digest} ", self._choices(read.text)
+        if stored is not None and self._is_current(stored, made_of + choices.digest):
+            plan = replace(stored.plan, readable=True)
+            return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
+        calendar = self._parse(read.text, choices)
+        if calendar.slot_users:
+            chosen = choose_slots(self.choices_file, calendar, read_stored_file, self.now, settings.lead_time)
+            calendar = calendar if chosen.chosen == choices.chosen else self._parse(read.text, chosen)
+            calendar, choices = without_slot(calendar, chosen), chosen
+        again_at = int((self.now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None
+        # A calendar with caption files is parsed again each time, as they may change. So is one without stored slots.
+        may_reuse = calendar.is_self_contained and choices.is_stored
+        return StoredPlan(
+            location=settings.location,
+            text=read.text,
+            headers=read.headers,
+            at=self._at,
+            plan=Plan(calendar),
+            about=settings.about(),
+            made_of=made_of + choices.digest if may_reuse else None,
+            choose_again_at=again_at,
+        )
+
+    def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
+        """Return the plan of the last text that could be read, with the problem of the present one."""
+        settings, stored = self.settings, self.stored
+        if stored is None:
+            problem = Problem(0, invalid.message, invalid.remedy)
+            spacing = DEFAULT_SPACING if settings.min_spacing is None else settings.min_spacing
+            calendar = Calendar(settings.location, problems=(problem,), min_spacing=spacing, pin=self.files.pin)
+            plan = replace(Plan(calendar), readable=False)
+            return StoredPlan(location=settings.location, at=self._at, plan=plan, about=settings.about())
+        used = f"Until then, its version of {stored.at.isoformat()} is used."
+        problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
+        calendar = self._parse(stored.text, self._choices(stored.text)) if stored.text else stored.plan.calendar
+        calendar = replace(calendar, problems=(problem, *calendar.problems))
+        plan = replace(Plan(calendar), readable=False)
+        # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the text.
+        return stored.model_copy(update={"plan": plan, "made_of": None, "about": settings.about()})
+
+    @cached_property
+    def _at(self) -> datetime:
+        return self.now.astimezone(timezone.utc).replace(microsecond=0)
+
+    def _is_current(self, stored: StoredPlan, made_of: str) -> bool:
+        """Return whether the posts of the last plan still hold, and no slot must be chosen."""
+        known, pin = stored.plan.calendar.pin, self.files.pin
+        if known != pin and not (known and pin and known.holds(pin)):
+            return False  # the folder is a new one, which the tasks have to expect
+        chooses = stored.choose_again_at is not None and self.now.timestamp() >= stored.choose_again_at
+        return stored.made_of == made_of and not chooses
+
+    def _read(self) -> SheetText:
+        """Return the text of the file or the sheet."""
+        location = self.settings.calendar
+        self.contents[location] = None
+        if self.settings.sheet is None:
+            read = SheetText(read_text(location, self.files))
+        else:
+            stored = self.stored
+            known = SheetText(stored.text, stored.headers) if stored is not None and stored.plan.readable else None
+            read = read_sheet(location, known)
+        self.contents[location] = content_digest(read.text.encode())
+        return read
+
+    def _choices(self, text: str) -> SlotChoices:
+        """Read the stored choices, if a text can contain slots."""
+        return read_choices(self.choices_file, read_stored_file) if SLOTS in text else SlotChoices()
+
+    def _parse(self, text: str, slots: SlotChoices) -> Calendar:
+        """Read the posts of a text, with the slots that were chosen."""
+        of = self.settings
+        rows = of.sheet.rows(text) if of.sheet is not None else read_rows(text, of.calendar)
+        rules = Rules(min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.chosen)
+        return parse_rows(rows, of.location, self.files, **rules)
+
+
+def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> float:
+    """Return when the planner looks again although nothing has changed, in seconds since the epoch."""
+    moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, now, settings.work_ahead)]
+    if plan.plan.pending:
+        moments.append(now + START_AGAIN_AFTER)
+    at = min(moment.timestamp() for moment in moments if moment is not None)
+    return at if plan.choose_again_at is None else min(at, plan.choose_again_at)
+
+
+def changes_since(due: Due, read: Callable[[], str] | None = None) -> dict[str, str | None]:
+    """Return the digests of the files that are others than at a look, by location. None for one that cannot be read.
+
+    :param read: Reads the calendar itself, if it is a sheet.
+    """
+    files = CalendarFiles(due.calendar, due.pin and replace(due.pin, machine=""))
+    if due.pin is not None and files.pin is not None and not due.pin.holds(files.pin):
+        return {due.calendar: str(files.pin.inode)}  # its folder was replaced, for which tasks wait
+
+    def text(location: str) -> str:
+        if location != due.calendar:
+            return files.caption(location)
+        return read_text(location, files) if read is None else read()
+
+    def digest(location: str) -> str | None:
+        try:
+            return content_digest(text(location).encode())
+        except (InvalidValue, TransientError):
+            return None
+
+    now = {location: digest(location) for location in (due.calendar, *due.contents)}
+    return {location: one for location, one in now.items() if one != due.contents.get(location)}

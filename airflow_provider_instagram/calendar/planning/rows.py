@@ -1,0 +1,85 @@
+"""What is known of a calendar's post beyond its run: rows on its account's ledger."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from airflow_provider_instagram.ledger.ledger import row_key
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.ledger.seal import StateStore
+
+log = logging.getLogger(__name__)
+
+
+class LateTime(BaseModel):
+    """The row of the time that a late post has chosen.
+
+    :param at: The time; None if the post has given it up.
+    """
+
+    at: AwareDatetime | None
+    version: str
+
+
+class Skip(BaseModel):
+    """The row of a post that a user decided not to publish.
+
+    :param user: Who decided it; None if it was brought back.
+    """
+
+    version: str
+    user: str | None
+
+
+@dataclass(frozen=True)
+class PostRows:
+    """The rows of a calendar's posts in a ledger."""
+
+    store: StateStore
+
+    def has_begun(self, key: str) -> bool:
+        """Return whether a task has worked on the post of a key."""
+        return self.store.get(row_key("begun", key)) is not None
+
+    def record_begun(self, key: str) -> None:
+        """Record that a task works on a post, also for a DAG with another name."""
+        if not self.has_begun(key):
+            self.store.set(row_key("begun", key), {})
+
+    def skipped_by(self, post: ScheduledPost) -> str | None:
+        """Return the user that decided that this version of a post is not published."""
+        row = self._read(Skip, row_key("skip", post.key))
+        return row.user if row is not None and row.version == post.version else None
+
+    def record_skip(self, post: ScheduledPost, user: str | None) -> None:
+        """Record that a user decided that this version is not published, or None if it is brought back."""
+        row = Skip(version=post.version, user=user)
+        self.store.set(row_key("skip", post.key), row.model_dump())
+
+    def late_time(self, post: ScheduledPost, *, any_version: bool = True) -> datetime | None:
+        """Return the time that a late post has chosen.
+
+        :param any_version: Whether to accept a time that an earlier version chose: that version may be live.
+        """
+        row = self._read(LateTime, row_key("late", post.key))
+        return row.at if row is not None and (any_version or row.version == post.version) else None
+
+    def record_late_time(self, post: ScheduledPost, at: datetime | None) -> None:
+        """Record when a late post is published. None frees the time that it chose for others."""
+        row = LateTime(version=post.version, at=at)
+        self.store.set(row_key("late", post.key), row.model_dump(mode="json"))
+
+    def _read(self, kind: type[Any], key: str) -> Any:
+        """Return what a row contains. A malformed one counts as none."""
+        try:
+            return kind.model_validate(row) if (row := self.store.get(key)) else None
+        except ValidationError as error:
+            log.warning("The row %s is malformed: %s", key, error.errors(include_input=False, include_url=False))
+            return None

@@ -1,0 +1,165 @@
+"""The plan of a calendar as its file keeps it, for the planner, the tasks of its posts, and the page *Posts*."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from airflow_provider_instagram.calendar.file.problems import Problem
+from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.pins import Pin
+from airflow_provider_instagram.utils.locations import shown
+
+#: By this tag of their DAGs, the page *Posts* and the command line find calendars.
+TAG: Final = "instagram calendar"
+#: Why a file cannot be read until a person changes something.
+LASTING: Final = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
+
+log = logging.getLogger(__name__)
+
+
+class Stored(BaseModel):
+    """A file that the planner writes beside others of its kind. Its text may contain signed links."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    #: From 0.2.0 on, two later releases read each form.
+    form: int = 1
+
+
+class About(BaseModel):
+    """What a page needs to know of a calendar's DAG, beside its posts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lead_time: timedelta
+    max_lateness: timedelta
+    prepare_ahead: timedelta
+    is_dry: bool = False
+    min_spacing: timedelta | None = None
+    approval: str | None = None
+    accounts: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class StoredPlan(Stored):
+    """The last plan of a calendar, and the text that it was read from.
+
+    :param location: Where its file was.
+    :param text: The last text that could be read.
+    :param headers: The headers that ask the server of a sheet for another version only.
+    :param at: When the planner looked.
+    :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
+    :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
+    """
+
+    location: str
+    text: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    at: AwareDatetime
+    plan: Plan
+    about: About
+    made_of: str | None = None
+    choose_again_at: int | None = None
+
+    def as_content(self) -> bytes:
+        """Return the content of the file."""
+        unused = {"plan": {"calendar": {"slots", "slot_users"}}}
+        return self.model_dump_json(exclude=unused, exclude_defaults=True).encode()
+
+
+class Due(Stored):
+    """When the planner has to look again. The trigger that wakes it reads this small file every few seconds.
+
+    :param calendar: The calendar's file, or the whole address of a sheet.
+    :param pin: Where its folder was found.
+    :param settings: A digest of the DAG's settings at the last look.
+    :param contents: By location, the digest of each file that the plan was read from. None for one that could not be
+        read.
+    :param at: When it is to look although nothing has changed, in seconds since the epoch.
+    """
+
+    calendar: str
+    pin: Pin | None = None
+    settings: str
+    contents: dict[str, str | None]
+    at: float
+
+
+def plan_file(folder: str, dag_id: str) -> str:
+    """Return the file of a DAG's plan. It outlasts a calendar that moves."""
+    return f"{folder.rstrip('/')}/{hashlib.sha256(dag_id.encode()).hexdigest()[:32]}.plan.json"
+
+
+def due_file(file: str) -> str:
+    """Return the file that says when the planner of a plan has to look again."""
+    return f"{file.removesuffix('.plan.json')}.due.json"
+
+
+def content_digest(content: bytes) -> str:
+    """Return the digest of a file by which the planner knows whether it has changed."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_plan(file: str) -> StoredPlan | None:
+    """Read a plan. None if there is none, or if it is damaged, which must not end its DAG.
+
+    :raises TransientError: If its storage does not answer.
+    """
+    content = read_stored_file(file)
+    try:
+        return None if content is None else StoredPlan.model_validate_json(content)
+    except ValueError as error:
+        log.warning("The plan %s is damaged, or another version has written it: %s", shown(file), shown(str(error)))
+        return None
+
+
+def read_due(file: str) -> Due | None:
+    """Read when the planner has to look again. None if that is not known.
+
+    :raises TransientError: If its storage does not answer.
+    """
+    content = read_stored_file(file)
+    try:
+        return None if content is None else Due.model_validate_json(content)
+    except ValueError:
+        return None
+
+
+def read_stored_file(file: str) -> bytes | None:
+    """Read a file that the planner has stored, or return None if it does not exist.
+
+    :raises TransientError: If its storage does not answer.
+    """
+    try:
+        return storage.read(file)
+    except Exception as error:  # each storage has errors of its own
+        why = f"{type(error).__name__}: {shown(str(error))}"
+        if isinstance(error, LASTING):
+            log.warning("%s cannot be read (%s)", shown(file), why)
+            return None
+        raise TransientError(
+            f"The plan {shown(file)} cannot be read ({why}).",
+            hint="Check the storage that [instagram] calendar_snapshots names. The task goes on when it answers again.",
+        ) from error
+
+
+def store(file: str, stored: StoredPlan | Due) -> None:
+    """Write a file.
+
+    :raises TransientError: If it cannot be written.
+    """
+    content: Any = stored.as_content() if isinstance(stored, StoredPlan) else stored.model_dump_json().encode()
+    try:
+        storage.write(file, content)
+    except Exception as error:
+        raise TransientError(
+            f"The folder {shown(file.rpartition('/')[0])} cannot be written to ({shown(str(error))}).",
+            hint="Make it writable for Airflow, or name another in [instagram] calendar_snapshots.",
+        ) from error

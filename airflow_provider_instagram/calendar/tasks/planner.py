@@ -1,0 +1,105 @@
+"""The tasks of a calendar's planner: they read the file, and start one run for each post.
+
+1. The task ``plan`` looks at the file, decides, and stores the plan, in which the runs to start are *pending*. If the
+   process dies before that, nothing has changed.
+2. The mapped task ``start`` is Airflow's own ``TriggerDagRunOperator``. It starts a run, or begins it anew.
+3. The task ``started`` records that none is pending. If it does not run, or one of the runs was not started, the next
+   look starts all of them again, two minutes later: a run that begins anew finds its work done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.calendar.planning.look import look, next_look
+from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan, store
+from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
+from airflow_provider_instagram.calendar.tasks.base import CalendarTask
+from airflow_provider_instagram.exceptions import LedgerRowError, own_words
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.utils.server_clock import CLOCK
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+    from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
+
+#: The id of the mapped task that starts the runs.
+START = "start"
+#: A file that breaks, or loses a post whose run has begun, is read again.
+SECOND_LOOK_AFTER_S = 2.0
+
+
+class PlanPosts(CalendarTask):
+    """Read the calendar, store its plan, and return which runs to start: arguments of ``TriggerDagRunOperator``.
+
+    They consist of ids alone. What a person writes does not belong there, because Airflow renders them.
+    """
+
+    def __init__(self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any) -> None:
+        given = on_failure_callback if isinstance(on_failure_callback, (list, tuple)) else [on_failure_callback]
+        callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
+        inlets = [ledger_asset(one) for one in settings.accounts]
+        super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
+
+    def _tell(self, context: Context) -> None:
+        """Report that the planner failed. A task that fails emits no event of an asset."""
+        error = context.get("exception")
+        why = f"{own_words(error) if isinstance(error, Exception) else ''} Its log says more.".lstrip()
+        tell_failed_run(context, self.settings, "its planner failed: no run begins, and no edit counts.", why)
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the runs to start."""
+        settings, stored = self.settings, read_plan(self.settings.plan_file)
+        asks: dict[str, Any] = {
+            "is_live": partial(self._is_true, context, lambda ledger, key: ledger.post(key) is not None),
+            "has_begun": partial(self._is_true, context, lambda ledger, key: PostRows(ledger.store).has_begun(key)),
+        }
+        planned, due = look(settings, stored, CLOCK.now(), **asks)
+        listed = {post.id for post in planned.plan.calendar.posts}
+        if not planned.plan.readable or not listed.issuperset(planned.plan.pending):
+            time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
+            planned, due = look(settings, stored, CLOCK.now(), **asks)
+        store(settings.plan_file, planned)
+        store(due_file(settings.plan_file), due)
+        plan = planned.plan
+        self.log.info("%s: %s posts, %s runs to start", settings.location, len(plan.calendar.posts), len(plan.pending))
+        return [{"trigger_run_id": post_id} for post_id in plan.pending]
+
+    def _is_true(self, context: Context, question: Callable[[Ledger, str], bool], key: str) -> bool:
+        """Return the answer of a post's ledger. If a row of it is not good, the run of the post says so."""
+        account = key.partition("/")[0]
+        try:
+            return account in self.settings.accounts and question(Ledger.of(context, account), key)
+        except LedgerRowError:
+            return False
+
+
+class RecordStarts(CalendarTask):
+    """Record that all runs were started."""
+
+    def execute(self, context: Context) -> None:
+        """Write the plan and the next look without pending runs, if Airflow reports that all were started."""
+        stored, due = read_plan(self.settings.plan_file), read_due(due_file(self.settings.plan_file))
+        if stored is None or due is None or not stored.plan.pending:
+            return
+        ti = context["ti"]
+        states = ti.get_task_states(ti.dag_id, task_ids=[START], run_ids=[ti.run_id]).get(ti.run_id, {})
+        if list(states.values()).count("success") < len(stored.plan.pending):
+            self.log.warning("Not all runs were started. The next look starts them again.")
+            return
+        for file, content in _without_pending(self.settings, stored, due):
+            store(file, content)
+
+
+def _without_pending(settings: CalendarSettings, stored: StoredPlan, due: Due) -> Iterator[tuple[str, Any]]:
+    started = stored.model_copy(update={"plan": replace(stored.plan, pending=())})
+    yield settings.plan_file, started
+    yield due_file(settings.plan_file), due.model_copy(update={"at": next_look(settings, started, CLOCK.now())})

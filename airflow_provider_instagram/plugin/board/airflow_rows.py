@@ -1,0 +1,343 @@
+"""All that the page *Posts* takes from Airflow's database, and what it writes there: its audit log.
+
+Of a calendar's runs, tasks, XComs and rows, only what changed since the last look is read, so that a calendar with
+thousands of posts can be looked at every two seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.models.asset import AssetModel
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+from sqlalchemy import and_, case, func, or_, select
+
+from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY, DeleteForPage, deletion_dag
+from airflow_provider_instagram.calendar.planning import told
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
+from airflow_provider_instagram.exceptions import LedgerRowError
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.seal import unsealed
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Deletion, PostRun, Task
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from airflow_provider_instagram.calendar.file.problems import Problem
+
+#: What was stored this long before the last look is read again: clocks differ, and transactions end late.
+MARGIN: Final = timedelta(seconds=60)
+#: Everything is read again after this, so that nothing is missed for good.
+READ_ALL_AFTER_S: Final = 600.0
+#: So many runs are asked for by their ids at once.
+AT_ONCE: Final = 500
+#: Kinds of rows of the ledger that the page needs.
+KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:")
+#: How the ids of runs begin that delete posts. What follows is the account, the post and a number. Which post a run
+#: deletes is only in its parameters: who may start runs gives them any id.
+DELETES: Final = "delete~"
+#: How the names begin under which acts of users are in Airflow's audit log.
+EVENT: Final = "instagram_post_"
+
+
+class Rows(dict[str, Any]):
+    """The rows of a ledger as they were read, for code that reads a ledger."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Read a row.
+
+        :raises LedgerRowError: If its seal is not good.
+        """
+        if isinstance(value := super().get(key, default), LedgerRowError):
+            raise value.with_traceback(None)
+        return value
+
+    def set(self, key: str, value: Any) -> None:
+        """Raise an error: these rows are a copy."""
+        raise TypeError(f"The row {key!r} cannot be written: this is a copy of the ledger.")
+
+
+@dataclass
+class CalendarSource:
+    """What Airflow's database says about the posts of one calendar.
+
+    :param runs: The runs of its DAG, by the posts that they are about.
+    :param rows: The rows of the ledgers, by account.
+    :param problems: The problems that only a worker finds.
+    :param previews: The pictures that were made before the preparation of their posts, by version.
+    :param deletions: The last deletion of each post that users asked for on the page, by account and post key.
+    :param deletion_runs: The ids of all such runs.
+    """
+
+    dag_id: str
+    runs: dict[str, list[PostRun]] = field(default_factory=dict)
+    rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
+    problems: tuple[Problem, ...] = ()
+    previews: dict[str, told.Preview] = field(default_factory=dict)
+    deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
+    deletion_runs: frozenset[str] = frozenset()
+    _runs: dict[str, Any] = field(default_factory=dict)  # the rows of runs, by their ids
+    _tasks: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    _made: dict[str, PostRun] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)  # the runs of which all was read
+    _ledgers: dict[str, str] = field(default_factory=dict)  # the accounts by the URIs of their ledgers
+    _since: datetime | None = None
+    _all_read_s: float = 0.0
+
+    def read(self, session: Session, accounts: Iterable[str], posts: Collection[str]) -> None:
+        """Read what changed since the last look.
+
+        :param posts: The ids of the calendar's posts. Other runs are of no interest.
+        """
+        begun, ledgers = utc_now(), {ledger_asset(account).uri: account for account in accounts}
+        if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or ledgers != self._ledgers:
+            self._forget()
+            self._ledgers = ledgers
+        self._read_runs(session)
+        of_posts = {run_id: post for run_id, row in self._runs.items() if (post := _post_of(row)) in posts}
+        self._read_tasks(session, of_posts)
+        self._read_reports(session, of_posts)
+        self._asked = {*of_posts}
+        self.runs = {}
+        for run_id, post in of_posts.items():
+            self.runs.setdefault(post, []).append(self._run(run_id))
+        self._read_rows(session)
+        self._read_told(session)
+        self._read_deletions(session)
+        self._since = begun - MARGIN
+
+    def _forget(self) -> None:
+        self._since, self._all_read_s, self._asked = None, time.monotonic(), set()
+        known: tuple[dict[Any, Any], ...] = (self._runs, self._tasks, self._reports, self._made)
+        for one in known:
+            one.clear()
+
+    def _read_runs(self, session: Session) -> None:
+        run = DagRun
+        statement = select(run.run_id, run.state, run.queued_at, run.run_after, run.conf)
+        statement = statement.where(run.dag_id == self.dag_id)
+        number = session.scalar(select(func.count()).select_from(run).where(run.dag_id == self.dag_id))
+        changed = statement if self._since is None else statement.where(run.updated_at >= self._since)
+        self._keep_runs(session.execute(changed))
+        if number != len(self._runs):  # some were deleted
+            self._forget()
+            self._keep_runs(session.execute(statement))
+
+    def _keep_runs(self, rows: Iterable[Any]) -> None:
+        for row in rows:
+            if self._runs.get(row.run_id) != row:
+                self._runs[row.run_id] = row
+                self._made.pop(row.run_id, None)
+
+    def _of_runs(self, session: Session, statement: Any, model: Any, at: Any, runs: Collection[str]) -> Iterator[Any]:
+        """Yield the rows of runs: those that changed since the last look, and all of runs that were not read before.
+
+        :param at: The column with the time of a row's last change.
+        """
+        statement = statement.where(model.dag_id == self.dag_id)
+        new = sorted({*runs} - self._asked)
+        if self._since is not None and self._asked:
+            yield from (row for row in session.execute(statement.where(at >= self._since)) if row.run_id in self._asked)
+        for first in range(0, len(new), AT_ONCE):
+            yield from session.execute(statement.where(model.run_id.in_(new[first : first + AT_ONCE])))
+
+    def _read_tasks(self, session: Session, runs: Collection[str]) -> None:
+        task = TaskInstance
+        event = case((task.task_id == "approve", task.next_kwargs)).label("kwargs")
+        times = (task.start_date, task.end_date, task.trigger_timeout)
+        statement = select(task.run_id, task.task_id, task.state, task.try_number, *times, event)
+        statement = statement.where(task.task_id.in_((*STEPS, COMMENT)))
+        for row in self._of_runs(session, statement, task, task.updated_at, runs):
+            if self._tasks.get(key := (row.run_id, row.task_id)) != row:
+                self._tasks[key] = row
+                self._made.pop(row.run_id, None)
+
+    def _read_reports(self, session: Session, runs: Collection[str]) -> None:
+        xcom = XComModel
+        statement = select(xcom.run_id, xcom.task_id, xcom.key, xcom.value).where(xcom.key.in_((OUTCOME, PROGRESS)))
+        for run_id, *of, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
+            self._reports[run_id, of[0], of[1]] = decoded(value)
+            self._made.pop(run_id, None)
+
+    def _run(self, run_id: str) -> PostRun:
+        if run_id in self._made:
+            return self._made[run_id]
+        row = self._runs[run_id]
+        tasks = {step: self._task(found) for step in (*STEPS, COMMENT) if (found := self._tasks.get((run_id, step)))}
+        given = row.conf if isinstance(row.conf, dict) else {}
+        self._made[run_id] = run = PostRun(
+            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=_is_by_hand(row),
+            at_once=bool(given.get("now")), is_dry=bool(given.get("dry_run")),
+            event=_event(self._tasks.get((run_id, "approve"))),
+        )  # fmt: skip
+        return run
+
+    def _task(self, row: Any) -> Task:
+        percent = self._of_this_try(row, PROGRESS).get("percent")
+        times = (row.start_date, row.end_date, row.trigger_timeout)
+        outcome = self._of_this_try(row, OUTCOME)
+        return Task(row.state, *times, row.try_number, outcome, percent if isinstance(percent, int) else None)
+
+    def _of_this_try(self, row: Any, key: str) -> dict[str, Any]:
+        """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
+
+        The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
+        """
+        value = self._reports.get((row.run_id, row.task_id, key))
+        if not isinstance(value, dict) or value.get("try") != row.try_number:
+            return {}
+        return {name: one for name, one in value.items() if isinstance(one, (str, int))}
+
+    def _read_told(self, session: Session) -> None:
+        """Read the problems that only a worker finds, such as a missing object, and which previews it has made."""
+        store, uri = AssetStateStoreModel, told.events_asset(self.dag_id).uri
+        found = session.execute(
+            select(store.key, store.value)
+            .join(AssetModel, AssetModel.id == store.asset_id)
+            .where(AssetModel.uri == uri, store.key.in_((told.RECORD, told.PREVIEWS)))
+        )
+        rows = {key: _row(value, key, uri) for key, value in found}
+        self.problems = told.ProblemRecord.of(rows.get(told.RECORD)).found
+        self.previews = told.PreviewRecord.of(rows.get(told.PREVIEWS)).previews
+
+    def _read_rows(self, session: Session) -> None:
+        found = session.execute(select(AssetModel.id, AssetModel.uri).where(AssetModel.uri.in_(self._ledgers)))
+        uris = {asset_id: uri for asset_id, uri in found}  # noqa: C416 -- rows are no pairs for mypy
+        store = AssetStateStoreModel
+        ours = store.asset_id.in_(uris) & or_(*(store.key.startswith(kind, autoescape=True) for kind in KINDS))
+        number = session.scalar(select(func.count()).select_from(store).where(ours))
+        statement = select(store.asset_id, store.key, store.value).where(ours)
+        if self._since is not None and number == sum(map(len, self.rows.values())):
+            statement = statement.where(store.updated_at >= self._since)
+        else:  # the first look, or one after a row was added or deleted
+            self.rows.clear()
+        for asset_id, key, value in session.execute(statement):
+            self.rows[self._ledgers[uris[asset_id]]][key] = _row(value, key, uris[asset_id])
+
+    def _read_deletions(self, session: Session) -> None:
+        """Read the runs that delete posts. A run is about the post that its parameters name, whatever its id says."""
+        run, task, xcom = DagRun, TaskInstance, XComModel
+        of_run = (task.dag_id == run.dag_id, task.run_id == run.run_id, task.operator == DeleteForPage.__name__)
+        of_task = (xcom.dag_id == task.dag_id, xcom.run_id == task.run_id, xcom.task_id == task.task_id)
+        rows = session.execute(
+            select(run.run_id, run.conf, task.task_id, task.state, task.trigger_timeout, xcom.value)
+            .outerjoin(task, and_(*of_run))
+            .outerjoin(xcom, and_(*of_task, xcom.key == OUTCOME))
+            .where(run.dag_id == deletion_dag(), run.run_id.startswith(DELETES, autoescape=True))
+            .order_by(run.id)
+        ).all()
+        self.deletion_runs = frozenset(row.run_id for row in rows)
+        self.deletions = {}
+        for run_id, given, account, state, until, outcome in rows:
+            post_key = given.get(POST_KEY) if isinstance(given, dict) else None
+            if isinstance(post_key, str) and given == deletion_conf(account, post_key):
+                reported = content if isinstance(content := decoded(outcome), dict) else {}
+                self.deletions[account, post_key] = Deletion(state, deadline=until, outcome=reported, run_id=run_id)
+
+
+def _is_by_hand(row: Any) -> bool:
+    """Return whether a user started a run for a post, by the row of the run."""
+    return isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
+
+
+def _post_of(row: Any) -> str:
+    """Return the id of the post that a run is about, as its tasks read it."""
+    return str(row.conf["post"]).strip() if _is_by_hand(row) else str(row.run_id)
+
+
+def _event(approve: Any) -> dict[str, Any] | None:
+    """Return the answer with which the task of an approval continues, or None if it has none or has ended."""
+    kwargs = None if approve is None or approve.state not in ("scheduled", "queued", "running") else approve.kwargs
+    event = kwargs.get("event") if isinstance(kwargs, dict) else None
+    return event if isinstance(event, dict) and "chosen_options" in event else None
+
+
+def _row(value: Any, key: str, uri: str) -> Any:
+    """Return what a row contains, or the error that says why not."""
+    try:
+        return unsealed(decoded(value), key, uri)
+    except LedgerRowError as error:
+        return error
+
+
+def decoded(value: Any) -> Any:
+    """Return the value of an XCom, which may be stored as JSON or as text that contains JSON."""
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
+
+
+def deletion_conf(account: str, post_key: str) -> dict[str, str]:
+    """Return the parameters of a run that deletes a post."""
+    return {ACCOUNT: account, POST_KEY: post_key}
+
+
+def returned(dag_id: str, run_id: str, task_id: str) -> Any:
+    """Return what a task of a post has returned, or None. Users may edit it."""
+    xcom = XComModel
+    of_task = (xcom.dag_id == dag_id, xcom.run_id == run_id, xcom.task_id == task_id, xcom.key == "return_value")
+    with create_session(scoped=False) as session:
+        return decoded(session.scalar(select(xcom.value).where(*of_task)))
+
+
+def asked_by(dag_id: str, run_id: str, task_id: str) -> Any:
+    """Return the row of a task instance with its question, the answer, and the parameters of its run, or None.
+
+    Without a question, ``subject`` is None.
+    """
+    run, task, asked = DagRun, TaskInstance, HITLDetail
+    answer = (asked.responded_at, asked.responded_by, asked.chosen_options, asked.params_input)
+    with create_session(scoped=False) as session:
+        return session.execute(
+            select(run.conf, task.id, task.operator, task.state, task.next_kwargs.label("kwargs"), asked.subject)
+            .add_columns(asked.body, *answer)
+            .join(task, and_(run.dag_id == task.dag_id, run.run_id == task.run_id))
+            .outerjoin(asked, task.id == asked.ti_id)
+            .where(task.dag_id == dag_id, task.run_id == run_id, task.task_id == task_id)
+        ).first()
+
+
+def acts_of_users(
+    dag_ids: Collection[str], names: Collection[str], most: int, since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[tuple[datetime, str, str, dict[str, Any]]]:  # fmt: skip
+    """Return acts of users on the page, newest first: when, what, who, and details. Others write there, too.
+
+    :param names: The names of the acts. All if empty.
+    """
+    wanted = [Log.dag_id.in_(dag_ids), Log.event.startswith(EVENT, autoescape=True)]
+    wanted += [Log.event.in_([f"{EVENT}{name}" for name in names])] if names else []
+    wanted += [Log.dttm >= since] if since is not None else []
+    wanted += [Log.dttm < until] if until is not None else []
+    about = (Log.dttm, Log.event, Log.owner_display_name, Log.extra)
+    with create_session(scoped=False) as session:
+        rows = session.execute(select(*about).where(*wanted).order_by(Log.dttm.desc()).limit(most)).all()
+    return [
+        (at, event.removeprefix(EVENT), str(owner), details if isinstance(details := decoded(extra), dict) else {})
+        for at, event, owner, extra in rows
+        if at is not None
+    ]
+
+
+def write_act(user: str, dag_id: str, name: str, about: dict[str, str | None], run_id: str | None = None) -> None:
+    """Write to Airflow's audit log what was done to which post. Airflow's own entry, if any, names only a task."""
+    extra = json.dumps({name: value for name, value in about.items() if value})
+    of = {"owner": user, "owner_display_name": user, "dag_id": dag_id, "run_id": run_id}
+    with create_session(scoped=False) as session:
+        session.add(Log(event=f"{EVENT}{name}", task_instance=None, extra=extra, **of))

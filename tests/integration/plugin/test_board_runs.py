@@ -1,0 +1,240 @@
+"""The page Posts and the runs of posts: which run tells the state of a post, and what acts do to it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
+from airflow_provider_instagram.plugin.board import routes
+from tests.integration.plugin.runs import ask, begin, push_xcom, write_row
+from tests.integration.plugin.test_board import ACCOUNT, DAG_ID, calendar, cards, detail, do, user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["calendar", "user"]
+
+PREPARED: dict[str, str | None] = {
+    "prepare": "success",
+    "approve": "success",
+    "create": "deferred",
+    "publish": None,
+    "comment": None,
+}
+READY: dict[str, str | None] = {**PREPARED, "create": "success", "publish": "deferred"}
+NOW_ID = "now__hello__1"
+KEY = f"{ACCOUNT}/hello"
+
+
+@pytest.fixture(autouse=True)
+def no_runs(calendar: Any) -> Iterator[None]:
+    """Neither runs nor rows of other tests."""
+
+    def forget() -> None:
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+        from sqlalchemy import delete
+
+        with create_session() as session:
+            for model in (TaskInstance, DagRun):
+                session.execute(delete(model).where(model.dag_id == DAG_ID))
+        for kind in ("done", "intent", "claim", "skip"):
+            write_row(ledger_asset(ACCOUNT).uri, f"{kind}:{KEY}", None)
+
+    forget()
+    yield
+    forget()
+
+
+def look(browser: Any, post_id: str = "hello") -> tuple[str, str | None]:
+    routes.boards.board(DAG_ID, is_fresh=True)
+    card = cards(browser)[post_id]
+    return card["state"], card.get("why")
+
+
+def tasks_of(run_id: str) -> tuple[str, dict[str, str | None]]:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        state = session.scalar(select(DagRun.state).where(DagRun.dag_id == DAG_ID, DagRun.run_id == run_id))
+        ours = (TaskInstance.dag_id == DAG_ID, TaskInstance.run_id == run_id)
+        rows = session.execute(select(TaskInstance.task_id, TaskInstance.state).where(*ours))
+        return str(state), {task_id: task for task_id, task in rows}  # noqa: C416 -- rows are no pairs for mypy
+
+
+def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert look(ada) == ("planned", None)
+    begin(DAG_ID, "hello", {"prepare": "running", "approve": None})
+    push_xcom(DAG_ID, "hello", "prepare", "progress", {"percent": 40, "try": 0})
+    assert look(ada) == ("preparing", "the video is transcoded")
+    assert cards(ada)["hello"]["percent"] == 40
+    begin(DAG_ID, "hello", PREPARED)
+    assert look(ada) == ("prepared", None)
+    begin(DAG_ID, "hello", READY)
+    assert look(ada) == ("ready", None)
+    links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
+    assert links["Prepared"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
+
+
+def test_a_run_that_was_deleted_is_none(user: Any) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", READY)
+    assert look(ada)[0] == "ready"
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id == DAG_ID))
+    assert look(ada) == ("planned", None)
+
+
+def test_a_skip_closes_the_question_of_the_run_which_begins_anew(user: Any) -> None:
+    """Bring back begins it anew once more."""
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", READY)
+    assert do(ada, "ada", "skip").status_code == 200
+    assert tasks_of("hello") == ("running", dict.fromkeys(READY))
+    assert look(ada) == ("skipped", "by ada")
+    begin(DAG_ID, "hello", dict.fromkeys(READY, "skipped"), state="success")
+    assert look(ada) == ("skipped", "by ada")
+    assert do(ada, "ada", "unskip").status_code == 200
+    assert tasks_of("hello") == ("queued", dict.fromkeys(READY))
+    assert look(ada) == ("planned", None)
+
+
+def test_a_skip_of_a_post_whose_run_has_not_begun_is_a_row_only(user: Any) -> None:
+    ada, not_begun = user("ada", "USER"), dict.fromkeys(READY)
+    begin(DAG_ID, "hello", not_begun, state="queued")
+    assert look(ada) == ("planned", None)
+    assert do(ada, "ada", "skip").status_code == 200
+    assert look(ada) == ("skipped", "by ada")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "first", "left"),
+    [
+        ({**dict.fromkeys(READY, "upstream_failed"), "prepare": "failed"}, "prepare", {}),
+        ({**READY, "create": "failed", "publish": "upstream_failed"}, "create",
+         {"prepare": "success", "approve": "success"}),
+    ],
+)  # fmt: skip
+def test_try_again_clears_the_task_that_failed_and_those_after_it(
+    user: Any, tasks: dict[str, str | None], first: str, left: dict[str, str]
+) -> None:
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", tasks, state="failed")
+    assert look(ada)[0] == "failed"
+    answer = do(ada, "ada", "retry")
+    assert (answer.status_code, answer.json()["done"]) == (200, f"It is tried again, from {first} on.")
+    assert tasks_of("hello") == ("queued", dict.fromkeys(tasks) | left)
+    vic = user("vic", "VIEWER")
+    assert do(vic, "vic", "retry").status_code == 403
+
+
+def test_an_edit_is_planned_until_its_run_begins_anew(user: Any) -> None:
+    """What the run of the earlier version does is not about this one."""
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", READY)
+    assert look(ada)[0] == "ready"
+    file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    stored = read_plan(file)
+    assert stored is not None
+    later = datetime.now(timezone.utc).replace(year=2099)
+    store(file, stored.model_copy(update={"at": later, "plan": replace(stored.plan, pending=("hello",))}))
+    assert look(ada) == ("planned", None)
+    store(file, stored)
+    assert look(ada)[0] == "ready"
+
+
+def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", PREPARED)
+    assert do(ada, "ada", "publish_now").status_code == 200
+    assert look(ada) == ("preparing", "waits for a worker")
+    assert do(ada, "ada", "publish_now").status_code == 409
+    begin(DAG_ID, "hello", READY, run_id=NOW_ID, conf={"post": "hello", "now": True})
+    assert look(ada) == ("publishing", None)
+    begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
+    assert look(ada) == ("prepared", None), "its own run goes on, and publishes it"
+    begin(DAG_ID, "hello", dict.fromkeys(READY, "skipped"), state="success")
+    begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
+    assert look(ada)[0] == "failed", "the last one"
+
+
+def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) -> None:
+    begin(DAG_ID, "hello", PREPARED, run_id="manual__1", conf={"post": "hello", "dry_run": True})
+    assert look(user("ada", "USER")) == ("planned", None)
+
+
+@pytest.mark.parametrize("conf", [[1], {"post": ["a"]}, {"post": {"a": 1}}, {"post": 7}, "x", None])
+def test_any_conf_of_a_run_is_data(user: Any, conf: Any) -> None:
+    begin(DAG_ID, "hello", PREPARED, run_id="manual__2")
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    with create_session() as session:
+        session.execute(update(DagRun).where(DagRun.run_id == "manual__2").values(conf=conf))
+    assert look(user("ada", "USER")) == ("planned", None)
+
+
+def test_a_post_that_was_published_now_is_published_although_its_run_still_waits(user: Any) -> None:
+    ada, now = user("ada", "USER"), datetime.now(timezone.utc)
+    begin(DAG_ID, "hello", PREPARED)
+    done = PublishedPost(KEY, "1", now.isoformat(), "17900", dag_id=DAG_ID)
+    write_row(ledger_asset(ACCOUNT).uri, f"done:{KEY}", asdict(done))
+    assert look(ada) == ("skipped", f"id used before: hello was published on {now:%Y-%m-%d %H:%M}")
+    by_hand = dict.fromkeys(READY, "success")
+    begin(DAG_ID, "hello", by_hand, run_id=NOW_ID, state="success", conf={"post": "hello", "now": True})
+    assert look(ada) == ("published", None)
+
+
+def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> None:
+    """The post's own run waits, so that it says nothing about the request of another one."""
+    ada = user("ada", "ADMIN")
+    begin(DAG_ID, "hello", READY)
+    conf = {"post": "hello", "now": True}
+    owner = Owner(DAG_ID, NOW_ID, "publish", -1)
+    with open_ledger(ACCOUNT) as rows:
+        ledger = Ledger(rows, ACCOUNT)
+        claim = Claim(owner, "n")
+        ledger.record_claim(KEY, claim)
+        ledger.record_intent(KEY, "1", claim)
+    begin(DAG_ID, "hello", {**READY, "publish": "running"}, run_id=NOW_ID, conf=conf)
+    assert look(ada)[0] == "publishing"
+    begin(DAG_ID, "hello", {**READY, "publish": "failed"}, run_id=NOW_ID, state="failed", conf=conf)
+    assert look(ada)[0] == "unknown"
+    assert detail(ada, "hello")["acts"] == ["live", "not_live", "retry"]
+
+
+def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
+    """Of two answers, Airflow keeps the second one. Users may edit what the task returned, and cannot seal it."""
+    from airflow_provider_instagram.calendar.tasks.answers import Answer
+
+    ada = user("ada", "USER")
+    ask(DAG_ID, "asked", approve="success", create="deferred")
+    post = routes.boards.board(DAG_ID, is_fresh=True).facts["asked"].post
+    context: Any = {"ti": type("Ti", (), {"dag_id": DAG_ID, "run_id": "asked"})}
+    record = Answer(True, "bob", post.version, "Of bob").sealed(context, post)
+    push_xcom(DAG_ID, "asked", "approve", "return_value", record)
+    assert look(ada, "asked") == ("prepared", "approved")
+    shown = detail(ada, "asked")
+    assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
+    push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})
+    shown = detail(ada, "asked")
+    assert (shown["caption"], "Approved by eve" in [event["what"] for event in shown["history"]]) == ("Asked", False)

@@ -1,0 +1,126 @@
+"""What wakes a calendar's planner, and that nothing is lost while its trigger or a storage is away."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.tasks import watch
+from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
+from tests.unit.calendar.simulated_runs import after_noon, post
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
+
+DAY = 24 * 60
+
+
+@pytest.fixture
+def why(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return why a trigger that has just been made fires, in a word."""
+    clock = SimpleNamespace(time=lambda: after_noon(calendar.now).timestamp(), monotonic=time.monotonic)
+    monkeypatch.setattr(watch, "time", clock)
+
+    def reason() -> str:
+        settings = calendar.settings
+        return CalendarTrigger(settings.location, settings.plan_file, settings.digest).reason().partition(" ")[0]
+
+    return reason
+
+
+def test_the_planner_is_woken_for_a_new_file_an_edit_a_setting_and_a_moment(
+    calendar: SimulatedCalendar, why: Any
+) -> None:
+    calendar.write(post("a", 60))
+    assert why() == "new"
+    calendar.plan(0)
+    assert why() == ""
+    calendar.write(post("a", 60, caption="Grüße"))
+    assert why() == "edited"
+    calendar.plan(1)
+    assert why() == ""
+    calendar.given = {"dry_run": True}
+    assert why() == "settings"
+    calendar.plan(2)
+    calendar.plan(3)
+    calendar.now = 3 + DAY - 1
+    assert why() == ""
+    calendar.now = 3 + DAY
+    assert why() == "time"
+
+
+def test_the_planner_is_woken_when_a_file_goes_comes_back_or_has_a_caption_that_changes(
+    calendar: SimulatedCalendar, why: Any
+) -> None:
+    caption = calendar.file.with_name("caption.txt")
+    caption.write_text("One")
+    calendar.write(post("a", 60, caption_file="caption.txt"))
+    calendar.plan(0)
+    for change in (lambda: caption.write_text("Two"), caption.unlink, lambda: caption.write_text("Three")):
+        assert why() == ""
+        change()
+        assert why() == "edited"
+        calendar.plan()
+    text = calendar.file.read_text()
+    calendar.file.unlink()
+    assert why() == "edited"
+    calendar.plan(1)
+    assert why() == "", "it is not woken for the same again"
+    calendar.file.write_text(text)
+    assert why() == "edited"
+
+
+def test_the_planner_is_woken_once_when_the_folder_is_replaced_by_a_deployment_or_a_link_leads_elsewhere(
+    calendar: SimulatedCalendar, why: Any, tmp_path: Path
+) -> None:
+    """Tasks wait until it has seen the new folder. Where a link leads now, nothing is read."""
+    folder, other = tmp_path / "plans", tmp_path / "other"
+    folder.mkdir()
+    calendar.file = folder / "posts.yaml"
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    shutil.copytree(folder, tmp_path / "new")
+    shutil.move(folder, other)
+    (tmp_path / "new").rename(folder)
+    assert why() == "edited"
+    calendar.plan(1)
+    assert why() == ""
+    shutil.rmtree(folder)
+    folder.symlink_to(other)
+    assert why() == "edited"
+    calendar.plan(1)
+    assert why() == ""
+    assert "was replaced since Airflow first read the calendar" in calendar.problems()[0]
+
+
+def test_a_trigger_fires_once_for_each_reason_and_outlasts_a_storage_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0)
+    looks: list[Any] = ["", OSError("away"), "edited 1", "edited 1", "edited 2", "", OSError("away"), "edited 2"]
+    trigger = CalendarTrigger("/data/posts.yaml", "/data/plan.json", "digest")
+    left: list[int] = []
+
+    def reason() -> str:
+        found = looks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return str(found)
+
+    async def events(number: int) -> None:
+        async for event in trigger.run():
+            assert event.payload == {"calendar": "/data/posts.yaml", "why": "edited"}
+            left.append(len(looks))
+            if len(left) == number:
+                return
+
+    monkeypatch.setattr(trigger, "reason", reason)
+    asyncio.run(events(3))
+    assert left == [5, 3, 0]
