@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.calendars.running_calendar import DAG_ID, publish_requests, task_instances
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 LINE = "{:<24}{:>6}  {:<16}{:<10}{:>28}  {}"
 HEAD = ("disturbance", "posts", "posts per key", "verdicts", "late: first, median, last", "not as it should be")
-#: A post that is not later than a minute has no label. A publisher chooses its time some seconds ahead.
-LABELLED_FROM_S, LABEL_TOLERANCE_S = 60.0, 20.0
-UNITS_S = {"s": 1, "min": 60, "h": 3600, "days": 86400}
+#: Of a post that is not later than two minutes, the page does not say that it is late. Else, it names the minute.
+SAID_FROM_S, TOLERANCE_S = 120.0, 20.0
+MINUTE = timedelta(minutes=1)
 #: A task instance that has not ended says nothing yet.
 ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
@@ -61,8 +62,7 @@ class Fate:
     :param due: The post.
     :param made: How many posts there are with its caption.
     :param late_s: How late its first publish request came; None if there was none.
-    :param tasks: The latest state of each of its tasks, with the number of tries.
-    :param marks: What Airflow's grid says of the post beside its id, by task.
+    :param tasks: The state of each of its tasks, with the number of tries.
     :param card: The state that the page *Posts* shows, and why.
     """
 
@@ -70,35 +70,34 @@ class Fate:
     made: int
     late_s: float | None
     tasks: Mapping[str, str] = field(default_factory=dict)
-    marks: Mapping[str, str] = field(default_factory=dict)
     card: tuple[str, str] = ("", "")
 
     @property
     def is_true(self) -> bool:
         """Whether Airflow says of the post what is so: that it is live, or that it is not, and how late it was."""
         is_said = self.tasks.get("publish", "").split(" ")[0] == "success", self.card[0] == "published"
-        return is_said == (self.made == 1, self.made == 1) and self.is_labelled
+        return is_said == (self.made == 1, self.made == 1) and self.is_explained
 
     @property
-    def is_labelled(self) -> bool:
-        """Whether its label says how late it was, by the sandbox's own clock, or why it was skipped."""
+    def is_explained(self) -> bool:
+        """Whether the page says how late it was, by the sandbox's own clock, or why it was skipped."""
         if self.due.is_skipped:
             return self.card[0] == "skipped" and bool(self.card[1])
         if self.made != 1 or self.late_s is None:
             return True
-        said = re.fullmatch("(.+) late", self.marks.get("publish", ""))
+        said = re.match(r"(\d\d):(\d\d) instead of ", self.card[1])
         if said is None:
-            return self.late_s < LABELLED_FROM_S + LABEL_TOLERANCE_S
-        said_s = sum(int(number) * UNITS_S[unit] for number, unit in re.findall(r"(\d+) (s|min|h|days)\b", said[1]))
-        return abs(said_s - self.late_s) < LABEL_TOLERANCE_S
+            return self.late_s < SAID_FROM_S + TOLERANCE_S
+        tolerance, published_at = timedelta(seconds=TOLERANCE_S), self.due.at + timedelta(seconds=self.late_s)
+        minute = published_at.replace(hour=int(said[1]), minute=int(said[2]), second=0, microsecond=0)
+        return -tolerance < published_at - minute < MINUTE + tolerance
 
     @property
     def problem(self) -> str | None:
         """What is wrong, for the person who looks for the cause."""
         if self.made == (0 if self.due.is_skipped else 1) and self.is_true:
             return None
-        said = {task: f" ({mark})" for task, mark in self.marks.items()}
-        tasks = ", ".join(f"{task}{said.get(task, '')} {state}" for task, state in self.tasks.items())
+        tasks = ", ".join(f"{task} {state}" for task, state in self.tasks.items())
         late = "" if self.late_s is None else f", {self.late_s:+.1f} s"
         shown = ": ".join(filter(None, self.card)) or "not shown"
         return f"{self.due.post_id}: {self.made} posts{late}; {tasks or 'no run has it'}; {shown}"
@@ -128,20 +127,14 @@ def fates(
     :param cards: The state of each post on the page *Posts*, and why.
     """
     tasks: dict[str, dict[str, str]] = {}
-    marks: dict[str, dict[str, str]] = {}
-    for ti in sorted(instances, key=lambda one: str(one["start_date"] or "")):
-        label, _, mark = str(ti["rendered_map_index"] or "").partition(" (")
-        task = str(ti["task_id"]).rpartition(".")[2]
-        if task != "publish" or tasks.get(label, {}).get(task, "").split(" ")[0] != "success":
-            tasks.setdefault(label, {})[task] = f"{ti['state']} ({_tries(ti)})"
-            marks.setdefault(label, {})[task] = mark.rstrip(")")
+    for ti in instances:
+        tasks.setdefault(ti["dag_run_id"], {})[ti["task_id"]] = f"{ti['state']} ({_tries(ti)})"
     found = []
     for due in posts:
         first = min(requests.get(due.caption, ()), default=None)
         late_s = None if first is None else first - due.at.timestamp()
-        of_post = tasks.get(due.post_id, {}), {task: mark for task, mark in marks.get(due.post_id, {}).items() if mark}
-        card = cards.get(due.post_id, ("", ""))
-        found.append(Fate(due, made.get(due.caption, 0), late_s, *of_post, card=card))
+        of_post = tasks.get(due.post_id, {}), cards.get(due.post_id, ("", ""))
+        found.append(Fate(due, made.get(due.caption, 0), late_s, *of_post))
     return found
 
 
