@@ -13,26 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
-<<<<<<< main
-from airflow_provider_instagram.calendar.file.model import Calendar
-from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.times import MAX_DURATION
-from airflow_provider_instagram.calendar.planning.plan import Plan
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings
-from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from airflow_provider_instagram.calendar.tasks.report_problems import ReportProblems, missing_files
-from airflow_provider_instagram.calendar.tasks.select_posts import SelectPosts
-from airflow_provider_instagram.calendar.tasks.tell import TellPost
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from airflow_provider_instagram.calendar.timetable import ContentCalendarTimetable
-from airflow_provider_instagram.exceptions import TransientError
-=======
 from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings, planner_id
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG
 from airflow_provider_instagram.calendar.planning.told import due_asset
->>>>>>> c7023688
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -125,38 +108,6 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
     from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
-<<<<<<< main
-def _account_group(account: str, settings: CalendarSettings, *, asks_approval: bool, comments: bool) -> None:
-    """Add the task group of an account, mapped over its posts. All of them share connection and ledger."""
-    due = SelectPosts(task_id=f"due_{account}", settings=settings, instagram_conn_id=account)
-
-    @task_group(group_id=account)
-    def posts(post: Any) -> None:
-        common = {"post": post, "settings": settings, "instagram_conn_id": account}
-        transcode = TranscodePost(task_id="transcode", **common)
-        report = XComArg(transcode, key="report")
-        approved = None
-        if asks_approval:
-            from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-
-            approved = ApprovePost(task_id="approve", report=report, **common).output
-        create = CreatePost(task_id="create", media=transcode.output, approved=approved, report=report, **common)
-        publish = PublishPost(task_id="publish", container_id=create.output, **common)
-        last: list[Any] = [publish]
-        if comments:
-            from airflow.providers.standard.operators.empty import EmptyOperator
-
-            from airflow_provider_instagram.calendar.tasks.publish import CommentPost
-
-            comment = CommentPost(task_id="comment", published=publish.output, **common)
-            # The last task decides the state of the run. A comment that fails must not make the post look failed.
-            [publish, comment] >> EmptyOperator(task_id="end", trigger_rule="one_success")
-            last.append(comment)
-        if settings.notify is not None:
-            last >> TellPost(task_id="tell", **common).as_teardown()
-
-    posts.expand(post=due.output)
-=======
     due = due_asset(settings.dag_id)
     trigger = CalendarTrigger(settings.location, settings.plan_file, settings.digest)
     watched = Asset(name=due.name, uri=due.uri, watchers=[AssetWatcher(name="calendar", trigger=trigger)])
@@ -177,7 +128,6 @@ def _account_group(account: str, settings: CalendarSettings, *, asks_approval: b
         start >> RecordStarts(task_id="started", settings=settings, trigger_rule="none_failed")
         plan >> ReportProblems(task_id="problems", settings=settings)
     return dag
->>>>>>> c7023688
 
 
 def _params() -> dict[str, Param]:

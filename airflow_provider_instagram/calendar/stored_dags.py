@@ -68,50 +68,8 @@ def rules_of(calendar: CalendarDag, stored: StoredPlan, text: str) -> Rules:
 
 
 @dataclass
-<<<<<<< main
-class Calendars:
-    """Finds the calendars among Airflow's DAGs. A serialized DAG is read again only when it has changed."""
-
-    _settings: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-
-    def all(self, session: Session) -> list[CalendarDag]:
-        """Return the calendars whose DAG exists, by id."""
-        model, stored = DagModel, SerializedDagModel
-        display_name: Any = model.dag_display_name  # its type is that of a DAG, not that of the table
-        rows = session.execute(
-            select(model.dag_id, display_name, model.is_paused)
-            .where(~model.is_stale, model.timetable_type.endswith(TIMETABLE))
-            .order_by(model.dag_id)
-        ).all()
-        versions = session.execute(
-            select(stored.dag_id, stored.dag_hash)
-            .where(stored.dag_id.in_([dag_id for dag_id, *_ in rows]))
-            .order_by(stored.created_at)
-        )
-        hashes = {dag_id: dag_hash for dag_id, dag_hash in versions}  # noqa: C416 -- the last version counts
-        return [
-            CALENDAR_DAG.validate_python({**settings, "dag_id": dag_id, "name": name, "is_paused": is_paused})
-            for dag_id, name, is_paused in rows
-            if dag_id in hashes and (settings := self._of(session, dag_id, hashes[dag_id]))
-        ]
-
-    def _of(self, session: Session, dag_id: str, dag_hash: str) -> dict[str, Any]:
-        """Return what a DAG has stored for pages: nothing, if only its timetable is a calendar's."""
-        known_hash, settings = self._settings.get(dag_id, ("", {}))
-        if known_hash != dag_hash:
-            serialized: Any = SerializedDagModel.get(dag_id, session=session)
-            settings = serialized.dag.timetable.calendar
-            self._settings[dag_id] = (dag_hash, settings)
-        return settings
-
-
-@dataclass
-class SnapshotReader:
-    """Reads the snapshot of a calendar, and parses it only if it has changed."""
-=======
 class PlanReader:
     """Reads the plan of a calendar, and parses it only if it has changed."""
->>>>>>> c7023688
 
     _state: Any = None
     _content: bytes | None = None

@@ -227,7 +227,6 @@ def list_posts(args: argparse.Namespace) -> None:
     """List the posts of an account, and those with an unknown outcome."""
     with open_ledger(args.conn_id) as store:
         rows = store.rows()
-<<<<<<< main
     done = [row for key, row in rows.items() if key.startswith("done:")]
     table = [_published(row) for row in done if not isinstance(row, LedgerRowError)]
     intents = database.open_intents(rows)
@@ -236,15 +235,6 @@ def list_posts(args: argparse.Namespace) -> None:
     for row in rows.values():
         if isinstance(row, LedgerRowError):
             print(row.message)
-=======
-    bad = [row for row in rows.values() if isinstance(row, LedgerRowError)]
-    table = [_published(row) for key, row in rows.items() if key.startswith("done:") and row not in bad]
-    intents = database.open_intents(rows)
-    table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
-    AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
-    for error in bad:
-        print(error.message)
->>>>>>> c7023688
 
 
 def _published(row: dict[str, Any]) -> dict[str, Any]:
@@ -319,23 +309,12 @@ def prune(args: argparse.Namespace) -> None:
 
 
 def reseal(args: argparse.Namespace) -> None:
-<<<<<<< main
     """Seal the rows of all accounts and calendars with the first key of ``[core] fernet_key``."""
-=======
-    """Seal the rows of all accounts with the first key of ``[core] fernet_key``."""
->>>>>>> c7023688
     if args.trust and not args.yes:
         answer = input("Seal all rows as they are? Whoever may write assets may have forged some. [y/N] ")
         if answer.strip().lower() != "y":
             raise SystemExit("Nothing was changed.")
-<<<<<<< main
     with database.sealed_stores() as stores:
         for store in stores:
             number, left = store.reseal(trusts=args.trust)
             print(f"{store.uri}: {number} rows sealed, {len(left)} left as they are", *left)
-=======
-    for conn_id in database.ledgers():
-        with open_ledger(conn_id) as store:
-            number, left = store.reseal(trusts=args.trust)
-        print(f"{conn_id}: {number} rows sealed, {len(left)} left as they are{':' if left else ''} {', '.join(left)}")
->>>>>>> c7023688

@@ -26,11 +26,7 @@ from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet import import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-<<<<<<< main
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
-=======
-from airflow_provider_instagram.calendar.file.times import read_duration, zone
->>>>>>> c7023688
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures

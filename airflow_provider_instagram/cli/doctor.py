@@ -22,13 +22,10 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import PlanReader, calendars
 from airflow_provider_instagram.doctor.checks import account_findings, host_name, machine_findings, read_work_file
 from airflow_provider_instagram.doctor.findings import Finding, checked
-<<<<<<< main
-=======
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
     from airflow_provider_instagram.calendar.stored_dags import CalendarDag
->>>>>>> c7023688
 
 #: A triggerer keeps a log file open for each waiting task, and needs as many files again for everything else.
 FILES_PER_TRIGGER = 2
@@ -100,20 +97,12 @@ def _waits(capacity: int) -> tuple[bool | None, str]:
     return None, f"{said}. {late}. Raise [triggerer] capacity, or start another triggerer"
 
 
-<<<<<<< main
-def _most_waits(calendar: CalendarDag) -> int:
-    stored, now = SnapshotReader().read(calendar), utc_now()
-    soon = now, now + timedelta(days=1) + calendar.lead_time
-    times = [post.publish_at for post in stored.plan.timely.posts] if stored else []
-    return most_in_window((at.timestamp() for at in times if soon[0] < at < soon[1]), calendar.lead_time)
-=======
 def _most_waits(stored: StoredPlan) -> int:
     """Return how many posts wait at once, at most: each does from the beginning of its run until its time."""
     now, ahead = utc_now().timestamp(), stored.about.prepare_ahead.total_seconds()
     to_come = sorted(at for post in stored.plan.timely.posts if (at := post.publish_at.timestamp()) > now)
     moments = (at for at in (now + ahead, *to_come) if at <= now + ahead + 86_400)
     return max(bisect_right(to_come, at) - bisect_right(to_come, at - ahead) for at in moments)
->>>>>>> c7023688
 
 
 def _state_store() -> str:

@@ -31,10 +31,7 @@ from airflow_provider_instagram.hooks.instagram import AccountSettings, Instagra
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, StoredToken
 from airflow_provider_instagram.ledger.seal import fingerprint, has_key
-<<<<<<< main
 from airflow_provider_instagram.utils.connection import no_connection
-=======
->>>>>>> c7023688
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import WORTH_A_WARNING, ServerClock
@@ -178,10 +175,6 @@ def versions() -> dict[str, str]:
         "Python": platform.python_version(),
         "ffmpeg": _program_version("ffmpeg") or "none",
         "fernet_key": fingerprint(),
-<<<<<<< main
-=======
-        "[core] fernet_key": fingerprint(),
->>>>>>> c7023688
     }
 
 

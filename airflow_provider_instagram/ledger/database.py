@@ -17,22 +17,14 @@ from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.state import AssetScope, get_state_backend
 from airflow.utils.session import create_session
-<<<<<<< main
 from sqlalchemy import CursorResult, delete, or_, select, update
-=======
-from sqlalchemy import CursorResult, delete, select, update
->>>>>>> c7023688
 
 from airflow_provider_instagram.exceptions import LedgerRowError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
-<<<<<<< main
-from airflow_provider_instagram.ledger.seal import REPLACEABLE, WITH_TEXTS, sealed, unsealed, verified
-from airflow_provider_instagram.utils.arguments import SETTLED
-=======
 from airflow_provider_instagram.ledger.seal import REPLACEABLE, sealed, unsealed, verified
->>>>>>> c7023688
+from airflow_provider_instagram.utils.arguments import SETTLED
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,11 +35,7 @@ IN_THE_MAKING = {"claim", "intent", "container", "containers", "children", "comm
 #: The kinds of rows whose keys end with that of a post or a comment.
 OF_A_POST = (
     *("done", "claim", "intent", "comment", "comment-claim", "comment-intent"),
-<<<<<<< main
-    *("calendar", "calendar-late"),
-=======
     *("begun", "skip", "late"),
->>>>>>> c7023688
 )
 ROWS_AT_ONCE = 500
 #: The assets of calendars.
@@ -85,22 +73,14 @@ class DatabaseStore:
     def reseal(self, *, trusts: bool = False) -> tuple[int, list[str]]:
         """Seal each row with the first of Airflow's keys, unless a task writes it meanwhile.
 
-<<<<<<< main
-        :param trusts: Whether to seal a row as well whose seal is not good. One with encrypted texts is left.
-=======
         :param trusts: Whether to seal a row as well whose seal is not good.
->>>>>>> c7023688
         :return: How many rows were sealed, and the keys of those that were left.
         """
         model, number, left = AssetStateStoreModel, 0, []
         for key, value in self._stored():
             content = _verified_or_error(stored := json.loads(value), key, self.uri)
             if isinstance(content, LedgerRowError):
-<<<<<<< main
-                if not trusts or key.partition(":")[0] in WITH_TEXTS or not isinstance(stored, dict):
-=======
                 if not trusts or not isinstance(stored, dict):
->>>>>>> c7023688
                     left.append(key)
                     continue
                 content = stored.get("row")
@@ -143,7 +123,6 @@ def open_ledger(conn_id: str) -> Iterator[DatabaseStore]:
                 f"Connection {conn_id!r} has no ledger, because Airflow has not seen a task that uses it yet."
             )
         yield DatabaseStore(session, asset_id, uri)
-<<<<<<< main
 
 
 @contextmanager
@@ -153,8 +132,6 @@ def sealed_stores() -> Iterator[list[DatabaseStore]]:
     ours = or_(uri.like("instagram://%/ledger"), uri.like(EVENTS))
     with create_session() as session:
         yield [DatabaseStore(session, *one) for one in session.execute(select(AssetModel.id, uri).where(ours))]
-=======
->>>>>>> c7023688
 
 
 def ledgers() -> list[str]:
@@ -245,7 +222,6 @@ def rows_of(store: DatabaseStore, post_key: str) -> dict[str, Any]:
         or key in named
         or key.startswith((f"{row_key('intent', post_key)}:", f"{row_key('comment-intent', post_key)}:"))
         or (key.startswith(("media:", "comment-id:")) and row == post_key)
-        or (key == row_key("calendar-approval", post_key) and isinstance(row, LedgerRowError))
     }
 
 

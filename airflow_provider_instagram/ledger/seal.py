@@ -21,10 +21,6 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
-<<<<<<< main
-    from cryptography.fernet import MultiFernet
-=======
->>>>>>> c7023688
 
 #: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read each form.
 FORM: Final = 1
@@ -33,21 +29,11 @@ READ_FORMS: Final = frozenset({FORM})
 #: counts as none, and is written again. One of any other kind stops what needs it.
 REPLACEABLE: Final = frozenset(
     {
-<<<<<<< main
-        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "calendar-late", "calendar-late-blind"),
+        *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late"),
         *("insights", "insights-refused", "insights-event", "insights-calls", "insights-state", "insights-posts"),
         *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )
-#: Kinds of rows with texts that people have written. Their content is encrypted.
-WITH_TEXTS: Final = frozenset({"calendar-approval", "calendar-approval-dry"})
-=======
-        *("place", "used", "first-event", "refused", "media", "comment-id", "late"),
-        *("insights", "insights-refused", "insights-event", "insights-calls", "insights-state", "insights-posts"),
-        *("problems", "previews", "told"),
-    }
-)
->>>>>>> c7023688
 #: Kinds of rows that say whether a post is live.
 OUTCOMES: Final = frozenset({"done", "intent", "claim"})
 #: What Airflow's settings contain if nobody has set the key.
@@ -99,11 +85,6 @@ class SealedStore:
 
 def sealed(content: Any, key: str, uri: str) -> dict[str, Any]:
     """Return a row as it is stored."""
-<<<<<<< main
-    if _kind(key) in WITH_TEXTS:
-        content = _cipher().encrypt(json.dumps(content).encode()).decode()
-=======
->>>>>>> c7023688
     return {"form": FORM, "row": content, "seal": _seal(_keys()[0], FORM, content, key, uri)}
 
 
@@ -129,11 +110,7 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     """
     row = stored if isinstance(stored, dict) else {}
     form, seal = row.get("form"), row.get("seal")
-<<<<<<< main
     if "form" in row and (type(form) is not int or form not in READ_FORMS):
-=======
-    if isinstance(form, int) and form not in READ_FORMS:
->>>>>>> c7023688
         raise of_another_version(key, uri)
     if not isinstance(seal, str) or row.keys() != {"form", "row", "seal"}:
         raise _bad_row(key, uri, "has no seal: no task of this version of the provider has written it")
@@ -142,12 +119,7 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     if not any(hmac.compare_digest(one.encode(), given) for one in seals):
         why = "was not written by a task of this provider, or this process has another [core] fernet_key than that task"
         raise _bad_row(key, uri, why)
-<<<<<<< main
-    content = row["row"]
-    return json.loads(_cipher().decrypt(content)) if _kind(key) in WITH_TEXTS else content
-=======
     return row["row"]
->>>>>>> c7023688
 
 
 def of_another_version(key: str, uri: str) -> LedgerRowError:
@@ -203,15 +175,3 @@ def _configured() -> tuple[str, ...]:
 def _keys() -> tuple[bytes, ...]:
     """Return the key of the seals that each of Airflow's keys gives, as the second step of HKDF derives it."""
     return tuple(hmac.digest(key.encode(), _PURPOSE + b"\x01", "sha256") for key in _configured())
-<<<<<<< main
-
-
-@cache
-def _cipher() -> MultiFernet:
-    from cryptography.fernet import MultiFernet
-
-    from airflow_provider_instagram.utils.encryption import derived_fernet
-
-    return MultiFernet([derived_fernet(key, "texts of ledger rows 1") for key in _configured()])
-=======
->>>>>>> c7023688

@@ -7,7 +7,6 @@ from typing import Final
 
 CONN_TYPE: Final = "instagram"
 DEFAULT_CONN_ID: Final = "instagram_default"
-<<<<<<< main
 
 
 def no_connection(conn_id: str) -> str:
@@ -18,5 +17,3 @@ def no_connection(conn_id: str) -> str:
         f"airflow instagram connect {name}, or, if you have a token, with airflow connections add {name} "
         f"--conn-type {CONN_TYPE} --conn-password TOKEN"
     )
-=======
->>>>>>> c7023688

@@ -41,12 +41,9 @@ from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
 NO_DEFAULTS = tuple(name for name, about in CALENDAR_FIELDS.items() if not about.has_default)
-<<<<<<< main
 EMPTY = Problem(0, "the calendar has no posts, so nothing is published.", "Add posts. If it is over, pause its DAG.")
-=======
 #: What the ids of runs begin with that are not the planner's: Airflow's own, and *Publish now* on the page.
 RESERVED = ("asset_materialization", "asset_triggered", "backfill", "manual", "now", "operator_triggered", "scheduled")
->>>>>>> c7023688
 #: Suggestions are slow, so none are made after this many problems.
 MAX_SUGGESTIONS = 1_000
 

@@ -46,11 +46,7 @@ SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg,
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
 LISTS = ("collaborators", "user_tags", "tags")
-<<<<<<< main
 TRAILING_COMMA = re.compile(r",\s*[\]}]")
-RESERVED = re.compile(r"calendar|due_.*")  # tasks of the DAG, so no task group can have such a name
-=======
->>>>>>> c7023688
 
 
 @dataclass

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -29,6 +29,7 @@ from airflow_provider_instagram.calendar.planning.stored_plan import (
     content_digest,
     read_stored_file,
 )
+from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
 from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class _Look:
             plan = replace(stored.plan, readable=True)
             return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
         calendar = self._parse(read.text, choices)
+        if (kept := self._kept(calendar)) is not None:
+            return kept
         if calendar.slot_users:
             chosen = choose_slots(self.choices_file, calendar, read_stored_file, self.now, settings.lead_time)
             calendar = calendar if chosen.chosen == choices.chosen else self._parse(read.text, chosen)
@@ -136,6 +139,18 @@ class _Look:
             choose_again_at=again_at,
         )
 
+    def _kept(self, calendar: Calendar) -> StoredPlan | None:
+        """Return the plan of the last version, for a while, if the file has lost most of the posts to come."""
+        stored, keeps_for = self.stored, kept_for()
+        if stored is None or not keeps_for:
+            return None
+        removed = partial(removed_on_page, self.settings.plan_file, self.now)
+        vanished = vanished_now(stored.vanished, stored.plan.calendar, calendar, self.now, removed)
+        if vanished is None or self.now >= (until := vanished.until(keeps_for)):
+            return None
+        zone = posts[-1].publish_at.tzinfo if (posts := stored.plan.calendar.posts) else None
+        return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
+
     def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
         """Return the plan of the last text that could be read, with the problem of the present one."""
         settings, stored = self.settings, self.stored
@@ -147,11 +162,16 @@ class _Look:
             return StoredPlan(location=settings.location, at=self._at, plan=plan, about=settings.about())
         used = f"Until then, its version of {stored.at.isoformat()} is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
+        return self._last_version(stored, problem, stored.vanished)
+
+    def _last_version(self, stored: StoredPlan, problem: Problem, vanished: Vanished | None) -> StoredPlan:
+        """Return the plan of the last text that counts, with the problem of the present one."""
         calendar = self._parse(stored.text, self._choices(stored.text)) if stored.text else stored.plan.calendar
         calendar = replace(calendar, problems=(problem, *calendar.problems))
         plan = replace(Plan(calendar), readable=False)
         # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the text.
-        return stored.model_copy(update={"plan": plan, "made_of": None, "about": settings.about()})
+        update = {"plan": plan, "made_of": None, "about": self.settings.about(), "vanished": vanished}
+        return stored.model_copy(update=update)
 
     @cached_property
     def _at(self) -> datetime:
@@ -193,6 +213,8 @@ class _Look:
 def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> float:
     """Return when the planner looks again although nothing has changed, in seconds since the epoch."""
     moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, now, settings.work_ahead)]
+    if plan.vanished is not None:
+        moments.append(plan.vanished.until(kept_for()))
     if plan.plan.pending:
         moments.append(now + START_AGAIN_AFTER)
     at = min(moment.timestamp() for moment in moments if moment is not None)

@@ -67,15 +67,9 @@ class Plan:
         problems = [
             Problem(
                 post.line,
-<<<<<<< main
                 f"its time, {post.publish_at:%Y-%m-%d %H:%M}, had passed when Airflow read it in the file, so "
                 "no run publishes it.",
                 "If it has been published, leave or remove it. If not, give it a time in the future.",
-=======
-                f"its time, {post.publish_at.strftime('%Y-%m-%d %H:%M')}, had passed when the post was added or moved, "
-                "so no run publishes it.",
-                "Give it a time to come, or trigger the DAG with its id.",
->>>>>>> c7023688
                 post.id,
             )
             for post in self.calendar.posts

@@ -5,10 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-<<<<<<< main
-from bisect import bisect_right
-=======
->>>>>>> c7023688
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -22,11 +18,6 @@ if TYPE_CHECKING:
 
 #: A post is late after this. A worker that starts slowly does not make a post late.
 PUNCTUAL = timedelta(seconds=60)
-<<<<<<< main
-#: Runs begin at whole minutes, so up to one minute earlier than the lead time.
-MINUTE_S = 60
-=======
->>>>>>> c7023688
 #: The time of a post comes from Instagram, whose clock differs from ours.
 CLOCKS_DIFFER = timedelta(minutes=2)
 #: How long the chosen time of a late post counts. No late post chose its time longer ago.
@@ -81,18 +72,6 @@ def first_free_time(earliest: datetime, others: Iterable[datetime], spacing: tim
     return at
 
 
-<<<<<<< main
-def most_in_window(times: Iterable[float], window: timedelta) -> int:
-    """Return the largest number of times that fall into one window of this length."""
-    ordered = sorted(times)
-    return max(
-        (index + 1 - bisect_right(ordered, time - window.total_seconds()) for index, time in enumerate(ordered)),
-        default=0,
-    )
-
-
-=======
->>>>>>> c7023688
 #: A publisher needs this long to prepare, and then keeps its time to the second.
 PREPARATION = timedelta(seconds=10)
 #: After its first conflict, a publisher pauses at random for up to this time, and longer after each further one.
@@ -134,21 +113,10 @@ def choose_late_time(
         at = _record_free_time(post, calendar, rows, clock())
 
 
-<<<<<<< main
-def _record_free_time(post: ScheduledPost, calendar: Calendar, assignments: Assignments, now: datetime) -> datetime:
-    others = other_times(post, calendar, assignments, now)
-    earliest, without_calendar = now + PREPARATION, calendar.post(post.id) is None
-    if without_calendar and (last := assignments.last_time_without_calendar()) is not None:
-        earliest = max(earliest, last[1])
-    at = first_free_time(earliest, others.values(), calendar.min_spacing)
-    near = next((key.partition("/")[2] for key, other in others.items() if at == other + calendar.min_spacing), None)
-    assignments.record_late_time(post, at, chosen_at=now, distance_to=near if at > earliest else None)
-    if without_calendar:
-        assignments.record_time_without_calendar(post, at)
-=======
 def _record_free_time(post: ScheduledPost, calendar: Calendar, rows: PostRows, now: datetime) -> datetime:
     others = other_times(post, calendar, rows, now)
-    at = first_free_time(now + PREPARATION, others.values(), calendar.min_spacing)
-    rows.record_late_time(post, at)
->>>>>>> c7023688
+    earliest = now + PREPARATION
+    at = first_free_time(earliest, others.values(), calendar.min_spacing)
+    near = next((key.partition("/")[2] for key, other in others.items() if at == other + calendar.min_spacing), None)
+    rows.record_late_time(post, at, chosen_at=now, distance_to=near if at > earliest else None)
     return at

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
+from airflow_provider_instagram.calendar.planning.vanished import Vanished
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.pins import Pin
@@ -57,6 +58,7 @@ class StoredPlan(Stored):
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
     :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
+    :param vanished: The posts that have vanished from the file, which does not count for a while.
     """
 
     location: str
@@ -67,6 +69,7 @@ class StoredPlan(Stored):
     about: About
     made_of: str | None = None
     choose_again_at: int | None = None
+    vanished: Vanished | None = None
 
     def as_content(self) -> bytes:
         """Return the content of the file."""

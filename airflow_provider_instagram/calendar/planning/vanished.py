@@ -1,7 +1,7 @@
 """Whether a reading of a calendar has lost most of its posts, as an empty sheet and half a file have.
 
 Nothing in such a reading says whether a person wanted it. So the last version stays for a while, and people are told.
-A post that a person removes on the page *Posts* is not lost: the page records its id beside the snapshot.
+A post that a person removes on the page *Posts* is not lost: the page records its id beside the plan.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import conf
@@ -23,7 +23,7 @@ from airflow_provider_instagram.utils.locations import shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
 
-#: The DAG processor has read the file by then that the page has written.
+#: The planner has read the file by then that the page has written.
 REMOVAL_KEPT: Final = timedelta(hours=1)
 MOST_NAMED: Final = 3
 
@@ -43,6 +43,10 @@ class Vanished(BaseModel):
     to_come: tuple[str, ...]
     lost: tuple[str, ...]
     since: int
+
+    def until(self, kept_for: timedelta) -> datetime:
+        """Return from when on the file counts as it is."""
+        return datetime.fromtimestamp(self.since, timezone.utc) + kept_for
 
     def problem(self, until: datetime) -> Problem:
         """Return what people are told."""
@@ -92,27 +96,27 @@ def kept_for() -> timedelta:
     return timedelta(minutes=conf.getint("instagram", "calendar_loss_minutes"))
 
 
-def record_removal(snapshot: str, post_id: str, now: datetime) -> None:
+def record_removal(plan_file: str, post_id: str, now: datetime) -> None:
     """Record that a person has removed a post on the page. If that fails, the removal waits as a loss does."""
     try:
-        storage.write(_removals(snapshot), json.dumps({**_recent(snapshot, now), post_id: now.timestamp()}).encode())
+        storage.write(_removals(plan_file), json.dumps({**_recent(plan_file, now), post_id: now.timestamp()}).encode())
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("The removal of %s is not recorded: %s", post_id, shown(str(error)))
 
 
-def removed_on_page(snapshot: str, now: datetime) -> Collection[str]:
+def removed_on_page(plan_file: str, now: datetime) -> Collection[str]:
     """Return the ids of the posts that persons have just removed on the page."""
     try:
-        return _recent(snapshot, now).keys()
+        return _recent(plan_file, now).keys()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         log.warning("What was removed on the page cannot be read: %s", shown(str(error)))
         return ()
 
 
-def _recent(snapshot: str, now: datetime) -> dict[str, Any]:
-    rows = json.loads(storage.read(_removals(snapshot)) or b"{}")
+def _recent(plan_file: str, now: datetime) -> dict[str, Any]:
+    rows = json.loads(storage.read(_removals(plan_file)) or b"{}")
     return {post_id: at for post_id, at in rows.items() if now.timestamp() - at < REMOVAL_KEPT.total_seconds()}
 
 
-def _removals(snapshot: str) -> str:
-    return f"{snapshot}.removed"
+def _removals(plan_file: str) -> str:
+    return f"{plan_file}.removed"

@@ -17,7 +17,6 @@ from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.records import Try
 from airflow_provider_instagram.operators.approval import as_block, as_code, held_subject
 from airflow_provider_instagram.operators.base import APPROVE
@@ -57,56 +56,9 @@ class ApprovePost(PostTask, ApprovalOperator):
         check_bound(post, reports_of(self.prepared), digests_in(self.prepared))
         return self._ask(context, post)
 
-<<<<<<< main
-    def _asks_first(self, context: Context, post: ScheduledPost, plan: Plan) -> bool:
-        """Return whether nobody can have been asked before: no run has prepared this version, and no row is there.
-
-        When a version was first seen is in the snapshots, which no user of Airflow can edit. A row can be deleted.
-        """
-        seen, settings = plan.seen.get(post.id), self.settings
-        if seen is None or seen.version != post.version or context["ti"].max_tries != self.retries:
-            return False
-        is_prepared = seen.prepared_at(settings.lead_time, settings.prepare_ahead, plan.since) is not None
-        return not is_prepared and Ledger.of(context, self.instagram_conn_id).store.get(self._row(context)) is None
-
-    def _found(self, context: Context, post: ScheduledPost) -> Answer | Question | None:
-        """Return what was answered, or else asked, about this version and these files, in this run or another one.
-
-        The state of the task that asked then is Airflow's own record: a user may have cleared it, and the question is
-        open again, or an old row of the ledger may have been written once more.
-        """
-        ti, key = context["ti"], self._row(context)
-        row = Ledger.of(context, self.instagram_conn_id).store.get(key)
-        digests, run, sign = digests_in(self.report), run_name(context), self._sign
-        answer = unsealed(row, key, post.version, run, sign, ti.max_tries)
-        if answer is not None and answer.sha256 == digests:
-            return answer
-        is_cleared = ti.max_tries != self.retries  # to be asked again
-        if is_cleared or not isinstance(row, dict) or row.get("run") == run:
-            return None
-        dag_id, _, run_id = str(row.get("run")).partition("/")
-        asked = Question.unsealed(row, key, post.version, sign)
-        found = unsealed(row, key, post.version, f"{dag_id}/{run_id}", sign) or asked
-        if dag_id != ti.dag_id or found is None or found.sha256 != digests:
-            return None
-        asks, index = f"{self.instagram_conn_id}.approve", row["map_index"]
-        state = ti.get_task_states(dag_id, index, [asks], run_ids=[run_id]).get(run_id, {}).get(f"{asks}_{index}")
-        is_approval = isinstance(found, Answer) and found.approved
-        return found if state == ("success" if is_approval else "skipped") else None
-
-    def _ask(self, context: Context, post: ScheduledPost, *, nobody_answered: bool = False) -> NoReturn:
-        """Open the question, and wait for its answer unless a later run publishes the post.
-
-        :param nobody_answered: Whether it is certain that nobody has answered before. Otherwise, silence rejects.
-        """
-        deadline, now = self.answer_by(context, post), CLOCK.now()
-=======
     def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
         """Open the question, and wait for its answer. Silence publishes only if nobody can have answered before."""
-        InstagramHook(post.account).compare_clock()
-        now = CLOCK.now()
-        deadline = self.answer_by(context, post, now)
->>>>>>> c7023688
+        deadline, now = self.answer_by(context, post), CLOCK.now()
         if now >= deadline:
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."

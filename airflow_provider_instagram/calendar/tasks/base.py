@@ -201,12 +201,7 @@ class PostTask(CalendarTask, AccountTask):
             return
         now = CLOCK.now()
         if self.too_late(context, post, now, now) is not None:
-<<<<<<< main
             now = self.compared_now()
-=======
-            InstagramHook(post.account).compare_clock()
-            now = CLOCK.now()
->>>>>>> c7023688
         if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, now)

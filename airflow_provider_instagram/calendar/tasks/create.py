@@ -92,13 +92,8 @@ class CreatePost(PostTask):
                     "downstream tasks, or change the calendar."
                 )
             raise
-<<<<<<< main
-        post, _ = self.still_wanted(context)
-        until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
-=======
         post = self.wanted_post(context)
-        until = self.answer_by(context, post, Ledger.of(context, post.account).clock())
->>>>>>> c7023688
+        until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
         return self.container_id

@@ -75,16 +75,6 @@ class PreparePost(PostTask):
         self.tell_that_it_waits(context, post, emits=True)
         return {"version": post.version, "media": [one.location for one in results], "reports": reports}
 
-<<<<<<< main:airflow_provider_instagram/calendar/tasks/transcode.py
-    def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> NoReturn:
-        """Look again later, without a worker's slot, or leave the post to the run that publishes it."""
-        mark, why = "its file is missing", f"There is no file {public_name(missing)} yet."
-        at = CLOCK.now() + LOOK_AGAIN_AFTER
-        if at.timestamp() >= schedule.run_time_of(post.publish_at.timestamp(), self.settings.lead_time):
-            self.leave_to_later_run(context, mark, f"{why} The run that publishes {post.id} looks again.")
-        self.log.info("%s This task looks again at %s.", why, at.isoformat(timespec="seconds"))
-        report_state(context, "later", mark, why)
-=======
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> None:
         """Look again later for a file that does not exist yet, unless the post is due soon: then it fails by that."""
         at = CLOCK.now() + LOOK_AGAIN_AFTER
@@ -93,7 +83,6 @@ class PreparePost(PostTask):
         reason = f"{public_name(missing)} does not exist yet. It is looked for again at {at:%H:%M %Z}."
         report_state(context, "later", "waits for its file", reason)
         self.log.warning("%s", reason)
->>>>>>> c7023688:airflow_provider_instagram/calendar/tasks/prepare.py
         raise AirflowRescheduleException(at)
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:

@@ -55,11 +55,7 @@ class ReportProblems(CalendarTask):
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day."""
-<<<<<<< main:airflow_provider_instagram/calendar/tasks/report_problems.py
-        plan, now = self.settings.plan(), CLOCK.now()
-=======
         plan, now = self.settings.stored().plan, CLOCK.now()
->>>>>>> c7023688:airflow_provider_instagram/calendar/tasks/problems.py
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
         found = (

@@ -16,7 +16,6 @@ from airflow_provider_instagram.calendar.tasks.answers import NOBODY, Answer
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, post_id_of
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
-from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
@@ -69,14 +68,9 @@ class PublishPost(PostTask):
             is_dry_run=self.is_dry_run(context, post),
             is_resumed=event is not None,
             publication_time=partial(self.publication_time, context),
-<<<<<<< main
             planned_at=post.publish_at,
-            objection=self.published_by_another,
-            too_late=partial(self._too_late_for_quota, context),
-=======
             objection=partial(self.published_by_another, post),
             too_late=partial(self._too_late_for_quota, context, post),
->>>>>>> c7023688
             calendar=shown(self.settings.calendar),
         )
         if isinstance(result, Skipped):
@@ -93,20 +87,10 @@ class PublishPost(PostTask):
 
         :raises ValidationError: If the container is that of another post.
         """
-<<<<<<< main
-        if isinstance(wanted := self.wanted(context), Skipped):
-            return wanted
-        now, (post, plan) = self.compared_now(), wanted
-        if post.id in plan.seen and not self._was_resumed:
-            self._version_seen = plan.seen[post.id].version
-        if self.dry_run_requested(context):
-=======
         if isinstance(post := self.wanted(context), Skipped):
             return post
-        InstagramHook(post.account).compare_clock()
-        now = CLOCK.now()
+        now = self.compared_now()
         if self.is_dry_run(context, post):
->>>>>>> c7023688
             return post.publish_at
         is_now = is_requested_now(context, post)
         if (refusal := self._refusal(context, post)) is not None:

@@ -11,12 +11,7 @@ from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, other_publisher, post_id_of
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
-<<<<<<< main
-from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now
 from airflow_provider_instagram.exceptions import LedgerRowError, TransientError
-=======
-from airflow_provider_instagram.exceptions import TransientError
->>>>>>> c7023688
 from airflow_provider_instagram.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -55,35 +50,20 @@ class TellPost(PostTask):
 
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:
         """Return what there is to tell: the ledger decides first, then the first task that did not succeed."""
-<<<<<<< main
-        ti, ledger = context["ti"], Ledger.of(context, self.instagram_conn_id)
-        names = [f"{self.instagram_conn_id}.{step}" for step in STEPS]
-        found = ti.get_task_states(ti.dag_id, ti.map_index, names, run_ids=[ti.run_id]).get(ti.run_id, {})
-        states = {step: found.get(f"{name}_{ti.map_index}") for step, name in zip(STEPS, names, strict=True)}
+        ti, ledger = context["ti"], Ledger.of(context, post.account)
+        states = ti.get_task_states(ti.dag_id, task_ids=list(STEPS), run_ids=[ti.run_id]).get(ti.run_id, {})
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
         except LedgerRowError as error:  # the task that failed has said so; if none did, this one does
             return Told("unknown", error.message, error.hint or "")
-        if done is not None and states["publish"] == "success" and other_publisher(done, self.settings) is None:
-            if states["comment"] == "failed":
-=======
-        ti, ledger = context["ti"], Ledger.of(context, post.account)
-        states = ti.get_task_states(ti.dag_id, task_ids=list(STEPS), run_ids=[ti.run_id]).get(ti.run_id, {})
-        done = ledger.post(post.key)
         if done is not None and states.get("publish") == "success" and other_publisher(done, self.settings) is None:
             if states.get("comment") == "failed":
->>>>>>> c7023688
                 return self._failed(context, "comment")
             late = datetime.fromisoformat(done.published_at) - post.publish_at
             is_late = late > CLOCKS_DIFFER and not is_requested_now(context, post)
             return Told("late", f"was published {in_words(late)} after its time.") if is_late else None
-<<<<<<< main
-        failed = next((step for step in STEPS if states[step] == "failed"), None)
-        if failed is not None and done is None and intents:
-=======
         failed = next((step for step in STEPS if states.get(step) == "failed"), None)
-        if failed is not None and done is None and ledger.open_intents(post.key):
->>>>>>> c7023688
+        if failed is not None and done is None and intents:
             return self._failed(context, failed)._replace(event="unknown")
         if failed is not None:
             return self._failed(context, failed)
