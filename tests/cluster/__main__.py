@@ -212,23 +212,22 @@ def _make_landscape(video: Path, seconds: int) -> None:
 
 def _answer(running: Cluster, plan: Programme) -> None:
     """Answer the two questions over the REST API: one with the option alone, one with a caption and no reason."""
-    path = f"/dags/{DAG_ID}/dagRuns/~/hitlDetails"
 
-    def asked() -> dict[str, Any] | None:
+    def are_asked() -> bool:
         read = datetime.now(timezone.utc) - READING
-        questions = {
-            one["subject"].split()[1]: one["task_instance"]
-            for one in running.airflow.call("GET", path)["hitl_details"]
+        asked = {
+            one["task_instance"]["dag_run_id"]
+            for one in running.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns/~/hitlDetails")["hitl_details"]
             if datetime.fromisoformat(one["created_at"]) < read
         }
-        return questions if {post.post_id for post in plan.asked} <= set(questions) else None
+        return {post.post_id for post in plan.asked} <= asked
 
-    questions = wait_until(asked, "the questions are asked", RUN_LIMIT_S, 1.0)
+    wait_until(are_asked, "the questions are asked", RUN_LIMIT_S, 1.0)
     for post in plan.asked:
-        fields, ti = {"caption": post.edited_caption} if post.edited_caption else {}, questions[post.post_id]
-        where = f"/dags/{DAG_ID}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}"
+        question = f"/dags/{DAG_ID}/dagRuns/{post.post_id}/taskInstances/approve/-1/hitlDetails"
+        fields = {"caption": post.edited_caption} if post.edited_caption else {}
         body = {"chosen_options": ["Approve"]} | ({"params_input": fields} if fields else {})
-        running.airflow.call("PATCH", f"{where}/hitlDetails", json=body)
+        running.airflow.call("PATCH", question, json=body)
         _say(f"approved {post.post_id} over REST with {body}")
 
 
@@ -296,8 +295,7 @@ def _end(running: Cluster, disturbance: Disturbance) -> None:
 def _show_failures(running: Cluster, plan: Programme) -> None:
     for ti in _instances(running, plan):
         if ti["state"] in ("failed", "up_for_retry", "queued", "running", "deferred"):
-            label = ti["rendered_map_index"] or ti["map_index"]
-            _say(f"  {ti['task_id']} [{label}] of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
+            _say(f"  {ti['task_id']} of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
 
 
 def _after(running: Cluster) -> tuple[dict[str, int], str]:

@@ -122,13 +122,6 @@ class Cluster:
             for process, env in zip(group, right, strict=True):
                 process.restart_with(env)
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run ``airflow instagram …`` beside the server's components."""
-        return subprocess.run(
-            [AIRFLOW, "instagram", *words],
-            env=os.environ | self.airflow.settings, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
         """Start a run, also if Airflow is still recovering from a disturbance."""
 

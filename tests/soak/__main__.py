@@ -30,8 +30,8 @@ ACCOUNTS = tuple(f"account_{letter}" for letter in "abcdef")
 LEAD_S = 150
 DEAD = "account_f"
 DISTURBED = "kills and edits"
-#: Tasks of a killed scheduler hold their account's place until the next scheduler looks for them. Each look takes the
-#: scheduler seconds.
+#: Tasks of a killed scheduler hold their places until the next scheduler looks for them. Each look takes the scheduler
+#: seconds.
 SETTINGS = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
@@ -91,8 +91,8 @@ class ExpectedPosts:
         self.clear_failed()
 
     def clear_failed(self) -> None:
-        runs = self.calendar.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns", params={"limit": 100})["dag_runs"]
-        for run in runs:
+        query = {"limit": 100, "state": "failed"}
+        for run in self.calendar.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns", params=query)["dag_runs"]:
             body = {"dry_run": False, "dag_run_id": run["dag_run_id"], "only_failed": True, "reset_dag_runs": True}
             self.calendar.airflow.call("POST", f"/dags/{DAG_ID}/clearTaskInstances", json=body)
 

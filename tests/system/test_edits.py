@@ -66,7 +66,7 @@ def posts() -> list[dict[str, Any]]:
     def post(post_id: str, day: int, account: str = STUDIO, **more: Any) -> dict[str, Any]:
         return entry(post_id, MONDAY + timedelta(days=day), account, **more)
 
-    on_sunday = whole_second(timedelta(days=2))  # if today is Friday: asked about ahead of the run that publishes
+    on_sunday = whole_second(timedelta(days=2))  # if today is Friday: asked about days ahead
     return [
         post("dragged", 0),
         post("keyed", 1),
@@ -343,7 +343,7 @@ def test_a_post_goes_out_once_in_its_last_version_whichever_component_is_killed_
     later = whole_second(timedelta(minutes=50))
     calendar.write([entry(component, later, STUDIO) for component in KILLED], KILLS)
     calendar.add_dag(LEAD_S, KILLS)
-    made = {(f"{STUDIO}.create", component): "success" for component in KILLED}
+    made = {("create", component): "success" for component in KILLED}
     wait_until(lambda: made.items() <= calendar.states(KILLS).items(), "all have a container", LIMIT_S, 1.0)
     posts = []
     for component in KILLED:
@@ -373,7 +373,7 @@ def _kill(airflow: AirflowStack, component: str) -> None:
         return
 
     def at_work() -> list[int]:
-        steps = (f"{STUDIO}.transcode", f"{STUDIO}.create")
+        steps = ("prepare", "create")
         tasks = [ti for ti in task_instances(airflow, KILLS) if ti["task_id"] in steps and ti["state"] == "running"]
         return [pid for ti in tasks for pid in running_with(ti["id"])]
 

@@ -128,7 +128,7 @@ def test_an_outage_of_the_sheet_keeps_no_post_back_and_the_lead_gets_one_mail_of
     text = text.replace("notify=tell)", "notify=tell, default_args={'retries': 0})")
     (calendar.airflow.home / "dags" / f"{DAG_ID}.py").write_text(text)
     asked = wait_until(lambda: questions(calendar, "approved", "silent", dag_id=DAG_ID), "they wait", LIMIT_S, 0.5)
-    is_ready = lambda: calendar.states(DAG_ID).get((f"{FILM}.publish", "lost")) == "deferred"  # noqa: E731
+    is_ready = lambda: calendar.states(DAG_ID).get(("publish", "lost")) == "deferred"  # noqa: E731
     wait_until(is_ready, "the post whose answer is lost waits for its time", LIMIT_S, 0.5)
     calendar.sandbox.fail("publish", drop="after", account=(film := calendar.users[FILM]))
     calendar.sandbox.fail("status", 2, nth=2, times=200, account=film)  # the first is read before the request
