@@ -19,10 +19,7 @@ from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_asset
-<<<<<<< main
-=======
 from airflow_provider_instagram.ledger.ledger import Ledger
->>>>>>> c7023688
 from airflow_provider_instagram.ledger.seal import SealedStore
 
 if TYPE_CHECKING:

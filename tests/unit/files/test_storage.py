@@ -197,12 +197,8 @@ def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> Non
 @pytest.mark.parametrize("upload", ["auto", "file", "url"])
 def test_an_address_that_is_none_is_refused_in_our_words(address: str, upload: str) -> None:
     """A user who fills in a template may leave its brackets. Python calls that an "Invalid IPv6 URL"."""
-<<<<<<< main
-    context = SimulatedCalendar(Path("posts.yaml")).context("content/first", 0)
-=======
     context = SimulatedCalendar(Path("posts.yaml")).context()
     create = CreateContainerOperator(task_id="create", video=address, upload=upload)
->>>>>>> c7023688
     with pytest.raises(ValidationError, match=r"is not a valid address|a link must be https"):
         CreateContainerOperator(task_id="create", video=address, upload=upload).execute(context)
     with pytest.raises(ValidationError, match="is not a valid address"):

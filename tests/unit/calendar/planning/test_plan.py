@@ -163,7 +163,7 @@ def test_a_run_that_may_not_have_been_started_is_started_again() -> None:
 def test_a_post_whose_time_had_passed_stays_a_problem_until_it_gets_another() -> None:
     added = started(calendar(post(-HOUR / 4)), started(EMPTY, None, NOW - HOUR))
     (problem,) = added.timely.problems
-    assert "had passed when the post was added or moved" in problem.message
+    assert "had passed when Airflow read it in the file" in problem.message
     assert added.timely.posts == ()
     edited = started(calendar(post(-HOUR / 4, "B")), added)
     assert len(edited.timely.problems) == 1

@@ -90,7 +90,7 @@ def test_a_mistake_in_the_dag_file_is_the_same_problem_at_each_parse(name: str) 
     assert "0x" not in problem.message
 
 
-def test_a_calendar_without_posts_is_a_problem_that_a_run_tells(calendar: SimulatedCalendar) -> None:
+def test_a_calendar_without_posts_is_a_problem_that_the_planner_tells(calendar: SimulatedCalendar) -> None:
     calendar.write()
-    assert calendar.parse(0) == [0.0]
+    assert calendar.plan(0) == []
     assert calendar.report() == ["the calendar has no posts, so nothing is published."]

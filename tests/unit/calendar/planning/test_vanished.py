@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
-from tests.unit.calendar.simulated_runs import after_noon, ids, post
+from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 FOUR = [post("past", -30), post("a", 60), post("b", 120), post("c", 180)]
 
 
-def planned(calendar: SimulatedCalendar, at: float | None) -> list[str]:
-    """Return the posts of the plan: at a time, as the DAG processor sees it, or as a task does now."""
-    plan = calendar.settings.plan(None if at is None else after_noon(at))
-    return [one.id for one in plan.timely.posts]
+def planned(calendar: SimulatedCalendar, at: float) -> list[str]:
+    """Let the planner look, and return the posts of its plan, which tasks read."""
+    calendar.plan(at)
+    return [one.id for one in calendar.stored().timely.posts]
+
+
+def looks_again_at(calendar: SimulatedCalendar) -> float:
+    due = read_due(due_file(calendar.settings.plan_file))
+    assert due is not None
+    return (due.at - after_noon(0).timestamp()) / 60
 
 
 @pytest.mark.parametrize(
@@ -38,10 +45,11 @@ def test_more_than_half_of_the_posts_to_come_are_not_lost_in_silence(
     calendar: SimulatedCalendar, left: list[str], is_kept: bool
 ) -> None:
     calendar.write(*FOUR)
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.write(*(one for one in FOUR if one["id"] in left))
     kept = [one["id"] for one in FOUR] if is_kept else left
     assert planned(calendar, 1) == kept
+    assert (looks_again_at(calendar) == 16) is is_kept, "nobody has to edit the file for it to count"
     assert planned(calendar, 15.9) == kept
     assert planned(calendar, 16) == left, "15 minutes after it was first seen, the file counts as it is"
     assert planned(calendar, 17) == left
@@ -50,48 +58,43 @@ def test_more_than_half_of_the_posts_to_come_are_not_lost_in_silence(
 def test_people_are_told_at_once_until_when_the_posts_stay(calendar: SimulatedCalendar) -> None:
     calendar.given["notify"] = []
     calendar.write(*FOUR, defaults={"timezone": "Europe/Berlin"})
-    calendar.parse(0)
+    calendar.plan(0)
+    calendar.report()
     calendar.write(defaults={"timezone": "Europe/Berlin"})
-    assert 1 in calendar.parse(1), "a run begins, and tells it"
     message = "2 of its 2 posts to come have vanished at once: b, c."  # a was at noon in UTC
-    for at in (2, 7):
-        plan = calendar.settings.plan(after_noon(at))
-        assert [problem.message for problem in plan.timely.problems] == [message]
-        assert "until 2026-12-01 13:16 Europe/Berlin" in plan.timely.problems[0].remedy
-        assert plan.problems_seen == {plan.timely.problems[0].key: int(after_noon(1).timestamp())}
-    assert calendar.report("content/problem", 1) == [message]
-    assert calendar.report("content/later", 2) == []
-    shown: Any = calendar.settings.for_pages(plan, [])
-    assert [problem["message"] for problem in shown["problems"]] == [message]
+    for at in (1, 2, 7):
+        calendar.plan(at)
+        (problem,) = calendar.stored().timely.problems
+        assert problem.message == message
+        assert "until 2026-12-01 13:16 Europe/Berlin" in problem.remedy
+        assert calendar.report() == [message] * (at == 1)
 
 
 def test_a_post_that_is_due_meanwhile_is_published(calendar: SimulatedCalendar) -> None:
-    """Also by a task that finds the file empty before the DAG processor does, and by one that is late."""
     calendar.write(post("a", 60))
-    calendar.parse(-5)
-    (had,) = calendar.run("content/first", 0)
+    assert calendar.plan(-5) == ["a"]
+    had = calendar.prepared()
     calendar.write()
-    calendar.now = 59.5
-    assert calendar.step(had, "content/first") == "wanted"
-    calendar.parse(59.7)
+    assert calendar.plan(59.7) == []
+    assert calendar.step("a", had) == "wanted"
     calendar.now = 60.1
-    assert calendar.step(had, "content/first") == "wanted"
-    calendar.parse(74)
-    assert calendar.step(had, "content/first") == "wanted"
-    assert ids(calendar.run("content/first", 0)) == ["a"]
-    calendar.parse(75)
-    assert calendar.step(had, "content/first") == "skipped (removed)"
+    assert calendar.step("a", had) == "wanted"
+    assert calendar.plan(74) == []
+    assert calendar.step("a", had) == "wanted", "it is late"
+    assert calendar.plan(75) == ["a"]
+    assert calendar.step("a", had) == "skipped (removed)"
 
 
 def test_what_comes_back_was_never_gone(calendar: SimulatedCalendar) -> None:
     calendar.write(*FOUR)
-    before = calendar.parse(0)
+    assert calendar.plan(0) == ["a", "b", "c"]
     calendar.write()
-    calendar.parse(1)
+    assert calendar.plan(1) == []
     calendar.write(*FOUR, post("d", 200))
     assert planned(calendar, 5) == ["past", "a", "b", "c", "d"]
     assert calendar.problems() == []
-    assert {*calendar.parse(6)} == {*before, 140}, "no post of before is new"
+    assert set(calendar.stored().begun) == {"a", "b", "c", "d"}
+    assert calendar.plan(6) == []
 
 
 @pytest.mark.parametrize(
@@ -104,9 +107,9 @@ def test_the_wait_begins_again_only_if_more_is_lost(
 ) -> None:
     known = {one["id"]: one for one in (*FOUR, post("new", 90))}
     calendar.write(*FOUR)
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.write(known["a"])
-    calendar.parse(1)
+    calendar.plan(1)
     calendar.write(*(known[name] for name in second))
     before = ["past", "a", "b", "c"]
     assert [planned(calendar, at) for at in (10, counts_from - 0.1)] == [before, before]
@@ -115,9 +118,9 @@ def test_the_wait_begins_again_only_if_more_is_lost(
 
 def test_a_file_that_cannot_be_read_meanwhile_starts_nothing_anew(calendar: SimulatedCalendar) -> None:
     calendar.write(*FOUR)
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.write()
-    calendar.parse(1)
+    calendar.plan(1)
     calendar.file.write_text("posts:\n - id: a: b\n")
     assert planned(calendar, 5) == ["past", "a", "b", "c"]
     calendar.write()
@@ -127,7 +130,7 @@ def test_a_file_that_cannot_be_read_meanwhile_starts_nothing_anew(calendar: Simu
 
 def test_posts_that_have_a_problem_or_another_time_are_not_lost(calendar: SimulatedCalendar) -> None:
     calendar.write(*FOUR)
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.write(post("a", 60, captoin="x"), post("b", 300), post("c", 180, captoin="x"))
     assert planned(calendar, 1) == ["b"]
     calendar.write(post("b", 300), post("a", 60))
@@ -137,7 +140,7 @@ def test_posts_that_have_a_problem_or_another_time_are_not_lost(calendar: Simula
 def test_posts_that_would_not_go_out_are_none_to_lose(calendar: SimulatedCalendar) -> None:
     """The lead takes a wrong post out again, which stood in the way of the right one."""
     calendar.write(post("a", 60), min_spacing="15 min")
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.write(post("a", 60), post("crowds", 50), min_spacing="15 min")
     assert planned(calendar, 1) == ["crowds"]
     calendar.write(post("a", 60), min_spacing="15 min")
@@ -173,31 +176,31 @@ def test_what_a_person_removes_on_the_page_is_not_lost(
     calendar: SimulatedCalendar, removed: list[str], gone: list[str], kept: bool
 ) -> None:
     calendar.write(*FOUR)
-    calendar.parse(0)
+    calendar.plan(0)
     for name in removed:
-        record_removal(calendar.settings.snapshot, name, after_noon(0.5))
+        record_removal(calendar.settings.plan_file, name, after_noon(0.5))
     left = [one for one in FOUR if one["id"] not in gone]
     calendar.write(*left)
-    assert planned(calendar, 1) == ids(FOUR if kept else left)
+    assert planned(calendar, 1) == [one["id"] for one in (FOUR if kept else left)]
 
 
 def test_a_removal_on_the_page_excuses_no_loss_of_another_day(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 600))
-    calendar.parse(0)
-    record_removal(calendar.settings.snapshot, "a", after_noon(-61))
+    calendar.plan(0)
+    record_removal(calendar.settings.plan_file, "a", after_noon(-61))
     calendar.write()
     assert planned(calendar, 1) == ["a"]
     (file,) = calendar.file.parent.glob("snapshots/*.removed")
     file.write_text("[")
     assert planned(calendar, 2) == ["a"]
-    record_removal(calendar.settings.snapshot, "a", after_noon(3))  # a damaged record is not worth an error
+    record_removal(calendar.settings.plan_file, "a", after_noon(3))  # a damaged record is not worth an error
 
 
 def test_the_wait_is_a_setting(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> None:
     for minutes, expected in (("120", ["a"]), ("0", [])):
         monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_LOSS_MINUTES", minutes)
         calendar.write(post("a", 600))
-        calendar.parse(0)
+        calendar.plan(0)
         calendar.write()
         assert planned(calendar, 100) == expected
 
@@ -218,7 +221,7 @@ def test_a_file_that_is_cut_after_a_row_keeps_its_posts(calendar: SimulatedCalen
     content = text.replace("a.mp4", "f\u00fcr.mp4").encode()
     for part in range(0, len(content), 37):
         calendar.file.write_bytes(content)
-        calendar.parse(part)
+        calendar.plan(part)
         calendar.file.write_bytes(content[:part])
         if 10 - sum(row["id"].encode() in content[:part] for row in rows) > 5:
-            assert (len(planned(calendar, None)), len(planned(calendar, part + 1))) == (10, 10)
+            assert len(planned(calendar, part + 1)) == 10

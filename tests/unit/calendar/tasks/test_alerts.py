@@ -111,15 +111,14 @@ def test_a_mistake_in_hundreds_of_posts_is_counted(calendar: SimulatedCalendar, 
 @pytest.mark.parametrize("row", [{"told": 1}, {"told": {}, "found": [{"line": "x"}]}, [1], "x", 7])
 def test_a_row_that_a_user_has_damaged_counts_as_none(calendar: SimulatedCalendar, row: Any) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
-<<<<<<< main
-    calendar.parse(0)
+    calendar.plan(0)
     calendar.rows(events_asset("content")).set("problems", row)
     assert len(calendar.report()) == 1
 
 
 def test_a_forged_row_keeps_no_problem_from_being_told(calendar: SimulatedCalendar) -> None:
     calendar.write(post("bad", 7 * DAY, captoin="x"))
-    calendar.parse(0)
+    calendar.plan(0)
     assert len(calendar.report()) == 1
     rows = calendar.ledgers[events_asset("content")]
     rows["problems"] = {"form": 1, "row": rows["problems"]["row"], "seal": "0" * 64}
@@ -127,25 +126,6 @@ def test_a_forged_row_keeps_no_problem_from_being_told(calendar: SimulatedCalend
     assert calendar.report() == []
 
 
-def test_a_post_beyond_its_accounts_limit_fails_its_own_run_and_no_other(calendar: SimulatedCalendar) -> None:
-    """The DAG processor does not know the limits, so the post has a run. It would publish nothing, in silence."""
-    posts = [post(f"p{number:02}", HOUR + 2 * number, video="https://example.com/a.mp4") for number in range(11)]
-    calendar.write(*posts)
-    calendar.parse(-DAY)
-    (message,) = calendar.report("content/first", 0)
-    assert message.startswith("it is post 11 of instagram_default within 60 min, from 'p00'")
-    assert calendar.report("content/second", 2) == []
-    with pytest.raises(AirflowFailException, match="post 'p10': it is post 11 of instagram_default"):
-        calendar.report("content/own", 20)
-
-
-=======
-    calendar.plan(0)
-    calendar.ledgers[events_asset("content")]["problems"] = row
-    assert len(calendar.report()) == 1
-
-
->>>>>>> c7023688
 def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,14 +9,8 @@ import pytest
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-<<<<<<< main
-from airflow_provider_instagram.calendar.tasks.run_request import is_requested_now, requested_posts
-from airflow_provider_instagram.calendar.tasks.transcode import TranscodePost
-from tests.unit.calendar.simulated_runs import ACCOUNT, ids, minutes_after_noon, post
-=======
 from airflow_provider_instagram.calendar.tasks.base import is_requested_now
 from tests.unit.calendar.simulated_runs import after_noon, post
->>>>>>> c7023688
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -38,27 +32,6 @@ HOUR, DAY = 60, 24 * 60
 def test_who_names_a_post_today_wants_it_now(
     calendar: SimulatedCalendar, due: float, params: dict[str, Any], started_ago: float, at_once: bool
 ) -> None:
-<<<<<<< main
-    """Not who clears a run of long ago, and not who fills gaps."""
-    run = SimpleNamespace(run_type=run_type, run_after=utc_now() - ago, data_interval_end=None)
-    context: Any = {"dag_run": run, "params": {"posts": [" a", ""]}}
-    over, to_come, unnamed = (
-        ScheduledPost(id=post_id, publish_at=run.run_after + timedelta(minutes=at), account=ACCOUNT, video="a.mp4")
-        for post_id, at in (("a", -300), ("a", 1), ("b", -300))
-    )
-    step = ApprovePost(task_id="step", post={}, settings=calendar.settings, instagram_conn_id=ACCOUNT)
-    now = utc_now()
-    assert (step.answer_by(context, over) > now) is wants_now, "a person has time to approve it"
-    assert requested_posts(context) == ["a"] * names
-    assert [is_requested_now(context, one) for one in (over, to_come, unnamed)] == [wants_now, False, False]
-
-
-def skip(calendar: SimulatedCalendar, had: dict[str, Any], user: str = "ada") -> Assignments:
-    """Skip a post, as the page Posts does."""
-    assignments = Assignments(calendar.rows(), "content")
-    assignments.skip(ScheduledPost.model_validate(had), user)
-    return assignments
-=======
     """Not who clears a run of long ago."""
     calendar.write(post("a", due))
     calendar.plan(-10 * DAY)
@@ -69,7 +42,7 @@ def skip(calendar: SimulatedCalendar, had: dict[str, Any], user: str = "ada") ->
     assert is_requested_now(context, one) is at_once
     step = ApprovePost(task_id="step", settings=calendar.settings)
     if at_once:
-        assert step.answer_by(context, one, after_noon(0)) == after_noon(HOUR), "a person has time to approve it"
+        assert step.answer_by(context, one) == after_noon(HOUR), "a person has time to approve it"
 
 
 def test_a_run_that_is_started_for_a_post_that_is_not_there_says_so(calendar: SimulatedCalendar) -> None:
@@ -79,7 +52,6 @@ def test_a_run_that_is_started_for_a_post_that_is_not_there_says_so(calendar: Si
     assert calendar.step("manual__1", post="mondya").startswith("failed: ")
     assert "has no post 'mondya'" in calendar.step("manual__1", post="mondya")
     assert calendar.step("manual__1", post="bad").startswith("failed: The post has a problem: Unknown field 'captoin'")
->>>>>>> c7023688
 
 
 @pytest.mark.parametrize(("by_hand", "then"), [(False, "Its own run begins anew"), (True, "Trigger the DAG again")])
