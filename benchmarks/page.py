@@ -98,10 +98,6 @@ def _store_runs() -> None:
     from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
     from airflow_provider_instagram.ledger.assets import ledger_asset
     from airflow_provider_instagram.ledger.seal import sealed
-<<<<<<< main
-    from airflow_provider_instagram.plugin.board.boards import Boards
-=======
->>>>>>> c7023688
 
     file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
     stored = read_plan(file)
@@ -122,23 +118,6 @@ def _store_runs() -> None:
             run.updated_at = at
             session.add(run)
             session.flush()
-<<<<<<< main
-            of_run = {"dag_id": DAG_ID, "run_id": run_id, "pool": "default_pool", "dag_version_id": version}
-            common = {**of_run, "updated_at": at}
-            states = {"transcode": "success", "create": "success", "publish": "deferred"}
-            tasks.append({**common, "task_id": f"due_{post.account}", "map_index": -1, "state": "success"})
-            tasks += [
-                {**common, "task_id": f"{post.account}.{step}", "map_index": 0, "state": state}
-                for step, state in states.items()
-            ]
-            selected = [post.model_dump(mode="json")]
-            about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": run_id, "task_id": f"due_{post.account}"}
-            rows.append(XComModel(**about, map_index=-1, key="return_value", value=selected, timestamp=at))
-            row = {"post_key": post.key, "run": f"{DAG_ID}/{run_id}", "version": post.version, "settled": False}
-            asset, key = assets[uri := ledger_asset(post.account).uri], f"calendar:{post.key}"
-            about_row = {"key": key, "value": json.dumps(sealed(row, key, uri))}
-            rows.append(AssetStateStoreModel(asset_id=asset, **about_row, updated_at=at))
-=======
             of_run = {"dag_id": DAG_ID, "run_id": post.id, "pool": "default_pool", "dag_version_id": version}
             common = {**of_run, "map_index": -1, "updated_at": at}
             states = dict.fromkeys(("prepare", "approve", "create"), "success") | {"publish": "deferred"}
@@ -149,7 +128,6 @@ def _store_runs() -> None:
             uri, key = ledger_asset(post.account).uri, f"late:{post.key}"
             row = sealed({"version": post.version, "at": None}, key, uri)
             rows.append(AssetStateStoreModel(asset_id=assets[uri], key=key, value=json.dumps(row), updated_at=at))
->>>>>>> c7023688
         session.execute(insert(TaskInstance), tasks)
         session.add_all(rows)
 

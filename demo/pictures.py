@@ -19,11 +19,7 @@ from playwright.sync_api import sync_playwright
 from demo.pictures_airflow import IMAGES, take_calendar_pictures, take_connection_pictures
 from demo.results import results_settings
 from demo.scene import ROOT, airflow_settings
-<<<<<<< main
 from demo.stack import airflow_stack, end_on_sigterm
-=======
-from demo.stack import airflow_stack
->>>>>>> c7023688
 from instagram_sandbox.testing.handle import SandboxHandle, connection_json, sandbox_process
 
 if TYPE_CHECKING:

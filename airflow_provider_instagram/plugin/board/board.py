@@ -16,15 +16,9 @@ from airflow.utils.session import create_session
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.slots import split_repetition
-<<<<<<< main
-from airflow_provider_instagram.calendar.planning.assignments import Assignment, Assignments
-from airflow_provider_instagram.calendar.planning.schedule import run_time_of, utc_now
-from airflow_provider_instagram.calendar.stored_dags import CalendarDag, SnapshotReader
-=======
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader, rules_of
->>>>>>> c7023688
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
@@ -291,43 +285,23 @@ class _Look:
 
     def _facts(self, post: ScheduledPost) -> Facts:
         rows = self.source.rows[post.account]
-<<<<<<< main
-        ledger = Ledger(rows, post.account)
-        assignments = Assignments(rows, self.calendar.dag_id, self.calendar.is_dry)
-        seen = self.stored.plan.seen.get(post.id)
-        deletion = self.source.deletions.get((post.account, post.key))
-        late = assignments.late_row(post)
-        try:
-            assignment, done, intents = assignments.of(post), ledger.post(post.key), ledger.open_intents(post.key)
-        except LedgerRowError as error:
-            return Facts(post=post, bad_row=error, run=self._run(post, selected, None), deletion=deletion)
-        other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.calendar.location))
-=======
         ledger, own = Ledger(rows, post.account), PostRows(rows)
         deletion = self.source.deletions.get((post.account, post.key))
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
-            skipped_by, late_at = own.skipped_by(post), own.late_time(post, any_version=False)
+            skipped_by, late = own.skipped_by(post), own.late_row(post)
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post), deletion=deletion)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
->>>>>>> c7023688
         return Facts(
             post=post,
             done=None if other else done,
             published_by=other,
             is_open=done is None and bool(intents),
-<<<<<<< main
-            assignment=assignment,
-            run=self._run(post, selected, assignment),
-            arrival=seen.arrival if seen is not None else None,
-            late=late if late is not None and late.version == post.version else None,
-=======
             skipped_by=skipped_by,
             run=self._run(post, intents, is_live=done is not None),
             has_passed=post.id in self.stored.plan.passed,
-            late_at=late_at,
->>>>>>> c7023688
+            late=late if late is not None and late.version == post.version else None,
             deletion=deletion,
         )
 

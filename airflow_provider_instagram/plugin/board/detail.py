@@ -20,13 +20,8 @@ from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users, returned
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
-<<<<<<< main
-from airflow_provider_instagram.plugin.board.source import read_xcom
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, PostRun, State
-from airflow_provider_instagram.plugin.users import own_accounts
-=======
 from airflow_provider_instagram.plugin.board.states import COMMENT, Facts, State
->>>>>>> c7023688
+from airflow_provider_instagram.plugin.users import own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
@@ -68,17 +63,10 @@ PUBLISHING_ACTS: Final = ("approve", "publish_now")
 
 def acts_in(state: State, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
-<<<<<<< main
-    acts = list(ACTS_IN.get(state, ()))
-    if facts.bad_row is not None and facts.run is None:
-        acts.remove("retry")  # both others delete the row
-    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post) and state is State.SKIPPED:
-=======
     acts, run = list(ACTS_IN.get(state, ())), facts.run
     if facts.bad_row is not None and run is None:
         acts.remove("retry")  # both others delete the row
     if facts.skipped_by is not None and state is State.SKIPPED:
->>>>>>> c7023688
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
@@ -98,7 +86,7 @@ def acts_in(state: State, facts: Facts) -> list[str]:
 def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
     """Return why the account cannot do some of these acts. Nothing is said of an account of another team."""
     facts = board.facts.get(post_id)
-    if facts is None or facts.post.account not in own_accounts(board.calendar):
+    if facts is None or facts.post.account not in own_accounts(board.calendar.dag_id, board.accounts):
         return {}
     ways = ((PUBLISHING_ACTS, facts.post.parameters()), (("delete",), None))
     reasons = {

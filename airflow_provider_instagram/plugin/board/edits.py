@@ -6,11 +6,7 @@ other one changed another post, the edit is made in the new file.
 
 from __future__ import annotations
 
-<<<<<<< main
 from collections import Counter
-from contextlib import suppress
-=======
->>>>>>> c7023688
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -144,7 +140,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
     account = card.post.account
-    no_music = why_no_music(account) if account in own_accounts(board.calendar) else NOT_OURS
+    no_music = why_no_music(account) if account in own_accounts(board.calendar.dag_id, board.accounts) else NOT_OURS
     more = {"placements": PLACEMENTS, "approved": _is_approved(facts), "no_music": no_music}
     return {"does": does if seen else [], "seen": seen, **more}
 
@@ -163,7 +159,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     if written.refused:
         return {"done": "", "refused": written.refused, "patch": diff}
     if given.do == "remove":
-        await run_in_threadpool(record_removal, board.calendar.snapshot, given.post_id, utc_now())
+        await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}
@@ -267,13 +263,8 @@ def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
 
     :raises HTTPException: If the calendar does not have the account.
     """
-<<<<<<< main
-    if given.account not in own_accounts(board.calendar):
+    if given.account not in own_accounts(board.calendar.dag_id, board.accounts):
         raise HTTPException(403, f"This calendar has no account {given.account!r} that its team may use.")
-=======
-    if given.account not in board.accounts:
-        raise HTTPException(403, f"This calendar has no account {given.account!r}.")
->>>>>>> c7023688
     _check_printable({"words": given.words})
     return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
@@ -286,7 +277,7 @@ def for_new_post(board: Board) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
     zone = edits.zone_of_new(board.stored.plan.calendar, board.stored.text) if board.stored else ""
-    return {"files": names, "accounts": list(board.calendar.accounts), "zone": zone}
+    return {"files": names, "accounts": list(board.accounts), "zone": zone}
 
 
 async def upload(board: Board, user: PageUser, request: Request, name: str) -> str:

@@ -10,12 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
-<<<<<<< main
-from airflow.utils.session import create_session
 from fastapi import APIRouter, Header, HTTPException, Query, Request
-=======
-from fastapi import APIRouter, Body, Header, HTTPException, Query, Request
->>>>>>> c7023688
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -213,12 +208,7 @@ def music(
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
     board = _editable_board(user, dag_id)
-<<<<<<< main
     return JSONResponse(edits.for_new_post(board), headers=HEADERS)
-=======
-    content = {"files": edits.media_files(board), "accounts": list(board.accounts)}
-    return JSONResponse(content, headers=HEADERS)
->>>>>>> c7023688
 
 
 @router.post("/api/files")

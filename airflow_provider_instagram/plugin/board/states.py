@@ -15,12 +15,8 @@ from airflow_provider_instagram.calendar.tasks.answers import Answer
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-<<<<<<< main
-    from airflow_provider_instagram.calendar.planning.assignments import Assignment, LateTime
-    from airflow_provider_instagram.calendar.tasks.answers import Answer
-=======
+    from airflow_provider_instagram.calendar.planning.rows import LateTime
     from airflow_provider_instagram.calendar.planning.stored_plan import About
->>>>>>> c7023688
     from airflow_provider_instagram.exceptions import LedgerRowError
     from airflow_provider_instagram.ledger.records import PublishedPost
 
@@ -42,14 +38,13 @@ IN_WORDS: Final = {
     "approve": "its approval is looked for",
     "create": "Instagram processes it",
 }
-<<<<<<< main
 #: What Airflow has recorded of a task that began or ended after the post's time. What it waited for is not recorded.
-LATE_BY: Final = {
-    "due": "its first task began",
-    "transcode": "its file was ready",
-    "approve": "its task approve ended",
-    "create": "its task create ended",
-}
+LATE_BY: Final = (
+    ("prepare", "started", "its first task began"),
+    ("prepare", "ended", "its file was ready"),
+    ("approve", "ended", "its task approve ended"),
+    ("create", "ended", "its task create ended"),
+)
 #: What a task waits for that has not begun, as far as its state says.
 WAITS_FOR: Final = {
     "scheduled": "waits for a slot",
@@ -57,15 +52,6 @@ WAITS_FOR: Final = {
     "up_for_retry": "waits for its next try",
     "restarting": "waits for its next try",
 }
-=======
-#: Why a post is late, if one of its tasks began or ended after its time.
-LATE_BY: Final = (
-    ("prepare", "started", "its run began"),
-    ("prepare", "ended", "its file was ready"),
-    ("approve", "ended", "it was approved"),
-    ("create", "ended", "Instagram had processed it"),
-)
->>>>>>> c7023688
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
@@ -179,15 +165,10 @@ class Facts:
     :param published_by: Who published its id, if another calendar did.
     :param bad_row: Why a row about it cannot be read.
     :param is_open: Whether an attempt to publish it has an open outcome.
-<<<<<<< main
-    :param arrival: How this version came into the calendar.
-    :param late: The time that its publisher chose when its own had passed, and why.
-=======
     :param skipped_by: Who decided that this version is not published.
     :param run: The run that works on it, or worked on it last.
-    :param has_passed: Whether its time had passed when the calendar was new.
-    :param late_at: The time that its publisher chose when its own had passed.
->>>>>>> c7023688
+    :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
+    :param late: The time that its publisher chose when its own had passed, and why.
     """
 
     post: ScheduledPost
@@ -197,13 +178,8 @@ class Facts:
     is_open: bool = False
     skipped_by: str | None = None
     run: PostRun | None = None
-<<<<<<< main
-    arrival: Arrival | None = None
-    late: LateTime | None = None
-=======
     has_passed: bool = False
-    late_at: datetime | None = None
->>>>>>> c7023688
+    late: LateTime | None = None
     deletion: Deletion | None = None
 
     @property
@@ -245,13 +221,8 @@ class Status:
 
 def status_of(facts: Facts, now: datetime, about: About) -> Status:
     """Return the state of a post."""
-<<<<<<< main
-    tasks = {} if facts.run is None else facts.run.tasks
-    publish = tasks.get("publish", Task(None))
-=======
     run = facts.run
     publish = Task(None) if run is None else run.task("publish")
->>>>>>> c7023688
     if facts.bad_row is not None:
         return Status(State.UNKNOWN, facts.bad_row.message, facts.bad_row.hint or "")
     if facts.published_by is not None:
@@ -261,45 +232,27 @@ def status_of(facts: Facts, now: datetime, about: About) -> Status:
         return _published(facts, facts.done, publish)
     if facts.is_open:
         return _undecided(publish)
-<<<<<<< main
-    if facts.assignment is not None and facts.assignment.is_skip_of(facts.post):
-        return Status(State.SKIPPED, f"by {facts.assignment.skipped_by}")
-    if facts.run is None:
-        return _without_run(facts, now, max_lateness)
-    status = _in_run(facts.post, facts.run, now)
-    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.PUBLISHING):
-        return replace(status, text=_late(facts, facts.late.at))
-=======
     if facts.skipped_by is not None and not (run is not None and run.by_hand and run.is_active):
         return Status(State.SKIPPED, f"by {facts.skipped_by}")
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)
     status = _in_run(facts, run, now, about)
-    if facts.late_at is not None and status.state in (State.READY, State.PUBLISHING):
-        return replace(status, text=_late(facts, facts.late_at))
->>>>>>> c7023688
+    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.PUBLISHING):
+        return replace(status, text=_late(facts, facts.late.at))
     return status
 
 
 def _late(facts: Facts, at: datetime) -> str:
     """Return when a late post is published, and what is recorded of why not at its time."""
     due = facts.post.publish_at
-    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts)}"
+    return f"{at.astimezone(due.tzinfo):%H:%M} instead of {due:%H:%M}{_why_late(facts, at)}"
 
 
-<<<<<<< main
 def _why_late(facts: Facts, at: datetime) -> str:
     """Return what Airflow and the publisher have recorded: nothing else is known of why a post is late."""
     due, tasks, reasons = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}, list[str]()
-    for name, what in LATE_BY.items():
-        task = tasks.get(name, Task(None))
-        ready = task.started if name == "due" else task.ended
-=======
-def _why_late(facts: Facts) -> str:
-    due, tasks = facts.post.publish_at, facts.run.tasks if facts.run is not None else {}
-    for name, moment, why in LATE_BY:
+    for name, moment, what in LATE_BY:
         ready = getattr(tasks.get(name), moment, None)
->>>>>>> c7023688
         if ready is not None and ready > due:
             reasons.append(f"because {what} at {ready.astimezone(due.tzinfo):%H:%M}")
             break
@@ -356,11 +309,8 @@ def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
     if now <= due + about.max_lateness and not facts.has_passed:
         return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
-<<<<<<< main
-    why = "its time had passed when Airflow began to follow this file" if is_over else "no run has published it"
-=======
-    why = "its time had passed when the calendar was new" if facts.has_passed else "no run has published it"
->>>>>>> c7023688
+    began = "its time had passed when Airflow began to follow this file"
+    why = began if facts.has_passed else "no run has published it"
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")
 
 

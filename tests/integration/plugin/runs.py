@@ -98,7 +98,7 @@ def push_xcom(dag_id: str, run_id: str, task_id: str, key: str, value: Any) -> N
 
 
 def write_row(asset_uri: str, key: str, value: Any, *, is_sealed: bool = True) -> None:
-    """Write a row of an asset, in place of one that is there. None deletes it."""
+    """Write a row of an asset, in place of one that is there. ``...`` deletes it."""
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel as Row
     from airflow.utils.session import create_session
@@ -109,6 +109,6 @@ def write_row(asset_uri: str, key: str, value: Any, *, is_sealed: bool = True) -
     with create_session() as session:
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == asset_uri))
         session.execute(delete(Row).where(Row.asset_id == asset_id, Row.key == key))
-        if value is not None:
+        if value is not ...:
             content = sealed(value, key, asset_uri) if is_sealed else value
             session.add(Row(asset_id=asset_id, key=key, value=json.dumps(content)))

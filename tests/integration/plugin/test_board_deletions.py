@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar import post_deletion_dag
-<<<<<<< main
-from airflow_provider_instagram.ledger.seal import sealed
-=======
 from airflow_provider_instagram.ledger.assets import ledger_asset
->>>>>>> c7023688
 from airflow_provider_instagram.plugin.board import routes
 from tests.integration.conftest import store_dag
 from tests.integration.pages import HOME
@@ -67,25 +63,10 @@ def forget_post() -> None:
 
 
 def record_post(**more: Any) -> None:
-<<<<<<< main
-    from airflow.models.asset_state_store import AssetStateStoreModel as Row
-    from airflow.utils.session import create_session
-
-    from airflow_provider_instagram.ledger.assets import ledger_asset
-
-    row = {"post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
-    row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
-    now = datetime.now(timezone.utc)
-    key, asset_id = f"done:{ACCOUNT}/hello", forget_post()
-    with create_session() as session:
-        stored = json.dumps(sealed(row, key, ledger_asset(ACCOUNT).uri))
-        session.add(Row(asset_id=asset_id, key=key, value=stored, updated_at=now))
-=======
     row = {"post_key": f"{ACCOUNT}/hello", "container_id": "1", "published_at": LATER, "media_id": "17900"}
     row |= {"permalink": LINK, "dag_id": DAG_ID, "calendar": "calendar.yaml", "ig_user_id": "17841"} | more
     forget_post()
     write_row(ledger_asset(ACCOUNT).uri, f"done:{ACCOUNT}/hello", row)
->>>>>>> c7023688
 
 
 def set_task(state: str, *, asks: bool = False, outcome: dict[str, Any] | None = None) -> None:
@@ -300,20 +281,3 @@ def test_a_control_that_the_account_cannot_use_says_why_and_meta_is_not_asked(
     why = f"Instagram refused publishing to this account on {now:%Y-%m-%d %H:%M} UTC: Error 10: no right"
     assert detail(ada, "evil")["cannot"] == {"publish_now": why}
     assert detail(user("vic", "VIEWER"), "evil")["cannot"] == {}
-<<<<<<< main
-
-
-def store_row(key: str, value: Any) -> None:
-    from airflow.models.asset import AssetModel
-    from airflow.models.asset_state_store import AssetStateStoreModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    from airflow_provider_instagram.ledger.assets import ledger_asset
-
-    with create_session() as session:
-        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == ledger_asset(ACCOUNT).uri))
-        row = sealed(value, key, ledger_asset(ACCOUNT).uri)
-        session.add(AssetStateStoreModel(asset_id=asset_id, key=key, value=json.dumps(row)))
-=======
->>>>>>> c7023688

@@ -162,7 +162,7 @@ def shown(browser: TestClient, calendar: Path) -> tuple[list[str], list[str]]:
     """Return the posts of the page, and its problems, after Airflow has read the file."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
-    store_dag(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
     routes.boards = Boards()
     window = {"from": int((NOW - timedelta(days=1)).timestamp()), "to": int((NOW + timedelta(days=9)).timestamp())}
     answer = browser.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, **window}).json()
@@ -279,7 +279,7 @@ def test_a_new_post_has_the_time_that_was_typed_in_the_zone_of_the_file(
         "csv": f"id,publish_at,timezone,video,account\r\nold,2098-05-06 08:30,Europe/Berlin,a.mp4,{ACCOUNT}\r\n",
     }
     file.write_bytes(texts[ending].encode())
-    store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+    store_calendar(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
     ada = user("ada", "USER")
     assert ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json().get("zone") == "Europe/Berlin"
     for post_id, typed, moment in (
@@ -289,7 +289,7 @@ def test_a_new_post_has_the_time_that_was_typed_in_the_zone_of_the_file(
         fields = {"publish_at": typed, "video": "a.mp4", "account": ACCOUNT}
         answer = edit(ada, "ada", "add", post_id, dag_id=dag_id, fields=fields)
         assert (answer.status_code, answer.json().get("at")) == (200, int(moment.timestamp())), answer.text
-        store_dag(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
+        store_calendar(content_calendar_dag(dag_id, file, accounts=[ACCOUNT]))
         monkeypatch.setattr(routes, "boards", Boards())
         shown = ada.get("/instagram/calendar/api/post", params={"dag_id": dag_id, "post_id": post_id}).json()
         assert (shown["card"]["local"], shown["card"]["at"]) == (typed, int(moment.timestamp()))

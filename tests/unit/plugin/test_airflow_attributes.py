@@ -32,4 +32,4 @@ def test_a_module_that_reads_airflows_database_names_no_private_attribute(file: 
 
 
 def test_the_modules_that_read_airflows_database_are_found() -> None:
-    assert {"source.py", "stored_dags.py", "database.py"} <= {file.name for file in READERS}
+    assert {"airflow_rows.py", "stored_dags.py", "database.py"} <= {file.name for file in READERS}

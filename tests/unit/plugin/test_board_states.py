@@ -10,14 +10,9 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.problems import Problem
-<<<<<<< main
-from airflow_provider_instagram.calendar.planning.assignments import Assignment, LateTime
-from airflow_provider_instagram.calendar.planning.plan import Arrival
-from airflow_provider_instagram.calendar.tasks.answers import Answer
-=======
+from airflow_provider_instagram.calendar.planning.rows import LateTime
 from airflow_provider_instagram.calendar.planning.stored_plan import About
 from airflow_provider_instagram.exceptions import LedgerRowError
->>>>>>> c7023688
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
@@ -192,13 +187,8 @@ def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
     assert state(Facts(POST), DUE + HOUR).state is State.PLANNED
     assert state(Facts(POST), DUE + HOUR + timedelta(seconds=1)).text == "no run has published it"
     for at in (DUE + timedelta(minutes=15), DUE + 2 * HOUR):
-<<<<<<< main
-        over = state(Facts(POST, arrival=Arrival.ALREADY_OVER), at)
-        assert (over.state, over.text) == (State.SKIPPED, "its time had passed when Airflow began to follow this file")
-=======
         over = state(Facts(POST, has_passed=True), at)
-        assert (over.state, over.text) == (State.SKIPPED, "its time had passed when the calendar was new")
->>>>>>> c7023688
+        assert (over.state, over.text) == (State.SKIPPED, "its time had passed when Airflow began to follow this file")
         assert over.hint == "Publish it now, or leave it."
 
 
@@ -284,10 +274,9 @@ ON_TIME = Task("success", started=DUE - HOUR / 2, ended=DUE - HOUR / 5)
 @pytest.mark.parametrize(
     ("tasks", "row", "why"),
     [
-<<<<<<< main
-        ({"due": Task("success", started=DUE + HOUR / 6)}, {}, ", because its first task began at 10:40"),
+        ({"prepare": Task("success", started=DUE + HOUR / 6)}, {}, ", because its first task began at 10:40"),
         ({"approve": Task("success", ended=DUE + HOUR / 4)}, {}, ", because its task approve ended at 10:45"),
-        ({"transcode": Task("success", ended=DUE + HOUR / 5)}, {}, ", because its file was ready at 10:42"),
+        ({"prepare": Task("success", ended=DUE + HOUR / 5)}, {}, ", because its file was ready at 10:42"),
         ({"create": Task("success", ended=DUE + HOUR / 5)}, {}, ", because its task create ended at 10:42"),
         ({"create": ON_TIME}, {}, ""),
         (
@@ -305,13 +294,6 @@ ON_TIME = Task("success", started=DUE - HOUR / 2, ended=DUE - HOUR / 5)
             {"chosen_at": DUE + HOUR / 5, "distance_to": "set"},
             ", because its task create ended at 10:42, to keep the distance to set",
         ),
-=======
-        ({"prepare": Task("success", started=DUE + HOUR / 6)}, ", because its run began at 10:40"),
-        ({"approve": Task("success", ended=DUE + HOUR / 4)}, ", because it was approved at 10:45"),
-        ({"prepare": Task("success", ended=DUE + HOUR / 5)}, ", because its file was ready at 10:42"),
-        ({"create": Task("success", ended=DUE + HOUR / 5)}, ", because Instagram had processed it at 10:42"),
-        ({"create": Task("success", ended=DUE - HOUR / 5)}, ", to keep the distance to the account's other posts"),
->>>>>>> c7023688
     ],
 )
 def test_a_late_post_says_when_it_is_published_and_what_is_recorded_of_why(
@@ -326,7 +308,7 @@ def test_a_late_post_says_when_it_is_published_and_what_is_recorded_of_why(
         "publish": Task("deferred"),
         **tasks,
     }
-    late = LateTime(post_key=POST.key, version=POST.version, at=DUE + HOUR / 2, **row)
+    late = LateTime(version=POST.version, at=DUE + HOUR / 2, **row)
     facts = replace(in_run(**states), post=there, late=late)
     assert state(facts, DUE + HOUR / 3).text == f"11:00 instead of 10:30{why}"
     live = replace(DONE, published_at=(DUE + HOUR / 2).isoformat())
