@@ -29,7 +29,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.publisher import Live, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.quota.reservations import post_quotas
@@ -172,9 +172,9 @@ class Day:
         owner = Owner("day", key, "publish", -1)
         with self._client(account) as client:
             publisher = Publisher(client, account.ledger, account.user_id, owner, lambda _: False, self._sleep, QUOTAS)
-            found = publisher.reconcile(key, container_id)
-            if not isinstance(found, Publication):
-                publisher.publish_new(found, datetime.fromtimestamp(at, timezone.utc))
+            found = publisher.settle(key, container_id)
+            if not isinstance(found, Live):
+                publisher.send(found, datetime.fromtimestamp(at, timezone.utc))
 
     def _client(self, account: Account) -> GraphClient:
         return GraphClient(account.token, base_url=self.sandbox.url, sleep=self._sleep)

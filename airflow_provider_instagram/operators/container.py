@@ -185,7 +185,11 @@ def create(
     order: Callable[..., Order],
     **more: Any,
 ) -> str:
-    """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits."""
+    """Run :class:`~airflow_provider_instagram.publishing.create.Create` in a task, which is deferred while it waits.
+
+    :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
+        are sent, and only the parent of a carousel is to be created.
+    """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.hooks.scopes import known_scopes
     from airflow_provider_instagram.publishing.create import POLL_INTERVAL, PROCESSING_TIMEOUT, Create
@@ -195,12 +199,13 @@ def create(
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
     more["ffprobe"] = conf.get("instagram", "ffprobe")
     more["require"] = lambda *needed: known_scopes(task.instagram_conn_id).require(*needed)
-    use_case = Create(hook, ledger, Try.of(task, context), post_key, order, **more)
-    if event is None:
-        result = use_case.run()
-    else:
+    use_case, result = Create(hook, ledger, Try.of(task, context), post_key, **more), None
+    if event is not None:
         failure = InstagramError.from_data(event["error"]) if event["error"] else None
-        result = use_case.resume(failure, event["container_id"], event["known"])
+        of_carousel = order(is_resumed=True) if event["known"] else None
+        result = use_case.resume(of_carousel, failure, event["container_id"], event["known"])
+    while result is None:
+        result = use_case.run(order(is_resumed=False))
     if isinstance(result, WaitForContainers):
         deadline, interval_s = CLOCK.now() + PROCESSING_TIMEOUT, POLL_INTERVAL.total_seconds()
         trigger = ContainerStatusTrigger(

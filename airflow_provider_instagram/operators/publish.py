@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -22,10 +21,26 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_instagram.publishing.use_case import Skipped
+    from airflow_provider_instagram.publishing.publish import Publish
+    from airflow_provider_instagram.publishing.publisher import Live
+    from airflow_provider_instagram.publishing.use_case import WaitUntil
 
 
-class PublishOperator(InstagramBaseOperator):
+class PublishingTask(AccountTask):
+    """A task that publishes a container. It decides the time, and may raise an error or skip itself instead."""
+
+    def publication_time(self, context: Context) -> datetime | None:
+        """Return when to publish a post that does not exist, or None for at once. Nothing is open then."""
+        raise NotImplementedError
+
+    def check_live(self, context: Context, post: PublishedPost) -> None:
+        """Check that a post that is live is the task's own, before anything of it is told."""
+
+    def check_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+        """Check that it is worth waiting for the moment at which the account has free quota."""
+
+
+class PublishOperator(InstagramBaseOperator, PublishingTask):
     """Publish a container: one ``post_key``, one post.
 
     * If the account has no free quota, the task is deferred until it has, unless the container expires before.
@@ -94,13 +109,11 @@ class PublishOperator(InstagramBaseOperator):
             context,
             arguments.text("post_key", self.post_key) or default_key,
             container_id,
-            publication_time=partial(self.publication_time, context),
             is_dry_run=arguments.boolean("dry_run", self.is_dry_run) is True,
             is_resumed=event is not None,
         )
-        fields = cast("dict[str, Any]", result)  # nothing makes this task skip a post
-        self.permalink, self.media_id = fields["permalink"], fields["media_id"]
-        return fields
+        self.permalink, self.media_id = result["permalink"], result["media_id"]
+        return result
 
     def publication_time(self, context: Context) -> datetime | None:
         """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once."""
@@ -125,43 +138,65 @@ class PublishOperator(InstagramBaseOperator):
 
 
 def publish(
-    task: AccountTask,
+    task: PublishingTask,
     context: Context,
     post_key: str,
     container_id: str,
     *,
+    is_dry_run: bool,
     is_resumed: bool,
-    trigger: Callable[[datetime], BaseTrigger] | None = None,
+    planned_at: datetime | None = None,
     calendar: str | None = None,
-    **more: Any,
-) -> dict[str, Any] | Skipped:
-    """Run :class:`~airflow_provider_instagram.publishing.publish.Publish` in a task, which is deferred while it waits.
+) -> dict[str, Any]:
+    """Publish a container at its time, unless the post exists, and return the post. A task that waits is deferred.
 
-    :param trigger: Returns the trigger that ends a wait.
+    :param is_resumed: Whether a wait has ended.
+    :param planned_at: When the post was planned for, if that is not the time of its publication.
+    :param calendar: The calendar that the post is from, if any.
+    :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
+    :raises InstagramError: If the post is not live. The error contains the reason.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.use_case import WaitUntil
+    from airflow_provider_instagram.publishing.publisher import Free, Live
     from airflow_provider_instagram.quota.reservations import post_quotas
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    result = Publish(
-        hook,
-        ledger,
-        Try.of(task, context),
-        post_key,
-        container_id,
-        shortest_wait=shortest_deferral(),
-        resumes_late_by=timeouts_checked_every(),
-        quotas=lambda: post_quotas(hook.settings.limits.posts_per_hour, hook.settings.limits.posts_per_day),
-        report=partial(_report, context, ledger, calendar),
-        calendar=calendar,
-        **more,
-    ).run(is_resumed=is_resumed)
-    if not isinstance(result, WaitUntil):
-        return result
-    timeout = result.timeout_at - ledger.clock()
-    return task.defer(trigger=(trigger or at_moment)(result.moment), method_name="execute", timeout=timeout)
+    waits: dict[str, Any] = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
+    what = Publish(hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar)
+    if (post := ledger.post(post_key)) is not None:
+        task.check_live(context, post)
+        return _reported(context, what, Live(what.checked(post), already_published=True))
+    at, is_open = None, not is_dry_run and what.is_open
+    if not is_open:
+        at = task.publication_time(context)
+        if is_dry_run:
+            return what.dry_run(at)
+        if wait := what.wait_for_time(container_id, at, is_resumed=is_resumed):
+            _defer(task, ledger, wait)
+    limits = hook.settings.limits
+    with what.publisher(post_quotas(limits.posts_per_hour, limits.posts_per_day)) as publisher:
+        found = publisher.settle(post_key, container_id)
+        if isinstance(found, Free):
+            if is_open:
+                at = task.publication_time(context)
+                if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
+                    _defer(task, ledger, wait)
+            try:
+                found = publisher.send(found, at, planned_at)
+            except QuotaExhaustedError as error:
+                available_at = what.quota_frees_at(error)
+                task.check_quota_wait(context, available_at, error)
+                _defer(task, ledger, what.wait_for_quota(error, available_at))
+    task.check_live(context, found.post)
+    if found.already_published:
+        what.refuse_another_post(found.post)
+    return _reported(context, what, found)
+
+
+def _defer(task: PublishingTask, ledger: Ledger, wait: WaitUntil) -> NoReturn:
+    timeout = wait.timeout_at - ledger.clock()
+    task.defer(trigger=at_moment(wait.moment), method_name="execute", timeout=timeout)
 
 
 def at_moment(moment: datetime) -> BaseTrigger:
@@ -171,9 +206,12 @@ def at_moment(moment: datetime) -> BaseTrigger:
     return DateTimeTrigger(moment=moment)
 
 
-def _report(context: Context, ledger: Ledger, calendar: str | None, post: PublishedPost, is_new: bool) -> None:
+def _reported(context: Context, what: Publish, live: Live) -> dict[str, Any]:
+    """Emit the event of a post that is live, and return its fields."""
     from airflow.sdk.observability.stats import Stats
 
-    emit_post_event(context, ledger, post, calendar)
-    if is_new and post.late_s is not None:
+    post, ledger = live.post, what.ledger
+    emit_post_event(context, ledger, post, what.calendar)
+    if not live.already_published and post.late_s is not None:
         Stats.timing("instagram.published_late", 1000 * max(0.0, post.late_s), tags={"conn_id": ledger.conn_id})
+    return what.result(live)

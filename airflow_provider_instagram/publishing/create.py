@@ -69,30 +69,25 @@ class Order:
 class Create:
     """Creates the containers of one post.
 
-    :param order: Returns what to create a container of, whenever one is created. ``is_resumed`` says that all media
-        are sent, and only the parent of a carousel is to be created.
     :param waits_here: Whether to wait in this process, instead of returning what to wait for.
     :param require: Checks that the account is not known to lack something, before anything is sent.
-    :param may_still_be_fetched: Returns whether media that could not be fetched are of use after a pause.
     """
 
     account: Account
     ledger: Ledger
     attempt: Try
     post_key: str
-    order: Callable[..., Order]
     waits_here: bool = False
     ffprobe: str = "ffprobe"
     require: Callable[..., None] = field(default=lambda *_: None)
-    may_still_be_fetched: Callable[[timedelta], bool] = field(default=lambda _: True)
 
-    def run(self) -> str | WaitForContainers:
+    def run(self, order: Order) -> str | WaitForContainers | None:
         """Return the post's container. Create it unless the ledger has it, send the media, and wait for it.
 
-        :raises MediaNotFetchedError: If Instagram could not fetch the media, and a retry may help.
+        :return: None if the container has failed, and a new one may help.
+        :raises MediaNotFetchedError: If Instagram could not fetch the media. ``retry_after`` says when it may.
         :raises InstagramError: If Instagram refuses, or no further container is worth creating.
         """
-        order = self.order(is_resumed=False)
         if (warning := caption_warning(order.post.caption)) is not None:
             log.warning("%s", warning)
         self._check_expiry(order.publish_at)
@@ -107,13 +102,21 @@ class Create:
         return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
 
     def resume(
-        self, failure: InstagramError | None, container_ids: str | list[str], known: dict[str, Any] | None
-    ) -> str | WaitForContainers:
-        """Return the post's container after a wait: a carousel gets its parent, a container that failed a successor."""
-        order = self.order(is_resumed=True) if known else None
+        self,
+        order: Order | None,
+        failure: InstagramError | None,
+        container_ids: str | list[str],
+        known: dict[str, Any] | None,
+    ) -> str | WaitForContainers | None:
+        """Return the post's container after a wait: a carousel gets its parent.
+
+        :param order: What to create that parent of. All media are sent.
+        :return: None if the container has failed, and a new one may help.
+        """
         ids = [container_ids] if isinstance(container_ids, str) else container_ids
         if isinstance(failure, REPLACEABLE):
-            return self._replace(failure, ids)
+            self._check_replaceable(failure, ids)
+            return None
         if failure is not None:
             raise failure
         if order is None or known is None:
@@ -122,24 +125,20 @@ class Create:
             parent = creator.get_or_create_parent(**known)
         return self._finish(order, parent)
 
-    def _replace(self, failure: InstagramError, container_ids: Sequence[str]) -> str | WaitForContainers:
-        """Create a new container if that can help: at once, or in a retry if a fetch failed."""
+    def _check_replaceable(self, failure: InstagramError, container_ids: Sequence[str]) -> None:
+        """Check that a new container can help at once. If a fetch failed, a retry may."""
         with self._fetches():
             raise_if_not_fetched(self.ledger, failure, container_ids)
         log.warning("%s", failure)
-        return self.run()
 
     @contextmanager
     def _fetches(self) -> Iterator[None]:
-        """Add to a fetch that failed when it is tried again, or make it final."""
+        """Add to a fetch that failed when it is tried again."""
         try:
             yield
         except MediaNotFetchedError as error:
-            pause = pause_before_retry(self.ledger, self.post_key, self.attempt.number)
-            if not self.may_still_be_fetched(pause):
-                raise InstagramError.from_data({**error.as_data(), "error": MediaRejectedError.__name__}) from error
-            error.retry_after = pause
-            log.warning("Instagram fetches it again in %s, if the task has a retry left.", pause)
+            error.retry_after = pause_before_retry(self.ledger, self.post_key, self.attempt.number)
+            log.warning("Instagram fetches it again in %s, if the task has a retry left.", error.retry_after)
             raise
 
     @contextmanager
@@ -160,14 +159,15 @@ class Create:
             raise
         record_refusal(store, None, now(), *(each.name for each in (publishing, *special)))
 
-    def _finish(self, order: Order, container_id: str) -> str | WaitForContainers:
+    def _finish(self, order: Order, container_id: str) -> str | WaitForContainers | None:
         record = self.ledger.container(container_id)
         if order.waits or (order.waits is None and record is not None and record.is_fetched):
             try:
                 if self._is_processing(record, container_id):
                     return WaitForContainers(container_id, self._age(container_id))
             except REPLACEABLE as failure:
-                return self._replace(failure, [container_id])
+                self._check_replaceable(failure, [container_id])
+                return None
         return container_id
 
     def _send(self, order: Order) -> str | WaitForContainers:

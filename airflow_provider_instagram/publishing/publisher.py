@@ -43,7 +43,7 @@ NOT_READY_TRIES = 5
 
 
 @dataclass(frozen=True)
-class Publication:
+class Live:
     """A post that is live.
 
     :param already_published: Whether it was published before, by another task or outside Airflow. False if this task
@@ -55,8 +55,8 @@ class Publication:
 
 
 @dataclass(frozen=True)
-class UnpublishedPost:
-    """A post that certainly does not exist, and that this owner has claimed. Only this may be published.
+class Free:
+    """A post that certainly does not exist, and that this owner has claimed. Only this may be sent.
 
     :param container_id: The container to publish. If an earlier request may still take effect, this is its container,
         so that there is one post in either case.
@@ -71,10 +71,10 @@ class UnpublishedPost:
 class Publisher:
     """Publishes the containers of one account, each at most once.
 
-    1. :meth:`reconcile` claims the post, and settles what earlier tries left open. It sends no request to publish.
+    1. :meth:`settle` claims the post, and settles what earlier tries left open. It sends no request to publish.
     2. The caller decides whether the post may be published now. It may wait, give up, or start again later: nothing is
        open at this point.
-    3. :meth:`publish_new` publishes the post.
+    3. :meth:`send` publishes the post.
 
     :class:`PostClaims` describes how several owners of one ``post_key`` exclude each other.
 
@@ -97,7 +97,7 @@ class Publisher:
     calendar: str | None = None
     cleared_since: datetime | None = None
 
-    def reconcile(self, post_key: str, container_id: str) -> Publication | UnpublishedPost:
+    def settle(self, post_key: str, container_id: str) -> Live | Free:
         """Find out whether a post exists, and claim it if it does not.
 
         1. Wait until no other owner works on the post, and claim it.
@@ -114,20 +114,20 @@ class Publisher:
         """
         claim = self._claims.acquire(post_key)
         if (post := self.ledger.post(post_key)) is not None:
-            return Publication(with_permalink(self.client, post), already_published=True)
+            return Live(with_permalink(self.client, post), already_published=True)
         for intent in self.ledger.open_intents(post_key, self.owner):
             self._claims.check_abandoned(intent)
             log.info("%s started to publish container %s at %s", intent.claim.owner, intent.container_id, intent.at)
             try:
                 if (post := self._outcomes.settle(intent, sent_by=intent.when)) is not None:
-                    return Publication(self._record(post, intent.claim.owner), already_published=False)
+                    return Live(self._record(post, intent.claim.owner), already_published=False)
                 container_id = intent.container_id  # if Instagram still executes that request, it is the same container
             except ContainerExpiredError as error:
                 log.info("%s", error.message)
             self.ledger.withdraw(intent)
         if (lost := self._lost_post(post_key, container_id, claim)) is not None:
-            return Publication(self._record(lost), already_published=True)
-        return UnpublishedPost(post_key, container_id, claim)
+            return Live(self._record(lost), already_published=True)
+        return Free(post_key, container_id, claim)
 
     def _lost_post(self, post_key: str, container_id: str, claim: Claim) -> PublishedPost | None:
         """Return the post that a former try has made if the ledger has lost its rows, or None if there is none.
@@ -158,9 +158,7 @@ class Publisher:
             hint=self.ledger.how_to_settle(post_key),
         )
 
-    def publish_new(
-        self, unpublished: UnpublishedPost, not_before: datetime | None = None, planned_at: datetime | None = None
-    ) -> Publication:
+    def send(self, free: Free, not_before: datetime | None = None, planned_at: datetime | None = None) -> Live:
         """Publish a post that does not exist.
 
         1. Read the container. If it is already published, record its post and return it.
@@ -170,30 +168,30 @@ class Publisher:
         5. Send the request, and record the post.
 
         If the process dies before step 4, nothing was sent, and the reservation lapses by itself. If it dies after
-        step 4, the next try reconciles the intent.
+        step 4, the next try settles the intent.
 
-        :param unpublished: The post, as :meth:`reconcile` returned it.
+        :param free: The post, as :meth:`settle` returned it.
         :param not_before: When to send the request. Everything else is done before.
         :param planned_at: When the post was planned for. Default: ``not_before``.
         :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
         :raises QuotaExhaustedError: If the account has no free quota. Nothing was sent.
         :raises InstagramError: If the post is not live. The error contains the reason.
         """
-        status = self._status(unpublished.container_id)
+        status = self._status(free.container_id)
         if status.state is ContainerState.PUBLISHED:
-            return self._adopt(unpublished)
+            return self._adopt(free)
         if (failure := status.failure()) is not None:
             raise failure
         reservations = QuotaReservations(self.ledger, self.quotas, self.sleep)
-        self._reserve_quota(reservations, unpublished)
+        self._reserve_quota(reservations, free)
         if not_before is not None:
             self.sleep(max(0.0, (not_before - self.ledger.clock()).total_seconds()))
         try:
-            return self._send(unpublished, planned_at or not_before)
+            return self._send(free, planned_at or not_before)
         finally:
-            own = self.ledger.intent(unpublished.post_key, self.owner)
-            if own is None or own.claim != unpublished.claim or own.withdrawn:
-                reservations.release(unpublished.claim.nonce)
+            own = self.ledger.intent(free.post_key, self.owner)
+            if own is None or own.claim != free.claim or own.withdrawn:
+                reservations.release(free.claim.nonce)
 
     def _status(self, container_id: str) -> ContainerStatus:
         """Read the container, for a few seconds if it is still processed and will be ready soon."""
@@ -204,9 +202,9 @@ class Publisher:
         still_processing(self.client, [container_id])
         return self.client.send(calls.container_status(container_id))
 
-    def _adopt(self, unpublished: UnpublishedPost) -> Publication:
+    def _adopt(self, free: Free) -> Live:
         """Record the post of a container that was published outside this task, and that is no other key's post."""
-        post_key, container_id = unpublished.post_key, unpublished.container_id
+        post_key, container_id = free.post_key, free.container_id
         record = self.ledger.container(container_id)
         if record is not None and record.post_key != post_key and self.ledger.post(record.post_key) is not None:
             raise ValidationError(
@@ -216,14 +214,14 @@ class Publisher:
         log.warning("Container %s was already published outside this task: using that post", container_id)
         now = self.ledger.clock()
         post = self._outcomes.find_post(post_key, container_id, now - timedelta(days=1), now)
-        return Publication(self._record(post), already_published=True)
+        return Live(self._record(post), already_published=True)
 
-    def _reserve_quota(self, reservations: QuotaReservations, unpublished: UnpublishedPost) -> None:
+    def _reserve_quota(self, reservations: QuotaReservations, free: Free) -> None:
         """Reserve a post under the account's own limits, and check that Instagram has free quota as well."""
         if not self.quotas:
             return
-        nonce = unpublished.claim.nonce
-        reservations.reserve(unpublished.post_key, nonce)
+        nonce = free.claim.nonce
+        reservations.reserve(free.post_key, nonce)
         try:
             left = self.client.send(calls.publishing_limit(self.ig_user_id)).remaining
         except RateLimitError:
@@ -240,20 +238,20 @@ class Publisher:
                 retry_after=time_until_quota_frees(self.client, self.ig_user_id, self.ledger.clock()),
             )
 
-    def _send(self, unpublished: UnpublishedPost, planned_at: datetime | None) -> Publication:
+    def _send(self, free: Free, planned_at: datetime | None) -> Live:
         """Send the request. Repeat it if Instagram was not ready, or if a refused token has a successor."""
-        post_key, container_id, claim = unpublished.post_key, unpublished.container_id, unpublished.claim
+        post_key, container_id, claim = free.post_key, free.container_id, free.claim
         planned = planned_at.astimezone(timezone.utc).isoformat() if planned_at else None
         tries_left = NOT_READY_TRIES
         while True:
             if (post := self.ledger.post(post_key)) is not None:
-                return Publication(with_permalink(self.client, post), already_published=True)
+                return Live(with_permalink(self.client, post), already_published=True)
             intent = self._claims.record_intent(post_key, container_id, claim, planned_at=planned)
             try:
                 media_id = self.client.send(calls.publish(self.ig_user_id, container_id))
             except InstagramError as error:
                 if (settled := self._outcomes.settle_failed_request(intent, error)) is not None:
-                    return Publication(self._record(settled), already_published=False)
+                    return Live(self._record(settled), already_published=False)
                 self.ledger.withdraw(intent)
                 if isinstance(error, AuthenticationError) and self.client.renew():
                     continue
@@ -265,7 +263,7 @@ class Publisher:
                 made = PublishedPost(post_key, container_id, self.ledger.now(), media_id, self.ig_user_id)
                 post = self._record(replace(made, event_pending=True, planned_at=planned))
                 permalink = with_permalink(self.client, post).permalink
-                return Publication(self.ledger.change_post(post, permalink=permalink), already_published=False)
+                return Live(self.ledger.change_post(post, permalink=permalink), already_published=False)
 
     @property
     def _claims(self) -> PostClaims:

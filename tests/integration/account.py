@@ -16,7 +16,7 @@ from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.posts.limits import checked_post, read_values
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.publisher import Live, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource, open_sources, with_kind
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ class Account:
         :return: The post, and whether this is the first to record it.
         """
         publisher = self.publisher(owner, **options)
-        found = publisher.reconcile(post_key, container_id)
-        if not isinstance(found, Publication):
+        found = publisher.settle(post_key, container_id)
+        if not isinstance(found, Live):
             check_time()
-            found = publisher.publish_new(found)
+            found = publisher.send(found)
         return found.post, not found.already_published
 
     def intent(self, container_id: str, owner: Owner = OWNER, key: str = "post-1") -> Intent:

@@ -1,4 +1,4 @@
-"""Which slot each post gets, and where that is stored: beside the snapshots. What is not stored is not chosen."""
+"""Which slot each post gets, and where that is stored: beside the plans. What is not stored is not chosen."""
 
 from __future__ import annotations
 

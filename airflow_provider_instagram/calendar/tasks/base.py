@@ -134,7 +134,7 @@ class PostTask(CalendarTask, AccountTask):
         ledger = Ledger.of(context, post.account)
         if not by_hand and (user := PostRows(ledger.store).skipped_by(post)) is not None:
             return Skipped("skipped", f"{user} decided on the page Posts that {post.id} is not published.")
-        return self.published_by_another(post, ledger.post(post.key)) or post
+        return self.published_by_another(post.id, ledger.post(post.key)) or post
 
     def use_account(self, post: ScheduledPost) -> None:
         """Work with the account of a post.
@@ -187,12 +187,12 @@ class PostTask(CalendarTask, AccountTask):
         ledger = Ledger.of(context, post.account)
         return ledger.post(post.key) is not None or bool(ledger.open_intents(post.key, Owner.of(context)))
 
-    def published_by_another(self, post: ScheduledPost, done: PublishedPost | None) -> Skipped | None:
+    def published_by_another(self, post_id: str, done: PublishedPost | None) -> Skipped | None:
         """Return that the post was deleted, or published by another calendar, of which only the name is told."""
         if done is None or (other := other_publisher(done, self.settings)) is None:
             deleted_at = done and done.deleted_at
             return Skipped("deleted", f"The post was published and deleted on {deleted_at}.") if deleted_at else None
-        why = f"{other} has published the id {post.id} on {post.account}: give this post another id."
+        why = f"{other} has published the id {post_id} on {self.instagram_conn_id}: give this post another id."
         return Skipped("id used by another calendar", why)
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:

@@ -28,7 +28,7 @@ def cover_name(version: str, place: int = 1) -> str:
 
 
 def covers_folder() -> str:
-    """Return where the covers are: beside the snapshots, in a folder or in object storage."""
+    """Return where the covers are: beside the plans, in a folder or in object storage."""
     return f"{conf.get('instagram', 'calendar_snapshots').rstrip('/')}/covers"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,12 @@ from airflow_provider_instagram.calendar.tasks.base import (
     reports_of,
 )
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
-from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    MediaNotFetchedError,
+    MediaRejectedError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -81,17 +85,17 @@ class CreatePost(PostTask):
             return done.container_id
         if event is None:
             self._wait_for_lead_time(context, post)
-        order, may_be = partial(self.order, context, post), partial(self._may_still_be_fetched, context, post)
         try:
-            self.container_id = create(self, context, event, post.key, order, may_still_be_fetched=may_be)
-        except MediaRejectedError as error:
+            self.container_id = create(self, context, event, post.key, partial(self.order, context, post))
+        except MediaRejectedError as rejected:
+            error = self._final_if_too_late(context, post, rejected)
             if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
                 code = f" ({error.subcode})" if error.subcode else ""
                 error.hint = (
                     f"Instagram refused this file{code}. Put another file in its place and clear prepare with all "
                     "downstream tasks, or change the calendar."
                 )
-            raise
+            raise error from rejected
         post = self.wanted_post(context)
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
@@ -156,12 +160,19 @@ class CreatePost(PostTask):
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
-    def _may_still_be_fetched(self, context: Context, post: ScheduledPost, pause: timedelta) -> bool:
-        """Return whether the post is not too late after a pause. A person who wants it now waits for about an hour."""
+    def _final_if_too_late(self, context: Context, post: ScheduledPost, error: InstagramError) -> InstagramError:
+        """Return the error, without a retry if the post is too late after the pause before it.
+
+        A person who wants the post now waits for about an hour.
+        """
+        if not isinstance(error, MediaNotFetchedError) or error.retry_after is None:
+            return error
         if is_requested_now(context, post):
-            return Try.of(self, context).number < TRIES_FOR_A_PERSON
-        at = Ledger.of(context, post.account).clock() + pause
-        return self.too_late(context, post, at, at) is None
+            may_be_fetched = Try.of(self, context).number < TRIES_FOR_A_PERSON
+        else:
+            at = Ledger.of(context, post.account).clock() + error.retry_after
+            may_be_fetched = self.too_late(context, post, at, at) is None
+        return error if may_be_fetched else InstagramError.from_data(error.as_data() | {"error": "MediaRejectedError"})
 
     def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
         values = {name: getattr(post, name) for name in FIELDS}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -18,11 +17,11 @@ from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 from airflow_provider_instagram.operators.base import COMMENT, PUBLISH, InstagramPostLink
 from airflow_provider_instagram.operators.comment import write_comment
 from airflow_provider_instagram.operators.lineage import publication_lineage
-from airflow_provider_instagram.operators.publish import publish
+from airflow_provider_instagram.operators.publish import PublishingTask, publish
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class PublishPost(PostTask):
+class PublishPost(PostTask, PublishingTask):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
     template_fields: Sequence[str] = ("prepared", "approved", "container_id")
@@ -67,14 +66,9 @@ class PublishPost(PostTask):
             container_id,
             is_dry_run=self.is_dry_run(context, post),
             is_resumed=event is not None,
-            publication_time=partial(self.publication_time, context),
             planned_at=post.publish_at,
-            objection=partial(self.published_by_another, post),
-            too_late=partial(self._too_late_for_quota, context, post),
             calendar=shown(self.settings.calendar),
         )
-        if isinstance(result, Skipped):
-            self.skip_post(context, *result)
         self.permalink, self.media_id = result["permalink"], result["media_id"]
         return result
 
@@ -82,30 +76,40 @@ class PublishPost(PostTask):
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""
         return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
 
-    def publication_time(self, context: Context) -> datetime | Skipped:
-        """Return the time of the post in the plan, or the next free time for a late post, or why there is none.
+    def publication_time(self, context: Context) -> datetime:
+        """Return the time of the post in the plan, or the next free time for a late post, or skip the post.
 
         :raises ValidationError: If the container is that of another post.
         """
-        if isinstance(post := self.wanted(context), Skipped):
-            return post
-        now = self.compared_now()
+        post, now = self.wanted_post(context), self.compared_now()
         if self.is_dry_run(context, post):
             return post.publish_at
-        is_now = is_requested_now(context, post)
-        if (refusal := self._refusal(context, post)) is not None:
-            return refusal
-        if now - post.publish_at <= PUNCTUAL and not is_now:
+        self._check_approval(context, post)
+        if now - post.publish_at <= PUNCTUAL and not is_requested_now(context, post):
             return post.publish_at
         if (reason := self.too_late(context, post, now, now)) is not None:
-            return reason
+            self.skip_post(context, *reason)
         rows = PostRows(Ledger.of(context, post.account).store)
         at = choose_late_time(post, self.settings.stored().plan.calendar, rows, clock=CLOCK.now)
         if (reason := self.too_late(context, post, now, at)) is not None:
             rows.record_late_time(post, None)
-            return reason
+            self.skip_post(context, *reason)
         self.tell_that_it_is_late(context, post, at)
         return at
+
+    def check_live(self, context: Context, post: PublishedPost) -> None:
+        """Skip the task if the post was deleted, or published by another calendar."""
+        if (reason := self.published_by_another(post_id_of(context), post)) is not None:
+            self.skip_post(context, *reason)
+
+    def check_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
+        """Skip the post if it will be too late once the account has free quota."""
+        post = self.wanted_post(context)
+        if (reason := self.too_late(context, post, available_at, available_at)) is not None:
+            at = available_at.isoformat(timespec="seconds")
+            why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
+            self.skip_post(context, reason.mark, why)
+        self.tell_that_it_is_late(context, post, available_at)
 
     def _own_post(self, context: Context, container_id: str) -> ScheduledPost:
         """Return the post of the run, also if the plan does not have it any more but its request may have been sent."""
@@ -123,13 +127,13 @@ class PublishPost(PostTask):
                     )
         return self.skip_post(context, *wanted)
 
-    def _refusal(self, context: Context, post: ScheduledPost) -> Skipped | None:
-        """Return that a post is not approved any more, because a user has cleared the approval alone.
+    def _check_approval(self, context: Context, post: ScheduledPost) -> None:
+        """Skip a post that is not approved any more, because a user has cleared the approval alone.
 
         :raises ValidationError: If the container is that of another post.
         """
         if not self.needs_approval(post):
-            return None
+            return
         container_id = arguments.required_text("container_id", self.container_id)
         made = Ledger.of(context, post.account).container(container_id)
         if made is None or made.post_key != post.key:  # users may edit the XCom with its id
@@ -140,20 +144,9 @@ class PublishPost(PostTask):
         answer = Answer.unsealed(self.approved, context, post)
         ti = context["ti"]
         state = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(ti.run_id, {})
-        if answer is None or state.get("approve") != "success":
-            return NOBODY
-        return answer.refusal
-
-    def _too_late_for_quota(
-        self, context: Context, post: ScheduledPost, available_at: datetime, error: QuotaExhaustedError
-    ) -> Skipped | None:
-        """Return why the post is skipped if it will be too late once the account has free quota."""
-        if (reason := self.too_late(context, post, available_at, available_at)) is None:
-            self.tell_that_it_is_late(context, post, available_at)
-            return None
-        at = available_at.isoformat(timespec="seconds")
-        why = f"{error.message} The account has free quota from {at} on, which is too late for this post."
-        return Skipped(reason.mark, why)
+        refusal = answer.refusal if answer is not None and state.get("approve") == "success" else NOBODY
+        if refusal is not None:
+            self.skip_post(context, *refusal)
 
 
 class CommentPost(PostTask):

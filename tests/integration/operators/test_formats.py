@@ -167,8 +167,6 @@ def test_an_account_whose_type_cannot_be_read_is_not_refused(
 )
 def test_what_cannot_be_posted_is_refused_before_any_call(given: dict[str, Any], said: str) -> None:
     from airflow_provider_instagram.operators import CreateContainerOperator
-    from airflow_provider_instagram.publishing.create import Create
 
-    nobody: Any = None  # it is refused before an account or a ledger is asked
     with pytest.raises(ValidationError, match=said):
-        Create(nobody, nobody, nobody, "key", CreateContainerOperator(task_id="create", **given).order).run()
+        CreateContainerOperator(task_id="create", **given).order(is_resumed=False)

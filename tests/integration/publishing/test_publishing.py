@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.publishing.publisher import Publication, UnpublishedPost
+from airflow_provider_instagram.publishing.publisher import Free, Live
 from airflow_provider_instagram.quota.reservations import QuotaReservations, post_quotas
 from tests.integration.account import OTHER, OWNER
 
@@ -257,9 +257,9 @@ def test_an_intent_that_a_late_write_has_hidden_is_found_by_its_owner(account: A
 def test_reconciling_sends_no_request_to_publish(account: Account, portrait_video: Path) -> None:
     """The time between the two parts belongs to the caller: a task that is deferred there leaves nothing open."""
     container_id = account.container(portrait_video)
-    unpublished = account.publisher().reconcile("post-1", container_id)
-    assert isinstance(unpublished, UnpublishedPost)
-    assert unpublished.container_id == container_id
+    free = account.publisher().settle("post-1", container_id)
+    assert isinstance(free, Free)
+    assert free.container_id == container_id
     assert account.sandbox.calls("publish") == 0
     assert account.ledger.open_intents("post-1", OWNER) == []
 
@@ -268,11 +268,11 @@ def test_a_claim_that_is_lost_between_the_two_parts_sends_nothing(account: Accou
     """Another owner claimed the post in the meantime, and died: the request of this one could be the second."""
     container_id = account.container(portrait_video)
     publisher = account.publisher()
-    unpublished = publisher.reconcile("post-1", container_id)
-    assert isinstance(unpublished, UnpublishedPost)
+    free = publisher.settle("post-1", container_id)
+    assert isinstance(free, Free)
     account.ledger.record_claim("post-1", Claim(OTHER, "later"))
     with pytest.raises(TransientError, match="is being published by calendar/run-2/publish/4"):
-        publisher.publish_new(unpublished)
+        publisher.send(free)
     assert account.sandbox.calls("publish") == 0
     assert account.ledger.open_intents("post-1", OWNER) == []
 
@@ -282,10 +282,10 @@ def test_a_post_that_another_owner_publishes_between_the_two_parts_is_returned(
 ) -> None:
     container_id = account.container(portrait_video)
     publisher = account.publisher()
-    unpublished = publisher.reconcile("post-1", container_id)
-    assert isinstance(unpublished, UnpublishedPost)
+    free = publisher.settle("post-1", container_id)
+    assert isinstance(free, Free)
     post, _ = account.publish("post-1", container_id, owner=OTHER)
-    assert publisher.publish_new(unpublished) == Publication(post, already_published=True)
+    assert publisher.send(free) == Live(post, already_published=True)
     assert account.sandbox.calls("publish") == len(account.sandbox.posts) == 1
 
 

@@ -159,7 +159,7 @@ def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log(cap
     ledger: Any = SimpleNamespace(post=lambda _: PublishedPost("key", "1", "2030-05-06T08:30:00+00:00"))
     for number in (5, 6):
         task = CreateContainerOperator(task_id=f"c{number}", video="https://a.example/v.mp4", caption="#a " * number)
-        assert Create(nobody, ledger, nobody, "key", task.order).run() == "1"
+        assert Create(nobody, ledger, nobody, "key").run(task.order(is_resumed=False)) == "1"
         assert ("has 6 hashtags" in caplog.text) == (number == 6)
 
 

@@ -19,7 +19,7 @@ from airflow_provider_instagram.exceptions import InstagramError, TransientError
 from airflow_provider_instagram.graph.models import ContainerStatus, Media, Page
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
-from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.publisher import Live, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,9 +205,9 @@ def race(seed: int) -> tuple[list[str], dict[str, Any]]:
             client: Any = MortalClient(instagram, life)
             publisher = Publisher(client, ledger, "17841400000000001", owners[name], alive.__contains__, sleep)
             try:
-                found = publisher.reconcile("post-1", "17900000000000001")
-                if not isinstance(found, Publication):
-                    found = publisher.publish_new(found)
+                found = publisher.settle("post-1", "17900000000000001")
+                if not isinstance(found, Live):
+                    found = publisher.send(found)
                 ends[name] = found.post.media_id
                 break
             except (InstagramError, Death) as error:

@@ -12,7 +12,6 @@ import pytest
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.publish import Publish
-from airflow_provider_instagram.publishing.use_case import WaitUntil
 from airflow_provider_instagram.triggers import ContainerStatusTrigger
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
@@ -34,7 +33,7 @@ def test_a_publisher_defers_until_twenty_seconds_before_its_time_if_that_is_ten_
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     due = _due_in(due_in_s)
-    wait = _publish()._wait_for_time("179", due, is_resumed=False)
+    wait = _publish().wait_for_time("179", due, is_resumed=False)
     assert (wait and wait.moment) == (None if wakes_in_s is None else due - timedelta(seconds=due_in_s - wakes_in_s))
 
 
@@ -45,7 +44,7 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
     """Ten seconds before its time at the latest. If it resumed a minute before, it would take the slot of another."""
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL", str(interval_s))
     due = _due_in(600)
-    wait = _publish()._wait_for_time("179", due, is_resumed=False)
+    wait = _publish().wait_for_time("179", due, is_resumed=False)
     assert wait is not None
     assert due - wait.timeout_at == timedelta(seconds=resumes_ahead_s)
 
@@ -53,8 +52,8 @@ def test_the_scheduler_ends_the_wait_of_a_publisher_in_time_and_not_long_before(
 def test_room_that_is_there_in_a_second_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "5")
     soon = _due_in(1)
-    wait = _publish()._wait_for_quota(QuotaExhaustedError("The hour is full", retry_after=timedelta(seconds=1)))
-    assert isinstance(wait, WaitUntil)
+    publish, error = _publish(), QuotaExhaustedError("The hour is full", retry_after=timedelta(seconds=1))
+    wait = publish.wait_for_quota(error, publish.quota_frees_at(error))
     assert soon + timedelta(seconds=8) < wait.moment < soon + timedelta(seconds=20)
 
 

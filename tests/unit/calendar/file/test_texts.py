@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.publishing.create import Create
+from airflow_provider_instagram.publishing.create import Create, Order
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     """Another process continues after the wait, and has only what the XComs contain."""
     sent: list[tuple[Any, ...]] = []
 
-    def resume(self: Create, *waited: Any) -> str:
-        sent.append((self.order(is_resumed=True).post, self.post_key, *waited))
+    def resume(self: Create, order: Order, *waited: Any) -> str:
+        sent.append((order.post, self.post_key, *waited))
         return "180"
 
     monkeypatch.setattr(Create, "resume", resume)
