@@ -1,4 +1,4 @@
-"""Time that a calendar's DAG file takes to import: 2,000 posts beside 20 posts, and beside reading the file alone.
+"""Time of a calendar's planner for a look at 2,000 posts, and of its DAG file's import, which reads no calendar.
 
 Run it with ``python -m benchmarks.content_calendar``. It exits with 1 if a limit does not hold.
 """
@@ -19,7 +19,7 @@ from benchmarks.program import as_program
 RUNS = 7
 LIMIT_S = 2.0
 LIMIT_RATIO = 1.5
-FEW, MANY = 20, 2000
+POSTS = 2000
 ACCOUNTS = 8
 PROGRAM = """
 import time
@@ -31,6 +31,15 @@ print(time.perf_counter() - began)
 DAG_FILE = """
 from airflow_provider_instagram.calendar import content_calendar_dag
 dag = content_calendar_dag("content", {file!r}, accounts={accounts!r})
+"""
+#: What the task of the planner does.
+LOOK = """
+from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
+from airflow_provider_instagram.utils.server_clock import CLOCK
+settings = dag.get_task("prepare").settings
+planned, due = look(settings, read_plan(settings.plan_file), CLOCK.now())
+store(settings.plan_file, planned)
 """
 #: What reading alone is: text, and where in it everything stands, which every problem needs.
 READING = """
@@ -74,39 +83,34 @@ def seconds(statement: str, home: Path) -> float:
 def main() -> int:
     """Measure in turns, so that what slows the machine slows all of them, and print the medians.
 
-    ``edited`` is the import that is the first to see a text; it is imported many times before it is edited again.
+    ``edited`` is a look at a file that has changed since the last one; it is what a planner does most.
 
     :return: The exit code.
     """
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        names = [f"account_{number}" for number in range(ACCOUNTS)]
-        few, many = home / "few.yaml", home / "many.yaml"
-        write_calendar(few, FEW)
-        write_calendar(many, MANY)
+        home, file = Path(folder), Path(folder, "calendar.yaml")
+        write_calendar(file, POSTS)
+        dag_file = DAG_FILE.format(file=str(file), accounts=[f"account_{number}" for number in range(ACCOUNTS)])
         statements = {
-            "few": DAG_FILE.format(file=str(few), accounts=names),
-            "many": DAG_FILE.format(file=str(many), accounts=names),
-            "reading": READING.format(file=str(many)),
-            "edited": DAG_FILE.format(file=str(many), accounts=names),
+            "import": dag_file,
+            "reading": READING.format(file=str(file)),
+            "edited": dag_file + LOOK,
+            "unchanged": dag_file + LOOK,
         }
         taken: dict[str, list[float]] = {name: [] for name in statements}
-        for number in range(-1, RUNS):
+        for number in range(RUNS):
             for name, statement in statements.items():
                 if name == "edited":
-                    many.write_text(f"{many.read_text()}# edit {number}\n")
-                second = seconds(statement, home)
-                if number >= 0:  # the first round only makes the snapshots
-                    taken[name].append(second)
-    few_s, many_s, reading_s, edited_s = (statistics.median(taken[name]) for name in statements)
-    print(f"DAG file of {FEW} posts                     {few_s:7.3f} s")
-    print(f"DAG file of {MANY:,} posts                  {many_s:7.3f} s  (limit {LIMIT_S} s)")
-    print(f"the same, first import after an edit     {edited_s:7.3f} s  (limit {LIMIT_S} s)")
-    print(f"reading the file of {MANY:,} posts          {reading_s:7.3f} s")
-    ratio, edited_ratio = many_s / (few_s + reading_s), edited_s / (few_s + reading_s)
-    print(f"{MANY:,} / ({FEW} + reading)                 {ratio:7.2f}    (limit {LIMIT_RATIO})")
-    print(f"the same, first import after an edit     {edited_ratio:7.2f}    (limit {LIMIT_RATIO})")
-    return int(max(many_s, edited_s) > LIMIT_S or max(ratio, edited_ratio) > LIMIT_RATIO)
+                    file.write_text(f"{file.read_text()}# edit {number}\n")
+                taken[name].append(seconds(statement, home))
+    import_s, reading_s, edited_s, unchanged_s = (statistics.median(taken[name]) for name in statements)
+    ratio = edited_s / (import_s + reading_s)
+    print(f"import of the DAG file                   {import_s:7.3f} s")
+    print(f"reading the file of {POSTS:,} posts          {reading_s:7.3f} s")
+    print(f"import, and a look after an edit         {edited_s:7.3f} s  (limit {LIMIT_S} s)")
+    print(f"import, and a look at an unchanged file  {unchanged_s:7.3f} s")
+    print(f"after an edit / (import + reading)       {ratio:7.2f}    (limit {LIMIT_RATIO})")
+    return int(edited_s > LIMIT_S or ratio > LIMIT_RATIO)
 
 
 if __name__ == "__main__":
