@@ -99,7 +99,7 @@ class CalendarSource:
     _since: datetime | None = None
     _all_read_s: float = 0.0
 
-    def read(self, session: Session, accounts: Iterable[str], posts: Collection[str]) -> None:
+    def read(self, accounts: Iterable[str], posts: Collection[str]) -> None:
         """Read what changed since the last look.
 
         :param posts: The ids of the calendar's posts. Other runs are of no interest.
@@ -108,17 +108,18 @@ class CalendarSource:
         if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or ledgers != self._ledgers:
             self._forget()
             self._ledgers = ledgers
-        self._read_runs(session)
-        of_posts = {run_id: post for run_id, row in self._runs.items() if (post := _post_of(row)) in posts}
-        self._read_tasks(session, of_posts)
-        self._read_reports(session, of_posts)
+        with create_session(scoped=False) as session:
+            self._read_runs(session)
+            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := _post_of(row)) in posts}
+            self._read_tasks(session, of_posts)
+            self._read_reports(session, of_posts)
+            self._read_rows(session)
+            self._read_told(session)
+            self._read_deletions(session)
         self._asked = {*of_posts}
         self.runs = {}
         for run_id, post in of_posts.items():
             self.runs.setdefault(post, []).append(self._run(run_id))
-        self._read_rows(session)
-        self._read_told(session)
-        self._read_deletions(session)
         self._since = begun - MARGIN
 
     def _forget(self) -> None:

@@ -11,8 +11,6 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.utils.session import create_session
-
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.slots import split_repetition
@@ -209,8 +207,7 @@ class BoardReader:
         facts: dict[str, Facts] = {}
         if stored is not None:
             content = stored.plan.timely
-            with create_session(scoped=False) as session:
-                self._source.read(session, content.accounts, {post.id for post in content.posts})
+            self._source.read(content.accounts, {post.id for post in content.posts})
             problems = (*stored.about.problems, *content.problems, *self._source.problems)
             cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.

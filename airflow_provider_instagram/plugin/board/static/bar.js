@@ -208,7 +208,7 @@ function chips() {
 const notice = (state, text) => h("div", { class: "notice", "data-state": state }, text);
 
 const NOT_HERE =
-  "The calendar's last version is not on this machine. Set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the DAG processor.";
+  "Airflow has not read this calendar yet, or its plan is not on this machine. If this stays, set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the workers.";
 const PAUSED = "This calendar is paused. Nothing is published until it is unpaused.";
 const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
 

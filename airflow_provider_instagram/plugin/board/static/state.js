@@ -35,7 +35,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} name
  * @property {string} file
  * @property {boolean} paused
- * @property {boolean} read Whether its snapshot is on the server.
+ * @property {boolean} read Whether its plan is on the server.
  * @property {boolean} dry
  * @property {boolean} edit Whether the user may edit its posts.
  * @property {Problem[]} problems
