@@ -85,11 +85,7 @@ class RunningCalendar:
         part.replace(self._calendar(dag_id))
 
     def add_dag(self, lead_s: int, dag_id: str = DAG_ID, more: str = "", ahead_s: int = 0, plan: str = "") -> None:
-<<<<<<< main
-        """Write a DAG of the calendar into Airflow's folder.
-=======
         """Write a DAG file of the calendar into Airflow's folder.
->>>>>>> c7023688
 
         :param plan: Where the plan is, if it is not the file that was written last: a sheet, or an object.
         """

@@ -25,7 +25,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.publishing.containers import ContainerCreator
-from airflow_provider_instagram.publishing.publisher import Publication, Publisher
+from airflow_provider_instagram.publishing.publisher import Live, Publisher
 from airflow_provider_instagram.publishing.sources import MediaSource
 from airflow_provider_instagram.publishing.use_case import Skipped
 from tests.unit.calendar.simulated_runs import EVENTS_EMITTED_BEFORE, Ledgers
@@ -75,12 +75,8 @@ class World:
         heapq.heappush(self.agenda, (when.timestamp(), next(self.order), what, fact))
 
     def ledger(self, account: str) -> Ledger:
-<<<<<<< main
-        return Ledger(SealedStore(self.ledgers[asset := ledger_asset(account)], asset.uri), account, self.now)
-=======
         asset = ledger_asset(account)
         return Ledger(SealedStore(self.ledgers[asset], asset.uri), account, self.now)
->>>>>>> c7023688
 
     def context(self, post_id: str) -> Any:
         ti = SimpleNamespace(dag_id="content", run_id=post_id, task_id="task", map_index=-1, try_number=1, max_tries=3)
@@ -176,9 +172,9 @@ class World:
             lambda _: False,
             sleep=self.sleep,
         )
-        found = publisher.reconcile(post.key, container)
-        if not isinstance(found, Publication):
-            publisher.publish_new(found, at)
+        found = publisher.settle(post.key, container)
+        if not isinstance(found, Live):
+            publisher.send(found, at)
 
 
 def next_clock_change(after: datetime) -> datetime:

@@ -45,58 +45,6 @@ def test_a_task_on_another_machine_reads_the_last_version_that_the_planner_could
     assert [path.name for path in Path.cwd().iterdir() if path.name.startswith("s3")] == []
 
 
-<<<<<<< main:tests/integration/calendar/test_snapshots.py
-def test_an_edit_is_dated_by_the_snapshot(snapshots: str, tmp_path: Path) -> None:
-    calendar = tmp_path / "calendar.yaml"
-    calendar.write_text("posts:\n- " + POST.format("one"))
-    settings = CalendarSettings.of("content", calendar, accounts=["studio"])
-    settings.plan(NOON)
-    calendar.write_text("posts:\n- " + POST.format("one") + "- " + POST.format("two").replace("12:00", "13:00"))
-    later = NOON + timedelta(minutes=7)
-    assert settings.plan(later).seen["two"].at == int(later.timestamp())
-    assert settings.plan().seen["two"].at == int(later.timestamp())
-    assert settings.plan(later + timedelta(hours=1)).seen["one"].at is None
-
-
-def test_a_calendar_in_object_storage_that_is_cut_after_a_row_keeps_its_posts(snapshots: str, bucket: str) -> None:
-    """Each look is of a new process, as after a restart of the DAG processor."""
-    location, rows = f"{bucket}/team/calendar.yaml", ["one", "two", "drei"]
-    whole = "posts:\n" + "".join(f"- {POST.format(name)}".replace("12:00", f"1{n}:00") for n, name in enumerate(rows))
-    settings = CalendarSettings.of("content", location, accounts=["studio"])
-
-    def planned(at: datetime | None) -> tuple[list[str], list[str]]:
-        plan = settings.plan(at)
-        return [post.id for post in plan.calendar.posts], [problem.message for problem in plan.timely.problems]
-
-    storage.write(location, whole.encode())
-    assert planned(NOON) == (["one", "two", "drei"], [])
-    storage.write(location, whole[: whole.index("- {id: two")].encode())
-    told = ["2 of its 3 posts to come have vanished at once: drei, two."]
-    for at in (NOON + timedelta(minutes=1), None, NOON + timedelta(minutes=15)):
-        assert planned(at) == (["one", "two", "drei"], told)
-    for at in (NOON + timedelta(minutes=16), None):
-        assert planned(at) == (["one"], [])
-
-
-def test_a_place_that_cannot_be_written_is_a_problem(snapshots: str) -> None:
-    file = CalendarSettings.of("content", "calendar.yaml").snapshot
-    assert file.startswith(snapshots.rstrip("/"))
-    assert snapshot_problems(file) == []
-    assert storage.read(file) is None
-    assert not storage.exists(f"{snapshots.rstrip('/')}/.write-test")
-
-
-def test_a_bucket_that_does_not_exist_is_a_problem(bucket: str) -> None:
-    (problem,) = snapshot_problems(f"{bucket}-elsewhere/kept/a.json")
-    assert "the folder s3://media@clips-elsewhere/kept cannot be written to" in problem.message
-    assert "edits made within the lead time are not published" in problem.message
-
-
-def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    (problem,) = snapshot_problems(f"{tmp_path}/file/a.json")
-    assert f"the folder {tmp_path}/file cannot be written to" in problem.message
-=======
 def test_a_bucket_that_does_not_exist_is_said_to_the_planner(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +53,6 @@ def test_a_bucket_that_does_not_exist_is_said_to_the_planner(
     settings = CalendarSettings.of("content", tmp_path / "calendar.yaml", accounts=["studio"])
     with pytest.raises(TransientError, match="The folder s3://media@clips-elsewhere/kept cannot be written to"):
         planned_by(settings, NOON)
->>>>>>> c7023688:tests/integration/calendar/test_plans.py
 
 
 @pytest.fixture

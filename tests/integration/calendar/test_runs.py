@@ -35,14 +35,9 @@ def test_a_post_goes_from_the_file_to_instagram_at_its_time(
     (request,) = instagram_sandbox.journal("publish")
     late_s = request.at - datetime.strptime(due_at, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc).timestamp()
     assert 0 <= late_s < 10  # on a busy machine; how punctual it is in the end is measured in a running Airflow
-<<<<<<< main
-    published = result.xcom(f"{ACCOUNT}.publish", map_index=0)
+    published = result.xcom("publish")
     assert published["post_key"] == f"{ACCOUNT}/monday"
     assert published["planned_at"] == f"{due_at[:10]}T{due_at[11:19]}+00:00"
-    assert {label for step in ("transcode", "create", "publish") for label in labels(result, step)} == {"monday"}
-=======
-    assert result.xcom("publish")["post_key"] == f"{ACCOUNT}/monday"
->>>>>>> c7023688
 
     for again in (run_post(run_dag, made(file), "monday"), run_by_hand(run_dag, made(file), "monday")):
         assert again.state == "success"
@@ -193,39 +188,11 @@ def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, 
     assert dag.task_ids == content_calendar_dag("content", tmp_path / "none.txt").task_ids
 
 
-<<<<<<< main
-def test_a_calendar_may_be_given_as_a_path(calendar: Callable[..., Path]) -> None:
-    file = calendar({"a": 3600})
-    dag = content_calendar_dag("content", file)
-    assert dag.doc_md == made(file).doc_md
-    assert f"{ACCOUNT}.publish" in dag.task_ids
-
-
-def test_accounts_whose_names_the_dag_needs_are_problems(calendar: Callable[..., Path]) -> None:
-    """Two tasks of one name break the DAG file, and a group beside a task of its name is called otherwise."""
-    due_s = dict.fromkeys(("a", "b", "c"), 3600.0)
-    dag = made(calendar(due_s, a={"account": "calendar"}, b={"account": "due_x"}, c={"account": "x"}))
-    assert {task_id.partition(".")[0] for task_id in dag.task_ids} == {"calendar", "due_x", "x"}
-    assert str(dag.doc_md).count("The DAG has tasks with this name") == 2
-
-
-def test_the_dag_follows_from_the_calendar(calendar: Callable[..., Path]) -> None:
-    """A group for each account, in the pool that each Airflow has. What publishes gets a slot before what prepares."""
-    hour = 3600.0
-    file = calendar({"a": 3 * hour, "b": 3.5 * hour, "c": 4 * hour, "d": 20 * hour}, d={"account": "paris"})
-    dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
-    assert {task.task_id: task.pool for task in dag.tasks if task.task_id.endswith(".publish")} == {
-        f"{ACCOUNT}.publish": "default_pool",
-        "paris.publish": "default_pool",
-    }
-    assert {task.retry_delay for task in dag.tasks if "." in task.task_id} == {timedelta(seconds=20)}
-=======
 def test_the_tasks_of_a_post_have_weights_and_delays(calendar: Callable[..., Path]) -> None:
     """What publishes gets a slot before what prepares."""
     file = calendar({"a": 3600.0})
     dag = made(file, lead_time=timedelta(minutes=45), max_lateness=timedelta(minutes=30))
     assert {task.retry_delay for task in dag.tasks} == {timedelta(seconds=20)}
->>>>>>> c7023688
     patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
     assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
     steps = ["publish", "comment", "create", "approve", "prepare"]

@@ -120,7 +120,6 @@ def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: She
         assert (sheet.plan().timely.problems, sheet.plan(None).timely.problems) == ((), ())
 
 
-<<<<<<< main
 @pytest.mark.parametrize("lost", [f"{HEAD}\r\n", HEAD, GOOD.partition("set,")[0].replace("hello,", "other,")])
 def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet, lost: str) -> None:
     sheet.plan()
@@ -133,7 +132,6 @@ def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet
             "2 of its 2 posts to come have vanished at once: hello, set.",
         )
         assert "until 2030-05-01 14:15 Europe/Berlin" in problem.remedy
-    assert len(sheet.plan(NOON).problems_seen) == 1, "a run begins, and tells it"
     sheet.answers["/pub"] = (200, GOOD, {"ETag": '"3"'})
     assert (times(sheet.plan(NOON)), sheet.plan(None).timely.problems) == (BOTH, ())
     sheet.answers["/pub"] = (200, lost, {"ETag": '"4"'})
@@ -145,12 +143,7 @@ def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet
         assert told == ([] if "other" in lost else ["the calendar has no posts, so nothing is published."])
 
 
-def test_a_slow_server_holds_the_dag_processor_up_for_seconds_only(
-    sheet: Sheet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-=======
 def test_a_slow_server_holds_the_planner_up_for_seconds_only(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
->>>>>>> c7023688
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
     sheet.plan()
     sheet.server.delay_s, begin = 5.0, time.monotonic()

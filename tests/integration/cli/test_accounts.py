@@ -291,13 +291,8 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-<<<<<<< main
         *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
         *("fernet_key", "state store", "triggerer", "capacity", "waits", "calendars"),
-=======
-        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks", "fernet_key"),
-        *("state store", "triggerer", "capacity", "waits", "calendars"),
->>>>>>> c7023688
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
     assert said["quota"].startswith("ok 0 of 100")
