@@ -134,9 +134,9 @@ SETTINGS: Final[dict[str, Any]] = {
             type="integer",
         ),
         "calendar_snapshots": _option(
-            "Folder or object storage where the DAGs of content calendars keep the last readable version of each "
-            "calendar, when each edit was first seen, and the covers for approvals. With several machines, use a "
-            "place that the DAG processor, the workers and the API servers share.",
+            "Folder or object storage where the planners of content calendars keep their plans: the posts of each "
+            "calendar, and which runs were started. The covers for approvals are there, too. With several machines, "
+            "use a place that the workers, the triggerers and the API servers share.",
             example="/data/airflow/calendars/",
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),

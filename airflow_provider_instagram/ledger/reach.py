@@ -1,6 +1,6 @@
 """What the posts of an account reached, each at the same age: what its calendars choose times by.
 
-One file for each account, beside the calendars' snapshots: the DAG processor reads no database.
+One file for each account, beside the calendars' plans: a task reads no database.
 """
 
 from __future__ import annotations
