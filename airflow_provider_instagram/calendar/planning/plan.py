@@ -98,6 +98,7 @@ def decide(
     *,
     prepare_ahead: timedelta,
     max_lateness: timedelta,
+    came_at: datetime | None = None,
     is_dry: bool = False,
     is_live: Callable[[str], bool] = lambda _: False,
     has_begun: Callable[[str], bool] = lambda _: False,
@@ -107,12 +108,14 @@ def decide(
     A run that begins anew does what its post needs now. If the post was removed or moved far ahead, that is to end.
 
     :param before: The plan of the last look. None if the calendar is new.
+    :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
     :param is_live: Returns whether the post of a key is published. Its run is left alone.
     :param has_begun: Returns whether a task has worked on the post of a key: the DAG was renamed, or a file was lost.
     :return: The plan, whose ``pending`` names the runs.
     """
     look = _Look(before, now, prepare_ahead, max_lateness, " dry run" if is_dry else "", is_live, has_begun)
+    look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
     listed = {post.id for post in calendar.posts}
@@ -135,6 +138,7 @@ class _Look:
         has_begun: Callable[[str], bool],
     ) -> None:
         self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
+        self.came_at = now
         self.mark, self.is_live, self.has_begun = mark, is_live, has_begun
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
@@ -181,7 +185,7 @@ class _Look:
         if before is not None and before.due == due:
             self.passed[post.id] = before
             return True
-        if due > self.now.timestamp() or self.known.get(post.id) == due:
+        if due > self.came_at.timestamp() or self.known.get(post.id) == due:
             return False
         is_late = post.publish_at + self.max_lateness >= self.now
         if self.is_new and is_late and self.has_begun(post.key) and not self.is_live(post.key):

@@ -59,6 +59,7 @@ class PlanPosts(CalendarTask):
         """Return the runs to start."""
         settings, stored = self.settings, read_plan(self.settings.plan_file)
         asks: dict[str, Any] = {
+            "came_at": context["dag_run"].run_after,  # the time of the first event since the last run
             "is_live": partial(self._is_true, context, lambda ledger, key: ledger.post(key) is not None),
             "has_begun": partial(self._is_true, context, lambda ledger, key: PostRows(ledger.store).has_begun(key)),
         }

@@ -58,6 +58,9 @@ CASES = {
     "a new calendar: a post of tomorrow": Case((), calendar(post(DAY)), True),
     "a new calendar: a post that is far ahead": Case((), calendar(post(4 * DAY)), False),
     "a new calendar: a post that is over is no mistake": Case((), calendar(post(-HOUR / 2)), False, passed=False),
+    "a new calendar, but the post was to come when the planner was woken": Case(
+        (), calendar(post(-HOUR / 2)), True, more={"came_at": NOW - HOUR}
+    ),
     "a new calendar, but a task has worked on the late post: the DAG was renamed": Case(
         (), calendar(post(-HOUR / 2)), True, more={"has_begun": lambda _: True}
     ),
@@ -72,6 +75,9 @@ CASES = {
     "it was added within three days": Case(((HOUR, EMPTY),), calendar(post(HOUR)), True),
     "it was added far ahead": Case(((HOUR, EMPTY),), calendar(post(9 * DAY)), False),
     "it was added with a time that had passed": Case(((HOUR, EMPTY),), calendar(post(-HOUR / 4)), False, passed=True),
+    "it was added before that, but no scheduler began the planner's run": Case(
+        ((HOUR, EMPTY),), calendar(post(-HOUR / 4)), True, more={"came_at": NOW - HOUR / 2}
+    ),
     "it was edited": Case(((HOUR, calendar(post(DAY))),), calendar(post(DAY, "B")), True),
     "it was edited far ahead": Case(((HOUR, calendar(post(9 * DAY))),), calendar(post(9 * DAY, "B")), False),
     "it was edited shortly after its time": Case(
