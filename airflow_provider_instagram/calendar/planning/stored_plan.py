@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -31,7 +32,7 @@ class Stored(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     #: From 0.2.0 on, two later releases read each form.
-    form: int = 1
+    form: Literal[1] = 1
 
 
 class About(BaseModel):
@@ -74,7 +75,8 @@ class StoredPlan(Stored):
     def as_content(self) -> bytes:
         """Return the content of the file."""
         unused = {"plan": {"calendar": {"slots", "slot_users"}}}
-        return self.model_dump_json(exclude=unused, exclude_defaults=True).encode()
+        content = self.model_dump(mode="json", exclude=unused, exclude_defaults=True)
+        return json.dumps({"form": self.form, **content}).encode()
 
 
 class Due(Stored):
