@@ -198,7 +198,6 @@ def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> Non
 def test_an_address_that_is_none_is_refused_in_our_words(address: str, upload: str) -> None:
     """A user who fills in a template may leave its brackets. Python calls that an "Invalid IPv6 URL"."""
     context = SimulatedCalendar(Path("posts.yaml")).context()
-    create = CreateContainerOperator(task_id="create", video=address, upload=upload)
     with pytest.raises(ValidationError, match=r"is not a valid address|a link must be https"):
         CreateContainerOperator(task_id="create", video=address, upload=upload).execute(context)
     with pytest.raises(ValidationError, match="is not a valid address"):

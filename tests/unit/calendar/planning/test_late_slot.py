@@ -70,10 +70,8 @@ def test_of_two_late_posts_one_gives_way_whatever_the_order(first: str) -> None:
         def choose(
             name: str, rows: Turns = rows, posts: Any = posts, calendar: Any = calendar, chosen: Any = chosen
         ) -> None:
-            assignments = PostRows(rows)
-            chosen[name] = choose_late_time(
-                posts[name], calendar, assignments, clock=lambda: NOON, sleep=lambda _: None
-            )
+            of_posts = PostRows(rows)
+            chosen[name] = choose_late_time(posts[name], calendar, of_posts, clock=lambda: NOON, sleep=lambda _: None)
             rows.end()
 
         threads = [threading.Thread(target=choose, args=(name,), name=name) for name in posts]
@@ -88,22 +86,22 @@ def test_a_late_post_keeps_the_time_that_it_chose() -> None:
     """A try that died, or a wait that is over: it does not go to the end of the queue again."""
     rows, one, other = Rows(), late("one", -20), late("other", -10)
     calendar = Calendar("posts.yaml", (one, other), min_spacing=SPACING)
-    assignments = PostRows(rows)
-    first = choose_late_time(one, calendar, assignments, clock=lambda: NOON)
-    second = choose_late_time(other, calendar, assignments, clock=lambda: NOON)
+    of_posts = PostRows(rows)
+    first = choose_late_time(one, calendar, of_posts, clock=lambda: NOON)
+    second = choose_late_time(other, calendar, of_posts, clock=lambda: NOON)
     assert second - first == SPACING
-    assert choose_late_time(one, calendar, assignments, clock=lambda: NOON + timedelta(seconds=30)) == first
-    assert choose_late_time(other, calendar, assignments, clock=lambda: second) == second
+    assert choose_late_time(one, calendar, of_posts, clock=lambda: NOON + timedelta(seconds=30)) == first
+    assert choose_late_time(other, calendar, of_posts, clock=lambda: second) == second
 
 
 def test_a_late_post_keeps_its_distance_to_one_that_was_edited_after_it_went_out() -> None:
     rows, one, other = Rows(), late("one", -40), late("other", -20)
-    assignments = PostRows(rows)
-    at = choose_late_time(one, Calendar("posts.yaml", (one, other)), assignments, clock=lambda: NOON)
+    of_posts = PostRows(rows)
+    at = choose_late_time(one, Calendar("posts.yaml", (one, other)), of_posts, clock=lambda: NOON)
     edited = ScheduledPost(**{**one.model_dump(), "caption": "corrected"})
     calendar = Calendar("posts.yaml", (edited, other))
-    assert choose_late_time(other, calendar, assignments, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
-    assert choose_late_time(edited, calendar, assignments, clock=lambda: after_noon(0.5)) > at
+    assert choose_late_time(other, calendar, of_posts, clock=lambda: after_noon(1)) - at >= calendar.min_spacing
+    assert choose_late_time(edited, calendar, of_posts, clock=lambda: after_noon(0.5)) > at
 
 
 @pytest.mark.parametrize(
