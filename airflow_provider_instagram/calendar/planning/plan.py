@@ -121,6 +121,11 @@ def decide(
     listed = {post.id for post in calendar.posts}
     for post_id in [post_id for post_id in look.begun if post_id not in listed]:
         look.at_removed(post_id)
+    look.passed |= {
+        post_id: one
+        for post_id, one in look.passed_before.items()
+        if post_id in calendar.left_out and post_id not in look.passed
+    }
     return Plan(calendar, look.begun, look.passed, tuple(dict.fromkeys(look.start)))
 
 
@@ -142,6 +147,8 @@ class _Look:
         self.mark, self.is_live, self.has_begun = mark, is_live, has_begun
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
+        #: The posts whose time could not be read at the last look, for example because of a default.
+        self.untimed = before.calendar.left_out - self.known.keys() if before is not None else frozenset()
         # What is not certain to have been started is started again: a run begins anew, and finds its work done.
         self.start = list(before.pending) if before is not None else []
         self.begun = dict(before.begun) if before is not None else {}
@@ -190,8 +197,11 @@ class _Look:
         is_late = post.publish_at + self.max_lateness >= self.now
         if self.is_new and is_late and self.has_begun(post.key) and not self.is_live(post.key):
             return False
-        # That a repetition was not asked for at its time is nobody's mistake.
-        self.passed[post.id] = Passed(due, is_mistake=not self.is_new and post.repetition == 1)
+        if is_late and post.id in self.untimed:
+            return False
+        # That a repetition was not asked for at its time is nobody's mistake. A time that could not be read was told.
+        is_new = self.is_new or post.id in self.untimed
+        self.passed[post.id] = Passed(due, is_mistake=not is_new and post.repetition == 1)
         return True
 
 

@@ -83,6 +83,47 @@ def test_what_was_over_before_the_file_could_be_read_first_is_no_mistake(calenda
     assert calendar.problems() == []
 
 
+@pytest.mark.parametrize("defaults", [{"timezone": "Europe/Berln"}, {"placement": "stories"}])
+def test_what_was_over_when_the_calendar_was_new_is_no_mistake_when_a_default_is_repaired(
+    calendar: SimulatedCalendar, defaults: dict[str, str]
+) -> None:
+    """Else every post of the past would be a problem for good."""
+    posts = post("over", -300), post("a", 60)
+    calendar.write(*posts)
+    assert calendar.plan(0) == ["a"]
+    calendar.write(*posts, defaults=defaults)
+    for at in (1, 2):
+        assert calendar.plan(at) == ["a"] * (at == 1)
+        assert calendar.step("a") == "skipped (has a problem)"
+    calendar.write(*posts)
+    assert calendar.plan(3) == ["a"]
+    assert calendar.problems() == []
+    assert calendar.step("a") == "wanted"
+
+
+@pytest.mark.parametrize(("repaired_at", "starts"), [(61, ["late", "a"]), (121, ["a"])])
+def test_a_post_whose_time_could_not_be_read_until_it_had_passed_goes_out_late(
+    calendar: SimulatedCalendar, repaired_at: float, starts: list[str]
+) -> None:
+    """What cannot go out any more starts no run, and is no new problem: that of the file was told."""
+    posts = post("late", 60), post("a", 300)
+    calendar.write(*posts, defaults={"timezone": "Europe/Berln"})
+    assert calendar.plan(0) == []
+    calendar.write(*posts)
+    assert calendar.plan(repaired_at) == starts
+    assert calendar.problems() == []
+
+
+def test_what_was_published_and_is_put_back_is_told_nothing_false(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("b", 600))
+    calendar.plan(0)
+    calendar.write(post("a", -60), post("b", 600))
+    assert calendar.plan(1) == []
+    (problem,) = calendar.stored().timely.problems
+    assert problem.message.endswith("had passed when Airflow read it in the file, so no run publishes it.")
+    assert problem.remedy == "If it has been published, leave or remove it. If not, give it a time in the future."
+
+
 def test_a_run_whose_plan_cannot_be_found_is_tried_again(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     with pytest.raises(TransientError, match=r"There is no plan of .*posts\.yaml where this worker looks"):
