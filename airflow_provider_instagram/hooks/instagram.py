@@ -256,6 +256,11 @@ class InstagramHook(BaseHook):
         self._settings = None
         return self.token_manager().replacement_for(refused)
 
+    @property
+    def most_posts(self) -> tuple[int, int]:
+        """How many posts the connection allows an hour and a day."""
+        return self.settings.limits.posts_per_hour, self.settings.limits.posts_per_day
+
     def ig_user_id(self, client: GraphClient) -> str:
         """Return the account's Instagram user id: the connection's login, or else the id of the token's account."""
         return self.settings.ig_user_id or self.read_account(client).user_id

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_instagram.publishing.publish import Publish
-    from airflow_provider_instagram.publishing.publisher import Live
+    from airflow_provider_instagram.publishing.publisher import Free, Live, Publisher
     from airflow_provider_instagram.publishing.use_case import WaitUntil
 
 
@@ -159,7 +159,6 @@ def publish(
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.publisher import Free, Live
-    from airflow_provider_instagram.quota.reservations import post_quotas
 
     hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
     waits: dict[str, Any] = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
@@ -174,24 +173,35 @@ def publish(
             return what.dry_run(at)
         if wait := what.wait_for_time(container_id, at, is_resumed=is_resumed):
             _defer(task, ledger, wait)
-    limits = hook.settings.limits
-    with what.publisher(post_quotas(limits.posts_per_hour, limits.posts_per_day)) as publisher:
+    with what.publisher() as publisher:
         found = publisher.settle(post_key, container_id)
-        if isinstance(found, Free):
-            if is_open:
-                at = task.publication_time(context)
-                if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
-                    _defer(task, ledger, wait)
-            try:
-                found = publisher.send(found, at, planned_at)
-            except QuotaExhaustedError as error:
-                available_at = what.quota_frees_at(error)
-                task.check_quota_wait(context, available_at, error)
-                _defer(task, ledger, what.wait_for_quota(error, available_at))
-    task.check_live(context, found.post)
-    if found.already_published:
-        what.refuse_another_post(found.post)
-    return _reported(context, what, found)
+        if isinstance(found, Free) and is_open:
+            at = task.publication_time(context)
+            if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
+                _defer(task, ledger, wait)
+        live = _sent(task, context, what, publisher, found, at, planned_at) if isinstance(found, Free) else found
+    task.check_live(context, live.post)
+    if live.already_published:
+        what.refuse_another_post(live.post)
+    return _reported(context, what, live)
+
+
+def _sent(
+    task: PublishingTask,
+    context: Context,
+    what: Publish,
+    publisher: Publisher,
+    free: Free,
+    at: datetime | None,
+    planned_at: datetime | None,
+) -> Live:
+    """Send the request, or defer the task until the account has free quota."""
+    try:
+        return publisher.send(free, at, planned_at)
+    except QuotaExhaustedError as error:
+        available_at = what.quota_frees_at(error)
+        task.check_quota_wait(context, available_at, error)
+        _defer(task, what.ledger, what.wait_for_quota(error, available_at))
 
 
 def _defer(task: PublishingTask, ledger: Ledger, wait: WaitUntil) -> NoReturn:

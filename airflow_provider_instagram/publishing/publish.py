@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,11 +18,11 @@ from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.publishing.outcome import with_permalink
 from airflow_provider_instagram.publishing.publisher import Live, Publisher
 from airflow_provider_instagram.publishing.use_case import Account, WaitUntil
+from airflow_provider_instagram.quota.reservations import post_quotas
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.ledger.records import PublishedPost, Try
-    from airflow_provider_instagram.quota.reservations import Quota
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +66,13 @@ class Publish:
         return bool(self.ledger.open_intents(self.post_key, self.attempt.owner))
 
     @contextmanager
-    def publisher(self, quotas: Sequence[Quota]) -> Iterator[Publisher]:
-        """Open the connection, and yield what settles and sends.
-
-        :param quotas: The account's own limits of posts per period.
-        """
-        attempt = self.attempt
+    def publisher(self) -> Iterator[Publisher]:
+        """Open the connection, and yield what settles and sends."""
+        attempt, quotas = self.attempt, post_quotas(*self.account.most_posts)
         with self.account.get_conn() as client:
             who = (client, self.ledger, self.account.ig_user_id(client), attempt.owner, attempt.is_alive)
             more: dict[str, Any] = {"calendar": self.calendar, "cleared_since": attempt.cleared_since}
-            yield Publisher(*who, quotas=tuple(quotas), is_last_try=attempt.is_last, **more)
+            yield Publisher(*who, quotas=quotas, is_last_try=attempt.is_last, **more)
 
     def checked(self, post: PublishedPost) -> PublishedPost:
         """Return a post that the ledger has, with its permalink.

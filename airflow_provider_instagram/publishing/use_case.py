@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class Account(Protocol):
     """An account, as the connection names it: :class:`~airflow_provider_instagram.hooks.instagram.InstagramHook`."""
 
+    @property
+    def most_posts(self) -> tuple[int, int]:
+        """How many posts the connection allows an hour and a day."""
+
     def get_conn(self) -> GraphClient:
         """Return an open client."""
 

@@ -34,12 +34,12 @@ def settings_of(dag: DAG) -> CalendarSettings:
 
 
 def planned(dag: DAG, now: datetime | None = None) -> StoredPlan:
-    """Let the planner look at the file, as its task does, and return what it has stored."""
+    """Run the planner's task, and return what it has stored."""
     return planned_by(settings_of(dag), now)
 
 
 def planned_by(settings: CalendarSettings, now: datetime | None = None) -> StoredPlan:
-    """Let the planner of a calendar with these settings look at the file."""
+    """Run the planner's task of a calendar with these settings."""
     stored, due = look(settings, read_plan(settings.plan_file), now or datetime.now(timezone.utc))
     store(settings.plan_file, stored)
     store(due_file(settings.plan_file), due)

@@ -106,7 +106,7 @@ class World:
         self.at(self.now() + LOOKED_EVERY, "look")
 
     def look(self, _: Any) -> None:
-        """Let the planner look, and start runs: one that is under way begins anew."""
+        """Look as the planner does, and start runs: one that is under way begins anew."""
         stored, due = look(
             self.settings,
             read_plan(self.settings.plan_file),

@@ -104,7 +104,7 @@ def test_a_run_that_was_deleted_is_none(user: Any) -> None:
 
 
 def test_a_skip_closes_the_question_of_the_run_which_begins_anew(user: Any) -> None:
-    """Bring back begins it anew once more."""
+    """Its run begins anew once more when it is brought back."""
     ada = user("ada", "USER")
     begin(DAG_ID, "hello", READY)
     assert do(ada, "ada", "skip").status_code == 200

@@ -111,7 +111,7 @@ class SimulatedCalendar:
         self.file.write_text(yaml.safe_dump({"min_spacing": "0 s", **head, "posts": list(posts)}))
 
     def plan(self, at: float | None = None, *, all_started: bool = True) -> list[str]:
-        """Let the planner look at the file, and return the runs that it starts."""
+        """Look at the file as the planner does, and return the runs that it starts."""
         self.now = self.now if at is None else at
         settings = self.settings
         stored, due = look(

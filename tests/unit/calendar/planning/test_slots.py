@@ -47,7 +47,7 @@ class Team:
         return CalendarSettings.of(self.dag_id, str(self.file), accounts=["brand", "shop", "instagram_default"])
 
     def look(self, **later: float) -> Calendar:
-        """Let the planner look at the calendar, some time later."""
+        """Look at the calendar as the planner does, some time later."""
         self.now += timedelta(**later)
         settings = self.settings
         stored, _ = look(settings, read_plan(settings.plan_file), self.now)

@@ -18,7 +18,7 @@ FOUR = [post("past", -30), post("a", 60), post("b", 120), post("c", 180)]
 
 
 def planned(calendar: SimulatedCalendar, at: float) -> list[str]:
-    """Let the planner look, and return the posts of its plan, which tasks read."""
+    """Look as the planner does, and return the posts of its plan, which tasks read."""
     calendar.plan(at)
     return [one.id for one in calendar.stored().timely.posts]
 

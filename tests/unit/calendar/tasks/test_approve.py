@@ -62,7 +62,7 @@ class Approval:
         return self.questions[-1]
 
     def answer(self, *options: str, **event: Any) -> Any:
-        """Let a person answer, and return what the task returns."""
+        """Answer as a person does, and return what the task returns."""
         if not self.kept:
             self.ask()
         given = {"chosen_options": list(options), "params_input": {}, "responded_by_user": ANNA, "timedout": False}
@@ -359,7 +359,7 @@ def test_a_question_that_an_interrupted_try_asks_again_says_so(approval: Approva
 
 @pytest.fixture
 def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
-    """Ask about a post, and return its approval and the question."""
+    """Open the question about a post, and return its approval and the question."""
 
     def ask(*, reports: list[dict[str, Any]], covers: tuple[str, ...] = (), **more: Any) -> Any:
         approval = Approval(calendar, questions, **more)
