@@ -156,14 +156,10 @@ def publish(
     :raises OutcomeUnknownError: If the post may be live, and no read can determine that.
     :raises InstagramError: If the post is not live. The error contains the reason.
     """
-    from airflow_provider_instagram.hooks.instagram import InstagramHook
-    from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.publisher import Free, Live
 
-    hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
-    waits: dict[str, Any] = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
-    what = Publish(hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar)
-    if (post := ledger.post(post_key)) is not None:
+    what = _publication(task, context, post_key, container_id, calendar)
+    if (post := what.ledger.post(post_key)) is not None:
         task.check_live(context, post)
         return _reported(context, what, Live(what.checked(post), already_published=True))
     at, is_open = None, not is_dry_run and what.is_open
@@ -172,18 +168,29 @@ def publish(
         if is_dry_run:
             return what.dry_run(at)
         if wait := what.wait_for_time(container_id, at, is_resumed=is_resumed):
-            _defer(task, ledger, wait)
+            _defer(task, what, wait)
     with what.publisher() as publisher:
         found = publisher.settle(post_key, container_id)
         if isinstance(found, Free) and is_open:
             at = task.publication_time(context)
             if wait := what.wait_for_time(found.container_id, at, is_resumed=False):
-                _defer(task, ledger, wait)
+                _defer(task, what, wait)
         live = _sent(task, context, what, publisher, found, at, planned_at) if isinstance(found, Free) else found
     task.check_live(context, live.post)
     if live.already_published:
         what.refuse_another_post(live.post)
     return _reported(context, what, live)
+
+
+def _publication(
+    task: PublishingTask, context: Context, post_key: str, container_id: str, calendar: str | None
+) -> Publish:
+    from airflow_provider_instagram.hooks.instagram import InstagramHook
+    from airflow_provider_instagram.publishing.publish import Publish
+
+    hook, ledger = InstagramHook(task.instagram_conn_id), Ledger.of(context, task.instagram_conn_id)
+    waits: dict[str, Any] = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
+    return Publish(hook, ledger, Try.of(task, context), post_key, container_id, **waits, calendar=calendar)
 
 
 def _sent(
@@ -201,11 +208,11 @@ def _sent(
     except QuotaExhaustedError as error:
         available_at = what.quota_frees_at(error)
         task.check_quota_wait(context, available_at, error)
-        _defer(task, what.ledger, what.wait_for_quota(error, available_at))
+        _defer(task, what, what.wait_for_quota(error, available_at))
 
 
-def _defer(task: PublishingTask, ledger: Ledger, wait: WaitUntil) -> NoReturn:
-    timeout = wait.timeout_at - ledger.clock()
+def _defer(task: PublishingTask, what: Publish, wait: WaitUntil) -> NoReturn:
+    timeout = wait.timeout_at - what.ledger.clock()
     task.defer(trigger=at_moment(wait.moment), method_name="execute", timeout=timeout)
 
 

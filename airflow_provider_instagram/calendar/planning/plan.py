@@ -199,7 +199,7 @@ class _Look:
             return False
         if is_late and post.id in self.untimed:
             return False
-        # No person made a mistake if a repetition was not asked for at its time. A time that could not be read was told.
+        # If a repetition was not asked for at its time, nobody made a mistake. A time that could not be read was told.
         is_new = self.is_new or post.id in self.untimed
         self.passed[post.id] = Passed(due, is_mistake=not is_new and post.repetition == 1)
         return True
