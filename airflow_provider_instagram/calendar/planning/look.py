@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
@@ -54,14 +54,14 @@ def look(
     *,
     came_at: datetime | None = None,
     is_live: Callable[[str], bool] = lambda _: False,
-    has_begun: Callable[[str], bool] = lambda _: False,
+    runs: Callable[[str], Mapping[str, str]] = lambda _: {},
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored but slots.
 
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
     :param is_live: Returns whether the post of a key is published.
-    :param has_begun: Returns whether a task has worked on the post of a key.
+    :param runs: Returns the versions of a key that a task has worked on, by their runs.
     :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
     """
     one = _Look(settings, stored, now)
@@ -70,7 +70,7 @@ def look(
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
     plan = decide(
         found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
-        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, has_begun=has_begun,
+        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, runs=runs,
     )  # fmt: skip
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
     return planned, one.due(planned)

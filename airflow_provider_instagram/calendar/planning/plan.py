@@ -1,12 +1,17 @@
-"""Which runs the planner of a calendar starts: one run for each post. No Airflow, no files, no calls."""
+"""Which runs the planner of a calendar starts: one for each post, and one for each later version of it.
+
+Airflow keeps the first question of a task instance, also when its run begins anew: so an edited post is asked about in
+another run. No Airflow, no files, no calls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.model import Calendar  # noqa: TC001 -- pydantic resolves it
 from airflow_provider_instagram.calendar.file.problems import Problem
@@ -16,6 +21,10 @@ if TYPE_CHECKING:
 
 #: How long a run is remembered after its post's time. Airflow keeps the run itself.
 KEPT = timedelta(days=30)
+#: What separates the number of a later version from the id of its post, in the id of its run. No id in a file has it.
+VERSION_MARK: Final = "~v"
+#: What is added to the version of a post that its DAG publishes in dry runs only.
+DRY_MARK: Final = " dry run"
 
 
 @dataclass(frozen=True)
@@ -25,11 +34,13 @@ class Begun:
     :param version: The version that the run was started for.
     :param due: When that is to be published, in seconds since the epoch.
     :param key: Its post key.
+    :param run: The id of the run.
     """
 
     version: str
     due: float
     key: str
+    run: str
 
 
 @dataclass(frozen=True)
@@ -101,20 +112,21 @@ def decide(
     came_at: datetime | None = None,
     is_dry: bool = False,
     is_live: Callable[[str], bool] = lambda _: False,
-    has_begun: Callable[[str], bool] = lambda _: False,
+    runs: Callable[[str], Mapping[str, str]] = lambda _: {},
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
-    A run that begins anew does what its post needs now. If the post was removed or moved far ahead, that is to end.
+    A version has a run of its own. The run of a version that does not count any more begins anew, and skips itself:
+    its question is closed, and what it was about to do is not done.
 
     :param before: The plan of the last look. None if the calendar is new.
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
     :param is_live: Returns whether the post of a key is published. Its run is left alone.
-    :param has_begun: Returns whether a task has worked on the post of a key: the DAG was renamed, or a file was lost.
+    :param runs: Returns the versions of a key that a task has worked on, by their runs, also of a DAG that was renamed.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Look(before, now, prepare_ahead, max_lateness, " dry run" if is_dry else "", is_live, has_begun)
+    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, runs)
     look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
@@ -140,11 +152,11 @@ class _Look:
         max_lateness: timedelta,
         mark: str,
         is_live: Callable[[str], bool],
-        has_begun: Callable[[str], bool],
+        runs: Callable[[str], Mapping[str, str]],
     ) -> None:
         self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
         self.came_at = now
-        self.mark, self.is_live, self.has_begun = mark, is_live, has_begun
+        self.mark, self.is_live, self.runs = mark, is_live, runs
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a default.
@@ -169,19 +181,27 @@ class _Look:
         if begun is not None and post.publish_at + self.max_lateness < self.now:
             return  # edited long after its time
         if post.publish_at - self.prepare_ahead > self.now:
-            if begun is not None:  # moved far ahead: its run ends now, and begins again in time
+            if begun is not None:  # moved far ahead: its run ends now, and another one begins in time
                 del self.begun[post.id]
-                self.start += [] if live else [post.id]
+                self.start += [] if live else [begun.run]
             return
-        self.begun[post.id] = Begun(version, due, post.key)
-        self.start.append(post.id)
+        self.start += [begun.run] if begun is not None and not self.is_live(begun.key) else []
+        self.begun[post.id] = begun = Begun(version, due, post.key, self._run_for(post, version, begun))
+        self.start.append(begun.run)
+
+    def _run_for(self, post: ScheduledPost, version: str, before: Begun | None) -> str:
+        """Return the id of the run of a version: that of the post, unless it is the run of another version."""
+        known = dict(self.runs(post.key)) | ({before.run: before.version} if before is not None else {})
+        names = (f"{post.id}{VERSION_MARK}{number}" if number > 1 else post.id for number in count(1))
+        same = (run for run, its_version in known.items() if its_version == version)
+        return next(same, None) or next(name for name in names if name not in known)
 
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
         begun = self.begun[post_id]
         is_open = begun.due + self.max_lateness.total_seconds() > self.now.timestamp()
         if is_open and not self.is_live(begun.key):
-            self.start.append(post_id)
+            self.start.append(begun.run)
             del self.begun[post_id]
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
@@ -195,7 +215,7 @@ class _Look:
         if due > self.came_at.timestamp() or self.known.get(post.id) == due:
             return False
         is_late = post.publish_at + self.max_lateness >= self.now
-        if self.is_new and is_late and self.has_begun(post.key) and not self.is_live(post.key):
+        if self.is_new and is_late and self._has_begun(post.key) and not self.is_live(post.key):
             return False
         if is_late and post.id in self.untimed:
             return False
@@ -203,6 +223,16 @@ class _Look:
         is_new = self.is_new or post.id in self.untimed
         self.passed[post.id] = Passed(due, is_mistake=not is_new and post.repetition == 1)
         return True
+
+    def _has_begun(self, key: str) -> bool:
+        """Return whether a task has worked on a post, for publication or as a dry run as the DAG does now."""
+        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in self.runs(key).values())
+
+
+def post_of(run_id: str) -> str:
+    """Return the id of the post that a run is about."""
+    post_id, mark, number = run_id.rpartition(VERSION_MARK)
+    return post_id if mark and number.isdecimal() else run_id
 
 
 def next_moment(plan: Plan, now: datetime, prepare_ahead: timedelta) -> datetime | None:

@@ -32,6 +32,17 @@ class LateTime(BaseModel):
     distance_to: str | None = None
 
 
+class Runs(BaseModel):
+    """The row of the runs that have worked on a post.
+
+    :param runs: Its versions, by the ids of the runs that the planner started.
+    :param asked: What each run has asked a person about.
+    """
+
+    runs: dict[str, str] = {}
+    asked: dict[str, str] = {}
+
+
 class Skip(BaseModel):
     """The row of a post that a user decided not to publish.
 
@@ -48,14 +59,28 @@ class PostRows:
 
     store: StateStore
 
-    def has_begun(self, key: str) -> bool:
-        """Return whether a task has worked on the post of a key."""
-        return self.store.get(row_key("begun", key)) is not None
+    def runs(self, key: str) -> dict[str, str]:
+        """Return the versions of a post that a task has worked on, by their runs."""
+        return self._begun(key).runs
 
-    def record_begun(self, key: str) -> None:
-        """Record that a task works on a post, also for a DAG with another name."""
-        if not self.has_begun(key):
-            self.store.set(row_key("begun", key), {})
+    def record_run(self, key: str, run_id: str, version: str) -> None:
+        """Record that a run works on a version of a post, also for a DAG with another name."""
+        begun = self._begun(key)
+        if begun.runs.get(run_id) != version:
+            self._write(key, Runs(runs=begun.runs | {run_id: version}, asked=begun.asked))
+
+    def asks_first(self, key: str, run_id: str, about: str) -> bool:
+        """Record what a run asks about. Return whether it has not asked about something else before."""
+        begun = self._begun(key)
+        if run_id not in begun.asked:
+            self._write(key, Runs(runs=begun.runs, asked=begun.asked | {run_id: about}))
+        return begun.asked.get(run_id, about) == about
+
+    def _begun(self, key: str) -> Runs:
+        return self._read(Runs, row_key("begun", key)) or Runs()
+
+    def _write(self, key: str, begun: Runs) -> None:
+        self.store.set(row_key("begun", key), begun.model_dump(exclude_defaults=True))
 
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,14 +13,16 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption, reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.records import Try
+from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import as_block, as_code, held_subject
 from airflow_provider_instagram.operators.base import APPROVE
+from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
@@ -36,8 +39,8 @@ class ApprovePost(PostTask, ApprovalOperator):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task waits in Airflow's *Required Actions*, and precedes the container, which would expire if the answer took a
-    day. It returns the sealed answer: the caption as the person left it, and the digests of the files. An edit of the
-    post or a Clear of the task begins it anew, which closes the question and asks another one.
+    day. It returns the sealed answer: the caption as the person left it, and the digests of the files. A Clear of the
+    task closes the question and opens it again. An edited post is asked about in another run.
     """
 
     template_fields: Sequence[str] = ("prepared",)
@@ -54,7 +57,22 @@ class ApprovePost(PostTask, ApprovalOperator):
         if not self.needs_approval(post) or self.live(context, post) is not None:
             return None
         check_bound(post, reports_of(self.prepared), digests_in(self.prepared))
+        self._check_first(context, post)
         return self._ask(context, post)
+
+    def _check_first(self, context: Context, post: ScheduledPost) -> None:
+        """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.
+
+        :raises ValidationError: If a file has been replaced since.
+        """
+        about, run_id = canonical([post.version, digests_in(self.prepared)]), context["ti"].run_id
+        rows = PostRows(Ledger.of(context, post.account).store)
+        if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
+            raise ValidationError(
+                f"A file of {post.id} has changed since this run asked about it, and Airflow keeps its first question.",
+                hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
+                f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
+            )
 
     def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
         """Open the question, and wait for its answer. Silence publishes only if nobody can have answered before."""
@@ -65,15 +83,12 @@ class ApprovePost(PostTask, ApprovalOperator):
             )
         self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        is_repeated, publishes = context["ti"].try_number > 1, self.settings.unanswered == "publish"
-        self.defaults = [self.APPROVE if publishes and not is_repeated else self.REJECT]
+        self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, reports_of(self.prepared), is_repeated=Try.of(self, context).number > 1)
+        self.body = question(post, reports_of(self.prepared))
         if self.is_dry_run(context, post):
             self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
-        if publishes and is_repeated:
-            self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
@@ -101,6 +116,8 @@ class ApprovePost(PostTask, ApprovalOperator):
                 f"What was shown of {post.id} is not what would be published.", hint="Clear this task. It asks again."
             )
         answer = self._read_answer(event, post, asked)
+        if event.get("timedout") and context["ti"].try_number > 1:  # an earlier try may have had an answer
+            answer = replace(answer, approved=False)
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
         self.log.info("Approved by %s", answer.person or "default")
@@ -156,11 +173,8 @@ def _about(post: ScheduledPost) -> str:
     return f"Publish {post.id} on {post.account} at "
 
 
-def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], *, is_repeated: bool = False) -> str:
-    """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text.
-
-    :param is_repeated: Whether an earlier try asked and could not continue.
-    """
+def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> str:
+    """Return in Markdown what a person needs to know to decide. Text from the calendar appears as plain text."""
     rows = [
         ("Account", post.account),
         ("Time", f"{post.publish_at:%A, %d %B %Y, %H:%M:%S %Z}"),
@@ -170,8 +184,7 @@ def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], *, is_re
         *((name, value) for name, value in post.options.items() if name not in SHOWN_SEPARATELY),
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
-    lines = [ASKED_AGAIN, ""] if is_repeated else []
-    lines += ["| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows)]
+    lines = ["| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows)]
     lines += _covers(post)
     if has_caption(post):
         lines += ["", "**Caption**", "", *as_block(post.caption)]
@@ -210,14 +223,7 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
             yield f"![{f'Item {place}' if post.carousel else 'Cover'}](<{cover_address(name)}>)"
 
 
-ASKED_AGAIN = (
-    "**This is asked again**, because the task was interrupted. If you have answered, please answer once more."
-)
 DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
-SILENCE_REJECTS = (
-    "**Without an answer, the post is not published**, because somebody may have answered before. To publish it, "
-    "approve it."
-)
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 

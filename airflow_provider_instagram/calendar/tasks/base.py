@@ -16,6 +16,7 @@ from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
+from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
@@ -152,10 +153,13 @@ class PostTask(CalendarTask, AccountTask):
         ahead = post.publish_at - self.settings.work_ahead
         if not by_hand and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
             word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
-            return Skipped(word, f"{post.id} was {word}. Its run begins anew at {ahead:%Y-%m-%d %H:%M}.")
+            return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
+        begun = self._plan.plan.begun.get(post.id) if self._plan is not None and not by_hand else None
+        if begun is not None and begun.run != context["ti"].run_id:
+            return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
         version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
         if version != post.version:
-            new = "Trigger the DAG again" if by_hand else "Its own run begins anew"
+            new = "Trigger the DAG again" if by_hand else "Another run begins"
             return Skipped("edited", f"{post.id} was edited. {new} for the new version.")
         return None
 
@@ -278,7 +282,7 @@ def requested_post(context: Context) -> str:
 
 def post_id_of(context: Context) -> str:
     """Return the id of the post of this run."""
-    return requested_post(context) or context["ti"].run_id
+    return requested_post(context) or post_of(context["ti"].run_id)
 
 
 def is_requested_now(context: Context, post: ScheduledPost) -> bool:

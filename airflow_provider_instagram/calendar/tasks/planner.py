@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.planning.look import look, next_look
+from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan, store
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
@@ -60,27 +61,27 @@ class PlanPosts(CalendarTask):
         settings, stored = self.settings, read_plan(self.settings.plan_file)
         asks: dict[str, Any] = {
             "came_at": context["dag_run"].run_after,  # the time of the first event since the last run
-            "is_live": partial(self._is_true, context, lambda ledger, key: ledger.post(key) is not None),
-            "has_begun": partial(self._is_true, context, lambda ledger, key: PostRows(ledger.store).has_begun(key)),
+            "is_live": partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
+            "runs": partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
         }
         planned, due = look(settings, stored, CLOCK.now(), **asks)
         listed = {post.id for post in planned.plan.calendar.posts}
-        if not planned.plan.readable or not listed.issuperset(planned.plan.pending):
+        if not planned.plan.readable or not listed.issuperset(map(post_of, planned.plan.pending)):
             time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
             planned, due = look(settings, stored, CLOCK.now(), **asks)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         plan = planned.plan
         self.log.info("%s: %s posts, %s runs to start", settings.location, len(plan.calendar.posts), len(plan.pending))
-        return [{"trigger_run_id": post_id} for post_id in plan.pending]
+        return [{"trigger_run_id": run_id} for run_id in plan.pending]
 
-    def _is_true(self, context: Context, question: Callable[[Ledger, str], bool], key: str) -> bool:
+    def _asked(self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str) -> Any:
         """Return the answer of a post's ledger. If a row of it is not good, the run of the post says so."""
         account = key.partition("/")[0]
         try:
-            return account in self.settings.accounts and question(Ledger.of(context, account), key)
+            return question(Ledger.of(context, account), key) if account in self.settings.accounts else default
         except LedgerRowError:
-            return False
+            return default
 
 
 class RecordStarts(CalendarTask):

@@ -230,9 +230,8 @@ async def _skip(act: Act) -> str:
             PostRows(store).record_skip(post, act.user.name if is_skip else None)
 
     await run_in_threadpool(write)
-    runs = act.board.source.runs.get(post.id, ())
-    if any(run.run_id == post.id and run.has_begun for run in runs):
-        await _clear(act, post.id, {})
+    if (run := act.board.own_run(post.id)) is not None and run.has_begun:
+        await _clear(act, run.run_id, {})
     if is_skip:
         return "Skipped. No run publishes it, unless it was about to be published this minute."
     return "Brought back. Its run publishes it, if that is still to come. Otherwise, publish it now."

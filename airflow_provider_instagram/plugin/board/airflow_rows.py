@@ -27,6 +27,7 @@ from sqlalchemy import and_, case, func, or_, select
 
 from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY, DeleteForPage, deletion_dag
 from airflow_provider_instagram.calendar.planning import told
+from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.exceptions import LedgerRowError
@@ -258,7 +259,7 @@ def _is_by_hand(row: Any) -> bool:
 
 def _post_of(row: Any) -> str:
     """Return the id of the post that a run is about, as its tasks read it."""
-    return str(row.conf["post"]).strip() if _is_by_hand(row) else str(row.run_id)
+    return str(row.conf["post"]).strip() if _is_by_hand(row) else post_of(str(row.run_id))
 
 
 def _event(approve: Any) -> dict[str, Any] | None:

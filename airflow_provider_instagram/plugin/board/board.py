@@ -159,6 +159,12 @@ class Board:
         """The accounts that the calendar may name."""
         return self.stored.about.accounts if self.stored is not None else ()
 
+    def own_run(self, post_id: str) -> PostRun | None:
+        """Return the run that the planner has started for the present version of a post, if it has."""
+        begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None
+        runs = self.source.runs.get(post_id, ())
+        return next((run for run in runs if begun is not None and run.run_id == begun.run), None)
+
     @property
     def is_read(self) -> bool:
         """Whether the calendar's file could be read at least once."""
@@ -310,24 +316,28 @@ class _Look:
         senders = {intent.claim.owner.run_id for intent in intents}
         may_be_dry = self.stored.about.is_dry or post.dry_run
 
-        def order(run: PostRun) -> tuple[bool, bool, datetime]:
-            has_sent = run.run_id in senders or (is_live and run.task("publish").state == "success")
-            return has_sent, run.is_active, run.queued_at or LONG_AGO
+        def has_sent(run: PostRun) -> bool:
+            return run.run_id in senders or (is_live and run.task("publish").state == "success")
 
-        runs = [run for run in self.source.runs.get(post.id, ()) if self._counts(post, run, may_be_dry=may_be_dry)]
-        run = max(runs, key=order, default=None)
+        def order(run: PostRun) -> tuple[bool, bool, datetime]:
+            return has_sent(run), run.is_active, run.queued_at or LONG_AGO
+
+        runs = self.source.runs.get(post.id, ())
+        counting = [run for run in runs if has_sent(run) or self._counts(post, run, may_be_dry=may_be_dry)]
+        run = max(counting, key=order, default=None)
         return run if run is None or run.is_dry or not may_be_dry else replace(run, is_dry=True)
 
     def _counts(self, post: ScheduledPost, run: PostRun, *, may_be_dry: bool) -> bool:
-        """Return whether a run is about this version of a post: one that the planner has started, or is to begin anew.
+        """Return whether a run is about this version of a post: the one that the planner has started for it.
 
         A dry run that a user started tells nothing about a post that is published.
         """
         if run.by_hand:
             return may_be_dry or not run.is_dry
-        if post.id not in self.stored.plan.begun:
+        begun = self.stored.plan.begun.get(post.id)
+        if begun is None or begun.run != run.run_id:
             return False
-        return post.id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
+        return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

@@ -52,7 +52,7 @@ def begin(
     assert post is not None
     now, run_id = datetime.now(timezone.utc), run_id or post_id
     if run_id == post_id:
-        begun = stored.plan.begun | {post_id: Begun(post.version, post.publish_at.timestamp(), post.key)}
+        begun = stored.plan.begun | {post_id: Begun(post.version, post.publish_at.timestamp(), post.key, post_id)}
         store(file, stored.model_copy(update={"plan": replace(stored.plan, begun=begun)}))
     with create_session() as session:
         for model in (TaskInstance, DagRun):

@@ -41,13 +41,14 @@ def test_an_approval_that_the_author_demands_cannot_be_lifted(demand: object, ca
     assert len(calendar.settings.problems) == (1 if demand == "required" else 2)
 
 
-def test_an_approval_that_is_demanded_from_now_on_begins_the_runs_anew(calendar: SimulatedCalendar) -> None:
+def test_an_approval_that_is_demanded_from_now_on_gives_each_post_another_run(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60))
     calendar.plan(0)
     had = calendar.prepared()
     calendar.given = {"approval": "required"}
-    assert calendar.plan(1) == ["a"]
+    assert calendar.plan(1) == ["a", "a~v2"]
     assert calendar.step("a", had) == "skipped (edited)"
+    assert calendar.step("a~v2") == "wanted"
 
 
 def test_the_settings_are_the_same_in_each_process_whatever_the_order_of_a_set() -> None:

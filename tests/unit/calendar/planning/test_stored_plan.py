@@ -80,8 +80,8 @@ STORED: dict[str, Any] = {
             "invalid": [{"id": "wrong", "publish_at": "2026-12-02T14:00:00+00:00", "account": "new", "line": 7}],
         },
         "begun": {
-            "clip": {"version": VERSIONS["clip"], "due": CLIP, "key": "new/clip"},
-            "album": {"version": VERSIONS["album"], "due": ALBUM, "key": "new/album"},
+            "clip": {"version": VERSIONS["clip"], "due": CLIP, "key": "new/clip", "run": "clip"},
+            "album": {"version": VERSIONS["album"], "due": ALBUM, "key": "new/album", "run": "album"},
         },
         "passed": {"over": {"due": OVER, "is_mistake": False}},
         "pending": ["clip", "album"],
@@ -144,8 +144,8 @@ def test_a_stored_plan_is_read(tmp_path: Path) -> None:
     assert (stored.text, stored.at, stored.about.prepare_ahead) == (TEXT, NOON, timedelta(days=3))
     plan = stored.plan
     assert plan.begun == {
-        "clip": Begun(VERSIONS["clip"], CLIP, "new/clip"),
-        "album": Begun(VERSIONS["album"], ALBUM, "new/album"),
+        "clip": Begun(VERSIONS["clip"], CLIP, "new/clip", "clip"),
+        "album": Begun(VERSIONS["album"], ALBUM, "new/album", "album"),
     }
     assert (plan.passed, plan.pending) == ({"over": Passed(OVER, is_mistake=False)}, ("clip", "album"))
     _, clip, album = plan.calendar.posts
@@ -172,11 +172,11 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     assert stored is not None
     clip, store = stored.plan.calendar.posts[1], Rows()
     rows = PostRows(store)
-    rows.record_begun(clip.key)
+    rows.record_run(clip.key, "clip", clip.version)
     rows.record_skip(clip, "ada")
     rows.record_late_time(clip, NOON, chosen_at=after_noon(-1), distance_to="album")
     assert store == {
-        "begun:new/clip": {},
+        "begun:new/clip": {"runs": {"clip": clip.version}},
         "skip:new/clip": {"version": clip.version, "user": "ada"},
         "late:new/clip": {
             "version": clip.version,
@@ -185,7 +185,8 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
             "distance_to": "album",
         },
     }
-    assert (rows.has_begun(clip.key), rows.skipped_by(clip), rows.late_time(clip)) == (True, "ada", NOON)
+    assert rows.runs(clip.key) == {"clip": clip.version}
+    assert (rows.skipped_by(clip), rows.late_time(clip)) == ("ada", NOON)
 
 
 def test_stored_slots_are_read() -> None:

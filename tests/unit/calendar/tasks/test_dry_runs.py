@@ -33,8 +33,8 @@ def test_each_of_three_can_demand_a_dry_run(
     assert step.is_dry_run(context, step.wanted_post(context)) is is_dry
 
 
-def test_a_post_that_is_no_longer_dry_begins_anew(calendar: SimulatedCalendar) -> None:
+def test_a_post_that_is_no_longer_dry_has_another_run(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60, dry_run=True))
     assert calendar.plan(0) == ["a"]
     calendar.write(post("a", 60))
-    assert calendar.plan(1) == ["a"]
+    assert calendar.plan(1) == ["a", "a~v2"]

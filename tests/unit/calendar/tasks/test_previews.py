@@ -70,7 +70,7 @@ def test_a_post_that_is_prepared_within_ten_minutes_gets_no_preview(
         ScheduledPost(id=name, publish_at=after_noon(at), account=ACCOUNT, video="https://a.example/v.mp4")
         for name, at in due.items()
     ]
-    plan = Plan(Calendar("posts.yaml"), {"begun": Begun(posts[0].version, 0, posts[0].key)})
+    plan = Plan(Calendar("posts.yaml"), {"begun": Begun(posts[0].version, 0, posts[0].key, "begun")})
     settings: Any = SimpleNamespace(calendar=str(tmp_path / "posts.yaml"), work_ahead=timedelta(minutes=30))
     made = dict(previews._made(settings, plan, posts, {}, after_noon(0)))
     assert [post.id for post in posts if post.version in made] == ["later"]
