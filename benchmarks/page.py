@@ -103,7 +103,7 @@ def _store_runs() -> None:
     stored = read_plan(file)
     assert stored is not None
     posts = stored.plan.calendar.posts[:WITH_RUN]
-    begun = {post.id: Begun(post.version, post.publish_at.timestamp(), post.key) for post in posts}
+    begun = {post.id: Begun(post.version, post.publish_at.timestamp(), post.key, post.id) for post in posts}
     store(file, stored.model_copy(update={"plan": replace(stored.plan, begun=begun, passed={}, pending=())}))
     now = datetime.now(timezone.utc)
     with create_session() as session:

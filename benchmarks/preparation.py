@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.program import as_program
@@ -109,7 +109,7 @@ def _ask(numbers: Iterable[int]) -> None:
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    now, states = datetime.now(timezone.utc), {"prepare": "success", "approve": "awaiting_input"}
+    now, states = datetime.now(timezone.utc) - timedelta(minutes=1), {"prepare": "success", "approve": "awaiting_input"}
     with create_session() as session:
         dag: Any = SerializedDagModel.get_dag(DAG_ID, session=session)
         for number in numbers:

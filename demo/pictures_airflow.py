@@ -36,17 +36,16 @@ def take_calendar_pictures(browser: Browser, airflow: AirflowStack, dag_id: str)
 def _published(airflow: AirflowStack, dag_id: str) -> str:
     """Return the path of a run that has published a post."""
     ended = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances", params={"state": "success", "limit": 1000})
-    (run_id, *_) = (task["dag_run_id"] for task in ended["task_instances"] if task["task_id"].endswith(".publish"))
+    (run_id, *_) = (task["dag_run_id"] for task in ended["task_instances"] if task["task_id"] == "publish")
     return f"/dags/{dag_id}/runs/{quote(run_id)}"
 
 
 def _asked(airflow: AirflowStack, dag_id: str) -> str:
     """Return the path of the task that asks about a post, or an empty text."""
-    found = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"response_received": False})
+    found = airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"state": "awaiting_input"})
     for one in found["hitl_details"]:
         task = one["task_instance"]
-        where = f"/dags/{dag_id}/runs/{quote(task['dag_run_id'])}/tasks/{task['task_id']}"
-        return f"{where}/mapped/{task['map_index']}"
+        return f"/dags/{dag_id}/runs/{quote(task['dag_run_id'])}/tasks/{task['task_id']}"
     return ""
 
 

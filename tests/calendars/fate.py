@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.calendars.running_calendar import DAG_ID, publish_requests, task_instances
+from tests.calendars.running_calendar import DAG_ID, publish_requests, task_instances, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ class Fate:
     :param due: The post.
     :param made: How many posts there are with its caption.
     :param late_s: How late its first publish request came; None if there was none.
-    :param tasks: The state of each of its tasks, with the number of tries.
+    :param tasks: The state of each task of its latest version, with the number of tries.
     :param card: The state that the page *Posts* shows, and why.
     """
 
@@ -127,8 +127,8 @@ def fates(
     :param cards: The state of each post on the page *Posts*, and why.
     """
     tasks: dict[str, dict[str, str]] = {}
-    for ti in instances:
-        tasks.setdefault(ti["dag_run_id"], {})[ti["task_id"]] = f"{ti['state']} ({_tries(ti)})"
+    for ti in sorted(instances, key=lambda ti: version_of(ti["dag_run_id"])):
+        tasks.setdefault(version_of(ti["dag_run_id"])[0], {})[ti["task_id"]] = f"{ti['state']} ({_tries(ti)})"
     found = []
     for due in posts:
         first = min(requests.get(due.caption, ()), default=None)

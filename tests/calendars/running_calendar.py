@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from demo.scene import airflow_settings
-from demo.stack import AIRFLOW, AirflowStack, airflow_stack
+from demo.stack import AirflowStack, airflow_stack
 from demo.ui import connect
 from instagram_sandbox.testing.handle import SandboxHandle, sandbox_process
 from tests.reliability.postgres import postgres
@@ -45,7 +44,7 @@ def dag_file(
 ) -> str:
     """Return the text of a DAG file.
 
-    :param ahead_s: How long ahead posts are prepared. They are due in minutes, so by default their own runs do it.
+    :param ahead_s: How long ahead posts are prepared; a lead time, if that is longer. Here, they are due in minutes.
     :param more: Further arguments of the calendar, as they stand in the file.
     """
     return f"""\
@@ -93,39 +92,35 @@ class RunningCalendar:
         text = dag_file(dag_id, plan or calendar, self.users, lead_s=lead_s, ahead_s=ahead_s, more=more)
         (self.airflow.home / "dags" / f"{dag_id}.py").write_text(text)
 
-    def command(self, *words: str) -> str:
-        """Run ``airflow instagram …``."""
-        done = subprocess.run(
-            [AIRFLOW, "instagram", *words],
-            env=os.environ | self.airflow.settings, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return done.stdout
-
     def requests(self) -> dict[str, list[float]]:
         """Return the times at which publish requests reached the sandbox, by the post's caption."""
         return publish_requests(self.sandbox)
 
     def states(self, dag_id: str = DAG_ID) -> dict[tuple[str, str], str]:
-        """Return the states of all task instances, by task and label."""
-        return {
-            (one["task_id"], one["rendered_map_index"] or one["dag_run_id"]): one["state"]
-            for one in task_instances(self.airflow, dag_id)
-        }
+        """Return the states of the tasks of each post's latest version, by task and post."""
+        instances = sorted(task_instances(self.airflow, dag_id), key=lambda one: version_of(one["dag_run_id"]))
+        return {(one["task_id"], version_of(one["dag_run_id"])[0]): one["state"] for one in instances}
 
     def failed(self, dag_id: str = DAG_ID) -> list[str]:
         """Return the task instances that failed, each with its log."""
         return [
-            f"{one['dag_run_id']}/{one['task_id']}/{one['map_index']}: {self._log(one)}"
+            f"{one['dag_run_id']}/{one['task_id']}: {self._log(one)}"
             for one in task_instances(self.airflow, dag_id)
             if one["state"] == "failed"
         ]
 
     def _log(self, ti: dict[str, Any]) -> str:
         path = f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/logs/{ti['try_number']}"
-        return str(self.airflow.call("GET", path, params={"map_index": ti["map_index"]}))
+        return str(self.airflow.call("GET", path))
 
     def _calendar(self, dag_id: str) -> Path:
         return self.folder / f"{dag_id}.yaml"
+
+
+def version_of(run_id: str) -> tuple[str, int]:
+    """Return the post that a run is about, and the number of its version: ``monday``, ``monday~v2``."""
+    post_id, _, number = run_id.partition("~v")
+    return post_id, int(number or 1)
 
 
 def publish_requests(sandbox: SandboxHandle) -> dict[str, list[float]]:
@@ -161,8 +156,7 @@ def form_of(question: dict[str, Any]) -> str:
 
     :param question: The task instance that asks.
     """
-    run = f"/dags/{question['dag_id']}/runs/{question['dag_run_id']}"
-    return f"{run}/tasks/{question['task_id']}/mapped/{question['map_index']}/required_actions"
+    return f"/dags/{question['dag_id']}/runs/{question['dag_run_id']}/tasks/{question['task_id']}/required_actions"
 
 
 def whole_second(after: timedelta) -> datetime:
