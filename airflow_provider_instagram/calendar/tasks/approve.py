@@ -13,6 +13,7 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption, reports_of
@@ -83,12 +84,16 @@ class ApprovePost(PostTask, ApprovalOperator):
             )
         self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        self.defaults = [self.APPROVE if self.settings.unanswered == "publish" else self.REJECT]
+        run_id, publishes = context["ti"].run_id, self.settings.unanswered == "publish"
+        is_edited = post_of(run_id) != run_id
+        self.defaults = [self.APPROVE if publishes and not is_edited else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, reports_of(self.prepared))
         if self.is_dry_run(context, post):
             self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
+        if publishes and is_edited:
+            self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
         try:
             super().execute(context)  # parks the task until a person answers
         except TaskAwaitingInput as waiting:
@@ -224,6 +229,9 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
 
 
 DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
+SILENCE_REJECTS = (
+    "**Without an answer, the post is not published**, because it was edited, and somebody may have answered before."
+)
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 

@@ -121,6 +121,18 @@ def test_silence_publishes_in_a_calendar_that_says_so(approval: Approval, unansw
     assert approval.ask()["defaults"] == [default]
 
 
+def test_silence_after_an_edit_publishes_nothing_and_the_question_says_so(approval: Approval) -> None:
+    """Somebody may have rejected the version before."""
+    approval.calendar.given = {"unanswered": "publish"}
+    approval.ask()
+    approval.calendar.write(post("a", 60, caption="As edited", approval="required"))
+    approval.calendar.plan(1)
+    approval.prepared = approval.calendar.prepared()
+    asked = approval.ask("a~v2")
+    assert asked["defaults"] == ["Reject"]
+    assert asked["body"].startswith("**Without an answer, the post is not published**")
+
+
 def test_silence_after_a_clear_publishes_nothing(approval: Approval) -> None:
     """Somebody may have rejected the post before. Airflow keeps the first question, with its default."""
     approval.calendar.given, approval.calendar.try_number = {"unanswered": "publish"}, 2
