@@ -141,7 +141,7 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(
     assert "```text\nyes\n```" in asked["yes"]["body"]
     assert "Transcoded as ` pass `" in asked["yes"]["body"]
     page.goto(f"{calendar.airflow.url}{form_of(asked['yes']['task_instance'])}")
-    expect(page.get_by_alt_text("Cover")).to_have_js_property("naturalWidth", REEL_WIDTH)
+    expect(page.get_by_alt_text("Cover")).to_have_js_property("naturalWidth", REEL_WIDTH, timeout=60_000)
     answer(calendar, asked["changed"], "Approve", caption="changed", reason=None)
     page.locator("[name=element_caption]").fill("a better caption {{ 7 * 7 }}")
     page.get_by_role("button", name="Approve").click()
