@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from sqlalchemy.engine import make_url
 
+from airflow_provider_instagram.calendar.planning.look import look
 from tests.gallery import DAGS, PAGES, adapted
 from tests.reliability.postgres import postgres
 
@@ -176,8 +177,12 @@ def test_the_rows_of_a_published_sheet_are_the_posts_of_its_calendar(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_HOSTS", "http://127.0.0.1")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path))
     name = "gallery/calendar_from_sheet.py"
-    dag = dags_of(adapted(name, SHEET=sheet_link.replace("/export", "/planned"), ZONE="UTC"), name)
-    assert "2 posts, 2030-05-06 to 2030-05-07" in str(dag["calendar_from_sheet"].doc_md)
+    dags = dags_of(adapted(name, SHEET=sheet_link.replace("/export", "/planned"), ZONE="UTC"), name)
+    prepare: Any = dags["calendar_from_sheet"].get_task("prepare")
+    planned, _ = look(prepare.settings, None, datetime(2030, 5, 1, tzinfo=timezone.utc))
+    assert {post.id: f"{post.publish_at:%d %H:%M}" for post in planned.plan.calendar.posts} == {
+        "monday": "06 18:00", "tuesday": "07 09:30",
+    }  # fmt: skip
 
 
 def test_a_folder_becomes_a_carousel_in_the_order_of_its_names(
