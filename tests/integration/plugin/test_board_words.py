@@ -168,3 +168,37 @@ def test_the_name_of_a_card_contains_what_it_shows_and_its_day(page: Page, view:
         expect(card).to_have_accessible_name(re.compile(part))
     options = {"runOnly": ["label-content-name-mismatch", "button-name"], "rules": {}}
     assert Axe().run(page, options=options).response["violations"] == []
+
+
+@pytest.mark.parametrize("width", [1440, 700])
+def test_a_week_draws_the_posts_that_are_in_sight_and_keys_reach_all_others(
+    page: Page, airflow: Answers, width: int
+) -> None:
+    posts = 140
+    page.set_viewport_size({"width": width, "height": 900})
+    airflow.cards = {
+        "json": {
+            "calendars": [],
+            "cards": [{**CARD, "id": f"post-{number:03}", "state": "planned"} for number in range(posts)],
+        }
+    }
+    page.goto(f"{HOME}?day=2030-05-06&view=week")
+    cards = page.locator("#view .card")
+    expect(cards).to_have_count(posts)
+    keys = cards.evaluate_all("cards => cards.map(card => card.dataset.key)")
+    assert keys == [f"spring/post-{number:03}" for number in range(posts)]
+    is_drawn = "card => card.firstChild.checkVisibility({ contentVisibilityAuto: true })"
+    first, last = cards.first, cards.last
+    assert [first.evaluate(is_drawn), last.evaluate(is_drawn)] == [True, False]
+    expect(last).to_have_accessible_name(re.compile("08:30.*Monday 6 May"))
+    first.focus()
+    for _ in range(posts - 1):
+        page.keyboard.press("ArrowRight")
+    expect(last).to_be_focused()
+    expect(last).to_be_in_viewport(ratio=1)
+    assert last.evaluate(is_drawn)
+    page.evaluate("scrollTo(0, 0)")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Close").click()
+    expect(last).to_be_focused()
+    expect(last).to_be_in_viewport()

@@ -19,8 +19,9 @@ export const today = () => localDay(new Date());
 
 /** @param {string} day @param {Intl.DateTimeFormatOptions} options */
 export const inWords = (day, options) => fromDay(day).toLocaleDateString("en-GB", { timeZone: "UTC", ...options });
+const LONG_DAY = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "long", day: "numeric", month: "long" });
 /** Return a day with its weekday, such as "Monday 6 May". @param {string} day */
-export const longDay = (day) => inWords(day, { weekday: "long", day: "numeric", month: "long" });
+export const longDay = (day) => LONG_DAY.format(fromDay(day));
 /** Return a moment in the viewer's zone. @param {string | number | Date} at @param {Intl.DateTimeFormatOptions} more */
 export const moment = (at, more = {}) =>
   new Date(at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...more });

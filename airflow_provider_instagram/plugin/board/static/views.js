@@ -99,7 +99,8 @@ function thumb(card, form) {
     size: form === "week" || form === "profile" ? "large" : "small",
   });
   const src = `${ROOT}/calendar/api/covers/${card.cover}.jpg?${query}`;
-  const image = h("img", { src, alt: "", loading: "lazy", decoding: "async", error: (_, self) => self.remove() });
+  // Lazy before its address: else a browser that has read it before reads each one at once.
+  const image = h("img", { loading: "lazy", src, alt: "", decoding: "async", error: (_, self) => self.remove() });
   box.append(image, h("span", { class: "kind" }, icon(card.kind)));
   return box;
 }
