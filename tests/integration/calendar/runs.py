@@ -67,20 +67,20 @@ def run_planner(run_dag: Any, dag: DAG) -> Any:
 
 
 def run_post(run_dag: Any, dag: DAG, post_id: str) -> Any:
-    """Plan, and play the run that the planner starts for a post."""
-    planned(dag)
-    return play_run(run_dag, dag, post_id)
+    """Plan, and play the run that the planner starts for the present version of a post."""
+    begun = planned(dag).plan.begun.get(post_id)
+    return play_run(run_dag, dag, post_id if begun is None else begun.run)
 
 
-def play_run(run_dag: Any, dag: DAG, post_id: str) -> Any:
-    """Play the run of a post, which has its id. An earlier one is deleted. The planner does not look before."""
+def play_run(run_dag: Any, dag: DAG, run_id: str) -> Any:
+    """Play a run of a post. An earlier one with its id is deleted. The planner does not look before."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == post_id))
-    with patch.object(DagRun, "generate_run_id", return_value=post_id):
+        session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == run_id))
+    with patch.object(DagRun, "generate_run_id", return_value=run_id):
         return run_dag(dag)
 
 

@@ -114,40 +114,41 @@ class World:
             is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
         )
         store(self.settings.plan_file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
-        for post_id in stored.plan.pending:
-            self.tries[post_id] = self.tries.get(post_id, 0) + 1
-            self.start(post_id)
+        for run_id in stored.plan.pending:
+            self.tries[run_id] = self.tries.get(run_id, 0) + 1
+            self.start(run_id)
         at = datetime.fromtimestamp(due.at, timezone.utc)
         if not stored.plan.pending:  # else that is when it would start them again
             self.at(max(at, self.now() + LOOKED_EVERY), "look")
         else:
             self.at(self.now() + LOOKED_EVERY, "look")
 
-    def wanted(self, post_id: str, prepared: Any = None) -> ScheduledPost | None:
+    def wanted(self, run_id: str, prepared: Any = None) -> ScheduledPost | None:
         """Return the post of a run, or note with which mark its task is skipped."""
         step = PublishPost(task_id="publish", container_id="", settings=self.settings, prepared=prepared)
-        post = step.wanted(self.context(post_id))
+        post = step.wanted(self.context(run_id))
         if isinstance(post, Skipped):
-            self.marks.append(f"{post_id}: {post.mark}")
+            self.marks.append(f"{run_id}: {post.mark}")
             return None
         return post
 
-    def start(self, post_id: str) -> None:
-        if (post := self.wanted(post_id)) is not None:
-            self.at(max(self.now(), post.publish_at - LEAD), "create", (post, self.tries[post_id]))
+    def start(self, run_id: str) -> None:
+        if (post := self.wanted(run_id)) is not None:
+            run = run_id, self.tries[run_id]
+            self.at(max(self.now(), post.publish_at - LEAD), "create", (post, run))
 
-    def create(self, fact: tuple[ScheduledPost, int]) -> None:
-        post, tried = fact
-        if self.tries[post.id] != tried:
+    def create(self, fact: tuple[ScheduledPost, tuple[str, int]]) -> None:
+        post, (run_id, tried) = fact
+        if self.tries[run_id] != tried:
             return
         client, ledger, user_id = self.accounts[post.account], self.ledger(post.account), self.users[post.account]
         creator = ContainerCreator(client, ledger, user_id, post.key, post)
         container = creator.get_or_create(MediaSource(str(post.video), path=self.video))
-        self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, tried, container))
+        self.at(max(self.now(), post.publish_at - WAKE_UP), "publish", (post, (run_id, tried), container))
 
-    def publish(self, fact: tuple[ScheduledPost, int, str]) -> None:
-        post, tried, container = fact
-        if self.tries[post.id] != tried or self.wanted(post.id, {"version": post.version}) is None:
+    def publish(self, fact: tuple[ScheduledPost, tuple[str, int], str]) -> None:
+        post, (run_id, tried), container = fact
+        if self.tries[run_id] != tried or self.wanted(run_id, {"version": post.version}) is None:
             return
         at = post.publish_at
         if self.now() - at > PUNCTUAL:
@@ -158,17 +159,17 @@ class World:
                 return
             self.marks.append(f"{post.id}: late")
             if at - self.now() > WAKE_UP:
-                self.at(at - WAKE_UP, "send", (post, tried, container, at))
+                self.at(at - WAKE_UP, "send", (post, run_id, container, at))
                 return
-        self.send((post, tried, container, at))
+        self.send((post, run_id, container, at))
 
-    def send(self, fact: tuple[ScheduledPost, int, str, datetime]) -> None:
-        post, _, container, at = fact
+    def send(self, fact: tuple[ScheduledPost, str, str, datetime]) -> None:
+        post, run_id, container, at = fact
         publisher = Publisher(
             self.accounts[post.account],
             self.ledger(post.account),
             self.users[post.account],
-            Owner("content", post.id, "publish", -1),
+            Owner("content", run_id, "publish", -1),
             lambda _: False,
             sleep=self.sleep,
         )
@@ -269,6 +270,8 @@ def test_sixty_posts_of_a_fortnight_go_out_once_and_on_the_second_across_a_clock
     assert {at.utcoffset() for at, _ in plan.values()} == {timedelta(hours=1), timedelta(hours=2)}
     assert sorted(mark for mark in world.marks if not mark.endswith("late")) == [
         f"p10: moved to {p10 + timedelta(hours=3):%Y-%m-%d %H:%M}",
+        "p14: edited",  # p14~v2 publishes it
         "p20: removed",
     ]
+    assert {run_id for run_id in world.tries if "~" in run_id} == {"p14~v2"}
     assert {post_id: tried for post_id, tried in world.tries.items() if tried > 1} == {"p10": 3, "p14": 2, "p20": 2}
