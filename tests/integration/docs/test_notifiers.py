@@ -63,7 +63,7 @@ def tell(name: str, calendar: Path, *events: CalendarEvent, **values: Any) -> bo
     calendar.write_text("posts: []\n")
     file = f"gallery/{name}.py"
     (dag,) = dags_of(adapted(file, CALENDAR=str(calendar), **values), file).values()
-    task: Any = dag.get_task("calendar")
+    task: Any = dag.get_task("prepare")
     return all(notify({}, task.settings.notify, event) for event in events)
 
 
