@@ -197,8 +197,22 @@ def test_a_week_draws_the_posts_that_are_in_sight_and_keys_reach_all_others(
     expect(last).to_be_focused()
     expect(last).to_be_in_viewport(ratio=1)
     assert last.evaluate(is_drawn)
-    page.evaluate("scrollTo(0, 0)")
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Close").click()
-    expect(last).to_be_focused()
-    expect(last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("view", ["week", "list"])
+def test_a_card_with_the_focus_stays_where_it_is_on_the_screen_when_posts_change(
+    page: Page, airflow: Answers, view: str
+) -> None:
+    def week(title: str) -> dict[str, Any]:
+        cards = [{**CARD, "id": f"post-{number:03}", "state": "planned"} for number in range(140)]
+        return {"json": {"calendars": [], "cards": [{**cards[0], "title": title}, *cards[1:]]}}
+
+    airflow.cards = week("before")
+    page.goto(f"{HOME}?day=2030-05-06&view={view}")
+    card = page.locator('.card[data-key="spring/post-070"]')
+    card.focus()
+    expect(card).to_be_in_viewport()
+    airflow.cards = week("after")
+    expect(page.locator(".card").first).to_contain_text("after")
+    expect(card).to_be_focused()
+    expect(card).to_be_in_viewport()

@@ -16,6 +16,7 @@ function draw() {
   const main = byId("view");
   const active = document.activeElement;
   const focused = active instanceof HTMLElement ? active.dataset.key : undefined;
+  const { scrollY } = window;
   drawBar();
   drawNotices();
   main.setAttribute("aria-busy", String(!data.loaded));
@@ -25,7 +26,10 @@ function draw() {
   if (main.firstChild !== shown) main.replaceChildren(shown);
   const [first] = cardElements();
   if (first) first.tabIndex = 0;
-  if (focused) cardOf(focused)?.focus({ preventScroll: true });
+  if (focused) {
+    cardOf(focused)?.focus({ preventScroll: true });
+    scrollTo(0, scrollY); // a card that loses the focus while the view is emptied scrolls the page up
+  }
   mark();
   if (isFirst && !isNarrow() && view.view === "weeks")
     main.querySelector(".today")?.scrollIntoView({ block: "nearest" });
