@@ -49,9 +49,14 @@ class House:
                     arrows[_room(module)].add(_room(imported))
         return arrows
 
-    def lines(self) -> int:
-        """Count the lines of Python."""
-        return sum(len(text.splitlines()) for text in self.modules.values())
+    def lines(self, room: str = "") -> int:
+        """Count the lines of Python, of one room if it is named."""
+        return sum(len(text.splitlines()) for name, text in self.modules.items() if name.startswith(room))
+
+    def lines_of_tests(self) -> int:
+        """Count the lines of the tests beside the package."""
+        files = (self.folder.parent / "tests").rglob("*.py")
+        return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
 
     def module_count(self) -> int:
         """Count the modules, without each ``__init__``."""
@@ -158,13 +163,16 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 35_850, 26_000),
-    Measure("modules", House.module_count, 191, 190),
+    Measure("lines of Python", House.lines, 35_050, 31_500),
+    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_060, 5_500),
+    Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_550, 2_600),
+    Measure("lines of tests", House.lines_of_tests, 52_000, 45_000),
+    Measure("modules", House.module_count, 189, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
-    Measure("arrows", House.arrow_count, 101, 100),
+    Measure("arrows", House.arrow_count, 101, 92),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 4_920, 4_788),
+    Measure("lines of docstrings", House.docstring_lines, 4_820, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 0, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 1, 1),

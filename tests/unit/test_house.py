@@ -40,6 +40,8 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     for name, text in MODULES.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_post.py").write_text("def test_it(): ...\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     return House(package)
 
@@ -47,6 +49,9 @@ def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 def test_each_number_is_that_of_the_package(rooms: House) -> None:
     assert {measure.name: measure.count(rooms) for measure in house.MEASURES} == {
         "lines of Python": 25,
+        "lines of the calendar": 15,
+        "lines of the plugin": 0,
+        "lines of tests": 1,
         "modules": 4,
         "rooms": 3,
         "floors": 3,
