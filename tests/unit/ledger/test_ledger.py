@@ -92,9 +92,12 @@ def test_each_kind_of_row_of_form_1_is_read() -> None:
     assert StoredRefusals(store).of("reel") == {"views"}
     assert latest_numbers(store, "180") == LatestNumbers("post-1", "6h", NOON.isoformat(), {"views": 12, "share": 0.5})
     assert store.get("insights-calls") == {"spent": [[1793534400.5, 3]], "stopped_until": 0.0}
-    assert store.get("calendar-approval:post-1")["answer"] == {"caption": "Grüße"}
-    assert store.get("calendar:post-1")["run"] == "content/run-1"
-    assert store.get("calendar-late-blind")["at"] == store.get("calendar-late:post-1")["at"] == NOON.isoformat()
+    assert store.get("begun:post-1") == {
+        "runs": {"post-1": "u", "post-1~v2": "v"},
+        "asked": {"post-1~v2": "digest"},
+    }
+    assert store.get("skip:post-1") == {"version": "v", "user": "Lea"}
+    assert store.get("late:post-1")["at"] == "2026-11-01T12:00:00Z"
     told = SealedStore(DictStore(STORED[CALENDAR]), CALENDAR)
     assert PostRecord.of(told.get("told:post-1")) == PostRecord(version="v", told={"waiting": True})
     assert ProblemRecord.of(told.get("problems")).told == {"a": True}
