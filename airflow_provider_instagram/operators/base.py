@@ -80,6 +80,7 @@ class InstagramRetryPolicy(RetryPolicy):
 #: The weight of each task: which one gets a free slot first, whatever its DAG. What publishes comes before what
 #: prepares. All other tasks have Airflow's weight, 1.
 PUBLISH: Final = 100
+PLAN: Final = 90
 COMMENT: Final = 80
 CREATE: Final = 60
 APPROVE: Final = 40

@@ -55,7 +55,7 @@ class CalendarTask(BaseOperator):
     def __init__(
         self, *, settings: CalendarSettings, default_args: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        ours = {"priority_weight": self.weight, **asdict(settings.retries)}
+        ours = {"priority_weight": self.weight, "weight_rule": "absolute", **asdict(settings.retries)}
         # Airflow gives the default_args of the DAG to each constructor. None does not replace ours.
         given = {name: one for name, one in (default_args or {}).items() if one is not None or name not in ours}
         super().__init__(default_args=ours | given, **kwargs)

@@ -24,6 +24,7 @@ from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.exceptions import LedgerRowError, own_words
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.operators.base import PLAN
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class PlanPosts(CalendarTask):
 
     They consist of ids alone. What a person writes does not belong there, because Airflow renders them.
     """
+
+    weight = PLAN
 
     def __init__(self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any) -> None:
         given = on_failure_callback if isinstance(on_failure_callback, (list, tuple)) else [on_failure_callback]
@@ -86,6 +89,8 @@ class PlanPosts(CalendarTask):
 
 class RecordStarts(CalendarTask):
     """Record that all runs were started."""
+
+    weight = PLAN
 
     def execute(self, context: Context) -> None:
         """Write the plan and the next look without pending runs, if Airflow reports that all were started."""

@@ -11,7 +11,7 @@ import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from instagram_sandbox.testing.handle import SandboxHandle
-from tests.integration.calendar.runs import ACCOUNT, made, planned, run_by_hand, run_post
+from tests.integration.calendar.runs import ACCOUNT, made, planned, planner_of, run_by_hand, run_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,10 +195,13 @@ def test_the_tasks_of_a_post_have_weights_and_delays(calendar: Callable[..., Pat
     assert {task.retry_delay for task in dag.tasks} == {timedelta(seconds=20)}
     patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
     assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
-    steps = ["publish", "comment", "create", "approve", "prepare"]
-    weights = [dag.get_task(step).priority_weight for step in steps]
-    assert weights == sorted(set(weights), reverse=True)
-    assert {dag.get_task(step).weight_rule for step in steps} == {"absolute"}
+    planner = planner_of(dag)
+    plans, starts = planner.get_task("plan"), planner.get_task("start")
+    steps = [dag.get_task(step) for step in ("publish", "comment", "create", "approve", "prepare")]
+    weights = [steps[0].priority_weight, plans.priority_weight, *(step.priority_weight for step in steps[1:])]
+    assert weights == sorted(set(weights), reverse=True), "an edit counts before what is prepared"
+    assert starts.priority_weight == plans.priority_weight
+    assert {str(step.weight_rule) for step in (*steps, plans, starts)} == {"absolute"}
     assert {task.pool for task in dag.tasks} == {"default_pool"}
     assert made(file, max_active_runs=7).max_active_runs == 7, "the author's own"
 
