@@ -243,6 +243,9 @@ class _Reader:
             message = f"{post_id!r} begins like the ids of other runs."
             self._add(given.line, message, "Give the post another id: its run has it, too.", post_id)
             return None
+        if ".." in post_id:
+            self._add(given.line, f"{post_id!r} has two dots in a row, as no run may.", "Write one of them.", post_id)
+            return None
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
             message = f"the post in line {other} has the same id, so none of them is published."

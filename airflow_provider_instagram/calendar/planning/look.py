@@ -55,6 +55,7 @@ def look(
     came_at: datetime | None = None,
     is_live: Callable[[str], bool] = lambda _: False,
     runs: Callable[[str], Mapping[str, str]] = lambda _: {},
+    exists: Callable[[str], bool] = lambda _: False,
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored but slots.
 
@@ -62,6 +63,7 @@ def look(
     :param came_at: When the triggerer woke the planner.
     :param is_live: Returns whether the post of a key is published.
     :param runs: Returns the versions of a key that a task has worked on, by their runs.
+    :param exists: Returns whether Airflow has a run of an id.
     :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
     """
     one = _Look(settings, stored, now)
@@ -70,7 +72,7 @@ def look(
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
     plan = decide(
         found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
-        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, runs=runs,
+        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, runs=runs, exists=exists,
     )  # fmt: skip
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
     return planned, one.due(planned)

@@ -113,6 +113,7 @@ def decide(
     is_dry: bool = False,
     is_live: Callable[[str], bool] = lambda _: False,
     runs: Callable[[str], Mapping[str, str]] = lambda _: {},
+    exists: Callable[[str], bool] = lambda _: False,
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
@@ -124,9 +125,10 @@ def decide(
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
     :param is_live: Returns whether the post of a key is published. Its run is left alone.
     :param runs: Returns the versions of a key that a task has worked on, by their runs, also of a DAG that was renamed.
+    :param exists: Returns whether Airflow has a run of an id. It is of another version, or of another account's post.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, runs)
+    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, runs, exists)
     look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
@@ -153,10 +155,11 @@ class _Look:
         mark: str,
         is_live: Callable[[str], bool],
         runs: Callable[[str], Mapping[str, str]],
+        exists: Callable[[str], bool],
     ) -> None:
         self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
         self.came_at = now
-        self.mark, self.is_live, self.runs = mark, is_live, runs
+        self.mark, self.is_live, self.runs, self.exists = mark, is_live, runs, exists
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a default.
@@ -194,7 +197,7 @@ class _Look:
         known = dict(self.runs(post.key)) | ({before.run: before.version} if before is not None else {})
         names = (f"{post.id}{VERSION_MARK}{number}" if number > 1 else post.id for number in count(1))
         same = (run for run, its_version in known.items() if its_version == version)
-        return next(same, None) or next(name for name in names if name not in known)
+        return next(same, None) or next(name for name in names if name not in known and not self.exists(name))
 
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""

@@ -66,6 +66,7 @@ class PlanPosts(CalendarTask):
             "came_at": context["dag_run"].run_after,  # the time of the first event since the last run
             "is_live": partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
             "runs": partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
+            "exists": lambda run_id: context["ti"].get_dr_count(settings.dag_id, run_ids=[run_id]) > 0,
         }
         planned, due = look(settings, stored, CLOCK.now(), **asks)
         listed = {post.id for post in planned.plan.calendar.posts}

@@ -176,8 +176,14 @@ async def _retry(act: Act) -> str:
     A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
     because it may be another file by now.
     """
-    first = await run_in_threadpool(_first_to_clear, act, _run(act))
-    await _clear(act, _run(act).run_id, {"task_ids": [first], "include_downstream": True, "prevent_running_task": True})
+    post, run = act.facts.post, _run(act)
+    first = await run_in_threadpool(_first_to_clear, act, run)
+    if first == "prepare" and act.board.asks_about(post) and run.task("approve").state == "success":
+        # Airflow keeps the question about the file that was refused, so another run asks about the one there is now.
+        run_id = _new_run_id(f"manual__{post.id}__", [one.run_id for one in act.board.source.runs.get(post.id, ())])
+        await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id}})
+        return "Another run tries it again, and asks for an approval of the file that is there now."
+    await _clear(act, run.run_id, {"task_ids": [first], "include_downstream": True, "prevent_running_task": True})
     return f"It is tried again, from {first} on."
 
 

@@ -159,6 +159,10 @@ class Board:
         """The accounts that the calendar may name."""
         return self.stored.about.accounts if self.stored is not None else ()
 
+    def asks_about(self, post: ScheduledPost) -> bool:
+        """Return whether a person has to approve a post."""
+        return "required" in (post.approval, self.stored.about.approval if self.stored is not None else None)
+
     def own_run(self, post_id: str) -> PostRun | None:
         """Return the run that the planner has started for the present version of a post, if it has."""
         begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None

@@ -146,6 +146,23 @@ def test_try_again_clears_the_task_that_failed_and_those_after_it(
     assert do(vic, "vic", "retry").status_code == 403
 
 
+def test_a_post_whose_approved_file_was_refused_is_tried_again_in_another_run(user: Any) -> None:
+    """Airflow keeps the question of a run, which shows the file that was refused."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    ada = user("ada", "USER")
+    begin(DAG_ID, "asked", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+    push_xcom(DAG_ID, "asked", "create", "outcome", {"mark": "MediaRejectedError", "try": 0})
+    answer = do(ada, "ada", "retry", "asked")
+    assert (answer.status_code, answer.json()["done"][:11]) == (200, "Another run")
+    assert tasks_of("asked")[0] == "failed"
+    with create_session() as session:
+        conf = session.scalar(select(DagRun.conf).where(DagRun.run_id == "manual__asked__1"))
+    assert conf == {"post": "asked"}
+
+
 def test_an_edit_is_planned_until_its_run_begins_anew(user: Any) -> None:
     """What the run of the earlier version does is not about this one."""
     ada = user("ada", "USER")

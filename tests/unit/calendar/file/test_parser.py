@@ -184,6 +184,13 @@ def test_an_id_that_begins_like_those_of_other_runs_is_a_problem(read: Callable[
     assert calendar.problems[0].message == f"{name!r} begins like the ids of other runs."
 
 
+def test_an_id_with_two_dots_in_a_row_is_a_problem(read: Callable[..., Calendar]) -> None:
+    """Airflow starts no run with such an id."""
+    calendar = read(HEAD + post(1, "2026-12-24 18:00").replace("p1", "part..1") + post(2, "2026-12-25 18:00"))
+    assert [one.id for one in calendar.posts] == ["p2"]
+    assert calendar.problems[0].message == "'part..1' has two dots in a row, as no run may."
+
+
 def test_a_zone_that_all_posts_share_is_one_problem_at_its_own_line(read: Callable[..., Calendar]) -> None:
     """Beside what is wrong with single times, but not with what only follows from it."""
     calendar = read(HEAD.replace("Berlin", "Berln") + post(1, "2026-12-24 18:00") + post(2, "someday"))

@@ -190,6 +190,13 @@ def test_what_was_over_when_the_calendar_was_new_stays_over_when_it_is_edited() 
     assert plan(calendar(post(HOUR)), new).pending == ("p",)
 
 
+def test_a_post_that_comes_back_on_another_account_does_not_get_the_run_that_asked_about_the_first() -> None:
+    """Airflow keeps the first question of a run, and the ledger of the other account knows no run of the post."""
+    gone = started(EMPTY, started(calendar(post(DAY)), None, NOW - HOUR), NOW - HOUR / 2)
+    back = calendar(post(DAY, account="shop"))
+    assert plan(back, gone, exists={"p", "p~v2"}.__contains__).pending == ("p~v3",)
+
+
 def test_runs_are_forgotten_a_month_after_their_posts() -> None:
     before = started(calendar(post(HOUR)))
     assert started(EMPTY, before, NOW + KEPT, is_live=lambda _: True).begun.keys() == {"p"}
