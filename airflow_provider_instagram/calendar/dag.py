@@ -126,7 +126,7 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
             task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False,
             priority_weight=plan.priority_weight, weight_rule="absolute",
         ).expand_kwargs(plan.output)  # fmt: skip
-        start >> RecordStarts(task_id="started", settings=settings, trigger_rule="none_failed")
+        start >> RecordStarts(task_id="started", settings=settings, trigger_rule="all_done")
         plan >> ReportProblems(task_id="problems", settings=settings)
     return dag
 

@@ -3,8 +3,8 @@
 1. The task ``plan`` looks at the file, decides, and stores the plan, in which the runs to start are *pending*. If the
    process dies before that, nothing has changed.
 2. The mapped task ``start`` is Airflow's own ``TriggerDagRunOperator``. It starts a run, or begins it anew.
-3. The task ``started`` records that none is pending. If it does not run, or one of the runs was not started, the next
-   look starts all of them again, two minutes later: a run that begins anew finds its work done.
+3. The task ``started`` records which of them are pending still. The next look, two minutes later, starts those again.
+   If ``started`` does not run, that is all of them: a run that begins anew finds its work done, but asks again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import conf
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.look import look, next_look
 from airflow_provider_instagram.calendar.planning.plan import post_of
@@ -77,7 +80,7 @@ class PlanPosts(CalendarTask):
         store(due_file(settings.plan_file), due)
         plan = planned.plan
         self.log.info("%s: %s posts, %s runs to start", settings.location, len(plan.calendar.posts), len(plan.pending))
-        return [{"trigger_run_id": run_id} for run_id in plan.pending]
+        return [{"trigger_run_id": run_id} for run_id in plan.pending[: most_at_once()]]
 
     def _asked(self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str) -> Any:
         """Return the answer of a post's ledger. If a row of it is not good, the run of the post says so."""
@@ -89,25 +92,34 @@ class PlanPosts(CalendarTask):
 
 
 class RecordStarts(CalendarTask):
-    """Record that all runs were started."""
-
-    weight = PLAN
+    """Record which runs were started. One that was not keeps no other one from going on."""
 
     def execute(self, context: Context) -> None:
-        """Write the plan and the next look without pending runs, if Airflow reports that all were started."""
+        """Write the plan and the next look without the runs of which Airflow reports that they were started.
+
+        :raises AirflowFailException: If some were not.
+        """
         stored, due = read_plan(self.settings.plan_file), read_due(due_file(self.settings.plan_file))
         if stored is None or due is None or not stored.plan.pending:
             return
         ti = context["ti"]
         states = ti.get_task_states(ti.dag_id, task_ids=[START], run_ids=[ti.run_id]).get(ti.run_id, {})
-        if list(states.values()).count("success") < len(stored.plan.pending):
-            self.log.warning("Not all runs were started. The next look starts them again.")
-            return
-        for file, content in _without_pending(self.settings, stored, due):
+        pending = stored.plan.pending
+        left = tuple(one for place, one in enumerate(pending) if states.get(f"{START}_{place}") != "success")
+        for file, content in _with_pending(self.settings, stored, due, left):
             store(file, content)
+        if failed := [one for one in left if one in pending[: most_at_once()]]:
+            raise AirflowFailException(f"Not started, and started again in two minutes: {', '.join(failed)}")
 
 
-def _without_pending(settings: CalendarSettings, stored: StoredPlan, due: Due) -> Iterator[tuple[str, Any]]:
-    started = stored.model_copy(update={"plan": replace(stored.plan, pending=())})
+def most_at_once() -> int:
+    """Return how many runs one run of the planner starts: Airflow maps a task over no longer list."""
+    return conf.getint("core", "max_map_length", fallback=1024)
+
+
+def _with_pending(
+    settings: CalendarSettings, stored: StoredPlan, due: Due, pending: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    started = stored.model_copy(update={"plan": replace(stored.plan, pending=pending)})
     yield settings.plan_file, started
     yield due_file(settings.plan_file), due.model_copy(update={"at": next_look(settings, started, CLOCK.now())})

@@ -149,6 +149,7 @@ class SimulatedCalendar:
             try_number=self.try_number,
             max_tries=self.max_tries,
             get_task_states=lambda *_, run_ids, **__: {run_ids[0]: dict(self.states)},
+            get_dr_count=lambda *_, **__: 0,
             xcom_push=lambda key, value: self.pushed.update({key: value}),
             xcom_pull=lambda task_id, key: self.pushed.get(key),
         )

@@ -1,0 +1,39 @@
+"""What the planner remembers of the runs that it had to start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts, RecordStarts
+from tests.unit.calendar.simulated_runs import post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
+
+
+def test_a_run_that_could_not_be_started_makes_no_other_one_begin_anew(calendar: SimulatedCalendar) -> None:
+    """That would take the answer from a person who has just approved another post."""
+    calendar.write(post("a", 60), post("b", 60), post("c", 60))
+    calendar.plan(0, all_started=False)
+    calendar.states = {"start_0": "success", "start_1": "failed", "start_2": "success"}
+    with pytest.raises(AirflowFailException, match="started again in two minutes: b$"):
+        RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
+    assert calendar.plan(2, all_started=False) == ["b"]
+    calendar.states = {"start_0": "success"}
+    RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
+    assert calendar.plan(4) == []
+
+
+def test_more_runs_than_airflow_maps_a_task_over_are_started_one_look_after_the_other(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    calendar.write(post("a", 60), post("b", 60), post("c", 60))
+    plan = PlanPosts(task_id="plan", settings=calendar.settings)
+    assert [one["trigger_run_id"] for one in plan.execute(calendar.context())] == ["a", "b"]
+    calendar.states = {"start_0": "success", "start_1": "success"}
+    RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
+    assert [one["trigger_run_id"] for one in plan.execute(calendar.context())] == ["c"]
