@@ -58,24 +58,26 @@ class ApprovePost(PostTask, ApprovalOperator):
         if not self.needs_approval(post) or self.live(context, post) is not None:
             return None
         check_bound(post, reports_of(self.prepared), digests_in(self.prepared))
-        self._check_first(context, post)
-        return self._ask(context, post)
+        return self._ask(context, post, is_first=self._check_first(context, post))
 
-    def _check_first(self, context: Context, post: ScheduledPost) -> None:
+    def _check_first(self, context: Context, post: ScheduledPost) -> bool:
         """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.
 
+        :return: Whether no run has asked about the post before, also of a DAG that was renamed.
         :raises ValidationError: If a file has been replaced since.
         """
         about, run_id = canonical([post.version, digests_in(self.prepared)]), context["ti"].run_id
         rows = PostRows(Ledger.of(context, post.account).store)
+        is_first = not rows.was_asked(post.key)
         if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
             raise ValidationError(
                 f"A file of {post.id} has changed since this run asked about it, and Airflow keeps its first question.",
                 hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
                 f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
             )
+        return is_first and post_of(run_id) == run_id
 
-    def _ask(self, context: Context, post: ScheduledPost) -> NoReturn:
+    def _ask(self, context: Context, post: ScheduledPost, *, is_first: bool) -> NoReturn:
         """Open the question, and wait for its answer. Silence publishes only if nobody can have answered before."""
         deadline, now = self.answer_by(context, post), CLOCK.now()
         if now >= deadline:
@@ -84,15 +86,14 @@ class ApprovePost(PostTask, ApprovalOperator):
             )
         self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
         self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        run_id, publishes = context["ti"].run_id, self.settings.unanswered == "publish"
-        is_edited = post_of(run_id) != run_id
-        self.defaults = [self.APPROVE if publishes and not is_edited else self.REJECT]
+        publishes = self.settings.unanswered == "publish"
+        self.defaults = [self.APPROVE if publishes and is_first else self.REJECT]
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, reports_of(self.prepared))
         if self.is_dry_run(context, post):
             self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
-        if publishes and is_edited:
+        if publishes and not is_first:
             self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
         try:
             super().execute(context)  # parks the task until a person answers
@@ -230,7 +231,8 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
 
 DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
 SILENCE_REJECTS = (
-    "**Without an answer, the post is not published**, because it was edited, and somebody may have answered before."
+    "**Without an answer, the post is not published**, because it was edited or asked about before, and somebody may "
+    "have answered then."
 )
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 

@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
-from airflow_provider_instagram.calendar.planning.plan import post_of
+from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
@@ -157,6 +157,8 @@ class PostTask(CalendarTask, AccountTask):
         begun = self._plan.plan.begun.get(post.id) if self._plan is not None and not by_hand else None
         if begun is not None and begun.run != context["ti"].run_id:
             return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
+        if begun is not None and begun.version.endswith(DRY_MARK) != self.settings.dry_run:
+            return Skipped("edited", "The DAG has another dry_run by now. Another run begins for that.")
         version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
         if version != post.version:
             new = "Trigger the DAG again" if by_hand else "Another run begins"

@@ -133,6 +133,18 @@ def test_silence_after_an_edit_publishes_nothing_and_the_question_says_so(approv
     assert asked["body"].startswith("**Without an answer, the post is not published**")
 
 
+@pytest.mark.parametrize(("dag_id", "run"), [("renamed", {}), ("content", {"run_id": "manual__1", "post": "a"})])
+def test_silence_publishes_nothing_if_another_run_has_asked(approval: Approval, dag_id: str, run: Any) -> None:
+    """Somebody may have rejected the post there: in the DAG before it was renamed, or before a run by hand."""
+    approval.calendar.given = {"unanswered": "publish"}
+    assert approval.ask()["defaults"] == ["Approve"]
+    approval.calendar.dag_id = dag_id
+    approval.calendar.plan(1)
+    with pytest.raises(TaskAwaitingInput):
+        approval.task().execute(approval.calendar.context(**run))
+    assert approval.questions[-1]["defaults"] == ["Reject"]
+
+
 def test_silence_after_a_clear_publishes_nothing(approval: Approval) -> None:
     """Somebody may have rejected the post before. Airflow keeps the first question, with its default."""
     approval.calendar.given, approval.calendar.try_number = {"unanswered": "publish"}, 2

@@ -38,3 +38,15 @@ def test_a_post_that_is_no_longer_dry_has_another_run(calendar: SimulatedCalenda
     assert calendar.plan(0) == ["a"]
     calendar.write(post("a", 60))
     assert calendar.plan(1) == ["a", "a~v2"]
+
+
+def test_a_dry_run_publishes_nothing_when_its_dag_is_not_one_any_more(calendar: SimulatedCalendar) -> None:
+    """A worker may read the DAG's new file before the planner does. What was approved was a dry run."""
+    calendar.given = {"dry_run": True}
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    assert calendar.step("a") == "wanted"
+    calendar.given = {}
+    assert calendar.step("a") == "skipped (edited)"
+    calendar.plan(1)
+    assert calendar.step("a~v2") == "wanted"
