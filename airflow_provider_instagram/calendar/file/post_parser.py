@@ -68,7 +68,7 @@ class PostFields:
         """Read the account's connection."""
         name = self._text("account") or DEFAULT_CONN_ID
         if not re.fullmatch(ACCOUNT, name):
-            message = f"account is {name!r}. No task group can have this name."
+            message = f"account is {name!r}. No task can have this name."
             self._add_problem("account", message, CALENDAR_FIELDS["account"].remedy)
         elif (unnamed := unnamed_account(name, self.accounts)) is not None:
             self._add_problem("account", f"account is {name!r}. {unnamed.message}", unnamed.remedy)

@@ -228,7 +228,7 @@ def _remedy(name: str, value: Any) -> str | None:
     if name == "prepare_ahead" and not (isinstance(value, timedelta) and zero <= value <= longest_ahead()):
         return (
             f'Give a timedelta or a text such as "7 days", of {in_words(longest_ahead())} at most, or timedelta(0) to '
-            "prepare each post in its own run. For more, raise [instagram] keep_results_days."
+            "begin with the lead time. For more, raise [instagram] keep_results_days."
         )
     if name == "max_lateness" and not (isinstance(value, timedelta) and value >= zero):
         return "Give a timedelta."

@@ -19,7 +19,7 @@ def test_a_run_that_could_not_be_started_makes_no_other_one_begin_anew(calendar:
     calendar.write(post("a", 60), post("b", 60), post("c", 60))
     calendar.plan(0, all_started=False)
     calendar.states = {"start_0": "success", "start_1": "failed", "start_2": "success"}
-    with pytest.raises(AirflowFailException, match="started again in two minutes: b$"):
+    with pytest.raises(AirflowFailException, match=r"started again in two minutes: b$"):
         RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
     assert calendar.plan(2, all_started=False) == ["b"]
     calendar.states = {"start_0": "success"}
