@@ -50,6 +50,12 @@ MAX_SUGGESTIONS = 1_000
 log = logging.getLogger(__name__)
 
 
+def is_reserved(run_id: str) -> bool:
+    """Return whether an id is that of a run which the planner has not started."""
+    kind, mark, _ = run_id.partition("__")
+    return bool(mark) and kind in RESERVED
+
+
 class Rules(TypedDict, total=False):
     """What must be true of a calendar, beside what its file says.
 
@@ -239,7 +245,7 @@ class _Reader:
             self._add(given.line, message, CALENDAR_FIELDS["id"].remedy)
             return None
         post_id = given.value.strip()
-        if post_id.partition("__")[0] in RESERVED and "__" in post_id:
+        if is_reserved(post_id):
             message = f"{post_id!r} begins like the ids of other runs."
             self._add(given.line, message, "Give the post another id: its run has it, too.", post_id)
             return None

@@ -41,7 +41,7 @@ SLOTS: Final = "slots"
 CHOOSE_AGAIN_AFTER: Final = timedelta(hours=1)
 #: Tokens expire, and the files of tomorrow's posts may be missing: the planner looks once a day at least.
 LOOK_AGAIN_AFTER: Final = timedelta(days=1)
-#: When the planner looks again if it is not certain that all runs were started.
+#: When the planner looks again if it is not certain that all runs were started, or whether a post is live.
 START_AGAIN_AFTER: Final = timedelta(minutes=2)
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def look(
     *,
     came_at: datetime | None = None,
     is_live: Callable[[str], bool] = lambda _: False,
+    is_open: Callable[[str], bool] = lambda _: False,
     runs: Callable[[str], Mapping[str, str]] = lambda _: {},
     exists: Callable[[str], bool] = lambda _: False,
 ) -> tuple[StoredPlan, Due]:
@@ -62,6 +63,7 @@ def look(
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
     :param is_live: Returns whether the post of a key is published.
+    :param is_open: Returns whether a request to publish the post of a key may have been sent.
     :param runs: Returns the versions of a key that a task has worked on, by their runs.
     :param exists: Returns whether Airflow has a run of an id.
     :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
@@ -72,7 +74,7 @@ def look(
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
     plan = decide(
         found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
-        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, runs=runs, exists=exists,
+        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, is_open=is_open, runs=runs, exists=exists,
     )  # fmt: skip
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
     return planned, one.due(planned)
@@ -219,7 +221,7 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
     moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, now, settings.work_ahead)]
     if plan.vanished is not None:
         moments.append(plan.vanished.until(kept_for()))
-    if plan.plan.pending:
+    if plan.plan.pending or plan.plan.unsettled:
         moments.append(now + START_AGAIN_AFTER)
     at = min(moment.timestamp() for moment in moments if moment is not None)
     return at if plan.choose_again_at is None else min(at, plan.choose_again_at)

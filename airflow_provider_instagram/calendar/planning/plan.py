@@ -63,6 +63,7 @@ class Plan:
     :param passed: The posts whose time had passed when they came, by id.
     :param pending: The ids of runs that are to be started. It is not certain yet that each of them was.
     :param readable: Whether the file could be read.
+    :param unsettled: Whether a change waits until it is known whether a post is live.
     """
 
     calendar: Calendar
@@ -70,6 +71,7 @@ class Plan:
     passed: dict[str, Passed] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
     readable: bool = True
+    unsettled: bool = False
 
     @cached_property
     def timely(self) -> Calendar:
@@ -112,6 +114,7 @@ def decide(
     came_at: datetime | None = None,
     is_dry: bool = False,
     is_live: Callable[[str], bool] = lambda _: False,
+    is_open: Callable[[str], bool] = lambda _: False,
     runs: Callable[[str], Mapping[str, str]] = lambda _: {},
     exists: Callable[[str], bool] = lambda _: False,
 ) -> Plan:
@@ -124,11 +127,12 @@ def decide(
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
     :param is_live: Returns whether the post of a key is published. Its run is left alone.
+    :param is_open: Returns whether a request to publish the post of a key may have been sent. Its run settles that.
     :param runs: Returns the versions of a key that a task has worked on, by their runs, also of a DAG that was renamed.
     :param exists: Returns whether Airflow has a run of an id. It is of another version, or of another account's post.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, runs, exists)
+    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, is_open, runs, exists)
     look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
@@ -140,7 +144,7 @@ def decide(
         for post_id, one in look.passed_before.items()
         if post_id in calendar.left_out and post_id not in look.passed
     }
-    return Plan(calendar, look.begun, look.passed, tuple(dict.fromkeys(look.start)))
+    return Plan(calendar, look.begun, look.passed, tuple(dict.fromkeys(look.start)), unsettled=look.unsettled)
 
 
 class _Look:
@@ -154,12 +158,14 @@ class _Look:
         max_lateness: timedelta,
         mark: str,
         is_live: Callable[[str], bool],
+        is_open: Callable[[str], bool],
         runs: Callable[[str], Mapping[str, str]],
         exists: Callable[[str], bool],
     ) -> None:
         self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
         self.came_at = now
-        self.mark, self.is_live, self.runs, self.exists = mark, is_live, runs, exists
+        self.mark, self.is_live, self.is_open, self.runs, self.exists = mark, is_live, is_open, runs, exists
+        self.unsettled = False
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a default.
@@ -172,7 +178,7 @@ class _Look:
     def at(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
         begun, due, version = self.begun.get(post.id), post.publish_at.timestamp(), f"{post.version}{self.mark}"
-        if begun is not None and begun.version == version:
+        if begun is not None and (begun.version == version or self._is_unsettled(begun)):
             return
         live = begun is not None and self.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
@@ -202,12 +208,20 @@ class _Look:
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
         begun = self.begun[post_id]
+        if self._is_unsettled(begun):
+            return
         is_open = begun.due + self.max_lateness.total_seconds() > self.now.timestamp()
         if is_open and not self.is_live(begun.key):
             self.start.append(begun.run)
             del self.begun[post_id]
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
+
+    def _is_unsettled(self, begun: Begun) -> bool:
+        """Return whether the run of a post has to find out first whether the post is live, and record that."""
+        is_unsettled = self.is_open(begun.key)
+        self.unsettled |= is_unsettled
+        return is_unsettled
 
     def _had_passed(self, post: ScheduledPost, due: float) -> bool:
         """Return whether the time of a post had passed when it came, and record that."""

@@ -49,12 +49,15 @@ class Retries:
     retry_exponential_backoff: float = BACKOFF
 
     @classmethod
-    def spanning(cls, lead_time: timedelta, max_lateness: timedelta) -> Retries:
-        """Return the retries that last from the start of a run until its posts are too late, and a day longer."""
+    def spanning(cls, ahead: timedelta, max_lateness: timedelta) -> Retries:
+        """Return the retries that last from the start of a run until its post is too late, and a day longer.
+
+        :param ahead: How long before the post's time its run begins.
+        """
         shortest, longest = DELAY_BOUNDS
         delay = max(shortest, min(longest, max_lateness / 12))
         growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
-        return cls(growing + math.ceil((lead_time + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
+        return cls(growing + math.ceil((ahead + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
 
 
 LATE = ("publish", "skip")
@@ -65,7 +68,7 @@ CONTRADICTING = (
     ("late", "skip", "is late at its time, and would be skipped"),
     ("approval", "required", "would be published without an approval"),
 )
-#: A run begins at a whole minute, so up to one minute earlier. A container that it creates at once must not expire.
+#: A container that is created a lead time ahead must not expire, also if clocks differ by a minute.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
 #: Half of the time for which a result is kept, less this, is the longest time between a preparation and its post: up
 #: to an hour until the run begins, the lead time, and a day in which Instagram may fetch the result.
@@ -154,7 +157,7 @@ class CalendarSettings:
     @property
     def retries(self) -> Retries:
         """The retries of each task of the DAG."""
-        return Retries.spanning(self.lead_time, self.max_lateness)
+        return Retries.spanning(self.work_ahead, self.max_lateness)
 
     @property
     def work_ahead(self) -> timedelta:

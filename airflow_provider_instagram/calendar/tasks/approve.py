@@ -71,7 +71,7 @@ class ApprovePost(PostTask, ApprovalOperator):
         is_first = not rows.was_asked(post.key)
         if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
             raise ValidationError(
-                f"A file of {post.id} has changed since this run asked about it, and Airflow keeps its first question.",
+                f"{post.id}, or a file of it, has changed since this run asked. Airflow keeps its first question.",
                 hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
                 f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
             )

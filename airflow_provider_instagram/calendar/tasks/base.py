@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
 from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
@@ -128,6 +129,8 @@ class PostTask(CalendarTask, AccountTask):
                 return _invalid_post(post_id, calendar, by_hand=by_hand)
             if by_hand:
                 raise ValidationError(f"{self.settings.location} has no post {post_id!r}.", hint="Check the id.")
+            if is_reserved(post_id):
+                raise ValidationError("This run names no post.", hint="Trigger the DAG with the id of a post.")
             return Skipped("removed", f"{post_id} was removed from the calendar, so it is not published.")
         self.use_account(post)
         if (reason := self._reason_to_drop(context, post, by_hand=by_hand)) is not None:

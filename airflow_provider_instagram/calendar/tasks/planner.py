@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
@@ -42,25 +42,36 @@ START = "start"
 SECOND_LOOK_AFTER_S = 2.0
 
 
-class PlanPosts(CalendarTask):
-    """Read the calendar, store its plan, and return which runs to start: arguments of ``TriggerDagRunOperator``.
-
-    They consist of ids alone. What a person writes does not belong there, because Airflow renders them.
-    """
+class PlannerTask(CalendarTask):
+    """Base class of the planner's tasks that start runs. If one fails, people are told."""
 
     weight = PLAN
+    #: What that means.
+    failed: ClassVar[str]
 
     def __init__(self, *, settings: CalendarSettings, on_failure_callback: Any = None, **kwargs: Any) -> None:
         given = on_failure_callback if isinstance(on_failure_callback, (list, tuple)) else [on_failure_callback]
         callbacks = [*filter(None, given), *([self._tell] if settings.notify else [])]
-        inlets = [ledger_asset(one) for one in settings.accounts]
-        super().__init__(settings=settings, on_failure_callback=callbacks, inlets=inlets, **kwargs)
+        super().__init__(settings=settings, on_failure_callback=callbacks, **kwargs)
 
     def _tell(self, context: Context) -> None:
         """Report that the planner failed. A task that fails emits no event of an asset."""
         error = context.get("exception")
         why = f"{own_words(error) if isinstance(error, Exception) else ''} Its log says more.".lstrip()
-        tell_failed_run(context, self.settings, "its planner failed: no run begins, and no edit counts.", why)
+        tell_failed_run(context, self.settings, f"its planner failed: {self.failed}", why)
+
+
+class PlanPosts(PlannerTask):
+    """Read the calendar, store its plan, and return which runs to start: arguments of ``TriggerDagRunOperator``.
+
+    They consist of ids alone. What a person writes does not belong there, because Airflow renders them.
+    """
+
+    failed = "no run begins, and no edit counts."
+
+    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
+        inlets = [ledger_asset(one) for one in settings.accounts]
+        super().__init__(settings=settings, inlets=inlets, **kwargs)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the runs to start."""
@@ -68,6 +79,7 @@ class PlanPosts(CalendarTask):
         asks: dict[str, Any] = {
             "came_at": context["dag_run"].run_after,  # the time of the first event since the last run
             "is_live": partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
+            "is_open": partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
             "runs": partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
             "exists": lambda run_id: context["ti"].get_dr_count(settings.dag_id, run_ids=[run_id]) > 0,
         }
@@ -91,8 +103,10 @@ class PlanPosts(CalendarTask):
             return default
 
 
-class RecordStarts(CalendarTask):
+class RecordStarts(PlannerTask):
     """Record which runs were started. One that was not keeps no other one from going on."""
+
+    failed = "a run was not started."
 
     def execute(self, context: Context) -> None:
         """Write the plan and the next look without the runs of which Airflow reports that they were started.

@@ -163,6 +163,17 @@ def test_a_run_is_started_when_its_post_needs_one(case: Case) -> None:
     assert (again.begun, again.passed) == (found.begun, found.passed)
 
 
+@pytest.mark.parametrize("now", [calendar(post(DAY, "B")), calendar(post(9 * DAY)), EMPTY], ids=str)
+def test_a_run_that_may_have_sent_its_post_settles_that_before_a_change_counts(now: Calendar) -> None:
+    """If it began anew, it would skip itself, and nothing would find out whether the post is live."""
+    before = started(calendar(post(DAY)), None, NOW - HOUR)
+    found = plan(now, before, is_open=lambda _: True)
+    assert (found.pending, found.begun, found.unsettled) == ((), before.begun, True)
+    after = plan(now, found)
+    assert after.pending[:1] == ("p",)
+    assert not after.unsettled
+
+
 def test_a_run_that_may_not_have_been_started_is_started_again() -> None:
     first = plan(calendar(post(DAY)), None)
     assert first.pending == ("p",)

@@ -57,7 +57,7 @@ def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
     tasks = {task.task_id: (task.retries, task.max_retry_delay) for task in dag.tasks}
     assert set(tasks) == {"prepare", "approve", "create", "publish", "comment"}
     assert set(tasks.values()) == {
-        (312 + 4, timedelta(minutes=5))
+        (1164 + 4, timedelta(minutes=5))
     }  # 26 hours in steps of 5 minutes, after 20 s to 160 s
 
 

@@ -160,7 +160,7 @@ def test_a_run_asks_about_no_other_file_than_before(approval: Approval) -> None:
     approval.ask()
     approval.ask()  # after a Clear, about the same file
     approval.prepared["reports"][0]["sha256"] = "1" * 64
-    with pytest.raises(ValidationError, match="A file of a has changed since this run asked about it") as refused:
+    with pytest.raises(ValidationError, match="a, or a file of it, has changed since this run asked") as refused:
         approval.ask()
     assert "trigger the DAG with the post a" in (refused.value.hint or "")
     context = approval.calendar.context("manual__1", post="a")

@@ -70,6 +70,12 @@ def test_an_edit_ends_each_run_and_says_which_one_publishes_the_new_version(
     assert calendar.pushed["outcome"]["reason"] == f"a was edited. {then}"
 
 
+def test_a_run_by_hand_without_a_post_says_what_is_missing(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    assert calendar.step("manual__2026-12-01T12:00:00+00:00") == "failed: This run names no post."
+
+
 @pytest.mark.parametrize("post_id", ["../a", "{{ 1 }}", "a b", "a" * 500, "A"])
 def test_a_run_for_something_that_is_no_id_finds_nothing(calendar: SimulatedCalendar, post_id: str) -> None:
     calendar.write(post("a", HOUR))
