@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
 from airflow_provider_instagram.utils.locations import is_local, is_web, shown
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.sheet import SheetText
@@ -98,7 +99,7 @@ class CalendarTrigger(BaseEventTrigger):
             return "new"
         if due.settings != self.settings:
             return "settings"
-        if time.time() >= due.at:
+        if CLOCK.now().timestamp() >= due.at:
             return f"time {due.at}"
         changed = changes_since(due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None)
         return f"edited {sorted(changed.items())}" if changed else ""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.tasks import watch
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
-from tests.unit.calendar.simulated_runs import after_noon, post
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +21,8 @@ DAY = 24 * 60
 
 
 @pytest.fixture
-def why(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Any:
+def why(calendar: SimulatedCalendar) -> Any:
     """Return why a trigger that has just been made fires, in a word."""
-    clock = SimpleNamespace(time=lambda: after_noon(calendar.now).timestamp(), monotonic=time.monotonic)
-    monkeypatch.setattr(watch, "time", clock)
 
     def reason() -> str:
         settings = calendar.settings
