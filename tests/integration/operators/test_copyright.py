@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput, TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
@@ -127,13 +127,10 @@ def test_a_video_without_a_finding_is_not_asked_about(
 def test_the_sensor_holds_a_container_also_after_its_wait(
     instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path, questions: list[Any]
 ) -> None:
-    container_id = create(portrait_video).execute(context)
+    container_id = create(portrait_video, wait_for_completion=True).execute(context)
     sensor = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="hold")
-    try:
-        with pytest.raises(TaskAwaitingInput):
-            sensor.execute(context)
-    except TaskDeferred:
-        pytest.fail("the container is processed")
+    with pytest.raises(TaskAwaitingInput):
+        sensor.execute(context)
     event = {"container_id": container_id, "error": None, "known": None}
     with pytest.raises(TaskAwaitingInput) as waiting:
         sensor.execute_complete(context, event)
