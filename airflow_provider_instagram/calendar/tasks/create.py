@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,15 +88,16 @@ class CreatePost(PostTask):
             self._wait_for_lead_time(context, post)
         try:
             self.container_id = create(self, context, event, post.key, partial(self.order, context, post))
-        except MediaRejectedError as rejected:
-            error = self._final_if_too_late(context, post, rejected)
+        except MediaRejectedError as error:
             if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
                 code = f" ({error.subcode})" if error.subcode else ""
                 error.hint = (
                     f"Instagram refused this file{code}. Put another file in its place and clear prepare with all "
                     "downstream tasks, or change the calendar."
                 )
-            raise error from rejected
+            if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(context, post, error):
+                raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None
+            raise
         post = self.wanted_post(context)
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
@@ -160,19 +162,15 @@ class CreatePost(PostTask):
         """Return the lineage of the task, for OpenLineage: the media in, the container out."""
         return container_lineage(self.instagram_conn_id, self.media_sent, self.container_id)
 
-    def _final_if_too_late(self, context: Context, post: ScheduledPost, error: InstagramError) -> InstagramError:
-        """Return the error, without a retry if the post is too late after the pause before it.
+    def _may_be_fetched_later(self, context: Context, post: ScheduledPost, error: MediaNotFetchedError) -> bool:
+        """Return whether the post is not too late after the pause before a retry.
 
         A person who wants the post now waits for about an hour.
         """
-        if not isinstance(error, MediaNotFetchedError) or error.retry_after is None:
-            return error
         if is_requested_now(context, post):
-            may_be_fetched = Try.of(self, context).number < TRIES_FOR_A_PERSON
-        else:
-            at = Ledger.of(context, post.account).clock() + error.retry_after
-            may_be_fetched = self.too_late(context, post, at, at) is None
-        return error if may_be_fetched else InstagramError.from_data(error.as_data() | {"error": "MediaRejectedError"})
+            return Try.of(self, context).number < TRIES_FOR_A_PERSON
+        at = CLOCK.now() + (error.retry_after or timedelta())
+        return self.too_late(context, post, at, at) is None
 
     def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
         values = {name: getattr(post, name) for name in FIELDS}

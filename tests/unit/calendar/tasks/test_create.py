@@ -1,0 +1,40 @@
+"""What the task that creates a container makes of a refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.tasks import create as module
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.exceptions import MediaNotFetchedError, MediaRejectedError
+from tests.unit.calendar.simulated_runs import post
+
+if TYPE_CHECKING:
+    from tests.unit.calendar.simulated_runs import SimulatedCalendar
+
+
+@pytest.mark.parametrize(
+    ("refusal", "raised"),
+    [
+        (MediaRejectedError("unfit"), MediaRejectedError),
+        (MediaNotFetchedError("no link", retry_after=timedelta(minutes=5)), MediaNotFetchedError),
+        (MediaNotFetchedError("no link", retry_after=timedelta(hours=3)), MediaRejectedError),
+    ],
+    ids=["of the file", "of a link that is fetched again", "of a link when the post would be too late"],
+)
+def test_a_refusal_ends_the_task_with_one_error(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, refusal: MediaRejectedError, raised: type
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise refusal
+
+    monkeypatch.setattr(module, "create", refuse)
+    calendar.write(post("a", 30))
+    calendar.plan(0)
+    task = CreatePost(task_id="create", settings=calendar.settings, prepared=calendar.prepared())
+    with pytest.raises(MediaRejectedError) as ended:
+        task.execute(calendar.context())
+    assert (type(ended.value), ended.value.__cause__) == (raised, None)
