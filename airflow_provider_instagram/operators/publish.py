@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 class PublishingTask(AccountTask):
     """A task that publishes a container. It decides the time, and may raise an error or skip itself instead."""
 
+    @abstractmethod
     def publication_time(self, context: Context) -> datetime | None:
         """Return when to publish a post that does not exist, or None for at once. Nothing is open then."""
-        raise NotImplementedError
 
     def check_live(self, context: Context, post: PublishedPost) -> None:
         """Check that a post that is live is the task's own, before anything of it is told."""

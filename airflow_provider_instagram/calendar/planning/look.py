@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
-from airflow_provider_instagram.calendar.planning.plan import Plan, decide, next_moment
+from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
 from airflow_provider_instagram.calendar.planning.slot_choices import (
     SlotChoices,
     choices_file,
@@ -53,19 +53,12 @@ def look(
     now: datetime,
     *,
     came_at: datetime | None = None,
-    is_live: Callable[[str], bool] = lambda _: False,
-    is_open: Callable[[str], bool] = lambda _: False,
-    runs: Callable[[str], Mapping[str, str]] = lambda _: {},
-    exists: Callable[[str], bool] = lambda _: False,
+    records: Records = NO_RECORDS,
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored but slots.
 
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
-    :param is_live: Returns whether the post of a key is published.
-    :param is_open: Returns whether a request to publish the post of a key may have been sent.
-    :param runs: Returns the versions of a key that a task has worked on, by their runs.
-    :param exists: Returns whether Airflow has a run of an id.
     :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
     """
     one = _Look(settings, stored, now)
@@ -74,7 +67,7 @@ def look(
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
     plan = decide(
         found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
-        came_at=came_at, is_dry=settings.dry_run, is_live=is_live, is_open=is_open, runs=runs, exists=exists,
+        came_at=came_at, is_dry=settings.dry_run, records=records,
     )  # fmt: skip
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
     return planned, one.due(planned)

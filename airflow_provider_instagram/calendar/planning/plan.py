@@ -104,6 +104,25 @@ class Plan:
         return invalid | {post.id: post.publish_at.timestamp() for post in self.calendar.posts}
 
 
+@dataclass(frozen=True)
+class Records:
+    """What the ledgers say of posts by their keys, and Airflow of runs by their ids.
+
+    :param is_live: Returns whether a post is published. Its run is left alone.
+    :param is_open: Returns whether a request to publish a post may have been sent. Its run settles that.
+    :param runs: Returns the versions of a post that a task has worked on, by their runs, also of a renamed DAG.
+    :param exists: Returns whether there is a run. It is of another version, or of another account's post.
+    """
+
+    is_live: Callable[[str], bool] = lambda _: False
+    is_open: Callable[[str], bool] = lambda _: False
+    runs: Callable[[str], Mapping[str, str]] = lambda _: {}
+    exists: Callable[[str], bool] = lambda _: False
+
+
+NO_RECORDS: Final = Records()
+
+
 def decide(
     calendar: Calendar,
     before: Plan | None,
@@ -113,10 +132,7 @@ def decide(
     max_lateness: timedelta,
     came_at: datetime | None = None,
     is_dry: bool = False,
-    is_live: Callable[[str], bool] = lambda _: False,
-    is_open: Callable[[str], bool] = lambda _: False,
-    runs: Callable[[str], Mapping[str, str]] = lambda _: {},
-    exists: Callable[[str], bool] = lambda _: False,
+    records: Records = NO_RECORDS,
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
@@ -126,13 +142,9 @@ def decide(
     :param before: The plan of the last look. None if the calendar is new.
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
     :param is_dry: Whether the DAG only makes dry runs. That it no longer does is an edit of each post.
-    :param is_live: Returns whether the post of a key is published. Its run is left alone.
-    :param is_open: Returns whether a request to publish the post of a key may have been sent. Its run settles that.
-    :param runs: Returns the versions of a key that a task has worked on, by their runs, also of a DAG that was renamed.
-    :param exists: Returns whether Airflow has a run of an id. It is of another version, or of another account's post.
     :return: The plan, whose ``pending`` names the runs.
     """
-    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", is_live, is_open, runs, exists)
+    look = _Look(before, now, prepare_ahead, max_lateness, DRY_MARK if is_dry else "", records)
     look.came_at = min(came_at or now, now)
     for post in calendar.posts:
         look.at(post)
@@ -157,15 +169,11 @@ class _Look:
         prepare_ahead: timedelta,
         max_lateness: timedelta,
         mark: str,
-        is_live: Callable[[str], bool],
-        is_open: Callable[[str], bool],
-        runs: Callable[[str], Mapping[str, str]],
-        exists: Callable[[str], bool],
+        records: Records,
     ) -> None:
         self.is_new, self.now, self.prepare_ahead, self.max_lateness = before is None, now, prepare_ahead, max_lateness
         self.came_at = now
-        self.mark, self.is_live, self.is_open, self.runs, self.exists = mark, is_live, is_open, runs, exists
-        self.unsettled = False
+        self.mark, self.records, self.unsettled = mark, records, False
         self.known = before.times() if before is not None else {}
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a default.
@@ -180,7 +188,7 @@ class _Look:
         begun, due, version = self.begun.get(post.id), post.publish_at.timestamp(), f"{post.version}{self.mark}"
         if begun is not None and (begun.version == version or self._is_unsettled(begun)):
             return
-        live = begun is not None and self.is_live(post.key)
+        live = begun is not None and self.records.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
             return  # only if its id is used again, its run has to say so
         if self._had_passed(post, due):
@@ -194,24 +202,23 @@ class _Look:
                 del self.begun[post.id]
                 self.start += [] if live else [begun.run]
             return
-        self.start += [begun.run] if begun is not None and not self.is_live(begun.key) else []
+        self.start += [begun.run] if begun is not None and not self.records.is_live(begun.key) else []
         self.begun[post.id] = begun = Begun(version, due, post.key, self._run_for(post, version, begun))
         self.start.append(begun.run)
 
     def _run_for(self, post: ScheduledPost, version: str, before: Begun | None) -> str:
         """Return the id of the run of a version: that of the post, unless it is the run of another version."""
-        known = dict(self.runs(post.key)) | ({before.run: before.version} if before is not None else {})
+        known = dict(self.records.runs(post.key)) | ({before.run: before.version} if before is not None else {})
         names = (f"{post.id}{VERSION_MARK}{number}" if number > 1 else post.id for number in count(1))
         same = (run for run, its_version in known.items() if its_version == version)
-        return next(same, None) or next(name for name in names if name not in known and not self.exists(name))
+        return next(same, None) or next(name for name in names if name not in known and not self.records.exists(name))
 
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
         begun = self.begun[post_id]
         if self._is_unsettled(begun):
             return
-        is_open = begun.due + self.max_lateness.total_seconds() > self.now.timestamp()
-        if is_open and not self.is_live(begun.key):
+        if self._is_in_time(begun) and not self.records.is_live(begun.key):
             self.start.append(begun.run)
             del self.begun[post_id]
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
@@ -219,9 +226,12 @@ class _Look:
 
     def _is_unsettled(self, begun: Begun) -> bool:
         """Return whether the run of a post has to find out first whether the post is live, and record that."""
-        is_unsettled = self.is_open(begun.key)
+        is_unsettled = self._is_in_time(begun) and self.records.is_open(begun.key)
         self.unsettled |= is_unsettled
         return is_unsettled
+
+    def _is_in_time(self, begun: Begun) -> bool:
+        return begun.due + self.max_lateness.total_seconds() > self.now.timestamp()
 
     def _had_passed(self, post: ScheduledPost, due: float) -> bool:
         """Return whether the time of a post had passed when it came, and record that."""
@@ -232,7 +242,7 @@ class _Look:
         if due > self.came_at.timestamp() or self.known.get(post.id) == due:
             return False
         is_late = post.publish_at + self.max_lateness >= self.now
-        if self.is_new and is_late and self._has_begun(post.key) and not self.is_live(post.key):
+        if self.is_new and is_late and self._has_begun(post.key) and not self.records.is_live(post.key):
             return False
         if is_late and post.id in self.untimed:
             return False
@@ -243,7 +253,7 @@ class _Look:
 
     def _has_begun(self, key: str) -> bool:
         """Return whether a task has worked on a post, for publication or as a dry run as the DAG does now."""
-        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in self.runs(key).values())
+        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in self.records.runs(key).values())
 
 
 def post_of(run_id: str) -> str:

@@ -19,7 +19,7 @@ from airflow.sdk import conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.planning.look import look, next_look
-from airflow_provider_instagram.calendar.planning.plan import post_of
+from airflow_provider_instagram.calendar.planning.plan import Records, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan, store
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
@@ -76,18 +76,18 @@ class PlanPosts(PlannerTask):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the runs to start."""
         settings, stored = self.settings, read_plan(self.settings.plan_file)
-        asks: dict[str, Any] = {
-            "came_at": context["dag_run"].run_after,  # the time of the first event since the last run
-            "is_live": partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
-            "is_open": partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
-            "runs": partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
-            "exists": lambda run_id: context["ti"].get_dr_count(settings.dag_id, run_ids=[run_id]) > 0,
-        }
-        planned, due = look(settings, stored, CLOCK.now(), **asks)
+        came_at = context["dag_run"].run_after  # the time of the first event since the last run
+        records = Records(
+            is_live=partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
+            is_open=partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
+            runs=partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
+            exists=lambda run_id: context["ti"].get_dr_count(settings.dag_id, run_ids=[run_id]) > 0,
+        )
+        planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, records=records)
         listed = {post.id for post in planned.plan.calendar.posts}
         if not planned.plan.readable or not listed.issuperset(map(post_of, planned.plan.pending)):
             time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
-            planned, due = look(settings, stored, CLOCK.now(), **asks)
+            planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, records=records)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         plan = planned.plan

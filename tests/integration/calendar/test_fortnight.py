@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.calendar.planning.plan import Records
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -111,7 +112,7 @@ class World:
             self.settings,
             read_plan(self.settings.plan_file),
             self.now(),
-            is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
+            records=Records(is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None),
         )
         store(self.settings.plan_file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
         for run_id in stored.plan.pending:

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.calendar.planning.plan import Records
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
@@ -119,8 +120,10 @@ class SimulatedCalendar:
             settings,
             read_plan(settings.plan_file),
             after_noon(self.now),
-            is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
-            runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
+            records=Records(
+                is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
+                runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
+            ),
         )
         starts = list(stored.plan.pending)
         if all_started:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
-from airflow_provider_instagram.calendar.planning.plan import KEPT, Plan, decide, next_moment
+from airflow_provider_instagram.calendar.planning.plan import KEPT, Plan, Records, decide, next_moment
 
 NOW = datetime(2030, 5, 6, 12, tzinfo=timezone.utc)
 AHEAD, LATENESS = timedelta(days=3), timedelta(hours=1)
@@ -30,7 +30,8 @@ def invalid(after: timedelta) -> InvalidPost:
 
 
 def plan(now: Calendar, before: Plan | None, at: datetime = NOW, **more: Any) -> Plan:
-    return decide(now, before, at, prepare_ahead=AHEAD, max_lateness=LATENESS, **more)
+    known = {one.name: more.pop(one.name) for one in fields(Records) if one.name in more}
+    return decide(now, before, at, prepare_ahead=AHEAD, max_lateness=LATENESS, records=Records(**known), **more)
 
 
 def started(now: Calendar, before: Plan | None = None, at: datetime = NOW, **more: Any) -> Plan:
@@ -172,6 +173,7 @@ def test_a_run_that_may_have_sent_its_post_settles_that_before_a_change_counts(n
     after = plan(now, found)
     assert after.pending[:1] == ("p",)
     assert not after.unsettled
+    assert not plan(now, before, NOW + 2 * DAY, is_open=lambda _: True).unsettled, "nobody looks for ever"
 
 
 def test_a_run_that_may_not_have_been_started_is_started_again() -> None:
