@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-    from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan
 
 #: The id of the mapped task that starts the runs.
 START = "start"
@@ -120,8 +119,10 @@ class RecordStarts(PlannerTask):
         states = ti.get_task_states(ti.dag_id, task_ids=[START], run_ids=[ti.run_id]).get(ti.run_id, {})
         pending = stored.plan.pending
         left = tuple(one for place, one in enumerate(pending) if states.get(f"{START}_{place}") != "success")
-        for file, content in _with_pending(self.settings, stored, due, left):
-            store(file, content)
+        started = stored.model_copy(update={"plan": replace(stored.plan, pending=left)})
+        store(self.settings.plan_file, started)
+        at = next_look(self.settings, started, CLOCK.now())
+        store(due_file(self.settings.plan_file), due.model_copy(update={"at": at}))
         if failed := [one for one in left if one in pending[: most_at_once()]]:
             raise AirflowFailException(f"Not started, and started again in two minutes: {', '.join(failed)}")
 
@@ -129,11 +130,3 @@ class RecordStarts(PlannerTask):
 def most_at_once() -> int:
     """Return how many runs one run of the planner starts: Airflow maps a task over no longer list."""
     return conf.getint("core", "max_map_length", fallback=1024)
-
-
-def _with_pending(
-    settings: CalendarSettings, stored: StoredPlan, due: Due, pending: tuple[str, ...]
-) -> Iterator[tuple[str, Any]]:
-    started = stored.model_copy(update={"plan": replace(stored.plan, pending=pending)})
-    yield settings.plan_file, started
-    yield due_file(settings.plan_file), due.model_copy(update={"at": next_look(settings, started, CLOCK.now())})
