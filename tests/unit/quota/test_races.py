@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,7 @@ class Turns:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311
         self.lock = threading.Lock()
-        self.gates: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(0))
+        self.gates: dict[str, threading.Semaphore] = {}
         self.waiting: set[str] = set()
         self.running: set[str] = set()
         self.latest = ""
@@ -172,6 +171,7 @@ def in_turns(turns: Turns, runs: dict[str, Callable[[str], None]]) -> None:
 
     threads = [threading.Thread(target=begin, args=(name,), name=name) for name in runs]
     turns.running = set(runs)
+    turns.gates = {name: threading.Semaphore(0) for name in runs}  # two threads must not make one gate twice
     for thread in threads:
         thread.start()
     for thread in threads:
