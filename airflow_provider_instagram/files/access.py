@@ -166,8 +166,8 @@ class FileCheck:
             raise ValidationError(
                 f"{shown(location)} has changed since it was approved: the SHA-256 of its content was {self.sha256}, "
                 f"and is {sha256} now.",
-                hint="Put the approved file back and clear this task. To publish the new one, clear the task that "
-                "prepared it with all downstream tasks: the post is then approved again.",
+                hint="Put the approved file back and clear this task. To publish the new one, give it another name in "
+                "the calendar, or trigger the DAG with the id of the post: either run asks about it.",
             )
 
 

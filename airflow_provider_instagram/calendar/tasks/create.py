@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 #: How often the link of a post that is never too late is fetched: for about an hour.
 TRIES_FOR_A_PERSON = 15
+CLEAR_PREPARE = "clear prepare with all downstream tasks"
 
 
 class CreatePost(PostTask):
@@ -91,9 +92,11 @@ class CreatePost(PostTask):
         except MediaRejectedError as error:
             if cause_of(error) in (Cause.UNFIT_FILE, Cause.NOT_FETCHED_OR_UNFIT):
                 code = f" ({error.subcode})" if error.subcode else ""
+                # A person has to be asked about another file, and a run asks about one only.
+                again = f"trigger the DAG with the post {post.id}" if self.needs_approval(post) else CLEAR_PREPARE
                 error.hint = (
-                    f"Instagram refused this file{code}. Put another file in its place and clear prepare with all "
-                    "downstream tasks, or change the calendar."
+                    f"Instagram refused this file{code}. Put another file in its place and {again}, or change the "
+                    "calendar."
                 )
             if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(context, post, error):
                 raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None

@@ -215,7 +215,7 @@ def test_a_file_that_is_replaced_after_the_approval_is_not_sent(
     assert result.states()["create"] == "failed"
     said = folder.capsys.readouterr().out
     assert "has changed since it was approved" in said
-    assert "clear the task that prepared it with all downstream tasks" in said
+    assert "trigger the DAG with the id of the post" in said
     assert instagram_sandbox.calls("create") == 0
 
 

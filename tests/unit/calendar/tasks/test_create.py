@@ -38,3 +38,22 @@ def test_a_refusal_ends_the_task_with_one_error(
     with pytest.raises(MediaRejectedError) as ended:
         task.execute(calendar.context())
     assert (type(ended.value), ended.value.__cause__) == (raised, None)
+
+
+@pytest.mark.parametrize(
+    ("approval", "again"),
+    [("none", "clear prepare with all downstream tasks"), ("required", "trigger the DAG with the post a")],
+)
+def test_a_refused_file_is_replaced_in_the_run_unless_a_person_has_to_see_the_other_one(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, approval: str, again: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise MediaRejectedError("unfit", code=352, subcode=2207026)
+
+    monkeypatch.setattr(module, "create", refuse)
+    calendar.write(post("a", 30, approval=approval))
+    calendar.plan(0)
+    task = CreatePost(task_id="create", settings=calendar.settings, prepared=calendar.prepared())
+    with pytest.raises(MediaRejectedError) as ended:
+        task.execute(calendar.context())
+    assert again in str(ended.value.hint)
