@@ -95,17 +95,19 @@ def airflow_db() -> Iterator[None]:
     dispose_orm()
 
 
-@pytest.fixture
-def no_stored_tokens(airflow_db: None) -> Iterator[None]:
-    """Delete tokens that other tests have stored, and in the end those of this test."""
+def forget_stored_tokens() -> None:
+    """Delete the tokens that earlier tests have stored."""
     from airflow.models import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    def forget() -> None:
-        with create_session() as session:
-            session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
+    with create_session() as session:
+        session.execute(delete(Variable).where(Variable.key.startswith("instagram_login__")))
 
-    forget()
+
+@pytest.fixture
+def no_stored_tokens(airflow_db: None) -> Iterator[None]:
+    """Delete tokens that other tests have stored, and in the end those of this test."""
+    forget_stored_tokens()
     yield
-    forget()
+    forget_stored_tokens()

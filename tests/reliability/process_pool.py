@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from tests.conftest import make_airflow_db  # its import sets Airflow's environment, before Airflow is imported
+# The import of conftest sets Airflow's environment, before Airflow is imported.
+from tests.conftest import forget_stored_tokens, make_airflow_db
 from tests.time_budget import time_is_up
 
 if TYPE_CHECKING:
@@ -52,4 +53,5 @@ class _Player:
             return None
         from tests.reliability.in_process import play
 
+        forget_stored_tokens()  # of a scenario that moved the clock by days: the sandbox has forgotten them, too
         return play(scenario, cls.sandbox, video)
