@@ -194,16 +194,6 @@ async def edit(
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
-@router.post("/api/music")
-def music(
-    request: Request, given: Annotated[edits.MusicRequest, json_body(edits.MusicRequest)], user: users.Viewer
-) -> Response:
-    """Search music for a reel. Nothing is changed, but Instagram is asked in the name of the account."""
-    users.check_form(request, given.form_token, user)
-    board = _editable_board(user, given.dag_id)
-    return JSONResponse({"music": edits.music(board, given)}, headers=HEADERS)
-
-
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
