@@ -138,7 +138,6 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
             "held": False,
             "caption": "",
             "reason": "",
-            "deletion": "",
         },
         "edits": {"do": "change", "seen": {}, "fields": {}, "undo": "", "new_id": ""},
     }
