@@ -368,7 +368,7 @@ def test_each_account_has_a_dag_of_its_own_that_deletes_posts(tmp_path: Path) ->
     from airflow.dag_processing.dagbag import DagBag
 
     (tmp_path / "deletes.py").write_text(adapted("gallery/delete_posts.py", ACCOUNTS=["studio", "shop"]))
-    dags = DagBag(str(tmp_path), load_op_links=False).dags
+    dags: dict[str, Any] = {**DagBag(str(tmp_path), load_op_links=False).dags}
     assert {dag_id: dag.get_task("delete").instagram_conn_id for dag_id, dag in dags.items()} == {
         f"{DELETES}studio": "studio",
         f"{DELETES}shop": "shop",
