@@ -155,11 +155,6 @@ SETTINGS: Final[dict[str, Any]] = {
             example="True",
             default="False",
         ),
-        "deletion_dag": _option(
-            "The DAG of post_deletion_dag() with which published posts are deleted on the page Posts, by users who may "
-            "edit the DAG of their calendar and start runs of this one. If empty, nobody deletes posts there.",
-            example="delete_instagram_posts",
-        ),
         "insights_target": _option(
             "The connection of the database into which insights_dag() writes, for Results on the page Posts, with a "
             "slash and the schema of the tables if it is not the connection's own. The API servers read from it. If "

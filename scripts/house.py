@@ -180,7 +180,7 @@ MEASURES: Final = (
     Measure("floors", House.floors, 9, 9),
     Measure("arrows", House.arrow_count, 101, 92),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 4_840, 4_788),
+    Measure("lines of docstrings", House.docstring_lines, 4_790, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 0, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 1, 1),

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_instagram.accounts.connections import ONE_CONNECTION, secrets_source_for_display
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.graph.capabilities import DELETION, needed_by
+from airflow_provider_instagram.graph.capabilities import needed_by
 from airflow_provider_instagram.graph.redaction import redact
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
@@ -126,14 +126,13 @@ def refused_to(conn_id: str) -> dict[str, Refusal]:
         return {}
 
 
-def kept_from(conn_id: str, parameters: Mapping[str, object] | None) -> str:
-    """Return why an account is known to be unable to publish a post, or to delete one; empty if nothing is known.
+def kept_from(conn_id: str, parameters: Mapping[str, object]) -> str:
+    """Return why an account is known to be unable to publish a post; empty if nothing is known.
 
     Meta is not asked: its login, the scopes that are stored, and what Instagram refused within the last day decide.
 
-    :param parameters: Meta's parameters of the post; None if it is to be deleted.
+    :param parameters: Meta's parameters of the post.
     """
-    needed = (DELETION,) if parameters is None else needed_by(parameters)
     try:
         hook = InstagramHook(conn_id)
         stored = hook.token_manager().store.load()
@@ -142,7 +141,7 @@ def kept_from(conn_id: str, parameters: Mapping[str, object] | None) -> str:
         _log.debug("What connection %r can do is not known", conn_id, exc_info=True)
         return ""
     refused = refused_to(conn_id)
-    for what in needed:
+    for what in needed_by(parameters):
         if (lack := scopes.lack(what)) is not None:
             return str(lack)
         if (refusal := refused.get(what.name)) is not None:

@@ -9,7 +9,6 @@ import argparse
 import getpass
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -147,7 +146,7 @@ def audio(args: argparse.Namespace) -> None:
     with hook.get_readonly_conn() as client:
         audio_type = "original_sound" if args.sounds else "music"
         found = client.send(calls.search_audio(hook.ig_user_id(client), audio_type, " ".join(args.query) or None))
-    AirflowConsole().print_as(data=[asdict(one) for one in found], output=args.output)
+    AirflowConsole().print_as(data=[one._asdict() for one in found], output=args.output)
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_instagram.graph.fields import read_id, read_integer, read_text
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """Music or the sound of a reel, which another reel may have. Source: Meta, Instagram Audio API, 2026-06-16.
-
-    :param creator: The artist of music, or the user who made a sound.
-    """
+class Audio(NamedTuple):
+    """Music of an artist, or the sound of a user's reel. Source: Meta, Instagram Audio API, 2026-06-16."""
 
     audio_id: str
     title: str
     creator: str
-    duration_s: float | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Audio:
-        """Read an audio asset of a search."""
-        duration_ms = read_integer(data, "duration_in_ms")
-        return cls(
-            read_id({"id": data.get("audio_id")}),
-            read_text(data, "title") or "",
-            read_text(data, "display_artist") or read_text(data, "ig_username") or "",
-            None if duration_ms is None else duration_ms / 1000,
-        )
+    duration_s: float | None
 
 
 def read_audio(data: Mapping[str, Any]) -> tuple[Audio, ...]:
     """Read the answer to a search, which has a list of audio."""
-    found = data.get("audio")
-    if not isinstance(found, list):
+    if not isinstance(found := data.get("audio"), list):
         raise ValueError("no audio")
-    return tuple(Audio.read(one) for one in found if isinstance(one, Mapping))
+    return tuple(_read(one) for one in found if isinstance(one, Mapping))
+
+
+def _read(one: Mapping[str, Any]) -> Audio:
+    creator = read_text(one, "display_artist") or read_text(one, "ig_username") or ""
+    duration_ms = read_integer(one, "duration_in_ms")
+    duration_s = None if duration_ms is None else duration_ms / 1000
+    return Audio(read_id(one, "audio_id"), read_text(one, "title") or "", creator, duration_s)

@@ -29,7 +29,6 @@ from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.login import LoginApp
-from airflow_provider_instagram.calendar.deletion import deletion_dag
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.utils.addresses import Origin
@@ -57,13 +56,8 @@ ACTS: Final[dict[str, tuple[Right, ...]]] = {
     "live": (EDIT_TASKS,),
     "not_live": (EDIT_TASKS,),
 }
-#: Acts that delete a post need the right to edit its calendar's DAG, and these rights to the DAG that deletes it,
-#: which they may read as well.
-DELETIONS: Final[dict[str, Right]] = {
-    "delete": ("POST", DagAccessEntity.RUN),
-    "confirm_deletion": ("PUT", DagAccessEntity.HITL_DETAIL),
-    "keep": ("PUT", DagAccessEntity.HITL_DETAIL),
-}
+#: How the id of a DAG begins that deletes posts of the account which follows.
+DELETES: Final = "delete_posts_of_"
 #: Acts that write to the ledger, which is the state of an asset.
 LEDGER_ACTS: Final = ("live", "not_live")
 
@@ -222,10 +216,15 @@ def may_act(user: PageUser, dag_id: str, act: str) -> bool:
         method="PUT", details=AssetDetails(), user=user.user
     ):
         return False
-    if act in DELETIONS:
-        deletes = deletion_dag()
-        return bool(deletes) and may(user, dag_id, [("PUT", None)]) and may(user, deletes, [*READ, DELETIONS[act]])
     return may(user, dag_id, ACTS[act])
+
+
+def dag_that_deletes(user: PageUser, account: str) -> str | None:
+    """Return the DAG that deletes posts of an account, if there is one and the user may start its runs."""
+    dag_id = f"{DELETES}{account}"
+    with create_session(scoped=False) as session:
+        found = session.scalar(select(DagModel.dag_id).where(DagModel.dag_id == dag_id, ~DagModel.is_stale))
+    return found if found and may(user, found, (("GET", None), ("POST", DagAccessEntity.RUN))) else None
 
 
 def may_edit(user: PageUser, dag_id: str) -> bool:

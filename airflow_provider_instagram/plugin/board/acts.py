@@ -17,7 +17,6 @@ from fastapi import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from airflow_provider_instagram.calendar.deletion import deletion_dag
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
@@ -26,7 +25,7 @@ from airflow_provider_instagram.exceptions import MediaRejectedError, Validation
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import DELETES, deletion_conf, returned, write_act
+from airflow_provider_instagram.plugin.board.airflow_rows import returned, write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.plugin.users import may_act
@@ -63,7 +62,7 @@ class ActRequest(BaseModel):
     """What a user wants to do, as the page sends it.
 
     :param act: The name of the act.
-    :param version: What the page showed of the post that an answer is about; so are the next three.
+    :param version: What the page showed of the post that an answer is about; so are the next two.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,7 +74,6 @@ class ActRequest(BaseModel):
     version: str | None = None
     sha256: Any = None
     held: bool | None = None
-    deletion: str | None = None
     caption: str | None = None
     reason: str | None = None
     permalink: str | None = None
@@ -260,30 +258,6 @@ async def _settle(act: Act) -> str:
     return "Recorded as live." if live else "Recorded as not live. It is published again."
 
 
-async def _delete(act: Act) -> str:
-    """Start a run that reads the post on Instagram, and then asks whether to delete it."""
-    post = act.facts.post
-    run_id = _new_run_id(f"{DELETES}{post.account}~{post.id}~", act.board.source.deletion_runs)
-    body = {**_run_body(run_id), "conf": deletion_conf(post.account, post.key)}
-    await _call(act, "POST", "/dagRuns", body, deletion_dag())
-    return "A run reads the post on Instagram now, and then asks here whether to delete it."
-
-
-async def _answer_deletion(act: Act) -> str:
-    """Answer the question whether to delete a post, which the task asks that deletes it."""
-    deletion, is_yes = act.facts.deletion, act.name == "confirm_deletion"
-    if deletion is None:
-        raise HTTPException(409, CHANGED)
-    path = f"/dagRuns/{_quoted(deletion.run_id)}/taskInstances/{_quoted(act.facts.post.account)}/-1/hitlDetails"
-    body = {"chosen_options": ["Approve" if is_yes else "Reject"], "params_input": {}}
-    async with ONE_ANSWER:
-        asked = await run_in_threadpool(questions.question_about, act.facts)
-        if asked is None or act.given.get("deletion") != asked.digest:
-            raise HTTPException(409, CHANGED)
-        await _call(act, "PATCH", path, body, deletion_dag())
-    return "Its deletion begins now." if is_yes else "It stays."
-
-
 #: What does each act, and its verb.
 DOES: Final = {
     "approve": (_answer, "approve"),
@@ -294,9 +268,6 @@ DOES: Final = {
     "unskip": (_skip, "bring back"),
     "live": (_settle, "settle"),
     "not_live": (_settle, "settle"),
-    "delete": (_delete, "delete"),
-    "confirm_deletion": (_answer_deletion, "delete"),
-    "keep": (_answer_deletion, "delete"),
 }
 
 
@@ -306,19 +277,16 @@ def _run(act: Act) -> PostRun:
     return act.facts.run
 
 
-async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: str = "") -> None:
-    """Call Airflow's own API about a DAG, by default the calendar's, as the user.
-
-    It runs in this process. So Airflow's rights and its audit log apply.
-    """
+async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
+    """Call Airflow's own API about the calendar's DAG as the user, in this process: its rights and audit log apply."""
     headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
     transport = httpx.ASGITransport(app=act.request.scope["airflow_app"])
-    address = f"/api/v2/dags/{_quoted(dag_id or act.dag_id)}{path}"
+    address = f"/api/v2/dags/{_quoted(act.dag_id)}{path}"
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
         answer = await client.request(method, address, json=body, headers=headers)
     if answer.is_success:
         return
-    is_answered = answer.status_code == 409 and method == "PATCH" and not dag_id
+    is_answered = answer.status_code == 409 and method == "PATCH"
     by = await run_in_threadpool(_answered_by, act) if is_answered else None
     text = f"{by} has answered already. Nothing was changed." if by else _text_of(answer)
     raise HTTPException(answer.status_code, text)

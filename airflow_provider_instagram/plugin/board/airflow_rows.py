@@ -23,9 +23,8 @@ from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import case, func, or_, select
 
-from airflow_provider_instagram.calendar.deletion import ACCOUNT, POST_KEY, DeleteForPage, deletion_dag
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -33,7 +32,7 @@ from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Deletion, PostRun, Task
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -48,9 +47,6 @@ READ_ALL_AFTER_S: Final = 600.0
 AT_ONCE: Final = 500
 #: Kinds of rows of the ledger that the page needs.
 KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:")
-#: How the ids of runs begin that delete posts. What follows is the account, the post and a number. Which post a run
-#: deletes is only in its parameters: who may start runs gives them any id.
-DELETES: Final = "delete~"
 #: How the names begin under which acts of users are in Airflow's audit log.
 EVENT: Final = "instagram_post_"
 
@@ -80,8 +76,6 @@ class CalendarSource:
     :param rows: The rows of the ledgers, by account.
     :param problems: The problems that only a worker finds.
     :param previews: The pictures that were made before the preparation of their posts, by version.
-    :param deletions: The last deletion of each post that users asked for on the page, by account and post key.
-    :param deletion_runs: The ids of all such runs.
     """
 
     dag_id: str
@@ -89,8 +83,6 @@ class CalendarSource:
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
     previews: dict[str, told.Preview] = field(default_factory=dict)
-    deletions: dict[tuple[str, str], Deletion] = field(default_factory=dict)
-    deletion_runs: frozenset[str] = frozenset()
     _runs: dict[str, Any] = field(default_factory=dict)  # the rows of runs, by their ids
     _tasks: dict[tuple[str, str], Any] = field(default_factory=dict)
     _reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
@@ -116,7 +108,6 @@ class CalendarSource:
             self._read_reports(session, of_posts)
             self._read_rows(session)
             self._read_told(session)
-            self._read_deletions(session)
         self._asked = {*of_posts}
         self.runs = {}
         for run_id, post in of_posts.items():
@@ -231,26 +222,6 @@ class CalendarSource:
         for asset_id, key, value in session.execute(statement):
             self.rows[self._ledgers[uris[asset_id]]][key] = _row(value, key, uris[asset_id])
 
-    def _read_deletions(self, session: Session) -> None:
-        """Read the runs that delete posts. A run is about the post that its parameters name, whatever its id says."""
-        run, task, xcom = DagRun, TaskInstance, XComModel
-        of_run = (task.dag_id == run.dag_id, task.run_id == run.run_id, task.operator == DeleteForPage.__name__)
-        of_task = (xcom.dag_id == task.dag_id, xcom.run_id == task.run_id, xcom.task_id == task.task_id)
-        rows = session.execute(
-            select(run.run_id, run.conf, task.task_id, task.state, task.trigger_timeout, xcom.value)
-            .outerjoin(task, and_(*of_run))
-            .outerjoin(xcom, and_(*of_task, xcom.key == OUTCOME))
-            .where(run.dag_id == deletion_dag(), run.run_id.startswith(DELETES, autoescape=True))
-            .order_by(run.id)
-        ).all()
-        self.deletion_runs = frozenset(row.run_id for row in rows)
-        self.deletions = {}
-        for run_id, given, account, state, until, outcome in rows:
-            post_key = given.get(POST_KEY) if isinstance(given, dict) else None
-            if isinstance(post_key, str) and given == deletion_conf(account, post_key):
-                reported = content if isinstance(content := decoded(outcome), dict) else {}
-                self.deletions[account, post_key] = Deletion(state, deadline=until, outcome=reported, run_id=run_id)
-
 
 def _is_by_hand(row: Any) -> bool:
     """Return whether a user started a run for a post, by the row of the run."""
@@ -285,11 +256,6 @@ def decoded(value: Any) -> Any:
     return value
 
 
-def deletion_conf(account: str, post_key: str) -> dict[str, str]:
-    """Return the parameters of a run that deletes a post."""
-    return {ACCOUNT: account, POST_KEY: post_key}
-
-
 def returned(dag_id: str, run_id: str, task_id: str) -> Any:
     """Return what a task of a post has returned, or None. Users may edit it."""
     xcom = XComModel
@@ -299,17 +265,12 @@ def returned(dag_id: str, run_id: str, task_id: str) -> Any:
 
 
 def asked_by(dag_id: str, run_id: str, task_id: str) -> Any:
-    """Return the row of a task instance with its question, the answer, and the parameters of its run, or None.
-
-    Without a question, ``subject`` is None.
-    """
-    run, task, asked = DagRun, TaskInstance, HITLDetail
+    """Return the row of a task instance with its question and the answer, or None. Without one, ``subject`` is None."""
+    task, asked = TaskInstance, HITLDetail
     answer = (asked.responded_at, asked.responded_by, asked.chosen_options, asked.params_input)
     with create_session(scoped=False) as session:
         return session.execute(
-            select(run.conf, task.id, task.operator, task.state, task.next_kwargs.label("kwargs"), asked.subject)
-            .add_columns(asked.body, *answer)
-            .join(task, and_(run.dag_id == task.dag_id, run.run_id == task.run_id))
+            select(task.next_kwargs.label("kwargs"), asked.subject, asked.body, *answer)
             .outerjoin(asked, task.id == asked.ti_id)
             .where(task.dag_id == dag_id, task.run_id == run_id, task.task_id == task_id)
         ).first()

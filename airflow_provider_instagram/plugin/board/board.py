@@ -293,12 +293,11 @@ class _Look:
     def _facts(self, post: ScheduledPost) -> Facts:
         rows = self.source.rows[post.account]
         ledger, own = Ledger(rows, post.account), PostRows(rows)
-        deletion = self.source.deletions.get((post.account, post.key))
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
             skipped_by, late = own.skipped_by(post), own.late_row(post)
         except LedgerRowError as error:
-            return Facts(post, bad_row=error, run=self._run(post), deletion=deletion)
+            return Facts(post, bad_row=error, run=self._run(post))
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -309,7 +308,6 @@ class _Look:
             run=self._run(post, intents, is_live=done is not None),
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
-            deletion=deletion,
         )
 
     def _run(self, post: ScheduledPost, intents: Collection[Intent] = (), *, is_live: bool = False) -> PostRun | None:

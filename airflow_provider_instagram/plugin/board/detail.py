@@ -21,7 +21,7 @@ from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users, 
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, Facts, State
-from airflow_provider_instagram.plugin.users import own_accounts
+from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.plugin.users import PageUser
 
 MOST_EVENTS: Final = 500
 TASK_NAMES: Final = {
@@ -72,12 +73,6 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
-    if facts.done is not None and facts.done.media_id and state in (State.PUBLISHED, State.UNKNOWN):
-        acts = acts if state is State.PUBLISHED else []
-        if facts.deletion is None or not facts.deletion.is_active:
-            acts.append("delete")
-        elif facts.deletion.asks:
-            acts += ["confirm_deletion", "keep"]
     if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
         acts = [act for act in acts if act != "publish_now"]
     return acts
@@ -88,11 +83,19 @@ def cannot(board: Board, post_id: str, acts: Sequence[str]) -> dict[str, str]:
     facts = board.facts.get(post_id)
     if facts is None or facts.post.account not in own_accounts(board.calendar.dag_id, board.accounts):
         return {}
-    ways = ((PUBLISHING_ACTS, facts.post.parameters()), (("delete",), None))
-    reasons = {
-        act: kept_from(facts.post.account, parameters) for names, parameters in ways for act in acts if act in names
-    }
-    return {act: why for act, why in reasons.items() if why}
+    offered = [act for act in acts if act in PUBLISHING_ACTS]
+    why = kept_from(facts.post.account, facts.post.parameters()) if offered else ""
+    return dict.fromkeys(offered, why) if why else {}
+
+
+def deletion_of(board: Board, post_id: str, user: PageUser) -> dict[str, str] | None:
+    """Return where a user can start a run that deletes a live post, and the key that it asks for. None if nowhere."""
+    facts = board.facts.get(post_id)
+    if facts is None or facts.done is None or not facts.done.media_id:
+        return None
+    is_live = board.cards[f"{board.calendar.dag_id}/{post_id}"].status.state is State.PUBLISHED
+    dag_id = dag_that_deletes(user, facts.post.account) if is_live else None
+    return None if dag_id is None else {"link": dag_address(dag_id), "key": facts.post.key}
 
 
 def detail_of(board: Board, post_id: str) -> dict[str, Any]:
@@ -162,8 +165,13 @@ def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str,
 
 def log_address(dag_id: str, run_id: str, step: str) -> str:
     """Return the address of a task's log in Airflow's UI."""
+    return f"{dag_address(dag_id)}/runs/{quote(run_id, safe='')}/tasks/{step}"
+
+
+def dag_address(dag_id: str) -> str:
+    """Return the address of a DAG in Airflow's UI."""
     base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/tasks/{step}"
+    return f"{base}/dags/{quote(dag_id, safe='')}"
 
 
 def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str) -> list[dict[str, Any]]:

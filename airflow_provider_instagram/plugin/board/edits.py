@@ -7,7 +7,6 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal
@@ -17,7 +16,6 @@ from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from airflow_provider_instagram.accounts.music import search_music, why_no_music
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -30,7 +28,7 @@ from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
+from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.posts.kinds import PLACEMENTS
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
@@ -72,7 +70,6 @@ DONE: Final = {
     "restore": "Brought back into {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
-NOT_OURS: Final = "The connection of this account does not belong to the team of this calendar."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
 
 
@@ -99,17 +96,6 @@ class Values(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the values that were sent, as a calendar reads them."""
         return {name: _clean(value) for name, value in self if value is not None}
-
-
-class MusicRequest(BaseModel):
-    """A search for music, as the page sends it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
-    account: str = Field(pattern=f"^{ACCOUNT}$")
-    words: str = Field(default="", max_length=100)
 
 
 class EditRequest(BaseModel):
@@ -139,10 +125,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
-    account = card.post.account
-    no_music = why_no_music(account) if account in own_accounts(board.calendar.dag_id, board.accounts) else NOT_OURS
-    more = {"placements": PLACEMENTS, "approved": _is_approved(facts), "no_music": no_music}
-    return {"does": does if seen else [], "seen": seen, **more}
+    return {"does": does if seen else [], "seen": seen, "placements": PLACEMENTS, "approved": _is_approved(facts)}
 
 
 async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, Any]:
@@ -256,17 +239,6 @@ def _clean(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     if isinstance(value, tuple):
         return tuple(dict.fromkeys(word for one in value if (word := one.strip())))
     return value.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-def music(board: Board, given: MusicRequest) -> list[dict[str, Any]]:
-    """Return music that a reel of an account of the calendar can have.
-
-    :raises HTTPException: If the calendar does not have the account.
-    """
-    if given.account not in own_accounts(board.calendar.dag_id, board.accounts):
-        raise HTTPException(403, f"This calendar has no account {given.account!r} that its team may use.")
-    _check_printable({"words": given.words})
-    return [asdict(found) for found in search_music(given.account, given.words.strip())]
 
 
 def for_new_post(board: Board) -> dict[str, Any]:

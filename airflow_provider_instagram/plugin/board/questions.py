@@ -1,22 +1,16 @@
-"""What tasks ask people about a post, and which answer counts: whether to publish it, and whether to delete it.
-
-Posts are deleted by runs of the DAG that ``[instagram] deletion_dag`` names.
-"""
+"""What tasks ask people about a post, and which answer counts."""
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.deletion import DeleteForPage, deletion_dag
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.approve import is_about
-from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, deletion_conf, returned
+from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, returned
 from airflow_provider_instagram.plugin.board.states import HOLDS, answer_in
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
-    from airflow_provider_instagram.plugin.board.states import Facts
 
 
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
@@ -45,24 +39,3 @@ def counted_answer(dag_id: str, post: ScheduledPost, run_id: str) -> tuple[Answe
         return None, ""
     stored = {"chosen_options": row.chosen_options, "params_input": row.params_input}
     return answer_in({**stored, "responded_by_user": row.responded_by}, post), at
-
-
-class Question(NamedTuple):
-    """What a task asks before it deletes a post.
-
-    :param digest: What an answer carries, so that it is about this text and this try of the task.
-    """
-
-    text: str
-    digest: str
-
-
-def question_about(facts: Facts) -> Question | None:
-    """Return what a run asks before it deletes a post, or None if it does not ask about this post now."""
-    row = None if facts.deletion is None else asked_by(deletion_dag(), facts.deletion.run_id, facts.post.account)
-    if row is None or (row.operator, row.state) != (DeleteForPage.__name__, "awaiting_input") or row.subject is None:
-        return None
-    if row.conf != deletion_conf(facts.post.account, facts.post.key):
-        return None
-    text = f"{row.subject}\n\n{row.body or ''}"
-    return Question(text, sha256(f"{row.id}\n{text}".encode()).hexdigest())

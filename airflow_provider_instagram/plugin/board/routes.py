@@ -15,7 +15,6 @@ from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from airflow_provider_instagram.calendar.deletion import deletion_dag
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
@@ -24,9 +23,7 @@ from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import acts, edits
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
-from airflow_provider_instagram.plugin.board.detail import cannot, detail_of
-from airflow_provider_instagram.plugin.board.questions import question_about
-from airflow_provider_instagram.plugin.board.states import NOT_DELETED
+from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
 from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS, templates
 from airflow_provider_instagram.utils.locations import is_local, is_web
@@ -122,10 +119,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
     offered = content["acts"]
     content["acts"] = [act for act in offered if users.may_act(user, dag_id, act)]
     content["cannot"] = cannot(board, post_id, content["acts"])
-    if "confirm_deletion" in content["acts"] and (asked := question_about(board.facts[post_id])) is not None:
-        content["deletion"] = asked._asdict()
-    if content["why"] == NOT_DELETED and users.may(user, deletion_dag(), users.READ):
-        content |= board.facts[post_id].why_not_deleted
+    content["deletion"] = deletion_of(board, post_id, user)
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and users.may_edit(user, dag_id):
@@ -192,16 +186,6 @@ async def edit(
     users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(_editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
-
-
-@router.post("/api/music")
-def music(
-    request: Request, given: Annotated[edits.MusicRequest, json_body(edits.MusicRequest)], user: users.Viewer
-) -> Response:
-    """Search music for a reel. Nothing is changed, but Instagram is asked in the name of the account."""
-    users.check_form(request, given.form_token, user)
-    board = _editable_board(user, given.dag_id)
-    return JSONResponse({"music": edits.music(board, given)}, headers=HEADERS)
 
 
 @router.get("/api/files")

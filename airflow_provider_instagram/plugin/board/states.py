@@ -29,8 +29,6 @@ COMMENT: Final = "comment"
 #: The folders of a local path.
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
-#: Why is in what the deletion's task reported, which only those see who may read its DAG.
-NOT_DELETED: Final = "not deleted"
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 NO_COMMENT: Final = "its first comment is not written"
 IN_WORDS: Final = {
@@ -75,8 +73,7 @@ class State(str, Enum):
     SKIPPED = "skipped"
     DELETED = "deleted"
     FAILED = "failed"
-    #: A request to publish the post was sent, and nothing but a person can determine whether it is live. Or one to
-    #: delete it was sent, and nothing can be read that shows whether it is gone.
+    #: A request to publish the post was sent, and nothing but a person can determine whether it is live.
     UNKNOWN = "unknown"
     #: The calendar's file has to be corrected before the post can be published.
     PROBLEM = "problem"
@@ -101,23 +98,6 @@ class Task:
     def said(self, name: str) -> str:
         """Return a part of what it reported, or an empty text."""
         return str(self.outcome.get(name) or "")
-
-
-@dataclass(frozen=True)
-class Deletion(Task):
-    """The task instance that deleted a post last, or asks whether to."""
-
-    run_id: str = ""
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it has not ended."""
-        return self.state not in ("success", "failed", "upstream_failed", "skipped", "removed")
-
-    @property
-    def asks(self) -> bool:
-        """Whether it waits for a person's yes."""
-        return self.state == "awaiting_input"
 
 
 @dataclass(frozen=True)
@@ -180,13 +160,6 @@ class Facts:
     run: PostRun | None = None
     has_passed: bool = False
     late: LateTime | None = None
-    deletion: Deletion | None = None
-
-    @property
-    def why_not_deleted(self) -> dict[str, str]:
-        """What the task reported that was to delete the post."""
-        task = self.deletion or Deletion(None)
-        return {"why": f"{NOT_DELETED}: {task.said('reason') or SEE_LOG}", "hint": task.said("hint")}
 
     @property
     def is_held(self) -> bool:
@@ -282,27 +255,11 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
     if published_at + CLOCKS_DIFFER < facts.post.publish_at and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
         return Status(State.SKIPPED, text, "Give this post another id in the calendar.")
-    if facts.deletion is not None and (status := _in_deletion(facts.deletion)) is not None:
-        return status
     comment = Task(None) if facts.run is None else facts.run.task(COMMENT)
     if comment.state == "failed":
         return Status(State.PUBLISHED, comment.said("reason") or NO_COMMENT, comment.said("hint"))
     is_late = published_at - facts.post.publish_at > CLOCKS_DIFFER and publish.state == "success"
     return Status(State.PUBLISHED, _late(facts, published_at) if is_late else "")
-
-
-def _in_deletion(deletion: Deletion) -> Status | None:
-    """Return the state of a live post that a user wants to delete, or None if its deletion has ended with a no."""
-    if deletion.asks:
-        return Status(State.PUBLISHED, "a person is asked whether to delete it", until=deletion.deadline)
-    if deletion.is_active:
-        return Status(State.PUBLISHED, "its deletion is in progress")
-    if deletion.state != "failed":
-        return None
-    if deletion.said("mark") == "OutcomeUnknownError":
-        hint = "Delete it again: the post is read first, and you are asked if it is there."
-        return Status(State.UNKNOWN, "It is not known whether this post is deleted.", hint)
-    return Status(State.PUBLISHED, NOT_DELETED)
 
 
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:

@@ -21,7 +21,10 @@ from PIL import Image
 from sqlalchemy.engine import make_url
 
 from airflow_provider_instagram.calendar.planning.look import look
+from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+from airflow_provider_instagram.plugin.users import DELETES
 from tests.gallery import DAGS, PAGES, adapted
+from tests.integration.tasks import connect_page
 from tests.reliability.postgres import postgres
 
 if TYPE_CHECKING:
@@ -330,3 +333,43 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     assert [states[f"answer.reply[{index}]"] for index in (1 - refused, refused)] == ["success", "skipped"]
     assert replies(instagram_sandbox) == {"Lovely": ["Thank you, @ana!"], payloads[1]["text"]: []}
     assert asked[refused] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
+
+
+def test_a_post_is_deleted_by_its_key_after_a_yes_in_a_dag_that_the_page_finds(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import DAG
+
+    connect_page(monkeypatch, instagram_sandbox)
+    with DAG("publish_two", schedule=None) as publish:
+        for key in ("regretted", "stays"):
+            create = CreateContainerOperator(
+                task_id=f"create_{key}", video=str(portrait_video), post_key=key, caption=key, wait_for_completion=True
+            )
+            PublishOperator(task_id=f"publish_{key}", container_id=create.output)
+    assert run_dag(publish).state == "success"
+
+    asked = []
+
+    def answer(context: Any, subject: str, question: str, *_: Any, **kept: Any) -> Any:
+        asked.append(f"{subject} {question}")
+        by = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "1", "name": "anna"}}
+        return context["task"].answered(context, by, **kept)
+
+    monkeypatch.setattr("airflow_provider_instagram.operators.delete.ask", answer)
+    name = "gallery/delete_posts.py"
+    dag = dags_of(adapted(name), name)[f"{DELETES}instagram_default"]
+    assert run_dag(dag, post_key="regretted").state == "success"
+    assert ["Delete regretted from instagram_default?" in one for one in asked] == [True]
+    assert [post.caption for post in instagram_sandbox.posts] == ["stays"]
+
+
+def test_each_account_has_a_dag_of_its_own_that_deletes_posts(tmp_path: Path) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    (tmp_path / "deletes.py").write_text(adapted("gallery/delete_posts.py", ACCOUNTS=["studio", "shop"]))
+    dags: dict[str, Any] = {**DagBag(str(tmp_path), load_op_links=False).dags}
+    assert {dag_id: dag.get_task("delete").instagram_conn_id for dag_id, dag in dags.items()} == {
+        f"{DELETES}studio": "studio",
+        f"{DELETES}shop": "shop",
+    }

@@ -131,6 +131,14 @@ def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, cale
     assert "Change, by ada" in [event["what"] for event in detail(ada)["history"]]
 
 
+def test_a_reel_gets_music_by_its_id(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    assert edit(ada, "ada", seen={"audio_id": None}, fields={"audio_id": "587000000000001"}).status_code == 200
+    assert 'audio_id: "587000000000001"' in calendar.read_text()
+    refused = edit(ada, "ada", fields={"audio_id": "Harbour Lights"})
+    assert (refused.status_code, "only digits" in refused.text) == (422, True)
+
+
 def test_the_second_of_two_editors_is_told_what_the_first_wrote(user: Any, calendar: Path) -> None:
     ada, bob = user("ada", "USER"), user("bob", "USER")
     seen = detail(ada)["edit"]["seen"]

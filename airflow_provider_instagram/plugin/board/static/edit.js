@@ -2,12 +2,11 @@
 
 import { request, send } from "./api.js";
 import { byId, h, icon, messageOf, say } from "./dom.js";
-import { musicField } from "./music.js";
 import { data, edited, keyOf, refresh, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 /** @typedef {Record<string, string | string[] | null>} Values */
-/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean, no_music: string }} Offer What a user can edit of a post. */
+/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean }} Offer What a user can edit of a post. */
 /** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
 
 /** What is asked of a post: its name in the file, its label, and how many lines its field has. */
@@ -295,14 +294,14 @@ async function save(card, offer, element, name) {
 }
 
 /** A post with a problem has no kind, so that it may have each field. @param {Offer} offer @param {Card} card */
-function allFields({ seen, placements, no_music: noMusic }, card) {
+function allFields({ seen, placements }, card) {
   const { kind } = card;
   const hasAltText = kind === "picture" || (!kind && seen.alt_text);
   /** @type {HTMLElement[]} */
   const fields = FIELDS.filter(([name]) => name !== "alt_text" || hasAltText).map(([name, label, lines]) =>
     fieldElement(name, label, lines, seen),
   );
-  if (kind === "reel" || (!kind && seen.audio_id)) fields.push(musicField(card, String(seen.audio_id ?? ""), noMusic));
+  if (kind === "reel" || (!kind && seen.audio_id)) fields.push(fieldElement("audio_id", "Music, by its id", 0, seen));
   const placement = String(seen.placement ?? "");
   if (kind !== "reel" && kind !== "feed video" && (kind || !placement)) return fields;
   const options = [...new Set([placement, ...placements])].map((value) =>

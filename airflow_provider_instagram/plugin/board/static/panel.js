@@ -43,7 +43,7 @@ import { cardOf, mark } from "./views.js";
  * @property {{ age: string, at: string, values: [string, number][], responses: [string, string][] } | null} insights
  * @property {any} report What the transcode reported: data that a user may have edited.
  * @property {string | null} link
- * @property {{ text: string, digest: string }} [deletion] What its deletion asks, if this user may answer.
+ * @property {{ link: string, key: string } | null} deletion The DAG that deletes it, if this user may start its runs.
  * @typedef {AnyDetail & PostPart} PostDetail
  * @typedef {PostDetail | AnyDetail & { caption?: undefined }} Detail
  */
@@ -241,14 +241,6 @@ const ACTS = {
       "Look at the account on Instagram first, and again an hour after the attempt. If the post is not there, record that. It is then published again.",
     sure: "Record as not live",
   },
-  delete: { text: "Delete …", look: "danger" }, // its run reads the post, and then asks
-  confirm_deletion: {
-    text: "Delete it …",
-    look: "danger",
-    question: "It is deleted from Instagram, with its likes and comments. Nothing brings it back.",
-    sure: "Delete it",
-  },
-  keep: { text: "Keep it" },
 };
 const FIELDS = { reason: "Reason", permalink: "Link to the post, if you have it" };
 const LONGEST_CAPTION = 2200; // characters
@@ -267,10 +259,15 @@ function stateSection(card, content) {
     content?.why && !isProblem ? h("p", { class: "why" }, content.why) : null,
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
+    post?.deletion ? deletionElement(post.deletion) : null,
     post && acts.includes("approve") && !post.held && post.kind !== "story" ? captionField(post.caption) : null,
     acts.length ? actsElement(acts) : null,
   );
 }
+
+/** Airflow's form of a run cannot be filled in by a link. @param {{ link: string, key: string }} deletion */
+const deletionElement = ({ link, key }) =>
+  h("p", { class: "hint" }, outward("Delete it in Airflow", link), ", by its post key: ", h("code", {}, key));
 
 /**
  * Return the field of the caption. An edit is kept while the panel is closed, until the calendar has another caption.
@@ -331,7 +328,6 @@ function actsElement(acts) {
 /** Return the question whether the user is sure. @param {string} name */
 function confirmElement(name) {
   const { question, field, look, sure } = ACTS[name] ?? {};
-  const { deletion } = /** @type {Partial<PostDetail>} */ (open?.content ?? {});
   const input = field ? h("input", { name: field, "aria-label": FIELDS[field], maxlength: 500 }) : null;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -342,7 +338,6 @@ function confirmElement(name) {
   return h(
     "form",
     { class: "confirm", submit },
-    name === "confirm_deletion" ? h("p", { class: "asked", dir: "auto" }, deletion?.text ?? "") : null,
     h("p", {}, question),
     field ? h("label", { class: "field" }, FIELDS[field], input) : null,
     h("div", { class: "acts" }, confirm, cancel),
@@ -362,7 +357,7 @@ async function act(name, given = {}) {
   const current = open;
   if (!current) return;
   const caption = name === "approve" ? editedCaption() : undefined;
-  const { version, sha256, held, deletion } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
+  const { version, sha256, held } = /** @type {Partial<PostDetail>} */ (current.content ?? {}); // an answer is about what is shown
   for (const button of document.querySelectorAll("#panel .acts button")) button.setAttribute("disabled", "");
   try {
     const { done, seen } = await post({
@@ -373,7 +368,6 @@ async function act(name, given = {}) {
       version,
       sha256,
       held,
-      deletion: deletion?.digest,
       ...given,
     });
     current.asked = "";
