@@ -99,6 +99,27 @@ def test_each_group_has_the_quartiles_of_its_multiples_of_the_median(user: Any, 
     equal(rows(answer, "kind"), by_hand.execute(kinds).fetchall())
 
 
+#: Whether a post is in a group, and beside which posts, by the label of the group as ?.
+SIDES: Final = {
+    "kind": ("compared", "account || ', ' || kind = ?", "starts_with(?, account)"),
+    "tag": ("multiples", r"list_contains(regexp_extract_all(lower(caption), '#[\pL\pN_]+'), ?)", "? <> ''"),
+    "length": ("multiples", f"{GROUPS['length']} = ?", "? <> ''"),
+}
+
+
+def test_each_group_has_the_ratio_of_its_median_to_that_of_all_other_posts(user: Any, by_hand: Any) -> None:
+    answer, looked = ask(user("VIEWER"), zone=ZONE), 0
+    for name, (view, is_in, beside) in SIDES.items():
+        ratio = "SELECT median(value) FILTER (is_in) / median(value) FILTER (NOT is_in)"
+        query = f"{ratio} FROM (SELECT value, {is_in} AS is_in FROM {view} WHERE {beside})"  # noqa: S608
+        for label, *_, found, low, high, _ in rows(answer, name):
+            wanted = by_hand.execute(query, [label, label]).fetchone()[0]
+            assert found == pytest.approx(wanted, abs=0.0051), label
+            assert low <= found <= high
+            looked += 1
+    assert looked == 13
+
+
 def test_the_posts_and_the_curve_of_one_have_the_numbers_that_were_read(user: Any, by_hand: Any) -> None:
     best = by_hand.execute("SELECT id, account, kind FROM compared ORDER BY value DESC LIMIT 1").fetchone()
     worst = by_hand.execute("SELECT id, account, kind FROM compared ORDER BY value LIMIT 1").fetchone()
