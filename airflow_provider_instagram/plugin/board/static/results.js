@@ -180,7 +180,11 @@ function section(table, of) {
 /** @param {Cell} cell */
 const words = (cell) => (typeof cell === "number" ? cell.toLocaleString("en-GB") : (cell ?? ""));
 /** Return how a cell is set: a long text is broken into lines. @param {Cell} cell */
-const formOf = (cell) => (typeof cell === "number" ? "number" : words(cell).length > 16 ? "text" : "");
+function formOf(cell) {
+  if (typeof cell === "number") return "number";
+  const { length } = words(cell);
+  return length > 60 ? "text wide" : length > 16 ? "text" : "";
+}
 /** @param {Cell[]} row */
 const cellsOf = (row) => row.map((cell) => h("td", { class: formOf(cell), dir: "auto" }, words(cell)));
 
