@@ -30,18 +30,20 @@ REPEATS = 15
 #: The longest that the database may take for a year of an account, and the database and the tables together.
 MOST_READ_MS, MOST_MS = 300, 600
 NOW: Final = datetime(2026, 11, 28, tzinfo=timezone.utc)
-#: The posts of each account, one every eight hours.
+#: The posts of each account, one every eight hours, with 15 tags.
 FILL_POSTS: Final = """
     INSERT INTO instagram_posts
       (post_id, conn_id, post_caption, created_timestamp, is_story, media_type, media_product_type)
-    SELECT 'p' || account || '-' || post, 'brand_' || account, 'Post ' || post || ': we go outside #spring',
+    SELECT 'p' || account || '-' || post, 'brand_' || account, 'Post ' || post || ': we go outside #tag' || post %% 15,
       %s::timestamp - post * INTERVAL '8 hours', false, 'VIDEO', 'REELS'
     FROM generate_series(1, %s) account, generate_series(1, %s) post
 """
 #: One snapshot of each post at one age.
 FILL_SNAPSHOTS: Final = """
-    INSERT INTO instagram_post_snapshots (post_id, conn_id, age, age_seconds, status, reel_reach, reel_views)
-    SELECT post_id, conn_id, %s, %s, 'read', 1000 * random() + 10, 2000 FROM instagram_posts
+    INSERT INTO instagram_post_snapshots
+      (post_id, conn_id, age, age_seconds, status, reel_reach, reel_views, snapshot_timestamp)
+    SELECT post_id, conn_id, %s, %s, 'read', 1000 * random() + 10, 2000, created_timestamp + INTERVAL '1 hour' * %s
+    FROM instagram_posts
 """
 SCANS: Final = "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname LIKE 'instagram_post%'"
 
@@ -59,8 +61,8 @@ def main() -> int:
         target.prepare()
         hook = target.hook()
         hook.run(FILL_POSTS, parameters=(NOW.isoformat(), ACCOUNTS, POSTS_A_DAY * DAYS))
-        for age in AGES.items():
-            hook.run(FILL_SNAPSHOTS, parameters=age)
+        for age, age_s in AGES.items():
+            hook.run(FILL_SNAPSHOTS, parameters=(age, age_s, age_s / 3600))
         hook.run(["ANALYZE instagram_posts", "ANALYZE instagram_post_snapshots"])
         (rows,) = hook.get_first("SELECT count(*) FROM instagram_post_snapshots")
         print(f"{rows:,} snapshots of {ACCOUNTS} accounts")

@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS: Final = 84
-#: Meta's words for each kind, and how the columns of its numbers begin.
+#: Meta's words for each kind, how the columns of its numbers begin, and how much more it reaches than others.
 KINDS: Final = {
-    "reel": ("VIDEO", "REELS", "reel"),
-    "picture": ("IMAGE", "FEED", "video_photo"),
-    "story": ("VIDEO", "STORY", "story"),
+    "reel": ("VIDEO", "REELS", "reel", 1.7),
+    "picture": ("IMAGE", "FEED", "video_photo", 1.0),
+    "story": ("VIDEO", "STORY", "story", 0.8),
 }
-#: At which hours posts are published, and how much more they reach than at others.
-HOURS: Final = {8: 0.8, 12: 1.0, 18: 1.7, 21: 1.2}
 
 
 def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[str], seed: int = 1) -> dict[str, str]:
@@ -35,11 +33,11 @@ def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[s
     target.prepare()
     posts, snapshots = list[dict[str, Any]](), list[dict[str, Any]]()
     for number in range(2 * DAYS * len(accounts)):
-        kind, hour = chance.choice([*KINDS, "reel"]), chance.choice([*HOURS])
-        media_type, product, prefix = KINDS[kind]
-        at = (now - timedelta(days=1 + number % DAYS)).replace(hour=hour, minute=30)
+        kind = chance.choice([*KINDS, "reel"])
+        media_type, product, prefix, factor = KINDS[kind]
+        at = (now - timedelta(days=1 + number % DAYS)).replace(hour=chance.choice([8, 12, 18, 21]), minute=30)
         origin = {"post_id": f"1790000000{number:07}", "conn_id": accounts[number % len(accounts)]}
-        reach = chance.lognormvariate(7.5, 0.4) * HOURS[hour]
+        reach = chance.lognormvariate(7.5, 0.4) * factor
         about = {"media_type": media_type, "media_product_type": product, "is_story": kind == "story"}
         post = {
             "post_caption": chance.choice(captions),
@@ -51,7 +49,8 @@ def results_settings(folder: Path, accounts: Sequence[str], captions: Sequence[s
             if at + age.after < now:
                 row = {"age": age.name, "age_seconds": int(age.after.total_seconds()), "status": "read"}
                 numbers = {f"{prefix}_reach": int(reach * place / 3), f"{prefix}_views": int(reach * place / 2)}
-                snapshots.append({**origin, **row, "due_timestamp": at + age.after, **numbers})
+                times = {"due_timestamp": at + age.after, "snapshot_timestamp": at + age.after + timedelta(minutes=12)}
+                snapshots.append({**origin, **row, **times, **numbers})
     target.write(POSTS, posts)
     target.write(SNAPSHOTS, snapshots)
     return {"AIRFLOW_CONN_WAREHOUSE": connection, "AIRFLOW__INSTAGRAM__INSIGHTS_TARGET": "warehouse"}

@@ -1,46 +1,54 @@
 """What posts reached, beside each other: the tables of a period, by one metric at one age. No Airflow, no database.
 
-Posts are compared at one age, so a younger one is left out rather than counted as a weak one. Groups are compared by
-multiples of the median of the same account and kind, so that a reel is not beside a story. Each median comes with its
-quartiles and the number of posts, and with fewer than :data:`FEW` posts it says that these are too few.
+Posts are compared at one age. One that is younger, or was read too late, is left out rather than counted as a weak or
+a strong one. Tags and lengths are compared by multiples of the median of the same account and kind, so that a reel is
+not beside a story. Each group comes with its quartiles, the number of its posts, and how it differs from all others.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
 from statistics import median, quantiles
-from typing import Final, TypeVar
+from typing import Final
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.graph.insight_reader import Reason
 from airflow_provider_instagram.graph.models import MEDIA_METRICS
+from airflow_provider_instagram.insights.differences import (
+    DIFFERENT,
+    FEWEST_POSTS,
+    NO_DIFFERENCE,
+    TOO_FEW,
+    Difference,
+    Group,
+    differences,
+)
 from airflow_provider_instagram.insights.schema import LAST_AGE_OF_STORY, MISSED, READ, compared_age, name_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Cell = str | int | float | None
-Key = TypeVar("Key")
 
 METRICS: Final = tuple(dict.fromkeys(chain(*MEDIA_METRICS.values())))
 #: With fewer posts, the middle half is one or two of them.
 FEW: Final = 5
-#: With fewer posts in all, no group says anything.
-FEWEST_POSTS: Final = 12
-#: So many tags, and so many first words, are listed: those of most posts.
-MOST_GROUPS: Final = 30
+#: A reading that is farther from its age than this share of it is not compared.
+MOST_OFF: Final = 0.25
+#: So many tags are listed: those of most posts.
+MOST_TAGS: Final = 30
 LONGEST_TITLE: Final = 120
-WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOURS: Final = tuple(f"{hour:02}:00" for hour in range(24))
 #: The longest caption of each group. Instagram shows about 125 characters before *more*.
 LENGTHS: Final = {"no caption": 0, "up to 125 characters": 125, "126 to 500": 500, "more than 500": 10**9}
-TOO_FEW, TOO_YOUNG, NOT_READ, NO_NUMBER = "too few to tell", "too young", "not read", "no number"
+TOO_YOUNG, NOT_READ, NO_NUMBER, READ_LATE = "too young", "not read", "no number", "read too late"
 #: What the status of a snapshot without numbers means.
 WORDS: Final = {
     Reason.NO_DATA.value: "no numbers yet",
@@ -50,17 +58,22 @@ WORDS: Final = {
     MISSED: "missed",
 }
 SPREAD: Final = ("Posts", "Median", "Lower quartile", "Upper quartile", "Remark")
+OF_DIFFERENCE: Final = ("Times the others", "At least", "At most", "In words")
 #: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
 FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a post had reached at one age. If it has no value, the status may be the reason."""
+    """What a post had reached at one age. If it has no value, the status may be the reason.
+
+    :param taken_at: When it was read; None if it was missed.
+    """
 
     age_s: int
     status: str
     value: float | None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,25 @@ class Measured:
     @property
     def labels(self) -> list[str]:
         """The tags, and the hashtags of the caption."""
-        return list(dict.fromkeys((*self.tags, *re.findall(r"#\w+", self.caption.casefold()))))
+        # A letter and its umlaut may be two characters, of which the second is no part of a word.
+        hashtags = re.findall(r"#\w+", normalize("NFC", self.caption).lower())
+        return list(dict.fromkeys((*(normalize("NFC", tag) for tag in self.tags), *hashtags)))
+
+    def reading(self, age_s: int) -> Reading | None:
+        """Return what was read at an age."""
+        return self.readings.get(name_of(self.age(age_s)))
+
+    def age(self, age_s: int) -> timedelta:
+        """Return the age that stands for an age: a story is not read later than at its last one."""
+        after = timedelta(seconds=age_s)
+        return min(after, LAST_AGE_OF_STORY) if self.kind is PostKind.STORY else after
+
+    def is_late(self, age_s: int) -> bool:
+        """Whether it was read too far from an age to be compared."""
+        one = self.reading(age_s)
+        if one is None or one.taken_at is None:
+            return False
+        return abs((one.taken_at - self.at).total_seconds() - one.age_s) > MOST_OFF * one.age_s
 
 
 @dataclass(frozen=True)
@@ -97,6 +128,7 @@ class Table:
     """A table that a page draws and a spreadsheet opens.
 
     :param chart: How it is drawn: as ``groups``, as a ``curve``, or not at all.
+    :param says: What it shows, in sentences.
     """
 
     name: str
@@ -104,7 +136,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[tuple[Cell, ...]]
     chart: str = ""
-    note: str = ""
+    says: Sequence[str] = ()
 
     def as_csv(self) -> str:
         """Return the table as CSV, in which no text of a post is a formula."""
@@ -118,8 +150,7 @@ class Results:
     """The tables of some posts.
 
     :param age: The name of an age. If none of the posts was read at it, the one at which posts are usually compared.
-    :param zone: In which days and hours are meant.
-    :param split: The first day after a change; None if nothing is compared with what was before.
+    :param zone: In which times are shown.
     :param post: The media id of the post whose curve is shown; by default that of the best one.
     """
 
@@ -128,7 +159,6 @@ class Results:
     age: str
     zone: ZoneInfo
     now: datetime
-    split: date | None = None
     post: str = ""
 
     def __post_init__(self) -> None:
@@ -141,32 +171,38 @@ class Results:
         """The ages at which posts were read, in seconds by name. A story has a last age of its own."""
         return _ages([post for post in self.posts if post.kind is not PostKind.STORY] or self.posts)
 
+    @property
+    def age_s(self) -> int:
+        """The age in seconds."""
+        return self.ages.get(self.age, 0)
+
     def reached(self, post: Measured, age_s: int) -> Cell:
-        """Return the number of a post at an age, or why it has none. A story is not read later than at its last age."""
-        after = timedelta(seconds=age_s)
-        if post.kind is PostKind.STORY:
-            after = min(after, LAST_AGE_OF_STORY)
-        reading = post.readings.get(name_of(after))
+        """Return the number of a post at an age, or why it has none."""
+        reading = post.reading(age_s)
         if reading is None:
-            return TOO_YOUNG if self.now < post.at + after else NOT_READ
+            return TOO_YOUNG if self.now < post.at + post.age(age_s) else NOT_READ
         if reading.status != READ:
             return WORDS.get(reading.status, reading.status)
         return NO_NUMBER if reading.value is None else reading.value
 
-    @cached_property
-    def cells(self) -> dict[str, Cell]:
-        """The numbers at the age, by media id, or why there is none."""
-        return {post.media_id: self.reached(post, self.ages.get(self.age, 0)) for post in self.posts}
+    def compared(self, posts: Iterable[Measured], age_s: int) -> dict[str, float]:
+        """Return the numbers at an age that are compared, by media id."""
+        cells = {post.media_id: self.reached(post, age_s) for post in posts if not post.is_late(age_s)}
+        return {media_id: cell for media_id, cell in cells.items() if isinstance(cell, int | float)}
 
     @cached_property
     def values(self) -> dict[str, float]:
-        """The numbers at the age, by media id."""
-        return {media_id: cell for media_id, cell in self.cells.items() if isinstance(cell, int | float)}
+        """The numbers at the age that are compared, by media id."""
+        return self.compared(self.posts, self.age_s)
 
     @cached_property
     def by_kind(self) -> Mapping[tuple[str, PostKind], list[float]]:
         """The numbers at the age, by account and kind."""
-        return self._grouped(self.values, lambda post: [(post.conn_id, post.kind)])
+        groups = defaultdict(list)
+        for post in self.posts:
+            if post.media_id in self.values:
+                groups[post.conn_id, post.kind].append(self.values[post.media_id])
+        return groups
 
     @cached_property
     def multiples(self) -> dict[str, float]:
@@ -178,96 +214,132 @@ class Results:
             if post.media_id in self.values and middle[post.conn_id, post.kind]
         }
 
+    @cached_property
+    def groups(self) -> dict[str, list[Group]]:
+        """The groups of each table, by its name."""
+        tags, lengths = self._labelled(lambda post: post.labels), self._labelled(_length)
+        most = sorted(tags, key=lambda tag: (-len(tags[tag]), tag))[:MOST_TAGS]
+        with_tag = {tag: f"your posts with {tag if tag.startswith('#') else f'the tag {tag}'}" for tag in most}
+        of_length = {length: _with_caption(length) for length in LENGTHS if length in lengths}
+        return {
+            "kind": self._kinds(),
+            "tag": [self._group(tag, noun, tags[tag]) for tag, noun in with_tag.items()],
+            "length": [self._group(length, noun, lengths[length]) for length, noun in of_length.items()],
+        }
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """How the groups that can be compared differ from the other posts."""
+        return [one for one in differences([*chain(*self.groups.values())]) if one]
+
+    def _labelled(self, labels: Callable[[Measured], Iterable[str]]) -> dict[str, set[str]]:
+        """Return the media ids of the posts with a multiple, by label."""
+        found = defaultdict(set)
+        for post in self.posts:
+            if post.media_id in self.multiples:
+                for label in labels(post):
+                    found[label].add(post.media_id)
+        return found
+
+    def _group(self, label: str, noun: str, media_ids: set[str]) -> Group:
+        others = [multiple for media_id, multiple in self.multiples.items() if media_id not in media_ids]
+        return Group(label, noun, [self.multiples[media_id] for media_id in media_ids], others)
+
+    def _kinds(self) -> list[Group]:
+        """Return the kinds of each account, beside the other posts of the account."""
+        groups, accounts = [], {conn_id for conn_id, _ in self.by_kind}
+        for (conn_id, kind), numbers in sorted(self.by_kind.items()):
+            others = [values for key, values in self.by_kind.items() if key[0] == conn_id and key[1] != kind]
+            noun = f"your {kind} posts" if len(accounts) == 1 else f"the {kind} posts of {conn_id}"
+            groups.append(Group(f"{conn_id}, {kind}", noun, numbers, [*chain(*others)]))
+        return groups
+
     def notes(self) -> list[str]:
         """Return what a reader has to know before the tables."""
         if not self.posts:
             return ["The database has no posts of these days."]
-        words = Counter(cell for cell in self.cells.values() if isinstance(cell, str))
+        cells = {post.media_id: self.reached(post, self.age_s) for post in self.posts}
+        apart = [cell for media_id, cell in cells.items() if media_id not in self.values]
+        words = Counter(cell if isinstance(cell, str) else READ_LATE for cell in apart)
         missing = "".join(f", {count} {word}" for word, count in words.most_common())
-        notes = [f"{len(self.values)} of {len(self.posts)} posts have a number at {self.age or 'any age'}{missing}."]
-        if len(self.values) < FEWEST_POSTS:
-            notes.append(f"With fewer than {FEWEST_POSTS} numbers, nothing here tells what the next post will reach.")
-        return notes
+        clear = sum(one.is_clear for one in self.differences)
+        looked = (
+            f"Clearly different: {clear or 'none'} of the {len(self.differences)} groups that were looked at."
+            if self.differences
+            else f"No group has {FEWEST_POSTS} posts, and {FEWEST_POSTS} others to compare them with."
+        )
+        compared = f"{len(self.values)} of {len(self.posts)} posts are compared at {self.age or 'any age'}"
+        return [f"{compared}{missing}.", looked]
 
     def tables(self) -> list[Table]:
         """Return all tables."""
+        compared = [post for post in self.posts if post.media_id in self.values]
+        apart = [post for post in self.posts if post.media_id not in self.values]
+        best = sorted(compared, key=lambda post: (-self.values[post.media_id], post.at))
+        newest = sorted(apart, key=lambda post: post.at, reverse=True)
         return [
-            self._posts(),
+            self._posts("posts", "Posts, best first", best),
+            self._posts("apart", "Posts that are not compared, newest first", newest),
             self._curve(),
-            _table("kind", "Accounts and kinds", {", ".join(key): self.by_kind[key] for key in sorted(self.by_kind)}),
-            self._groups("weekday", "By weekday", lambda post: [WEEKDAYS[self._local(post).weekday()]], WEEKDAYS),
-            self._groups("hour", "By hour", lambda post: [HOURS[self._local(post).hour]], HOURS),
-            self._groups("tag", "By tag", lambda post: post.labels),
-            self._groups("length", "By length of the caption", _length, tuple(LENGTHS)),
-            self._groups("opening", "By first words", _opening),
-            *([self._split(self.split)] if self.split else []),
+            self._groups("kind", "Accounts and kinds"),
+            self._groups("tag", "By tag"),
+            self._groups("length", "By length of the caption"),
         ]
 
-    def _local(self, post: Measured) -> datetime:
-        return post.at.astimezone(self.zone)
-
-    def _posts(self) -> Table:
-        """Return the posts, those that reached most first, and those without a number last."""
-        columns = ("Published", "Account", "Kind", "Post", self.metric, "Times the median", "Tags", "Link", "Media id")
+    def _posts(self, name: str, title: str, posts: Iterable[Measured]) -> Table:
+        columns = (
+            *("Published", "Account", "Kind", "Post", self.metric, "Times the median", "Age", "Read at"),
+            *("Tags", "Link", "Media id"),
+        )
         rows = [
             (
-                *(f"{self._local(post):%Y-%m-%d %H:%M}", post.conn_id, str(post.kind), post.title),
-                *(_rounded(self.cells[post.media_id]), _rounded(self.multiples.get(post.media_id))),
+                *(self._local(post.at), post.conn_id, str(post.kind), post.title),
+                *(_rounded(self.reached(post, self.age_s)), _rounded(self.multiples.get(post.media_id))),
+                *(name_of(post.age(self.age_s)), self._read_at(post, self.age_s)),
                 *(", ".join(post.labels), post.link, post.media_id),
             )
-            for post in sorted(self.posts, key=lambda post: (-self.values.get(post.media_id, -1), post.at))
+            for post in posts
         ]
-        return Table("posts", "Posts, best first", columns, rows)
+        return Table(name, title, columns, rows)
+
+    def _local(self, at: datetime) -> str:
+        return f"{at.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+    def _read_at(self, post: Measured, age_s: int) -> str:
+        """Return when a post was read at an age, and whether that was too late."""
+        reading = post.reading(age_s)
+        at = self._local(reading.taken_at) if reading and reading.taken_at else ""
+        return f"{at}, {READ_LATE}" if post.is_late(age_s) else at
 
     def _curve(self) -> Table:
         """Return a post at each age, beside all posts of the same account and kind."""
+        columns = ("Age", "This post", *SPREAD, "Read at")
         by_id = {post.media_id: post for post in self.posts}
         post = by_id.get(self.post) or by_id.get(max(self.values, key=self.values.__getitem__, default=""))
         if post is None:
-            return Table("curve", "A post by age", ("Age", "This post", *SPREAD), [])
+            return Table("curve", "A post by age", columns, [])
         alike = [one for one in self.posts if (one.conn_id, one.kind) == (post.conn_id, post.kind)]
         rows = []
         for age, age_s in _ages(alike).items():
-            cells = [self.reached(one, age_s) for one in alike]
-            spread = _spread([cell for cell in cells if isinstance(cell, int | float)])
-            rows.append((age, _rounded(self.reached(post, age_s)), *spread))
+            spread = _spread([*self.compared(alike, age_s).values()])
+            rows.append((age, _rounded(self.reached(post, age_s)), *spread, self._read_at(post, age_s)))
         title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
-        return Table("curve", title, ("Age", "This post", *SPREAD), rows, "curve")
+        return Table("curve", title, columns, rows, "curve")
 
-    def _grouped(
-        self, numbers: Mapping[str, float], labels: Callable[[Measured], Iterable[Key]]
-    ) -> dict[Key, list[float]]:
-        groups = defaultdict(list)
-        for post in self.posts:
-            if post.media_id in numbers:
-                for label in labels(post):
-                    groups[label].append(numbers[post.media_id])
-        return groups
-
-    def _groups(
-        self, name: str, title: str, labels: Callable[[Measured], Iterable[str]], order: Sequence[str] = ()
-    ) -> Table:
-        """Return how the posts of each group compare with the median of their account and kind.
-
-        :param order: The labels in their order; by default, those of most posts come first.
-        """
-        groups = self._grouped(self.multiples, labels)
-        shown = order or sorted(groups, key=lambda label: (-len(groups[label]), label))[:MOST_GROUPS]
-        return _table(name, title, {label: groups[label] for label in shown if label in groups})
-
-    def _split(self, day: date) -> Table:
-        """Return the posts before a day beside those of that day and later."""
-        labels = (f"before {day}", f"from {day} on")
-        groups = self._grouped(self.multiples, lambda post: [labels[self._local(post).date() >= day]])
-        before, after = (groups.get(label, []) for label in labels)
-        if min(len(before), len(after)) < FEW:
-            note = f"Fewer than {FEW} posts before or after: this does not tell whether the change made a difference."
-        else:
-            (low, _, high), (later_low, _, later_high) = map(_quartiles, (before, after))
-            is_apart = later_low > high or later_high < low
-            note = "The middle halves are apart." if is_apart else "The middle halves overlap: no clear difference."
-            note += " Other things may have changed at the same time."
-        return replace(_table("split", "Before and after", dict(zip(labels, (before, after), strict=True))), note=note)
+    def _groups(self, name: str, title: str) -> Table:
+        """Return the groups of a table, and how each differs from the other posts."""
+        rows, says = list[tuple[Cell, ...]](), list[str]()
+        found = {id(one.group): one for one in self.differences}
+        for group in self.groups[name]:
+            head, one = (group.label, *_spread(group.numbers)[:-1]), found.get(id(group))
+            if one is None:
+                rows.append((*head, group.obstacle, None, None, None, ""))
+                continue
+            interval, sentence = map(_rounded, (one.ratio, one.low, one.high)), one.sentence(self.metric)
+            rows.append((*head, DIFFERENT if one.is_clear else NO_DIFFERENCE, *interval, sentence))
+            says += [f"Different: {sentence}."] if one.is_clear else []
+        columns = (title.removeprefix("By ").capitalize(), *SPREAD, *OF_DIFFERENCE)
+        return Table(name, title, columns, rows, "groups", says)
 
 
 def _ages(posts: Iterable[Measured]) -> dict[str, int]:
@@ -275,19 +347,13 @@ def _ages(posts: Iterable[Measured]) -> dict[str, int]:
     return {name: age_s for age_s, name in sorted(found)}
 
 
-def _table(name: str, title: str, groups: Mapping[str, Sequence[float]]) -> Table:
-    rows = [(label, *_spread(values)) for label, values in groups.items()]
-    return Table(name, title, (title.removeprefix("By ").capitalize(), *SPREAD), rows, "groups")
-
-
 def _length(post: Measured) -> list[str]:
     return [next(name for name, most in LENGTHS.items() if len(post.caption) <= most)]
 
 
-def _opening(post: Measured) -> list[str]:
-    """Return the first two words of the caption, in lower case."""
-    words = re.findall(r"[\w'\u2019]+", post.caption.casefold())[:2]
-    return [" ".join(words)] if words else []
+def _with_caption(length: str) -> str:
+    characters = f"a caption of {length.removesuffix(' characters')} characters"
+    return f"your posts with {characters if LENGTHS[length] else length}"
 
 
 def _spread(values: Sequence[float]) -> tuple[Cell, ...]:
@@ -301,7 +367,10 @@ def _quartiles(values: Sequence[float]) -> list[float]:
 
 
 def _rounded(cell: Cell) -> Cell:
-    return round(cell, 2) if isinstance(cell, float) else cell
+    """Return a cell with two places after the point, and no number that has no end."""
+    if not isinstance(cell, float):
+        return cell
+    return round(cell, 2) if math.isfinite(cell) else None
 
 
 def _harmless(cell: Cell) -> Cell:

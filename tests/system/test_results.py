@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalend
 def opened(calendar: RunningCalendar, page: Page, **query: str) -> FrameLocator:
     page.goto(str(httpx.URL(f"{calendar.airflow.url}{BASE}", params={"view": "results", **query})))
     frame = page.frame_locator("iframe")
-    expect(frame.locator("[data-table=hour] canvas")).to_be_visible(timeout=LIMIT_MS)
+    expect(frame.locator("[data-table=kind] canvas")).to_be_visible(timeout=LIMIT_MS)
     return frame
 
 
@@ -54,19 +54,21 @@ def test_results_are_drawn_read_as_tables_and_saved_as_csv_and_png(calendar: Run
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: errors.append(dialog.message))
-    frame = opened(calendar, page, split=f"{datetime.now(timezone.utc) - timedelta(days=40):%Y-%m-%d}")
+    frame = opened(calendar, page)
     posts = frame.locator("[data-table=posts]")
     expect(posts.locator("tbody tr")).to_have_count(20)
     posts.get_by_role("button", name=re.compile("^Show all")).click()
-    expect(posts.locator("tbody tr")).to_have_count(168)
+    compared = int(re.findall(r"(\d+) of 168 posts are compared", frame.locator(".results .notice").inner_text())[0])
+    expect(posts.locator("tbody tr")).to_have_count(compared)
+    expect(frame.locator("[data-table=apart] tbody tr")).to_have_count(168 - compared)
     expect(posts.get_by_text(EVIL, exact=True).first).to_be_visible()
-    expect(frame.locator("[data-table=hour] tbody tr")).to_have_count(4)
-    expect(frame.locator("[data-table=split] tbody tr")).to_have_count(2)
+    expect(frame.locator("[data-table=kind] tbody tr")).to_have_count(3)
+    expect(frame.locator("[data-table=kind]")).to_contain_text("Different: half of your reel posts reach")
 
     rows = list(csv.reader(io.StringIO(_saved(page, frame, "posts", "CSV").read_text("utf-8-sig"))))
-    assert len(rows) == 169
+    assert len(rows) == 1 + compared
     assert {row[3] for row in rows[1:]} == {"A new week #edit", f"'{EVIL}"}
-    with Image.open(_saved(page, frame, "hour", "PNG")) as picture:
+    with Image.open(_saved(page, frame, "kind", "PNG")) as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(10**6) or ()}
         assert picture.width > 300
         assert len(colours) > 20, "something is drawn on it"

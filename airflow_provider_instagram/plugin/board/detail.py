@@ -224,7 +224,7 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
 def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
     return [
         _event(at.isoformat(), f"{what.replace('_', ' ').capitalize()}, by {owner}", _about(about), "")
-        for at, what, owner, about in acts_of_users([dag_id], (), MOST_EVENTS)
+        for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS)
         if about.get("post") == post_id and what != "approve"
     ]
 

@@ -23,8 +23,7 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS, read_posts
 from airflow_provider_instagram.insights.results import FEW, METRICS, Measured, Results
 from airflow_provider_instagram.insights.targets import SqlTarget
-from airflow_provider_instagram.plugin.board import edits, routes
-from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
+from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 #: So many requests read the database at once.
 MOST_READS: Final = 4
-#: So many edits of the plan are offered as the day of a change: the newest ones.
-MOST_EDITS: Final = 50
 NO_TARGET: Final = (
     "Results need the numbers of posts in a database: insights_dag() writes them there, and [instagram] "
     "insights_target names its connection."
@@ -53,14 +50,12 @@ class Asked:
     :param accounts: The accounts of the calendars.
     :param planned: The posts of the calendars, by post key, each with the id of its DAG.
     :param is_cut: Whether the period has more posts.
-    :param edits: The edits of the plan in the period.
     """
 
     results: Results
     accounts: Sequence[str]
     planned: Mapping[str, tuple[str, ScheduledPost]]
     is_cut: bool
-    edits: Sequence[tuple[str, str]]
 
 
 def _asked(
@@ -74,7 +69,6 @@ def _asked(
     tag: str = "",
     age: str = "",
     zone: str = "UTC",
-    split: date | None = None,
     post: str = "",
 ) -> Asked:
     """Return what the posts of the user's accounts reached."""
@@ -93,8 +87,8 @@ def _asked(
     tags = {key: one.tags for key, (_, one) in planned.items()}
     known = [replace(one, link=safe_link(one.link), tags=tags.get(one.post_key or "", ())) for one in posts]
     kept = [one for one in known if kind in ("", one.kind) and (not tag or tag in one.tags)]
-    found = Results(kept, metric, age, chosen, utc_now(), split, post)
-    return Asked(found, accounts, planned, is_cut, _edits([board.calendar.dag_id for board in boards], *span))
+    found = Results(kept, metric, age, chosen, utc_now(), post)
+    return Asked(found, accounts, planned, is_cut)
 
 
 def _read(accounts: Sequence[str], metric: str, since: datetime, until: datetime) -> tuple[list[Measured], bool]:
@@ -118,15 +112,6 @@ def _zone(name: str) -> ZoneInfo:
         raise HTTPException(422, f"{invalid.message} {invalid.remedy}") from None
 
 
-def _edits(dag_ids: Sequence[str], since: datetime, until: datetime) -> list[tuple[str, str]]:
-    """Return the edits of the plan that were made on the page: the day of each, and what was done."""
-    return [
-        (f"{at.astimezone(since.tzinfo):%Y-%m-%d}", f"{post_id}: {what}, {owner}")
-        for at, what, owner, about in acts_of_users(dag_ids, tuple(edits.DONE), MOST_EDITS, since, until)
-        if (post_id := about.get("post"))
-    ]
-
-
 @router.get("/results")
 def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
     """Return what posts reached, as tables."""
@@ -148,7 +133,6 @@ def results(asked: Asked = Depends(_asked)) -> Response:  # noqa: B008
         "notes": notes,
         "tables": [asdict(table) for table in found.tables()],
         "cards": cards,
-        "edits": asked.edits,
     }
     return JSONResponse(content, headers=HEADERS)
 

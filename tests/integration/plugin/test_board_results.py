@@ -8,6 +8,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 OURS, THEIRS = "results_ours", "results_theirs"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
+BERLIN = ZoneInfo("Europe/Berlin")
+#: When the best post was read.
+READ_AT = NOW - timedelta(days=3) + timedelta(hours=25)
 EVIL = '=HYPERLINK("https://evil.example.com")<script>alert(1)</script>'
 PERIOD = {"from": f"{NOW - timedelta(days=89):%Y-%m-%d}", "to": f"{NOW:%Y-%m-%d}"}
 
@@ -51,7 +55,8 @@ def write(target: SqlTarget, post_id: str, conn_id: str, reach: int, at: datetim
     origin = {"post_id": post_id, "conn_id": conn_id}
     reel = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False, "post_url": "javascript:alert(2)"}
     target.write(POSTS, [{**origin, **reel, "created_timestamp": at, **more}])
-    target.write(SNAPSHOTS, [{**origin, "age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": reach}])
+    snapshot = {"age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": reach}
+    target.write(SNAPSHOTS, [{**origin, **snapshot, "snapshot_timestamp": at + timedelta(hours=25)}])
 
 
 @pytest.fixture
@@ -94,13 +99,17 @@ def rows(answer: Any, name: str = "posts") -> list[list[Any]]:
 def test_a_viewer_sees_what_the_posts_of_a_calendar_reached(user: Any) -> None:
     answer = ask(user("VIEWER"), dag_id=OURS, zone="Europe/Berlin")
     best, second, *_ = rows(answer)
-    assert best[1:] == ["ours", "reel", EVIL, 900, 8.18, "spring, =1+1", None, "m20"]  # the median is 110
+    assert best[1:6] == ["ours", "reel", EVIL, 900, 8.18]  # the median is 110
+    assert best[6:] == ["24h", f"{READ_AT.astimezone(BERLIN):%Y-%m-%d %H:%M}", "spring, =1+1", None, "m20"]
     assert second[3:6] == ["", 119, 1.08]
     assert len(rows(answer)) == 21
     content = answer.json()
     assert content["cards"] == {"m20": f"{OURS}/planned"}
     assert (content["zone"], content["age"], content["accounts"]) == ("Europe/Berlin", "24h", ["ours"])
-    assert content["notes"] == ["21 of 21 posts have a number at 24h."]
+    assert content["notes"] == [
+        "21 of 21 posts are compared at 24h.",
+        "No group has 12 posts, and 12 others to compare them with.",
+    ]
 
 
 def test_a_table_is_downloaded_as_csv_without_formulas(user: Any) -> None:
@@ -110,7 +119,8 @@ def test_a_table_is_downloaded_as_csv_without_formulas(user: Any) -> None:
     assert answer.content.startswith("\ufeff".encode())
     head, best, *others = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
     assert head[:6] == ["Published", "Account", "Kind", "Post", "reach", "Times the median"]
-    assert best[1:] == ["ours", "reel", f"'{EVIL}", "900", "8.18", "spring, =1+1", "", "m20"]
+    assert best[1:7] == ["ours", "reel", f"'{EVIL}", "900", "8.18", "24h"]
+    assert best[8:] == ["spring, =1+1", "", "m20"]
     assert len(others) == 20
     assert ask(user("VIEWER"), "results.csv", dag_id=OURS, table="nothing").status_code == 404
 
@@ -184,8 +194,6 @@ def test_kind_tag_and_period_choose_what_is_shown(user: Any) -> None:
     assert rows(ask(vic, dag_id=OURS, kind="story")) == []
     day = f"{NOW - timedelta(days=10):%Y-%m-%d}"
     assert [row[-1] for row in rows(ask(vic, dag_id=OURS, **{"from": day, "to": day}))] == ["m8"]
-    split = rows(ask(vic, dag_id=OURS, split=day), "split")
-    assert [row[:2] for row in split] == [[f"before {day}", 11], [f"from {day} on", 10]]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +207,6 @@ def test_kind_tag_and_period_choose_what_is_shown(user: Any) -> None:
         {"metric": "reel_reach; DROP TABLE instagram_posts"},
         {"zone": "../../etc/passwd"},
         {"zone": "Nowhere/Else"},
-        {"split": "=1"},
     ],
 )
 def test_what_makes_no_sense_is_refused(user: Any, query: dict[str, str]) -> None:
@@ -237,20 +244,14 @@ def test_more_readers_than_the_database_should_bear_are_told_to_try_again(
     assert ask(user("VIEWER"), dag_id=OURS).status_code == 200
 
 
-def test_edits_of_the_plan_are_offered_as_the_day_of_a_change(user: Any) -> None:
-    from airflow.models.log import Log
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete, select
-
-    from airflow_provider_instagram.plugin.board.airflow_rows import write_act
-
-    for dag_id, act in ((OURS, "change"), (OURS, "approve"), (THEIRS, "change")):
-        write_act("ada", dag_id, act, {"post": "planned", "changed": "caption"})
-    with create_session() as session:
-        event = session.scalar(select(Log.event).where(Log.dag_id == OURS, Log.event.contains("change")))
-        for extra in (None, "no JSON", "[]", "{}"):
-            session.add(Log(event, dag_id=OURS, extra=extra))
+def test_a_post_that_was_read_too_late_is_shown_apart_and_not_compared(user: Any, warehouse: SqlTarget) -> None:
+    origin = {"post_id": "late", "conn_id": "ours"}
+    about = {"media_type": "VIDEO", "media_product_type": "REELS", "created_timestamp": NOW - timedelta(days=5)}
+    snapshot = {"age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": 10**6}
+    warehouse.write(POSTS, [{**origin, **about}])
+    warehouse.write(SNAPSHOTS, [{**origin, **snapshot, "snapshot_timestamp": NOW - timedelta(days=3)}])
     answer = ask(user("VIEWER"), dag_id=OURS)
-    with create_session() as session:
-        session.execute(delete(Log).where(Log.dag_id.in_((OURS, THEIRS))))
-    assert answer.json()["edits"] == [[f"{datetime.now(timezone.utc):%Y-%m-%d}", "planned: change, ada"]]
+    assert (len(rows(answer)), rows(answer)[0][-1]) == (21, "m20")
+    (apart,) = rows(answer, "apart")
+    assert (apart[4], apart[7]) == (10**6, f"{NOW - timedelta(days=3):%Y-%m-%d %H:%M}, read too late")
+    assert answer.json()["notes"][0] == "21 of 22 posts are compared at 24h, 1 read too late."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +25,7 @@ AGES = {"1h": 3600, "24h": 86_400, "3d": 259_200}
 TOO_FEW = "too few to tell"
 
 
-def post(number: int, value: float | None = None, **more: Any) -> Measured:
+def post(number: float, value: float | None = None, **more: Any) -> Measured:
     """Return a reel of the account brand, published so many days after Monday, that reached a number at 24 h."""
     readings = {"24h": Reading(AGES["24h"], "read", value)} if value is not None else {}
     return Measured(
@@ -51,13 +53,40 @@ def table(found: Results, name: str) -> Table:
 
 
 def test_posts_are_in_the_order_of_what_they_reached_with_multiples_of_the_median() -> None:
-    rows = table(results([post(0, 100), post(1, 400), post(2, 200), post(3)]), "posts").rows
-    assert [(row[0], row[4], row[5]) for row in rows] == [
+    found = results([post(0, 100), post(1, 400), post(2, 200), post(3)])
+    assert [(row[0], row[4], row[5]) for row in table(found, "posts").rows] == [
         ("2026-09-08 10:30", 400, 2.0),
         ("2026-09-09 10:30", 200, 1.0),
         ("2026-09-07 10:30", 100, 0.5),
-        ("2026-09-10 10:30", "not read", None),
     ]
+
+
+def test_posts_without_a_number_are_not_among_those_that_reached_least() -> None:
+    missed = {"24h": Reading(86_400, "missed", None)}
+    found = results([post(0, 0), post(1, readings=missed), post(89.5), post(88, 5)])
+    assert [row[4] for row in table(found, "posts").rows] == [5, 0]
+    assert [(row[0], row[4]) for row in table(found, "apart").rows] == [
+        ("2026-12-05 21:30", "too young"),
+        ("2026-09-08 10:30", "missed"),
+    ]
+    assert found.notes()[0] == "2 of 4 posts are compared at 24h, 1 missed, 1 too young."
+
+
+@pytest.mark.parametrize(("late", "is_compared"), [(6.0, True), (6.1, False), (-6.0, True), (-6.1, False)])
+def test_a_reading_that_is_off_by_more_than_a_quarter_of_its_age_is_shown_and_not_compared(
+    late: float, is_compared: bool
+) -> None:
+    taken_at = MONDAY + timedelta(hours=24 + late)
+    reading = {"1h": Reading(3600, "read", 7), "24h": Reading(86_400, "read", 900, taken_at)}
+    found = results([post(0, readings=reading), *(post(day, 100) for day in range(1, 6))])
+    row = next(row for row in table(found, "posts" if is_compared else "apart").rows if row[-1] == "m0")
+    at = f"{taken_at.astimezone(BERLIN):%Y-%m-%d %H:%M}"
+    assert (row[4], row[6], row[7]) == (900, "24h", at if is_compared else f"{at}, read too late")
+    assert found.values.get("m0") == (900 if is_compared else None)
+    assert table(found, "kind").rows[0][1] == (6 if is_compared else 5)
+    assert ("read too late" in found.notes()[0]) is not is_compared
+    age, own, count, *_, read_at = table(results(found.posts, post="m0"), "curve").rows[-1]
+    assert (age, own, count, read_at) == ("24h", 900, 6 if is_compared else 5, row[7])
 
 
 def test_a_post_is_compared_with_its_own_account_and_kind() -> None:
@@ -65,7 +94,7 @@ def test_a_post_is_compared_with_its_own_account_and_kind() -> None:
     other: dict[str, Any] = {"conn_id": "other", "readings": {"24h": Reading(86_400, "read", 5000)}}
     found = results([post(0, 100), post(1, 300), post(2, **story), post(3, **other)])
     assert found.multiples == {"m0": 0.5, "m1": 1.5, "m2": 1.0, "m3": 1.0}
-    assert table(found, "kind").rows == [
+    assert [row[:6] for row in table(found, "kind").rows] == [
         ("brand, reel", 2, 200, 150, 250, TOO_FEW),
         ("brand, story", 1, 30, 30, 30, TOO_FEW),
         ("other, reel", 1, 5000, 5000, 5000, TOO_FEW),
@@ -73,26 +102,50 @@ def test_a_post_is_compared_with_its_own_account_and_kind() -> None:
 
 
 def test_each_median_has_its_number_of_posts_and_its_quartiles() -> None:
-    # On Mondays 10 to 50, on Tuesdays 60: the median of all is 35.
-    posts = [post(7 * week, 10 * (week + 1)) for week in range(5)] + [post(1, 60)]
-    assert table(results(posts), "weekday").rows == [
-        ("Monday", 5, round(30 / 35, 2), round(20 / 35, 2), round(40 / 35, 2), ""),
-        ("Tuesday", 1, round(60 / 35, 2), round(60 / 35, 2), round(60 / 35, 2), TOO_FEW),
+    # With the tag 10 to 50, without it 60: the median of all is 35.
+    posts = [post(day, 10 * (day + 1), tags=("a",)) for day in range(5)] + [post(6, 60)]
+    assert table(results(posts), "tag").rows == [
+        ("a", 5, round(30 / 35, 2), round(20 / 35, 2), round(40 / 35, 2), TOO_FEW, None, None, None, "")
     ]
 
 
-def test_hours_and_weekdays_are_those_of_the_zone() -> None:
-    late = MONDAY.replace(hour=22, minute=30)  # Tuesday, 00:30 in Berlin
-    found = results([post(0, 100, at=late)])
-    assert (table(found, "hour").rows[0][0], table(found, "weekday").rows[0][0]) == ("00:00", "Tuesday")
+def pictures_and_reels(factor: float, **more: Any) -> Results:
+    """Return results of 20 pictures, and of 20 reels, which reached so many times as much."""
+    pictures = [post(day, 100 + 3 * day, kind=PostKind.PICTURE) for day in range(20)]
+    return results([*pictures, *(post(20 + day, factor * (100 + 3 * day)) for day in range(20))], **more)
 
 
-def test_captions_are_compared_by_tags_length_and_first_words() -> None:
+def test_a_kind_that_differs_says_by_how_much_in_a_sentence_and_the_page_says_how_many_were_looked_at() -> None:
+    found = pictures_and_reels(4)
+    kinds = table(found, "kind")
+    of_pictures, of_reels = kinds.rows
+    assert of_pictures[6:9] == (0.25, round(1 / of_reels[8], 2), round(1 / of_reels[7], 2))  # type: ignore[operator]
+    label, count, middle, _, _, remark, ratio, low, high, sentence = of_reels
+    assert (label, count, middle, remark) == ("brand, reel", 20, 4 * 128.5, "different")
+    assert 3 < low < ratio == 4 < high < 5  # type: ignore[operator]
+    assert [*kinds.says] == [f"Different: {row[-1]}." for row in kinds.rows]
+    assert re.fullmatch(r"half of your reel posts reach 3\.\d to 4\.\d times what half of the others do", str(sentence))
+    assert found.notes()[1] == "Clearly different: 2 of the 2 groups that were looked at."
+    assert pictures_and_reels(1).notes()[1] == "Clearly different: none of the 2 groups that were looked at."
+    assert "half of your reel posts get" in table(pictures_and_reels(4, metric="saved"), "kind").says[1]
+
+
+def test_the_kinds_of_an_account_are_compared_with_posts_of_this_account_only() -> None:
+    both = [*pictures_and_reels(1).posts, *(post(number, 9999, conn_id="big") for number in range(50, 90))]
+    found = results(both)
+    assert [(row[0], row[5]) for row in table(found, "kind").rows] == [
+        ("big, reel", "too few others"),
+        ("brand, picture", "no clear difference"),
+        ("brand, reel", "no clear difference"),
+    ]
+    assert "half of the reel posts of brand reach" in str(table(found, "kind").rows[2][-1])
+
+
+def test_captions_are_compared_by_tags_and_length() -> None:
     captions = ["", "New in: a lens #Edit", "NEW in, again " + "x" * 120, "y" * 501]
     found = results(
         [post(day, 100, caption=caption) for day, caption in enumerate(captions)] + [post(9, 100, tags=("spring",))]
     )
-    assert [row[:2] for row in table(found, "opening").rows] == [("new in", 2), ("y" * 501, 1)]
     assert [row[:2] for row in table(found, "tag").rows] == [("#edit", 1), ("spring", 1)]
     assert [row[:2] for row in table(found, "length").rows] == [
         ("no caption", 2),
@@ -100,6 +153,33 @@ def test_captions_are_compared_by_tags_length_and_first_words() -> None:
         ("126 to 500", 1),
         ("more than 500", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("caption", "tags", "noun"),
+    [
+        ("#Edit", (), "posts with #edit"),
+        ("", ("spring",), "posts with the tag spring"),
+        ("", (), "posts with no caption"),
+        ("x", (), "posts with a caption of up to 125 characters"),
+        ("x" * 200, (), "posts with a caption of 126 to 500 characters"),
+        ("x" * 600, (), "posts with a caption of more than 500 characters"),
+    ],
+)
+def test_each_group_has_a_noun(caption: str, tags: tuple[str, ...], noun: str) -> None:
+    others = [post(day, 100 + day, caption="" if caption else "x") for day in range(20)]
+    found = results([*others, *(post(day, 100 + day, caption=caption, tags=tags) for day in range(20, 40))])
+    sentences = [str(row[-1]) for name in ("tag", "length") for row in table(found, name).rows]
+    assert any(f"half of your {noun} reach" in sentence for sentence in sentences)
+
+
+def test_a_tag_with_an_umlaut_is_one_tag_however_its_letters_are_written() -> None:
+    composed, decomposed = "Fr\u00fchling", "Fru\u0308hling"
+    posts = [
+        post(day, 100, caption=f"#{name}, #Spa\u00df", tags=(name,)) for day, name in enumerate((composed, decomposed))
+    ]
+    labels = [row[:2] for row in table(results(posts), "tag").rows]
+    assert labels == [("#fr\u00fchling", 2), ("#spa\u00df", 2), (composed, 2)]
 
 
 def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age() -> None:
@@ -112,9 +192,9 @@ def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age()
     rows = table(results([*posts, story, curve(6, 7, 70, 700)], post="m2"), "curve").rows
     # At 1h: 7 10 20 30 40 50, at 24h: 70 100 200 300 400 500.
     assert rows == [
-        ("1h", 20, 6, 25.0, 12.5, 37.5, ""),
-        ("24h", 200, 6, 250.0, 125.0, 375.0, ""),
-        ("3d", "not read", 1, 700, 700, 700, TOO_FEW),
+        ("1h", 20, 6, 25.0, 12.5, 37.5, "", ""),
+        ("24h", 200, 6, 250.0, 125.0, 375.0, "", ""),
+        ("3d", "not read", 1, 700, 700, 700, TOO_FEW, ""),
     ]
     assert table(results([*posts, story]), "curve").title == "m5 (beside each reel of brand)", "the best one by default"
 
@@ -132,15 +212,15 @@ def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age()
 )
 def test_a_number_that_is_missing_says_why_and_is_not_zero(status: str, word: str) -> None:
     found = results([post(0, 100), post(1, readings={"24h": Reading(86_400, status, None)})])
-    assert [row[4] for row in table(found, "posts").rows] == [100, word]
+    assert [row[4] for name in ("posts", "apart") for row in table(found, name).rows] == [100, word]
     assert found.multiples == {"m0": 1.0}
-    assert found.notes()[0] == f"1 of 2 posts have a number at 24h, 1 {word}."
+    assert found.notes()[0] == f"1 of 2 posts are compared at 24h, 1 {word}."
 
 
 def test_a_post_that_is_younger_than_the_age_is_left_out_and_said_to_be_young() -> None:
     found = results([post(0, 100), post(1)], now=MONDAY + timedelta(days=1, hours=23))
-    assert [row[4] for row in table(found, "posts").rows] == [100, "too young"]
-    assert table(found, "weekday").rows == [("Monday", 1, 1.0, 1.0, 1.0, TOO_FEW)]
+    assert [row[4] for name in ("posts", "apart") for row in table(found, name).rows] == [100, "too young"]
+    assert [row[:2] for row in table(found, "kind").rows] == [("brand, reel", 1)]
 
 
 def test_a_story_has_a_last_age_that_stands_for_all_later_ones() -> None:
@@ -151,9 +231,10 @@ def test_a_story_has_a_last_age_that_stands_for_all_later_ones() -> None:
     assert [*found.ages] == ["1h", "24h", "3d"]
     assert found.values == {"m0": 100, "m1": 30}
     assert [row[:2] for row in table(found, "curve").rows] == [("1h", 1), ("23h", 30)]
+    assert [row[6] for row in table(found, "posts").rows] == ["3d", "23h"], "each row names its own age"
     assert [*results([story]).ages] == ["1h", "23h"]
     young = results([reel, post(1, kind=PostKind.STORY)], now=MONDAY + timedelta(days=1, hours=22), age="3d")
-    assert young.cells["m1"] == "too young"
+    assert [row[4] for row in table(young, "apart").rows] == ["too young"]
 
 
 def test_the_usual_age_is_the_last_one_within_a_day() -> None:
@@ -163,34 +244,36 @@ def test_the_usual_age_is_the_last_one_within_a_day() -> None:
     assert results([post(0, readings={"3d": readings["3d"]})], age="24h").age == "3d"
 
 
-def test_a_change_of_the_plan_is_compared_only_with_enough_posts_on_both_sides() -> None:
-    def split(before: Sequence[float], after: Sequence[float]) -> Table:
-        values = [*before, *after]
-        posts = [post(day, value) for day, value in enumerate(values)]
-        return table(results(posts, split=date(2026, 9, 7 + len(before))), "split")
-
-    apart = split([10, 20, 30, 40, 50], [100, 100, 100, 100, 100])
-    assert apart.rows == [  # the median of all is 75
-        ("before 2026-09-12", 5, 0.4, round(20 / 75, 2), round(40 / 75, 2), ""),
-        ("from 2026-09-12 on", 5, round(100 / 75, 2), round(100 / 75, 2), round(100 / 75, 2), ""),
-    ]
-    assert apart.note.startswith("The middle halves are apart.")
-    assert "overlap: no clear difference" in split([10, 20, 30, 40, 50], [30, 30, 40, 50, 60]).note
-    few = split([10, 20, 30, 40, 50], [100, 100, 100, 100])
-    assert "does not tell whether the change made a difference" in few.note
-    assert few.rows[1][-1] == TOO_FEW
-
-
-def test_nothing_is_a_law_of_few_posts_and_no_posts_are_said_to_be_none() -> None:
-    assert (
-        "nothing here tells what the next post will reach" in results([post(day, 10) for day in range(11)]).notes()[1]
-    )
-    assert len(results([post(day, 10) for day in range(12)]).notes()) == 1
-    empty = results([], split=date(2026, 9, 7))
+def test_without_posts_the_page_says_so_and_has_no_rows() -> None:
+    empty = results([])
     assert empty.notes() == ["The database has no posts of these days."]
-    assert [row for one in empty.tables() for row in one.rows if row[1]] == []
+    assert [row for one in empty.tables() for row in one.rows] == []
+
+
+def test_one_post_is_shown_and_nothing_is_compared() -> None:
+    found = results([post(0, 100)])
+    assert found.notes() == [
+        "1 of 1 posts are compared at 24h.",
+        "No group has 12 posts, and 12 others to compare them with.",
+    ]
+    assert [row[4] for row in table(found, "posts").rows] == [100]
     unread = results([post(0)])
-    assert unread.notes()[0] == "0 of 1 posts have a number at any age, 1 not read."
+    assert unread.notes()[0] == "0 of 1 posts are compared at any age, 1 not read."
+    assert [row[4] for row in table(unread, "apart").rows] == ["not read"]
+
+
+def test_posts_that_are_all_in_one_group_have_no_others() -> None:
+    found = results([post(day, 100 + day) for day in range(40)])
+    assert [row[5] for name in ("kind", "length") for row in table(found, name).rows] == ["too few others"] * 2
+    assert found.differences == []
+
+
+def test_where_all_reach_nothing_no_group_is_compared() -> None:
+    posts = [post(day, 0, kind=kind, tags=("a",)) for day in range(20) for kind in (PostKind.REEL, PostKind.PICTURE)]
+    found = results(posts)
+    assert {row[5] for row in table(found, "kind").rows} == {"the median of the others is 0"}
+    assert (table(found, "tag").rows, found.differences) == ([], [])
+    json.dumps([asdict(one) for one in found.tables()], allow_nan=False)
 
 
 def test_where_the_median_is_zero_there_are_no_multiples() -> None:
@@ -204,7 +287,7 @@ def test_no_text_of_a_post_is_a_formula_in_a_spreadsheet(text: str) -> None:
     found = results([post(0, 100, caption=text, tags=(text,), conn_id="brand")])
     row = list(csv.reader(io.StringIO(table(found, "posts").as_csv())))[1]
     assert row[3] == "'" + text.replace("\t=", "\t'=")
-    assert row[6].startswith("'")
+    assert row[8].startswith("'")
     assert row[4] == "100", "numbers stay numbers"
     formulas = re.compile(r" *[=+\-@\uff1d]")
     split = csv.reader(

@@ -7,6 +7,7 @@ import { short } from "./state.js";
 
 const LIBRARY = "./uplot.mjs"; // as a value, because the library has no types in this form
 const HEIGHT = 240; // in pixels
+const HIGH = 8; // the column of a group that has the upper end of its interval
 const LETTER = 7.5; // the width of a letter of a label, in pixels
 /** What is drawn in an element. @type {WeakMap<HTMLElement, any>} */
 const drawn = new WeakMap();
@@ -18,25 +19,24 @@ const number = (cell) => (typeof cell === "number" ? cell : null);
 /** @param {string} label */
 const cut = (label) => (label.length > 18 ? `${label.slice(0, 17)}…` : label);
 
-/**
- * Return the rows that are drawn, and the column with their number of posts. Groups of few posts are not drawn.
- * @param {Table} table @param {number} few
- */
-export function drawable({ chart, rows }, few) {
-  if (chart === "curve") return { at: 2, rows: rows.some((row) => number(row[1]) !== null) ? rows : [] };
-  const enough = rows.filter((row) => Number(row[1]) >= few);
-  return { at: 1, rows: chart === "groups" && enough.length > 1 ? enough : [] };
+/** Return the rows that are drawn: all ages of a curve, and the groups of which the interval has ends. @param {Table} table */
+export function drawable({ chart, rows }) {
+  if (chart === "curve") return rows.some((row) => number(row[1]) !== null) ? rows : [];
+  return chart === "groups" ? rows.filter((row) => number(row[HIGH]) !== null) : [];
 }
 
-/** Draw a table into an element. @param {HTMLElement} element @param {Table} table @param {number} few */
+/**
+ * Draw a table into an element.
+ * @param {HTMLElement} element @param {Table} table @param {number} few Medians of fewer posts are not in a curve.
+ */
 export async function draw(element, table, few) {
   const { default: Plot } = await import(LIBRARY);
-  const { at, rows } = drawable(table, few);
+  const rows = drawable(table);
   const isCurve = table.chart === "curve";
   const labels = rows.map((row) => cut(short(String(row[0]))));
   const places = labels.map((_, place) => place);
   /** @param {number} column */
-  const numbers = (column) => rows.map((row) => (Number(row[at]) >= few ? number(row[column]) : null));
+  const numbers = (column) => rows.map((row) => (isCurve && Number(row[2]) < few ? null : number(row[column])));
   const [main, soft, ink, line] = ["main", "soft", "ink", "line"].map(colour);
   const longest = Math.max(...labels.map((label) => label.length));
   const isSlanted = labels.length * longest * LETTER > element.clientWidth - 80;
@@ -70,10 +70,10 @@ export async function draw(element, table, few) {
       { ...axis, size: 70 },
     ],
     hooks: {
-      drawAxes: [(/** @type {any} */ plot) => halves(plot, isCurve || table.name === "kind" ? 0 : 1, main ?? "")],
+      drawAxes: [(/** @type {any} */ plot) => bars(plot, isCurve ? 0 : 1, main ?? "")],
     },
   };
-  const columns = [at + 1, at + 2, at + 3].map(numbers);
+  const columns = (isCurve ? [3, 4, 5] : [HIGH - 2, HIGH - 1, HIGH]).map(numbers);
   const data = [places, ...columns, ...(isCurve ? [rows.map((row) => number(row[1]))] : [])];
   drawn.get(element)?.destroy();
   const plot = new Plot(options, data, element);
@@ -84,20 +84,20 @@ export async function draw(element, table, few) {
 }
 
 /**
- * Draw the middle half of each group as a bar, and the median of all as a line.
- * @param {any} plot @param {number} all What the median of all is; 0 draws no line. @param {string} fill
+ * Draw a bar between the ends of each place, a dark one if it does not reach the line, and the line of all.
+ * @param {any} plot @param {number} all Where the line is; 0 draws none. @param {string} fill
  */
-function halves(plot, all, fill) {
+function bars(plot, all, fill) {
   /** @type {CanvasRenderingContext2D} */
   const to = plot.ctx;
   const [places, , low, high] = plot.data;
   const y = (/** @type {number} */ value) => plot.valToPos(value, "y", true);
   to.save();
-  to.globalAlpha = 0.28;
   to.fillStyle = fill;
   const width = Math.min(34 * devicePixelRatio, (plot.bbox.width / places.length) * 0.5);
   places.forEach((/** @type {number} */ place) => {
     if (low[place] === null || high[place] === null) return;
+    to.globalAlpha = all && (low[place] > all || high[place] < all) ? 0.6 : 0.28;
     const top = y(high[place]);
     to.fillRect(plot.valToPos(place, "x", true) - width / 2, top, width, Math.max(2, y(low[place]) - top));
   });

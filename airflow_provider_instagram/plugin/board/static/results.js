@@ -15,7 +15,7 @@ import { PERIODS, data, go, span, view } from "./state.js";
  * @property {string[]} columns
  * @property {Cell[][]} rows
  * @property {"" | "groups" | "curve"} chart
- * @property {string} note
+ * @property {string[]} says What it shows, in sentences.
  *
  * @typedef {object} Content
  * @property {string[]} accounts
@@ -25,17 +25,17 @@ import { PERIODS, data, go, span, view } from "./state.js";
  * @property {string[]} ages
  * @property {string} age
  * @property {string} zone
- * @property {number} few Groups of fewer posts are not drawn.
+ * @property {number} few Medians of fewer posts are not drawn in a curve.
  * @property {string[]} notes
  * @property {Table[]} tables
  * @property {Record<string, string>} cards The keys of cards, by media id.
- * @property {[string, string][]} edits Days, and what was edited on them.
  */
 
 const ENDS = 10; // so many of the best and of the worst posts are shown at first
 const LEGENDS = {
   "": "",
-  groups: "Point: median. Bar: the middle half of the posts. Groups of too few posts are only in the table.",
+  groups:
+    "How many times the others each group gets. Point: the medians. Bar: between these ends. Dark bar: different.",
   curve: "Line: this post. Dashed: median. Bar: the middle half of the posts.",
 };
 const root = h("div", { class: "results" });
@@ -59,9 +59,9 @@ const kindOf = () => (view.kind === "feed video" ? "reel" : view.kind);
 
 function query() {
   const { first: from, last: to } = span();
-  const { dag: dag_id, account, tag, metric, age, split, curve: post } = view;
+  const { dag: dag_id, account, tag, metric, age, curve: post } = view;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const given = { from, to, dag_id, account, kind: kindOf(), tag, metric, age, split, post, zone };
+  const given = { from, to, dag_id, account, kind: kindOf(), tag, metric, age, post, zone };
   return String(new URLSearchParams(Object.entries(given).filter(([, value]) => value)));
 }
 
@@ -117,14 +117,6 @@ const pairs = (values) => values.map((value) => [value, value]);
 function choices(of) {
   /** @type {[string, string][]} */
   const calendars = data.calendars.map(({ dag, name }) => [dag, name]);
-  /** @type {[string, string][]} */
-  const edits = of.edits.map(([day, what]) => [day, `${day} ${what}`]);
-  const day = h("input", {
-    type: "date",
-    "data-choice": "day",
-    value: view.split,
-    change: (_, self) => go({ split: self.value }),
-  });
   return h(
     "div",
     { class: "choices" },
@@ -140,8 +132,6 @@ function choices(of) {
     ),
     of.ages.length ? choice("age", "At the age of", pairs(of.ages), of.age) : null,
     choice("period", "Period", Object.entries(PERIODS), view.period || "90"),
-    h("label", {}, h("span", {}, "Before and after"), day),
-    edits.length ? choice("split", "an edit of the plan", [["", "Choose an edit"], ...edits]) : null,
   );
 }
 
@@ -150,7 +140,7 @@ function show() {
   const of = content;
   const active = document.activeElement;
   const focused = active instanceof HTMLElement && root.contains(active) ? active.dataset.choice : undefined;
-  const notes = [...of.notes, `Days and hours are those of ${of.zone}.`].map((note) => h("p", {}, note));
+  const notes = [...of.notes, `Times are those of ${of.zone}.`].map((note) => h("p", {}, note));
   const tables = of.tables.filter((table) => table.rows.length).map((table) => section(table, of));
   root.replaceChildren(choices(of), h("div", { class: "notice", "data-state": "planned" }, notes), ...tables);
   /** @type {HTMLElement | null} */
@@ -162,9 +152,9 @@ function show() {
 
 /** @param {Table} table @param {Content} of */
 function section(table, of) {
-  const { name, title, chart, note } = table;
+  const { name, title, chart, says } = table;
   const figure = h("figure", { class: "chart", role: "img", "aria-label": `Chart of the table below: ${title}` });
-  const isDrawn = drawable(table, of.few).rows.length > 0;
+  const isDrawn = drawable(table).length > 0;
   if (isDrawn) requestAnimationFrame(() => draw(figure, table, of.few).catch(() => figure.remove())); // once it has a width
   /** @param {string} text @param {string} label @param {() => unknown} click */
   const button = (text, label, click) =>
@@ -180,15 +170,21 @@ function section(table, of) {
       button("CSV", `Save the table as CSV: ${title}`, () => saveTable(name)),
     ),
     isDrawn ? [figure, h("p", { class: "hint" }, LEGENDS[chart])] : [],
-    note ? h("p", {}, note) : null,
-    name === "posts" ? postsTable(table, of) : tableElement(title, table.columns, table.rows.map(cellsOf)),
+    says.map((text) => h("p", {}, text)),
+    ["posts", "apart"].includes(name)
+      ? postsTable(table, of)
+      : tableElement(title, table.columns, table.rows.map(cellsOf)),
   );
 }
 
 /** @param {Cell} cell */
 const words = (cell) => (typeof cell === "number" ? cell.toLocaleString("en-GB") : (cell ?? ""));
 /** Return how a cell is set: a long text is broken into lines. @param {Cell} cell */
-const formOf = (cell) => (typeof cell === "number" ? "number" : words(cell).length > 16 ? "text" : "");
+function formOf(cell) {
+  if (typeof cell === "number") return "number";
+  const { length } = words(cell);
+  return length > 60 ? "text wide" : length > 16 ? "text" : "";
+}
 /** @param {Cell[]} row */
 const cellsOf = (row) => row.map((cell) => h("td", { class: formOf(cell), dir: "auto" }, words(cell)));
 
@@ -216,9 +212,9 @@ function showCurve(id) {
   else go({ curve: id });
 }
 
-/** Return the best and the worst posts. @param {Table} table @param {Content} of */
-function postsTable({ title, columns, rows }, of) {
-  const isCut = !isWhole && rows.length > 2 * ENDS;
+/** Return posts: of many that are compared, the best and the worst. @param {Table} table @param {Content} of */
+function postsTable({ name: table, title, columns, rows }, of) {
+  const isCut = table === "posts" && !isWhole && rows.length > 2 * ENDS;
   const shown = isCut ? [...rows.slice(0, ENDS), ...rows.slice(-ENDS)] : rows;
   const elements = shown.map((row) => {
     const [link, id] = row.slice(-2).map(words);

@@ -84,7 +84,6 @@ export const view = {
   metric: "",
   age: "",
   period: "",
-  split: "",
   curve: "",
 };
 export const data = {
@@ -113,7 +112,6 @@ export function readAddress() {
   if (!VIEWS[view.view]) view.view = "weeks";
   if (!isDay(view.day)) view.day = today();
   if (!Object.hasOwn(PERIODS, view.period)) view.period = "";
-  if (!isDay(view.split)) view.split = "";
 }
 
 /** Return whether the page is in a tab of a DAG, whose address names the DAG. */
