@@ -117,17 +117,6 @@ ACCOUNT_COMMANDS: Final = [
         ARG_ACCOUNT,
         description="Exit codes: 0, no problem found; 1, something needs fixing.",
     ),
-    _command(
-        "webhook.webhook",
-        "Receive Meta's webhooks, and put what they tell into a queue",
-        ARG_CONN_ID,
-        Arg(("--queue",), help="the URL of an SQS queue, or redis+pubsub:// with the name of a list", default=""),
-        Arg(("--queue-conn-id",), help="its connection (default: aws_default, redis_default)", default=""),
-        Arg(("--host",), help="the address to listen on (default: %(default)s)", default="127.0.0.1"),
-        Arg(("--port",), help="the port to listen on (default: %(default)s)", type=int, default=8078),
-        Arg(("--show-verify-token",), help="print the verify token for Meta's dashboard, and end", action="store_true"),
-        description="It checks each signature with the app secret of the connection.",
-    ),
 ]
 LEDGER_COMMANDS: Final = [
     _command("accounts.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID),
