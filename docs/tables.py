@@ -192,7 +192,6 @@ NUMBERS: Final[dict[str, int]] = {
     "retries": _default_of(InstagramTask, "retries"),
     "insights retries": _default_of(CollectInsights, "retries"),
     "tell retries": _default_of(TellPost, "retries"),
-    "cache MB": _setting("cache_mb"),
     "kept days": _setting("keep_results_days"),
     "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
