@@ -177,13 +177,6 @@ CALENDAR_COMMANDS: Final = [
         Arg(("--account",), help="the connection for posts without an account"),
         Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
     ),
-    _command(
-        "calendar.export_calendar",
-        "Export a calendar for other programs",
-        ARG_FILE,
-        Arg(("--ics",), help="as iCalendar", action="store_true"),
-        ARG_OUTPUT_FILE,
-    ),
     _command("calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
 ]
 
