@@ -1,4 +1,4 @@
-"""The function of the page on webhooks, by HTTP: what it refuses, what it queues, and what the DAG of the page reads."""
+"""The function of the page on webhooks by HTTP: what it refuses, what it queues, and what the DAG of the page reads."""
 
 from __future__ import annotations
 
