@@ -17,7 +17,7 @@ from airflow_provider_instagram.ledger.assets import insights_alias, insights_as
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
