@@ -127,12 +127,6 @@ SETTINGS: Final[dict[str, Any]] = {
             "links that work for 24 hours.",
             example="https://media.example.com/instagram/public/",
         ),
-        "cache_mb": _option(
-            "How many megabytes of results in object storage a worker keeps in TMPDIR, so that the next task on the "
-            "same worker does not download them again. They are removed after an hour. 0 keeps nothing.",
-            default="1000",
-            type="integer",
-        ),
         "calendar_snapshots": _option(
             "Folder or object storage where the planners of content calendars keep their plans: the posts of each "
             "calendar, and which runs were started. The covers for approvals are there, too. With several machines, "

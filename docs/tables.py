@@ -12,9 +12,7 @@ from airflow.cli.cli_config import ActionCommand, GroupCommand
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
-from airflow_provider_instagram.cli import webhook
 from airflow_provider_instagram.cli.definition import get_instagram_commands
-from airflow_provider_instagram.cli.webhook import MOST_KEPT
 from airflow_provider_instagram.exceptions import ERRORS
 from airflow_provider_instagram.files.access import LONGEST_LOCATION
 from airflow_provider_instagram.files.old_files import SHORTEST
@@ -191,12 +189,9 @@ NUMBERS: Final[dict[str, int]] = {
     "location": LONGEST_LOCATION,
     "effect seconds": int(REQUEST_IN_EFFECT_WITHIN.total_seconds()),
     "visible seconds": int(POST_VISIBLE_WITHIN.total_seconds()),
-    "webhook MB": webhook.MOST_BYTES // 10**6,
-    "webhook seconds": webhook.LONGEST_BODY_S,
     "retries": _default_of(InstagramTask, "retries"),
     "insights retries": _default_of(CollectInsights, "retries"),
     "tell retries": _default_of(TellPost, "retries"),
-    "cache MB": _setting("cache_mb"),
     "kept days": _setting("keep_results_days"),
     "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
@@ -209,7 +204,6 @@ NUMBERS: Final[dict[str, int]] = {
     "warning days": EXPIRY_WARNING.days,
     "previews": MOST_AT_ONCE,
     "few posts": FEW,
-    "kept events": MOST_KEPT,
     "fewest posts": FEWEST_POSTS,
     "results posts": MOST_POSTS,
     "results days": MOST_DAYS,

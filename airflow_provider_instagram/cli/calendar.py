@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import sys
 from calendar import Calendar as Weeks
@@ -13,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,10 +53,6 @@ MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
     ("◷", lambda post: post.in_slot),
 )
 LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
-#: Everything that a program may read as the end of a line. Escaped, so that a caption cannot add an iCalendar property.
-LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-FOLD_OCTETS = 74  # RFC 5545, 3.1: 75 including the space at the beginning
 
 
 def check_calendar(args: argparse.Namespace) -> None:
@@ -159,15 +154,6 @@ def import_calendar(args: argparse.Namespace) -> None:
     raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
 
 
-def export_calendar(args: argparse.Namespace) -> None:
-    """Export a calendar for other programs."""
-    if not args.ics:
-        raise SystemExit("Give a format: --ics writes iCalendar.")
-    calendar, _ = _read(args.file)
-    _write(args.output, ics(calendar, datetime.now(timezone.utc)))
-    _print_problem_count(calendar)
-
-
 def schema(args: argparse.Namespace) -> None:
     """Print the JSON Schema of a calendar."""
     _write(args.output, schema_text())
@@ -245,46 +231,3 @@ def _month_to_show(posts: Iterable[ScheduledPost], now: datetime, zone: tzinfo) 
     times = sorted(post.publish_at for post in posts)
     shown = next((at for at in times if at >= now), times[-1] if times else now)
     return shown.astimezone(zone).date().replace(day=1)
-
-
-def ics(content: Calendar, now: datetime) -> str:
-    """Return a calendar as iCalendar (RFC 5545)."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//airflow-provider-instagram//calendar//EN"]
-    for post in content.posts:
-        comment = f"First comment: {post.first_comment}" if post.first_comment else ""
-        description = "\n\n".join(filter(None, (post.caption, comment)))
-        lines += [
-            "BEGIN:VEVENT",
-            f"UID:{_escaped(post.key)}@airflow-provider-instagram",
-            f"DTSTAMP:{_utc(now)}",
-            f"DTSTART:{_utc(post.publish_at)}",
-            f"DTEND:{_utc(post.publish_at + timedelta(minutes=1))}",
-            f"SUMMARY:{_escaped(f'{post.id} ({post.account}, {post.kind})')}",
-            f"DESCRIPTION:{_escaped(description)}",
-            *([f"CATEGORIES:{','.join(_escaped(tag) for tag in post.tags)}"] if post.tags else []),
-            "END:VEVENT",
-        ]
-    return "".join(f"{folded}\r\n" for line in [*lines, "END:VCALENDAR"] for folded in _folded(line))
-
-
-def _utc(at: datetime) -> str:
-    return at.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _escaped(text: str) -> str:
-    """Return a text as a value: line ends are escaped, and control characters removed (RFC 5545, 3.3.11)."""
-    for sign in ("\\", ";", ","):
-        text = text.replace(sign, f"\\{sign}")
-    return CONTROL.sub("", LINE_END.sub("\\\\n", text))
-
-
-def _folded(line: str) -> Iterator[str]:
-    """Return a line in parts of at most 75 octets, broken only between characters."""
-    part, octets = "", 0
-    for character in line:
-        size = len(character.encode())
-        if octets + size > FOLD_OCTETS:
-            yield part
-            part, octets = " ", 1
-        part, octets = part + character, octets + size
-    yield part

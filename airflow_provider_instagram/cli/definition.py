@@ -117,17 +117,6 @@ ACCOUNT_COMMANDS: Final = [
         ARG_ACCOUNT,
         description="Exit codes: 0, no problem found; 1, something needs fixing.",
     ),
-    _command(
-        "webhook.webhook",
-        "Receive Meta's webhooks, and put what they tell into a queue",
-        ARG_CONN_ID,
-        Arg(("--queue",), help="the URL of an SQS queue, or redis+pubsub:// with the name of a list", default=""),
-        Arg(("--queue-conn-id",), help="its connection (default: aws_default, redis_default)", default=""),
-        Arg(("--host",), help="the address to listen on (default: %(default)s)", default="127.0.0.1"),
-        Arg(("--port",), help="the port to listen on (default: %(default)s)", type=int, default=8078),
-        Arg(("--show-verify-token",), help="print the verify token for Meta's dashboard, and end", action="store_true"),
-        description="It checks each signature with the app secret of the connection.",
-    ),
 ]
 LEDGER_COMMANDS: Final = [
     _command("accounts.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID),
@@ -187,13 +176,6 @@ CALENDAR_COMMANDS: Final = [
         ARG_TIMEZONE,
         Arg(("--account",), help="the connection for posts without an account"),
         Arg(("--dates",), help="how to read dates such as 3/4/2027", choices=("day-first", "month-first")),
-    ),
-    _command(
-        "calendar.export_calendar",
-        "Export a calendar for other programs",
-        ARG_FILE,
-        Arg(("--ics",), help="as iCalendar", action="store_true"),
-        ARG_OUTPUT_FILE,
     ),
     _command("calendar.schema", "Print the JSON Schema of a calendar, for editors", ARG_OUTPUT_FILE),
 ]

@@ -16,7 +16,7 @@ from typing import IO
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.files import cache, scratch, storage
+from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.access import DESCRIPTORS, FileCheck, object_path, read_file
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
@@ -68,7 +68,6 @@ def as_local_file(
     :raises TransientError: If this worker's disk has no space for the copy, or it is not complete in time.
     """
     scratch.remove_left_behind()
-    cache.trim()
     if not is_local(location):
         if check is not None:
             check.access.check(location)
@@ -168,23 +167,15 @@ def _fetched(location: str, folder: Path, max_bytes: int, until_s: float) -> Pat
             f"The file {shown(location)} does not exist.", hint="Check the path and its connection."
         ) from None
     copy = folder / (source.name or "video")
-    if not cache.link(location, about, copy):
-        with source.open("rb") as remote:
-            _copied(remote, copy, location, about.st_size, max_bytes, until_s)
+    with source.open("rb") as remote:
+        _copied(remote, copy, location, about.st_size, max_bytes, until_s)
     return copy
 
 
-def put(file: Path, location: str, *, keep: bool = False) -> None:
-    """Copy a finished local file into object storage, where it appears complete or not at all.
-
-    :param keep: Whether to keep the file for the next tasks on this machine. It must be in a scratch folder, and its
-        location must depend on its content.
-    """
+def put(file: Path, location: str) -> None:
+    """Copy a finished local file into object storage, where it appears complete or not at all."""
     path = object_path(location)
     path.fs.put_file(str(file), path.path)  # unlike a plain copy, this sets the content type of a video
-    if keep:
-        with suppress(Exception):  # the file is in the storage, and the next task can read it there
-            cache.keep(file, location, path.stat())
 
 
 def presigned(location: str, life: timedelta) -> str:

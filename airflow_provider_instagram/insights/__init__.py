@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.insights.dag import insights_dag
-    from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
+    from airflow_provider_instagram.insights.targets import SqlTarget
 
-__all__ = ["FileTarget", "SqlTarget", "insights_dag"]
+__all__ = ["SqlTarget", "insights_dag"]
 
-_MODULES = {"FileTarget": "targets", "SqlTarget": "targets", "insights_dag": "dag"}
+_MODULES = {"SqlTarget": "targets", "insights_dag": "dag"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from airflow_provider_instagram.ledger.assets import insights_alias, insights_as
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ START_DATE = datetime(2010, 10, 6, tzinfo=timezone.utc)
 def insights_dag(
     dag_id: str,
     accounts: Sequence[str],
-    target: str | SqlTarget | FileTarget,
+    target: str | SqlTarget,
     *,
     ages: Sequence[timedelta] = DEFAULT_AGES,
     look_every: timedelta = timedelta(hours=20),
@@ -177,8 +177,8 @@ def insights_dag(
     Every account has a task of its own, so that none holds another back. A run reads what is due, as far as the calls
     for insights suffice, and the next run reads the rest.
 
-    :param target: Where to write: the id of a database's connection, a folder or prefix for Parquet files, or a
-        :class:`SqlTarget` or :class:`FileTarget`.
+    :param target: Where to write: the id of a database's connection, a :class:`SqlTarget`, or a folder or prefix for
+        Parquet files, which need the extra ``parquet``.
     :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
     :param backfill: Up to which age posts from before the first run are read, once each, with calls that nothing else

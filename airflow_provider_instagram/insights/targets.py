@@ -6,19 +6,17 @@ A database is reached through its Airflow connection.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.insights.schema import TABLES, Column, Row, Table, Type
 from airflow_provider_instagram.operators.lineage import dataset_of
@@ -219,7 +217,7 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def stored(value: Any) -> Any:
-    """Return a value in a form that every driver and JSON take: times in UTC and booleans as text."""
+    """Return a value in a form that every driver takes: times in UTC and booleans as text."""
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).isoformat(timespec="seconds")
     if isinstance(value, date):
@@ -227,28 +225,19 @@ def stored(value: Any) -> Any:
     return str(int(value)) if isinstance(value, bool) else value
 
 
-FORMATS: Final = ("parquet", "jsonl")
-#: Readers of folders skip a name that begins so.
-TEST_FILE: Final = ".write-test"
-
-
 @dataclass
 class FileTarget:
-    """Files such as ``instagram_post_snapshots/day=2026-11-26/brand.parquet``.
+    """Parquet files such as ``instagram_post_snapshots/day=2026-11-26/brand.parquet``.
 
     A file has the rows of one account and one day of UTC: the day of a post's publication, the day on which a snapshot
     is due, or the day of an account. Rows are written by key: a row that exists is not changed.
 
     :param prefix: The folder, or the prefix in object storage, as ObjectStoragePath opens it.
-    :param format: ``parquet``, which needs the extra ``parquet``, or ``jsonl``.
     """
 
     prefix: str
-    format: Literal["parquet", "jsonl"] = "parquet"
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise ValidationError(f"{self.format!r} is not a valid format.", hint=f"Use one of {', '.join(FORMATS)}.")
         self.prefix = self.prefix.rstrip("/")
 
     @property
@@ -259,7 +248,7 @@ class FileTarget:
     @property
     def identity(self) -> str:
         """What identifies the target."""
-        return f"{self.format} {self.prefix}"
+        return f"files {self.prefix}"
 
     def location(self, table: Table) -> tuple[str, str]:
         """Return the namespace and the name of a table, for lineage."""
@@ -267,11 +256,11 @@ class FileTarget:
 
     def prepare(self) -> None:
         """Check that files can be written, before any call is spent on them."""
-        if self.format == "parquet":
-            _pyarrow()
-        storage.write(f"{self.prefix}/{TEST_FILE}", b"")
-        with suppress(Exception):  # it may be allowed to write only
-            storage.remove(f"{self.prefix}/{TEST_FILE}")
+        _pyarrow()
+        if (reason := storage.unwritable_because(self.prefix)) is not None:
+            raise TransientError(
+                f"{self.name} cannot be written to: {reason}.", hint="Check the folder, its rights and its connection."
+            )
 
     def write(self, table: Table, rows: Sequence[Row]) -> int:
         """Write the rows whose key is new, and return their number.
@@ -281,7 +270,7 @@ class FileTarget:
         files: dict[str, list[Row]] = {}
         for row in rows:
             day, account = stored(row[table.day])[:10], quote(str(row["conn_id"]), safe="")
-            file = f"{self.prefix}/{table.name}/day={day}/{account}.{self.format}"
+            file = f"{self.prefix}/{table.name}/day={day}/{account}.parquet"
             files.setdefault(file, []).append(row)
         return sum(self._extend(table, file, some) for file, some in files.items())
 
@@ -296,18 +285,12 @@ class FileTarget:
 
     def read_rows(self, content: bytes) -> list[Row]:
         """Return the rows in the content of a file."""
-        if self.format == "parquet":
-            _, parquet = _pyarrow()
-            rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
-            return rows
-        # Not splitlines: it also splits at separators such as U+2028, which a caption may contain.
-        return [json.loads(line) for line in content.decode().split("\n") if line]
+        _, parquet = _pyarrow()
+        rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
+        return rows
 
     def _content(self, table: Table, rows: Sequence[Row], before: bytes | None) -> bytes:
         """Return the content of a file. Rows of an earlier provider lack columns, those of a later one have more."""
-        if self.format == "jsonl":
-            complete = [dict.fromkeys(column.name for column in table.columns) | row for row in rows]
-            return "".join(f"{json.dumps(row, ensure_ascii=False, default=stored)}\n" for row in complete).encode()
         arrow, parquet = _pyarrow()
         types = {
             "id": arrow.string(),
@@ -333,6 +316,6 @@ def _pyarrow() -> tuple[Any, Any]:
     except ImportError:
         raise ValidationError(
             "Parquet files need pyarrow, which is not installed on this worker.",
-            hint='Install airflow-provider-instagram[parquet], or use FileTarget(…, format="jsonl").',
+            hint="Install airflow-provider-instagram[parquet].",
         ) from None
     return pyarrow, parquet

@@ -13,7 +13,7 @@ from airflow.sdk import AssetAlias, BaseOperator, BaseOperatorLink, Context, Ret
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import XComNotFound
 from airflow.sdk.log import mask_secret
-from jinja2 import TemplateError
+from jinja2 import Environment, TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -122,6 +122,12 @@ class InstagramTask(BaseOperator):
             weight_rule=weight_rule,
             **kwargs,
         )
+
+    def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
+        """Render the fields, and mask the secret parts of web addresses, which Airflow would store."""
+        super().render_template_fields(context, jinja_env)
+        for field in self.template_fields:
+            mask_addresses(getattr(self, field))
 
     def on_kill(self) -> None:
         """Stop the programs that the task has started, and remove its copies of remote files."""

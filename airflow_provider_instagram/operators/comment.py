@@ -14,8 +14,8 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import CommentLedger
 from airflow_provider_instagram.ledger.records import Try
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import COMMENT, AccountTask
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import read_message, read_private_message
 from airflow_provider_instagram.utils import arguments
 
@@ -74,6 +74,7 @@ class CommentOperator(InstagramBaseOperator):
         self.reply_to = reply_to
         self.message = message
         self.comment_key = comment_key
+        self.check()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:
@@ -139,6 +140,10 @@ class HideCommentOperator(_OfComment):
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check()
+
     def execute(self, context: Context) -> str:
         """Hide the comment unless the ledger has it."""
         from airflow_provider_instagram.publishing.acts import HIDE
@@ -171,6 +176,7 @@ class PrivateReplyOperator(_OfComment):
     def __init__(self, *, message: str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.message = message
+        self.check()
 
     def execute(self, context: Context) -> str:
         """Send the message unless the ledger has it."""

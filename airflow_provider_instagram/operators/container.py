@@ -14,8 +14,8 @@ from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, Try
 from airflow_provider_instagram.operators.approval import approved_container, review_copyright
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import CREATE, AccountTask
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
@@ -136,6 +136,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.is_ai_generated, self.upload, self.on_copyright_match = is_ai_generated, upload, on_copyright_match
         self.publish_at, self.post_key = publish_at, post_key
         self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
+        self.check()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from airflow_provider_instagram.ledger.assets import ledger_alias
 from airflow_provider_instagram.ledger.events import pin_ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import Verdict, as_block, as_code, ask
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class DeleteOperator(InstagramBaseOperator):
         self.post_key = post_key
         self.media_id = media_id
         self.response_timeout = response_timeout
+        self.check()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
     ValidationError,
 )
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -68,6 +68,7 @@ class InsightsOperator(InstagramBaseOperator):
         super().__init__(**kwargs)
         self.media_ids = media_ids
         self.metrics = metrics
+        self.check()
 
     def execute(
         self,

@@ -12,9 +12,9 @@ from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
 from airflow_provider_instagram.ledger.events import emit_post_event
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost, Try
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
 
@@ -99,6 +99,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self.is_dry_run = dry_run
         self.permalink: str | None = None
         self.media_id: str | None = None
+        self.check()
 
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless the post exists."""

@@ -10,8 +10,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.ledger.records import Owner
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:

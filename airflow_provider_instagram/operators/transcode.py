@@ -19,8 +19,8 @@ from airflow_provider_instagram.media.spec import (
     check_ending,
     profile_for,
 )
+from airflow_provider_instagram.operators.authored import AuthoredTask
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
-from airflow_provider_instagram.operators.mapped import MappableTask
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import check_link
@@ -35,7 +35,7 @@ MADE_OF: Final = dict(zip(ItemKind, ENDINGS, strict=True))
 ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
 
-class TranscodeOperator(MappableTask):
+class TranscodeOperator(AuthoredTask):
     """Make a video or a picture comply with Instagram's rules, at the lowest cost.
 
     A file that complies is returned unchanged. If its link has a query, which may be a signature and must not be stored
@@ -98,6 +98,7 @@ class TranscodeOperator(MappableTask):
         self.trim = trim
         self.preview = preview
         self.spec = spec
+        self.check()
 
     @classmethod
     def check_arguments(cls, known: Mapping[str, Any]) -> None:

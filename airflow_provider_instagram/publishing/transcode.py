@@ -145,7 +145,7 @@ class Transcode:
         if made.path is not None:
             self._write_preview(work, made.path)
             if not locations.is_local(location) and location != work.source:
-                storage.put(made.path, location, keep=location != self.output)
+                storage.put(made.path, location)
         log.info("%s", locations.shown(work.source))
         for line in report.table():
             log.info("%s", line)

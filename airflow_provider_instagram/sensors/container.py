@@ -13,8 +13,8 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_instagram.exceptions import InstagramError, MediaRejectedError, NotReadyError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.approval import approved_container, on_match, review_copyright
+from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import CREATE
-from airflow_provider_instagram.operators.mapped import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -84,6 +84,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
             self.poke_interval = poke_interval  # type: ignore[assignment]
         if not isinstance(timeout, KNOWN):
             self.timeout = timeout  # type: ignore[assignment]
+        self.check()
 
     def execute(self, context: Context) -> Any:
         """Read the container once, then wait in the chosen mode. A published container is not read."""

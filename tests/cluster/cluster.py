@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from airflow_provider_instagram.files import cache
 from demo.scene import ROOT, airflow_settings
 from demo.stack import AIRFLOW, AirflowStack, free_port, wait_until
 from demo.ui import connect
@@ -136,7 +135,7 @@ class Cluster:
         wait_until(started, f"a run of {dag_id} is started", START_LIMIT_S, 1.0)
 
     def left_behind(self) -> dict[str, int]:
-        """Return how many bytes are on each machine's disk, without Airflow's configuration and our bounded cache."""
+        """Return how many bytes are on each machine's disk, without Airflow's configuration."""
         return {
             name: sum(file.stat().st_size for file in machine.own.rglob("*") if _is_left(file, machine.own))
             for name, machine in self.machines.items()
@@ -145,7 +144,7 @@ class Cluster:
 
 def _is_left(file: Path, disk: Path) -> bool:
     parts = file.relative_to(disk).parts
-    return file.is_file() and parts[0] != "airflow" and not any(part.startswith(cache.PREFIX) for part in parts)
+    return file.is_file() and parts[0] != "airflow"
 
 
 @contextmanager

@@ -158,9 +158,7 @@ def test_the_provider_brings_no_pytest_plugin_and_the_sandbox_nothing_for_airflo
 def test_each_extra_brings_what_it_is_named_for() -> None:
     extras = [each for each in distribution("airflow-provider-instagram").requires or [] if "extra ==" in each]
     assert {re.sub(r"[\s'\"]|>=[\d.]+", "", each) for each in extras} == {
-        "apache-airflow-providers-amazon;extra==sqs",
         "apache-airflow-providers-common-sql;extra==sql",
-        "apache-airflow-providers-redis[common-messaging];extra==redis",
         "instagram-sandbox;extra==sandbox",
         "pyarrow;extra==parquet",
     }

@@ -26,7 +26,7 @@ from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, Owner, PublishedPost
-from airflow_provider_instagram.operators.base import AccountTask, mask_addresses
+from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -35,8 +35,6 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 from airflow_provider_instagram.utils.time_limit import within_timeout
 
 if TYPE_CHECKING:
-    import jinja2
-
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
@@ -92,12 +90,6 @@ class PostTask(CalendarTask, AccountTask):
         super().__init__(settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs)
         self.prepared = prepared
         self._plan: StoredPlan | None = None
-
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render the fields, and mask the secret parts of web addresses, which Airflow would store."""
-        super().render_template_fields(context, jinja_env)
-        for field in self.template_fields:
-            mask_addresses(getattr(self, field))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after a wait, and report an error to the page *Posts*."""

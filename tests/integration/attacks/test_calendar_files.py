@@ -383,24 +383,6 @@ def test_a_signed_link_is_stored_nowhere(airflow_db: None, calendar: Callable[..
     assert not [text for text in stored if "feedc0ffee" in text]
 
 
-@pytest.mark.parametrize("wicked", ["\r", "\r\nATTENDEE:x", "\x0b", "\x85", "\u2028"])
-def test_a_caption_is_one_property_of_an_icalendar_file(tmp_path: Path, wicked: str) -> None:
-    from airflow_provider_instagram.calendar.file.parser import read_calendar
-    from airflow_provider_instagram.cli.calendar import ics
-
-    file = tmp_path / "posts.yaml"
-    post = {"id": "a", "publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
-    texts = {"caption": f"before{wicked}after", "first_comment": f"first{wicked}last", "tags": [f"x{wicked}y"]}
-    file.write_text("posts:\n- " + json.dumps({**post, **texts}))
-    text = ics(read_calendar(str(file)), datetime(2029, 1, 1, tzinfo=timezone.utc)).replace("\r\n ", "")
-    lines = text.split("\r\n")
-    (description,) = [line for line in lines if line.startswith("DESCRIPTION:before")]
-    assert "after" in description
-    assert description.endswith("last")
-    assert all(character == "\t" or character.isprintable() for line in lines for character in line)
-    assert not [line for line in lines if line.startswith("ATTENDEE")]
-
-
 @pytest.mark.parametrize(
     "wicked",
     [

@@ -25,7 +25,7 @@ defaults: {timezone: Europe/Berlin, video: a.mp4, account: berlin}
 posts:
   - id: monday
     publish_at: 2030-03-30 18:00
-    caption: "Comma, semicolon; and a very long line that an iCalendar file has to fold somewhere: Grüße 🎉 aus Berlin"
+    caption: "Grüße 🎉 aus Berlin"
     tags: [spring, news]
   - {id: sunday, publish_at: 2030-03-31 18:00, approval: required}
   - {id: close, publish_at: 2030-03-31 18:05}
@@ -186,25 +186,12 @@ posts:
 """
 
 
-def test_show_and_export_tell_the_formats_apart(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_show_tells_the_formats_apart(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     file = tmp_path / "formats.yaml"
     file.write_text(FORMATS)
     out = run("calendar", "show", str(file), "--timezone", "UTC")[1]
     for shown in ("10:00 reel ", "10:00 ■pic", "10:00 ▤car", "10:00 ○sto", "■ picture   ▤ carousel   ○ story"):
         assert shown in out, out
-    text = run("calendar", "export", str(file), "--ics")[1].replace("\r\n ", "").splitlines()
-    assert [line for line in text if line.startswith("SUMMARY")] == [
-        "SUMMARY:reel (berlin\\, reel)",
-        "SUMMARY:picture (berlin\\, picture)",
-        "SUMMARY:carousel (berlin\\, carousel)",
-        "SUMMARY:story (berlin\\, story)",
-    ]
-    assert [line for line in text if line.startswith("DESCRIPTION")] == [
-        "DESCRIPTION:First comment: #one",
-        "DESCRIPTION:Look\\n\\nFirst comment: #one",
-        "DESCRIPTION:First comment: #one",
-        "DESCRIPTION:",
-    ]
 
 
 def test_check_names_an_account_that_may_not_comment(
@@ -243,26 +230,6 @@ def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched
     assert note in run("calendar", "check", str(file))[1]
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", "s3://bucket/public")
     assert "public_prefix" not in run("calendar", "check", str(file))[1]
-
-
-def test_export_writes_icalendar_that_keeps_its_lines_short(
-    run: Callable[..., tuple[int, str, str]], file: Path
-) -> None:
-    target = file.with_name("posts.ics")
-    assert run("calendar", "export", str(file), "--ics", "--output", str(target))[0] == 0
-    raw = target.read_bytes()
-    lines = raw.split(b"\r\n")
-    assert max(map(len, lines)) <= 75
-    assert b"\n" not in raw.replace(b"\r\n", b"")
-    text = raw.decode().replace("\r\n ", "").split("\r\n")
-    assert [line for line in text if line.startswith("DTSTART")] == [
-        "DTSTART:20300330T170000Z",
-        "DTSTART:20300331T160000Z",
-    ]
-    (description,) = [line for line in text if line.startswith("DESCRIPTION:C")]
-    assert description.startswith("DESCRIPTION:Comma\\, semicolon\\; and a very")
-    assert description.endswith("Grüße 🎉 aus Berlin")
-    assert "CATEGORIES:spring,news" in text
 
 
 def test_import_makes_a_calendar_of_a_spreadsheets_export(
@@ -343,14 +310,12 @@ def test_import_warns_of_ids_that_a_move_would_change(run: Callable[..., tuple[i
     assert "Add a column id to the sheet." in err
 
 
-@pytest.mark.parametrize("command", ["import", "export"])
 def test_a_file_that_cannot_be_written_is_told_in_a_sentence(
-    run: Callable[..., tuple[int, str, str]], file: Path, tmp_path: Path, command: str
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     (tmp_path / "plan.csv").write_text("title,date,time,video\nA,2030-12-24,18:00,a.mp4\n")
-    source = ["import", str(tmp_path / "plan.csv")] if command == "import" else ["export", str(file), "--ics"]
     target = tmp_path / "nowhere" / "posts"
-    code, _, err = run("calendar", *source, "--output", str(target))
+    code, _, err = run("calendar", "import", str(tmp_path / "plan.csv"), "--output", str(target))
     assert code == 2
     assert f"{target} cannot be written: No such file or directory. Check the folder" in err
 

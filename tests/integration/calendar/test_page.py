@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.planning.stored_plan import store
-from airflow_provider_instagram.insights import FileTarget, insights_dag
+from airflow_provider_instagram.insights import insights_dag
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
@@ -110,8 +110,7 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
         Ledger(rows, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
     try:
         begun = datetime.now(timezone.utc)
-        target = FileTarget(str(tmp_path / "target"), "jsonl")
-        assert run_dag(insights_dag("page_insights", [ACCOUNT], target)).state == "success"
+        assert run_dag(insights_dag("page_insights", [ACCOUNT], str(tmp_path / "target"))).state == "success"
         calls = len(instagram_sandbox.journal())
 
         found = page("post", post_id="read").json()["insights"]

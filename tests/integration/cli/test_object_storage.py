@@ -63,7 +63,6 @@ def shell(shelf: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple
     [
         (("calendar", "check"), "1 post for stored_berlin; 0 problems."),
         (("calendar", "show", "--month", "2030-03"), "monday"),
-        (("calendar", "export", "--ics"), "monday"),
     ],
 )
 def test_a_calendar_is_read_with_its_stored_connection(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_instagram.insights import SqlTarget
 from airflow_provider_instagram.insights.schema import SNAPSHOTS, TABLES
@@ -54,14 +55,13 @@ def test_the_best_post_is_found(
     assert result.xcom("best") == links[better]
 
 
-def test_the_first_try_of_an_analyst_writes_a_line_with_the_numbers_of_the_post(
+def test_the_first_try_of_an_analyst_writes_a_row_with_the_numbers_of_the_post(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
 ) -> None:
     post = instagram_sandbox.add_foreign_post("Hello", age_s=7200)
     instagram_sandbox.set_insights(post, views=685)
     assert run_dag(dag_of(TRY.replace("/tmp/insights", str(tmp_path)))).state == "success"
-    (file,) = tmp_path.glob("instagram_post_snapshots/day=*/instagram_default.jsonl")
-    (row,) = map(json.loads, file.read_text().splitlines())
+    (row,) = parquet.read_table(tmp_path / "instagram_post_snapshots").to_pylist()
     assert (row["post_id"], row["age"], row["status"], row["reel_views"]) == (post, "1h", "read", 685)
 
 

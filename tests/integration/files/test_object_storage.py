@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.files import cache, storage
+from airflow_provider_instagram.files import storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,12 +79,15 @@ def test_an_object_that_is_replaced_before_it_is_copied_takes_no_more_room_than_
     mine = ObjectStoragePath(f"{bucket}/mine.mp4")
     mine.write_bytes(b"moving pictures")
 
-    def replace(*_: Any) -> bool:
-        """Take the place of the look into the cache, after that at the size."""
-        mine.write_bytes(other)
-        return False
+    stat = ObjectStoragePath.stat
 
-    monkeypatch.setattr(cache, "link", replace)
+    def replaced_after(path: Any, **how: Any) -> Any:
+        """Replace the object after the look at its size."""
+        seen = stat(path, **how)
+        mine.write_bytes(other)
+        return seen
+
+    monkeypatch.setattr(ObjectStoragePath, "stat", replaced_after)
     with (
         pytest.raises(TransientError, match="was changed while it was being read"),
         storage.as_local_file(str(mine)),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.insights import FileTarget
 from airflow_provider_instagram.insights.collector import Collector
+from airflow_provider_instagram.insights.targets import FileTarget
 from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost

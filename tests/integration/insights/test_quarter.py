@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from airflow.sdk import conf
 
-from airflow_provider_instagram.insights import FileTarget
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.targets import FileTarget
 from airflow_provider_instagram.ledger.reach import ReachFile, reach_file
 from tests.integration.insights.conftest import plain, rows_of
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play

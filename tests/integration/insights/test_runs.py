@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights import FileTarget, SqlTarget, insights_dag, targets
+from airflow_provider_instagram.insights import SqlTarget, insights_dag, targets
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("no_stored_tokens", "no_known_posts")
 
 
-def rows(target: FileTarget, table: Table) -> list[dict[str, Any]]:
-    files = sorted(Path(target.prefix, table.name).rglob("*.jsonl"))
+def rows(folder: str, table: Table) -> list[dict[str, Any]]:
+    files, target = sorted(Path(folder, table.name).rglob("*.parquet")), targets.FileTarget(folder)
     return [row for file in files for row in target.read_rows(file.read_bytes())]
 
 
@@ -53,7 +53,7 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
 ) -> None:
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     dag = insights_dag("insights_run", ["instagram_default"], target)
     before = len(events("instagram_default"))
     result = run_dag(dag)
@@ -76,7 +76,7 @@ def test_posts_from_before_the_first_run_are_read_if_the_dag_asks_for_them(
     instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
 ) -> None:
     media_id = instagram_sandbox.add_foreign_post("An old post", age_s=100 * 24 * HOUR)
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     dag = insights_dag("insights_backfill", ["instagram_default"], target, backfill=timedelta(days=730))
     found = [run_dag(dag).xcom("read_instagram_default") for _ in range(3)]
     assert [(counts["posts"], counts["read"]) for counts in found] == [(1, 0), (0, 1), (0, 0)]
@@ -93,7 +93,7 @@ def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that
 ) -> None:
     """The numbers of the post are in, and then the account's day cannot be read. The next try skips what is in."""
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     dag = insights_dag("insights_interrupted", ["instagram_default"], target, default_args={"retries": 0})
     before = len(events("instagram_default"))
     instagram_sandbox.fail("insights", 1, nth=2, times=TRIES)
@@ -120,7 +120,7 @@ def test_a_target_that_fails_spends_no_calls(
     monkeypatch.setattr(targets, "MOST_TRIES", 1)
     monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/file/gone.db"}))
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = SqlTarget("gone") if kind == "a database" else FileTarget(f"{tmp_path}/file/insights", "jsonl")
+    target = "gone" if kind == "a database" else f"{tmp_path}/file/insights"
     dag = insights_dag("insights_target_gone", ["instagram_default"], target, default_args={"retries": 0})
     assert run_dag(dag).states() == {"read_instagram_default": "failed"}
     assert instagram_sandbox.journal() == []
@@ -132,12 +132,11 @@ def test_a_second_target_receives_the_same_numbers(
     """What was read for one target is not in another: a team adds a warehouse, or moves to one."""
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     instagram_sandbox.set_insights(media_id, views=120, reach=80)
-    targets = [FileTarget(str(tmp_path), "jsonl"), FileTarget(str(tmp_path)), FileTarget(str(tmp_path / "b"), "jsonl")]
-    for number, target in enumerate(targets):
-        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], target))
+    folders = [str(tmp_path / "first"), str(tmp_path / "second")]
+    for number, folder in enumerate(folders):
+        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], folder))
         assert result.xcom("read_instagram_default") == {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0}
-    first, second = rows(targets[0], SNAPSHOTS), rows(targets[2], SNAPSHOTS)
-    assert [row["reel_views"] for row in (*first, *second)] == [120, 120]
+    assert [row["reel_views"] for folder in folders for row in rows(folder, SNAPSHOTS)] == [120, 120]
 
 
 def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
@@ -148,7 +147,7 @@ def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     insights = insights_dag("insights_of_published", ["instagram_default"], target)
     run_dag(insights)
     with DAG("published_for_insights", schedule=None, default_args={"retries": 0}) as dag:
@@ -174,7 +173,7 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     instagram_sandbox.add_foreign_post("Not to be read", age_s=2 * HOUR, user_id=user_id)
     shy = instagram_sandbox.connection | {"login": user_id, "password": token}
     monkeypatch.setenv("AIRFLOW_CONN_SHY", json.dumps(shy))
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     result = run_dag(insights_dag("insights_of_two", ["shy", "instagram_default"], target))
     assert result.states() == {"read_shy": "skipped", "read_instagram_default": "success"}
     assert [row["post_id"] for row in rows(target, SNAPSHOTS)] == [media_id]
@@ -200,7 +199,7 @@ def test_a_throttled_account_leaves_the_rest_to_a_later_run(
 ) -> None:
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     instagram_sandbox.fail("insights", 80002, regain_minutes=30)
-    target = FileTarget(str(tmp_path), "jsonl")
+    target = str(tmp_path)
     dag = insights_dag("insights_throttled", ["instagram_default"], target)
     assert run_dag(dag).states() == {"read_instagram_default": "success"}
     assert rows(target, SNAPSHOTS) == []
@@ -235,7 +234,7 @@ def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
 
 
 def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
-    dag = insights_dag("insights_lineage", ["brand"], FileTarget(str(tmp_path), "jsonl"))
+    dag = insights_dag("insights_lineage", ["brand"], str(tmp_path))
     task: Any = dag.get_task("read_brand")
     lineage = task.get_openlineage_facets_on_complete(None)
     assert [(one.namespace, one.name) for one in lineage.inputs] == [("instagram://brand", "insights")]
@@ -275,4 +274,4 @@ def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
 )
 def test_an_age_that_is_not_a_time_is_refused_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        insights_dag("insights_ages", ["instagram_default"], FileTarget("/data", "jsonl"), **given)
+        insights_dag("insights_ages", ["instagram_default"], "/data/", **given)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.insights import FileTarget, SqlTarget, targets
+from airflow_provider_instagram.insights import SqlTarget, targets
 from airflow_provider_instagram.insights.dag import open_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
+from airflow_provider_instagram.insights.targets import FileTarget
 from tests.integration.insights.conftest import database, plain, rows_of
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ PART: dict[str, Any] = {
 }
 
 
-@pytest.fixture(params=["parquet", "jsonl"])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., FileTarget]:
-    return lambda **more: FileTarget(str(tmp_path / "insights"), request.param, **more)
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[[], FileTarget]:
+    """Open the target of one empty folder, each time as a new task does."""
+    return lambda: FileTarget(str(tmp_path / "insights"))
 
 
 def expected(table: Table, row: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +260,7 @@ def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -
     assert [rows_of(sql(), table) for table in TABLES] == [[], [], [], []]
 
 
-def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[..., FileTarget]) -> None:
+def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[[], FileTarget]) -> None:
     target = files()
     for table, row, day in (
         (POSTS, POST, "2026-09-01"),
@@ -267,7 +269,7 @@ def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callabl
         (AUDIENCE, PART, "2026-09-01"),
     ):
         assert files().write(table, [row]) == 1
-        file = f"{target.prefix}/{table.name}/day={day}/brand.{target.format}"
+        file = f"{target.prefix}/{table.name}/day={day}/brand.parquet"
         content = storage.read(file)
         assert content is not None
         assert read(target.read_rows(content)) == [expected(table, row)]
@@ -275,24 +277,24 @@ def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callabl
         assert storage.read(file) == content
 
 
-def test_a_caption_may_contain_any_separator_of_lines(files: Callable[..., FileTarget]) -> None:
-    """Phones write U+2028 into captions, and JSON does not escape it."""
+def test_a_caption_may_contain_any_separator_of_lines(files: Callable[[], FileTarget]) -> None:
+    """Phones write U+2028 into captions."""
     caption = "one\u2028two\u2029three\x85four\nfive\x1esix\rseven"
     files().write(POSTS, [POST | {"post_caption": caption}])
     target = files()
     assert target.write(POSTS, [POST | {"post_id": "17900000000000002"}]) == 1
-    content = storage.read(f"{target.prefix}/instagram_posts/day=2026-09-01/brand.{target.format}")
+    content = storage.read(f"{target.prefix}/instagram_posts/day=2026-09-01/brand.parquet")
     assert content is not None
     assert [row["post_caption"] for row in target.read_rows(content)] == [caption, POST["post_caption"]]
 
 
-def test_a_file_keeps_the_columns_of_each_provider_that_writes_it(files: Callable[..., FileTarget]) -> None:
+def test_a_file_keeps_the_columns_of_each_provider_that_writes_it(files: Callable[[], FileTarget]) -> None:
     """A later provider adds a metric to the file of an earlier one, which then adds a row without that metric."""
     files().write(SNAPSHOTS, [SNAPSHOT])
     files().write(WITH_A_NEW_METRIC, [NEWER])
     files().write(SNAPSHOTS, [SNAPSHOT | {"age": "24h"}])
     target = files()
-    content = storage.read(f"{target.prefix}/{SNAPSHOTS.name}/day=2026-09-02/brand.{target.format}")
+    content = storage.read(f"{target.prefix}/{SNAPSHOTS.name}/day=2026-09-02/brand.parquet")
     assert content is not None
     found = {row["age"]: row.get("reel_new") for row in target.read_rows(content)}
     assert found == {"1h": None, "6h": 7, "24h": None}
@@ -300,12 +302,12 @@ def test_a_file_keeps_the_columns_of_each_provider_that_writes_it(files: Callabl
 
 
 def test_a_folder_is_checked_before_there_are_rows_and_nothing_is_left_in_it(
-    files: Callable[..., FileTarget], tmp_path: Path
+    files: Callable[[], FileTarget], tmp_path: Path
 ) -> None:
     files().prepare()
     assert not list((tmp_path / "insights").rglob("*"))
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(TransientError, match=r"file/insights cannot be written to: .*Check the folder, its rights"):
         replace(files(), prefix=str(tmp_path / "file" / "insights")).prepare()
 
 

@@ -103,6 +103,23 @@ def test_tasks_are_mapped_one_by_one(instagram_sandbox: SandboxHandle, run_dag: 
     assert captions(instagram_sandbox) == ["first", "second"]
 
 
+def test_a_wrong_value_of_a_mapped_task_fails_its_index_at_once(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow builds the task in the run only. The other indexes go on, and no retry is used up."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator
+
+    with DAG("mapped_wrong_value", schedule=None) as dag:
+        CreateContainerOperator.partial(task_id="create", video=str(portrait_video)).expand(
+            caption=["right", "x" * 2201]
+        )
+    assert run_dag(dag).states() == {"create[0]": "success", "create[1]": "failed"}
+    assert "caption has 2201 characters" in capsys.readouterr().out
+    assert [call.parameters["caption"] for call in instagram_sandbox.journal("create")] == ["right"]
+
+
 def test_a_caption_from_data_is_posted_as_it_is(
     instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

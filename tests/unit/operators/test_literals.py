@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from datetime import datetime, timedelta
-from itertools import product
 from typing import Any
 
 import pytest
@@ -174,39 +173,6 @@ def test_a_wrong_literal_of_a_mapped_task_fails_when_the_dag_is_parsed() -> None
     assert mapped.is_mapped
 
 
-@pytest.mark.parametrize(
-    ("operator", "constant", "mapped", "message"),
-    [
-        (TranscodeOperator, {"source": "a.mov"}, {"fit": ["crop", "streach"]}, "fit='streach'"),
-        (TranscodeOperator, {}, {"source": ["a.mov"], "background": ["red", "reddish"]}, "background='reddish'"),
-        (TranscodeOperator, {"output": "/b.mov"}, {"source": ["a.mov"]}, "ends in .mov"),
-        (CreateContainerOperator, {"image": "a.jpg"}, {"video": ["b.mp4"]}, "video and image are set"),
-        (CreateContainerOperator, {}, {"video": ["b.mp4"], "image": ["a.jpg"]}, "video and image are set"),
-        (CreateContainerOperator, {}, {"caption": ["x"]}, "video is empty, and so are image and carousel"),
-        (CreateContainerOperator, {"video": "a.mp4"}, {"caption": ("x", "y" * 2201)}, "caption has 2201"),
-        (ContainerStatusSensor, {"poke_interval": 0}, {"container_id": ["1"]}, "poke_interval is 0"),
-        (PublishOperator, {}, {"container_id": ["1", ""]}, "container_id is empty"),
-        (PublishOperator, {"container_id": "1"}, {"dry_run": [True, "perhaps"]}, "dry_run must be true or false"),
-        (CommentOperator, {}, {"message": ["Thanks", "Danke"]}, "media_id is empty, and so is reply_to"),
-        (DeleteOperator, {}, {"response_timeout": [60]}, "post_key is empty, and so is media_id"),
-    ],
-)
-def test_a_wrong_literal_to_map_over_fails_when_the_dag_is_parsed(
-    operator: Any, constant: dict[str, Any], mapped: dict[str, Any], message: str
-) -> None:
-    with DAG("d", schedule=None):
-        with pytest.raises(ValidationError, match=message):
-            operator.partial(task_id="t", **constant).expand(**mapped)
-        rows = [dict(zip(mapped, values, strict=True)) for values in product(*mapped.values())]
-        with pytest.raises(ValidationError, match=message):
-            operator.partial(task_id="r", **constant).expand_kwargs(rows)
-
-
-def test_a_misspelt_argument_of_a_row_fails_when_the_dag_is_parsed() -> None:
-    with DAG("d", schedule=None), pytest.raises(TypeError, match="unexpected keyword argument 'fitt'"):
-        TranscodeOperator.partial(task_id="t").expand_kwargs([{"source": "a.mov", "fitt": "crop"}])
-
-
 def test_what_a_mapped_task_gets_in_the_run_is_left_to_the_run() -> None:
     with DAG("d", schedule=None, params={"one": ""}):
         before = TranscodeOperator(task_id="before", source=["a.mov"], output="/o/")
@@ -255,8 +221,6 @@ def test_a_task_in_place_of_its_result_is_named(operator: Any, argument: str, wi
             operator(task_id="t", **{**needed.get(operator, {}), argument: wrong})
         with pytest.raises(ValidationError, match=said):
             operator.partial(task_id="p", **{argument: wrong})
-        with pytest.raises(ValidationError, match=said):
-            operator.partial(task_id="m").expand(**{argument: [wrong]})
 
 
 def test_other_things_in_place_of_a_result_are_named() -> None:
@@ -279,8 +243,6 @@ def test_other_things_in_place_of_a_result_are_named() -> None:
             PublishOperator(task_id="b", container_id=whole)
         with pytest.raises(ValidationError, match=r"carousel=mapped\.output"):
             CreateContainerOperator(task_id="c", carousel=mapped)
-        with pytest.raises(ValidationError, match="container_id is the task 'mapped'"):
-            PublishOperator.partial(task_id="e").expand(container_id=mapped)
         PublishOperator(task_id="f", container_id=made())
 
 
@@ -346,12 +308,3 @@ def test_a_function_and_a_path_with_a_template_are_left_to_the_run() -> None:
 def test_a_dag_with_templates_of_its_own_form_is_left_to_the_run() -> None:
     with DAG("d", schedule=None, jinja_environment_kwargs={"variable_start_string": "[["}):
         TranscodeOperator(task_id="t", source="a.mov", fit="[[ params.fit ]]")
-
-
-def test_a_subclass_may_set_its_arguments_later() -> None:
-    class Chosen(TranscodeOperator):
-        def __init__(self, **kwargs: Any) -> None:
-            super().__init__(source="", **kwargs)
-            self.source = "{{ params.video }}"
-
-    assert Chosen(task_id="t").source == "{{ params.video }}"
