@@ -170,7 +170,7 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 35_130, 31_500),
+    Measure("lines of Python", House.lines, 35_330, 31_500),
     Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_140, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_550, 2_600),
     Measure("lines of the sandbox", House.lines_of_sandbox, 9_146, 9_000),

@@ -25,7 +25,7 @@ MONDAY = datetime(2026, 8, 30, 22, 30, tzinfo=timezone.utc)
 
 @pytest.fixture
 def answer(sql: Callable[..., SqlTarget]) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-    """Give a function that runs a query on reels of 100 to 300, and on pictures that reach ten times as much."""
+    """Return a function that runs a query on reels of 100 to 300, and on pictures that reach ten times as much."""
     target = sql()
     posts, snapshots = list[dict[str, Any]](), list[dict[str, Any]]()
 

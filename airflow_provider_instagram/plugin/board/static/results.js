@@ -35,7 +35,7 @@ const ENDS = 10; // so many of the best and of the worst posts are shown at firs
 const LEGENDS = {
   "": "",
   groups:
-    "How many times the others each group gets. Point: the medians. Bar: between these ends. Dark bar: different.",
+    "Each group as a multiple of all other posts. Point: the medians. Bar: the 95 % interval. Dark bar: different.",
   curve: "Line: this post. Dashed: median. Bar: the middle half of the posts.",
 };
 const root = h("div", { class: "results" });
