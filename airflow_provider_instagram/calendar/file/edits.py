@@ -134,14 +134,14 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     :raises InvalidValue: If the file does not take the edit, in the words of the problem.
     """
     rows = read_rows(text, location)
-    ids = [_id_in(row) for row in rows.rows]
+    ids = [row.text("id") for row in rows.rows]
     calendar = parse_rows(rows, location, files, **rules)
     post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post, rows)
     fields, at = _written_fields(edit, post, rows, calendar), _place_of(edit, ids)
     try:
-        edited = _changed(text, location, edit, fields, ids[at - 1] if at else None)
+        edited = _changed(text, location, edit, fields, (ids[at - 1] or None) if at else None)
     except RecursionError:  # an alias of YAML that contains itself
         raise UNUSUAL from None
     try:
@@ -196,7 +196,7 @@ def _written_fields(
         if (written := row.values.get("publish_at")) is not None and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
             fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
         else:
-            fields["publish_at"] = _time_like(at, row, _zone_in(row) or _zone_in(rows.defaults), post.publish_at)
+            fields["publish_at"] = _time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
     return fields
 
 
@@ -205,19 +205,14 @@ def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
 
     :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or ``publish_at``.
     """
-    if name := _zone_in(rows.defaults):
+    if name := rows.defaults.text("timezone"):
         return name, "defaults"
     for row in reversed(rows.rows):
-        if name := _zone_in(row):
+        if name := row.text("timezone"):
             return name, "timezone"
-        if (post := _post(calendar, _id_in(row) or "")) is not None:
+        if (post := _post(calendar, row.text("id"))) is not None:
             return str(post.publish_at.tzname()), "publish_at"
     return "UTC", "publish_at"
-
-
-def _zone_in(row: Row) -> str:
-    value = row.values.get("timezone")
-    return value.value.strip() if value is not None and isinstance(value.value, str) else ""
 
 
 def _in_time(zone_name: str) -> str:
@@ -225,18 +220,15 @@ def _in_time(zone_name: str) -> str:
     return zone_name.removeprefix("UTC") or "UTC"
 
 
-def _time_like(local: str, row: Row, zone_name: str, before: datetime) -> str:
+def _time_like(local: str, row: Row, zone_name: str) -> str:
     """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.
     :param zone_name: The zone for a time of this post without one; may be empty.
-    :param before: When the post is published. If that was chosen among slots, another zone is written.
     """
-    at = local.replace("T", " ")
-    written = str(row.values["publish_at"].value).strip() if "publish_at" in row.values else ""
-    found = DATE_AND_TIME.fullmatch(written)
-    if found is None:
-        return at if before.tzname() == zone_name else f"{at} {_in_time(str(before.tzname()))}"
+    at, written = local.replace("T", " "), row.text("publish_at")
+    if (found := DATE_AND_TIME.fullmatch(written)) is None:
+        return at
     if "T" in written[:11]:
         at = local
     if found["zone"]:
@@ -249,14 +241,14 @@ def _time_like(local: str, row: Row, zone_name: str, before: datetime) -> str:
         return at
 
 
-def _place_of(edit: Edit, ids: list[str | None]) -> int:
+def _place_of(edit: Edit, ids: list[str]) -> int:
     """Return the place of the post among all, or that of a new one."""
     if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
         raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
     if edit.do in ("change", "remove"):
         return ids.index(edit.post_id)
     after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
-    return ids.index(after) + 1 if after is not None and after in ids else 0
+    return ids.index(after) + 1 if after and after in ids else 0
 
 
 def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], after: str | None) -> Edited:
@@ -270,13 +262,8 @@ def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], af
     return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
 
 
-def _id_in(row: Row) -> str | None:
-    value = row.values.get("id")
-    return value.value.strip() if value is not None and isinstance(value.value, str) else None
-
-
 def _row_of(rows: Rows, post_id: str) -> Row | None:
-    return next((row for row in rows.rows if _id_in(row) == post_id), None)
+    return next((row for row in rows.rows if row.text("id") == post_id), None)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,7 +312,7 @@ def _check_result(
 ) -> None:
     """Check that the post is as its author wants it, and that the file of a new one exists."""
     if post is None:
-        raise InvalidValue("the post has no time: its account has no free slot for it.", "Give it a time.")
+        raise UNUSUAL
     if edit.fields.get("publish_at") and post.publish_at <= now:
         raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
     shown = _shown_values(post, rows)

@@ -72,10 +72,10 @@ class CalendarWriter:
             raise self._files.moved
         self._last_read, self._public = last_read, public
 
-    def write(self, edit: Edit, now: datetime, rules: Callable[[str], Rules]) -> Written:
+    def write(self, edit: Edit, now: datetime, rules: Rules) -> Written:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
 
-        :param rules: Returns what the DAG requires of a calendar with a text.
+        :param rules: What the DAG requires of its calendar.
         """
         for _ in range(TRIES):
             try:
@@ -107,9 +107,9 @@ class CalendarWriter:
         return read_for_edit(self._location, self._files.own, MAX_BYTES)
 
     def _as_patch(
-        self, text: str, edit: Edit, now: datetime, rules: Callable[[str], Rules], refused: str = ""
+        self, text: str, edit: Edit, now: datetime, rules: Rules, refused: str = ""
     ) -> Written:
-        edited = apply(text, self._location, edit, self._files, now, rules(text))
+        edited = apply(text, self._location, edit, self._files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 

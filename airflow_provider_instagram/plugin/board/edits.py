@@ -21,7 +21,6 @@ from airflow_provider_instagram.accounts.music import search_music, why_no_music
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
@@ -135,7 +134,7 @@ class EditRequest(BaseModel):
 def offered(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
-    if card is None or card.is_duplicate or board.stored is None or split_repetition(post_id)[1] > 1:
+    if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)

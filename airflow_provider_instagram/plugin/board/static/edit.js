@@ -22,8 +22,7 @@ const FIELDS = /** @type {const} */ ([
 /** Return the calendars that the user may edit. */
 export const editable = () => data.calendars.filter((calendar) => calendar.edit);
 /** Whether the user may edit a post. One of several with the same id is edited in the file. @param {Card} card */
-export const mayEdit = (card) =>
-  !card.line && !card.repetition && editable().some((calendar) => calendar.dag === card.dag);
+export const mayEdit = (card) => !card.line && editable().some((calendar) => calendar.dag === card.dag);
 
 /**
  * Ask the user something, or show a text, in a window of its own. Return whether they agreed.
