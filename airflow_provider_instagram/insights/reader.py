@@ -85,25 +85,29 @@ def _readings(
             raise TimeoutError(f"the rows were not read within {LONGEST_READ_S} s")
         marks = ", ".join([hook.placeholder] * len(some))
         cursor.execute(
-            f"SELECT post_id, age, age_seconds, status, {value} FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608
+            f"SELECT post_id, age, age_seconds, status, {value}, snapshot_timestamp FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608
             f"WHERE post_id IN ({marks}) AND age <> '{OLDER}'",  # of no age at which posts can be compared
             tuple(some),
         )
-        for post_id, age, *of_reading in cursor.fetchall():
-            readings[post_id][age] = Reading(*of_reading)
+        for post_id, age, age_s, status, reached, taken in cursor.fetchall():
+            readings[post_id][age] = Reading(age_s, status, reached, None if taken is None else _time(taken))
     return readings
 
 
 def _measured(row: Sequence[Any], readings: dict[str, Reading]) -> Measured:
     post_id, conn_id, caption, created, media_type, product_type, link, post_key = row
-    at = datetime.fromisoformat(created) if isinstance(created, str) else created
     return Measured(
         media_id=post_id,
         conn_id=conn_id,
         kind=Media(post_id, media_type=media_type, media_product_type=product_type).kind,
-        at=at.replace(tzinfo=at.tzinfo or timezone.utc),
+        at=_time(created),
         caption=caption or "",
         link=link,
         post_key=post_key,
         readings=readings,
     )
+
+
+def _time(stored_as: Any) -> datetime:
+    at: datetime = datetime.fromisoformat(stored_as) if isinstance(stored_as, str) else stored_as
+    return at.replace(tzinfo=at.tzinfo or timezone.utc)

@@ -56,11 +56,15 @@ FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a post had reached at one age. If it has no value, the status may be the reason."""
+    """What a post had reached at one age. If it has no value, the status may be the reason.
+
+    :param taken_at: When it was read.
+    """
 
     age_s: int
     status: str
     value: float | None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,7 @@ def read_slots(rows: Rows, problems: list[Problem]) -> dict[str, tuple[Slot, ...
     """
     problems += rows.slots.problems
     zone_name = rows.defaults.text("timezone") or None
-    return {
-        account: slots_of(account, value, zone_name, problems) for account, value in rows.slots.values.items()
-    }
+    return {account: slots_of(account, value, zone_name, problems) for account, value in rows.slots.values.items()}
 
 
 def read_per_day(rows: Rows, problems: list[Problem]) -> int:

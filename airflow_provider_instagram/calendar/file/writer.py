@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
+from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import MAX_BYTES
+from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -72,7 +73,14 @@ class CalendarWriter:
             raise self._files.moved
         self._last_read, self._public = last_read, public
 
-    def write(self, edit: Edit, now: datetime, rules: Rules) -> Written:
+    def text(self) -> str:
+        """Return the file's text as it is now or, if it cannot be opened here, as it was read last."""
+        try:
+            return as_text(self._read().content)
+        except (ChangedMeanwhileError, NotWritableError, InstagramError, OSError):
+            return self._last_read
+
+    def write(self, edit: Edit | Fill, now: datetime, rules: Rules) -> Written:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
 
         :param rules: What the DAG requires of its calendar.
@@ -84,8 +92,8 @@ class CalendarWriter:
                 continue
             except (NotWritableError, InstagramError, OSError) as error:
                 why = shown(str(getattr(error, "message", error)))
-                return self._as_patch(self._last_read, edit, now, rules, why)
-            written = self._as_patch(before.content.decode("utf-8-sig"), edit, now, rules)
+                return self.in_text(self._last_read, edit, now, rules, why)
+            written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             try:
                 replace(self._location, self._files.own, before, bom + written.edited.text.encode())
@@ -106,10 +114,12 @@ class CalendarWriter:
             raise NotWritableError(FETCHED)
         return read_for_edit(self._location, self._files.own, MAX_BYTES)
 
-    def _as_patch(
-        self, text: str, edit: Edit, now: datetime, rules: Rules, refused: str = ""
-    ) -> Written:
-        edited = apply(text, self._location, edit, self._files, now, rules)
+    def in_text(self, text: str, edit: Edit | Fill, now: datetime, rules: Rules, refused: str = "") -> Written:
+        """Return an edit in a text of the file. Nothing is written."""
+        if isinstance(edit, Fill):
+            edited = apply_fill(text, self._location, edit, self._files, rules)
+        else:
+            edited = apply(text, self._location, edit, self._files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 
