@@ -17,17 +17,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights.reader import MOST_DAYS, read_posts
-from airflow_provider_instagram.insights.results import Measured
 from airflow_provider_instagram.insights.schema import READ, compared_age
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.posts.kinds import PostKind
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.insights.results import Measured
 
 HALF_LIFE: Final = timedelta(weeks=8)
 FEWEST_POSTS, FEWEST_DATES = 12, 4

@@ -226,11 +226,11 @@ class TreeText:
             return after
         if not isinstance(value, str):
             return f" {self._flow(value)}{after}"
-        is_literal = "\n" in value and value == value.strip() and not UNPRINTABLE.search(value) and "\r" not in value
-        if is_literal and not any(chr(sign) in value for sign in STAND_INS):
-            indent = " " * (column + STEP)
-            lines = [f"{indent}{line}" if line else "" for line in value.split("\n")]
-            return self._newline.join([f" |-{after}", *lines])
+        body = value.removesuffix("\n")
+        is_literal = "\n" in body and body == body.strip() and not UNPRINTABLE.search(body) and "\r" not in body
+        if is_literal and not any(chr(sign) in body for sign in STAND_INS):
+            lines = [f"{' ' * (column + STEP)}{line}" if line else "" for line in body.split("\n")]
+            return self._newline.join([f" |{'' if body != value else '-'}{after}", *lines])
         if style == "'" and "\n" not in value and not UNPRINTABLE.search(value):
             return " '{}'{}".format(value.replace("'", "''"), after)
         return f" {value if not style and _is_plain(value) else _quoted(value)}{after}"

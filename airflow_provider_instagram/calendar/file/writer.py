@@ -68,9 +68,9 @@ class CalendarWriter:
     ) -> None:
         self._location = location
         self._folder = location.rpartition("/")[0]
-        self._files = CalendarFiles(location, pin)
-        if self._files.moved is not None:
-            raise self._files.moved
+        self.files = CalendarFiles(location, pin)
+        if self.files.moved is not None:
+            raise self.files.moved
         self._last_read, self._public = last_read, public
 
     def text(self) -> str:
@@ -96,7 +96,7 @@ class CalendarWriter:
             written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             try:
-                replace(self._location, self._files.own, before, bom + written.edited.text.encode())
+                replace(self._location, self.files.own, before, bom + written.edited.text.encode())
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -112,14 +112,14 @@ class CalendarWriter:
         bundles = get_bundle_storage_root_path().resolve()
         if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
             raise NotWritableError(FETCHED)
-        return read_for_edit(self._location, self._files.own, MAX_BYTES)
+        return read_for_edit(self._location, self.files.own, MAX_BYTES)
 
     def in_text(self, text: str, edit: Edit | Fill, now: datetime, rules: Rules, refused: str = "") -> Written:
         """Return an edit in a text of the file. Nothing is written."""
         if isinstance(edit, Fill):
-            edited = apply_fill(text, self._location, edit, self._files, rules)
+            edited = apply_fill(text, self._location, edit, self.files, rules)
         else:
-            edited = apply(text, self._location, edit, self._files, now, rules)
+            edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 
@@ -136,7 +136,7 @@ class CalendarWriter:
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
-            add(file, f"{self._folder}/{file.name}", self._files.own)
+            add(file, f"{self._folder}/{file.name}", self.files.own)
         except MayBeWrittenError as error:
             return str(error)
         except ChangedMeanwhileError:

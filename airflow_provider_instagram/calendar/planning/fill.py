@@ -6,7 +6,7 @@ Nothing but this chooses times, and what is chosen stands in the file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.slots import Slot, read_per_day, read_repeat_after, read_slots, slots_of
-from airflow_provider_instagram.calendar.file.times import as_written
+from airflow_provider_instagram.calendar.file.times import as_written, zone
 from airflow_provider_instagram.calendar.planning.proposal import (
     REPEATS_WITHIN,
     AccountSlots,
@@ -27,6 +27,7 @@ from airflow_provider_instagram.calendar.planning.proposal import (
     Wanted,
     propose,
 )
+from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class Proposal:
     """What is to be written into a file, and a line for each post.
 
     :param fill: None if nothing is to be written.
+    :param tables: The results by which slots were ordered.
     :param still_open: How many posts stay without a time.
     """
 
     fill: Fill | None
     lines: tuple[str, ...]
-    still_open: int = 0
+    tables: tuple[str, ...]
+    still_open: int
 
 
 def proposal_for(
@@ -54,25 +57,30 @@ def proposal_for(
     now: datetime,
     rules: Rules,
     *,
-    order_of: Callable[[str, Sequence[Slot]], Order] = lambda _account, _slots: AsTheyCome(),
+    by_results: Callable[[str], bool] = lambda _account: False,
     more_slots: str = "",
     repeats_within: timedelta = REPEATS_WITHIN,
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param order_of: Returns what prefers some slots of an account.
+    :param by_results: Returns whether the slots of an account are ordered by results.
     :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
     :raises InvalidValue: If the text cannot be read.
+    :raises ValidationError: If the results cannot be read.
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
     wanted = [*_wanted(rows, calendar)]
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
-    per_day, free = read_per_day(rows, []), dict[str, AccountSlots]()
+    per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
     for account, own in slots.items():
         taken = [post.publish_at.timestamp() for post in calendar.posts if post.account == account]
         taken += [post.publish_at.timestamp() for post in calendar.invalid if post.account == account]
-        free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order_of(account, own))
+        order: Order = AsTheyCome()
+        if by_results(account):
+            order = table = read_table(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
+            tables += [f"{account}:", *table.text()]
+        free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order)
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now, by_id, repeats_within)
     times, repeats = dict[str, str](), dict[str, list[tuple[str, str]]]()
@@ -82,7 +90,8 @@ def proposal_for(
         elif one.at is not None:
             times[one.id] = _written(one.at, by_id[one.id], rows)
     fill = Fill(digest(text), times, repeats) if times or repeats else None
-    return Proposal(fill, tuple(map(_line, found)), sum(one.at is None and not one.repeats for one in found))
+    still_open = sum(one.at is None and not one.repeats for one in found)
+    return Proposal(fill, tuple(map(_line, found)), tuple(tables), still_open)
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
@@ -124,5 +133,5 @@ def _written(at: datetime, row: Row, rows: Rows) -> str:
 
 def _line(one: Proposed) -> str:
     """Return what a person reads of a post."""
-    nothing = "not repeated" if one.repeats else "no time"
+    nothing = "not repeated yet" if one.repeats else "no time"
     return f"{one.id}: {nothing if one.at is None else f'{one.at:%a %Y-%m-%d %H:%M}'}, {one.why}."

@@ -24,6 +24,10 @@ REPEATS_WITHIN: Final = timedelta(days=14)
 #: Among the free slots of so many days, from the first one on, an order chooses.
 CHOICE: Final = timedelta(days=7)
 FIRST_FREE: Final = "the first free slot"
+NO_SLOTS: Final = (
+    "{account} has no slots: write slots: {{{account}: [Mon 08:30, Thu 19:00]}} at the head of the file, or give the "
+    "command --slots"
+)
 LONGEST_ID: Final = 100
 NUMBERED: Final = re.compile(r"(.+)-([2-9]|[1-9]\d+)")
 
@@ -137,8 +141,9 @@ def propose(
         times = {one.id: one.at for one in own if one.at is not None}
         if (of := slots.get(account)) is None:
             due = [turn.post.id for turn in _turns(own, times) if turn.due <= until]
-            found += [Proposed(post_id, None, f"{account} has no slots") for post_id in open_ids]
-            found += [Proposed(post_id, None, f"{account} has no slots", post_id) for post_id in due]
+            why = NO_SLOTS.format(account=account)
+            found += [Proposed(post_id, None, why) for post_id in open_ids]
+            found += [Proposed(post_id, None, why, post_id) for post_id in due]
             continue
         firsts = _first_times(open_ids, of, now)
         times |= {one.id: one.at for one in firsts if one.at is not None}
@@ -185,7 +190,7 @@ def _repetitions(
     while turns and turns[0].due <= until:
         due, place, before, post, span = heapq.heappop(turns)
         if not (free := slots.free(max(due, now + AHEAD), until)):
-            yield Proposed(post.id, None, f"no slot is free until {until:%Y-%m-%d}", post.id)
+            yield Proposed(before, None, f"no slot is free until {until:%Y-%m-%d}", post.id)
             continue
         ids.add(post_id := next_id(before, ids))
         at, why = slots.take(post_id, free)

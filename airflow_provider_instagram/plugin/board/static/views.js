@@ -35,11 +35,7 @@ function cardElement(card, form = view.view) {
     { ...about, title: `${card.title || card.id}. ${state}` },
     thumb(card, form),
     ...(form === "list" ? rowParts(card, time, state) : cellParts(card, time, state, form)),
-    h(
-      "span",
-      { class: "spoken" },
-      ` ${[longDay(day), ...hiddenWords(card, form)].filter(Boolean).join(", ")}`,
-    ),
+    h("span", { class: "spoken" }, ` ${[longDay(day), ...hiddenWords(card, form)].filter(Boolean).join(", ")}`),
   );
   elements.set(key, { signature, element });
   return element;
