@@ -56,6 +56,7 @@ class TreeText:
             raise InvalidValue("the file has no list of posts.", "Write posts: in it.")
         self._key, self._posts = found[0]
         self._items: list[yaml.Node] = self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
+        self._by_id = {_id_of(one): one for one in self._items[::-1] if isinstance(one, yaml.MappingNode)}
         self._is_block = not (is_json or _is_flow(self._posts))
 
     def change(self, changes: Changes, new: New = ()) -> str:
@@ -64,7 +65,7 @@ class TreeText:
         return self._spliced([*changed, *(self._inserted(fields, after) for after, fields in new)])
 
     def _changes(self, post_id: str, fields: Mapping[str, Any]) -> Iterable[_Splice]:
-        item = self._item(post_id)
+        item = self._by_id[post_id]
         own = {key.value: (key, value) for key, value in item.value if isinstance(key, yaml.ScalarNode)}
         for name in fields.keys() & own.keys():
             is_gone = fields[name] is GONE
@@ -74,7 +75,7 @@ class TreeText:
 
     def remove(self, post_id: str) -> tuple[str, str]:
         """Return the text without a post, and what was removed. A line end at its end is a blank line."""
-        item = self._item(post_id)
+        item = self._by_id[post_id]
         begin, end = item.start_mark.index, self._end(item)
         if self._is_block:
             begin, end = self._with_comments(item), self._line_end(end)
@@ -140,9 +141,6 @@ class TreeText:
 
     def _line(self, begin: int) -> str:
         return self._text[begin : self._line_end(begin)]
-
-    def _item(self, post_id: str) -> yaml.MappingNode:
-        return next(item for item in self._items if isinstance(item, yaml.MappingNode) and _id_of(item) == post_id)
 
     def _replaced(self, item: yaml.Node, key: yaml.Node, value: yaml.Node, to: Any) -> _Splice:
         colon = self._text.index(":", key.end_mark.index) + 1

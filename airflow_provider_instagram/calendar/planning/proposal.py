@@ -199,8 +199,11 @@ def _repetitions(
 
 
 def next_id(before: str, ids: Collection[str]) -> str:
-    """Return the id of the entry that repeats another one: ``hours-2`` after ``hours``, and ``hours-3`` after that."""
+    """Return the id of the entry that repeats another one: ``hours-2`` after ``hours``, and ``hours-3`` after that.
+
+    A number counts only if the file has the post without it: ``tip-3`` may be the third tip.
+    """
     numbered = NUMBERED.fullmatch(before)
-    name, first = (numbered[1], int(numbered[2]) + 1) if numbered else (before, 2)
+    name, first = (numbered[1], int(numbered[2]) + 1) if numbered and numbered[1] in ids else (before, 2)
     found = (f"{name[: LONGEST_ID - len(str(number)) - 1]}-{number}" for number in count(first))
     return next(one for one in found if one not in ids)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
-from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind
 from docs.tables import TABLES
-from tests.integration.calendar.runs import planned_by
 
 ROOT = Path(__file__).parents[3]
 INDEX, FILE, SLOTS, COMMANDS = (
@@ -30,26 +27,6 @@ def test_the_example_calendars_have_no_problem(document: str, posts: list[int]) 
     assert [len(calendar.posts) for calendar in calendars] == posts
 
 
-def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    (text,) = re.findall(r"```yaml\n(.*?)```", SLOTS, re.DOTALL)
-    rows = re.findall(r"\| `([a-z-]+)` \| (\w{3} \d+ \w{3}), (\d\d:\d\d) \|", SLOTS)
-    file = tmp_path / "spring.yaml"
-    file.write_text(text)
-    settings, noon = (
-        CalendarSettings.of("content", file, accounts=["instagram_studio", "instagram_shop"]),
-        datetime(2030, 5, 6, 10, tzinfo=timezone.utc),
-    )
-    calendar = planned_by(settings, noon).plan.timely
-    assert calendar.problems == ()
-    assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows
-    assert len(rows) == 4
-    later = planned_by(settings, noon + timedelta(days=4)).plan.timely
-    assert [(post.id, f"{post.publish_at:%a %-d %b %H:%M}") for post in later.posts][-1:] == [
-        ("opening-hours~2", "Thu 23 May 19:00")
-    ]
-
-
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
     calendar = read_calendar(str(ROOT / "dags" / "calendars" / "example.yaml"))
     assert calendar.problems == ()
@@ -59,7 +36,6 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert {post.kind for post in calendar.posts} == {*PostKind}
     assert {post.placement for post in calendar.posts if post.video} >= {"reels", "feed"}
     assert any(post.first_comment for post in calendar.posts)
-    assert [(user.id, user.publish_at) for user in calendar.slot_users] == [("opening-hours", None)]
 
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
