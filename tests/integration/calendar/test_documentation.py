@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import apply_fill
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
+from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind
 from docs.tables import TABLES
 
 ROOT = Path(__file__).parents[3]
-INDEX, FILE, SLOTS, COMMANDS = (
-    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "slots.md", "commands.md")
+INDEX, FILE, FILL, COMMANDS = (
+    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "fill.md", "commands.md")
 )
 
 
@@ -25,6 +30,20 @@ def test_the_example_calendars_have_no_problem(document: str, posts: list[int]) 
     calendars = [parse_calendar(text, "/data/example.yaml") for text in texts]
     assert [calendar.problems for calendar in calendars] == [()] * len(posts)
     assert [len(calendar.posts) for calendar in calendars] == posts
+
+
+def test_the_proposal_of_the_example_is_what_fill_prints() -> None:
+    """The lines of the diff that are not added, below the head, are the file."""
+    head, _, _ = re.findall(r"```yaml\n(.*?)```", FILL, re.DOTALL)[0].partition("posts:\n")
+    said = re.findall(r"```text\n(.*?)```", FILL, re.DOTALL)[0].splitlines()
+    diff = said[said.index("") + 1 :]
+    text = head + "".join(f"{line[1:]}\n" for line in diff[3:] if line[0] != "+")
+    now, files = datetime(2030, 5, 6, 10, tzinfo=timezone.utc), CalendarFiles("/data/spring.yaml")
+    found = proposal_for(text, "/data/spring.yaml", files, now, {})
+    assert found.fill is not None
+    filled = apply_fill(text, "/data/spring.yaml", found.fill, files, {}).text
+    assert [*found.lines, "", *unified_diff(text, filled, "spring.yaml")] == said
+    assert parse_calendar(filled, "/data/spring.yaml").problems == ()
 
 
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
