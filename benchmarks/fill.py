@@ -10,6 +10,7 @@ than 5 points.
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from benchmarks.program import as_program
 
 ZONE: Final = ZoneInfo("Europe/Berlin")
 START: Final = datetime(2026, 1, 5, tzinfo=ZONE)
-ACCOUNTS, WEEKS, A_WEEK, MOVES_AFTER = 40, 48, 3, 16
+WEEKS, A_WEEK, MOVES_AFTER = 48, 3, 16
 HOURS: Final = (9, 12, 15, 18, 21)
 DAYS: Final = (0, 2, 4)
 #: How much more a post reaches at the best hour, and how far from it that fades.
@@ -55,17 +56,17 @@ def _apart(hour: int, other: int) -> int:
     return min((hour - other) % 24, (other - hour) % 24)
 
 
-def audiences(*, move: bool) -> list[Audience]:
+def audiences(accounts: int, *, move: bool) -> list[Audience]:
     """Return the audiences of all accounts: each hour is the best one of as many."""
-    peaks = [HOURS[place % len(HOURS)] for place in range(ACCOUNTS)]
+    peaks = [HOURS[place % len(HOURS)] for place in range(accounts)]
     return [Audience(peak, max(HOURS, key=lambda hour: _apart(hour, peak)) if move else peak) for peak in peaks]
 
 
 def by_results(audience: Audience, noise: float, plan: int, seed: str) -> list[float]:
     """Return what the proposals for an account miss, by week."""
-    chance, missed, posts = random.Random(seed), list[list[float]](), list[Reached]()  # noqa: S311 -- followers
+    chance, posts = random.Random(seed), list[Reached]()  # noqa: S311 -- simulated followers
     slots = tuple(Slot(day, f"{hour:02}:00", ZONE.key) for day in DAYS for hour in HOURS)
-    missed = [[] for _ in range(WEEKS)]
+    missed: list[list[float]] = [[] for _ in range(WEEKS)]
     for first in range(0, WEEKS, plan):
         now = START + timedelta(weeks=first, hours=-3)
         table = HourTable("24h", [one for one in posts if one.at <= now - timedelta(days=1)], HOURS, ZONE, now)
@@ -98,9 +99,11 @@ def row(name: str, weeks: list[float], random_hour: list[float]) -> str:
 
 def main() -> int:
     """Print what each policy misses, and return 1 if the limit was exceeded."""
-    exceeded = False
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--accounts", type=int, default=40)
+    accounts, exceeded = options.parse_args().accounts, False
     for move in (False, True):
-        followers = audiences(move=move)
+        followers = audiences(accounts, move=move)
         chance = over_weeks(
             [[mean(one.missed(hour, week) for hour in HOURS) for week in range(WEEKS)] for one in followers]
         )

@@ -39,7 +39,7 @@ SMALL: Final = {
     "crowd": "--containers 40 --accounts 4",
     "day": "--accounts 2 --posts 2 --naive 1",
     "insights": "--accounts 2 --posts 6",
-    "fill": "",
+    "fill": "--accounts 5",
     "pictures": "--pictures 2 --pairs 1",
     "preparation": "--posts 40 --accounts 2",
     "upload": "--mb 4 --rounds 1 --at-once 2",

@@ -372,7 +372,7 @@ export async function fillTimes() {
     const { tables, lines, diff, proposal } = content;
     const more = h(
       "div",
-      {},
+      { class: "proposed" },
       tables.length ? preformatted("Results", tables.join("\n")) : null,
       h(
         "ul",
