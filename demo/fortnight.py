@@ -43,8 +43,7 @@ def fortnight_from_now(folder: Path, video: Path) -> Path:
     times = {post.id: post.publish_at for post in read_calendar(str(EXAMPLE)).posts}
     moved = datetime.now(timezone.utc).replace(second=0, microsecond=0) + FIRST_IN - min(times.values())
     for post in document["posts"]:
-        if post["id"] in times:  # the others are published in slots
-            post["publish_at"] = f"{times[post['id']].astimezone(timezone.utc) + moved:%Y-%m-%d %H:%M:%S}"
+        post["publish_at"] = f"{times[post['id']].astimezone(timezone.utc) + moved:%Y-%m-%d %H:%M:%S}"
     copy.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return copy
 

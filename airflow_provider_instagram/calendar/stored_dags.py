@@ -11,17 +11,12 @@ from airflow.models.dag import DagModel, DagTag
 from airflow.sdk import conf
 from sqlalchemy import select
 
-from airflow_provider_instagram.calendar.file.parser import Rules
-from airflow_provider_instagram.calendar.planning.look import SLOTS
-from airflow_provider_instagram.calendar.planning.slot_choices import choices_file, read_choices
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from airflow_provider_instagram.calendar.file.slots import Choice
 
 #: How long a plan is not asked for after its storage has failed.
 RETRY_AFTER_S: Final = 10.0
@@ -55,16 +50,6 @@ def calendars(session: Session) -> list[CalendarDag]:
         .order_by(dag.dag_id)
     )
     return [CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id)) for dag_id, name, is_paused in rows]
-
-
-def rules_of(calendar: CalendarDag, stored: StoredPlan, text: str) -> Rules:
-    """Return what a DAG requires of its calendar, to check a text of it."""
-    about = stored.about
-    times: dict[str, Choice] = {}
-    if SLOTS in text:
-        file = choices_file(calendar.plan_file.rpartition("/")[0], stored.location)
-        times = read_choices(file, storage.read).chosen
-    return Rules(min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval, times=times)
 
 
 @dataclass

@@ -17,17 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pendulum
-from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.parser import EMPTY, parse_rows
+from airflow_provider_instagram.calendar.file.parser import EMPTY, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet import import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
-from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-from airflow_provider_instagram.calendar.planning.slot_choices import preview
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
@@ -50,9 +47,8 @@ MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
     ("■", lambda post: post.kind is PostKind.PICTURE),
     ("▤", lambda post: post.kind is PostKind.CAROUSEL),
     ("○", lambda post: post.kind is PostKind.STORY),
-    ("◷", lambda post: post.in_slot),
 )
-LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story   ◷ in a slot"
+LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story"
 
 
 def check_calendar(args: argparse.Namespace) -> None:
@@ -63,9 +59,7 @@ def check_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         spacing = read_duration("--min-spacing", args.min_spacing) if args.min_spacing else None
         earliest, check_files = None if args.allow_past else now, not args.skip_files
-        calendar, stored = _read(
-            args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts
-        )
+        calendar = _read(args.file, now=earliest, min_spacing=spacing, check_files=check_files, accounts=accounts)
     limits = {account: _limits(account) for account in calendar.accounts}
     calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     problems = [*calendar.problems, *account_problems(calendar, now)]
@@ -76,10 +70,6 @@ def check_calendar(args: argparse.Namespace) -> None:
             print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
     for account, (limit, source) in limits.items():
         print(f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source}).")
-    for post in calendar.posts:
-        if post.in_slot and post.publish_at > now:
-            chosen = "chosen by Airflow" if post.key in stored else "as Airflow would choose now"
-            print(f"post {post.id!r}: slot {post.publish_at:%a %Y-%m-%d %H:%M %Z} ({post.in_slot}), {chosen}.")
     if local := sum(bool(local_pictures(post)) for post in calendar.posts):
         print(
             f"{args.file}: {_count(local, 'post')} with local pictures, which Instagram fetches by link. [instagram] "
@@ -92,11 +82,9 @@ def check_calendar(args: argparse.Namespace) -> None:
     raise SystemExit(HAS_PROBLEMS if problems else 0)
 
 
-def _read(location: str, **rules: Unpack[Rules]) -> tuple[Calendar, frozenset[str]]:
-    """Return a calendar, and the keys of the posts whose slots Airflow has chosen."""
-    folder, now = conf.get("instagram", "calendar_snapshots"), datetime.now(timezone.utc)
+def _read(location: str, **rules: Unpack[Rules]) -> Calendar:
     with _exit_if_invalid(location):
-        return preview(location, folder, rules, now, CalendarSettings.lead_time)
+        return read_calendar(location, **rules)
 
 
 def _limits(account: str) -> tuple[Limits, str]:
@@ -111,15 +99,13 @@ def _limits(account: str) -> tuple[Limits, str]:
 
 def show_calendar(args: argparse.Namespace) -> None:
     """Print a month of a calendar."""
-    calendar, stored = _read(args.file)
+    calendar = _read(args.file)
     with _exit_if_invalid("--timezone"):
         viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
     now = datetime.now(timezone.utc)
     first = _month(args.month) if args.month else _month_to_show(calendar.posts, now, viewer_zone)
     for line in _lines_of_month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
         print(line)
-    if open_choices := sum(bool(post.in_slot) and post.key not in stored for post in calendar.posts):
-        print(f"{_count(open_choices, 'slot')} not yet chosen: shown as Airflow would choose now.")
     _print_problem_count(calendar)
 
 

@@ -169,6 +169,16 @@ CALENDAR_COMMANDS: Final = [
         ARG_TIMEZONE,
     ),
     _command(
+        "fill.fill_calendar",
+        "Give posts without a time a slot, and posts that repeat their next entries, on a yes",
+        ARG_FILE,
+        Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
+        Arg(("--days",), help="how many days ahead posts are repeated (default: %(default)s)", type=int, default=14),
+        Arg(("--slots",), help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'", default=""),
+        Arg(("--yes",), help="write without a question", action="store_true"),
+        description="Exit codes: 0, each post has a time; 1, not each, or the answer was no; 2, nothing was written.",
+    ),
+    _command(
         "calendar.import_calendar",
         "Convert a spreadsheet's CSV export into a calendar",
         Arg(("file",), help="the CSV export"),

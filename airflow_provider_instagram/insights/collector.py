@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
-
-from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -16,7 +14,6 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     RateLimitError,
 )
-from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import read_responses
@@ -31,9 +28,7 @@ from airflow_provider_instagram.ledger.insights import (
     record_unnamed_rows,
     unnamed_rows,
 )
-from airflow_provider_instagram.ledger.reach import Reached, ReachFile, reach_file
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
@@ -64,7 +59,6 @@ CALLS_OF_AUDIENCE: Final = 2
 class Batch:
     """What one run has read.
 
-    :param reached: What posts reached by the age at which all are compared, by media id.
     :param left: How many posts and days are due, but are left for a later run.
     """
 
@@ -73,7 +67,6 @@ class Batch:
     days: list[Row] = field(default_factory=list)
     audience: list[Row] = field(default_factory=list)
     latest: dict[str, LatestNumbers] = field(default_factory=dict)
-    reached: dict[str, Reached] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
 
@@ -97,8 +90,7 @@ class Collector:
     3. Read the account's days whose numbers are complete, and its audience once a week or month.
     4. With the calls that are left, read older posts, and find a page of those that are still older.
     5. Write all rows to the target, by key.
-    6. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet. Record for
-       calendars what its posts reached.
+    6. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet.
     7. Record in the ledger what is done.
 
     If the process dies before step 7, the next run reads the same again, and rows that exist stay as they are. If it
@@ -156,8 +148,6 @@ class Collector:
             if unnamed or new["read"] or new["days"]:  # posts and missed ages alone have no event
                 unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in new.items()}
                 record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
-            if batch.reached:
-                self._record_reached(batch.reached)
             self.tracking.save()
         finally:
             self.budget.save()
@@ -229,10 +219,6 @@ class Collector:
             batch.latest[post.media_id] = LatestNumbers(
                 post.post_key, read_at_age, self.ledger.now(), numbers, responses.words
             )
-        if age == schema.compared_age(post.kind, self.ages) and (reach := numbers.get("reach")) is not None:
-            batch.reached[post.media_id] = Reached(
-                at=int(post.published.timestamp()), kind=PostKind(post.kind), value=reach
-            )
         self._close(post, age)
         yield row
         if reading.reason is Reason.GONE:
@@ -244,15 +230,6 @@ class Collector:
         post.done.append(age.name)
         post.again_at = None
         self.tracking.changed(post)
-
-    def _record_reached(self, reached: Mapping[str, Reached]) -> None:
-        """Add what posts reached to the file by which calendars choose times. Numbers do not depend on it."""
-        file = reach_file(conf.get("instagram", "calendar_snapshots"), self.ledger.conn_id)
-        try:
-            content = ReachFile.of(storage.read(file)).with_new(reached, self.ledger.clock())
-            storage.write(file, content.as_content())
-        except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
-            log.warning("%s cannot be written, so calendars do not learn from these posts: %s", shown(file), error)
 
     def _row(self, post: TrackedPost, age: Age, status: str, read_at: datetime | None = None) -> Row:
         return {

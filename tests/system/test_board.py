@@ -30,8 +30,6 @@ LEAD_S = 3600
 LIMIT_S = 240
 EVIL = "<script>alert(1)</script>"
 ITEMS = ["one.jpg", {"image": "two.jpg", "alt_text": "Orange"}, "reel.mp4"]
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-TOMORROW = whole_second(timedelta(days=1))  # the first free slot, because today's is now
 BASE = "/plugin/instagram-calendar/instagram/calendar/"
 
 
@@ -39,7 +37,7 @@ BASE = "/plugin/instagram-calendar/instagram/calendar/"
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
     with running_calendar(tmp_path_factory.mktemp("board"), (STUDIO, SHOP, FILM)) as everything:
         _make_media(everything)
-        everything.write(_posts(), slots={FILM: [f"{day} {TOMORROW:%H:%M} UTC" for day in DAYS]})
+        everything.write(_posts())
         everything.add_dag(LEAD_S, more="default_args={'retries': 0}")
         yield everything
 
@@ -75,7 +73,6 @@ def _posts() -> list[dict[str, Any]]:
         post("early", after=3 * hours),
         post("unwanted", FILM, after=4 * hours),
         post("mistyped", FILM, after=5 * hours, capton="oh"),
-        {"id": "shelf", "account": FILM, "caption": "shelf", "repeat_after": "2 days"},
         post("typed", SHOP, approval="required"),
         post("evil", FILM, after=6 * hours, tags=[EVIL, "javascript:alert(2)"]) | {"caption": EVIL},
     ]
@@ -265,18 +262,6 @@ def test_the_page_is_accessible_in_both_themes(board: Board, theme: str, view: s
     found = Axe().run(board.page_frame()).response["violations"]
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert not serious, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in serious]
-
-
-@pytest.mark.timeout(600)
-def test_a_card_says_days_before_that_its_time_is_a_slot_and_which_repetition_it_is(board: Board) -> None:
-    board.open(view="list")
-    expect(board.card("shelf~2").locator(".mark")).to_have_text("slot ↻ 2", timeout=1000 * LIMIT_S)
-    expect(board.card("shelf~2")).to_have_accessible_name(re.compile("slot, repetition 2"))
-    for view in ("weeks", "week"):
-        board.open(view=view, day=f"{TOMORROW:%Y-%m-%d}", q="shelf")
-        mark = board.card("shelf").locator(".mark")
-        expect(mark).to_have_text("slot")
-        assert not mark.evaluate("mark => mark.scrollWidth > mark.clientWidth"), f"it is cut in the {view}"
 
 
 @pytest.mark.timeout(600)

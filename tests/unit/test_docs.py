@@ -53,14 +53,6 @@ def test_no_picture_is_older_than_the_page_that_it_shows() -> None:
     assert changed == [], "Take the pictures of docs/images again: make pictures"
 
 
-def test_the_curve_of_regret_shows_the_numbers_of_its_page() -> None:
-    page = (DOCS / "calendars/best-times.md").read_text()
-    rows = re.findall(r"^\| missed, [^|]+\|(.+)\|$", page, re.MULTILINE)
-    in_table = [cell.strip() for row in rows for cell in row.split("|")]
-    assert len(in_table) == 16
-    assert re.findall(r'<desc class="value">([^<]+)<', (DOCS / "images/regret.svg").read_text()) == in_table
-
-
 def test_each_picture_is_on_a_page() -> None:
     used = {Path(name).name for page in PAGES for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
     assert {file.name for file in (DOCS / "images").iterdir() if file.suffix in {".png", ".svg"}} - used == set()

@@ -13,7 +13,7 @@ from benchmarks import program
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results"
-PAGES = ("operate/performance.md", "operate/performance-media.md", "calendars/posts.md")
+PAGES = ("operate/performance.md", "operate/performance-media.md", "calendars/posts.md", "calendars/fill.md")
 BENCHMARK = re.compile(r"python -m benchmarks\.(\w+)")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w]*\d)")
 #: Columns that are not measured.
@@ -73,7 +73,19 @@ TABLES = tables()
 
 def test_the_pages_have_tables_of_these_benchmarks() -> None:
     assert {table.benchmark for table in TABLES} == {
-        *("scale", "crowd", "day", "late_edits", "preparation", "insights", "upload", "media", "pictures", "page")
+        *(
+            "scale",
+            "crowd",
+            "day",
+            "late_edits",
+            "preparation",
+            "insights",
+            "upload",
+            "media",
+            "pictures",
+            "page",
+            "fill",
+        )
     }
     assert {path.stem for path in RESULTS.iterdir()} >= {table.benchmark for table in TABLES}
 

@@ -1,6 +1,6 @@
-"""Edits of one post of a calendar: what is asked for, and the text of the file with it.
+"""Edits of a calendar: what is asked for, and the text of the file with it.
 
-1. The text is changed in the place of the post only.
+1. The text is changed in the places of the posts only.
 2. The new text is read again. It must hold what was asked for, and every other post as before: an anchor of YAML may
    make one text the value of many posts.
 3. It is checked as ``airflow instagram calendar check`` does. A problem that was not there before refuses the edit.
@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-import difflib
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +20,7 @@ from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.texts import TableText, TreeText
+from airflow_provider_instagram.calendar.file.texts import GONE, TableText, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
 
 if TYPE_CHECKING:
@@ -33,11 +32,6 @@ FIELDS: Final = ("caption", "first_comment", "alt_text", "tags", "placement", "a
 MEDIA: Final = ("video", "image")
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")
-CONTEXT_LINES: Final = 3
-#: As the readers count lines. A caption may contain other ends of lines, such as U+2028.
-END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
-#: The numbers of lines in the head of a part of a diff.
-HUNK: Final = re.compile(r"(?<=[-+])\d+")
 UNUSUAL: Final = InvalidValue(
     "this edit cannot be written: the post shares text with others, or is written in an unusual form.", EDIT_THE_FILE
 )
@@ -63,6 +57,21 @@ class Edit:
     new_id: str = ""
     lines: str = field(default="", repr=False)
     after: str | None = None
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Times for posts without one, and new entries for posts that repeat.
+
+    :param seen: The digest of the text for which they were chosen. In another one, none of them is written.
+    :param times: The times by post id, as the file is to contain them.
+    :param repeats: By the id of a post that is repeated, the id and the time of each new entry. The last one takes over
+        its ``repeat_after``.
+    """
+
+    seen: str
+    times: Mapping[str, str]
+    repeats: Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -134,14 +143,14 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     :raises InvalidValue: If the file does not take the edit, in the words of the problem.
     """
     rows = read_rows(text, location)
-    ids = [_id_in(row) for row in rows.rows]
+    ids = [row.text("id") for row in rows.rows]
     calendar = parse_rows(rows, location, files, **rules)
     post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post, rows)
     fields, at = _written_fields(edit, post, rows, calendar), _place_of(edit, ids)
     try:
-        edited = _changed(text, location, edit, fields, ids[at - 1] if at else None)
+        edited = _changed(text, location, edit, fields, (ids[at - 1] or None) if at else None)
     except RecursionError:  # an alias of YAML that contains itself
         raise UNUSUAL from None
     try:
@@ -157,6 +166,45 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     written = _post(after, edit.new_id or edit.post_id)
     _check_result(edit, written, new_rows, files, now)
     return Edited(edited.text, written if isinstance(written, ScheduledPost) else None)
+
+
+def digest(text: str) -> str:
+    """Return a digest of a text of the file."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules: Rules) -> Edited:
+    """Return a calendar's text with times and new entries.
+
+    :raises InvalidValue: If it is another text by now, or does not take them.
+    """
+    if digest(text) != fill.seen:
+        raise InvalidValue("the file has changed since these times were proposed.", "Ask for a new proposal.")
+    rows = read_rows(text, location)
+    changes: dict[str, dict[str, Any]] = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
+    new, expected = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
+    for row in rows.rows:
+        post_id, content = row.text("id"), _plain(row)
+        if entries := fill.repeats.get(post_id, ()):
+            copies = [{**content, "id": copy_id, "publish_at": at} for copy_id, at in entries]
+            for one in copies[:-1]:
+                del one["repeat_after"]
+            new += [(post_id, one) for one in copies]
+            changes[post_id] = changes.get(post_id, {}) | {"repeat_after": GONE}
+        own = content | changes.get(post_id, {})
+        expected += [{name: value for name, value in own.items() if value is not GONE}]
+        expected += [one for after, one in new if after == post_id]
+    try:
+        edited = _document(text, location).change(changes, new)
+        new_rows = read_rows(edited, location)
+    except (RecursionError, InvalidValue):
+        raise UNUSUAL from None
+    *shared, posts = _content(new_rows)
+    if (shared, posts) != (list(_content(rows)[:-1]), expected):
+        raise UNUSUAL
+    before, after = (parse_rows(one, location, files, **rules) for one in (rows, new_rows))
+    _check_problems(before, after, None)
+    return Edited(edited, None)
 
 
 def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows) -> None:
@@ -196,7 +244,7 @@ def _written_fields(
         if (written := row.values.get("publish_at")) is not None and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
             fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
         else:
-            fields["publish_at"] = _time_like(at, row, _zone_in(row) or _zone_in(rows.defaults), post.publish_at)
+            fields["publish_at"] = _time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
     return fields
 
 
@@ -205,19 +253,14 @@ def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
 
     :return: Its name or offset, and what says it: ``defaults``, or the post's own ``timezone`` or ``publish_at``.
     """
-    if name := _zone_in(rows.defaults):
+    if name := rows.defaults.text("timezone"):
         return name, "defaults"
     for row in reversed(rows.rows):
-        if name := _zone_in(row):
+        if name := row.text("timezone"):
             return name, "timezone"
-        if (post := _post(calendar, _id_in(row) or "")) is not None:
+        if (post := _post(calendar, row.text("id"))) is not None:
             return str(post.publish_at.tzname()), "publish_at"
     return "UTC", "publish_at"
-
-
-def _zone_in(row: Row) -> str:
-    value = row.values.get("timezone")
-    return value.value.strip() if value is not None and isinstance(value.value, str) else ""
 
 
 def _in_time(zone_name: str) -> str:
@@ -225,18 +268,15 @@ def _in_time(zone_name: str) -> str:
     return zone_name.removeprefix("UTC") or "UTC"
 
 
-def _time_like(local: str, row: Row, zone_name: str, before: datetime) -> str:
+def _time_like(local: str, row: Row, zone_name: str) -> str:
     """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.
     :param zone_name: The zone for a time of this post without one; may be empty.
-    :param before: When the post is published. If that was chosen among slots, another zone is written.
     """
-    at = local.replace("T", " ")
-    written = str(row.values["publish_at"].value).strip() if "publish_at" in row.values else ""
-    found = DATE_AND_TIME.fullmatch(written)
-    if found is None:
-        return at if before.tzname() == zone_name else f"{at} {_in_time(str(before.tzname()))}"
+    at, written = local.replace("T", " "), row.text("publish_at")
+    if (found := DATE_AND_TIME.fullmatch(written)) is None:
+        return at
     if "T" in written[:11]:
         at = local
     if found["zone"]:
@@ -249,34 +289,33 @@ def _time_like(local: str, row: Row, zone_name: str, before: datetime) -> str:
         return at
 
 
-def _place_of(edit: Edit, ids: list[str | None]) -> int:
+def _place_of(edit: Edit, ids: list[str]) -> int:
     """Return the place of the post among all, or that of a new one."""
     if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
         raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
     if edit.do in ("change", "remove"):
         return ids.index(edit.post_id)
     after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
-    return ids.index(after) + 1 if after is not None and after in ids else 0
+    return ids.index(after) + 1 if after and after in ids else 0
 
 
 def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], after: str | None) -> Edited:
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    document = TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
+    document = _document(text, location)
     if edit.do == "remove":
         new, removed = document.remove(edit.post_id)
         return Edited(new, None, removed, after)
     if edit.do == "change":
-        return Edited(document.change(edit.post_id, fields), None)
+        return Edited(document.change({edit.post_id: fields}), None)
     return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
 
 
-def _id_in(row: Row) -> str | None:
-    value = row.values.get("id")
-    return value.value.strip() if value is not None and isinstance(value.value, str) else None
+def _document(text: str, location: str) -> TableText | TreeText:
+    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
 
 
 def _row_of(rows: Rows, post_id: str) -> Row | None:
-    return next((row for row in rows.rows if _id_in(row) == post_id), None)
+    return next((row for row in rows.rows if row.text("id") == post_id), None)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,8 +327,8 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def _content(rows: Rows) -> tuple[Any, ...]:
-    spacing = rows.min_spacing.value if rows.min_spacing else None
-    return spacing, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
+    head = [value.value for value in (rows.min_spacing, rows.slots_per_day) if value]
+    return head, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
 
 
 def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows, at: int) -> tuple[Any, ...]:
@@ -325,7 +364,7 @@ def _check_result(
 ) -> None:
     """Check that the post is as its author wants it, and that the file of a new one exists."""
     if post is None:
-        raise InvalidValue("the post has no time: its account has no free slot for it.", "Give it a time.")
+        raise UNUSUAL
     if edit.fields.get("publish_at") and post.publish_at <= now:
         raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
     shown = _shown_values(post, rows)
@@ -336,33 +375,3 @@ def _check_result(
         for name in MEDIA:
             if (location := getattr(post, name, None)) is not None:
                 files.found(location, check=True)
-
-
-def unified_diff(
-    before: str, after: str, name: str, public: Callable[[list[str]], Iterable[str]] = list
-) -> Iterator[str]:
-    """Return what an edit changes, in the form that ``patch`` reads. Only the lines around it are compared.
-
-    :param public: Returns all lines of a text as they may be shown: what must be hidden depends on those above.
-    """
-    old, new = (END_OF_LINE.split(text.removesuffix("\n")) for text in (before, after))
-    first = 0
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
-    parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
-    lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
-    yield from islice(lines, 2)
-    old, new = [*public(old)], [*public(new)]
-    removed = added = 0
-    for line in lines:
-        if line.startswith("@@ "):
-            head = HUNK.sub(lambda number: str(int(number[0]) + begin), line)
-            removed, added = (int(number) - 1 for number in HUNK.findall(head))
-            yield head
-        else:
-            yield line[0] + (new[added] if line[0] == "+" else old[removed])
-            removed, added = removed + (line[0] != "+"), added + (line[0] != "-")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Final, Literal
@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
-from airflow_provider_instagram.calendar.file.slots import Slot, SlotUser  # noqa: TC001
 from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
 from airflow_provider_instagram.files.pins import Pin  # noqa: TC001
 from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim
@@ -104,8 +103,6 @@ class ScheduledPost(CalendarPost):
 
     :param publish_at: When it is published, in its own time zone.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
-    :param in_slot: Why its time was chosen among the slots of its account; empty if the file contains the time.
-    :param repetition: How often it is published up to here: 1, unless it is a repetition of a post.
     """
 
     id: str
@@ -113,8 +110,6 @@ class ScheduledPost(CalendarPost):
     account: str
     line: int = 0
     known_version: str | None = Field(default=None, pattern=VERSION)
-    in_slot: str = ""
-    repetition: int = 1
 
     @property
     def key(self) -> str:
@@ -159,10 +154,10 @@ class WrittenPost(BaseModel):
         str,
         Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
         About(
-            "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. Without it, the first free "
-            "slot of the account. best: the slot in which the post is expected to reach most.",
+            "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. airflow instagram calendar "
+            "fill writes it for posts without one.",
             arguments.text,
-            "Write it like 2030-05-06 08:30, or best.",
+            "Write it like 2030-05-06 08:30.",
             titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
             has_default=False,
         ),
@@ -171,9 +166,10 @@ class WrittenPost(BaseModel):
         str,
         Field(examples=["30 days"]),
         About(
-            "After how long the post is published again, in a slot: 30 days. At least a day.",
+            "After how long airflow instagram calendar fill repeats the post: 30 days. At least a day.",
             arguments.text,
             kinds=NO_STORY,
+            has_default=False,
         ),
     ]
     timezone: Annotated[
@@ -203,7 +199,7 @@ class WrittenPost(BaseModel):
 #: All fields that a calendar may contain, in the order in which they are listed.
 CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(CalendarPost)}
 NO_EDITS: Final = {
-    *("line", "known_version", "in_slot", "repetition"),
+    *("line", "known_version"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),
 }
 
@@ -216,7 +212,6 @@ class InvalidPost:
     publish_at: Moment
     account: str
     line: int
-    in_slot: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,8 +231,6 @@ class Calendar:
     is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
-    slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    slot_users: tuple[SlotUser, ...] = ()
     pin: Pin | None = None
 
     @property

@@ -12,7 +12,9 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 SETTINGS: Final = {
     "defaults": "The values of posts that have none of their own.",
     "min_spacing": "The smallest distance between two posts of an account: 15 minutes. A number alone counts minutes.",
-    "slots": "The weekly times of each account at which it publishes posts without publish_at: [Mon 08:30, Thu 19:00].",
+    "slots": "The weekly times of each account, for posts without publish_at: [Mon 08:30, Thu 19:00]. "
+    "airflow instagram calendar fill writes one into each post.",
+    "slots_per_day": "How many posts a day of an account fill gives a slot to at most: 1, unless written otherwise.",
     "posts": "The posts.",
 }
 #: What the author of the DAG says with content_calendar_dag, and no file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -26,14 +26,7 @@ from airflow_provider_instagram.calendar.file.post_parser import PostFields, unn
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
-from airflow_provider_instagram.calendar.file.slots import (
-    Choice,
-    Slot,
-    SlotUser,
-    read_slots,
-    repetition_key,
-    split_repetition,
-)
+from airflow_provider_instagram.calendar.file.slots import read_per_day, read_slots
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
@@ -64,7 +57,6 @@ class Rules(TypedDict, total=False):
     :param approval: ``required`` if each post requires an approval, whatever the file says.
     :param now: If given, posts whose time has passed are problems.
     :param check_files: Whether the videos must exist.
-    :param times: The times that were chosen among the slots, by post key. A post that has none yet is left out.
     """
 
     min_spacing: timedelta | None
@@ -72,7 +64,6 @@ class Rules(TypedDict, total=False):
     approval: str | None
     now: datetime | None
     check_files: bool
-    times: Mapping[str, Choice] | None
 
 
 def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
@@ -103,11 +94,11 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     reader = _Reader(rows, files, rules, list(rows.problems))
     spacing = min_spacing if min_spacing is not None else reader.spacing(rows.min_spacing)
     reader.check_shared()
-    reader.read_slots(rules.get("times") or {})
+    reader.check_slots()
     if not (rows.rows or reader.problems):
         reader.problems.append(EMPTY)
     in_order = attrgetter("publish_at", "line")
-    posts = sorted((post for row in rows.rows for post in reader.posts(row)), key=in_order)
+    posts = sorted(filter(None, map(reader.post, rows.rows)), key=in_order)
     close = too_close(posts, spacing)
     kept = tuple(post for post in posts if post.id not in close)
     # A post that is too close to an invalid post is reported too, or it would be only after that one is corrected.
@@ -117,13 +108,12 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))} - {post.id for post in kept}
     invalid = tuple(
-        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line, post.in_slot)
+        InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
         for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
     )
     return Calendar(
-        location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid,
-        reader.slots, tuple(reader.slot_users), files.pin,
-    )  # fmt: skip
+        location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid, files.pin
+    )
 
 
 @dataclass
@@ -136,9 +126,6 @@ class _Reader:
     problems: list[Problem]
     invalid: list[ScheduledPost] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    slots: dict[str, tuple[Slot, ...]] = field(default_factory=dict)
-    slot_users: list[SlotUser] = field(default_factory=list)
-    times: dict[str, dict[int, Choice]] = field(default_factory=lambda: defaultdict(dict))
     shared: dict[str, Value] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,35 +155,31 @@ class _Reader:
             if name in defaults.values:
                 self._add(defaults.values[name].line, f"{name} cannot be a default.", "Give every post its own.")
 
-    def read_slots(self, times: Mapping[str, Choice]) -> None:
-        """Read the slots of the accounts."""
-        zone_name = self.shared.get("timezone")
-        name = zone_name.value.strip() if zone_name is not None and isinstance(zone_name.value, str) else None
-        self.slots = read_slots(self.rows.slots, name or None, self.problems)
+    def check_slots(self) -> None:
+        """Add the problems of the slots, from which times are filled in."""
+        read_slots(self.rows, self.problems)
+        read_per_day(self.rows, self.problems)
         for account, value in self.rows.slots.values.items():
             if (unnamed := unnamed_account(account, self.rules.get("accounts"))) is not None:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
-        for key, chosen in times.items():
-            original, number = split_repetition(key)
-            self.times[original][number] = chosen
 
-    def posts(self, row: Row) -> list[ScheduledPost]:
-        """Read a post and its repetitions, or return nothing if it has a problem or no time yet."""
+    def post(self, row: Row) -> ScheduledPost | None:
+        """Read a post, or return None if it has a problem."""
         try:
-            return self._posts(row)
+            return self._post(row)
         except TransientError:
             raise
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood ({type(error).__name__})."
             self._add(row.line, why, "Please report this.")
-            return []
+            return None
 
-    def _posts(self, row: Row) -> list[ScheduledPost]:
+    def _post(self, row: Row) -> ScheduledPost | None:
         before = len(self.problems)
         self.problems += row.problems
         if not row.values:
-            return []
+            return None
         post_id = self._id(row)
         for name, value in row.values.items():
             if name in self.rows.columns.values:  # reported once, where the column is named
@@ -206,34 +189,17 @@ class _Reader:
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
         account, (content, kind) = fields.account(), fields.post(check=self.rules.get("check_files", False))
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
-        has_slots = bool(self.slots.get(account))
-        repeat_after = fields.repeat_after(kind, has_slots=has_slots)
-        publish_at = fields.publish_at(None if repeat_after else self.rules.get("now"), has_slots=has_slots)
-        if post_id is None or (publish_at is None and fields.has_time()):
-            return []
-        is_valid = len(self.problems) == before and not row.broken
-        wants_best = fields.wants_best() or any(slot.is_auto for slot in self.slots.get(account, ()))
-        user = SlotUser(post_id, account, row.line, publish_at, repeat_after, is_valid, wants_best)
-        posts = [
-            ScheduledPost.model_construct(
-                id=repetition_key(post_id, number), publish_at=at, account=account, line=row.line, in_slot=in_slot,
-                repetition=number, **content,
-            )
-            for number, at, in_slot in self._times_of(user)
-        ]  # fmt: skip
-        if not is_valid:
-            self.invalid += posts
-        return posts if is_valid else []
-
-    def _times_of(self, user: SlotUser) -> list[tuple[int, datetime, str]]:
-        """Return when a post is published: for each time its number, and why it was chosen among the slots, if so."""
-        if not self.slots.get(user.account):
-            return [] if user.publish_at is None else [(1, user.publish_at, "")]
-        if user.publish_at is None or user.repeat_after is not None:
-            self.slot_users.append(user)
-        chosen = [(number, choice.local, choice.why) for number, choice in sorted(self.times.get(user.key, {}).items())]
-        first = [(1, user.publish_at, "")] if user.publish_at else [one for one in chosen if one[0] == 1]
-        return first + [one for one in chosen if one[0] > 1 and user.repeat_after is not None]
+        fields.check_repeat_after(kind)
+        publish_at = fields.publish_at(self.rules.get("now"))
+        if post_id is None or publish_at is None:
+            return None
+        post = ScheduledPost.model_construct(
+            id=post_id, publish_at=publish_at, account=account, line=row.line, **content
+        )
+        if len(self.problems) == before and not row.broken:
+            return post
+        self.invalid.append(post)
+        return None
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.slots import BEST, read_repeat_after
+from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
@@ -74,17 +74,14 @@ class PostFields:
             self._add_problem("account", f"account is {name!r}. {unnamed.message}", unnamed.remedy)
         return name
 
-    def publish_at(self, now: datetime | None, *, has_slots: bool = False) -> datetime | None:
+    def publish_at(self, now: datetime | None) -> datetime | None:
         """Read when the post is published.
 
         :param now: The current time, if a time that has passed is a problem.
-        :param has_slots: Whether its account has slots, one of which is chosen if the post has no time.
         """
-        if (written := self._text("publish_at")) is None or self.wants_best():
-            if not has_slots:
-                what = "publish_at is missing." if written is None else "publish_at: best needs slots of the account."
-                slots = f"or slots at the head of a YAML or JSON calendar: {self._slots_example()}"
-                self._add_problem("publish_at", what, f"Add it: publish_at: 2026-12-24 18:00, {slots}")
+        if (written := self._text("publish_at")) is None:
+            remedy = "Run airflow instagram calendar fill, or add publish_at: 2026-12-24 18:00."
+            self._add_problem("publish_at", "the post has no time.", remedy)
             return None
         name = self._text("timezone")
         known = name is None or self._tried("timezone", lambda: zone(name)) is not None
@@ -99,34 +96,14 @@ class PostFields:
             self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
         return at
 
-    def has_time(self) -> bool:
-        """Return whether the file contains a time for the post, valid or not."""
-        return self._value("publish_at") is not None and not self.wants_best()
-
-    def wants_best(self) -> bool:
-        """Return whether the post gets the best slot of its account."""
-        return self._text("publish_at") == BEST
-
-    def repeat_after(self, kind: PostKind, *, has_slots: bool) -> timedelta | None:
-        """Read after how long the post is published again.
-
-        :param kind: What the post is. That of a default is ignored in a story.
-        :param has_slots: Whether its account has slots, which the repetitions fill.
-        """
+    def check_repeat_after(self, kind: PostKind) -> None:
+        """Check after how long the post is to be published again."""
         name = "repeat_after"
-        if (written := self._text(name)) is None or self._is_unused(name, kind):
-            return None
+        if (written := self._text(name)) is None:
+            return
         if kind is PostKind.STORY:
             self._add_problem(name, "A story does not take repeat_after.", "Remove repeat_after.")
-        elif not has_slots:
-            message = f"repeat_after needs slots of {self._text('account') or DEFAULT_CONN_ID}."
-            remedy = f"Add them at the head of a YAML or JSON calendar: {self._slots_example()}"
-            self._add_problem(name, message, remedy)
-        return self._tried(name, lambda: read_repeat_after(written))
-
-    def _slots_example(self) -> str:
-        account = self._text("account") or DEFAULT_CONN_ID
-        return f"slots: {{{account}: [Mon 08:30, Thu 19:00]}}"
+        self._tried(name, lambda: read_repeat_after(written))
 
     def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
         """Read the values by field, and what the post is. A value with a problem is left out."""

@@ -68,6 +68,11 @@ class Row:
     problems: list[Problem] = field(default_factory=list)
     broken: bool = False
 
+    def text(self, name: str) -> str:
+        """Return a value that is a text, or an empty text."""
+        value = self.values.get(name)
+        return value.value.strip() if value is not None and isinstance(value.value, str) else ""
+
 
 @dataclass
 class Rows:
@@ -77,6 +82,7 @@ class Rows:
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
     slots: Row = field(default_factory=lambda: Row(0))
+    slots_per_day: Value | None = None
     min_spacing: Value | None = None
     problems: list[Problem] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.file.names import SETTINGS
 from airflow_provider_instagram.calendar.file.reader import SCHEMA
-from airflow_provider_instagram.calendar.file.slots import AUTO, EXAMPLE, MAX_SLOTS, SLOT
+from airflow_provider_instagram.calendar.file.slots import EXAMPLE, MAX_SLOTS, SLOT
 from airflow_provider_instagram.posts.fields import STORY, declared
 from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
@@ -39,14 +39,15 @@ def calendar_schema() -> dict[str, Any]:
     post = {
         "title": "Post",
         **_object(fields),
-        "required": ["id"],
+        "required": ["id", "publish_at"],
         "allOf": [*map(_rule_of_media, MEDIA), {"if": IS_STORY, "then": _without(STORY, PostKind.STORY, {})}],
     }
-    slots = {"type": "array", "items": {"type": "string", **_pattern(EXAMPLE, SLOT, AUTO)}, "maxItems": MAX_SLOTS}
+    slots = {"type": "array", "items": {"type": "string", **_pattern(EXAMPLE, SLOT)}, "maxItems": MAX_SLOTS}
     forms: dict[str, Any] = {
         "defaults": {**_object(defaults), "type": ["object", "null"]},
         "min_spacing": TEXT,
         "slots": {"type": ["object", "null"], "additionalProperties": {"anyOf": [slots, {"type": "string"}]}},
+        "slots_per_day": {**TEXT, "minimum": 1, "maximum": 99, "pattern": "^[1-9][0-9]?$"},
         "posts": {"type": ["array", "null"], "items": post},
     }
     return {
@@ -56,7 +57,6 @@ def calendar_schema() -> dict[str, Any]:
         **_object({name: {"description": says, **forms[name]} for name, says in SETTINGS.items()} | {SCHEMA: TEXT}),
         "required": ["posts"],
         "allOf": [
-            {"if": {"not": {"required": ["slots"]}}, "then": _each_post({"required": ["publish_at"]})},
             {
                 "if": {"properties": {"defaults": {"type": "object", **ANY_MEDIA}}, "required": ["defaults"]},
                 "else": _each_post(ANY_MEDIA),
@@ -127,7 +127,6 @@ def _as_written(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
     return {**TEXT, **limits}
 
 
-def _pattern(message: str, *expressions: re.Pattern[str]) -> dict[str, str]:
-    """Return expressions, one of which fits, as a schema has them: JavaScript has another form of named groups."""
-    either = "|".join(re.sub(r"[?]P<[a-z]+>", "", expression.pattern) for expression in expressions)
-    return {"pattern": f"^({either})$", "errorMessage": message}
+def _pattern(message: str, expression: re.Pattern[str]) -> dict[str, str]:
+    """Return an expression as a schema has it: JavaScript has another form of named groups."""
+    return {"pattern": f"^{re.sub(r'[?]P<[a-z]+>', '', expression.pattern)}$", "errorMessage": message}

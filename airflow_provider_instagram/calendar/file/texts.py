@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -25,6 +25,10 @@ END_OF_LINE: Final = re.compile(r"\r\n|\r|\n|\Z")
 #: A word of a list that needs no quotation marks in any YAML.
 WORD: Final = re.compile(r"(?!(?:null|true|false|yes|no|on|off)\b)[A-Za-z][\w-]*", re.IGNORECASE)
 STEP: Final = 2
+#: The value of a field that is taken out of a post.
+GONE: Final = object()
+Changes = Mapping[str, Mapping[str, Any]]
+New = Sequence[tuple[str, Mapping[str, Any]]]
 #: The end of a row as Python writes it: what looks like one within a text is put between quotation marks.
 END_OF_ROW: Final = "\r\n"
 
@@ -52,19 +56,26 @@ class TreeText:
             raise InvalidValue("the file has no list of posts.", "Write posts: in it.")
         self._key, self._posts = found[0]
         self._items: list[yaml.Node] = self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
+        self._by_id = {_id_of(one): one for one in self._items[::-1] if isinstance(one, yaml.MappingNode)}
         self._is_block = not (is_json or _is_flow(self._posts))
 
-    def change(self, post_id: str, fields: Mapping[str, Any]) -> str:
-        """Return the text with other values of a post."""
-        item = self._item(post_id)
+    def change(self, changes: Changes, new: New = ()) -> str:
+        """Return the text with other values of posts, and with new posts, each after the one that it names."""
+        changed = [splice for post_id, fields in changes.items() for splice in self._changes(post_id, fields)]
+        return self._spliced([*changed, *(self._inserted(fields, after) for after, fields in new)])
+
+    def _changes(self, post_id: str, fields: Mapping[str, Any]) -> Iterable[_Splice]:
+        item = self._by_id[post_id]
         own = {key.value: (key, value) for key, value in item.value if isinstance(key, yaml.ScalarNode)}
-        replaced = [self._replaced(item, *own[name], value) for name, value in fields.items() if name in own]
-        new = {name: value for name, value in fields.items() if name not in own}
-        return self._spliced([*replaced, *([self._added(item, new)] if new else [])])
+        for name in fields.keys() & own.keys():
+            is_gone = fields[name] is GONE
+            yield self._taken_out(item, *own[name]) if is_gone else self._replaced(item, *own[name], fields[name])
+        if new := {name: None if value is GONE else value for name, value in fields.items() if name not in own}:
+            yield self._added(item, new)
 
     def remove(self, post_id: str) -> tuple[str, str]:
         """Return the text without a post, and what was removed. A line end at its end is a blank line."""
-        item = self._item(post_id)
+        item = self._by_id[post_id]
         begin, end = item.start_mark.index, self._end(item)
         if self._is_block:
             begin, end = self._with_comments(item), self._line_end(end)
@@ -89,25 +100,28 @@ class TreeText:
         :param post: What :meth:`remove` has removed, or the values of a new post.
         :param after: The post that it follows. None if it is the first.
         """
+        return self._spliced([self._inserted(post, after)])
+
+    def _inserted(self, post: str | Mapping[str, Any], after: str | None) -> _Splice:
         ids = [_id_of(item) for item in self._items]
         at = -1 if after is None else ids.index(after)
         beside = self._items[max(at, 0)] if ids else None
         written = post if isinstance(post, str) else self._written(post, beside)
         if beside is None:
-            return self._spliced([self._as_only(written.rstrip("\n"))])
+            return self._as_only(written.rstrip("\n"))
         if self._is_block:
             is_spaced = written.endswith("\n") if isinstance(post, str) else self._is_spaced(beside)
             gap = self._newline * (2 if is_spaced else 1)
             if at < 0:
                 place = self._with_comments(beside)
-                return self._spliced([_Splice(place, place, written.rstrip("\n") + gap)])
+                return _Splice(place, place, written.rstrip("\n") + gap)
             place = self._line_end(self._end(beside))
-            return self._spliced([_Splice(place, place, gap + written.rstrip("\n"))])
+            return _Splice(place, place, gap + written.rstrip("\n"))
         opening = self._text[self._posts.start_mark.index + 1 : beside.start_mark.index]
         between = self._between(self._items[0], self._items[1]) if len(ids) > 1 else f",{opening or ' '}"
         if at < 0:
-            return self._spliced([_Splice(beside.start_mark.index, beside.start_mark.index, written + between)])
-        return self._spliced([_Splice(self._end(beside), self._end(beside), between + written)])
+            return _Splice(beside.start_mark.index, beside.start_mark.index, written + between)
+        return _Splice(self._end(beside), self._end(beside), between + written)
 
     def _is_spaced(self, item: yaml.Node) -> bool:
         """Return whether a blank line is between a post and those beside it."""
@@ -128,9 +142,6 @@ class TreeText:
     def _line(self, begin: int) -> str:
         return self._text[begin : self._line_end(begin)]
 
-    def _item(self, post_id: str) -> yaml.MappingNode:
-        return next(item for item in self._items if isinstance(item, yaml.MappingNode) and _id_of(item) == post_id)
-
     def _replaced(self, item: yaml.Node, key: yaml.Node, value: yaml.Node, to: Any) -> _Splice:
         colon = self._text.index(":", key.end_mark.index) + 1
         end = self._pair_end(key, value)
@@ -145,6 +156,18 @@ class TreeText:
         head = self._text[colon : self._line_end(begin) if style in ("|", ">") else begin] if begin >= colon else ""
         comments = [found[1] for part in (head, self._text[end:last]) if (found := COMMENT.search(part))]
         return _Splice(colon, last, self._block(to, key.start_mark.column, style, "  ".join(comments)))
+
+    def _taken_out(self, item: yaml.MappingNode, key: yaml.Node, value: yaml.Node) -> _Splice:
+        """Return the splice that takes a field out. A comment after its value stays."""
+        at, begin, end = [pair[0] for pair in item.value].index(key), key.start_mark.index, self._pair_end(key, value)
+        if at == 0:
+            return _Splice(begin, item.value[1][0].start_mark.index, "")
+        if _is_flow(item):
+            return _Splice(self._pair_end(*item.value[at - 1]), end, "")
+        last = self._line_end(end)
+        if found := COMMENT.search(self._text, end, last):
+            return _Splice(begin, found.start(1), "")
+        return _Splice(len(self._text[:begin].rstrip(" ").removesuffix("\n").removesuffix("\r")), last, "")
 
     def _has_comments(self, node: yaml.SequenceNode) -> bool:
         """Return whether a comment is between the items of a list."""
@@ -201,11 +224,11 @@ class TreeText:
             return after
         if not isinstance(value, str):
             return f" {self._flow(value)}{after}"
-        is_literal = "\n" in value and value == value.strip() and not UNPRINTABLE.search(value) and "\r" not in value
-        if is_literal and not any(chr(sign) in value for sign in STAND_INS):
-            indent = " " * (column + STEP)
-            lines = [f"{indent}{line}" if line else "" for line in value.split("\n")]
-            return self._newline.join([f" |-{after}", *lines])
+        body = value.removesuffix("\n")
+        is_literal = "\n" in body and body == body.strip() and not UNPRINTABLE.search(body) and "\r" not in body
+        if is_literal and not any(chr(sign) in body for sign in STAND_INS):
+            lines = [f"{' ' * (column + STEP)}{line}" if line else "" for line in body.split("\n")]
+            return self._newline.join([f" |{'' if body != value else '-'}{after}", *lines])
         if style == "'" and "\n" not in value and not UNPRINTABLE.search(value):
             return " '{}'{}".format(value.replace("'", "''"), after)
         return f" {value if not style and _is_plain(value) else _quoted(value)}{after}"
@@ -255,10 +278,12 @@ class TreeText:
         return found.end() if found else end
 
     def _spliced(self, splices: Iterable[_Splice]) -> str:
-        text = self._text
-        for begin, end, new in sorted(splices, reverse=True):
-            text = f"{text[:begin]}{new}{text[end:]}"
-        return text
+        """Return the text with splices. Of two at one place, the first comes first."""
+        text, parts, done = self._text, list[str](), 0
+        for begin, end, new in sorted(splices, key=lambda splice: splice.begin):
+            parts += [text[done:begin], new]
+            done = end
+        return "".join(parts) + text[done:]
 
 
 def _is_flow(node: yaml.Node) -> bool:
@@ -302,12 +327,18 @@ class TableText:
         self._title_row = next(at for at, (_, cells) in enumerate(self._rows) if any(cell.strip() for cell in cells))
         self._titles = [title.strip() for title in self._rows[self._title_row][1]]
 
-    def change(self, post_id: str, fields: Mapping[str, Any]) -> str:
-        """Return the text with other values of a post. A field without a column gets one."""
-        at = self._row(post_id)
-        self._add_columns(fields)
-        cells = dict(zip(self._titles, self._rows[at][1], strict=False))
-        self._rows[at] = self._written(at, cells | {name: _cell(value) for name, value in fields.items()})
+    def change(self, changes: Changes, new: New = ()) -> str:
+        """Return the text with other values of posts, and with new posts, each after the one that it names.
+
+        A field without a column gets one.
+        """
+        for post_id, fields in changes.items():
+            at = self._row(post_id)
+            self._add_columns(fields)
+            cells = dict(zip(self._titles, self._rows[at][1], strict=False))
+            self._rows[at] = self._written(at, cells | {name: _cell(value) for name, value in fields.items()})
+        for after, fields in reversed(new):
+            self.insert(fields, after)
         return self._text()
 
     def remove(self, post_id: str) -> tuple[str, str]:
@@ -360,8 +391,8 @@ class TableText:
 
 
 def _cell(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
+    if value is None or value is GONE or isinstance(value, str):
+        return value if isinstance(value, str) else ""
     if any("," in str(one) for one in value):
         raise InvalidValue("a word of a list contains a comma, which a cell cannot hold.", "Leave the comma out.")
     return ", ".join(map(str, value))

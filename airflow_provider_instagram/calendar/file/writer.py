@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.edits import Edit, Edited, apply, unified_diff
+from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import MAX_BYTES
+from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -67,15 +68,22 @@ class CalendarWriter:
     ) -> None:
         self._location = location
         self._folder = location.rpartition("/")[0]
-        self._files = CalendarFiles(location, pin)
-        if self._files.moved is not None:
-            raise self._files.moved
+        self.files = CalendarFiles(location, pin)
+        if self.files.moved is not None:
+            raise self.files.moved
         self._last_read, self._public = last_read, public
 
-    def write(self, edit: Edit, now: datetime, rules: Callable[[str], Rules]) -> Written:
+    def text(self) -> str:
+        """Return the file's text as it is now or, if it cannot be opened here, as it was read last."""
+        try:
+            return as_text(self._read().content)
+        except (ChangedMeanwhileError, NotWritableError, InstagramError, OSError):
+            return self._last_read
+
+    def write(self, edit: Edit | Fill, now: datetime, rules: Rules) -> Written:
         """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
 
-        :param rules: Returns what the DAG requires of a calendar with a text.
+        :param rules: What the DAG requires of its calendar.
         """
         for _ in range(TRIES):
             try:
@@ -84,11 +92,11 @@ class CalendarWriter:
                 continue
             except (NotWritableError, InstagramError, OSError) as error:
                 why = shown(str(getattr(error, "message", error)))
-                return self._as_patch(self._last_read, edit, now, rules, why)
-            written = self._as_patch(before.content.decode("utf-8-sig"), edit, now, rules)
+                return self.in_text(self._last_read, edit, now, rules, why)
+            written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             try:
-                replace(self._location, self._files.own, before, bom + written.edited.text.encode())
+                replace(self._location, self.files.own, before, bom + written.edited.text.encode())
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -104,12 +112,14 @@ class CalendarWriter:
         bundles = get_bundle_storage_root_path().resolve()
         if is_local(self._location) and local_path(self._location).resolve().is_relative_to(bundles):
             raise NotWritableError(FETCHED)
-        return read_for_edit(self._location, self._files.own, MAX_BYTES)
+        return read_for_edit(self._location, self.files.own, MAX_BYTES)
 
-    def _as_patch(
-        self, text: str, edit: Edit, now: datetime, rules: Callable[[str], Rules], refused: str = ""
-    ) -> Written:
-        edited = apply(text, self._location, edit, self._files, now, rules(text))
+    def in_text(self, text: str, edit: Edit | Fill, now: datetime, rules: Rules, refused: str = "") -> Written:
+        """Return an edit in a text of the file. Nothing is written."""
+        if isinstance(edit, Fill):
+            edited = apply_fill(text, self._location, edit, self.files, rules)
+        else:
+            edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 
@@ -126,7 +136,7 @@ class CalendarWriter:
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
-            add(file, f"{self._folder}/{file.name}", self._files.own)
+            add(file, f"{self._folder}/{file.name}", self.files.own)
         except MayBeWrittenError as error:
             return str(error)
         except ChangedMeanwhileError:

@@ -16,29 +16,13 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
-from airflow_provider_instagram.calendar.planning.slot_choices import (
-    SlotChoices,
-    choices_file,
-    choose_slots,
-    read_choices,
-    without_slot,
-)
-from airflow_provider_instagram.calendar.planning.stored_plan import (
-    Due,
-    StoredPlan,
-    content_digest,
-    read_stored_file,
-)
+from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
 from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
 from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
-#: A text without this word has no slots.
-SLOTS: Final = "slots"
-#: How often slots are chosen again while the file is unchanged, because the time of a repetition comes nearer.
-CHOOSE_AGAIN_AFTER: Final = timedelta(hours=1)
 #: Tokens expire, and the files of tomorrow's posts may be missing: the planner looks once a day at least.
 LOOK_AGAIN_AFTER: Final = timedelta(days=1)
 #: When the planner looks again if it is not certain that all runs were started, or whether a post is live.
@@ -55,11 +39,11 @@ def look(
     came_at: datetime | None = None,
     records: Records = NO_RECORDS,
 ) -> tuple[StoredPlan, Due]:
-    """Look at a calendar, and return its new plan, and when to look again. Nothing is stored but slots.
+    """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
-    :raises TransientError: If a storage does not answer that has caption files, or the choices of slots.
+    :raises TransientError: If a storage does not answer that has caption files.
     """
     one = _Look(settings, stored, now)
     found = one.found()
@@ -82,7 +66,6 @@ class _Look:
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
         self.files = CalendarFiles(settings.calendar, pin and replace(pin, machine=""))
-        self.choices_file = choices_file(settings.plan_file.rpartition("/")[0], settings.calendar)
         self.contents: dict[str, str | None] = {}
 
     def found(self) -> StoredPlan:
@@ -113,20 +96,13 @@ class _Look:
 
     def _plan(self) -> StoredPlan:
         read, stored, settings = self._read(), self.stored, self.settings
-        made_of, choices = f"{self.contents[settings.calendar]} {settings.digest} ", self._choices(read.text)
-        if stored is not None and self._is_current(stored, made_of + choices.digest):
+        made_of = f"{self.contents[settings.calendar]} {settings.digest}"
+        if stored is not None and self._is_current(stored, made_of):
             plan = replace(stored.plan, readable=True)
             return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
-        calendar = self._parse(read.text, choices)
+        calendar = self._parse(read.text)
         if (kept := self._kept(calendar)) is not None:
             return kept
-        if calendar.slot_users:
-            chosen = choose_slots(self.choices_file, calendar, read_stored_file, self.now, settings.lead_time)
-            calendar = calendar if chosen.chosen == choices.chosen else self._parse(read.text, chosen)
-            calendar, choices = without_slot(calendar, chosen), chosen
-        again_at = int((self.now + CHOOSE_AGAIN_AFTER).timestamp()) if calendar.slot_users else None
-        # A calendar with caption files is parsed again each time, as they may change. So is one without stored slots.
-        may_reuse = calendar.is_self_contained and choices.is_stored
         return StoredPlan(
             location=settings.location,
             text=read.text,
@@ -134,8 +110,8 @@ class _Look:
             at=self._at,
             plan=Plan(calendar),
             about=settings.about(),
-            made_of=made_of + choices.digest if may_reuse else None,
-            choose_again_at=again_at,
+            # A calendar with caption files is parsed again each time, as they may change.
+            made_of=made_of if calendar.is_self_contained else None,
         )
 
     def _kept(self, calendar: Calendar) -> StoredPlan | None:
@@ -165,7 +141,7 @@ class _Look:
 
     def _last_version(self, stored: StoredPlan, problem: Problem, vanished: Vanished | None) -> StoredPlan:
         """Return the plan of the last text that counts, with the problem of the present one."""
-        calendar = self._parse(stored.text, self._choices(stored.text)) if stored.text else stored.plan.calendar
+        calendar = self._parse(stored.text) if stored.text else stored.plan.calendar
         calendar = replace(calendar, problems=(problem, *calendar.problems))
         plan = replace(Plan(calendar), readable=False)
         # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the text.
@@ -177,12 +153,11 @@ class _Look:
         return self.now.astimezone(timezone.utc).replace(microsecond=0)
 
     def _is_current(self, stored: StoredPlan, made_of: str) -> bool:
-        """Return whether the posts of the last plan still hold, and no slot must be chosen."""
+        """Return whether the posts of the last plan still hold."""
         known, pin = stored.plan.calendar.pin, self.files.pin
         if known != pin and not (known and pin and known.holds(pin)):
             return False  # the folder is a new one, which the tasks have to expect
-        chooses = stored.choose_again_at is not None and self.now.timestamp() >= stored.choose_again_at
-        return stored.made_of == made_of and not chooses
+        return stored.made_of == made_of
 
     def _read(self) -> SheetText:
         """Return the text of the file or the sheet."""
@@ -197,15 +172,11 @@ class _Look:
         self.contents[location] = content_digest(read.text.encode())
         return read
 
-    def _choices(self, text: str) -> SlotChoices:
-        """Read the stored choices, if a text can contain slots."""
-        return read_choices(self.choices_file, read_stored_file) if SLOTS in text else SlotChoices()
-
-    def _parse(self, text: str, slots: SlotChoices) -> Calendar:
-        """Read the posts of a text, with the slots that were chosen."""
+    def _parse(self, text: str) -> Calendar:
+        """Read the posts of a text."""
         of = self.settings
         rows = of.sheet.rows(text) if of.sheet is not None else read_rows(text, of.calendar)
-        rules = Rules(min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval, times=slots.chosen)
+        rules = Rules(min_spacing=of.min_spacing, accounts=of.accounts, approval=of.approval)
         return parse_rows(rows, of.location, self.files, **rules)
 
 
@@ -216,8 +187,7 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
         moments.append(plan.vanished.until(kept_for()))
     if plan.plan.pending or plan.plan.unsettled:
         moments.append(now + START_AGAIN_AFTER)
-    at = min(moment.timestamp() for moment in moments if moment is not None)
-    return at if plan.choose_again_at is None else min(at, plan.choose_again_at)
+    return min(moment.timestamp() for moment in moments if moment is not None)
 
 
 def changes_since(due: Due, read: Callable[[], str] | None = None) -> dict[str, str | None]:

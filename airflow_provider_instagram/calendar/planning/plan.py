@@ -246,9 +246,8 @@ class _Look:
             return False
         if is_late and post.id in self.untimed:
             return False
-        # If a repetition was not asked for at its time, nobody made a mistake. A time that could not be read was told.
-        is_new = self.is_new or post.id in self.untimed
-        self.passed[post.id] = Passed(due, is_mistake=not is_new and post.repetition == 1)
+        # A time that could not be read was told.
+        self.passed[post.id] = Passed(due, is_mistake=not self.is_new and post.id not in self.untimed)
         return True
 
     def _has_begun(self, key: str) -> bool:

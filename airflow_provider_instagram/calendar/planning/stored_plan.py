@@ -58,7 +58,6 @@ class StoredPlan(Stored):
     :param headers: The headers that ask the server of a sheet for another version only.
     :param at: When the planner looked.
     :param made_of: A digest of all that the posts depend on; None if they must be read from the text each time.
-    :param choose_again_at: When slots must be chosen again, in seconds since the epoch.
     :param vanished: The posts that have vanished from the file, which does not count for a while.
     """
 
@@ -69,13 +68,11 @@ class StoredPlan(Stored):
     plan: Plan
     about: About
     made_of: str | None = None
-    choose_again_at: int | None = None
     vanished: Vanished | None = None
 
     def as_content(self) -> bytes:
         """Return the content of the file."""
-        unused = {"plan": {"calendar": {"slots", "slot_users"}}}
-        content = self.model_dump(mode="json", exclude=unused, exclude_defaults=True)
+        content = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps({"form": self.form, **content}).encode()
 
 

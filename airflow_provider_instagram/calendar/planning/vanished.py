@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,6 @@ from airflow.sdk import conf
 from pydantic import BaseModel, ConfigDict
 
 from airflow_provider_instagram.calendar.file.problems import Problem
-from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import shown
 
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 class Vanished(BaseModel):
     """Posts that have vanished from the file, together with others.
 
-    :param to_come: The ids of the posts that were to come. A post and its repetitions count as one.
+    :param to_come: The ids of the posts that were to come.
     :param lost: Those of them that the file no longer has.
     :param since: When that was first seen, in seconds since the epoch.
     """
@@ -70,25 +69,20 @@ def vanished_now(
     :param now: Only posts after this time were to come.
     :param removed: Returns the ids of posts that a person has removed on the page. It is asked only if posts are gone.
     """
-    planned = _ids(post.id for post in before.posts if post.publish_at > now)
-    to_come = planned | _ids(post.id for post in before.invalid if post.publish_at > now)
+    planned = {post.id for post in before.posts if post.publish_at > now}
+    to_come = planned | {post.id for post in before.invalid if post.publish_at > now}
     to_come |= {*known.to_come} if known is not None else set()
-    lost = to_come - _ids((*(post.id for post in after.posts), *after.left_out))
+    lost = to_come - {post.id for post in after.posts} - after.left_out
     if known is None and not lost & planned:
         return None
     if 2 * len(lost) > len(to_come):
-        on_page = _ids(removed())
+        on_page = {*removed()}
         to_come, lost = to_come - on_page, lost - on_page
     if 2 * len(lost) <= len(to_come):
         return None
     if known is not None and lost <= {*known.lost}:
         return known
     return Vanished(to_come=tuple(sorted(to_come)), lost=tuple(sorted(lost)), since=int(now.timestamp()))
-
-
-def _ids(posts: Iterable[str]) -> set[str]:
-    """Return ids without the numbers of repetitions: a post and its repetitions are one row of the file."""
-    return {split_repetition(post_id)[0] for post_id in posts}
 
 
 def kept_for() -> timedelta:

@@ -14,7 +14,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import is_reserved
 from airflow_provider_instagram.calendar.file.post_parser import unnamed_account
-from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
@@ -335,8 +334,7 @@ def _invalid_post(post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped
 
     :raises ValidationError: If a user started the run for it.
     """
-    original = split_repetition(post_id)[0]
-    own = [problem for problem in calendar.problems if problem.post_id in (post_id, original)]
+    own = [problem for problem in calendar.problems if problem.post_id == post_id]
     problems = own or [problem for problem in calendar.problems if problem.post_id is None]
     messages = " ".join(problem.message for problem in problems)
     remedies = " ".join(problem.remedy for problem in problems)

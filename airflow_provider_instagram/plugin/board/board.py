@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
-from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader, rules_of
+from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
@@ -85,17 +84,13 @@ class PostCard:
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
             "dry": self.is_dry,
-            "slot": post.in_slot,
             "line": post.line if self.is_duplicate else None,
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
-        if isinstance(post, InvalidPost):
-            repetition = split_repetition(post.id)[1]
-        else:
-            repetition, title = post.repetition, first_line(post.caption)
+        if not isinstance(post, InvalidPost):
+            title = first_line(post.caption)
             content |= {"kind": kind_of(post), "title": title, "caption": post.caption if post.caption != title else ""}
             content |= {"tags": list(post.tags), "asks": post.approval == "required"}
-        content["repetition"] = repetition if repetition > 1 else None
         at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
         return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
 
@@ -174,9 +169,13 @@ class Board:
         """Whether the calendar's file could be read at least once."""
         return self.stored is not None and bool(self.stored.text)
 
-    def rules(self, text: str) -> Rules:
-        """Return what the DAG requires of its calendar, to check a text of it."""
-        return Rules() if self.stored is None else rules_of(self.calendar, self.stored, text)
+    @property
+    def rules(self) -> Rules:
+        """What the DAG requires of its calendar, to check a text of it."""
+        if self.stored is None:
+            return Rules()
+        about = self.stored.about
+        return Rules(min_spacing=about.min_spacing, accounts=about.accounts, approval=about.approval)
 
     @property
     def is_sheet(self) -> bool:
@@ -264,18 +263,15 @@ class _Look:
         listed = {post.id for post in self.content.posts}
         invalid = [post for post in self.content.invalid if post.id not in listed]
         invalid += [
-            InvalidPost(post.id, post.publish_at, post.account, post.line, post.in_slot)
+            InvalidPost(post.id, post.publish_at, post.account, post.line)
             for post in self.stored.plan.calendar.posts
             if post.id not in listed
         ]
         times = Counter(post.id for post in invalid)
         return [
-            invalid_card(
-                self.calendar.dag_id, post, tuple(by_post[post.id] or by_post[split_repetition(post.id)[0]]),
-                is_duplicate=times[post.id] > 1,
-            )
+            invalid_card(self.calendar.dag_id, post, tuple(by_post[post.id]), is_duplicate=times[post.id] > 1)
             for post in invalid
-        ]  # fmt: skip
+        ]
 
     def _card(self, post: ScheduledPost, facts: Facts, status: Status) -> PostCard:
         preview = self.source.previews.get(post.version)

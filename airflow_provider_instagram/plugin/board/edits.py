@@ -19,8 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.slots import split_repetition
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
+from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -68,6 +68,7 @@ DONE: Final = {
     "add": "Added to {file}.",
     "duplicate": "Copied in {file}.",
     "restore": "Brought back into {file}.",
+    "fill": "Times filled in in {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
@@ -118,10 +119,20 @@ class EditRequest(BaseModel):
     sure: bool = False
 
 
+class FillRequest(BaseModel):
+    """A proposal that a user agrees to, as the page sends it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    proposal: str = Field(max_length=1_500_000)
+
+
 def offered(board: Board, post_id: str) -> dict[str, Any]:
     """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
-    if card is None or card.is_duplicate or board.stored is None or split_repetition(post_id)[1] > 1:
+    if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
@@ -138,25 +149,70 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
         _check_state(board, given, facts)
     edited = _edit_of(board, given)
     written = await run_in_threadpool(_write, board, edited)
-    diff = "\n".join(written.diff)
     if written.refused:
-        return {"done": "", "refused": written.refused, "patch": diff}
+        return _as_patch(written)
     if given.do == "remove":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
-    about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed, "diff": diff[:LONGEST_DIFF]}
-    if written.unknown:
-        about["outcome"] = written.unknown
-    await run_in_threadpool(write_act, user.name, given.dag_id, given.do, about)
-    if written.unknown:
-        raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
-    file = board.location.rpartition("/")[2]
+    about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
+    done = await run_in_threadpool(_recorded, board, user, given.do, written, about)
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
-    done = {"done": DONE[given.do].format(file=file) + LATER, "undo": undo if given.do == "remove" else ""}
+    answer = {"done": done, "undo": undo if given.do == "remove" else ""}
     post = written.edited.post
-    return done if post is None else {**done, "at": int(post.publish_at.timestamp())}
+    return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
+
+
+def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
+    """Return which times the posts without one would get, as JSON. Nothing is written.
+
+    :param by_results: Whether the hours whose posts reached most are preferred, of accounts whose numbers may be seen.
+    :raises HTTPException: If the file or the numbers cannot be read.
+    """
+    writer, now = _writer(board), utc_now()
+    own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
+    try:
+        text = writer.text()
+        found = proposal_for(text, board.location, writer.files, now, board.rules, by_results=own.__contains__)
+        diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
+    except InstagramError as error:
+        raise HTTPException(503, shown(str(error))) from None
+    seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
+    return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
+
+
+def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
+    """Write proposed times into the calendar's file, and return what happened, as JSON.
+
+    :raises HTTPException: If the file has changed since they were proposed.
+    """
+    content = opened("fill", given.proposal)
+    if content is None or content.pop("dag_id") != given.dag_id:
+        raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
+    agreed = edits.Fill(**content)
+    written = _write(board, agreed)
+    if written.refused:
+        return _as_patch(written)
+    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
+    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
+
+
+def _as_patch(written: Written) -> dict[str, Any]:
+    return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
+
+
+def _recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
+    """Record an edit in the audit log, and return what happened."""
+    about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
+    if written.unknown:
+        about["outcome"] = written.unknown
+    write_act(user.name, board.calendar.dag_id, do, about)
+    if written.unknown:
+        raise HTTPException(503, f"{written.unknown} Look at the file before you try again.")
+    return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
 def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
@@ -210,7 +266,7 @@ def _writer(board: Board) -> CalendarWriter:
     return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
 
 
-def _write(board: Board, edit: edits.Edit) -> Written:
+def _write(board: Board, edit: edits.Edit | edits.Fill) -> Written:
     try:
         return _writer(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

@@ -188,6 +188,22 @@ async def edit(
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
+@router.get("/api/fill")
+def proposed_times(dag_id: str, user: users.Viewer, by_results: bool = False) -> Response:
+    """Return which times the posts without one would get."""
+    board = _editable_board(user, dag_id)
+    return JSONResponse(edits.proposed(board, by_results=by_results), headers=HEADERS)
+
+
+@router.post("/api/fill")
+def fill_in(
+    request: Request, given: Annotated[edits.FillRequest, json_body(edits.FillRequest)], user: users.Viewer
+) -> Response:
+    """Write proposed times into the calendar's file."""
+    users.check_form(request, given.form_token, user)
+    return JSONResponse(edits.fill(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+
+
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""

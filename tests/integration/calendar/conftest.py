@@ -1,7 +1,8 @@
-"""What the tests of a calendar's runs share: a calendar whose posts are due in seconds."""
+"""What the tests of calendars share: a calendar whose posts are due in seconds, and the commands of authors."""
 
 from __future__ import annotations
 
+import argparse
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -43,3 +44,28 @@ def calendar(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPat
         return file
 
     return write
+
+
+@pytest.fixture
+def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command as ``airflow`` does: exit code, stdout, stderr."""
+    from airflow.cli.cli_config import GroupCommand
+    from airflow.cli.cli_parser import AirflowHelpFormatter, _add_command
+
+    from airflow_provider_instagram.cli.definition import get_instagram_commands
+
+    def typed(*words: str) -> tuple[int, str, str]:
+        parser = argparse.ArgumentParser(formatter_class=AirflowHelpFormatter)
+        group = get_instagram_commands()[0]
+        assert isinstance(group, GroupCommand)
+        _add_command(parser.add_subparsers(), group)
+        arguments = parser.parse_args(["instagram", *words])
+        code = 0
+        try:
+            arguments.func(arguments)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return typed

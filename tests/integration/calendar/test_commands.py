@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from tests.integration.calendar.runs import planned_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,31 +36,6 @@ def file(tmp_path: Path) -> Path:
     path.write_text(CALENDAR)
     (tmp_path / "a.mp4").touch()
     return path
-
-
-@pytest.fixture
-def run(airflow_db: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command as ``airflow`` does: exit code, stdout, stderr."""
-    from airflow.cli.cli_config import GroupCommand
-    from airflow.cli.cli_parser import AirflowHelpFormatter, _add_command
-
-    from airflow_provider_instagram.cli.definition import get_instagram_commands
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        parser = argparse.ArgumentParser(formatter_class=AirflowHelpFormatter)
-        group = get_instagram_commands()[0]
-        assert isinstance(group, GroupCommand)
-        _add_command(parser.add_subparsers(), group)
-        arguments = parser.parse_args(["instagram", *words])
-        code = 0
-        try:
-            arguments.func(arguments)
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return typed
 
 
 def test_a_sheet_at_a_web_address_is_left_to_its_dag(run: Callable[..., tuple[int, str, str]]) -> None:
@@ -134,45 +107,6 @@ def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, 
     assert "01:00 ?sunday" in april
     assert "a person has to approve it" in april
     assert "1 problem: airflow instagram calendar check" in err
-
-
-SLOTS = """\
-slots: {berlin: [Mon 08:30, Thu 19:00]}
-defaults: {timezone: Europe/Berlin, video: a.mp4, account: berlin}
-posts:
-  - {id: news}
-  - {id: tip, publish_at: 2030-03-02 18:00, repeat_after: 14 days}
-"""
-
-
-def test_check_and_show_show_slots_before_and_after_airflow_has_chosen_them(
-    run: Callable[..., tuple[int, str, str]], file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the commands show is what Airflow then chooses, and they store nothing."""
-    from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
-
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(file.parent / "snapshots"))
-    file.write_text(SLOTS)
-    code, out, _ = run("calendar", "check", str(file))
-    (line,) = [line for line in out.splitlines() if ": slot " in line]
-    assert (code, line.startswith("post 'news': slot "), line.endswith(", as Airflow would choose now.")) == (
-        0,
-        True,
-        True,
-    )
-    assert not (file.parent / "snapshots").exists()
-
-    planned_by(CalendarSettings.of("content", file.absolute(), accounts=["berlin"]))
-    chosen = line.replace("as Airflow would choose now", "chosen by Airflow")
-    assert chosen in run("calendar", "check", str(file))[1].splitlines()
-    month = line.split()[4][:7]
-    out = run("calendar", "show", str(file), "--timezone", "Europe/Berlin", "--month", month)[1]
-    assert f"{line.split()[5]} ◷news" in out
-    assert "◷ in a slot" in out
-    assert "not yet chosen" not in out
-    file.rename(file.with_name("other.yaml"))
-    out = run("calendar", "show", str(file.with_name("other.yaml")), "--month", month)[1]
-    assert "1 slot not yet chosen: shown as Airflow would choose now." in out
 
 
 FORMATS = """\

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import apply_fill
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import KEYS, parse_calendar, read_calendar
-from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.cli.definition import CALENDAR_COMMANDS
 from airflow_provider_instagram.posts.kinds import PostKind
 from docs.tables import TABLES
-from tests.integration.calendar.runs import planned_by
 
 ROOT = Path(__file__).parents[3]
-INDEX, FILE, SLOTS, COMMANDS = (
-    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "slots.md", "commands.md")
+INDEX, FILE, FILL, COMMANDS = (
+    (ROOT / "docs/calendars" / name).read_text() for name in ("index.md", "file.md", "fill.md", "commands.md")
 )
 
 
@@ -30,24 +32,18 @@ def test_the_example_calendars_have_no_problem(document: str, posts: list[int]) 
     assert [len(calendar.posts) for calendar in calendars] == posts
 
 
-def test_the_slots_of_the_example_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    (text,) = re.findall(r"```yaml\n(.*?)```", SLOTS, re.DOTALL)
-    rows = re.findall(r"\| `([a-z-]+)` \| (\w{3} \d+ \w{3}), (\d\d:\d\d) \|", SLOTS)
-    file = tmp_path / "spring.yaml"
-    file.write_text(text)
-    settings, noon = (
-        CalendarSettings.of("content", file, accounts=["instagram_studio", "instagram_shop"]),
-        datetime(2030, 5, 6, 10, tzinfo=timezone.utc),
-    )
-    calendar = planned_by(settings, noon).plan.timely
-    assert calendar.problems == ()
-    assert [(post.id, f"{post.publish_at:%a %-d %b}", f"{post.publish_at:%H:%M}") for post in calendar.posts] == rows
-    assert len(rows) == 4
-    later = planned_by(settings, noon + timedelta(days=4)).plan.timely
-    assert [(post.id, f"{post.publish_at:%a %-d %b %H:%M}") for post in later.posts][-1:] == [
-        ("opening-hours~2", "Thu 23 May 19:00")
-    ]
+def test_the_proposal_of_the_example_is_what_fill_prints() -> None:
+    """The lines of the diff that are not added, below the head, are the file."""
+    head, _, _ = re.findall(r"```yaml\n(.*?)```", FILL, re.DOTALL)[0].partition("posts:\n")
+    said = re.findall(r"```text\n(.*?)```", FILL, re.DOTALL)[0].splitlines()
+    diff = said[said.index("") + 1 :]
+    text = head + "".join(f"{line[1:]}\n" for line in diff[3:] if line[0] != "+")
+    now, files = datetime(2030, 5, 6, 10, tzinfo=timezone.utc), CalendarFiles("/data/spring.yaml")
+    found = proposal_for(text, "/data/spring.yaml", files, now, {})
+    assert found.fill is not None
+    filled = apply_fill(text, "/data/spring.yaml", found.fill, files, {}).text
+    assert [*found.lines, "", *unified_diff(text, filled, "spring.yaml")] == said
+    assert parse_calendar(filled, "/data/spring.yaml").problems == ()
 
 
 def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() -> None:
@@ -59,7 +55,6 @@ def test_the_example_beside_the_example_dag_is_a_fortnight_for_two_accounts() ->
     assert {post.kind for post in calendar.posts} == {*PostKind}
     assert {post.placement for post in calendar.posts if post.video} >= {"reels", "feed"}
     assert any(post.first_comment for post in calendar.posts)
-    assert [(user.id, user.publish_at) for user in calendar.slot_users] == [("opening-hours", None)]
 
 
 def test_the_one_line_makes_a_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -40,12 +40,8 @@ posts:
 """
 
 
-def rules(_: str) -> Any:
-    return {"accounts": None}
-
-
 def write(location: str, edit: Edit) -> Any:
-    return CalendarWriter(location, None, TEXT).write(edit, NOW, rules)
+    return CalendarWriter(location, None, TEXT).write(edit, NOW, {"accounts": None})
 
 
 def meet_at(barrier: Any) -> None:

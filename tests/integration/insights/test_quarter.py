@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from airflow.sdk import conf
 
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
 from airflow_provider_instagram.insights.targets import FileTarget
-from airflow_provider_instagram.ledger.reach import ReachFile, reach_file
 from tests.integration.insights.conftest import plain, rows_of
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play
 
@@ -113,21 +111,6 @@ def test_it_takes_at_most_eight_calls_a_post(quarter: Quarter) -> None:
 
 def test_no_hour_has_more_calls_than_insights_may_use(quarter: Quarter) -> None:
     assert 0 < quarter.busiest_hour <= 30
-
-
-def test_calendars_learn_what_each_post_reached_at_one_age(quarter: Quarter) -> None:
-    """Half an hour more or less changes what a post has reached, but not its time, its kind or its only entry."""
-    stored = ReachFile.of(Path(reach_file(conf.get("instagram", "calendar_snapshots"), "brand")).read_bytes())
-    rows = snapshots(quarter)
-    read = {(post.media_id, "23h" if post.kind == "story" else "24h"): post for post in quarter.made}
-    wanted = {
-        key[0]: (post.kind, rows[key]["story_reach" if post.kind == "story" else "reel_reach"])
-        for key, post in read.items()
-        if rows.get(key, {}).get("status") == "read"
-    }
-    found = {media_id: (one.kind, one.value) for media_id, one in stored.posts.items() if media_id in wanted}
-    assert found == wanted
-    assert len(wanted) > 100
 
 
 def test_each_row_names_its_post_its_dag_and_its_calendar(quarter: Quarter) -> None:

@@ -241,21 +241,6 @@ def test_a_card_says_what_is_needed_and_leaves_out_what_is_empty() -> None:
     }  # fmt: skip
 
 
-def test_a_card_says_that_its_time_is_a_slot_and_which_repetition_it_is() -> None:
-    first = POST.model_copy(update={"in_slot": "the first free slot"})
-    second = first.model_copy(update={"id": "hello~2", "repetition": 2})
-    cards = [PostCard("spring", one, Status(State.READY)) for one in (first, second)]
-    data = [card.as_data() for card in cards]
-    assert [(one["id"], one.get("slot"), one.get("repetition")) for one in data] == [
-        ("hello", "the first free slot", None),
-        ("hello~2", "the first free slot", 2),
-    ]
-    invalid = invalid_card(
-        "spring", InvalidPost("hello~2", DUE, "studio", 5, in_slot="the first free slot"), ()
-    ).as_data()
-    assert (invalid["slot"], invalid["repetition"]) == ("the first free slot", 2)
-
-
 def test_a_post_with_a_problem_has_a_card_with_its_remedy() -> None:
     problem = Problem(7, "Unknown field 'capton'.", "Did you mean caption?", "hello")
     card = invalid_card("spring", InvalidPost("hello", DUE, "studio", 5), (problem,))

@@ -2,7 +2,7 @@
 
 import { addDays, inWords, isDay, today } from "./dates.js";
 import { byId, counted, h, icon, isLow, isNarrow } from "./dom.js";
-import { addPost, editable } from "./edit.js";
+import { addPost, editable, fillTimes } from "./edit.js";
 import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
 import {
@@ -132,11 +132,12 @@ function views() {
   );
   const day = view.day < today() ? today() : view.day;
   const add = { class: "btn", type: "button", "data-go": "add", click: () => addPost(day) };
+  const fill = { class: "btn", type: "button", "data-go": "fill", click: fillTimes };
   const select = { class: "btn", type: "button", "data-go": "select", title: "Key x on a post", click: chooseByClick };
   return h(
     "div",
     { class: "group push" },
-    editable().length ? h("button", add, "Add post") : null,
+    editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times")] : null,
     data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
     h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons),
   );

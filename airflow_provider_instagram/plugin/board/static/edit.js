@@ -21,8 +21,7 @@ const FIELDS = /** @type {const} */ ([
 /** Return the calendars that the user may edit. */
 export const editable = () => data.calendars.filter((calendar) => calendar.edit);
 /** Whether the user may edit a post. One of several with the same id is edited in the file. @param {Card} card */
-export const mayEdit = (card) =>
-  !card.line && !card.repetition && editable().some((calendar) => calendar.dag === card.dag);
+export const mayEdit = (card) => !card.line && editable().some((calendar) => calendar.dag === card.dag);
 
 /**
  * Ask the user something, or show a text, in a window of its own. Return whether they agreed.
@@ -54,16 +53,22 @@ export function question(text, yes, more = null) {
 export async function sendEdit(name, { dag, id, ...edit }, sure = false) {
   try {
     const answer = await send("edits", { do: name, dag_id: dag, post_id: id, ...edit, sure });
-    if (answer.done) return answer;
-    const patch = h("pre", { class: "mono patch", tabindex: 0, "aria-label": "Patch" }, answer.patch);
-    await question(`Nothing was changed: ${answer.refused} Here is the edit as a patch.`, "", patch);
-    return null;
+    return answer.done ? answer : await showPatch(answer);
   } catch (error) {
     const { content } = /** @type {{ content?: { confirm?: boolean } }} */ (error);
     if (!content?.confirm || sure) throw error;
     return (await question(messageOf(error), "Edit anyway")) ? sendEdit(name, { dag, id, ...edit }, true) : null;
   }
 }
+
+/** Show an edit that cannot be written here. @param {{ refused: string, patch: string }} answer */
+async function showPatch({ refused, patch }) {
+  await question(`Nothing was changed: ${refused} Here is the edit as a patch.`, "", preformatted("Patch", patch));
+  return null;
+}
+
+/** @param {string} label @param {string} text */
+const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
 
 /** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back */
 export function offerUndo(text, back) {
@@ -349,16 +354,52 @@ function fill(element, values) {
   }
 }
 
+/** Return the calendar that a button of the bar means, if the user may edit one. */
+const meant = () => editable().find((one) => one.dag === view.dag) ?? editable()[0];
+
+/** Propose times for the posts without one, and write them on a yes. */
+export async function fillTimes() {
+  const calendar = meant();
+  if (!calendar) return;
+  const box = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", name: "by_results" }));
+  const choice = h("label", {}, box, " Prefer the hours whose posts reached most");
+  const text = `Posts of ${calendar.name} without a time get the free slots of their accounts, and posts that repeat get their next entries. You see them before anything is written.`;
+  if (!(await question(text, "Propose times", choice))) return;
+  await tell(async () => {
+    const asked = new URLSearchParams({ dag_id: calendar.dag, by_results: String(box.checked) });
+    const { content } = (await request(`fill?${asked}`)) ?? { content: {} };
+    const { tables, lines, diff, proposal } = content;
+    const more = h(
+      "div",
+      { class: "proposed" },
+      tables.length ? preformatted("Results", tables.join("\n")) : null,
+      h(
+        "ul",
+        {},
+        lines.map((/** @type {string} */ line) => h("li", {}, line)),
+      ),
+      proposal ? preformatted("Changes", diff) : null,
+    );
+    if (
+      !(await question(proposal ? "Write this into the file?" : "Nothing is to be written.", proposal && "Write", more))
+    )
+      return null;
+    const answer = await send("fill", { dag_id: calendar.dag, proposal });
+    if (!answer.done) return showPatch(answer);
+    say(answer.done);
+    return answer;
+  });
+}
+
 /** Ask for a new post, of a file in the calendar's folder or one that is uploaded there. @param {string} day */
 export async function addPost(day) {
-  const calendars = editable();
-  const dag = (calendars.find((one) => one.dag === view.dag) ?? calendars[0])?.dag;
-  if (!dag) return;
+  const calendar = meant();
+  if (!calendar) return;
+  const { dag, name } = calendar;
   await tell(async () => {
     const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
     const element = addForm(day, content);
-    if (!(await question(`Add a post to ${calendars.find((one) => one.dag === dag)?.name ?? dag}`, "Add", element)))
-      return null;
+    if (!(await question(`Add a post to ${name}`, "Add", element))) return null;
     const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
     const given = Object.fromEntries([...inputs].map((one) => [one.name, one.value]));
     const upload = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]")).files?.[0];

@@ -3,7 +3,7 @@
 import { problemElement } from "./bar.js";
 import { inWords, moment } from "./dates.js";
 import { h, outward } from "./dom.js";
-import { data, slotText } from "./state.js";
+import { data } from "./state.js";
 
 /** @typedef {import("./panel.js").Detail} Detail */
 /** @typedef {import("./panel.js").PostDetail} PostDetail */
@@ -48,11 +48,9 @@ export function factsSection(content) {
   const date = /** @type {const} */ ({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
   const calendarTime = `${inWords(card.local.slice(0, 10), date)}, ${card.local.slice(11)} ${content.zone}`;
   const options = Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name));
-  const slot = slotText(card);
   /** @type {([string, Child | Child[]] | false | undefined | null | "")[]} */
   const facts = [
     ["Calendar's time", calendarTime],
-    slot && ["Time chosen", slot],
     ["Your time", moment(card.at * 1000, { ...date, timeZoneName: "short" })],
     ["Account", card.account],
     ["Kind", content.kind],

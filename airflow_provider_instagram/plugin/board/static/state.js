@@ -24,8 +24,6 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string[]} [tags]
  * @property {boolean} [dry]
  * @property {boolean} [asks]
- * @property {string} [slot] Why its time was chosen among the slots of its account.
- * @property {number} [repetition]
  * @property {number} [line] Its line, if the file has its id twice.
  * @property {Problem[]} [problems]
  * @property {boolean} [saved] Whether it is shown as the file says, which Airflow has not read yet.
@@ -212,10 +210,6 @@ async function look() {
 export const placeOf = (card) => (card.line ? `${card.id}:${card.line}` : card.id);
 /** @param {Card} card */
 export const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
-
-/** Return how the time of a card was chosen, if the calendar's file does not contain it. @param {Card} card */
-export const slotText = (card) =>
-  [card.slot, card.repetition && `repetition ${card.repetition}`].filter(Boolean).join(", ");
 
 /** Return the short name of an account: most connections begin with the same word. @param {string} account */
 export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");

@@ -4,7 +4,7 @@ import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
 import { counted, h, icon, isNarrow, meter } from "./dom.js";
 import { resultsView } from "./results.js";
-import { FILTERS, byDay, data, go, keyOf, short, shown, slotText, span, stateText, view } from "./state.js";
+import { FILTERS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 
@@ -35,11 +35,7 @@ function cardElement(card, form = view.view) {
     { ...about, title: `${card.title || card.id}. ${state}` },
     thumb(card, form),
     ...(form === "list" ? rowParts(card, time, state) : cellParts(card, time, state, form)),
-    h(
-      "span",
-      { class: "spoken" },
-      ` ${[longDay(day), ...hiddenWords(card, form), slotText(card)].filter(Boolean).join(", ")}`,
-    ),
+    h("span", { class: "spoken" }, ` ${[longDay(day), ...hiddenWords(card, form)].filter(Boolean).join(", ")}`),
   );
   elements.set(key, { signature, element });
   return element;
@@ -60,7 +56,7 @@ const badgeOf = (state) => h("span", { class: "badge" }, h("span", { class: "cut
 function rowParts(card, time, state) {
   const words = [card.id, ...(card.tags ?? []).map((tag) => `#${tag}`)].join("  ");
   const whose = [h("span", { class: "cut" }, card.account), h("span", { class: "sub" }, card.kind || "post")];
-  const foot = h("span", { class: "foot" }, h("span", { class: "sub cut" }, words), slotMark(card));
+  const foot = h("span", { class: "foot" }, h("span", { class: "sub cut" }, words));
   return [
     h("span", { class: "time" }, time),
     h("span", { class: "whose" }, whose),
@@ -79,15 +75,9 @@ function cellParts(card, time, state, form) {
   }
   const kind = form === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null;
   const when = h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), kind);
-  const foot = h("span", { class: "foot" }, badgeOf(state), slotMark(card));
+  const foot = h("span", { class: "foot" }, badgeOf(state));
   const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
   return [h("span", { class: "text" }, when, titleOf(card), foot, percent)];
-}
-
-/** Return the mark of a card whose time was chosen. @param {Card} card */
-function slotMark(card) {
-  const text = [card.slot && "slot", card.repetition && `↻ ${card.repetition}`].filter(Boolean).join(" ");
-  return text ? h("span", { class: "mark", title: slotText(card) }, text) : null;
 }
 
 /** Return the cover of a card, or the sign of its kind. @param {Card} card @param {string} form */

@@ -14,7 +14,6 @@ from airflow_provider_instagram.calendar.file.edits import Edit, apply, zone_of_
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.slots import Choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,12 +151,3 @@ def test_a_time_that_is_sent_as_it_is_stays_as_it_is_written(any_form: File, wri
     any_form.text = any_form.text.replace("2030-05-06 08:30", written)
     line, moment = any_form.line("change", "2030-10-27T02:30")
     assert (written in line, moment) == (True, in_utc)
-
-
-def test_a_time_in_a_slot_of_the_files_zone_needs_no_zone(tmp_path: Path) -> None:
-    text = "defaults: {timezone: Europe/Berlin}\nslots: {instagram_default: [Mon 08:30]}\n"
-    at = int(datetime(2030, 5, 6, 6, 30, tzinfo=timezone.utc).timestamp())
-    times = {"instagram_default/old": Choice(at, "Europe/Berlin", 0)}
-    file = File(tmp_path, "calendar.yaml", f"{text}posts:\n- {{id: old, video: a.mp4}}\n", times=times)
-    line, moment = file.line("change", "2030-12-01T12:00")
-    assert ('publish_at: "2030-12-01 12:00"' in line, moment) == (True, "2030-12-01 11:00")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply, unified_diff
+from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.slots import Choice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -352,17 +352,6 @@ def test_the_line_ends_of_windows_stay(tmp_path: Path) -> None:
     assert "\n" not in edited.text.replace("\r\n", "")
     assert edited.post is not None
     assert edited.post.caption == "a\nb"
-
-
-def test_a_post_in_a_slot_gets_a_time_with_its_zone(tmp_path: Path) -> None:
-    slots = "slots: {instagram_default: [Mon 08:30]}\ndefaults: {timezone: Europe/Berlin}\n"
-    text = f"{slots}posts:\n- {{id: a, video: a.mp4}}\n"
-    file = File(tmp_path, "calendar.yaml", text)
-    at = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
-    rules: Any = {"accounts": None, "times": {"instagram_default/a": Choice(int(at.timestamp()), "UTC", 0)}}
-    edit = Edit("change", "a", fields={"publish_at": "2030-05-08T10:00"})
-    edited = apply(text, file.location, edit, CalendarFiles(file.location), NOW, rules)
-    assert '{id: a, video: a.mp4, publish_at: "2030-05-08 10:00 UTC"}' in edited.text
 
 
 def test_a_diff_names_the_lines_of_the_file() -> None:

@@ -44,17 +44,12 @@ def test_without_accounts_the_default_connection_is_the_only_one(calendar: Simul
     assert problems(calendar) == []
 
 
-@pytest.mark.parametrize(
-    "where", ["the post", "the defaults", "JSON", "CSV", "spaces", "a repetition", "another case", "a look-alike"]
-)
+@pytest.mark.parametrize("where", ["the post", "the defaults", "JSON", "CSV", "spaces", "another case", "a look-alike"])
 def test_a_file_cannot_choose_another_account_wherever_it_is_named(calendar: SimulatedCalendar, where: str) -> None:
     theirs = {"spaces": f"  {OTHERS} ", "another case": ACCOUNT.upper(), "a look-alike": "instagram_defau1t"}
     account = theirs.get(where, OTHERS)
     if where == "the defaults":
         calendar.write(post("a", 60), defaults={"account": account})
-    elif where == "a repetition":
-        slots = {account: ["Tue 13:00"]}
-        calendar.write({"id": "a", "account": account, "repeat_after": "7 days"}, slots=slots)
     elif where == "CSV":
         calendar.file = calendar.file.with_suffix(".csv")
         with calendar.file.open("w", newline="") as table:

@@ -1,4 +1,4 @@
-"""A plan, the next look, the choices of slots and the rows of posts, as release 0.2.0 stores them."""
+"""A plan, the next look and the rows of posts, as release 0.2.0 stores them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
-from airflow_provider_instagram.calendar.file.slots import Choice
 from airflow_provider_instagram.calendar.planning.plan import Begun, Passed
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.slot_choices import SlotChoices, read_choices
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan
 from tests.unit.calendar.simulated_runs import NOON, Rows, after_noon
 
@@ -28,7 +24,9 @@ posts:
 - {id: over, publish_at: 2026-12-01 11:00 UTC, video: https://example.com/a.mp4}
 - {id: clip, publish_at: 2026-12-02 12:00 UTC, video: https://example.com/a.mp4, tags: [spring]}
 - {id: wrong, publish_at: 2026-12-02 14:00 UTC, image: []}
-- {id: album, carousel: [https://example.com/a.jpg, {image: https://example.com/b.jpg, alt_text: B}]}
+- id: album
+  publish_at: 2026-12-03 19:00 Europe/Berlin
+  carousel: [https://example.com/a.jpg, {image: https://example.com/b.jpg, alt_text: B}]
 """
 OVER: Final = 1796122800.0
 CLIP: Final = 1796212800.0
@@ -64,7 +62,6 @@ STORED: dict[str, Any] = {
                     "publish_at": "2026-12-03T19:00:00+01:00 Europe/Berlin",
                     "account": "new",
                     "line": 8,
-                    "in_slot": "the first free slot",
                 },
             ],
             "problems": [
@@ -92,38 +89,19 @@ STORED: dict[str, Any] = {
         "prepare_ahead": "P3D",
         "accounts": ["instagram_default", "new", "other"],
     },
-    "choose_again_at": 1796130000,
 }
-STORED_SLOTS = {
-    "form": 1,
-    "chosen": {
-        "new/album": {
-            "at": 1796320800,
-            "zone": "Europe/Berlin",
-            "chosen_at": 1796126400,
-            "why": "the first free slot",
-        }
-    },
-}
-
-
-def files(calendar: SimulatedCalendar) -> tuple[Path, Path, Path]:
-    """Return where the plan, the next look and the slots are."""
-    plan = Path(calendar.settings.plan_file)
-    (slots,) = plan.parent.glob("*.slots.json")
-    return plan, Path(due_file(str(plan))), slots
 
 
 def test_what_a_planner_stores_has_its_form(calendar: SimulatedCalendar) -> None:
     calendar.file.write_text(TEXT)
     calendar.plan(0, all_started=False)
-    plan, due, slots = files(calendar)
+    plan = Path(calendar.settings.plan_file)
+    due = Path(due_file(str(plan)))
     stored, looks = json.loads(plan.read_text()), json.loads(due.read_text())
-    assert len(stored.pop("made_of")) == 162
+    assert len(stored.pop("made_of")) == 97
     pin = stored["plan"]["calendar"].pop("pin")
     assert pin["path"] == str(calendar.file)
     assert stored == json.loads(json.dumps(STORED).replace("FILE", str(calendar.file)))
-    assert json.loads(slots.read_text()) == STORED_SLOTS
     digest = looks["contents"][str(calendar.file)]
     assert (len(digest), len(looks.pop("settings"))) == (64, 32)
     assert looks == {
@@ -151,7 +129,7 @@ def test_a_stored_plan_is_read(tmp_path: Path) -> None:
     _, clip, album = plan.calendar.posts
     assert {post.id: post.version for post in (clip, album)} == VERSIONS
     assert f"{album.publish_at:%H:%M %Z}" == "19:00 Europe/Berlin"
-    assert (album.in_slot, album.carousel[1].alt_text, clip.tags) == ("the first free slot", "B", ("spring",))
+    assert (album.carousel[1].alt_text, clip.tags) == ("B", ("spring",))
     assert [problem.post_id for problem in plan.calendar.problems] == ["wrong"]
 
 
@@ -187,15 +165,3 @@ def test_the_rows_of_a_post_have_their_form(tmp_path: Path) -> None:
     }
     assert rows.runs(clip.key) == {"clip": clip.version}
     assert (rows.skipped_by(clip), rows.late_time(clip)) == ("ada", NOON)
-
-
-def test_stored_slots_are_read() -> None:
-    choices = read_choices("a.slots.json", lambda _: json.dumps(STORED_SLOTS).encode())
-    assert choices.chosen == {"new/album": Choice(1796320800, "Europe/Berlin", 1796126400)}
-
-
-@pytest.mark.parametrize(
-    "damaged", [b"", b"\xff", b"[]", b"{}", b'{"chosen": 1}', b'{"chosen": {"a": 1}}', b'{"chosen": {"a": {"at": 1}}}']
-)
-def test_damaged_slots_count_as_none(damaged: bytes) -> None:
-    assert read_choices("a.slots.json", lambda _: damaged) == SlotChoices()

@@ -152,17 +152,6 @@ def test_posts_that_would_not_go_out_are_none_to_lose(calendar: SimulatedCalenda
     assert (planned(calendar, 4), calendar.problems()) == ([], [empty])
 
 
-def test_a_post_and_its_repetitions_are_one(calendar: SimulatedCalendar) -> None:
-    """The lead ends the repetitions: the file has lost nothing."""
-    more = {"slots": {"instagram_default": ["Mon 08:30", "Thu 19:00"]}}
-    tip, days = {"id": "tip", "caption": "Tip"}, 24 * 60
-    calendar.write(tip | {"repeat_after": "7 days"}, **more)
-    planned(calendar, 0)
-    assert planned(calendar, 5 * days)[:2] == ["tip", "tip~2"]
-    calendar.write(tip, **more)
-    assert planned(calendar, 5 * days + 1) == ["tip"]
-
-
 @pytest.mark.parametrize(
     ("removed", "gone", "kept"),
     [

@@ -1,0 +1,137 @@
+"""Fill times into the text of a calendar: what is proposed for it, and what a person reads of that.
+
+Nothing but this chooses times, and what is chosen stands in the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_instagram.calendar.file.edits import Fill, digest
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import read_rows
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.file.slots import Slot, read_per_day, read_repeat_after, read_slots, slots_of
+from airflow_provider_instagram.calendar.file.times import as_written, zone
+from airflow_provider_instagram.calendar.planning.proposal import (
+    REPEATS_WITHIN,
+    AccountSlots,
+    AsTheyCome,
+    Order,
+    Proposed,
+    Wanted,
+    propose,
+)
+from airflow_provider_instagram.insights.hours import read_table
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+    from airflow_provider_instagram.calendar.file.model import Calendar
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is to be written into a file, and a line for each post.
+
+    :param fill: None if nothing is to be written.
+    :param tables: The results by which slots were ordered.
+    :param still_open: How many posts stay without a time.
+    """
+
+    fill: Fill | None
+    lines: tuple[str, ...]
+    tables: tuple[str, ...]
+    still_open: int
+
+
+def proposal_for(
+    text: str,
+    location: str,
+    files: CalendarFiles,
+    now: datetime,
+    rules: Rules,
+    *,
+    by_results: Callable[[str], bool] = lambda _account: False,
+    more_slots: str = "",
+    repeats_within: timedelta = REPEATS_WITHIN,
+) -> Proposal:
+    """Propose times for a calendar's text.
+
+    :param by_results: Returns whether the slots of an account are ordered by results.
+    :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
+    :raises InvalidValue: If the text cannot be read.
+    :raises ValidationError: If the results cannot be read.
+    """
+    rows = read_rows(text, location)
+    calendar = parse_rows(rows, location, files, **rules)
+    wanted = [*_wanted(rows, calendar)]
+    slots = _slots(rows, {one.account for one in wanted}, more_slots)
+    per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
+    for account, own in slots.items():
+        taken = [post.publish_at.timestamp() for post in calendar.posts if post.account == account]
+        taken += [post.publish_at.timestamp() for post in calendar.invalid if post.account == account]
+        order: Order = AsTheyCome()
+        if by_results(account):
+            order = table = read_table(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
+            tables += [f"{account}:", *table.text()]
+        free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order)
+    by_id = {row.text("id"): row for row in rows.rows}
+    found = propose(wanted, free, now, by_id, repeats_within)
+    times, repeats = dict[str, str](), dict[str, list[tuple[str, str]]]()
+    for one in found:
+        if one.at is not None and one.repeats:
+            repeats.setdefault(one.repeats, []).append((one.id, _written(one.at, by_id[one.repeats], rows)))
+        elif one.at is not None:
+            times[one.id] = _written(one.at, by_id[one.id], rows)
+    fill = Fill(digest(text), times, repeats) if times or repeats else None
+    still_open = sum(one.at is None and not one.repeats for one in found)
+    return Proposal(fill, tuple(map(_line, found)), tuple(tables), still_open)
+
+
+def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
+    """Yield the posts that need a time, and those that repeat. One that has another problem is not repeated."""
+    ids = Counter(row.text("id") for row in rows.rows)
+    problems = Counter(problem.post_id for problem in calendar.problems)
+    timed = {post.id: post.publish_at for post in calendar.posts}
+    for row in rows.rows:
+        post_id, written = row.text("id"), row.values.get("publish_at")
+        if not post_id or ids[post_id] > 1:
+            continue
+        has_time = written is not None and bool(str(written.value or "").strip())
+        repeats = row.text("repeat_after") if problems[post_id] == (not has_time) else ""
+        account = _own_or_shared("account", row, rows) or DEFAULT_CONN_ID
+        if not has_time or (repeats and post_id in timed):
+            yield Wanted(post_id, account, timed.get(post_id), read_repeat_after(repeats) if repeats else None)
+
+
+def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[Slot, ...]]:
+    """Return the slots of some accounts."""
+    slots = {account: own for account, own in read_slots(rows, []).items() if own and account in accounts}
+    problems, zone_name = list[Problem](), rows.defaults.text("timezone") or None
+    for account in sorted(accounts - slots.keys()) if more_slots else ():
+        slots[account] = slots_of(account, Value(more_slots, 0), zone_name, problems)
+    if problems:
+        raise InvalidValue(problems[0].message, problems[0].remedy)
+    return slots
+
+
+def _own_or_shared(name: str, row: Row, rows: Rows) -> str:
+    return (row if name in row.values else rows.defaults).text(name)
+
+
+def _written(at: datetime, row: Row, rows: Rows) -> str:
+    """Return a time as a post contains it: with a zone, unless that is the one of the post."""
+    is_own = _own_or_shared("timezone", row, rows) == at.tzname()
+    return as_written(at) if is_own else f"{as_written(at)} {at.tzname()}"
+
+
+def _line(one: Proposed) -> str:
+    """Return what a person reads of a post."""
+    nothing = "not repeated yet" if one.repeats else "no time"
+    return f"{one.id}: {nothing if one.at is None else f'{one.at:%a %Y-%m-%d %H:%M}'}, {one.why}."

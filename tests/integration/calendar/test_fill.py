@@ -1,0 +1,202 @@
+"""``airflow instagram calendar fill``, as a content person types it, on a disk and on object storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.parser import read_calendar
+from airflow_provider_instagram.files import replace, storage
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.targets import SqlTarget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Command = Callable[..., tuple[int, str, str]]
+TEXT = """\
+slots: {studio: [Mon 08:30, Wed 12:00, Fri 18:00], shop: [Tue 10:00]}
+defaults: {timezone: Europe/Berlin, video: a.mp4, account: studio}
+posts:
+  - id: first  # Grüße
+  - id: second
+    account: shop
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "posts.yaml"
+    path.write_text(TEXT)
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, said: str, before: Callable[[], Any] = lambda: None) -> list[str]:
+    """Answer the next question, and do something else before. The questions are added to the list."""
+    asked = list[str]()
+
+    def answered(question: str) -> str:
+        asked.append(question)
+        before()
+        return said
+
+    monkeypatch.setattr("builtins.input", answered)
+    return asked
+
+
+def test_it_prints_a_line_for_each_post_and_a_diff_and_writes_on_a_yes(
+    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer(monkeypatch, "y")
+    code, out, _ = run("calendar", "fill", "posts.yaml")
+    assert (code, asked) == (0, ["Write this into posts.yaml? [y/N] "])
+    first, second, empty, *diff, last = out.splitlines()
+    assert first.startswith("first: ")
+    assert first.endswith(", the first free slot.")
+    assert second.startswith("second: Tue ")
+    assert (empty, diff[:2], last) == ("", ["--- a/posts.yaml", "+++ b/posts.yaml"], "Written into posts.yaml.")
+    assert [line[:16] for line in diff if line[0] == "+"][1:] == ["+    publish_at:"] * 2
+    calendar = read_calendar("posts.yaml", now=datetime.now(timezone.utc))
+    assert (calendar.problems, {post.account for post in calendar.posts}) == ((), {"studio", "shop"})
+    assert "  - id: first  # Grüße\n    publish_at: " in file.read_text()
+    assert run("calendar", "check", "posts.yaml")[0] == 0
+
+
+def test_a_second_run_writes_nothing(run: Command, file: Path) -> None:
+    assert run("calendar", "fill", "posts.yaml", "--yes")[0] == 0
+    before = file.read_bytes()
+    assert run("calendar", "fill", "posts.yaml", "--yes") == (0, "Nothing is to be written.\n", "")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("said", ["", "n", "no", "maybe"])
+def test_nothing_is_written_without_a_yes(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    answer(monkeypatch, said)
+    code, out, _ = run("calendar", "fill", "posts.yaml")
+    assert (code, out.splitlines()[-1], file.read_text()) == (1, "Nothing was written.", TEXT)
+
+
+def test_a_script_without_a_terminal_is_told_to_say_yes(
+    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_terminal(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", no_terminal)
+    assert run("calendar", "fill", "posts.yaml")[0] == 1
+    assert file.read_text() == TEXT
+
+
+def test_a_file_that_has_changed_meanwhile_is_not_written(
+    run: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, "y", lambda: file.write_text(f"{TEXT}  - {{id: third}}\n"))
+    code, _, err = run("calendar", "fill", "posts.yaml")
+    assert (code, file.read_text()) == (2, f"{TEXT}  - {{id: third}}\n")
+    assert "the file has changed since these times were proposed. Ask for a new proposal." in err
+
+
+def test_a_file_on_object_storage(run: Command, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    location = f"{bucket}/plans/posts.yaml"
+    storage.write(location, TEXT.encode())
+    assert run("calendar", "fill", location, "--yes")[0] == 0
+    written = (storage.read(location) or b"").decode()
+    assert written.count("publish_at") == 2
+    assert "# Grüße" in written
+    storage.write(location, TEXT.encode())
+    answer(monkeypatch, "y", lambda: storage.write(location, f"{TEXT}# new\n".encode()))
+    assert run("calendar", "fill", location)[0] == 2
+    assert (storage.read(location) or b"").decode() == f"{TEXT}# new\n"
+
+
+def test_a_write_at_the_same_moment_is_found(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the file and its replacement."""
+    replaced = replace.replace
+
+    def late(location: str, access: Any, before: Any, content: bytes) -> None:
+        file.write_text(f"{TEXT}# new\n")
+        replaced(location, access, before, content)
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", late)
+    assert run("calendar", "fill", "posts.yaml", "--yes")[0] == 2
+    assert file.read_text() == f"{TEXT}# new\n"
+
+
+def test_a_file_that_cannot_be_read_or_written(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = run("calendar", "fill", "none.yaml", "--yes")
+    assert (code, "there is no file none.yaml" in err) == (2, True)
+    file.write_text("posts: [")
+    assert run("calendar", "fill", "posts.yaml", "--yes")[0] == 2
+    file.write_text(TEXT)
+
+    def refused(*_: Any) -> None:
+        raise replace.NotWritableError("posts.yaml cannot be written: Read-only file system.")
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", refused)
+    code, out, err = run("calendar", "fill", "posts.yaml", "--yes")
+    assert (code, err, "+    publish_at" in out) == (2, "posts.yaml cannot be written: Read-only file system.\n", True)
+
+
+def test_a_post_without_slots_is_named_and_the_command_ends_with_1(run: Command, file: Path) -> None:
+    file.write_text(TEXT.replace("account: shop", "account: other"))
+    code, out, _ = run("calendar", "fill", "posts.yaml", "--yes")
+    assert (code, file.read_text().count("publish_at")) == (1, 1)
+    assert "second: no time, other has no slots: write slots: {other: [Mon 08:30, Thu 19:00]} at the head" in out
+    assert run("calendar", "fill", "posts.yaml", "--yes", "--slots", "Mon 09:00, Tue 09:00")[0] == 0
+
+
+def test_a_sheet_gets_its_slots_from_the_command(run: Command, tmp_path: Path) -> None:
+    sheet = tmp_path / "plan.csv"
+    sheet.write_text("id,publish_at,timezone,video\nä,,UTC,a.mp4\nb,,UTC,a.mp4\n", "utf-8-sig")
+    assert run("calendar", "fill", str(sheet), "--yes")[0] == 1
+    assert run("calendar", "fill", str(sheet), "--yes", "--slots", "Mon 08:30 UTC")[0] == 0
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbfid,")
+    assert sheet.read_text("utf-8-sig").count(" 08:30,UTC,a.mp4\n") == 2
+
+
+def test_repetitions_are_written_for_as_many_days_as_asked(run: Command, file: Path) -> None:
+    now = datetime.now(timezone.utc)
+    text = f"{TEXT}  - {{id: hours, publish_at: {now - timedelta(days=3):%Y-%m-%d %H:%M}, repeat_after: 7 days}}\n"
+    file.write_text(text)
+    assert run("calendar", "fill", "posts.yaml", "--yes", "--days", "35")[0] == 0
+    posts = [post for post in read_calendar("posts.yaml").posts if post.id.startswith("hours")]
+    assert [post.id for post in posts[:4]] == ["hours", "hours-2", "hours-3", "hours-4"]
+    assert posts[-1].publish_at <= now + timedelta(days=35)
+    assert len({post.caption for post in posts}) == 1
+
+
+def test_by_results_prints_the_table_and_prefers_the_hour_that_reached_most(
+    run: Command, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"conn_type": "sqlite", "host": str(tmp_path / "insights.sqlite")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
+    target, now = SqlTarget("warehouse"), datetime.now(timezone.utc)
+    for day in range(3, 30):
+        hour = (8, 12, 18)[day % 3]
+        at = (now - timedelta(days=day)).replace(hour=hour, minute=5)
+        about = {"post_id": f"p{day}", "conn_id": "studio"}
+        kind = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False}
+        target.write(POSTS, [{**about, **kind, "created_timestamp": at}])
+        reading = {"age": "24h", "age_seconds": 86_400, "status": "read", "snapshot_timestamp": at + timedelta(days=1)}
+        target.write(SNAPSHOTS, [{**about, **reading, "reel_reach": hour * 10}])
+    head, _, _ = TEXT.replace("Europe/Berlin", "UTC").partition("  - id")
+    file.write_text(f"{head}  - id: post-1\n")
+    code, out, _ = run("calendar", "fill", "posts.yaml", "--yes", "--by-results")
+    assert code == 0
+    assert "studio:\nhour    median  posts  dates   (reach at 24h, times in UTC)\n08:00       80      9      9\n" in out
+    assert "18:00      180      9      9\nall        120     27\n" in out
+    first = next(line for line in out.splitlines() if line.startswith("post-1: "))
+    assert " 18:00, by results: 18:00 has 9 posts on 9 dates, median 180 beside 120 of all hours." in out, first
+
+
+def test_by_results_needs_the_database_of_results(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "")
+    assert run("calendar", "fill", "posts.yaml", "--yes", "--by-results")[0] == 1
+    assert file.read_text() == TEXT

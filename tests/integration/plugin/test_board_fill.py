@@ -1,0 +1,177 @@
+"""*Fill in times* on the page Posts over HTTP: who may, what is proposed, and what is written."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.targets import SqlTarget
+from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from airflow_provider_instagram.plugin.users import opened, sealed
+from tests.integration.pages import OURS, browser_of
+from tests.integration.plugin.runs import store_calendar
+from tests.integration.plugin.test_board_edits import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+DAG_ID, OTHER_ID = "filled_posts", "others_posts"
+ACCOUNT, OTHERS = "fill_studio", "others_studio"
+SECRET = "X-Signature=abcdef0123456789"
+ADDRESS = "/instagram/calendar/api/fill"
+
+
+@pytest.fixture
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stored calendar with posts that have no time, and one of another team."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "")
+    monkeypatch.setattr(routes, "boards", Boards())
+    soon = f"{datetime.now(timezone.utc) + timedelta(days=2):%Y-%m-%d %H:%M} UTC"
+    posts = [
+        {"id": "timed", "publish_at": soon, "video": f"https://media.example.com/a.mp4?{SECRET}"},
+        {"id": "open", "caption": "Grüße", "video": f"https://media.example.com/b.mp4?{SECRET}"},
+    ]
+    for dag_id, account in ((DAG_ID, ACCOUNT), (OTHER_ID, OTHERS)):
+        file = tmp_path / dag_id / "calendar.yaml"
+        file.parent.mkdir()
+        slots = {one: ["Mon 08:30", "Thu 19:00"] for one in (ACCOUNT, OTHERS)}
+        content = {"slots": slots, "defaults": {"account": account, "timezone": "UTC"}, "posts": posts}
+        file.write_text(f"# Ours\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}")
+        store_calendar(content_calendar_dag(dag_id, file, accounts=[account]))
+    return tmp_path / DAG_ID / "calendar.yaml"
+
+
+@pytest.fixture
+def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
+    """A browser in which a user with a role is logged in to a whole Airflow."""
+    return partial(browser_of, airflow_app)
+
+
+def proposed(browser: TestClient, dag_id: str = DAG_ID, **more: Any) -> Any:
+    return browser.get(ADDRESS, params={"dag_id": dag_id, **more})
+
+
+def write(browser: TestClient, name: str, proposal: str, dag_id: str = DAG_ID, headers: Any = None) -> Any:
+    body = {"dag_id": dag_id, "proposal": proposal, "form_token": sealed("form", {"user": name})}
+    return browser.post(ADDRESS, json=body, headers=OURS if headers is None else headers)
+
+
+def test_a_post_without_a_time_is_a_problem_on_the_page(user: Any) -> None:
+    answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
+    (problem,) = [one for shown in answer["calendars"] for one in shown["problems"] if one["post"] == "open"]
+    assert problem["message"] == "the post has no time."
+    assert problem["remedy"].startswith("Run airflow instagram calendar fill, or add publish_at: ")
+    assert [card["id"] for card in answer["cards"]] == ["timed"]
+
+
+def test_an_editor_sees_the_proposal_and_writes_it(user: Any, calendar: Path) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    answer = proposed(ada)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    (line,) = found["lines"]
+    assert line.startswith("open: ")
+    assert line.endswith(", the first free slot.")
+    assert (found["tables"], "+  publish_at: 20" in found["diff"]) == ([], True)
+    assert SECRET not in answer.text
+    assert calendar.read_text() == before
+    written = write(ada, "ada", found["proposal"])
+    assert written.json() == {
+        "done": "Times filled in in calendar.yaml. The page shows it once Airflow has read the file."
+    }
+    assert calendar.read_text().count("publish_at") == 2
+    assert calendar.read_text().startswith("# Ours\n")
+    event = audit(DAG_ID)[-1]
+    assert (event["event"], event["owner"], event["posts"]) == ("instagram_post_fill", "ada", 1)
+    assert "publish_at" in event["diff"]
+    again = proposed(ada).json()
+    assert (again["lines"], again["proposal"]) == ([], "")
+
+
+def test_a_file_that_has_changed_meanwhile_is_left_as_it_is(user: Any, calendar: Path) -> None:
+    ada, events = user("ada", "USER"), audit(DAG_ID)
+    proposal = proposed(ada).json()["proposal"]
+    changed = f"{calendar.read_text()}# by a colleague\n"
+    calendar.write_text(changed)
+    answer = write(ada, "ada", proposal)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "the file has changed since these times were proposed. Ask for a new proposal. Nothing was changed.",
+    )
+    assert (calendar.read_text(), audit(DAG_ID)) == (changed, events)
+
+
+def test_who_may_not_edit_neither_sees_a_proposal_nor_writes_one(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal = proposed(user("ada", "USER")).json()["proposal"]
+    vera = user("vera", "VIEWER")
+    assert (proposed(vera).status_code, write(vera, "vera", proposal).status_code) == (403, 403)
+    ada = user("ada", "USER")
+    assert write(ada, "eve", proposal).status_code == 403
+    assert write(ada, "ada", proposal, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert write(ada, "ada", f"{proposal[:-4]}AAAA").status_code == 422
+    assert write(ada, "ada", proposal, dag_id=OTHER_ID).status_code == 422
+    monkeypatch.delenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING")
+    assert (proposed(ada).status_code, write(ada, "ada", proposal).status_code) == (403, 403)
+    assert "publish_at" not in calendar.read_text().partition("id: open")[2]
+
+
+def test_a_file_that_cannot_be_written_here_is_answered_with_a_patch(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = "airflow.dag_processing.bundles.base.get_bundle_storage_root_path"
+    monkeypatch.setattr(root, lambda: calendar.parents[1])
+    ada, events = user("ada", "USER"), audit(DAG_ID)
+    answer = write(ada, "ada", proposed(ada).json()["proposal"]).json()
+    assert (answer["done"], "in a bundle" in answer["refused"], "+  publish_at" in answer["patch"]) == ("", True, True)
+    assert audit(DAG_ID) == events
+
+
+def test_by_results_reads_the_numbers_of_the_calendars_accounts_only(
+    user: Any, calendar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever edits the file can name another team's connection in it."""
+    ada = user("ada", "USER")
+    answer = proposed(ada, by_results=True)
+    assert (answer.status_code, "insights_target" in answer.json()["detail"]) == (503, True)
+    database = {"conn_type": "sqlite", "host": str(tmp_path / "insights.sqlite")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
+    at = datetime.now(timezone.utc).replace(hour=8, minute=30) - timedelta(days=20)
+    kind = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False}
+    for account, reach in ((ACCOUNT, 111), (OTHERS, 999)):
+        for day in range(12):
+            about, then = {"post_id": f"{account}{day}", "conn_id": account}, at + timedelta(days=day)
+            SqlTarget("warehouse").write(POSTS, [{**about, **kind, "created_timestamp": then}])
+            reading = {"age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": reach}
+            row = {**about, **reading, "snapshot_timestamp": then + timedelta(days=1)}
+            SqlTarget("warehouse").write(SNAPSHOTS, [row])
+    text = calendar.read_text()
+    found = proposed(ada, by_results=True).json()
+    assert found["tables"][0] == f"{ACCOUNT}:"
+    assert "08:00      111     12     12" in found["tables"]
+    calendar.write_text(text.replace("caption: Grüße", f"caption: Grüße\n  account: {OTHERS}"))
+    found = proposed(ada, by_results=True).json()
+    assert (found["tables"], "999" in json.dumps(found["lines"])) == ([], False)
+
+
+def test_a_proposal_is_sealed() -> None:
+    content = {"dag_id": DAG_ID, "seen": "0", "times": {"open": "2030-05-06 08:30"}, "repeats": {}}
+    assert opened("fill", sealed("fill", content)) == content
+    assert opened("fill", sealed("undo", content)) is None

@@ -1,0 +1,127 @@
+"""*Fill in times* in a browser: what a user reads before times are written, and after."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.integration.plugin.test_board_words import CALENDAR, CARD, HOME, Answers
+from tests.integration.plugin.test_board_words import browser as browser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Locator, Page, Route
+
+LINE = "opening-hours-2: Mon 2030-05-20 08:30, 14 days after opening-hours, the first free slot."
+DIFF = "--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1,2 @@\n - id: <b>a</b>\n+  publish_at: 2030-05-20 08:30"
+PROPOSAL = {"tables": [], "lines": [LINE], "diff": DIFF, "proposal": "sealed"}
+DONE = "Times filled in in a.yaml."
+
+
+class Filling(Answers):
+    """What Airflow answers about proposals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proposal: dict[str, Any] = dict(PROPOSAL)
+        self.written: dict[str, Any] = {"json": {"done": DONE}}
+        self.asked: list[str] = []
+        calendar = {**CALENDAR, "edit": True, "problems": [], "more_problems": 0, "first": None, "last": None}
+        self.cards = {"json": {"calendars": [calendar], "cards": [CARD]}}
+
+    def route(self, route: Route) -> None:
+        request = route.request
+        if "/api/fill" not in request.url:
+            super().route(route)
+        elif request.method == "GET":
+            self.asked.append(request.url.partition("?")[2])
+            route.fulfill(json=self.proposal)
+        else:
+            self.sent.append(json.loads(request.post_data or "{}"))
+            route.fulfill(**self.written)
+
+
+@pytest.fixture
+def airflow() -> Filling:
+    return Filling()
+
+
+@pytest.fixture
+def page(browser: Any, airflow: Filling) -> Iterator[Page]:
+    page = browser.new_page()
+    page.route("**/*", airflow.route)
+    page.goto(f"{HOME}?day=2030-05-06")
+    yield page
+    page.close()
+
+
+def propose(page: Page, *, by_results: bool = False) -> Locator:
+    """Ask for a proposal, and return its window."""
+    page.get_by_role("button", name="Fill in times").click()
+    dialog = page.locator("dialog")
+    expect(dialog).to_contain_text("You see them before anything is written.")
+    if by_results:
+        dialog.get_by_label("Prefer the hours whose posts reached most").check()
+    dialog.get_by_role("button", name="Propose times").click()
+    return page.locator("dialog", has_text="into the file?")
+
+
+def test_a_user_reads_each_line_and_the_diff_and_says_yes(page: Page, airflow: Filling) -> None:
+    dialog = propose(page)
+    expect(dialog.get_by_role("listitem")).to_have_text([LINE])
+    expect(dialog.get_by_label("Changes")).to_have_text(DIFF)
+    assert Axe().run(page).response["violations"] == []
+    assert airflow.sent == []
+    dialog.get_by_role("button", name="Write").click()
+    expect(page.locator("#live")).to_have_text(DONE)
+    assert airflow.sent == [{"dag_id": "spring", "proposal": "sealed", "form_token": "t"}]
+    assert airflow.asked == ["dag_id=spring&by_results=false"]
+
+
+def test_the_results_are_shown_if_they_are_asked_for(page: Page, airflow: Filling) -> None:
+    airflow.proposal |= {"tables": ["studio:", "18:00    1,240     12     12"]}
+    dialog = propose(page, by_results=True)
+    expect(dialog.get_by_label("Results")).to_have_text("studio:\n18:00    1,240     12     12")
+    assert airflow.asked == ["dag_id=spring&by_results=true"]
+
+
+def test_nothing_is_sent_without_a_yes(page: Page, airflow: Filling) -> None:
+    propose(page).get_by_role("button", name="Cancel").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    assert airflow.sent == []
+
+
+def test_a_user_reads_that_nothing_is_to_be_written_and_why(page: Page, airflow: Filling) -> None:
+    airflow.proposal = {"tables": [], "lines": ["a: no time, studio has no slots."], "diff": "", "proposal": ""}
+    page.get_by_role("button", name="Fill in times").click()
+    page.locator("dialog").get_by_role("button", name="Propose times").click()
+    dialog = page.locator("dialog", has_text="Nothing is to be written.")
+    expect(dialog).to_contain_text("studio has no slots")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    assert airflow.sent == []
+
+
+def test_a_file_that_has_changed_is_told_and_one_that_cannot_be_written_is_a_patch(
+    page: Page, airflow: Filling
+) -> None:
+    said = "the file has changed since these times were proposed. Ask for a new proposal. Nothing was changed."
+    airflow.written = {"status": 422, "json": {"detail": said}}
+    propose(page).get_by_role("button", name="Write").click()
+    expect(page.locator("#live")).to_have_text(said)
+    airflow.written = {"json": {"done": "", "refused": "it is in a bundle.", "patch": DIFF}}
+    propose(page).get_by_role("button", name="Write").click()
+    expect(page.locator("dialog").get_by_label("Patch")).to_have_text(DIFF)
+
+
+def test_who_may_not_edit_has_no_button(page: Page, airflow: Filling) -> None:
+    calendar = {**CALENDAR, "problems": [], "more_problems": 0, "first": None, "last": None}
+    airflow.cards = {"json": {"calendars": [calendar], "cards": [CARD]}}
+    page.reload()
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.get_by_role("button", name="Fill in times")).to_have_count(0)

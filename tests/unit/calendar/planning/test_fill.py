@@ -1,0 +1,280 @@
+"""What filling in times makes of the text of a calendar, and of nothing else in it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.calendar.file.edits import apply_fill
+from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.planning.fill import Proposal, proposal_for
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import Calendar
+
+#: A Tuesday.
+NOW = datetime(2026, 12, 1, 11, tzinfo=timezone.utc)
+
+YAML = """\
+# Frühling
+slots:
+  studio: [Mon 08:30, Thu 19:00]  # wie vereinbart
+defaults: {account: studio, timezone: Europe/Berlin}
+posts:
+  - id: neue-linse  # Grüße
+    video: lens.mov
+
+  # die Öffnungszeiten
+  - id: oeffnung
+    video: a.mp4
+  - id: hours
+    publish_at: 2026-12-01 10:00
+    image: hours.jpg
+    repeat_after: 7 days  # bis Mai
+    caption: |
+      Von zehn bis sechs.
+
+      Täglich.
+  - {id: scenes, video: scenes.mov}
+"""
+FILLED = """\
+# Frühling
+slots:
+  studio: [Mon 08:30, Thu 19:00]  # wie vereinbart
+defaults: {account: studio, timezone: Europe/Berlin}
+posts:
+  - id: neue-linse  # Grüße
+    video: lens.mov
+    publish_at: 2026-12-03 19:00
+
+  # die Öffnungszeiten
+  - id: oeffnung
+    video: a.mp4
+    publish_at: 2026-12-07 08:30
+  - id: hours
+    publish_at: 2026-12-01 10:00
+    image: hours.jpg
+    # bis Mai
+    caption: |
+      Von zehn bis sechs.
+
+      Täglich.
+  - id: hours-2
+    publish_at: 2026-12-14 08:30
+    image: hours.jpg
+    repeat_after: 7 days
+    caption: |
+      Von zehn bis sechs.
+
+      Täglich.
+  - {id: scenes, video: scenes.mov, publish_at: "2026-12-10 19:00"}
+"""
+
+
+def proposal(text: str, name: str = "calendar.yaml", now: datetime = NOW, **more: Any) -> Proposal:
+    location = f"/data/{name}"
+    return proposal_for(text, location, CalendarFiles(location), now, {}, **more)
+
+
+def filled(text: str, name: str = "calendar.yaml", now: datetime = NOW, **more: Any) -> str:
+    found = proposal(text, name, now, **more)
+    assert found.fill is not None
+    return apply_fill(text, f"/data/{name}", found.fill, CalendarFiles(f"/data/{name}"), {}).text
+
+
+def times(text: str, name: str = "calendar.yaml") -> dict[str, str]:
+    calendar: Calendar = parse_calendar(text, f"/data/{name}")
+    assert calendar.problems == ()
+    return {post.id: f"{post.publish_at:%Y-%m-%d %H:%M %Z}" for post in calendar.posts}
+
+
+def test_comments_blank_lines_and_forms_of_a_yaml_file_stay() -> None:
+    assert filled(YAML) == FILLED
+
+
+def test_a_second_proposal_has_nothing_to_write() -> None:
+    assert proposal(FILLED) == Proposal(None, (), (), 0)
+    assert proposal(FILLED, now=NOW + timedelta(days=3)).fill is None
+
+
+def test_the_next_entry_follows_the_last_one_and_no_number_is_used_twice() -> None:
+    text = FILLED
+    for days in range(0, 60, 5):
+        now = NOW + timedelta(days=days)
+        text = text if proposal(text, now=now).fill is None else filled(text, now=now)
+    found = [one for one in times(text) if one.startswith("hours")]
+    assert found == [f"hours-{number}" if number > 1 else "hours" for number in range(1, len(found) + 1)]
+    moments = [post.publish_at for post in parse_calendar(text, "/data/a.yaml").posts if post.id in found]
+    assert len(found) > 5
+    assert all(later - before >= timedelta(days=7) for before, later in pairwise(moments))
+    assert text.count("repeat_after") == 1
+    last = text[text.index(f"id: {found[-1]}") :]
+    assert "repeat_after: 7 days" in last
+
+
+def test_the_entries_end_with_repeat_after() -> None:
+    text = FILLED.replace("    repeat_after: 7 days\n", "")
+    assert proposal(text, now=NOW + timedelta(days=60)).fill is None
+
+
+def test_the_fields_of_a_repeated_post_are_those_of_the_post() -> None:
+    text = filled(
+        """\
+slots: {studio: [Mon 08:30]}
+base: &base {account: studio, timezone: Europe/Berlin}
+posts:
+  - <<: *base
+    id: album
+    publish_at: 2026-11-01 10:00
+    carousel: [a.jpg, {image: b.jpg, alt_text: Bäume}]
+    tags: [spring, hours]
+    approval: required
+    repeat_after: 7 days
+""".replace("base: &base", "defaults: &base")
+    )
+    calendar = parse_calendar(text, "/data/calendar.yaml")
+    old, new = calendar.posts[:2]
+    differs = {"id", "publish_at", "line"}
+    assert old.model_dump(exclude=differs) == new.model_dump(exclude=differs)
+    assert [post.id for post in calendar.posts] == ["album", "album-2", "album-3"]
+
+
+def test_a_json_file_and_one_with_the_line_ends_of_windows() -> None:
+    text = """\
+{"slots": {"studio": ["Mon 08:30"]}, "defaults": {"account": "studio", "timezone": "UTC"}, "posts": [
+  {"id": "a", "video": "a.mp4", "caption": "Grüße"},
+  {"repeat_after": "7 days", "id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}
+]}
+"""
+    found = filled(text, "calendar.json")
+    assert '{"id": "a", "video": "a.mp4", "caption": "Grüße", "publish_at": "2026-12-07 08:30"},\n' in found
+    assert '  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"},\n' in found
+    assert '"repeat_after": "7 days", "id": "b-2"' in found
+    in_windows = filled(YAML.replace("\n", "\r\n"))
+    assert in_windows == FILLED.replace("\n", "\r\n")
+
+
+def test_a_csv_file_gets_the_slots_of_the_command() -> None:
+    text = 'id;publish_at;video;caption\r\na;;a.mp4;"Grüße; zwei"\r\n"b";"";"b.mp4";""\r\n'
+    nothing = proposal(text, "calendar.csv")
+    assert (nothing.fill, nothing.still_open) == (None, 2)
+    assert filled(text, "calendar.csv", more_slots="Mon 08:30 Europe/Berlin, Thu 19:00 UTC") == (
+        'id;publish_at;video;caption\r\na;2026-12-03 19:00 UTC;a.mp4;"Grüße; zwei"\r\n'
+        '"b";"2026-12-07 08:30 Europe/Berlin";"b.mp4";""\r\n'
+    )
+    without_column = "id,timezone,video\na,UTC,a.mp4\n"
+    assert filled(without_column, "c.csv", more_slots="Thu 19:00 UTC") == (
+        "id,timezone,video,publish_at\na,UTC,a.mp4,2026-12-03 19:00\n"
+    )
+
+
+def test_slots_of_the_command_that_cannot_be_read_are_told() -> None:
+    with pytest.raises(InvalidValue, match="has no time zone"):
+        proposal("id,video\na,a.mp4\n", "c.csv", more_slots="Mon 08:30")
+    with pytest.raises(InvalidValue, match="is not a day of the week and a time"):
+        proposal("id,video\na,a.mp4\n", "c.csv", more_slots="auto")
+
+
+def test_a_time_names_its_zone_unless_it_is_that_of_the_post() -> None:
+    text = filled(
+        """\
+slots: {studio: [Thu 19:00 Asia/Tokyo], shop: [Thu 19:00]}
+defaults: {timezone: Europe/Berlin, video: a.mp4}
+posts:
+- {id: a, account: studio}
+- {id: b, account: shop}
+- {id: c, account: shop, timezone: Asia/Tokyo}
+"""
+    )
+    assert 'id: a, account: studio, publish_at: "2026-12-03 19:00 Asia/Tokyo"' in text
+    assert 'id: b, account: shop, publish_at: "2026-12-03 19:00"' in text
+    assert times(text)["c"] == "2026-12-10 19:00 Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("more", "open_posts"),
+    [
+        ("- {id: a, video: a.mp4, publish_at: soon}", 0),  # a time that cannot be read is not replaced
+        ("- {id: a, video: a.mp4, publish_at: [2026]}", 0),
+        ("- {id: a, video: a.mp4}\n- {id: a, video: b.mp4}", 0),  # one id twice: which is meant?
+        ("- {video: a.mp4}", 0),
+        ("- {id: a, image: a.jpg, placement: story, repeat_after: 7 days, publish_at: 2026-11-01 10:00}", 0),
+        ("- {id: a, video: a.mp4, repeat_after: 1 hour, publish_at: 2026-11-01 10:00}", 0),
+        ("- {id: a, captoin: b, video: a.mp4, repeat_after: 2 days, publish_at: 2026-11-01 10:00}", 0),
+        ("- {id: a, video: a.mp4, account: other}", 1),
+    ],
+)
+def test_what_has_another_problem_is_left_to_its_author(more: str, open_posts: int) -> None:
+    head = "slots: {studio: [Mon 08:30]}\ndefaults: {account: studio, timezone: UTC}\nposts:\n"
+    found = proposal(f"{head}{more}\n- {{id: good, video: a.mp4}}\n")
+    assert found.fill is not None
+    assert (found.fill.times, found.fill.repeats, found.still_open) == ({"good": "2026-12-07 08:30"}, {}, open_posts)
+
+
+def test_a_problem_elsewhere_keeps_no_time_from_being_written() -> None:
+    """Also one of the same post: its place in the order is that of the file."""
+    text = """\
+slots: {studio: [Mon 08:30, Tue 25:00]}
+defaults: {account: studio, timezone: UTC}
+posts:
+- {id: a, video: a.mp4, captoin: typo}
+- {id: b, video: [a.mp4], publish_at: 2026-12-04 10:00}
+- {id: c, video: a.mp4}
+"""
+    found = filled(text)
+    assert 'captoin: typo, publish_at: "2026-12-07 08:30"' in found
+    assert '{id: c, video: a.mp4, publish_at: "2026-12-14 08:30"}' in found
+
+
+@pytest.mark.parametrize(
+    "text", ["posts: []\n", "defaults: {account: studio}\nposts:\n", "slots: {studio: [Mon 08:30 UTC]}\nposts:\n"]
+)
+def test_a_file_without_posts_needs_nothing(text: str) -> None:
+    assert proposal(text) == Proposal(None, (), (), 0)
+
+
+def test_no_slots_at_the_head_and_what_to_do() -> None:
+    found = proposal("posts:\n- {id: a, video: a.mp4, account: studio}\n")
+    (line,) = found.lines
+    assert line == (
+        "a: no time, studio has no slots: write slots: {studio: [Mon 08:30, Thu 19:00]} at the head of the file, or "
+        "give the command --slots."
+    )
+
+
+def test_another_text_than_the_proposals_is_not_written() -> None:
+    found = proposal(YAML)
+    assert found.fill is not None
+    with pytest.raises(InvalidValue, match="the file has changed since these times were proposed"):
+        apply_fill(f"{YAML}# new\n", "/data/calendar.yaml", found.fill, CalendarFiles("/data/calendar.yaml"), {})
+
+
+def test_the_smallest_distance_of_the_dag_counts_more_than_that_of_the_file() -> None:
+    text = """\
+slots: {studio: [Mon 08:30, Mon 10:30]}
+slots_per_day: 2
+defaults: {account: studio, timezone: UTC, video: a.mp4}
+posts: [{id: a}, {id: b}]
+"""
+    files = CalendarFiles("/data/c.yaml")
+    found = proposal_for(text, "/data/c.yaml", files, NOW, {"min_spacing": timedelta(hours=3)})
+    assert found.fill is not None
+    assert found.fill.times == {"a": "2026-12-07 08:30", "b": "2026-12-14 08:30"}
+    assert filled(text).count("2026-12-07") == 2
+
+
+def test_a_large_file_is_filled_at_once(tmp_path: Path) -> None:
+    posts = "".join(f"- {{id: p{n}, account: a{n % 10}}}\n" for n in range(2_000))
+    slots = ", ".join(f"a{n}: [{', '.join(f'{day} 08:30' for day in ('Mon', 'Wed', 'Fri'))}]" for n in range(10))
+    text = f"slots: {{{slots}}}\ndefaults: {{timezone: UTC, video: a.mp4}}\nposts:\n{posts}"
+    found = proposal(text)
+    assert found.fill is not None
+    assert len(found.fill.times) + found.still_open == 2_000
+    assert len(found.fill.times) > 1_500
+    assert filled(text).count("publish_at") == len(found.fill.times)
