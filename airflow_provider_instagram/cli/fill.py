@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
+from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.utils.locations import shown
 
 OPEN: Final = 1
@@ -31,8 +32,8 @@ def fill_calendar(args: argparse.Namespace) -> None:
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
         found = proposal_for(
-            text, args.file, CalendarFiles(args.file), now, rules, by_results=lambda _: args.by_results,
-            more_slots=args.slots, repeats_within=timedelta(days=args.days),
+            text, args.file, CalendarFiles(args.file), now, rules, more_slots=args.slots,
+            repeats_within=timedelta(days=args.days), **({"order_of": read_table} if args.by_results else {}),
         )  # fmt: skip
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")

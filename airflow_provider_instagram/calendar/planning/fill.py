@@ -6,10 +6,11 @@ Nothing but this chooses times, and what is chosen stands in the file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
@@ -27,12 +28,14 @@ from airflow_provider_instagram.calendar.planning.proposal import (
     Wanted,
     propose,
 )
-from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import Calendar
+
+#: Takes an account, the hours of its slots, the zone in which these are meant, and the present time.
+OrderOf: TypeAlias = Callable[[str, Collection[int], ZoneInfo, datetime], Order]
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,13 @@ def proposal_for(
     now: datetime,
     rules: Rules,
     *,
-    by_results: Callable[[str], bool] = lambda _account: False,
+    order_of: OrderOf = lambda *_: AsTheyCome(),
     more_slots: str = "",
     repeats_within: timedelta = REPEATS_WITHIN,
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param by_results: Returns whether the slots of an account are ordered by results.
+    :param order_of: Returns what chooses among the slots of an account, by default the first one.
     :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
     :raises InvalidValue: If the text cannot be read.
     :raises ValidationError: If the results cannot be read.
@@ -76,10 +79,8 @@ def proposal_for(
     for account, own in slots.items():
         taken = [post.publish_at.timestamp() for post in calendar.posts if post.account == account]
         taken += [post.publish_at.timestamp() for post in calendar.invalid if post.account == account]
-        order: Order = AsTheyCome()
-        if by_results(account):
-            order = table = read_table(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
-            tables += [f"{account}:", *table.text()]
+        order = order_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
+        tables += [f"{account}:", *based_on] if (based_on := [*order.text()]) else []
         free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order)
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now, by_id, repeats_within)

@@ -42,6 +42,10 @@ class Order(Protocol):
         """
         raise NotImplementedError
 
+    def text(self) -> Iterator[str]:
+        """Yield what it is based on, in lines for a person."""
+        raise NotImplementedError
+
 
 class AsTheyCome:
     """Takes the first free slot."""
@@ -49,6 +53,10 @@ class AsTheyCome:
     def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
         """Return the first one."""
         return free[0], FIRST_FREE
+
+    def text(self) -> Iterator[str]:
+        """Yield nothing."""
+        yield from ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, Literal
@@ -21,14 +22,16 @@ from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
+from airflow_provider_instagram.calendar.planning.proposal import AsTheyCome, Order
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.users import opened, sealed
+from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
 from airflow_provider_instagram.posts.kinds import PLACEMENTS
 from airflow_provider_instagram.utils.arguments import check_printable
 from airflow_provider_instagram.utils.locations import shown
@@ -172,9 +175,13 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     """
     writer, now = _writer(board), utc_now()
     own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
+
+    def order_of(account: str, *about: Any) -> Order:
+        return read_table(account, *about) if account in own else AsTheyCome()
+
     try:
         text = writer.text()
-        found = proposal_for(text, board.location, writer.files, now, board.rules, by_results=own.__contains__)
+        found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=order_of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
     except InvalidValue as invalid:
         raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None

@@ -10,7 +10,14 @@ import pytest
 
 from airflow_provider_instagram.calendar.file.slots import Slot
 from airflow_provider_instagram.calendar.file.times import moment
-from airflow_provider_instagram.calendar.planning.proposal import AccountSlots, Proposed, Wanted, next_id, propose
+from airflow_provider_instagram.calendar.planning.proposal import (
+    AccountSlots,
+    AsTheyCome,
+    Proposed,
+    Wanted,
+    next_id,
+    propose,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 #: A Tuesday.
@@ -167,10 +174,10 @@ def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
 
 
-class Evenings:
+class Evenings(AsTheyCome):
     """Prefers the latest slot."""
 
-    def pick(self, _post_id: str, free: Sequence[datetime], _taken: Sequence[float]) -> tuple[datetime, str]:
+    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
         return free[-1], f"the last of {len(free)}"
 
 
