@@ -93,12 +93,12 @@ class PossibleMedian:
         gaps = range(max(0, math.floor(count / 2 - reach)), min(count, math.ceil(count / 2 + reach)) + 1)
         self.values = [(ordered[gap] + ordered[gap + 1]) / 2 if gap else 0.0 for gap in gaps]
         self.chances = [_chance_of_heads(gap, count) for gap in gaps]
-        self._below = [0.0, *accumulate(self.chances)]
+        self.chance_below = [0.0, *accumulate(self.chances)]
 
     def chance_at_most(self, times: float, other: PossibleMedian) -> float:
         """Return the chance that it is at most so many times another one."""
         return sum(
-            chance * (1 - other._below[bisect_left(other.values, value / times)])
+            chance * (1 - other.chance_below[bisect_left(other.values, value / times)])
             for value, chance in zip(self.values, self.chances, strict=True)
         )
 

@@ -132,10 +132,9 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.share_to_feed, self.audio_name, self.trial_graduation = share_to_feed, audio_name, trial_graduation
         self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
         self.poll_attachment, self.is_comment_prompt_used = poll_attachment, is_comment_prompt_used
-        self.is_poll_duration_extended = is_poll_duration_extended
-        self.is_ai_generated, self.upload, self.on_copyright_match = is_ai_generated, upload, on_copyright_match
-        self.publish_at, self.post_key = publish_at, post_key
-        self.wait_for_completion, self.deferrable = wait_for_completion, deferrable
+        self.is_poll_duration_extended, self.is_ai_generated = is_poll_duration_extended, is_ai_generated
+        self.upload, self.on_copyright_match, self.post_key = upload, on_copyright_match, post_key
+        self.publish_at, self.wait_for_completion, self.deferrable = publish_at, wait_for_completion, deferrable
         self.check()
 
     @classmethod

@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_written_here_is_answered_with_a_patch(
 def test_by_results_reads_the_numbers_of_the_calendars_accounts_only(
     user: Any, calendar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever edits the file can name another team's connection in it."""
+    """A person who edits the file can name another team's connection in it."""
     ada = user("ada", "USER")
     answer = proposed(ada, by_results=True)
     assert (answer.status_code, "insights_target" in answer.json()["detail"]) == (503, True)

@@ -61,7 +61,7 @@ def page(browser: Any, airflow: Filling) -> Iterator[Page]:
 
 
 def propose(page: Page, *, by_results: bool = False) -> Locator:
-    """Ask for a proposal, and return its window."""
+    """Open the window of a proposal, and return it."""
     page.get_by_role("button", name="Fill in times").click()
     dialog = page.locator("dialog")
     expect(dialog).to_contain_text("You see them before anything is written.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 #: All routes that read a body.
-JSON = ("/instagram/calendar/api/acts", "/instagram/calendar/api/edits")
+JSON = tuple(f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "fill"))
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
 
@@ -127,11 +127,10 @@ def test_what_is_no_json_is_refused_and_breaks_nothing(user: Any, path: str, wha
 @pytest.mark.parametrize("path", JSON)
 @pytest.mark.parametrize("wrong", WRONG_TYPES, ids=lambda wrong: str(wrong)[:9])
 def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, wrong: object) -> None:
-    right: dict[str, Any] = {
-        "form_token": sealed("form", {"user": "ada"}), "dag_id": "nothing", "post_id": "a",
-    }  # fmt: skip
+    right: dict[str, Any] = {"form_token": sealed("form", {"user": "ada"}), "dag_id": "nothing"}
     own: dict[str, dict[str, Any]] = {
         "acts": {
+            "post_id": "a",
             "act": "skip",
             "version": "",
             "sha256": [],
@@ -139,7 +138,8 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
             "caption": "",
             "reason": "",
         },
-        "edits": {"do": "change", "seen": {}, "fields": {}, "undo": "", "new_id": ""},
+        "edits": {"post_id": "a", "do": "change", "seen": {}, "fields": {}, "undo": "", "new_id": ""},
+        "fill": {"proposal": ""},
     }
     right |= own[path.rpartition("/")[2]]
     ada = user("ada", "USER")
