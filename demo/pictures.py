@@ -185,7 +185,9 @@ def _take_pictures(browser: Browser, url: str, pictures: Sequence[Picture], stat
     """
     address = f"{url}/plugin/instagram-calendar/instagram/calendar/"
     for name, query, theme, size in pictures:
-        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="en-GB")
+        page = browser.new_page(
+            viewport={"width": size[0], "height": size[1]}, locale="en-GB", timezone_id="Europe/Berlin"
+        )
         page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
         page.goto(address + query)
         frame = page.frame_locator("iframe")
