@@ -153,9 +153,12 @@ def test_an_account_is_connected_from_airflows_menu(visit: Any, guarded: Airflow
 
 
 @pytest.mark.usefixtures("any_login")
-@pytest.mark.parametrize("login", ["facebook", "unified"])
+@pytest.mark.parametrize(
+    ("login", "end", "left"),
+    [("facebook", "gets no data from", "89 days"), ("unified", "does not expire", "does not expire")],
+)
 def test_an_account_is_connected_by_facebooks_dialog(
-    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str
+    visit: Any, guarded: AirflowStack, sandbox: SandboxHandle, login: str, end: str, left: str
 ) -> None:
     sandbox.change_account(sandbox.user_id, unified_login=login == "unified")
     try:
@@ -164,10 +167,10 @@ def test_an_account_is_connected_by_facebooks_dialog(
         assert "/dialog/oauth" in page.url
         page.get_by_role("button", name="Allow").click()
         expect(page.get_by_role("heading", name="@sandbox_studio is connected")).to_be_visible()
-        expect(page.get_by_text("does not expire")).to_be_visible()
+        expect(page.get_by_text(end)).to_be_visible()
         page.get_by_role("link", name="See all accounts").click()
         card = page.locator(f"[data-connection={CONN_ID}]")
-        expect(card).to_contain_text("does not expire")
+        expect(card).to_contain_text(left)
         expect(card).to_contain_text("publishing")
         card.get_by_role("link", name="Reconnect").click()
         page.get_by_role("button", name="Connect").click()
