@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -38,7 +39,13 @@ def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalend
         with running_calendar(tmp_path_factory.mktemp("results"), [STUDIO], **settings) as everything:
             everything.write([entry("planned", whole_second(timedelta(days=2)), STUDIO)])
             everything.add_dag(3600)
-            wait_until(lambda: everything.airflow.has(f"/dags/{DAG_ID}"), "Airflow has read the calendar", 240)
+
+            def has_plan() -> bool:
+                if not everything.airflow.has(f"/dags/{DAG_ID}"):
+                    return False
+                return bool(json.loads(everything.airflow.download("/instagram/calendar/api/posts"))["cards"])
+
+            wait_until(has_plan, "the page has the first plan, and with it the accounts", 240)
             yield everything
 
 
