@@ -39,7 +39,7 @@ def published(calendar: Path) -> Iterator[None]:
 
 
 def set_stale(*, is_stale: bool) -> None:
-    """Tell Airflow whether the file of the DAG is gone."""
+    """Write whether the file of the DAG is gone."""
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import update
