@@ -163,14 +163,14 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 35_130, 31_500),
-    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_140, 5_500),
-    Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_550, 2_600),
-    Measure("lines of tests", House.lines_of_tests, 52_120, 45_000),
-    Measure("modules", House.module_count, 189, 175),
+    Measure("lines of Python", House.lines, 35_040, 31_500),
+    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 7_780, 5_500),
+    Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_620, 2_600),
+    Measure("lines of tests", House.lines_of_tests, 52_510, 45_000),
+    Measure("modules", House.module_count, 191, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
-    Measure("arrows", House.arrow_count, 101, 92),
+    Measure("arrows", House.arrow_count, 102, 92),
     Measure("rooms in circles", House.circles, 0, 0),
     Measure("lines of docstrings", House.docstring_lines, 4_840, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),

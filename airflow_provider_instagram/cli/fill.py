@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_text
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
+from airflow_provider_instagram.insights.hours import Tables
 from airflow_provider_instagram.utils.locations import shown
 
 OPEN: Final = 1
@@ -27,18 +28,19 @@ def fill_calendar(args: argparse.Namespace) -> None:
     Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not read or written.
     """
     now, rules = datetime.now(timezone.utc), Rules()
+    tables = Tables(now, None if args.by_results else ())
     with _exit_if_invalid(args.file):
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
         found = proposal_for(
-            text, args.file, CalendarFiles(args.file), now, rules, by_results=lambda _: args.by_results,
+            text, args.file, CalendarFiles(args.file), now, rules, order_of=tables.of,
             more_slots=args.slots, repeats_within=timedelta(days=args.days),
         )  # fmt: skip
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")
             raise SystemExit(OPEN if found.still_open else 0)
         diff = writer.in_text(text, found.fill, now, rules).diff
-        print(*found.tables, *found.lines, "", *diff, sep="\n")
+        print(*tables.text(), *found.lines, "", *diff, sep="\n")
         if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was written.")
             raise SystemExit(OPEN)

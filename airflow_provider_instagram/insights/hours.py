@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -173,11 +173,34 @@ class HourTable:
         yield f"all   {'too few' if self.median is None else f'{self.median:,.0f}':>8}  {self.posts:5}"
 
 
-def read_table(account: str, hours: Collection[int], zone: ZoneInfo, now: datetime) -> HourTable:
-    """Read the table of an account from the database that *Results* on the page *Posts* reads.
+@dataclass(frozen=True)
+class Tables:
+    """The tables of accounts, which are read when they are asked for.
 
-    :raises ValidationError: If no such database is named, or it cannot be read.
+    :param accounts: The accounts whose numbers may be read; None for all.
     """
+
+    now: datetime
+    accounts: Collection[str] | None = None
+    read: dict[str, HourTable] = field(default_factory=dict)
+
+    def of(self, account: str, hours: Collection[int], zone: ZoneInfo) -> HourTable | None:
+        """Read the table of an account, or return None if its numbers may not be read.
+
+        :raises ValidationError: If no database is named, or it cannot be read.
+        """
+        if self.accounts is not None and account not in self.accounts:
+            return None
+        self.read[account] = table = HourTable(*_read(account, self.now), hours, zone, self.now)
+        return table
+
+    def text(self) -> list[str]:
+        """Return the tables that were read, as a person reads them."""
+        return [line for account, table in self.read.items() for line in (f"{account}:", *table.text())]
+
+
+def _read(account: str, now: datetime) -> tuple[str, list[Reached]]:
+    """Read what the posts of an account reached from the database that *Results* on the page *Posts* reads."""
     conn_id, _, schema = conf.get("instagram", "insights_target", fallback="").strip().partition("/")
     if not conn_id:
         raise ValidationError(
@@ -186,7 +209,7 @@ def read_table(account: str, hours: Collection[int], zone: ZoneInfo, now: dateti
         )
     since = now - timedelta(days=MOST_DAYS)
     posts, _ = read_posts(SqlTarget(conn_id, schema or None), [account], "reach", since, now)
-    return HourTable(*_reached(posts), hours, zone, now)
+    return _reached(posts)
 
 
 def _reached(posts: Sequence[Measured]) -> tuple[str, list[Reached]]:

@@ -89,8 +89,8 @@ def _readings(
             f"WHERE post_id IN ({marks}) AND age <> '{OLDER}'",  # of no age at which posts can be compared
             tuple(some),
         )
-        for post_id, age, age_s, status, reached, taken in cursor.fetchall():
-            readings[post_id][age] = Reading(age_s, status, reached, None if taken is None else _time(taken))
+        for post_id, age, age_s, status, number, taken in cursor.fetchall():
+            readings[post_id][age] = Reading(age_s, status, number, _moment(taken) if taken else None)
     return readings
 
 
@@ -100,7 +100,7 @@ def _measured(row: Sequence[Any], readings: dict[str, Reading]) -> Measured:
         media_id=post_id,
         conn_id=conn_id,
         kind=Media(post_id, media_type=media_type, media_product_type=product_type).kind,
-        at=_time(created),
+        at=_moment(created),
         caption=caption or "",
         link=link,
         post_key=post_key,
@@ -108,6 +108,7 @@ def _measured(row: Sequence[Any], readings: dict[str, Reading]) -> Measured:
     )
 
 
-def _time(stored_as: Any) -> datetime:
-    at: datetime = datetime.fromisoformat(stored_as) if isinstance(stored_as, str) else stored_as
+def _moment(written: str | datetime) -> datetime:
+    """Return a time as a database has it: as text, or without its zone, which is UTC."""
+    at = datetime.fromisoformat(written) if isinstance(written, str) else written
     return at.replace(tzinfo=at.tzinfo or timezone.utc)

@@ -58,7 +58,7 @@ FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20
 class Reading:
     """What a post had reached at one age. If it has no value, the status may be the reason.
 
-    :param taken_at: When it was read.
+    :param taken_at: When it was read; None if it was missed.
     """
 
     age_s: int

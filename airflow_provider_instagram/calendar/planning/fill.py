@@ -6,10 +6,11 @@ Nothing but this chooses times, and what is chosen stands in the file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
@@ -27,7 +28,6 @@ from airflow_provider_instagram.calendar.planning.proposal import (
     Wanted,
     propose,
 )
-from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -35,18 +35,19 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar
 
 
+OrderOf = Callable[[str, Collection[int], ZoneInfo], Order | None]
+
+
 @dataclass(frozen=True)
 class Proposal:
     """What is to be written into a file, and a line for each post.
 
     :param fill: None if nothing is to be written.
-    :param tables: The results by which slots were ordered.
     :param still_open: How many posts stay without a time.
     """
 
     fill: Fill | None
     lines: tuple[str, ...]
-    tables: tuple[str, ...]
     still_open: int
 
 
@@ -57,29 +58,25 @@ def proposal_for(
     now: datetime,
     rules: Rules,
     *,
-    by_results: Callable[[str], bool] = lambda _account: False,
+    order_of: OrderOf = lambda *_: None,
     more_slots: str = "",
     repeats_within: timedelta = REPEATS_WITHIN,
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param by_results: Returns whether the slots of an account are ordered by results.
+    :param order_of: Returns what prefers some slots of an account to others, by the hours of its slots and their zone.
     :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
     :raises InvalidValue: If the text cannot be read.
-    :raises ValidationError: If the results cannot be read.
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
     wanted = [*_wanted(rows, calendar)]
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
-    per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
+    per_day, free = read_per_day(rows, []), dict[str, AccountSlots]()
     for account, own in slots.items():
         taken = [post.publish_at.timestamp() for post in calendar.posts if post.account == account]
         taken += [post.publish_at.timestamp() for post in calendar.invalid if post.account == account]
-        order: Order = AsTheyCome()
-        if by_results(account):
-            order = table = read_table(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
-            tables += [f"{account}:", *table.text()]
+        order = order_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone)) or AsTheyCome()
         free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order)
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now, by_id, repeats_within)
@@ -91,7 +88,7 @@ def proposal_for(
             times[one.id] = _written(one.at, by_id[one.id], rows)
     fill = Fill(digest(text), times, repeats) if times or repeats else None
     still_open = sum(one.at is None and not one.repeats for one in found)
-    return Proposal(fill, tuple(map(_line, found)), tuple(tables), still_open)
+    return Proposal(fill, tuple(map(_line, found)), still_open)
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:

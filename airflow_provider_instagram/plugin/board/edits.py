@@ -26,6 +26,7 @@ from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.insights.hours import Tables
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
@@ -188,17 +189,17 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     :raises HTTPException: If the file or the numbers cannot be read.
     """
     writer, now = _writer(board), utc_now()
-    own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
+    tables = Tables(now, own_accounts(board.calendar.dag_id, board.accounts) if by_results else [])
     try:
         text = writer.text()
-        found = proposal_for(text, board.location, writer.files, now, board.rules, by_results=own.__contains__)
+        found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=tables.of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
     except InvalidValue as invalid:
         raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
     except InstagramError as error:
         raise HTTPException(503, shown(str(error))) from None
     seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
-    return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
+    return {"tables": tables.text(), "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
 
 
 def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:

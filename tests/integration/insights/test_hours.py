@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights.hours import read_table
+from airflow_provider_instagram.insights.hours import Tables
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def test_a_reading_counts_up_to_a_quarter_after_its_age(
     written(target, "story", at + 10 * HOUR, 23 * HOUR, "23h", product="STORY", story_reach=900)
     written(target, "others", at + 10 * HOUR, 24 * HOUR, conn_id="other", reel_reach=900)
     written(target, "old", NOW - timedelta(days=400), 24 * HOUR, reel_reach=900)
-    found = read_table("brand", {9, 12}, BERLIN, NOW)
+    found = Tables(NOW).of("brand", {9, 12}, BERLIN)
+    assert found is not None
     assert found.age == "24h"
     assert [(line.hour, line.posts, line.dates, line.median) for line in found.lines.values()] == [
         (9, 12, 12, 106),
@@ -60,11 +61,13 @@ def test_an_account_without_posts_has_an_empty_table(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
     sql().prepare()
-    found = read_table("brand", {9}, BERLIN, NOW)
+    found = Tables(NOW).of("brand", {9}, BERLIN)
+    assert found is not None
     assert (found.age, found.posts, found.median) == ("", 0, None)
 
 
 def test_without_a_database_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "")
     with pytest.raises(ValidationError, match="insights_target"):
-        read_table("brand", {9}, BERLIN, NOW)
+        Tables(NOW).of("brand", {9}, BERLIN)
+    assert Tables(NOW, ["other"]).of("brand", {9}, BERLIN) is None

@@ -99,7 +99,7 @@ def test_comments_blank_lines_and_forms_of_a_yaml_file_stay() -> None:
 
 
 def test_a_second_proposal_has_nothing_to_write() -> None:
-    assert proposal(FILLED) == Proposal(None, (), (), 0)
+    assert proposal(FILLED) == Proposal(None, (), 0)
     assert proposal(FILLED, now=NOW + timedelta(days=3)).fill is None
 
 
@@ -236,7 +236,7 @@ posts:
     "text", ["posts: []\n", "defaults: {account: studio}\nposts:\n", "slots: {studio: [Mon 08:30 UTC]}\nposts:\n"]
 )
 def test_a_file_without_posts_needs_nothing(text: str) -> None:
-    assert proposal(text) == Proposal(None, (), (), 0)
+    assert proposal(text) == Proposal(None, (), 0)
 
 
 def test_no_slots_at_the_head_and_what_to_do() -> None:
