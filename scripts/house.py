@@ -174,7 +174,7 @@ MEASURES: Final = (
     Measure("lines of the calendar", lambda house: house.lines("calendar/"), 7_725, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_420, 2_600),
     Measure("lines of the sandbox", House.lines_of_sandbox, 9_146, 9_000),
-    Measure("lines of tests", House.lines_of_tests, 52_350, 45_000),
+    Measure("lines of tests", House.lines_of_tests, 52_361, 45_000),
     Measure("modules", House.module_count, 188, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

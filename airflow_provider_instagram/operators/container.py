@@ -126,8 +126,8 @@ class CreateContainerOperator(InstagramBaseOperator):
     ) -> None:
         super().__init__(priority_weight=priority_weight, **kwargs)
         self.video, self.image, self.carousel = video, image, carousel
-        self.caption, self.placement, self.cover_url = caption, placement, cover_url
-        self.video_cover_timestamp_ms, self.publish_at = video_cover_timestamp_ms, publish_at
+        self.caption, self.placement, self.alt_text = caption, placement, alt_text
+        self.video_cover_timestamp_ms, self.cover_url = video_cover_timestamp_ms, cover_url
         self.location_id, self.collaborators, self.user_tags = location_id, collaborators, user_tags
         self.share_to_feed, self.audio_name, self.trial_graduation = share_to_feed, audio_name, trial_graduation
         self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
