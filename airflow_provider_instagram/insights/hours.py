@@ -15,7 +15,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -85,14 +85,14 @@ class HourTable:
         return {hour: by_hour[hour] for hour in sorted(self.hours)}
 
     @cached_property
-    def posts(self) -> int:
-        """How many posts count."""
-        return sum(map(len, self._by_hour.values()))
+    def _counting(self) -> Sequence[Reached]:
+        """The posts of all allowed hours."""
+        return [one for posts in self._by_hour.values() for one in posts]
 
     @cached_property
     def median(self) -> float | None:
         """The weighted median of the posts of all allowed hours; None if nothing is said."""
-        return self._median(one for posts in self._by_hour.values() for one in posts) if self._speaks else None
+        return self._median(self._counting) if self._speaks else None
 
     @cached_property
     def lines(self) -> Mapping[int, HourLine]:
@@ -101,10 +101,10 @@ class HourTable:
 
     @property
     def _speaks(self) -> bool:
-        return self.posts >= FEWEST_POSTS
+        return len(self._counting) >= FEWEST_POSTS
 
     def _line(self, hour: int, posts: Sequence[Reached]) -> HourLine:
-        dates = len({self._date(one.at) for one in posts})
+        dates = self._dates(posts)
         says = self._speaks and dates >= FEWEST_DATES
         return HourLine(hour, len(posts), dates, self._median(posts) if says else None)
 
@@ -121,8 +121,8 @@ class HourTable:
     def _hour(self, at: datetime) -> int:
         return at.astimezone(self.zone).hour
 
-    def _date(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
+    def _dates(self, posts: Iterable[Reached]) -> int:
+        return len({one.at.astimezone(self.zone).date() for one in posts})
 
     def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
         """Return one of the free times, and why.
@@ -165,10 +165,10 @@ class HourTable:
     def text(self) -> Iterator[str]:
         """Yield the table as a person reads it."""
         yield f"hour    median  posts  dates   (reach at {self.age or 'no age'}, times in {self.zone.key})"
-        for line in self.lines.values():
-            median = "too few" if line.median is None else f"{line.median:,.0f}"
-            yield f"{line.hour:02}:00 {median:>8}  {line.posts:5}  {line.dates:5}"
-        yield f"all   {'too few' if self.median is None else f'{self.median:,.0f}':>8}  {self.posts:5}"
+        rows = [(f"{line.hour:02}:00", line.median, line.posts, line.dates) for line in self.lines.values()]
+        everything = ("all", self.median, len(self._counting), self._dates(self._counting))
+        for name, median, posts, dates in (*rows, everything):
+            yield f"{name:<5} {'too few' if median is None else f'{median:,.0f}':>8}  {posts:5}  {dates:5}"
 
 
 def read_table(account: str, hours: Collection[int], zone: ZoneInfo, now: datetime) -> HourTable:

@@ -61,7 +61,7 @@ def test_an_account_without_posts_has_an_empty_table(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
     sql().prepare()
     found = read_table("brand", {9}, BERLIN, NOW)
-    assert (found.age, found.posts, found.median) == ("", 0, None)
+    assert (found.age, found.lines[9].posts, found.median) == ("", 0, None)
 
 
 def test_without_a_database_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
