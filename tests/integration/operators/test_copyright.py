@@ -145,7 +145,7 @@ def test_the_sensor_holds_a_container_also_after_its_wait(
 
 def test_the_sensor_takes_three_words() -> None:
     with pytest.raises(ValidationError, match="'stop'"):
-        ContainerStatusSensor(task_id="t", container_id="1", on_copyright_match="stop")._set_xcomargs_dependencies()
+        ContainerStatusSensor(task_id="t", container_id="1", on_copyright_match="stop")
 
 
 def test_a_picture_has_no_check(
