@@ -166,7 +166,7 @@ MEASURES: Final = (
     Measure("lines of Python", House.lines, 35_130, 31_500),
     Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_140, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 3_550, 2_600),
-    Measure("lines of tests", House.lines_of_tests, 52_120, 45_000),
+    Measure("lines of tests", House.lines_of_tests, 52_130, 45_000),
     Measure("modules", House.module_count, 189, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
