@@ -93,11 +93,12 @@ def test_a_published_post_leads_to_the_dag_that_deletes_it_after_a_yes(calendar:
     board.frame.locator("#panel").get_by_role("button", name="Close").click()
 
     airflow.trigger(DELETES, "once", {"post_key": f"{PAGE}/regretted"})
-    questions = f"/dags/{DELETES}/dagRuns/once/hitlDetails"
-    wait_until(lambda: airflow.call("GET", questions)["hitl_details"], "the question is asked", LIMIT_S, 1.0)
+    task = f"/dags/{DELETES}/dagRuns/once/taskInstances/delete"
+    # The question is there before its task is parked, and an answer in between is sooner than any person's.
+    wait_until(lambda: airflow.call("GET", task)["state"] == "awaiting_input", "the question is asked", LIMIT_S, 1.0)
     assert sandbox.calls("delete") == 0
     answer = {"chosen_options": ["Approve"], "params_input": {}}
-    airflow.call("PATCH", f"/dags/{DELETES}/dagRuns/once/taskInstances/delete/-1/hitlDetails", json=answer)
+    airflow.call("PATCH", f"{task}/-1/hitlDetails", json=answer)
     board.reaches("regretted", "deleted")
     expect(board.card("regretted")).to_contain_text("by ")
     assert (sandbox.calls("delete"), [post.caption for post in sandbox.posts if post.caption == "regretted"]) == (1, [])
