@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -54,9 +55,12 @@ class AuthoredTask(InstagramTask):
         return {names.get(field, field): field for field in cls.template_fields}
 
     def check(self) -> None:
-        """Check the known arguments. This is the last line of a constructor."""
+        """Check the known arguments, and mask what functions will return. This is the last line of a constructor."""
         values = {name: getattr(self, field) for name, field in self.argument_fields().items()}
         _check_known(type(self), values, self.get_dag())
+        for field in self.template_fields:
+            if callable(function := getattr(self, field)):
+                setattr(self, field, _masking(function))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -110,6 +114,17 @@ class InstagramBaseOperator(AuthoredTask, AccountTask):
         partial.kwargs.update(cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"]))
         partial.kwargs["instagram_conn_id"] = conn_id
         return partial
+
+
+def _masking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that Airflow calls in place of a field, with its secrets masked: no rendering follows."""
+
+    @functools.wraps(function)
+    def masking(**given: Any) -> Any:
+        mask_addresses(value := function(**given))
+        return value
+
+    return masking
 
 
 def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG | None) -> None:
