@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context, TaskGroup
+from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators.base import (
@@ -22,7 +23,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 
 class AuthoredTask(InstagramTask):
@@ -113,7 +114,27 @@ class InstagramBaseOperator(AuthoredTask, AccountTask):
         conn_id = constant_conn_id(_given(partial, kwargs).get("instagram_conn_id", DEFAULT_CONN_ID))
         partial.kwargs.update(cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"]))
         partial.kwargs["instagram_conn_id"] = conn_id
+        partial.__class__ = _OneAccount
         return partial
+
+
+class _OneAccount(OperatorPartial):
+    """A task to be mapped, but not over accounts: Airflow's refusal does not say what to do instead."""
+
+    __slots__ = ()
+
+    def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        """Map the task over arguments."""
+        if "instagram_conn_id" in mapped_kwargs:
+            constant_conn_id(mapped_kwargs["instagram_conn_id"])
+        return super().expand(**mapped_kwargs)
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
+        """Map the task over sets of arguments. Those that another task returns are checked in the run."""
+        for one in kwargs if isinstance(kwargs, Sequence) else ():
+            if isinstance(one, Mapping) and "instagram_conn_id" in one:
+                constant_conn_id([one["instagram_conn_id"]])
+        return super().expand_kwargs(kwargs, strict=strict)
 
 
 def _masking(function: Callable[..., Any]) -> Callable[..., Any]:
