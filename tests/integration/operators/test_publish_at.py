@@ -257,3 +257,61 @@ def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
     assert run_dag(dag).states() == {"create": "success", "publish": "failed"}
     assert instagram_sandbox.calls("publish") == 0
     assert "before or too close to publish_at" in capsys.readouterr().out
+
+
+@pytest.fixture
+def slept(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of PublishOperator in its task, each of which lets the time pass here and on Instagram.
+
+    The headers of the sandbox's answers tell the real time.
+    """
+    from airflow_provider_instagram.hooks import InstagramHook
+    from airflow_provider_instagram.utils.server_clock import CLOCK
+
+    waits: list[float] = []
+    local = CLOCK._local
+
+    def sleep(seconds: float) -> None:
+        instagram_sandbox.advance(seconds)
+        waits.append(seconds)
+
+    monkeypatch.setattr(InstagramHook, "compare_clock", lambda _: None)
+    monkeypatch.setattr(CLOCK, "_local", lambda: local() + timedelta(seconds=sum(waits)))
+    monkeypatch.setattr("airflow_provider_instagram.operators.publish.sleep", sleep)
+    monkeypatch.setattr("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
+    return waits
+
+
+def test_without_a_triggerer_a_publisher_waits_for_its_time_in_the_task(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    slept: list[float],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    planned = _in(hours=3)
+    result = run_dag(
+        _dag("waits_here", portrait_video, create={"deferrable": False}, publish_at=planned, deferrable="no")
+    )
+    assert result.state == "success"
+    assert "running trigger" not in caplog.text
+    (wait_s,) = slept
+    assert 10_500 < wait_s < 10_800
+    (post,) = instagram_sandbox.posts
+    assert result.xcom("publish")["media_id"] == post.media_id
+    assert 0 <= result.xcom("publish")["late_s"] < 60
+
+
+def test_without_a_triggerer_a_publisher_waits_for_quota_in_the_task(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    slept: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = {**instagram_sandbox.connection, "extra": {"posts_per_hour": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    assert run_dag(_dag("first_of_hour", portrait_video)).state == "success"
+    assert run_dag(_dag("next_hour", portrait_video, deferrable=False)).state == "success"
+    assert 3000 < sum(slept) < 3700
+    assert instagram_sandbox.calls("publish") == 2
