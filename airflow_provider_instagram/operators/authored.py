@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +14,6 @@ from airflow_provider_instagram.operators.base import (
     AccountTask,
     InstagramTask,
     constant_conn_id,
-    mask_addresses,
 )
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -56,12 +54,9 @@ class AuthoredTask(InstagramTask):
         return {names.get(field, field): field for field in cls.template_fields}
 
     def check(self) -> None:
-        """Check the known arguments, and mask what functions will return. This is the last line of a constructor."""
+        """Check the known arguments. This is the last line of a constructor."""
         values = {name: getattr(self, field) for name, field in self.argument_fields().items()}
         _check_known(type(self), values, self.get_dag())
-        for field in self.template_fields:
-            if callable(function := getattr(self, field)):
-                setattr(self, field, _masking(function))
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -86,10 +81,9 @@ class AuthoredTask(InstagramTask):
         Airflow renders the strings of a dict that ``expand_kwargs`` takes from an XCom. A caption in a spreadsheet
         could then read a secret and publish it.
         """
-        if not any(content is getattr(self, field, None) for field in self._fields_from_data(context)):
-            content = super().render_template(content, context, jinja_env, seen_oids)
-        mask_addresses(content)
-        return content
+        if any(content is getattr(self, field, None) for field in self._fields_from_data(context)):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
 
     def _fields_from_data(self, context: Context) -> set[str]:
         task: Any = self.dag.get_task(self.task_id)
@@ -135,17 +129,6 @@ class _OneAccount(OperatorPartial):
             if isinstance(one, Mapping) and "instagram_conn_id" in one:
                 constant_conn_id([one["instagram_conn_id"]])
         return super().expand_kwargs(kwargs, strict=strict)
-
-
-def _masking(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that Airflow calls in place of a field, with its secrets masked: no rendering follows."""
-
-    @functools.wraps(function)
-    def masking(**given: Any) -> Any:
-        mask_addresses(value := function(**given))
-        return value
-
-    return masking
 
 
 def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG | None) -> None:
