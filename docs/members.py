@@ -52,15 +52,18 @@ def _described(shown: Any) -> Iterator[str]:
     ends = [*(each.start() for each in found[1:]), len(text)]
     fields = {each[2] or each[1]: plain(text[each.end() : end]) for each, end in zip(found, ends, strict=False)}
     yield plain(text[: found[0].start() if found else None].strip())
+    if not callable(shown):
+        return
+    signature = inspect.signature(shown)
     rows = [
         (f"`{name}`", _type(parameter), _default(parameter), fields.get(name, ""))
-        for name, parameter in (inspect.signature(shown).parameters if callable(shown) else {}).items()
+        for name, parameter in signature.parameters.items()
         if name in fields or dataclasses.is_dataclass(shown)
     ]
     if rows:
         yield table(("name", "type", "default", "meaning"), rows)
-    if "return" in fields:
-        yield f"Returns: {' '.join(fields['return'].split())}"
+    if not inspect.isclass(shown):
+        yield f"Returns `{signature.return_annotation}`. {' '.join(fields.get('return', '').split())}".rstrip()
 
 
 def _type(parameter: inspect.Parameter) -> str:

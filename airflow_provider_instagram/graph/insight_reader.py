@@ -66,7 +66,7 @@ class NothingRefused:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The numbers of one medium or account."""
+    """The metrics of one post or account, by their names."""
 
     values: Mapping[str, int | float | None]
     reason: Reason = Reason.NONE
