@@ -36,10 +36,10 @@ DUE_IN: Final = timedelta(minutes=6)
 LETTERS_A_FRAME: Final = 12
 BEGINNING: Final = """\
 min_spacing: 1 minute
-defaults: {{account: instagram_studio, timezone: Europe/Berlin}}
+defaults: {account: instagram_studio, timezone: Europe/Berlin}
 posts:
-{planned}"""
-PLANNED: Final = "  - {{id: {id}, publish_at: {at:%Y-%m-%d} 17:00, video: {id}.mp4, caption: {caption}}}\n"
+"""
+PLANNED: Final = '  - {{id: {id}, publish_at: {at:%Y-%m-%d} 17:00, video: canyon.mp4, caption: "{caption}"}}\n'
 ADDED: Final = """\
   - id: lens-test
     publish_at: {at:%Y-%m-%d %H:%M}
@@ -47,12 +47,8 @@ ADDED: Final = """\
     caption: Three lenses, one scene. Which one is yours?
     approval: required
 """
-CAPTIONS: Final = {
-    "canyon": "A new week, a new set.",
-    "shell": "What is in the box?",
-    "storm": "How a call sheet is made.",
-    "fern": "The cut of the week.",
-}
+#: The other posts of the week, by their ids.
+CAPTIONS: Final = {"hello": "A new week, a new set.", "unboxing": "What is in the box?", "cut": "The cut of the week."}
 EDITOR: Final = """<body style="margin:0;background:#1e1e2e;color:#cdd6f4;font:20px/1.6 'DejaVu Sans Mono',monospace">
 <div style="background:#313244;padding:10px 24px;font-family:sans-serif">spring.yaml</div>
 <pre style="margin:0;padding:24px;font:inherit;white-space:pre-wrap">{text}<b>▏</b></pre>"""
@@ -100,11 +96,11 @@ def main() -> int:
     folder, film = Path(tempfile.mkdtemp(prefix="moving-picture-")), Film()
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            settings, calendar = settings_with(folder, sandbox), folder / "media" / "spring.yaml"
-            days = [now_in_zone() + timedelta(days=number) for number in range(1, 5)]
+            settings, calendar = settings_with(folder, sandbox, ("canyon", "coral")), folder / "media" / "spring.yaml"
+            days = [now_in_zone() + timedelta(days=number) for number in (1, 2, 4)]
             rows = zip(CAPTIONS.items(), days, strict=True)
             planned = "".join(PLANNED.format(id=name, at=at, caption=caption) for (name, caption), at in rows)
-            calendar.write_text(BEGINNING.format(planned=planned))
+            calendar.write_text(BEGINNING + planned)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 airflow.wait_for_dag(DAG_ID)
                 browser = playwright.chromium.launch(

@@ -109,12 +109,13 @@ def sources() -> dict[str, str]:
     return {file.as_posix(): sha256((ROOT / file).read_bytes()).hexdigest() for file in files}
 
 
-def settings_with(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
-    """Make the videos, the calendar and its DAG, and return the settings of an Airflow with them."""
+def settings_with(folder: Path, sandbox: SandboxHandle, videos: Sequence[str] = tuple(PLACES)) -> dict[str, str]:
+    """Make videos, the calendar and its DAG, and return the settings of an Airflow with them."""
     media, dags = folder / "media", folder / "airflow" / "dags"
     for each in (media, dags):
         each.mkdir(parents=True)
-    for name, (x, y, scale) in PLACES.items():
+    for name in videos:
+        x, y, scale = PLACES[name]
         source = f"mandelbrot=size=720x1280:rate=30:start_x={x}:start_y={y}:start_scale={scale}:end_scale={scale / 2}"
         command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=frequency=330"]
         encode = ["-t", "4", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
