@@ -1,4 +1,4 @@
-.PHONY: help install demo ui pictures test test-all test-next test-clients test-dbt reliability soak cluster cluster-outages cluster-short docs lint release-check lock
+.PHONY: help install demo ui pictures moving-picture test test-all test-next test-clients test-dbt reliability soak cluster cluster-outages cluster-short docs lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -15,6 +15,10 @@ ui: install  ## The same in a standalone Airflow that is left running, with the 
 pictures:  ## Take the pictures of the page Posts for the docs, in a running Airflow (5 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.pictures
+
+moving-picture:  ## Take the moving picture of the README, in a running Airflow (8 minutes)
+	@scripts/install.sh --for-tests
+	@.venv/bin/python -m demo.moving_picture
 
 test:  ## What every change has to pass: unit, integration, sandbox, and a sample of the rest (11 minutes)
 	@scripts/install.sh --for-tests

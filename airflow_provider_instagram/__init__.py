@@ -4,3 +4,14 @@ Only modules that authors or Airflow import by name stand here. Everything else 
 """
 
 from __future__ import annotations
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """Return the installed version, which only its reader pays for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("airflow-provider-instagram")

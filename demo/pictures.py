@@ -81,7 +81,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
     try:
         with sandbox_process("--processing-time", "3") as sandbox:
-            settings = _settings(folder, sandbox)
+            settings = settings_with(folder, sandbox)
             with airflow_stack(settings) as airflow, sync_playwright() as playwright:
                 calendar = folder / "media" / "spring.yaml"
                 airflow.wait_for_dag(DAG_ID)
@@ -109,12 +109,13 @@ def sources() -> dict[str, str]:
     return {file.as_posix(): sha256((ROOT / file).read_bytes()).hexdigest() for file in files}
 
 
-def _settings(folder: Path, sandbox: SandboxHandle) -> dict[str, str]:
-    """Make the videos, the calendar and its DAG, and return the settings of an Airflow with them."""
+def settings_with(folder: Path, sandbox: SandboxHandle, videos: Sequence[str] = tuple(PLACES)) -> dict[str, str]:
+    """Make videos, the calendar and its DAG, and return the settings of an Airflow with them."""
     media, dags = folder / "media", folder / "airflow" / "dags"
     for each in (media, dags):
         each.mkdir(parents=True)
-    for name, (x, y, scale) in PLACES.items():
+    for name in videos:
+        x, y, scale = PLACES[name]
         source = f"mandelbrot=size=720x1280:rate=30:start_x={x}:start_y={y}:start_scale={scale}:end_scale={scale / 2}"
         command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=frequency=330"]
         encode = ["-t", "4", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
@@ -139,7 +140,8 @@ def _write_calendar(calendar: Path, posts: list[dict[str, Any]]) -> None:
     calendar.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def _now() -> datetime:
+def now_in_zone() -> datetime:
+    """Return the time of the calendar, to the minute."""
     return datetime.now(timezone.utc).replace(second=0, microsecond=0).astimezone(ZoneInfo("Europe/Berlin"))
 
 
@@ -153,7 +155,7 @@ def _post(post_id: str, at: datetime, number: int, **more: Any) -> dict[str, Any
 
 def _posts() -> list[dict[str, Any]]:
     """Return the posts of a good day: some are due today, most in the weeks to come."""
-    now = _now()
+    now = now_in_zone()
     soon = [
         _post("hello-week", now + timedelta(minutes=4), 0),
         _post("lens-test", now + timedelta(hours=3), 1, approval="required"),
@@ -170,7 +172,7 @@ def _posts() -> list[dict[str, Any]]:
 
 def _bad_posts() -> list[dict[str, Any]]:
     """Return posts in the other states."""
-    now = _now()
+    now = now_in_zone()
     return [
         _post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
         _post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),

@@ -1,10 +1,14 @@
-"""The tables of the reference and the numbers in sentences, as Markdown, from the same data that the code uses."""
+"""The tables of the reference and the numbers in sentences, as Markdown, from the same data that the code uses.
+
+``python -m docs.tables`` writes them into the pages, and a test compares.
+"""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.cli.cli_config import ActionCommand, GroupCommand
@@ -33,6 +37,7 @@ from airflow_provider_instagram.posts.fields import EVERY_KIND
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.publishing.outcome import POST_VISIBLE_WITHIN, REQUEST_IN_EFFECT_WITHIN
 from airflow_provider_instagram.quota.call_budget import INSIGHTS_SHARE
+from docs.members import members, plain, table
 from instagram_sandbox.http.endpoints import ENDPOINTS, LOGINS
 
 if TYPE_CHECKING:
@@ -42,13 +47,16 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.capabilities import Capability
 
 
+ROOT: Final = Path(__file__).parents[1]
+
+
 def settings() -> str:
     """Return the settings of the section ``[instagram]``."""
     rows = [
         (f"`{name}`", _also(option["description"], default=option["default"], example=option["example"]))
         for name, option in SETTINGS["options"].items()
     ]
-    return _table(("setting", "meaning"), rows)
+    return table(("setting", "meaning"), rows)
 
 
 def connection() -> str:
@@ -57,7 +65,7 @@ def connection() -> str:
         (f"`{name}`", field["label"], field["description"], _code(str(field["schema"].get("default", ""))))
         for name, field in CONNECTION["conn-fields"].items()
     ]
-    return _table(("extra", "field of the form", "meaning", "default"), rows)
+    return table(("extra", "field of the form", "meaning", "default"), rows)
 
 
 def calendar_fields() -> str:
@@ -73,17 +81,58 @@ def calendar_fields() -> str:
         )
         for name, about in CALENDAR_FIELDS.items()
     ]
-    return _table(("field", "meaning", "posts"), rows)
+    return table(("field", "meaning", "posts"), rows)
 
 
 def error_classes() -> str:
-    """Return the classes of errors, as directives that the classes and functions of other pages link to."""
-    shown = [
-        f".. py:exception:: {cls.__module__}.{name}\n\n   {' '.join((cls.__doc__ or '').split())} "
-        f"A retry {'can' if cls.retryable else 'cannot'} help.\n"
+    """Return the classes of errors, and whether a retry can help."""
+    rows = [
+        (f"`{name}`", f"{plain((cls.__doc__ or '').strip())} A retry {'can' if cls.retryable else 'cannot'} help.")
         for name, cls in [*ERRORS.items()][1:]
     ]
-    return "\n".join(["```{eval-rst}", *shown, "```"])
+    return table(("error", "meaning"), rows)
+
+
+def operators() -> str:
+    """Return the operators and the sensor, with their arguments."""
+    from airflow_provider_instagram.operators import __all__ as names
+
+    return members(*(f"operators.{name}" for name in names), "sensors.ContainerStatusSensor")
+
+
+def functions() -> str:
+    """Return what a DAG file may import besides operators."""
+    return members(
+        "calendar.content_calendar_dag",
+        "insights.insights_dag",
+        "insights.SqlTarget",
+        "operators.token.token_refresh_dag",
+        "operators.token.refresh_tokens",
+        "doctor.instagram_doctor_dag",
+        "files.access.inside_media_roots",
+        "hooks.scopes.known_scopes",
+        "triggers.ContainerStatusTrigger",
+        "triggers.InstagramCommentTrigger",
+        "operators.base.InstagramRetryPolicy",
+    )
+
+
+def reads() -> str:
+    """Return the hook, the calls that only read, and what they return."""
+    ours = "get_account,list_media,get_media,get_comments,get_insights"
+    returned = ("models.Media", "models.Comment", "models.Page", "models.PublishingLimit")
+    sent = "container_status,publishing_limit,stories,media_list,media_insights,account_insights,search_audio,"
+    return members(
+        f"hooks.InstagramHook:{ours},get_conn,get_readonly_conn,ig_user_id,refresh_token,test_connection",
+        *(f"graph.{name}" for name in (*returned, "insight_reader.Reading:reason_of", "accounts.Account")),
+        "graph.client.GraphClient:send",
+        f"graph.calls:{sent}comment_list,comment,reply_list,comment_count",
+    )
+
+
+def profiles() -> str:
+    """Return the profiles of media."""
+    return members("media.spec.VideoSpec", "media.spec.PictureSpec")
 
 
 def error_codes() -> str:
@@ -93,7 +142,7 @@ def error_codes() -> str:
         shown = (rule.error.__name__, f"{rule.meaning}. {rule.hint}{_retried(rule.after)}")
         grouped.setdefault(shown, []).append((rule.code, rule.subcode))
     rows = [(_numbers(numbers), f"`{error}`", meaning) for (error, meaning), numbers in grouped.items()]
-    return _table(("code/subcode", "error", "meaning and remedy"), rows)
+    return table(("code/subcode", "error", "meaning and remedy"), rows)
 
 
 def commands() -> str:
@@ -116,7 +165,7 @@ def endpoints() -> str:
         )
         for one in ENDPOINTS
     ]
-    return _table(("call", "in the journal", *LOGINS, "permission"), rows)
+    return table(("call", "in the journal", *LOGINS, "permission"), rows)
 
 
 def capabilities() -> str:
@@ -131,7 +180,7 @@ def capabilities() -> str:
         )
         for one in CAPABILITIES
     ]
-    return _table(("what", *(login.in_words for login in MetaLogin), "account", "Meta's page"), rows)
+    return table(("what", *(login.in_words for login in MetaLogin), "account", "Meta's page"), rows)
 
 
 def _with_scopes(capability: Capability, login: MetaLogin) -> str:
@@ -147,15 +196,25 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "error codes": error_codes,
     "commands": commands,
     "endpoints": endpoints,
+    "operators": operators,
+    "functions": functions,
+    "reads": reads,
+    "profiles": profiles,
 }
+END: Final = "<!-- end of table -->"
+#: A comment in a line of its own that names a table, and the table behind it, if it was written.
+TABLE: Final = re.compile(rf"^<!-- table: ([\w ]+) -->$(?:(?:(?!^<!-- table: ).)*?^{END}$)?", re.MULTILINE | re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """Return a page with its tables, and with the numbers before each ``<!-- = name -->`` as the code has them."""
-    for name, table in TABLES.items():
-        if (comment := f"<!-- table: {name} -->") in text:
-            text = text.replace(comment, table())
+    """Return a page with its tables, and with the numbers before each ``<!-- = name -->``, as the code has them."""
+    text = TABLE.sub(lambda found: f"<!-- table: {found[1]} -->\n\n{TABLES[found[1]]()}\n\n{END}", text)
     return NUMBER.sub(lambda found: f"{NUMBERS[found[1]]:,}<!-- = {found[1]} -->", text)
+
+
+def without_tables(text: str) -> str:
+    """Return a page as people wrote it."""
+    return TABLE.sub(lambda found: f"<!-- table: {found[1]} -->", text)
 
 
 def _default_of(task: type, argument: str) -> Any:
@@ -233,7 +292,7 @@ def _arguments(command: ActionCommand) -> str:
         (", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.dest.upper()}`", _help(action))
         for action in parser._actions
     ]
-    return f"\n\n{_table(('argument', 'meaning'), rows)}" if rows else ""
+    return f"\n\n{table(('argument', 'meaning'), rows)}" if rows else ""
 
 
 def _help(action: argparse.Action) -> str:
@@ -259,9 +318,8 @@ def _retried(after: timedelta | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text in one line, and its reST roles and literals as Markdown."""
-    text = re.sub(r":\w+:`[.~]*([^`]+)`", r"`\1`", text).replace("``", "`")
-    return " ".join(text.split())
+    """Return a text in one line, as Markdown."""
+    return " ".join(plain(text).split())
 
 
 def _also(text: str, **values: str | None) -> str:
@@ -277,6 +335,6 @@ def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+if __name__ == "__main__":  # writes the tables and the numbers of all pages
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        page.write_text(filled(page.read_text()))

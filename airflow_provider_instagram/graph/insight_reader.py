@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -53,9 +53,20 @@ class RefusedMetrics(Protocol):
         """Record metrics that are refused for a kind of medium."""
 
 
+class NothingRefused:
+    """Remembers no refused metric, for who reads once."""
+
+    def of(self, kind: str) -> frozenset[str]:
+        """Return no metric."""
+        return frozenset()
+
+    def add(self, kind: str, metrics: Sequence[str]) -> None:
+        """Record nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The numbers of one medium or account."""
+    """The metrics of one post or account, by their names."""
 
     values: Mapping[str, int | float | None]
     reason: Reason = Reason.NONE
@@ -75,7 +86,7 @@ class InsightReader:
     """Reads the insights of an account."""
 
     client: GraphClient
-    refused: RefusedMetrics
+    refused: RefusedMetrics = field(default_factory=NothingRefused)
 
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
         """Read numbers about a medium."""
@@ -104,7 +115,7 @@ class InsightReader:
             return Reading(values, Reason.REFUSED, left_out)
         if refused:
             self.refused.add(kind, refused)
-            log.warning("Instagram refuses %s for %s. They are left out from now on.", ", ".join(refused), kind)
+            log.warning("Instagram refuses %s for %s.", ", ".join(refused), kind)
         has_numbers = any(value is not None for value in values.values())
         reason = Reason.NONE if has_numbers else Reason.REFUSED if len(refused) == len(asked) else Reason.NO_DATA
         return Reading(values, reason, left_out.union(refused))

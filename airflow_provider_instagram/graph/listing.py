@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.graph.models import Comment, Media, Page, T
 
 A = TypeVar("A")
+#: The longest page of the media list. Source: Meta, IG User Media reference.
+LONGEST_PAGE: Final = 100
 _TRIES: Final = 7
 _PAUSE: Final = timedelta(seconds=3)
+
+
+def newest_media(client: GraphClient, ig_user_id: str) -> Iterator[Media]:
+    """Read the account's media, the newest first."""
+    for page in pages(client, lambda after: calls.media_list(ig_user_id, after=after, limit=LONGEST_PAGE)):
+        yield from page.items
 
 
 def media_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iterator[Media]:
@@ -32,6 +40,12 @@ def stories_since(client: GraphClient, ig_user_id: str, since: datetime) -> Iter
     """Read the account's stories that were published at a time or later, at most 24 hours ago."""
     for page in pages(client, lambda after: calls.stories(ig_user_id, after=after)):
         yield from page.since(since)
+
+
+def comments(client: GraphClient, media_id: str) -> Iterator[Comment]:
+    """Read the comments on a post, the newest first."""
+    for page in pages(client, lambda after: calls.comment_list(media_id, after=after)):
+        yield from page.items
 
 
 def comments_since(client: GraphClient, media_id: str, since: datetime) -> Iterator[Comment]:

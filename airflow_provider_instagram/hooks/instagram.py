@@ -16,6 +16,7 @@ from airflow.sdk.log import mask_secret
 
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
+from airflow_provider_instagram.hooks.reads import ReadingHook
 from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -118,7 +119,7 @@ class AccountSettings:
         )
 
 
-class InstagramHook(BaseHook):
+class InstagramHook(ReadingHook):
     """Interact with the Instagram account of a connection."""
 
     conn_name_attr = "instagram_conn_id"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.errors import Cause, cause_of
-from airflow_provider_instagram.graph.listing import pages
+from airflow_provider_instagram.graph.listing import LONGEST_PAGE, pages
 from airflow_provider_instagram.insights.schema import KEPT, OLDER, Age, Row, ages_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAGE: Final = 100
 #: How far a look at the media list goes back before the last one, for posts that Instagram shows late.
 OVERLAP: Final = timedelta(hours=1)
 #: How long a post that an event names is looked for.

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, Context, TaskGroup
+from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators.base import (
     AccountTask,
     InstagramTask,
     constant_conn_id,
-    mask_addresses,
 )
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -21,7 +21,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import DAG
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 
 class AuthoredTask(InstagramTask):
@@ -81,10 +81,9 @@ class AuthoredTask(InstagramTask):
         Airflow renders the strings of a dict that ``expand_kwargs`` takes from an XCom. A caption in a spreadsheet
         could then read a secret and publish it.
         """
-        if not any(content is getattr(self, field, None) for field in self._fields_from_data(context)):
-            content = super().render_template(content, context, jinja_env, seen_oids)
-        mask_addresses(content)
-        return content
+        if any(content is getattr(self, field, None) for field in self._fields_from_data(context)):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
 
     def _fields_from_data(self, context: Context) -> set[str]:
         task: Any = self.dag.get_task(self.task_id)
@@ -109,7 +108,27 @@ class InstagramBaseOperator(AuthoredTask, AccountTask):
         conn_id = constant_conn_id(_given(partial, kwargs).get("instagram_conn_id", DEFAULT_CONN_ID))
         partial.kwargs.update(cls.with_assets(conn_id, partial.kwargs["inlets"], partial.kwargs["outlets"]))
         partial.kwargs["instagram_conn_id"] = conn_id
+        partial.__class__ = _OneAccount
         return partial
+
+
+class _OneAccount(OperatorPartial):
+    """A task to be mapped, but not over accounts: Airflow's refusal does not say what to do instead."""
+
+    __slots__ = ()
+
+    def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        """Map the task over arguments."""
+        if "instagram_conn_id" in mapped_kwargs:
+            constant_conn_id(mapped_kwargs["instagram_conn_id"])
+        return super().expand(**mapped_kwargs)
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
+        """Map the task over sets of arguments. Those that another task returns are checked in the run."""
+        for one in kwargs if isinstance(kwargs, Sequence) else ():
+            if isinstance(one, Mapping) and "instagram_conn_id" in one:
+                constant_conn_id([one["instagram_conn_id"]])
+        return super().expand_kwargs(kwargs, strict=strict)
 
 
 def _check_known(task: type[AuthoredTask], values: Mapping[str, Any], dag: DAG | None) -> None:

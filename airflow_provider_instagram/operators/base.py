@@ -13,7 +13,7 @@ from airflow.sdk import AssetAlias, BaseOperator, BaseOperatorLink, Context, Ret
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.exceptions import XComNotFound
 from airflow.sdk.log import mask_secret
-from jinja2 import Environment, TemplateError
+from jinja2 import TemplateError
 
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -123,11 +123,11 @@ class InstagramTask(BaseOperator):
             **kwargs,
         )
 
-    def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
-        """Render the fields, and mask the secret parts of web addresses, which Airflow would store."""
-        super().render_template_fields(context, jinja_env)
-        for field in self.template_fields:
-            mask_addresses(getattr(self, field))
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. In a field, mask the secret parts of web addresses: Airflow stores what it has rendered."""
+        if name in self.template_fields:
+            _mask_addresses(value)
+        super().__setattr__(name, value)
 
     def on_kill(self) -> None:
         """Stop the programs that the task has started, and remove its copies of remote files."""
@@ -190,7 +190,7 @@ def _joined(given: Any, ours: list[Any]) -> list[Any]:
     return [*listed, *(asset for asset in ours if asset not in listed)]
 
 
-def mask_addresses(value: Any) -> None:
+def _mask_addresses(value: Any) -> None:
     """Mask the query of each web address among a field's values.
 
     Airflow stores rendered fields and shows them to every user who may see the run, so they are masked before that.

@@ -19,7 +19,7 @@ from airflow_provider_instagram.operators.base import CREATE, AccountTask
 from airflow_provider_instagram.posts.limits import check_known, checked_post, read_values
 from airflow_provider_instagram.posts.post import FIELDS
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.deferral import until_next_look
+from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         media that Instagram fetches are waited for: if a fetch fails, the task is retried, and no other task could do
         that.
     :param deferrable: Whether to wait in the triggerer: for the container if ``wait_for_completion`` is true, and for
-        the items of a carousel. Pictures are waited for in the task itself first, for about five seconds.
+        the items of a carousel. Pictures are waited for in the task itself first, for about five seconds. None does
+        what ``[operators] default_deferrable`` says, if it is set in the environment, and else waits in the triggerer.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
@@ -120,7 +121,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         publish_at: datetime | str | XComArg | None = None,
         post_key: str | XComArg | None = None,
         wait_for_completion: bool | str | XComArg | None = None,
-        deferrable: bool | str | XComArg = True,
+        deferrable: bool | str | XComArg | None = None,
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:
@@ -146,7 +147,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
         post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
-        waits_here = arguments.boolean("deferrable", self.deferrable) is False
+        waits_here = not is_deferrable(self.deferrable)
         self.container_id = create(self, context, event, post_key, self.order, waits_here=waits_here)
         publish_at = arguments.moment("publish_at", self.publish_at)
         review_copyright(self, context, self.container_id, self.on_copyright_match, publish_at)

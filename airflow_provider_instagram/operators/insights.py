@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: How many posts are read if no media are given.
 NEWEST: Final = 25
-#: The longest page of the media list.
-LONGEST_PAGE: Final = 100
 
 
 class InsightsOperator(InstagramBaseOperator):
@@ -165,6 +163,7 @@ class _Reading:
     def media(self, media_ids: Sequence[str] | None) -> list[_Medium]:
         """Return media by their ids. None stands for the newest posts of the account, and its stories."""
         from airflow_provider_instagram.graph import calls
+        from airflow_provider_instagram.graph.listing import LONGEST_PAGE
 
         if media_ids is None:
             posts = self.client.send(calls.media_list(self.user_id, limit=NEWEST)).items

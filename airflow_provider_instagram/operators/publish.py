@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import sleep
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
@@ -16,7 +19,8 @@ from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import PUBLISH, AccountTask, InstagramPostLink
 from airflow_provider_instagram.operators.lineage import publication_lineage
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
+from airflow_provider_instagram.utils.deferral import is_deferrable, shortest_deferral, timeouts_checked_every
+from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -60,19 +64,27 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         the container, or else ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop.
     :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until half
         a minute before.
-    :param max_lateness: How late the post may be published, in seconds or as a timedelta. After that, the task fails.
+    :param max_lateness: How late the post may be published: ``15 minutes``, seconds, or a timedelta. After that, the
+        task fails.
+    :param deferrable: Whether to wait for ``publish_at`` and for quota in the triggerer. With False, the task waits
+        itself, as a place without a triggerer needs it: it holds a worker slot for all that time, and a worker that
+        stops meanwhile costs a retry. None does what ``[operators] default_deferrable`` says, if it is set in the
+        environment, and else waits in the triggerer.
     :param dry_run: Read the container, log what would be published, and stop without waiting.
     :param multiple_outputs: Whether each part of the result is an XCom too, as in ``publish.output["media_id"]``.
     :param instagram_conn_id: The Airflow connection of the account, as plain text.
     """
 
-    template_fields: Sequence[str] = ("container_id", "post_key", "publish_at", "max_lateness", "is_dry_run")
+    template_fields: Sequence[str] = (
+        *("container_id", "post_key", "publish_at", "max_lateness", "deferrable", "is_dry_run"),
+    )
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "container_id": arguments.container_id,
         "post_key": arguments.text,
         "publish_at": arguments.moment,
         "max_lateness": arguments.duration,
+        "deferrable": arguments.boolean,
         "dry_run": arguments.boolean,
     }
     operator_extra_links = (InstagramPostLink(),)
@@ -86,6 +98,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         post_key: str | XComArg | None = None,
         publish_at: datetime | str | XComArg | None = None,
         max_lateness: timedelta | float | str | XComArg | None = None,
+        deferrable: bool | str | XComArg | None = None,
         dry_run: bool | str | XComArg = False,
         priority_weight: int = PUBLISH,
         multiple_outputs: bool = True,
@@ -96,6 +109,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self.post_key = post_key
         self.publish_at = publish_at
         self.max_lateness = max_lateness
+        self.deferrable = deferrable
         self.is_dry_run = dry_run
         self.permalink: str | None = None
         self.media_id: str | None = None
@@ -106,16 +120,20 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         container_id = arguments.container_id("container_id", self.container_id)
         record = Ledger.of(context, self.instagram_conn_id).container(container_id)
         default_key = record.post_key if record else str(Owner.of(context))
-        result = publish(
-            self,
-            context,
-            arguments.text("post_key", self.post_key) or default_key,
-            container_id,
-            is_dry_run=arguments.boolean("dry_run", self.is_dry_run) is True,
-            is_resumed=event is not None,
-        )
-        self.permalink, self.media_id = result["permalink"], result["media_id"]
-        return result
+        post_key = arguments.text("post_key", self.post_key) or default_key
+        is_dry_run, is_resumed = arguments.boolean("dry_run", self.is_dry_run) is True, event is not None
+        while True:
+            try:
+                result = publish(self, context, post_key, container_id, is_dry_run=is_dry_run, is_resumed=is_resumed)
+            except TaskDeferred as wait:  # noqa: PERF203 -- a wait of minutes
+                if is_deferrable(self.deferrable):
+                    raise
+                trigger: Any = wait.trigger
+                sleep(max(0.0, (trigger.moment - CLOCK.now()).total_seconds()))
+                is_resumed = True
+            else:
+                self.permalink, self.media_id = result["permalink"], result["media_id"]
+                return result
 
     def publication_time(self, context: Context) -> datetime | None:
         """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once."""

@@ -16,7 +16,7 @@ from airflow_provider_instagram.operators.approval import approved_container, on
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.deferral import until_next_look
+from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
@@ -40,7 +40,8 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
     downstream of it*.
 
     :param container_id: The container's id, as returned by CreateContainerOperator.
-    :param deferrable: Whether to wait in the triggerer.
+    :param deferrable: Whether to wait in the triggerer. None does what ``[operators] default_deferrable`` says, if it
+        is set in the environment, and else waits in the triggerer.
     :param poke_interval: Time between two reads, in seconds or as a timedelta. In ``reschedule`` mode, at least 30
         seconds. A deferred sensor reads less often as the container ages, and never more often than the account's calls
         per hour allow. It stays deferred for at least ten seconds (twice ``[workers] min_heartbeat_interval``).
@@ -64,7 +65,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         self,
         *,
         container_id: str | XComArg,
-        deferrable: bool | str | XComArg = True,
+        deferrable: bool | str | XComArg | None = None,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
         on_copyright_match: str | XComArg = "publish",
@@ -150,7 +151,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
 
     def _read_arguments(self) -> None:
         self.container_id = arguments.container_id("container_id", self.container_id)
-        self.deferrable = arguments.boolean("deferrable", self.deferrable) is not False
+        self.deferrable = is_deferrable(self.deferrable)
         self.poke_interval = _seconds("poke_interval", self.poke_interval)
         self.timeout = _seconds("timeout", self.timeout)
         if self.reschedule and not self.deferrable and self.poke_interval < SHORTEST_RESCHEDULE_S:

@@ -21,6 +21,11 @@ LONGEST_PYTHON_LIST = 100_000
 UNPRINTABLE: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
+#: A duration as people write it, and the seconds of its units.
+DURATION: Final = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE | re.ASCII
+)
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 #: How a template begins.
 TEMPLATE: Final = re.compile(r"{{|{%|{#")
 
@@ -198,12 +203,31 @@ def moment(name: str, value: Any) -> datetime | None:
     return value.astimezone(timezone.utc)
 
 
+def seconds_of(written: str, unit: str) -> float | None:
+    """Return the seconds of a duration such as ``15 minutes``, ``90s`` or ``1h``, or None for another text.
+
+    :param unit: The first letter of the unit of a number alone.
+    """
+    found = DURATION.fullmatch(written.strip())
+    return None if found is None else float(found[1]) * UNITS[(found[2] or unit)[0].lower()]
+
+
 def duration(name: str, value: Any) -> timedelta | None:
-    """Read a duration: a timedelta, or seconds."""
+    """Read a duration: a timedelta, seconds, or a text such as ``15 minutes``."""
     value = given(value)
     if value is None:
         return None
-    result = value if isinstance(value, timedelta) else timedelta(seconds=number(name, value) or 0)
+    if isinstance(value, timedelta):
+        result = value
+    else:
+        seconds = seconds_of(value, "s") if isinstance(value, str) else number(name, value)
+        try:
+            result = timedelta(seconds=math.nan if seconds is None else seconds)
+        except (OverflowError, ValueError):
+            raise ValidationError(
+                f"{name} is {in_quotes(value)}, which is not a length of time.",
+                hint="Write it like 15 minutes, 90 s or 1 h. A number alone counts seconds.",
+            ) from None
     if result < timedelta(0):
         raise ValidationError(f"{name} must not be negative: {in_quotes(value)}.")
     return result

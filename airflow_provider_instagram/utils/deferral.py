@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from airflow.sdk import conf
 
+from airflow_provider_instagram.utils import arguments
+
+#: The variable of ``[operators] default_deferrable``.
+DEFAULT_DEFERRABLE: Final = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
 AIRFLOWS_INTERVAL_S: Final = 15.0
 #: How long a task first leaves it to a triggerer to notice that a container is ready.
 FIRST_LOOK: Final = timedelta(minutes=5)
+
+
+def is_deferrable(chosen: Any) -> bool:
+    """Return whether a task waits in the triggerer: as its author chose, or as ``[operators] default_deferrable`` says.
+
+    A ``false`` counts in the environment only: Airflow writes one into each airflow.cfg that it makes, so that nobody
+    need have decided it. Without a decision, our tasks are deferred.
+    """
+    if (deferrable := arguments.boolean("deferrable", chosen)) is not None:
+        return deferrable
+    return DEFAULT_DEFERRABLE not in os.environ or conf.getboolean("operators", "default_deferrable")
 
 
 def shortest_deferral() -> timedelta:

@@ -47,6 +47,14 @@ THERE_WITHOUT_A_DECLARATION = {
 }
 
 
+def test_the_package_tells_its_version() -> None:
+    import airflow_provider_instagram
+
+    (declared,) = re.findall(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert airflow_provider_instagram.__version__ == declared
+    assert not hasattr(airflow_provider_instagram, "version")
+
+
 def modules(package: Path) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of each module."""
     for file in sorted(package.rglob("*.py")):

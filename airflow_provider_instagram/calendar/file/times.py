@@ -15,6 +15,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.utils import arguments
 
 DATE_AND_TIME = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[T ]+(?P<time>\d{1,2}:\d{2}(?::\d{2})?)"
@@ -23,10 +24,8 @@ DATE_AND_TIME = re.compile(
 AM_PM = ("am", "pm")
 EXAMPLE = "2026-12-24 18:00 with timezone: Europe/Berlin"
 ADD_ZONE = f"Add one: {EXAMPLE}, or an offset such as +01:00."
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
 #: Such as CEST, which may mean several zones.
 LONGEST_ABBREVIATION = 4
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MAX_DURATION = timedelta(days=366)
 #: Instagram began in the first year. A year after the last is a typing error, and breaks date arithmetic.
 YEARS = (2010, 2100)
@@ -204,12 +203,11 @@ def offset_of(at: datetime) -> str:
 
 def read_duration(name: str, written: str) -> timedelta:
     """Read a duration: ``15 minutes``, ``90s``, ``1h``; a number alone counts minutes."""
-    found = DURATION.fullmatch(written.strip())
-    if found is None:
+    seconds = arguments.seconds_of(written, "m")
+    if seconds is None:
         raise InvalidValue(
             f"{name} is {written!r}, which is not a length of time.", "Write it like 15 minutes, 90 s or 1 h."
         )
-    seconds = float(found[1]) * UNITS[(found[2] or "m")[0].lower()]
     if seconds > MAX_DURATION.total_seconds():
         raise InvalidValue(f"{name} is {written!r}.", f"Use at most {MAX_DURATION.days} days.")
     return timedelta(seconds=seconds)

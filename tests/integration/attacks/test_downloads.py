@@ -306,3 +306,24 @@ def test_a_signature_among_the_files_of_a_carousel_is_not_stored(run_dag: RunDag
     stored = _stored_fields()
     assert stored.count("https://127.0.0.1:9/carousel.jpg?***") == 2
     assert f"{SIGNATURE}3" not in stored
+
+
+def test_a_signature_that_a_function_returns_to_mapped_tasks_is_not_stored(
+    run_dag: RunDag, instagram_sandbox: object
+) -> None:
+    """Airflow calls a function in place of a field, and renders nothing then."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
+
+    def signed(context: object, jinja_env: object) -> str:
+        return f"https://127.0.0.1:9/function.mp4?{SIGNATURE}4"
+
+    function: Any = signed
+    with DAG("signed_function", schedule=None) as dag:
+        TranscodeOperator.partial(task_id="transcode", source=function, retries=0).expand(fit=["pad"])
+        CreateContainerOperator.partial(task_id="create", upload="file", retries=0).expand_kwargs([{"video": function}])
+    run_dag(dag)
+    stored = _stored_fields()
+    assert stored.count("https://127.0.0.1:9/function.mp4?***") == 2
+    assert f"{SIGNATURE}4" not in stored

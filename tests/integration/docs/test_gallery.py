@@ -335,6 +335,39 @@ def test_a_draft_is_written_after_a_yes_and_not_after_a_no(
     assert asked[refused] == "    [click](https://evil.example)\n    {{ 7 * 7 }}\n    \n    Reply: Thank you, @ana!"
 
 
+@pytest.mark.parametrize(
+    ("option", "state", "captions"), [("Approve", "success", ["{{ 7 * 7 }}\n*Grüße*"]), ("Reject", "skipped", [])]
+)
+def test_a_reel_is_published_after_a_yes_and_not_after_a_no(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    state: str,
+    captions: list[str],
+) -> None:
+    """What a person typed is shown as code. The answer is passed to the operator as Airflow does."""
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    asked: list[str] = []
+
+    def answer(task: Any, context: Any) -> Any:
+        asked.append(task.body)
+        by = {"id": "1", "name": "anna"}
+        given = {"chosen_options": [option], "params_input": {}, "responded_by_user": by}
+        return task.execute_complete(context, given | {"responded_at": datetime.now(timezone.utc)})
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", str(portrait_video.parent))
+    monkeypatch.setattr(HITLOperator, "execute", answer)
+    dag = dags_of(adapted(name := "gallery/approve_reel.py"), name)["approve_reel"]
+    states = run_dag(dag, video=str(portrait_video), caption="{{ 7 * 7 }}\n*Grüße*").states()
+    assert states == {"transcode": "success", "approve": "success", "create": state, "publish": state}
+    assert asked == [f"    {portrait_video}\n\n    {{{{ 7 * 7 }}}}\n    *Grüße*"]
+    assert [post.caption for post in instagram_sandbox.posts] == captions
+    assert instagram_sandbox.calls("create") == len(captions)
+
+
 def test_a_post_is_deleted_by_its_key_after_a_yes_in_a_dag_that_the_page_finds(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

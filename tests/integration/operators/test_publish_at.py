@@ -257,3 +257,55 @@ def test_publish_refuses_to_wait_for_a_time_that_its_container_does_not_see(
     assert run_dag(dag).states() == {"create": "success", "publish": "failed"}
     assert instagram_sandbox.calls("publish") == 0
     assert "before or too close to publish_at" in capsys.readouterr().out
+
+
+@pytest.fixture
+def slept(instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of PublishOperator in its task, each of which lets the time pass here and on Instagram.
+
+    The headers of the sandbox's answers tell the real time.
+    """
+    from airflow_provider_instagram.hooks import InstagramHook
+    from airflow_provider_instagram.utils.server_clock import CLOCK
+
+    waits: list[float] = []
+    local = CLOCK._local
+
+    def sleep(seconds: float) -> None:
+        instagram_sandbox.advance(seconds)
+        waits.append(seconds)
+
+    monkeypatch.setattr(InstagramHook, "compare_clock", lambda _: None)
+    monkeypatch.setattr(CLOCK, "_local", lambda: local() + timedelta(seconds=sum(waits)))
+    monkeypatch.setattr("airflow_provider_instagram.operators.publish.sleep", sleep)
+    monkeypatch.setattr("airflow_provider_instagram.publishing.publish.WAKE_UP_AHEAD", timedelta(seconds=1))
+    return waits
+
+
+def _waiting_dag(dag_id: str, video: Path, **publish: Any) -> DAG:
+    """Return a DAG that needs no triggerer, of an account of its own: its ledger tells of the future."""
+    account = {"instagram_conn_id": "patient", "deferrable": False}
+    return _dag(dag_id, video, create=account, **account, **publish)
+
+
+def test_without_a_triggerer_a_publisher_waits_for_its_time_in_the_task(
+    instagram_sandbox: SandboxHandle,
+    run_dag: RunDag,
+    portrait_video: Path,
+    slept: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And for quota: the second post of the hour goes out an hour after the first."""
+    connection = {**instagram_sandbox.connection, "extra": {"posts_per_hour": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_PATIENT", json.dumps(connection))
+    result = run_dag(_waiting_dag("waits_here", portrait_video, publish_at=_in(hours=3)))
+    assert result.state == "success"
+    (wait_s,) = slept
+    assert 10_500 < wait_s < 10_800
+    assert 0 <= result.xcom("publish")["late_s"] < 60
+
+    assert run_dag(_waiting_dag("waits_for_quota", portrait_video)).state == "success"
+    assert 3_000 < sum(slept[1:]) < 3_700
+    assert len(instagram_sandbox.posts) == instagram_sandbox.calls("publish") == 2
+    assert "running trigger" not in caplog.text

@@ -48,9 +48,13 @@ def test_a_connection_mapped_over_a_group_is_refused() -> None:
             group.expand(account=["a", "b"])
 
 
+@pytest.mark.filterwarnings("ignore:Task 'p' was never mapped")
 def test_a_connection_mapped_by_expand_is_refused() -> None:
-    with DAG("d", schedule=None), pytest.raises(TypeError, match="instagram_conn_id"):
+    """By the text that a template gets."""
+    with DAG("d", schedule=None), pytest.raises(ValidationError, match="one task or one task group for each"):
         PublishOperator.partial(task_id="p", container_id="1").expand(instagram_conn_id=["a", "b"])
+    with DAG("e", schedule=None), pytest.raises(ValidationError, match="one task or one task group for each"):
+        PublishOperator.partial(task_id="p").expand_kwargs([{"container_id": "1", "instagram_conn_id": "a"}])
 
 
 @pytest.mark.parametrize(("task", "given"), ACCOUNT_TASKS)

@@ -123,14 +123,21 @@ def test_a_time_without_a_zone_is_refused(given: object) -> None:
         arguments.moment("publish_at", given)
 
 
-@pytest.mark.parametrize("given", [90, "90", timedelta(seconds=90)])
-def test_a_duration_is_seconds_or_a_timedelta(given: object) -> None:
+@pytest.mark.parametrize("given", [90, 90.0, "90", "90 s", "1.5 minutes", " 1.5MIN ", "1.5m", timedelta(seconds=90)])
+def test_a_duration_is_seconds_or_a_timedelta_or_what_a_calendar_takes(given: object) -> None:
     assert arguments.duration("lateness", given) == timedelta(seconds=90)
 
 
-@pytest.mark.parametrize("given", ["nan", "inf", "soon"])
-def test_what_is_no_duration_is_refused(given: str) -> None:
-    with pytest.raises(ValidationError, match="lateness must be a number"):
+@pytest.mark.parametrize(("given", "hours"), [("1h", 1), ("2 days", 48), ("36 hours", 36)])
+def test_a_long_duration_has_its_unit(given: str, hours: int) -> None:
+    assert arguments.duration("lateness", given) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "given", ["nan", "inf", "soon", "-90", "1e9", "\u0661\u0665 minutes", "9" * 400, 1e300, "1 h 30 min"]
+)
+def test_what_is_no_duration_is_refused(given: object) -> None:
+    with pytest.raises(ValidationError, match=r"lateness is .* not a length of time.*15 minutes, 90 s or 1 h"):
         arguments.duration("lateness", given)
 
 

@@ -13,7 +13,7 @@ from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.publishing.publish import Publish
 from airflow_provider_instagram.triggers import ContainerStatusTrigger
-from airflow_provider_instagram.utils.deferral import shortest_deferral, timeouts_checked_every
+from airflow_provider_instagram.utils.deferral import is_deferrable, shortest_deferral, timeouts_checked_every
 
 
 def _due_in(seconds: float) -> datetime:
@@ -25,6 +25,20 @@ def _publish() -> Publish:
     nobody: Any = None
     waits = {"shortest_wait": shortest_deferral(), "resumes_late_by": timeouts_checked_every()}
     return Publish(nobody, Ledger({}, "b"), nobody, "a", "179", **waits)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("chosen", [None, "", True, "yes", False, "no"])
+@pytest.mark.parametrize("configured", [None, "True", "False"])
+def test_the_deployment_decides_whether_a_task_is_deferred_where_its_author_did_not(
+    monkeypatch: pytest.MonkeyPatch, chosen: object, configured: str | None
+) -> None:
+    if configured is None:
+        monkeypatch.delenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", raising=False)
+    else:
+        monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", configured)
+    of_deployment = {None: True, "True": True, "False": False}[configured]
+    expected = {None: of_deployment, "": of_deployment, True: True, "yes": True, False: False, "no": False}
+    assert is_deferrable(chosen) is expected[chosen]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("due_in_s", "wakes_in_s"), [(-5, None), (15, None), (33, None), (37, 17)])

@@ -1,0 +1,74 @@
+"""Classes and functions as Markdown, from their docstrings and signatures, so that a checkout shows them, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_FIELD: Final = re.compile(r"^:(\w+)(?: ([\w.]+))?:", re.MULTILINE)
+_ROLE: Final = re.compile(r":[\w:]+:`[.~]*([^`]+)`")
+
+
+def plain(text: str) -> str:
+    """Return a text with the roles and literals of reST as Markdown."""
+    return _ROLE.sub(r"`\1`", text).replace("``", "`")
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table, with each cell in one line."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in line) + " |" for line in lines
+    )
+
+
+def members(*names: str, prefix: str = "airflow_provider_instagram.") -> str:
+    """Return classes and functions by the names with which they are imported, and the methods that follow a colon."""
+    return "\n\n".join(part for name in names for part in _member(prefix + name))
+
+
+def _member(name: str) -> Iterator[str]:
+    path, _, methods = name.partition(":")
+    module, _, attribute = path.rpartition(".")
+    shown = getattr(import_module(module), attribute)
+    yield f"## {attribute}"
+    yield f"`from {module} import {attribute}`"
+    yield from _described(shown)
+    for method in filter(None, methods.split(",")):
+        yield f"### {attribute}.{method}"
+        yield from _described(getattr(shown, method))
+
+
+def _described(shown: Any) -> Iterator[str]:
+    """Yield the text of a docstring, and a table of the arguments that it documents, or of all fields."""
+    text = inspect.getdoc(shown) or ""
+    found = list(_FIELD.finditer(text))
+    ends = [*(each.start() for each in found[1:]), len(text)]
+    fields = {each[2] or each[1]: plain(text[each.end() : end]) for each, end in zip(found, ends, strict=False)}
+    yield plain(text[: found[0].start() if found else None].strip())
+    if not callable(shown):
+        return
+    signature = inspect.signature(shown)
+    rows = [
+        (f"`{name}`", _type(parameter), _default(parameter), fields.get(name, ""))
+        for name, parameter in signature.parameters.items()
+        if name in fields or dataclasses.is_dataclass(shown)
+    ]
+    if rows:
+        yield table(("name", "type", "default", "meaning"), rows)
+    if not inspect.isclass(shown):
+        yield f"Returns `{signature.return_annotation}`. {' '.join(fields.get('return', '').split())}".rstrip()
+
+
+def _type(parameter: inspect.Parameter) -> str:
+    return f"`{parameter.annotation}`".replace(" | XComArg", "")
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "" if parameter.default is parameter.empty else f"`{parameter.default!r}`".replace("datetime.", "")
