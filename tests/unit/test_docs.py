@@ -14,8 +14,7 @@ DOCS: Final = ROOT / "docs"
 #: Those that the site shows, and those that only the repository has.
 PAGES: Final = (
     *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
-    *(ROOT / name for name in ("benchmarks/README.md", "sandbox/EVIDENCE.md")),
-    *sorted((ROOT / "develop").glob("*.md")),
+    *sorted(page for room in ("analytics", "benchmarks", "develop", "sandbox") for page in (ROOT / room).glob("*.md")),
     *sorted(DOCS.rglob("*.md")),
 )
 #: About two screens.
