@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from airflow_provider_instagram.files import storage
 from demo.stack import AIRFLOW, free_port, wait_until
 from tests.integration.docs.pages import BLOCKS, ROOT
 
@@ -130,6 +131,22 @@ def test_the_variables_lead_calls_through_the_proxy_and_trust_its_authority(prox
     assert (done.stdout.strip(), proxy.reached) == ("through_the_proxy", [f"{HOST}:443"]), done.stderr
     inside = call("graph.internal.example.com")
     assert (inside.returncode, proxy.reached) == (1, [f"{HOST}:443"])
+
+
+def test_the_connection_of_the_page_opens_a_storage_that_is_not_aws(
+    bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a presigned link has the server's address, and the bucket in its path."""
+    from airflow.sdk import ObjectStoragePath
+
+    export = script("docs/operate/storage.md", "endpoint_url").replace("https://storage.example.com", s3_server)
+    shown = ["bash", "-euc", f'{export}\nprintf %s "$AIRFLOW_CONN_MEDIA"']
+    connection = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", connection)
+    file = ObjectStoragePath(f"{bucket}/raw/a.txt")
+    file.write_text("hello")
+    assert file.read_text() == "hello"
+    assert storage.presigned(str(file), timedelta(hours=1)).startswith(f"{s3_server}/clips/raw/a.txt?")
 
 
 @pytest.mark.parametrize("line", script("docs/operate/workers.md", "celery").splitlines())
