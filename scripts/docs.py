@@ -31,8 +31,8 @@ SEARCHES: Final = {
 
 #: The size of the site, at most.
 PAGES, WORDS = 70, 38_000
-#: What ``docs/tables.py`` has written: nobody has to read all of it.
-GENERATED: Final = re.compile(r"<!-- table: [\w ]+ -->.*?<!-- end of table -->", re.DOTALL)
+#: Tables that ``docs/tables.py`` has written, of which nobody reads all, and comments.
+UNCOUNTED: Final = re.compile(r"<!-- table: [\w ]+ -->.*?<!-- end of table -->|<!--.*?-->", re.DOTALL)
 
 
 class Page(HTMLParser):
@@ -109,7 +109,7 @@ def not_found(folder: Path) -> list[str]:
 
 def size(folder: Path) -> tuple[int, int]:
     """Return how many pages a folder has, and how many words stand in their sources, without what is generated."""
-    texts = [GENERATED.sub("", path.read_text()) for path in folder.rglob("*.md")]
+    texts = [UNCOUNTED.sub("", path.read_text()) for path in folder.rglob("*.md")]
     return len(texts), sum(len([word for word in text.split() if re.search(r"\w", word)]) for text in texts)
 
 

@@ -147,7 +147,7 @@ def test_the_words_of_the_site_are_those_that_somebody_wrote(tmp_path: Path) -> 
     """Bars of tables, arrows and generated tables are no words."""
     from scripts.docs import size
 
-    (tmp_path / "a.md").write_text("# Two words\n\n| three | four |\n|---|---|\n\n──▶ `five`\n")
+    (tmp_path / "a.md").write_text("# Two words\n\n| three<!-- = reel MB --> | four |\n|---|---|\n\n──▶ `five`\n")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/b.md").write_text("six\n<!-- table: settings -->\nmade by code\n<!-- end of table -->\nseven\n")
     assert size(tmp_path) == (2, 7)
