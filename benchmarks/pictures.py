@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.media import Cost, cost, script
 from benchmarks.program import as_program
 
-#: How many times as many pictures as the script. See docs/operate/performance.md before you lower it.
+#: How many times as many pictures as the script. See benchmarks/README.md before you lower it.
 LEAST_CLOCK = 2.0
 LEAST_PROCESSOR = 1.2
 

@@ -1,4 +1,4 @@
-"""``python -m scripts.docs``: build the documentation site, and check its links and its search.
+"""``python -m scripts.docs``: build the documentation site, and check its size, its links and its search.
 
 The site of one version is a folder of its own. ``build/docs/index.html`` lists the versions.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,12 @@ SEARCHES: Final = {
     "double post": "operate/exactly-once",
     "expired token": "operate/tokens",
 }
+
+
+#: The size of the site, at most.
+PAGES, WORDS = 70, 38_000
+#: Tables that ``docs/tables.py`` has written, of which nobody reads all, and comments.
+UNCOUNTED: Final = re.compile(r"<!-- table: [\w ]+ -->.*?<!-- end of table -->|<!--.*?-->", re.DOTALL)
 
 
 class Page(HTMLParser):
@@ -100,6 +107,12 @@ def not_found(folder: Path) -> list[str]:
     ]
 
 
+def size(folder: Path) -> tuple[int, int]:
+    """Return how many pages a folder has, and how many words stand in their sources, without what is generated."""
+    texts = [UNCOUNTED.sub("", path.read_text()) for path in folder.rglob("*.md")]
+    return len(texts), sum(len([word for word in text.split() if re.search(r"\w", word)]) for text in texts)
+
+
 def build(folder: Path) -> bool:
     """Build the site into a folder, and return whether it has no warning."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -129,6 +142,11 @@ def write_list_of_versions() -> None:
 
 def main() -> int:
     """Build and check the site, and return the exit code."""
+    pages, words = size(ROOT / "docs")
+    said = f"{pages} pages of {PAGES}, {words:,} words of {WORDS:,}"
+    if pages > PAGES or words > WORDS:
+        print(f"The site is too large: {said}. Merge pages, or say each fact once.", file=sys.stderr)
+        return 1
     folder = SITE / version("airflow-provider-instagram")
     is_built = build(folder)
     broken = [*broken_links(folder), *not_found(folder)] if is_built else []
@@ -136,7 +154,7 @@ def main() -> int:
     if not is_built or broken:
         return 1
     write_list_of_versions()
-    print(f"Open {(folder / 'index.html').as_uri()}")
+    print(f"{said}. Open {(folder / 'index.html').as_uri()}")
     return 0
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-PAGES = ("deployment", "workers", "kubernetes", "outages", "monitoring", "rotation", "storage", "sizing")
+PAGES = ("deployment", "workers", "kubernetes", "outages", "monitoring", "tokens", "storage", "limits", "growth")
 GUIDE = "".join((ROOT / "docs/operate" / f"{name}.md").read_text() for name in PAGES)
 #: Of the Celery provider, whose settings Airflow itself does not list.
 CELERY = {"broker_url", "result_backend"}
@@ -183,7 +183,7 @@ def test_the_transcodes_of_a_calendar_get_a_queue_as_the_guide_says(tmp_path: Pa
         "posts:\n- {id: a, publish_at: 2099-01-01 12:00 UTC, account: instagram_studio, video: https://example.com/a.mp4}\n"
     )
     (example,) = [
-        code for code in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "content_calendar_dag" in code
+        code for code in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if 'queue = "transcode"' in code
     ]
     names: dict[str, Any] = {}
     exec(example.replace("s3://media@bucket/calendars/spring.yaml", str(calendar)), names)  # noqa: S102
@@ -207,7 +207,7 @@ def test_the_image_has_ffmpeg_and_is_installed_by_constraints() -> None:
 
 def test_the_dashboard_asks_for_each_metric_that_is_sent_and_no_other() -> None:
     documented = re.findall(
-        r"^\| `instagram\.(\w+)` \|", (ROOT / "docs/reference/metrics.md").read_text(), re.MULTILINE
+        r"^\| `instagram\.(\w+)` \|", (ROOT / "docs/operate/monitoring.md").read_text(), re.MULTILINE
     )
     panels = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
     asked = [re.findall(r"airflow_instagram_(\w+)\{", panel["targets"][0]["expr"]) for panel in panels]

@@ -1,4 +1,4 @@
-"""The figures of the performance pages are those of the last run of each benchmark, which it has stored."""
+"""The figures of ``benchmarks/README.md`` are those of the last run of each benchmark, which it has stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks import program
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks/results"
-PAGES = ("operate/performance.md", "operate/performance-media.md", "calendars/posts.md", "calendars/fill.md")
+PAGE = ROOT / "benchmarks/README.md"
 BENCHMARK = re.compile(r"python -m benchmarks\.(\w+)")
 NUMBER = re.compile(r"(?<![\w.,])[-+]?\d[\d,]*(?:\.\d+)?(?![\w]*\d)")
 #: Columns that are not measured.
@@ -27,29 +27,27 @@ class Table(NamedTuple):
     :param rows: The cells of each row, without those that are given.
     """
 
-    page: str
     benchmark: str
     rows: list[list[str]]
 
 
 def tables() -> list[Table]:
-    """Return the tables of measured figures of all pages."""
+    """Return the tables of measured figures."""
     found = []
-    for page in PAGES:
-        benchmark, rows, given = "", list[list[str]](), set[int]()
-        for line in [*(ROOT / "docs" / page).read_text().splitlines(), ""]:
-            if line.startswith("#"):
-                benchmark = ""
-            benchmark = (BENCHMARK.findall(line) or [benchmark])[-1]
-            if line.startswith("|"):
-                cells = [cell.strip() for cell in line.strip("|").split("|")]
-                if not rows:
-                    given = {0, *(place for place, cell in enumerate(cells) if cell.startswith(GIVEN))}
-                rows.append([cell for place, cell in enumerate(cells) if place not in given])
-                continue
-            if rows and benchmark:
-                found.append(Table(page, benchmark, rows[2:]))
-            rows = []
+    benchmark, rows, given = "", list[list[str]](), set[int]()
+    for line in [*PAGE.read_text().splitlines(), ""]:
+        if line.startswith("#"):
+            benchmark = ""
+        benchmark = (BENCHMARK.findall(line) or [benchmark])[-1]
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if not rows:
+                given = {0, *(place for place, cell in enumerate(cells) if cell.startswith(GIVEN))}
+            rows.append([cell for place, cell in enumerate(cells) if place not in given])
+            continue
+        if rows and benchmark:
+            found.append(Table(benchmark, rows[2:]))
+        rows = []
     return found
 
 
@@ -71,7 +69,7 @@ def stored(benchmark: str) -> str:
 TABLES = tables()
 
 
-def test_the_pages_have_tables_of_these_benchmarks() -> None:
+def test_the_page_has_tables_of_these_benchmarks() -> None:
     assert {table.benchmark for table in TABLES} == {
         *(
             "scale",
@@ -95,7 +93,7 @@ def test_each_figure_of_a_table_was_measured_by_the_last_run(table: Table) -> No
     measured = figures(stored(table.benchmark))
     for row in table.rows:
         for figure in figures(" ".join(row)):
-            assert is_in(figure, measured), (table.page, table.benchmark, row, figure)
+            assert is_in(figure, measured), (table.benchmark, row, figure)
 
 
 @pytest.mark.parametrize("result", sorted(RESULTS.glob("*.txt")), ids=lambda result: result.stem)
@@ -103,8 +101,8 @@ def test_a_limit_that_did_not_hold_in_the_last_run_is_admitted(result: Path) -> 
     command, about, load = result.read_text().splitlines()[:3]
     assert command.startswith(f"$ python -m benchmarks.{result.stem}")
     assert about.startswith("# 20")
-    pages = "".join((ROOT / "docs" / page).read_text() for page in (*PAGES, "calendars/runs.md"))
-    about_it = pages[pages.rindex(f"benchmarks.{result.stem}") :][:1500] if result.stem in pages else ""
+    page = PAGE.read_text()
+    about_it = page[page.rindex(f"benchmarks.{result.stem}") :][:1500] if result.stem in page else ""
     assert load.endswith("exit code 0") or "does not hold" in about_it
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from airflow_provider_instagram.files import storage
 from demo.stack import AIRFLOW, free_port, wait_until
 from tests.integration.docs.pages import BLOCKS, ROOT
 
@@ -118,7 +119,7 @@ def proxy(authority: Path) -> Iterator[Proxy]:
 
 def test_the_variables_lead_calls_through_the_proxy_and_trust_its_authority(proxy: Proxy, authority: Path) -> None:
     """What ``NO_PROXY`` names is called without it."""
-    exports = script("docs/operate/network.md", "HTTPS_PROXY")
+    exports = script("docs/operate/storage.md", "HTTPS_PROXY")
     exports = exports.replace("proxy.example.com:3128", f"127.0.0.1:{proxy.server_address[1]}")
     exports = re.sub(r"(?<=SSL_CERT_FILE=)\S+", shlex.quote(str(authority)), exports)
 
@@ -130,6 +131,22 @@ def test_the_variables_lead_calls_through_the_proxy_and_trust_its_authority(prox
     assert (done.stdout.strip(), proxy.reached) == ("through_the_proxy", [f"{HOST}:443"]), done.stderr
     inside = call("graph.internal.example.com")
     assert (inside.returncode, proxy.reached) == (1, [f"{HOST}:443"])
+
+
+def test_the_connection_of_the_page_opens_a_storage_that_is_not_aws(
+    bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a presigned link has the server's address, and the bucket in its path."""
+    from airflow.sdk import ObjectStoragePath
+
+    export = script("docs/operate/storage.md", "endpoint_url").replace("https://storage.example.com", s3_server)
+    shown = ["bash", "-euc", f'{export}\nprintf %s "$AIRFLOW_CONN_MEDIA"']
+    connection = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", connection)
+    file = ObjectStoragePath(f"{bucket}/raw/a.txt")
+    file.write_text("hello")
+    assert file.read_text() == "hello"
+    assert storage.presigned(str(file), timedelta(hours=1)).startswith(f"{s3_server}/clips/raw/a.txt?")
 
 
 @pytest.mark.parametrize("line", script("docs/operate/workers.md", "celery").splitlines())
@@ -162,21 +179,17 @@ def test_a_worker_starts_with_the_line_of_the_page(line: str, tmp_path: Path) ->
     assert f"concurrency: {asked['--concurrency']} " in said
 
 
-def test_every_benchmark_of_a_page_is_run_or_named_as_one_that_is_not() -> None:
-    named = {
-        name
-        for block in BLOCKS
-        if block.language == "bash" and block.page.startswith("docs/operate/")
-        for name in re.findall(r"python -m benchmarks\.(\w+)", block.code)
-    }
-    assert named == {*SMALL, *BY_HAND}
-    (sentence,) = re.findall(r"Tests run .*? by hand\.", (ROOT / "docs/operate/performance.md").read_text(), re.DOTALL)
+def test_every_benchmark_of_the_page_is_run_or_named_as_one_that_is_not() -> None:
+    page = (ROOT / "benchmarks/README.md").read_text()
+    (commands,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    assert set(re.findall(r"python -m benchmarks\.(\w+)", commands)) == {*SMALL, *BY_HAND}
+    (sentence,) = re.findall(r"Tests run .*? by hand\.", page, re.DOTALL)
     assert set(re.findall(r"`(\w+)`", sentence)) == BY_HAND
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", SMALL)
-def test_a_benchmark_of_a_page_runs(name: str) -> None:
+def test_a_benchmark_of_the_page_runs(name: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", *SMALL[name].split()]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode in (0, 1), done.stderr

@@ -1,4 +1,4 @@
-"""What ``tokens.md`` and ``rotation.md`` say is so: examples run, and a token outlives the rotation of the key."""
+"""What ``tokens.md`` says is so: examples run, and a token outlives the rotation of the key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/operate/tokens.md").read_text()
-(ROTATION,) = re.findall(r"^ *(airflow rotate.*)$", (ROOT / "docs/operate/rotation.md").read_text(), re.MULTILINE)
-SEVERAL, _, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+(ROTATION,) = re.findall(r"^ *(airflow rotate.*)$", TEXT, re.MULTILINE)
+SEVERAL, TOLD = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
