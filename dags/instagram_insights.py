@@ -1,4 +1,4 @@
-"""Read the numbers of Instagram posts at certain ages, and those of the accounts daily.
+"""Read the metrics of Instagram posts at certain ages, and those of the accounts daily.
 
 ``INSTAGRAM_INSIGHTS_ACCOUNTS`` names the connections of the accounts, separated by commas.
 ``INSTAGRAM_INSIGHTS_TARGET`` is the id of a database's connection, or a folder or prefix for Parquet files, which need

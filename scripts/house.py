@@ -196,7 +196,7 @@ def main() -> int:
         verdict = f"ABOVE ITS LIMIT of {limit:,}" if number > limit else "" if number <= goal else f"goal {goal:,}"
         print(f"{number:7,}  {name:<42}{verdict}".rstrip())
     if broken:
-        print("\nLook for what your change makes unnecessary, then read *The size of the house* in CONTRIBUTING.md.")
+        print("\nLook for what your change makes unnecessary, then read *Code-size limits* in CONTRIBUTING.md.")
     return int(broken)
 
 

@@ -1,4 +1,4 @@
-"""Tell any service of Apprise what a content calendar needs: Teams, Telegram, Discord and a hundred others.
+"""Notify any service of Apprise of what a content calendar needs: Teams, Telegram, Discord and a hundred others.
 
 Change CALENDAR, ACCOUNTS and URGENT. Create a connection ``apprise_default`` of the type *Apprise* with the addresses
 of the services. This example needs ``apache-airflow-providers-apprise``.
@@ -18,7 +18,7 @@ URGENT = {"waiting", "late", "failed", "unknown"}
 
 
 def tell(context: Any) -> None:
-    """Send what cannot wait. The page Posts shows the problems of the file."""
+    """Send what cannot wait. The Posts page shows the problems of the file."""
     event = context["event"]
     if event.event in URGENT:
         AppriseNotifier(title=f"Instagram: {event.event}", body=f"{event.text}\n{event.link}").notify(context)

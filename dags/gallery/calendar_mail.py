@@ -17,7 +17,7 @@ LEAD = "lead@example.com"
 tell = SmtpNotifier(
     to=LEAD,
     subject="Instagram, {{ event.event }}: {{ event.post or 'the calendar' }}",
-    html_content='<p>{{ event.text | e }}</p><p><a href="{{ event.link | e }}">Open the page Posts</a></p>',
+    html_content='<p>{{ event.text | e }}</p><p><a href="{{ event.link | e }}">Open the Posts page</a></p>',
 )
 
 dag = content_calendar_dag("calendar_mail", CALENDAR, accounts=ACCOUNTS, notify=tell)

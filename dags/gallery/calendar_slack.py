@@ -1,4 +1,4 @@
-"""Tell a channel of Slack what a content calendar needs: an approval that waits, a post that is late or failed.
+"""Notify a channel of Slack of what a content calendar needs: an approval that waits, a post that is late or failed.
 
 Change CALENDAR and ACCOUNTS. Create an incoming webhook in Slack, and a connection ``slack`` of the type *Slack
 Incoming Webhook*. This example needs ``apache-airflow-providers-slack``.

@@ -32,7 +32,7 @@ with DAG("draft_reply", schedule=[COMMENTS]) as dag:
 
     @task
     def approved(answer: Any, reply: str) -> str:
-        """Return the reply after a yes, or else an empty message, which is not written."""
+        """Return the reply after an approval, or else an empty message, which is not written."""
         return reply if answer["chosen_options"] == ["Send it"] else ""
 
     @task_group

@@ -1,4 +1,4 @@
--- Of each post, the numbers that were read last. Posts of which none were read yet come last.
+-- Of each post, the metrics that were read last. Posts of which none were read yet come last.
 SELECT posts.conn_id, posts.post_caption, posts.post_url, latest.age,
   COALESCE(latest.reel_views, latest.video_photo_views, latest.carousel_album_views, latest.story_views) AS views,
   COALESCE(latest.reel_reach, latest.video_photo_reach, latest.carousel_album_reach, latest.story_reach) AS reach,

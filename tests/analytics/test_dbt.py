@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 DBT: Final = ROOT / ".venv-dbt/bin/dbt"
 PACKAGE: Final = ROOT / "analytics"
-DOCS: Final = ROOT / "docs/insights/dbt.md"
+DOCS: Final = PACKAGE / "README.md"
 #: What a column of the package is called in the table of snapshots, without the prefix of its kind.
 RENAMED: Final = {
     "avg_watch_time_ms": "avg_watch_time",
@@ -250,7 +250,7 @@ def test_the_query_of_the_docs_compares_kinds_at_one_age(
 def test_the_settings_of_the_docs_are_those_of_the_package() -> None:
     packages, settings = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL))
     project = yaml.safe_load((PACKAGE / "dbt_project.yml").read_text())
-    assert [ROOT / one["subdirectory"] for one in packages["packages"]] == [PACKAGE]
+    assert [(ROOT / one["local"]).name for one in packages["packages"]] == [PACKAGE.name]
     assert {name: set(values) for name, values in settings["vars"].items()} == {
         project["name"]: set(project["vars"][project["name"]])
     }

@@ -178,7 +178,7 @@ def gallery(airflow: AirflowStack, seen_posts: None, sheet: str, videos: Videos)
     """An Airflow to which a user has copied the DAGs, with their connections."""
     texts = {
         "gallery_rendered.py": adapted("gallery/rendered_video.py", ACCOUNT=CONN_ID),
-        "gallery_renderer.py": example_on("rendered_video.md"),
+        "gallery_renderer.py": example_on("posts.md"),
         "gallery_slack.py": adapted("gallery/tell_slack.py", ACCOUNT=CONN_ID),
         "gallery_sheet.py": adapted("gallery/posts_from_sheet.py", ACCOUNT=CONN_ID, SHEET=sheet),
         "gallery_folder.py": adapted("gallery/carousel_from_folder.py", ACCOUNT=CONN_ID),

@@ -33,8 +33,6 @@ NOT_CODE: Final = {"text", "{toctree}", "{eval-rst}", "{include}", "{literalincl
 LANGUAGES: Final = {"python", "bash", "console", "yaml", "csv", "ini", "json", "javascript", "sql"}
 #: Their files are run as a user would run them, in sandbox/tests/integration: test_documentation.py, test_recipes.py.
 RUN_AS_FILES: Final = {"docs/testing/clients.md", "docs/testing/pytest.md", "docs/testing/recipes.md"}
-#: Its query is run, and its settings are compared, where there is a dbt: in tests/analytics.
-OF_DBT: Final = "docs/insights/dbt.md"
 TARGETS: Final = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -116,7 +114,7 @@ def test_the_commands_that_a_sentence_names_exist(path: Path) -> None:
 @blocks("yaml")
 def test_yaml_is_a_calendar_without_problems(block: Block) -> None:
     content = yaml.safe_load(block.code)
-    if block.page in {*RUN_AS_FILES, OF_DBT}:
+    if block.page in RUN_AS_FILES:
         return
     assert "posts" in content
     calendar = parse_calendar(block.code, "/data/example.yaml")
@@ -170,7 +168,7 @@ def test_the_recipe_for_another_tools_csv_makes_a_calendar_without_problems(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commands of the page, in its order, on the file of the page."""
-    page = {block.language: block for block in BLOCKS if block.page == "docs/from-others/csv.md"}
+    page = {block.language: block for block in BLOCKS if block.page == "docs/calendars/commands.md"}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plan.csv").write_text(page["csv"].code)
     for line in page["bash"].code.splitlines():

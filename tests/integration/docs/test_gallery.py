@@ -71,16 +71,15 @@ def test_a_dag_has_less_than_fifty_lines_and_says_who_wants_it(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_index_lists_each_dag_and_its_page_shows_it(name: str) -> None:
+def test_the_index_lists_each_dag_and_one_page_shows_it(name: str) -> None:
     pages = [page for page in PAGES.glob("*.md") if f"../../dags/{name}" in INCLUDED.findall(page.read_text())]
     (page,) = pages
-    assert f"]({page.name})" in INDEX
-    assert f"](../../dags/{name})" in INDEX
+    (row,) = [line for line in INDEX.splitlines() if f"](../../dags/{name})" in line]
+    assert f"]({page.name}#" in row
 
 
 def test_what_the_pages_link_to_is_there() -> None:
     pages = {page: page.read_text() for page in PAGES.glob("*.md")}
-    assert len(pages) == 1 + len(FILES)
     links = [
         (page.name, link) for page, text in pages.items() for link in (*LINK.findall(text), *INCLUDED.findall(text))
     ]

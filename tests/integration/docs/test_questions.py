@@ -1,4 +1,4 @@
-"""The queries of the page about questions in SQL, run on tables whose numbers are known."""
+"""The queries of ``analytics/questions.md``, run on tables whose numbers are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from tests.integration.docs.pages import BLOCKS
+from tests.integration.docs.pages import ROOT, blocks_of
 from tests.integration.insights.conftest import postgres_url as postgres_url
 from tests.integration.insights.conftest import sql as sql
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.insights.targets import SqlTarget
 
-VIEWS, WEEKDAYS, HOURS, WORDS, SIDES = (block.code for block in BLOCKS if block.page == "docs/insights/questions.md")
+VIEWS, WEEKDAYS, HOURS, WORDS, SIDES = (block.code for block in blocks_of(ROOT / "analytics/questions.md"))
 #: Monday, the last day of August, 00:30 in Berlin.
 MONDAY = datetime(2026, 8, 30, 22, 30, tzinfo=timezone.utc)
 

@@ -1,12 +1,14 @@
-"""The function of the page on webhooks by HTTP: what it refuses, what it queues, and what the DAG of the page reads."""
+"""The function for webhooks by HTTP: what it refuses, what it queues, and what the DAG of the gallery reads."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import json
+import runpy
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,12 +18,11 @@ import httpx
 import pytest
 
 from demo.stack import free_port
-from tests.integration.docs.pages import BLOCKS, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PAGE = "docs/publish/webhooks.md"
+ROOT = Path(__file__).parents[3]
 SECRET = "an app secret"
 ACCOUNT = "17841400000000000"
 COMMENT = {
@@ -33,9 +34,9 @@ COMMENT = {
 STORY = {"media_id": "17887498072083520", "impressions": 444, "reach": 44}
 
 
-def block(word: str) -> Any:
-    (found,) = [one for one in BLOCKS if one.page == PAGE and word in one.code and one.language == "python"]
-    return found
+def names_of(file: str) -> dict[str, Any]:
+    """Execute a file, and return its names."""
+    return runpy.run_path(str(ROOT / file))
 
 
 def served(handler: Callable[[dict[str, Any], None], dict[str, Any]]) -> ThreadingHTTPServer:
@@ -117,7 +118,7 @@ def function(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Functi
         "QUEUE": queue,
     }.items():
         monkeypatch.setenv(name, value)
-    with served(run(block("def handler"))["handler"]) as server:
+    with served(names_of("deploy/webhook_function.py")["handler"]) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Function(f"http://127.0.0.1:{server.server_port}", client, queue)
         server.shutdown()
@@ -147,21 +148,21 @@ def test_what_meta_did_not_sign_is_refused(function: Function) -> None:
     assert function.count() == 1
 
 
-def test_the_dag_of_the_page_reads_the_comments_of_both_logins(function: Function) -> None:
+def test_the_dag_of_the_gallery_reads_the_comments_of_both_logins(function: Function) -> None:
     """Instagram Login tells them in the entry, Facebook Login in its changes. Stories, messages and others are not."""
-    names = run(block("AssetWatcher"))
+    names = names_of("dags/gallery/webhook_reply.py")
     flat = {"id": ACCOUNT, "time": 1796000000, "field": "comments", "value": COMMENT}
     nested = [{"field": "comments", "value": {**COMMENT, "id": "2"}}, {"field": "story_insights", "value": STORY}]
     message = {"id": ACCOUNT, "time": 1796000000, "messaging": [{"message": {"text": "Hello"}}]}
     assert function.tell(flat, {"id": ACCOUNT, "changes": nested}, {**flat, "id": "another account"}, message) == 200
     assert function.count() == 4
-    events = {names["told"]: [SimpleNamespace(extra={"payload": function.read()})]}
+    events = {names["WEBHOOKS"]: [SimpleNamespace(extra={"payload": function.read()})]}
     assert sorted(names["dag"].get_task("comments").python_callable(events)) == ["17865799348089039", "2"]
 
 
-def test_the_dag_of_the_page_answers_neither_replies_nor_the_account_itself() -> None:
+def test_the_dag_of_the_gallery_answers_neither_replies_nor_the_account_itself() -> None:
     """An answer to one of the account's own replies would be answered again, without end."""
-    is_from_others = run(block("AssetWatcher"))["is_from_others"]
+    is_from_others = names_of("dags/gallery/webhook_reply.py")["is_from_others"]
     own = {"id": "5", "self_ig_scoped_id": "5", "username": "studio"}
     for comment in ({**COMMENT, "parent_id": "178"}, {**COMMENT, "from": {"id": ACCOUNT}}, {**COMMENT, "from": own}):
         assert not is_from_others(comment)
