@@ -62,7 +62,7 @@ def _check(account: Account, asked: list[str], *, as_total: bool) -> None:
 def _days(call: Call) -> tuple[int, int]:
     """Return the first day to count, and the day after the last one; by default, yesterday alone."""
     now = call.sandbox.now
-    since, until = moment(call, "since"), moment(call, "until")
+    since, until = moment(call.params, "since"), moment(call.params, "until")
     until = min(until if until is not None else now, LATEST)
     since = min(since if since is not None else until - DAY_S, LATEST)
     if since > until:

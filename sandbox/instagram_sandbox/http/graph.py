@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from instagram_sandbox.http import batch, pipeline, rows
+from instagram_sandbox.http import batch, pipeline
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.endpoints import APP, ENDPOINTS, LOGINS, NODES, OF_TOKEN, Endpoint, endpoint_of, missing
+from instagram_sandbox.http.fields import fields_of
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
 from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.versions import check_version
@@ -154,5 +155,5 @@ def _row(call: Call, node: str) -> dict[str, Any]:
     for kind in NODES:
         thing = kind.find(call, node)
         if thing is not None and kind.show is not None:
-            return kind.show(call, thing).read(rows.fields_of(call))
+            return kind.show(call, thing).read(fields_of(call))
     raise missing(node, "GET")

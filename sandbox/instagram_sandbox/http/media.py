@@ -1,10 +1,11 @@
-"""Calls on a post: its children, comments, insights and collaborators; switching comments off; deleting it."""
+"""Lists of posts, and calls on a post: children, comments, insights, collaborators, switching off, deleting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http import listing, metrics, rows
+from instagram_sandbox.http.fields import row_node
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments, insights, parameters
 from instagram_sandbox.simulator.accounts import DAY_S
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Child, Comment, Post
 
 POLL_LASTS_S: Final = 3 * DAY_S
+
+
+async def media_list(call: Call, account: Account) -> Response:
+    """Return a page of an account's posts, newest first."""
+    return listing.page(call, rows.media_of(call, account, call.params), lambda post: rows.post_node(call, post))
+
+
+async def stories(call: Call, account: Account) -> Response:
+    """Return an account's stories of the last 24 hours, newest first."""
+    found = call.world.visible_posts(account.user_id, stories=True)
+    return listing.page(call, found, lambda post: rows.post_node(call, post))
+
+
+async def nothing(call: Call, account: Account) -> Response:
+    """Return the empty list of an edge on which no account of this sandbox has anything, such as ``live_media``."""
+    return listing.page(call, [], lambda post: rows.post_node(call, post))
 
 
 async def children(call: Call, post: Post) -> Response:
@@ -51,7 +68,9 @@ async def delete(call: Call, post: Post) -> Response:
 
 async def collaborators(call: Call, post: Post) -> Response:
     """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
-    return graph_json({"data": [one.model_dump() for one in post.collaborators]})
+    return listing.page(
+        call, post.collaborators, lambda one: row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
+    )
 
 
 async def poll_attachment(call: Call, post: Post) -> Response:

@@ -78,6 +78,16 @@ class Call:
         """Add warnings to the journal's entry of this call."""
         self.entry.warnings.extend(what)
 
+    def retired(self, what: str) -> None:
+        """Warn of what Meta has retired for apps that were made after 2026-11-04, or refuse it.
+
+        :raises GraphError: 12: the switch refuses it.
+        """
+        said = f"{what} are not available to apps made after 2026-11-04, on any version."
+        if self.world.switches.retired_for_new_apps == "refuse":
+            raise GraphError(12, None, f"(#12) {said}")
+        self.warn(f"With v27.0, Meta says: {said}")
+
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
         proof = self.params.get("appsecret_proof")

@@ -129,7 +129,7 @@ def test_pages_are_found_through_a_person_and_a_portfolio(person: Caller) -> Non
     assert page["instagram_business_account"]["id"] == person.user_id
     listed = person.get(f"{me['id']}/accounts", fields=f"{linked},fan_count", limit=100).json()
     assert listed["data"] == [page]
-    assert listed["paging"]["cursors"]["after"] == page["id"]
+    assert set(listed["paging"]) == {"cursors"}, "it is the only page"
     (business,) = person.get("me/businesses", limit=100).json()["data"]
     assert person.get(f"{business['id']}/owned_pages", fields=linked).json()["data"] == [page]
     assert person.get(f"{business['id']}/client_pages", fields=linked).json() == {"data": []}
