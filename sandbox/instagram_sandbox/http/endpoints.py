@@ -212,6 +212,10 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", APP, "access_token", "exchange_token", login.exchange_token, OURS),
     Endpoint("GET", APP, "refresh_access_token", "refresh", login.refresh_token, OURS),
     Endpoint("GET", APP, "debug_token", "page", facebook.debug_token, FACEBOOK),
+    Endpoint("GET", APP, "app", "page", webhooks.show_app, ALL),
+    Endpoint("GET", APP, "app/subscriptions", "subscribe", webhooks.app_subscriptions, ALL),
+    Endpoint("POST", APP, "app/subscriptions", "subscribe", webhooks.subscribe_app, ALL),
+    Endpoint("DELETE", APP, "app/subscriptions", "subscribe", webhooks.unsubscribe_app, ALL),
     Endpoint("GET", SEARCH, "pages/search", "page", facebook.search_places, FACEBOOK),
     Endpoint("GET", ME, "", "account", _me, OURS),
     Endpoint("GET", PERSON, "", "page", PERSON.read, PERSONS),
@@ -230,7 +234,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("POST", ACCOUNT, "mediapublish", "publish", publishing.publish, ALL, PUBLISH),  # Meta's SDK spells it so
     Endpoint("GET", ACCOUNT, "media", "media_list", media.media_list, ALL),
     Endpoint("GET", ACCOUNT, "stories", "stories", media.stories, ALL),
-    Endpoint("GET", ACCOUNT, "tags", "media_list", media.nothing, ALL),
+    Endpoint("GET", ACCOUNT, "tags", "media_list", media.tags, ALL),
     Endpoint("GET", ACCOUNT, "live_media", "media_list", media.nothing, ALL),
     Endpoint("GET", ACCOUNT, "content_publishing_limit", "limit", publishing.limit, ALL),
     Endpoint("GET", ACCOUNT, "insights", "insights", account_insights.read_insights, ALL, INSIGHTS),
@@ -258,6 +262,19 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", COMMENT, "replies", "comments", media.list_replies, ALL, COMMENTS),
     Endpoint("POST", COMMENT, "replies", "comment", media.write_reply, ALL, COMMENTS),
 )
+
+
+NOT_SERVED: Final[dict[str, str]] = {
+    **dict.fromkeys(("ig_hashtag_search", "recent_media", "recently_searched_hashtags", "top_media"), "hashtags"),
+    "mentions": "answers to mentions",
+    **dict.fromkeys(("conversations", "messages", "message_attachments"), "conversations"),
+    **dict.fromkeys(("collaboration_invites", "invites"), "invitations"),
+    **dict.fromkeys(("available_catalogs", "catalog_product_search", "product_appeal", "product_tags"), "shops"),
+    **dict.fromkeys(("instagram_oembed", "oembed_post"), "oEmbed"),
+    **dict.fromkeys(("scheduled_media", "upcoming_events"), "events and plans"),
+    **dict.fromkeys(("async_batch_requests", "asyncadrequests"), "asynchronous batches"),
+}
+"""Calls that Meta documents, and the sandbox knows by name alone."""
 
 
 def endpoint_of(world: World, method: str, node: str, edge: str) -> Endpoint[Any] | None:

@@ -31,6 +31,12 @@ async def stories(call: Call, account: Account) -> Response:
     return listing.page(call, found, lambda post: rows.post_node(call, post))
 
 
+async def tags(call: Call, account: Account) -> Response:
+    """Return the posts in which an account is tagged, newest first. Source: Meta, IG User Tags."""
+    found = call.world.tagged_posts(account.username)
+    return listing.page(call, found, lambda post: rows.post_node(call, post))
+
+
 async def nothing(call: Call, account: Account) -> Response:
     """Return the empty list of an edge on which no account of this sandbox has anything, such as ``live_media``."""
     return listing.page(call, [], lambda post: rows.post_node(call, post))
@@ -102,7 +108,7 @@ def _check_has_caption(post: Post) -> None:
 
 async def read_insights(call: Call, post: Post) -> Response:
     """Return numbers about a post. Source: Meta, Instagram Media Insights."""
-    return graph_json({"data": metrics.of_post(call.world, post, call.params.get("metric", ""))})
+    return graph_json({"data": metrics.of_post(call.world, post, call.params)})
 
 
 # Comments

@@ -83,10 +83,10 @@ class Call:
 
         :raises GraphError: 12: the switch refuses it.
         """
-        said = f"{what} are not available to apps made after 2026-11-04, on any version."
+        said = f"Apps that were made after 2026-11-04 may not use {what}, on any version of the API."
         if self.world.switches.retired_for_new_apps == "refuse":
             raise GraphError(12, None, f"(#12) {said}")
-        self.warn(f"With v27.0, Meta says: {said}")
+        self.warn(said)
 
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
@@ -174,6 +174,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         await asyncio.sleep(0)
     if response is not None and operation not in _UNREADABLE:
         response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
+        response.headers["facebook-api-version"] = call.version
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
     sandbox.journal.keep(entry)

@@ -11,6 +11,7 @@ from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import INSIGHTS
+from instagram_sandbox.simulator.webhooks import mentioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,11 +72,16 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "media_count": computed(lambda: len(world.visible_posts(account.user_id))),
         "media": lambda field: listed(field, media_of(call, account, field.arguments)),
         "stories": lambda field: listed(field, world.visible_posts(account.user_id, stories=True)),
+        "tags": lambda field: listed(field, world.tagged_posts(account.username)),
     }
     if call.host == "instagram":
         values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}
     else:
-        values["business_discovery"] = lambda field: _discovered(call, field)
+        values |= {
+            "business_discovery": lambda field: _discovered(call, field),
+            "mentioned_media": lambda field: _mentioned_media(call, account, field),
+            "mentioned_comment": lambda field: _mentioned_comment(call, account, field),
+        }
     return Node("IGUser", values, _ACCOUNT_UNSET)
 
 
@@ -86,6 +92,28 @@ def _discovered(call: Call, field: Field) -> dict[str, Any]:
     if account is None:
         raise GraphError(110, 2207013)
     return account_node(call, account).read(field.inner)
+
+
+def _mentioned_media(call: Call, account: Account, field: Field) -> dict[str, Any]:
+    """Return a post whose caption mentions the account. Source: Meta, IG User Mentioned Media."""
+    media_id = field.arguments.get("media_id", "")
+    post = call.world.post(media_id)
+    if post is None or account not in mentioned(call.world, post.caption):
+        raise _does_not_exist(media_id)
+    return post_node(call, post).read(field.inner)
+
+
+def _mentioned_comment(call: Call, account: Account, field: Field) -> dict[str, Any]:
+    """Return the comment that mentions the account. Source: Meta, IG User Mentioned Comment."""
+    comment_id = field.arguments.get("comment_id", "")
+    comment = call.world.comments.get(comment_id)
+    if comment is None or account not in mentioned(call.world, comment.text):
+        raise _does_not_exist(comment_id)
+    return comment_node(call, comment).read(field.inner)
+
+
+def _does_not_exist(node: str) -> GraphError:
+    return GraphError(100, 33, f"Object with ID '{node}' does not exist, or does not mention the account")
 
 
 def container_node(call: Call, container: Container) -> Node:
@@ -207,7 +235,7 @@ def _comments(call: Call, of: str, found: Sequence[Comment], field: Field) -> di
 def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
     """Return insights as a field of a post, as in ``insights.metric(views,reach){name,values}``."""
     call.require(INSIGHTS)
-    found = metrics.of_post(call.world, post, field.arguments.get("metric", ""))
+    found = metrics.of_post(call.world, post, field.arguments)
     names = {one.name for one in field.inner} | {"id"}
     return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
 

@@ -37,6 +37,7 @@ Operation = Literal[
     "account",
     "page",
     "subscribe",
+    "webhook",
     "many",
     "batch",
     "refresh",
@@ -59,6 +60,7 @@ SECRET: Final = frozenset(
         "fb_exchange_token",
         "input_token",
         "state",
+        "verify_token",
     }
 )
 
@@ -173,7 +175,7 @@ def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
     :param secrets: Texts that are secret wherever they appear, even in a caption.
     """
     known = tuple(secrets)
-    return {name: "***" if name.lower() in SECRET else without(_without_query(v), known) for name, v in params.items()}
+    return {name: "***" if name.lower() in SECRET else without(without_query(v), known) for name, v in params.items()}
 
 
 def without(value: Any, secrets: Iterable[str]) -> Any:
@@ -189,7 +191,8 @@ def without(value: Any, secrets: Iterable[str]) -> Any:
     return value
 
 
-def _without_query(value: Any) -> Any:
+def without_query(value: Any) -> Any:
+    """Remove the query of a link, which may be signed, and a password in it."""
     if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
         return re.sub(r"\?.*", "?***", re.sub(r"//[^/?#]*@", "//***@", value), flags=re.DOTALL)
     return value

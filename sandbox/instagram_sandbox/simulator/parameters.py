@@ -193,20 +193,36 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
     return names
 
 
+def _tagged(params: Mapping[str, Any], name: str) -> list[str]:
+    return [str(tag.get("username")) for tag in _json(params, name, list) or () if isinstance(tag, dict)]
+
+
 def _check_tags(params: Mapping[str, Any], kind: str) -> None:
     tags = _json(params, "user_tags", list) or []
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
-    for tag in tags:
-        if not isinstance(tag, dict) or not isinstance(tag.get("username"), str) or not tag["username"]:
+    for place, tag in enumerate(tags):
+        if not isinstance(tag, dict) or not re.fullmatch(USERNAME, str(tag.get("username"))):
             raise GraphError(100, 2207037)
+        for axis in {"x", "y"} & set(tag):
+            _check_place(f"user_tags[{place}]['{axis}']", tag[axis])
         placed = "x" in tag or "y" in tag
         if placed and kind == REELS:  # a story takes tags with and without a position
             raise GraphError(100, 2207035)
-        if not placed and kind in {IMAGE, CHILD_IMAGE}:
+        if not {"x", "y"} <= set(tag) and (placed or kind in {IMAGE, CHILD_IMAGE}):
             raise GraphError(100, 2207036)
         if set(tag) - {"username", "x", "y"}:
             raise GraphError(100, 2207037)
+
+
+def _check_place(name: str, value: Any) -> None:
+    """Check where a tag is in a picture: a share of its width or height. Source: Meta, IG User Media; reported."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN differs from itself
+        raise invalid(f"Param {name} must be a number")
+    if not 0 <= value <= 1:
+        raise invalid(
+            f"Param {name} must be a number {'less' if value > 1 else 'greater'} than or equal to {int(value > 1)}"
+        )
 
 
 def _poll(params: Mapping[str, Any], name: str) -> list[str]:
@@ -370,7 +386,7 @@ PLACES: Final[dict[str, Parameter]] = {
     "is_ai_generated": Parameter(_WHOLE_POSTS | {STORIES}, _bool, "is_ai_generated"),
     "audio_name": Parameter(frozenset({REELS}), _anything),
     "media_type": Parameter(_WHOLE_POSTS | {STORIES} | _CHILDREN, text),
-    "user_tags": Parameter(frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}), _anything),
+    "user_tags": Parameter(frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}), _tagged, "tagged"),
 }
 """The parameters of both logins."""
 

@@ -102,7 +102,7 @@ class Account(Record):
     restricted: bool = False
     audience: Count = 1000
     refused_metrics: list[str] = []
-    subscribed_fields: list[str] = []  # of webhooks, which are not sent
+    subscribed_fields: list[str] = []  # of webhooks
 
     @property
     def page_id(self) -> str:
@@ -140,6 +140,14 @@ class Token(Record):
     long_lived: bool = True
     scopes: list[Scope] = []
     revoked: Subcode190 | None = None
+
+
+class Subscription(Record):
+    """What the app wants to hear of an object, and its callback on this machine."""
+
+    object: str
+    callback_url: str
+    fields: list[str]
 
 
 class LoginCode(Record):
@@ -189,6 +197,7 @@ class Details(Record):
     poll: list[str] = []  # the options of the caption's poll
     poll_is_endless: bool = False
     has_prompt: bool = False  # whether the caption asks for comments
+    tagged: list[str] = []  # the usernames in its tags
 
 
 class NewMedia(Details):

@@ -25,7 +25,7 @@ from instagram_sandbox.simulator.journal import Entry
 from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 START_LIMIT_S: Final = 60
 #: Tests publish more posts in an hour than a person does, and must not wait for room.
@@ -153,7 +153,7 @@ class SandboxHandle:
         self._control("POST", "clock", json={"seconds": seconds})
 
     def settle(self) -> None:
-        """Wait for all running inspections."""
+        """Wait for all running inspections and webhooks."""
         self._control("POST", "settle")
 
     def now(self) -> float:
@@ -180,9 +180,14 @@ class SandboxHandle:
         """Make a token answer 190 with this subcode from now on."""
         self._control("POST", "tokens/revoke", json={"token": token, "subcode": subcode})
 
-    def add_foreign_post(self, caption: str, age_s: float = 0, user_id: str | None = None) -> str:
-        """Add a post as if it was made in the app, and return its media id."""
-        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s}
+    def add_foreign_post(
+        self, caption: str, age_s: float = 0, user_id: str | None = None, tagged: Sequence[str] = ()
+    ) -> str:
+        """Add a post as if it was made in the app, and return its media id.
+
+        :param tagged: The usernames that are tagged in it: it is among the ``tags`` of these accounts.
+        """
+        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s, "tagged": list(tagged)}
         return str(self._control("POST", "posts", json=body)["media_id"])
 
     def comments(self, media_id: str | None = None) -> list[CommentTruth]:
