@@ -56,7 +56,7 @@ class Call:
         server = self.request.scope.get("server")
         if self.named_host is not None and server is not None:  # a client that was led here: Meta's name leads nowhere
             host, port = server
-            return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            return f"{self.request.url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         return str(self.request.base_url).rstrip("/")
 
     @property

@@ -11,6 +11,7 @@ from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import INSIGHTS
+from instagram_sandbox.simulator.state import Post, legacy_id
 from instagram_sandbox.simulator.webhooks import mentioned
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts, Post
+    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts
+    from instagram_sandbox.simulator.world import World
 
 _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
@@ -185,12 +187,12 @@ def _medium(call: Call, medium: Post | Child, path: str, *, has_video: bool) -> 
     account, base = call.world.accounts[medium.user_id], call.base_url
     return {
         "id": constant(medium.id),
-        "ig_id": constant(medium.id[-15:]),
+        "ig_id": constant(legacy_id(medium.id)),
         "permalink": constant(base + path),
         "shortcode": constant(medium.shortcode),
         "timestamp": constant(graph_time(medium.published_at)),
         "media_type": constant(medium.media_type),
-        "thumbnail_url": constant(f"{base}/media/{medium.id}.jpg" if has_video else None),
+        "thumbnail_url": constant(_file_url(call, medium, "jpg") if has_video else None),
         "alt_text": constant(medium.alt_text or None),
         "username": constant(account.username),
         "owner": lambda field: account_node(call, account).read(field.inner),
@@ -203,7 +205,7 @@ def post_node(call: Call, post: Post) -> Node:
     children = [world.children[child] for child in post.children]
     values = _medium(call, post, post.path, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
-        "media_url": constant(_media_url(call.base_url, post, children)),
+        "media_url": constant(_media_url(call, post, children)),
         "is_shared_to_feed": constant(post.share_to_feed),
         "is_ai_generated": constant(post.is_ai_generated),
         "audio_id": constant(post.audio_id),
@@ -240,16 +242,31 @@ def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
     return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
 
 
-def _media_url(base: str, post: Post, children: list[Child]) -> str | None:
+def _media_url(call: Call, post: Post, children: Sequence[Child]) -> str | None:
     if children:
-        return _child_url(base, children[0])
+        return _child_url(call, children[0])
     if post.has_video:
-        return f"{base}/media/{post.id}.mp4"
-    return f"{base}/media/{post.id}.jpg" if post.has_cover else None
+        return None if _has_licensed_sound(call.world, post) else _file_url(call, post, "mp4")
+    return _file_url(call, post, "jpg") if post.has_cover else None
 
 
-def _child_url(base: str, child: Child) -> str:
-    return f"{base}/media/{child.id}.{'mp4' if child.media_type == 'VIDEO' else 'jpg'}"
+def _has_licensed_sound(world: World, medium: Post | Child) -> bool:
+    """Return whether a video has the sound of another, so that its URL is withheld. Source: Meta, 2026-07-30."""
+    made_of = world.containers.get(medium.container_id or "")
+    has_match = made_of is not None and made_of.processing.copyright == "match"
+    return has_match or (isinstance(medium, Post) and medium.audio_id is not None)
+
+
+def _child_url(call: Call, child: Child) -> str | None:
+    if child.media_type == "IMAGE":
+        return _file_url(call, child, "jpg")
+    return None if _has_licensed_sound(call.world, child) else _file_url(call, child, "mp4")
+
+
+def _file_url(call: Call, medium: Post | Child, ending: str) -> str:
+    """Return the link of a file, which ends. As in Meta's links, ``oe`` says when."""
+    ends = int(call.sandbox.now + call.world.switches.media_url_life_s)
+    return f"{call.base_url}/media/{medium.id}.{ending}?oe={ends:X}"
 
 
 def child_node(call: Call, child: Child) -> Node:
@@ -257,7 +274,7 @@ def child_node(call: Call, child: Child) -> Node:
     post, is_video = call.world.posts[child.post_id], child.media_type == "VIDEO"
     values = _medium(call, child, post.path, has_video=is_video) | {
         "media_product_type": constant("FEED"),
-        "media_url": constant(_child_url(call.base_url, child)),
+        "media_url": constant(_child_url(call, child)),
     }
     return Node("Media", values, _MEDIA_UNSET | _NOT_OF_CHILDREN)
 

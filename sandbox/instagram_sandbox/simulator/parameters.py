@@ -202,7 +202,8 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
     for place, tag in enumerate(tags):
-        if not isinstance(tag, dict) or not re.fullmatch(USERNAME, str(tag.get("username"))):
+        name = tag.get("username") if isinstance(tag, dict) else None
+        if not isinstance(name, str) or not re.fullmatch(USERNAME, name):
             raise GraphError(100, 2207037)
         for axis in {"x", "y"} & set(tag):
             _check_place(f"user_tags[{place}]['{axis}']", tag[axis])

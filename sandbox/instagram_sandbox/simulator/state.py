@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,6 +33,11 @@ Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 Minutes = Annotated[int, Field(ge=0, le=100_000)]
 Subcode = Annotated[int, Field(ge=1, le=99_999_999)]
+
+
+def legacy_id(of: str) -> str:
+    """Return the id that an object had in an earlier API, which cannot be made from the present one."""
+    return str(10**9 + int.from_bytes(sha256(of.encode()).digest()[:4], "big"))
 
 
 class Record(BaseModel):
@@ -122,7 +128,7 @@ class Account(Record):
     @property
     def ig_id(self) -> str:
         """The legacy id of the account. Source: Meta, IG User reference, ig_id."""
-        return self.user_id[-10:]
+        return legacy_id(self.user_id)
 
 
 class Token(Record):

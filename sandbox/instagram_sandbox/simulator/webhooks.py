@@ -80,7 +80,9 @@ async def verify(url: str, token: str) -> None:
         raise GraphError(2200, None, f"(#2200) Callback verification failed with the following errors: {what}")
 
 
-async def _request(method: str, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes) -> tuple[int | None, bytes]:
+async def _request(
+    method: str, url: str, headers: Mapping[bytes | str, bytes | str], body: bytes
+) -> tuple[int | None, bytes]:
     """Call a callback, and return its status and answer; without a status if there is none."""
     waits = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), ANSWER_S)}
     try:
