@@ -11,7 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instagram_sandbox.http import rows
-from instagram_sandbox.http.fields import Node, Value, computed, constant, row_node
+from instagram_sandbox.http.fields import Node, Value, constant, row_node
 from instagram_sandbox.http.listing import link_to, page, paged
 from instagram_sandbox.http.login import knows_secret, redeem, token_answer
 from instagram_sandbox.http.pipeline import Call, graph_json
@@ -61,7 +61,7 @@ def page_node(call: Call, account: Account) -> Node:
         "category": constant("Brand"),
         "link": constant(f"{call.base_url}/u/{account.username}/"),
         "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
-        "picture": computed(lambda: picture(call, account)),
+        "picture": picture(call, account),
         "instagram_business_account": lambda field: linked.read(field.inner) if is_professional else None,
         "connected_instagram_account": lambda field: linked.read(field.inner),
         "access_token": constant(token.token),
@@ -77,7 +77,7 @@ def person_node(call: Call, account: Account) -> Node:
         "first_name": constant(account.username),
         "last_name": constant("Studio"),
         "email": constant(f"{account.username}@example.com"),
-        "picture": computed(lambda: picture(call, account)),
+        "picture": picture(call, account),
         "accounts": lambda field: paged(
             call,
             _shown(call, account),
@@ -93,10 +93,11 @@ def person_node(call: Call, account: Account) -> Node:
     return Node("User", values, _PERSON_UNSET, default=("id", "name"))
 
 
-def picture(call: Call, account: Account) -> dict[str, Any]:
-    """Return a picture as Facebook does."""
+def picture(call: Call, account: Account) -> Value:
+    """Return the reader of a picture as Facebook has it."""
     url = f"{call.base_url}/u/{account.username}/picture.svg"
-    return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
+    of_picture = constant({"height": 96, "is_silhouette": False, "url": url, "width": 96})
+    return lambda field: {"data": of_picture(field)}
 
 
 def managed(call: Call, account: Account) -> list[Account]:

@@ -28,7 +28,8 @@ PAGING: Final = frozenset({"after", "before", "limit"})
 TIMES: Final = frozenset({"since", "until"})
 _PICTURE: Final = frozenset({"height", "redirect", "type", "width"})
 MODIFIERS: Final[dict[str, frozenset[str]]] = {
-    **dict.fromkeys(("accounts", "businesses", "children", "comments", "replies", "stories", "tags"), PAGING),
+    **dict.fromkeys(("accounts", "businesses", "children", "collaborators", "comments"), PAGING),
+    **dict.fromkeys(("replies", "stories", "tags"), PAGING),
     "business_discovery": frozenset({"username"}),
     "insights": frozenset({"breakdown", "metric", "period"}),
     "media": PAGING | TIMES,
@@ -94,8 +95,7 @@ class Node:
         row = {}
         for one in wanted:
             if one.name not in self.values and one.name not in self.unset:
-                what = f"(#100) Tried accessing nonexisting field ({one.name}) on node type ({self.type})"
-                raise GraphError(100, None, what)
+                raise invalid(f"Tried accessing nonexisting field ({one.name}) on node type ({self.type})")
             for modifier in one.arguments:
                 if modifier not in MODIFIERS.get(one.name, ()):
                     raise invalid(f"Unexpected parameter {modifier} of the field {one.name}")
@@ -106,7 +106,7 @@ class Node:
 
 
 def computed(read: Callable[[], Any]) -> Value:
-    """Return a reader of a field whose value has no fields of its own, or is an object without an id."""
+    """Return a reader of a field whose value is no object of the Graph API, but may have fields of its own."""
 
     def value(asked: Field) -> Any:
         found = read()
@@ -114,7 +114,7 @@ def computed(read: Callable[[], Any]) -> Value:
             return found
         if not isinstance(found, dict):
             raise GraphError(2500, None, f"(#2500) Subfields are not supported by {asked.name}")
-        return {one.key: found[one.name] for one in asked.inner if one.name in found}
+        return Node(asked.name, {name: constant(one) for name, one in found.items()}).read(asked.inner)
 
     return value
 

@@ -165,9 +165,9 @@ def _unknown(method: str, parts: list[str]) -> Handler:
 
 
 async def _many(call: Call) -> Response:
-    call.retired("multi-id requests")
     ids = names(call.params["ids"])
     call.enter(weight=max(1, len(ids)))
+    call.retired("multi-id requests")
     if not ids or len(ids) > MAX_IDS:
         raise invalid(f"ids must be 1 to {MAX_IDS} ids")
     return graph_json({node: _row(call, node) for node in dict.fromkeys(ids)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http import listing, metrics, rows
-from instagram_sandbox.http.fields import row_node
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments, insights, parameters
 from instagram_sandbox.simulator.accounts import DAY_S
@@ -74,9 +73,7 @@ async def delete(call: Call, post: Post) -> Response:
 
 async def collaborators(call: Call, post: Post) -> Response:
     """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
-    return listing.page(
-        call, post.collaborators, lambda one: row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
-    )
+    return listing.page(call, post.collaborators, rows.collaborator_node)
 
 
 async def poll_attachment(call: Call, post: Post) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import metrics
-from instagram_sandbox.http.fields import Field, Node, Value, computed, constant
+from instagram_sandbox.http.fields import Field, Node, Value, computed, constant, row_node
 from instagram_sandbox.http.listing import link_to, moment, paged
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts
+    from instagram_sandbox.simulator.state import Account, Child, Collaborator, Comment, Container, MediaFacts
     from instagram_sandbox.simulator.world import World
 
 _MEDIA_UNSET: Final = frozenset(
@@ -219,8 +219,17 @@ def post_node(call: Call, post: Post) -> Node:
         values[f"{total}like_count"] = computed(lambda: insights.value(world, post, "likes"))
         values[f"{total}comments_count"] = computed(lambda: len(comments.on_post(world, post.id)))
     if call.host == "facebook":
-        values["collaborators"] = computed(lambda: {"data": [one.model_dump() for one in post.collaborators]})
+        values["collaborators"] = lambda field: _collaborators(call, post, field)
     return Node("Media", values, _MEDIA_UNSET)
+
+
+def collaborator_node(one: Collaborator) -> Node:
+    """Return an account that was invited to a post, with its answer."""
+    return row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
+
+
+def _collaborators(call: Call, post: Post, field: Field) -> dict[str, Any]:
+    return paged(call, post.collaborators, collaborator_node, field, link_to(call, f"{post.id}/{field.name}", field))
 
 
 def _children(call: Call, post: Post, children: Sequence[Child], field: Field) -> dict[str, Any] | None:

@@ -52,7 +52,8 @@ video_cover_timestamp_ms video_status video_title video_volume view_count websit
 _OF_PEOPLE: Final = frozenset({"age", "city", "country"})
 WORDS: Final = frozenset(_OTHERS.split()).union(
     *(one.edge.split("/") for one in ENDPOINTS),
-    *(NOT_SERVED, MODIFIERS, *MODIFIERS.values(), webhooks.OF_ACCOUNT, webhooks.OF_PAGE),
+    *(NOT_SERVED, MODIFIERS, webhooks.OF_ACCOUNT, webhooks.OF_PAGE),
+    *MODIFIERS.values(),
     *scopes.SCOPES.values(),
     *(insights.METRICS, insights.OF_ACCOUNT, insights.RETIRED, breakdowns.DEMOGRAPHIC),
     *(breakdowns.VALUES, *(breakdowns.VALUES[name] for name in breakdowns.VALUES if name not in _OF_PEOPLE)),

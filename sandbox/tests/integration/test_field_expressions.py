@@ -48,7 +48,8 @@ class World:
             return {name: self.named(one) for name, one in value.items()}
         if isinstance(value, list):
             return [self.named(one) for one in value]
-        return f"<{self.ids[value]}>" if value in self.ids else value
+        text = value.replace(self.caller.sandbox.url, "<host>") if isinstance(value, str) else value
+        return f"<{self.ids[value]}>" if value in self.ids else text
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ EXPRESSIONS: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("{third}", "children.limit(2){id}", {}),
     ("{third}", "comments_count", {"comments_count": 3}),
     ("{nice}", "from", {"from": {"id": "17841499999999999", "username": "a_follower"}}),
-    ("{nice}", "from{username}", {"from": {"username": "a_follower"}}),
+    ("{nice}", "from{username}", {"from": {"username": "a_follower", "id": "17841499999999999"}}),
+    ("person me", "picture{url}", {"picture": {"data": {"url": "<host>/u/sandbox_studio/picture.svg"}}}),
+    ("person me", "picture.type(large){width}", {"picture": {"data": {"width": 96}}}),
     ("{nice}", "media{caption}", {"media": post("third", caption="third")}),
     ("{thanks}", "parent_id,username", {"parent_id": "<nice>", "username": "mira.k"}),
     # lists inside fields
@@ -201,6 +204,7 @@ def filled(world: World, text: str) -> str:
         ("media.limit(none)", 100, "(#100) Param limit must be a positive number"),
         ("media.limit(0)", 100, "(#100) Param limit must be a positive number"),
         ("media.since(tomorrow)", 100, "(#100) Param since must be a UNIX timestamp or a date"),
+        ("media{comments{from{bogus}}}", 100, "(#100) Tried accessing nonexisting field (bogus) on node type (from)"),
         ("username{id}", 2500, "(#2500) Subfields are not supported by username"),
         ("media{id}.limit(1)", 2500, 'Syntax error "Expected end of string instead of "."." at character 9: '),
         ("id,username,id", 2500, 'Syntax error "Field id specified more than once.'),

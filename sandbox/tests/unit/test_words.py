@@ -43,8 +43,15 @@ def nodes(sandbox: Sandbox, kind: TokenKind) -> list[Node]:
     comment = comments.add_foreign(world, post, "Nice", "a_follower")
     comments.add_foreign(world, post, "Very nice", "a_follower", comment)
     container = Container(id="1", user_id=account.user_id, created_at=0, media_type="REELS", file_size=1)
-    of_post = {"post_id": post.id, "user_id": post.user_id, "container_id": "1", "published_at": 0.0}
-    child = Child(id="2", media_type="IMAGE", shortcode="C", **of_post)
+    child = Child(
+        id="2",
+        media_type="IMAGE",
+        shortcode="C",
+        post_id=post.id,
+        user_id=post.user_id,
+        container_id="1",
+        published_at=0,
+    )
     found = [rows.account_node(call, account), rows.post_node(call, post), rows.comment_node(call, comment)]
     found += [rows.child_node(call, child), rows.container_node(call, container)]
     if kind != "instagram":
@@ -71,7 +78,7 @@ MENTIONS = {"mentioned_media", "mentioned_comment"}
 @pytest.mark.parametrize("kind", ["instagram", "page", "user", "system"])
 def test_every_field_that_is_served_is_a_known_word(tmp_path: Path, kind: TokenKind) -> None:
     """Otherwise ``compare`` reports a stand-in of the recording as a difference, as it did of ``owner``."""
-    sandbox = Sandbox.open(Settings(tmp_path, switches=Settings(tmp_path).switches), Clock())
+    sandbox = Sandbox.open(Settings(tmp_path), Clock())
     for node in nodes(sandbox, kind):
         assert {*node.values, *node.unset} - WORDS == set(), node.type
         asked = tuple(Field(name, NEEDS.get(name, {})) for name in node.values if name not in MENTIONS)
