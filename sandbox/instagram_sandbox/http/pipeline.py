@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.simulator.addresses import login_of_host
-from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.faults import taken
 from instagram_sandbox.simulator.journal import Entry, redact, without
@@ -185,11 +184,8 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
 
 
 def _note(sandbox: Sandbox, request: Request, operation: Operation) -> Entry:
-    now = sandbox.now
     return sandbox.journal.open(
-        time=iso_time(now),
-        at=now,
-        real_time=time.time(),
+        sandbox.now,
         operation=operation,
         method=request.method,
         path=without(request.url.path, sandbox.world.tokens),

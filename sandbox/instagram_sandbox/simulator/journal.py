@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
+from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.state import Record
 
 if TYPE_CHECKING:
@@ -103,8 +105,12 @@ class Journal:
         last = next(store.each("journal", Entry, newest_first=True), None)
         self._next = last.number + 1 if last else 1
 
-    def open(self, **facts: Any) -> Entry:
-        """Record a call that has just arrived."""
+    def open(self, now: float, **facts: Any) -> Entry:
+        """Record a call that has just arrived, or that the sandbox makes.
+
+        :param now: The sandbox's time.
+        """
+        facts |= {"time": iso_time(now), "at": now, "real_time": time.time()}
         empty: dict[str, Any] = {"parameters": {}, "warnings": []}  # which pydantic makes slowly
         entry = self._open[self._next] = Entry.model_construct(number=self._next, **empty, **facts)
         self._next += 1

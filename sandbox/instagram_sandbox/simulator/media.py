@@ -177,7 +177,7 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
         raise UnfitVideoError(f"the video has open groups of pictures. Remedy: {CLOSED_GROUPS}")
 
 
-async def _run(*command: str) -> bytes:
+async def _run(*command: str, may_complain: bool = True) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -191,7 +191,7 @@ async def _run(*command: str) -> bytes:
             process.kill()
             await process.wait()
         raise
-    if process.returncode:
+    if process.returncode or (err and not may_complain):
         raise UnfitVideoError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
     return out
 
@@ -296,13 +296,10 @@ async def is_whole_picture(path: Path) -> bool:
     """Return whether a JPEG can be decoded to its last row. Without ffmpeg, it counts as cut off."""
     command = ("ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-f", "jpeg_pipe", "-i", f"file:{path}")
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command, "-f", "null", "-", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-    except FileNotFoundError:
+        await _run(*command, "-f", "null", "-", may_complain=False)
+    except (FileNotFoundError, UnfitVideoError, asyncio.TimeoutError):
         return False
-    _, complaints = await process.communicate()
-    return not process.returncode and not complaints
+    return True
 
 
 async def convert_picture(path: Path, columns: int) -> str:

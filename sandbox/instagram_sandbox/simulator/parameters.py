@@ -127,7 +127,7 @@ def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
         value = parameter.read(params, name)
         if parameter.field:
             read[parameter.field] = value
-    _check_tags(params, kind)
+    read["tagged"] = _tagged(params, kind)
     _check_add_ons(params)
     media = NewMedia(media_type={CHILD_VIDEO: "VIDEO", CHILD_IMAGE: "IMAGE"}.get(kind, kind), **read)
     _check_source(media, kind, rules.carousel_max)
@@ -193,11 +193,8 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
     return names
 
 
-def _tagged(params: Mapping[str, Any], name: str) -> list[str]:
-    return [str(tag.get("username")) for tag in _json(params, name, list) or () if isinstance(tag, dict)]
-
-
-def _check_tags(params: Mapping[str, Any], kind: str) -> None:
+def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
+    """Check the tags of users, and return their names."""
     tags = _json(params, "user_tags", list) or []
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
@@ -205,7 +202,7 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
         name = tag.get("username") if isinstance(tag, dict) else None
         if not isinstance(name, str) or not re.fullmatch(USERNAME, name):
             raise GraphError(100, 2207037)
-        for axis in {"x", "y"} & set(tag):
+        for axis in sorted({"x", "y"} & set(tag)):
             _check_place(f"user_tags[{place}]['{axis}']", tag[axis])
         placed = "x" in tag or "y" in tag
         if placed and kind == REELS:  # a story takes tags with and without a position
@@ -214,6 +211,7 @@ def _check_tags(params: Mapping[str, Any], kind: str) -> None:
             raise GraphError(100, 2207036)
         if set(tag) - {"username", "x", "y"}:
             raise GraphError(100, 2207037)
+    return [tag["username"] for tag in tags]
 
 
 def _check_place(name: str, value: Any) -> None:
@@ -387,7 +385,7 @@ PLACES: Final[dict[str, Parameter]] = {
     "is_ai_generated": Parameter(_WHOLE_POSTS | {STORIES}, _bool, "is_ai_generated"),
     "audio_name": Parameter(frozenset({REELS}), _anything),
     "media_type": Parameter(_WHOLE_POSTS | {STORIES} | _CHILDREN, text),
-    "user_tags": Parameter(frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}), _tagged, "tagged"),
+    "user_tags": Parameter(frozenset({REELS, STORIES, IMAGE, CHILD_IMAGE}), _anything),
 }
 """The parameters of both logins."""
 

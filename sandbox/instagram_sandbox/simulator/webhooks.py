@@ -10,14 +10,12 @@ import hmac
 import json
 import re
 import secrets
-import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import httpcore
 
 from instagram_sandbox.simulator.addresses import is_loopback, web_address
-from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.errors import GraphError, invalid
 from instagram_sandbox.simulator.fetch import trusted
 from instagram_sandbox.simulator.journal import Journal, without_query
@@ -134,16 +132,8 @@ class Deliveries:
         for header, digest in (("X-Hub-Signature", "sha1"), ("X-Hub-Signature-256", "sha256")):
             headers[header] = f"{digest}={hmac.new(self._secret.encode(), body, digest).hexdigest()}"
         for _ in range(TRIES):
-            now = self._world.clock.now()
-            entry = self._journal.open(
-                time=iso_time(now),
-                at=now,
-                real_time=time.time(),
-                operation="webhook",
-                method="POST",
-                path=without_query(url),
-                account=user_id,
-            )
+            now, path = self._world.clock.now(), without_query(url)
+            entry = self._journal.open(now, operation="webhook", method="POST", path=path, account=user_id)
             entry.status, answer = await _request("POST", url, headers, body)
             is_taken = entry.status is not None and 200 <= entry.status < 300
             entry.outcome, entry.effect = ("ok" if is_taken else "refused"), is_taken

@@ -222,6 +222,7 @@ def test_two_bytes_that_are_missing_are_a_warning_and_strict_refuses_them(
     """The end mark: every pixel is there."""
     assert published(client, make_picture()[:-2], tmp_path)[:2] == (1080, 1080)
     assert "no end mark" in client.sandbox.warnings[0]
+    client.sandbox.reset()
     client.sandbox.switch(harmless_damage="refuse")
     assert refused(client, make_picture()[:-2])[1]["code"] == 36001
 
