@@ -9,12 +9,14 @@ import signal
 import sqlite3
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from instagram_sandbox.http.app import create_app
 from instagram_sandbox.http.server import bind, serve
+from instagram_sandbox.http.tls import NO_CRYPTOGRAPHY, certificate
 from instagram_sandbox.options import (
     DEFAULT_APP_SECRET,
     DEFAULT_TOKEN,
@@ -61,16 +63,28 @@ def _run(args: argparse.Namespace, temporary: Path) -> int:
         who = f"Warning: the sandbox listens on {args.host}, so everybody who can reach it can read and control it."
         print(f"{who} To listen on this machine only, use --host 127.0.0.1, the default.", file=sys.stderr)
 
+    tls = None
+    if args.tls:
+        try:
+            settings.folder.mkdir(parents=True, exist_ok=True)
+            tls = certificate(settings.folder, settings.allowed_hosts)
+        except ImportError:
+            print(NO_CRYPTOGRAPHY, file=sys.stderr)
+            return 2
+        address = replace(address, scheme="https")
+
     if not has_ffmpeg():
         print(f"Warning: {NO_FFMPEG}", file=sys.stderr)
 
     def ready() -> None:
+        if tls is not None:
+            print(f"Trust its authority: {tls.authority}")
         print(f"Instagram sandbox on {address.url}", flush=True)
         if args.port_file is not None:
             _write(args.port_file, str(address.port))
 
     try:
-        serve(create_app(settings), sock, ready)
+        serve(create_app(settings), sock, ready, tls)
     except (sqlite3.DatabaseError, OSError) as error:
         what = f"The sandbox cannot use the folder {settings.folder}: {error}."
         print(f"{what} If another sandbox uses it, choose another --state folder.", file=sys.stderr)

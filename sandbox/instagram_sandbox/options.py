@@ -45,6 +45,10 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "default": DEFAULT_PORT,
         "help": "port to listen on, or 0 for any free port (default: %(default)s)",
     },
+    "--tls": {
+        "action": "store_true",
+        "help": "answer over https, by an authority whose path is printed (needs instagram-sandbox[tls])",
+    },
     "--port-file": {"type": Path, "help": "file to write the port to once the sandbox is ready"},
     "--state": {"type": Path, "metavar": "DIR", "help": "folder to keep all state in for the next start"},
     "--account": {"default": DEFAULT_USER_ID, "help": "Instagram user id of the first account (default: %(default)s)"},

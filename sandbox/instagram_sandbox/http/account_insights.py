@@ -33,10 +33,7 @@ async def read_insights(call: Call, account: Account) -> Response:
     _check(account, asked, as_total=as_total)
     for metric in asked:
         breakdowns.check(metric, dimensions, as_total=as_total)
-    if call.params.get("period") not in PERIODS:
-        raise invalid(f"period must be one of the following values: {', '.join(PERIODS)}")
-    if breakdowns.DEMOGRAPHIC.intersection(asked) and call.params.get("timeframe") not in TIMEFRAMES:
-        raise invalid(f"timeframe must be one of the following values: {', '.join(TIMEFRAMES)}")
+    _check_times(call, is_demographic=bool(breakdowns.DEMOGRAPHIC.intersection(asked)))
     first, last = _days(call)
     if account.audience < FEWEST_FOLLOWERS:
         asked = [metric for metric in asked if metric != ONLINE and metric not in breakdowns.DEMOGRAPHIC]
@@ -59,10 +56,22 @@ def _check(account: Account, asked: list[str], *, as_total: bool) -> None:
         raise invalid(what)
 
 
+def _check_times(call: Call, *, is_demographic: bool) -> None:
+    """Check the period, and the timeframe of demographics, of which clients in production send one alone."""
+    asked = {"period": PERIODS} | ({"timeframe": TIMEFRAMES} if is_demographic else {})
+    missing = [name for name in asked if not call.params.get(name)]
+    is_enough = is_demographic and len(missing) == 1 and call.world.switches.unknown_parameters == "ignore"
+    for name, known in asked.items():
+        if name in missing and is_enough:
+            call.warn(f"Demographics need a {name}, as Meta documents. Live, one of period and timeframe was enough.")
+        elif call.params.get(name) not in known:
+            raise invalid(f"{name} must be one of the following values: {', '.join(known)}")
+
+
 def _days(call: Call) -> tuple[int, int]:
     """Return the first day to count, and the day after the last one; by default, yesterday alone."""
     now = call.sandbox.now
-    since, until = moment(call, "since"), moment(call, "until")
+    since, until = moment(call.params, "since"), moment(call.params, "until")
     until = min(until if until is not None else now, LATEST)
     since = min(since if since is not None else until - DAY_S, LATEST)
     if since > until:
@@ -74,7 +83,7 @@ def _days(call: Call) -> tuple[int, int]:
 
 
 def _row(call: Call, account: Account, metric: str) -> dict[str, Any]:
-    period = call.params["period"]
+    period = call.params.get("period") or "lifetime"
     return {
         "name": metric,
         "period": period,
@@ -87,10 +96,10 @@ def _row(call: Call, account: Account, metric: str) -> dict[str, Any]:
 def _total(call: Call, account: Account, metric: str, days: range, dimensions: list[str]) -> dict[str, Any]:
     row, world = _row(call, account, metric), call.world
     if metric in breakdowns.DEMOGRAPHIC:
-        broken = breakdowns.of_value(world, account, metric, account.audience, dimensions)
+        broken = breakdowns.of_value(world, account.user_id, metric, account.audience, dimensions)
         return row | {"total_value": {"breakdowns": [broken]}}
     value = sum(insights.of_account(world, account, metric, day) for day in days)
-    parts = [breakdowns.of_value(world, account, metric, value, dimensions)] if dimensions else []
+    parts = [breakdowns.of_value(world, account.user_id, metric, value, dimensions)] if dimensions else []
     return row | {"total_value": {"value": value} | ({"breakdowns": parts} if parts else {})}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,9 @@ def _add_files(app: FastAPI, sandbox: Sandbox) -> None:
     app.add_route("/favicon.ico", _empty(204))
 
     async def media(request: Request) -> Response:
+        ends = request.query_params.get("oe", "")
+        if re.fullmatch(r"[0-9A-F]{1,12}", ends) and sandbox.now >= int(ends, 16):
+            return Response("URL signature expired", 403)
         return pages.media_file(sandbox, request.path_params["name"])
 
     app.add_route("/media/{name}", media)

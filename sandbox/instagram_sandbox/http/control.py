@@ -89,8 +89,8 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.post("/clock")
     async def advance(how_far: Advance) -> Now:
-        """Wait for running inspections, then move the clock forward, so that the order of events is certain."""
-        await sandbox.processor.settle()
+        """Wait for what is running, then move the clock forward, so that the order of events is certain."""
+        await sandbox.settle()
         try:
             sandbox.advance(how_far.seconds)
         except ValueError as error:
@@ -99,8 +99,8 @@ def _add_clock(routes: APIRouter, sandbox: Sandbox) -> None:
 
     @routes.post("/settle")
     async def settle() -> Now:
-        """Wait for all running inspections."""
-        await sandbox.processor.settle()
+        """Wait for all running inspections and webhooks."""
+        await sandbox.settle()
         return Now(now=sandbox.now, time=iso_time(sandbox.now))
 
     @routes.post("/reset")
@@ -245,7 +245,7 @@ def _add_truth(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/posts")
     async def add_post(new: ForeignPost, request: Request) -> PostTruth:
         _account(sandbox, new.user_id)
-        post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s)
+        post = sandbox.world.add_foreign_post(new.user_id, new.caption, sandbox.now - new.age_s, new.tagged)
         return _truth_of(sandbox, post, request)
 
     @routes.get("/containers")

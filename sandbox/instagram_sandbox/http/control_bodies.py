@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-MAX_CAPTION, MAX_PLANS, MAX_COMMENT = 10_000, 1_000, 2_200
+MAX_CAPTION, MAX_PLANS, MAX_COMMENT, MAX_TAGS = 10_000, 1_000, 2_200, 20
 
 
 class Advance(Record):
@@ -100,6 +100,7 @@ class ForeignPost(Record):
     user_id: UserId
     caption: str = Field(default="", max_length=MAX_CAPTION)
     age_s: Duration = 0.0
+    tagged: list[Username] = Field(default_factory=list, max_length=MAX_TAGS)
 
 
 class ForeignComment(Record):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from instagram_sandbox.http import account_insights, audio, facebook, listing, login, media, publishing, rows, webhooks
+from instagram_sandbox.http import account_insights, audio, facebook, login, media, publishing, rows, webhooks
+from instagram_sandbox.http.fields import fields_of
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator import comments
 from instagram_sandbox.simulator.audio import CATALOGUE, Audio
@@ -51,7 +52,7 @@ class Kind(Generic[T]):
         """Return the fields of an object that are asked for."""
         if self.show is None:
             raise missing(self.name, "GET")
-        return graph_json(self.show(call, thing).read(rows.fields_of(call)))
+        return graph_json(self.show(call, thing).read(fields_of(call)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ ALL: Final = OURS | FACEBOOK
 
 async def _me(call: Call, account: Account) -> Response:
     """Return the account of ``/me``, in the shape that the switch says."""
-    row = rows.account_node(call, account, of_me=True).read(rows.fields_of(call))
+    row = rows.account_node(call, account, of_me=True).read(fields_of(call))
     is_in_data = call.request.url.path.endswith("/me") and call.world.switches.me_answer == "data"
     return graph_json({"data": [row]} if is_in_data else row)
 
@@ -211,6 +212,10 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", APP, "access_token", "exchange_token", login.exchange_token, OURS),
     Endpoint("GET", APP, "refresh_access_token", "refresh", login.refresh_token, OURS),
     Endpoint("GET", APP, "debug_token", "page", facebook.debug_token, FACEBOOK),
+    Endpoint("GET", APP, "app", "page", webhooks.show_app, ALL),
+    Endpoint("GET", APP, "app/subscriptions", "subscribe", webhooks.app_subscriptions, ALL),
+    Endpoint("POST", APP, "app/subscriptions", "subscribe", webhooks.subscribe_app, ALL),
+    Endpoint("DELETE", APP, "app/subscriptions", "subscribe", webhooks.unsubscribe_app, ALL),
     Endpoint("GET", SEARCH, "pages/search", "page", facebook.search_places, FACEBOOK),
     Endpoint("GET", ME, "", "account", _me, OURS),
     Endpoint("GET", PERSON, "", "page", PERSON.read, PERSONS),
@@ -227,10 +232,10 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("POST", ACCOUNT, "media", "create", publishing.create, ALL, PUBLISH),
     Endpoint("POST", ACCOUNT, "media_publish", "publish", publishing.publish, ALL, PUBLISH),
     Endpoint("POST", ACCOUNT, "mediapublish", "publish", publishing.publish, ALL, PUBLISH),  # Meta's SDK spells it so
-    Endpoint("GET", ACCOUNT, "media", "media_list", listing.media_list, ALL),
-    Endpoint("GET", ACCOUNT, "stories", "stories", listing.stories, ALL),
-    Endpoint("GET", ACCOUNT, "tags", "media_list", listing.nothing, ALL),
-    Endpoint("GET", ACCOUNT, "live_media", "media_list", listing.nothing, ALL),
+    Endpoint("GET", ACCOUNT, "media", "media_list", media.media_list, ALL),
+    Endpoint("GET", ACCOUNT, "stories", "stories", media.stories, ALL),
+    Endpoint("GET", ACCOUNT, "tags", "media_list", media.tags, ALL),
+    Endpoint("GET", ACCOUNT, "live_media", "media_list", media.nothing, ALL),
     Endpoint("GET", ACCOUNT, "content_publishing_limit", "limit", publishing.limit, ALL),
     Endpoint("GET", ACCOUNT, "insights", "insights", account_insights.read_insights, ALL, INSIGHTS),
     Endpoint("POST", SUBSCRIBER, "subscribed_apps", "subscribe", webhooks.subscribe, ALL),
@@ -257,6 +262,19 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", COMMENT, "replies", "comments", media.list_replies, ALL, COMMENTS),
     Endpoint("POST", COMMENT, "replies", "comment", media.write_reply, ALL, COMMENTS),
 )
+
+
+NOT_SERVED: Final[dict[str, str]] = {
+    **dict.fromkeys(("ig_hashtag_search", "recent_media", "recently_searched_hashtags", "top_media"), "hashtags"),
+    "mentions": "answers to mentions",
+    **dict.fromkeys(("conversations", "messages", "message_attachments"), "conversations"),
+    **dict.fromkeys(("collaboration_invites", "invites"), "invitations"),
+    **dict.fromkeys(("available_catalogs", "catalog_product_search", "product_appeal", "product_tags"), "shops"),
+    **dict.fromkeys(("instagram_oembed", "oembed_post"), "oEmbed"),
+    **dict.fromkeys(("scheduled_media", "upcoming_events"), "events and plans"),
+    **dict.fromkeys(("async_batch_requests", "asyncadrequests"), "asynchronous batches"),
+}
+"""Calls that Meta documents, and the sandbox knows by name alone."""
 
 
 def endpoint_of(world: World, method: str, node: str, edge: str) -> Endpoint[Any] | None:

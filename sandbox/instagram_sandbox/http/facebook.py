@@ -5,10 +5,14 @@ Source: Meta, Facebook Login for Business; Page; Access Tokens; Pages Search.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from functools import partial
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instagram_sandbox.http import rows
-from instagram_sandbox.http.fields import Field, Node, Value, constant, edge, parse
+from instagram_sandbox.http.fields import Node, Value, constant, row_node
+from instagram_sandbox.http.listing import link_to, page, paged
 from instagram_sandbox.http.login import knows_secret, redeem, token_answer
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.accounts import DAY_S
@@ -21,7 +25,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.scopes import Scope
     from instagram_sandbox.simulator.state import Account, Token
 
-PLACES: Final = (
+Place: TypeAlias = tuple[str, str, str, str, str, float, float]
+PLACES: Final[tuple[Place, ...]] = (
     ("110774245616525", "Café Central", "Herrengasse 14", "Vienna", "Austria", 48.2104, 16.3655),
     ("110843418940484", "Harbour Studio", "Am Sandtorkai 5", "Hamburg", "Germany", 53.5440, 9.9880),
     ("106078429431815", "Golden Gate Park", "501 Stanyan St", "San Francisco", "United States", 37.7694, -122.4862),
@@ -29,8 +34,8 @@ PLACES: Final = (
 )
 """The Pages with a location that a search can find."""
 
-_OF_LISTED_PAGES: Final = parse("access_token,category,name,id,tasks")
-
+PAGE_ID: Final = attrgetter("page_id")
+BUSINESS_ID: Final = attrgetter("business_id")
 
 _PERSON_UNSET: Final = frozenset(
     {"about", "age_range", "birthday", "gender", "hometown", "link", "locale", "location", "middle_name"}
@@ -56,7 +61,7 @@ def page_node(call: Call, account: Account) -> Node:
         "category": constant("Brand"),
         "link": constant(f"{call.base_url}/u/{account.username}/"),
         "tasks": constant(["ANALYZE", "ADVERTISE", "MODERATE", "CREATE_CONTENT", "MANAGE"]),
-        "picture": lambda _: picture(call, account),
+        "picture": picture(call, account),
         "instagram_business_account": lambda field: linked.read(field.inner) if is_professional else None,
         "connected_instagram_account": lambda field: linked.read(field.inner),
         "access_token": constant(token.token),
@@ -72,29 +77,47 @@ def person_node(call: Call, account: Account) -> Node:
         "first_name": constant(account.username),
         "last_name": constant("Studio"),
         "email": constant(f"{account.username}@example.com"),
-        "picture": lambda _: picture(call, account),
-        "accounts": lambda field: _pages(call, account, field.inner),
-        "businesses": lambda _: edge([_business(account)]),
+        "picture": picture(call, account),
+        "accounts": lambda field: paged(
+            call,
+            _shown(call, account),
+            partial(_listed_page, call),
+            field,
+            link_to(call, "me/accounts", field),
+            PAGE_ID,
+        ),
+        "businesses": lambda field: paged(
+            call, [account], _business, field, link_to(call, "me/businesses", field), BUSINESS_ID
+        ),
     }
     return Node("User", values, _PERSON_UNSET, default=("id", "name"))
 
 
-def picture(call: Call, account: Account) -> dict[str, Any]:
-    """Return a picture as Facebook does."""
+def picture(call: Call, account: Account) -> Value:
+    """Return the reader of a picture as Facebook has it."""
     url = f"{call.base_url}/u/{account.username}/picture.svg"
-    return {"data": {"height": 96, "is_silhouette": False, "url": url, "width": 96}}
+    of_picture = constant({"height": 96, "is_silhouette": False, "url": url, "width": 96})
+    return lambda field: {"data": of_picture(field)}
 
 
-def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
-    """Return the Pages that a person manages: the one of the account, and those that are managed with it."""
-    if "pages_show_list" not in call.token.scopes:
-        return edge([])  # as the live API answers; it is the first trap of this login
-    managed = [each for each in call.world.accounts.values() if each.person_id == account.person_id]
-    return edge([page_node(call, each).read(fields or _OF_LISTED_PAGES) for each in managed])
+def managed(call: Call, account: Account) -> list[Account]:
+    """Return the accounts whose Pages the person of an account manages."""
+    return [each for each in call.world.accounts.values() if each.person_id == account.person_id]
 
 
-def _business(account: Account) -> dict[str, Any]:
-    return {"id": account.business_id, "name": account.name or account.username}
+def _shown(call: Call, account: Account) -> list[Account]:
+    """Return the accounts whose Pages a person's token lists."""
+    # none without the permission, as the live API answers; it is the first trap of this login
+    return managed(call, account) if "pages_show_list" in call.token.scopes else []
+
+
+def _listed_page(call: Call, account: Account) -> Node:
+    return replace(page_node(call, account), default=("access_token", "category", "name", "id", "tasks"))
+
+
+def _business(account: Account) -> Node:
+    row = {"id": account.business_id, "name": account.name or account.username}
+    return row_node("Business", row, ("id", "name"))
 
 
 def system_user_node(call: Call, account: Account) -> Node:
@@ -105,17 +128,17 @@ def system_user_node(call: Call, account: Account) -> Node:
 
 async def pages(call: Call, account: Account) -> Response:
     """Return the Pages that a person manages, with their tokens and Instagram accounts."""
-    return graph_json(_pages(call, account, rows.fields_of(call)))
+    return page(call, _shown(call, account), partial(_listed_page, call), PAGE_ID)
 
 
 async def businesses(call: Call, account: Account) -> Response:
     """Return the business portfolios of a person. Source: Meta, User, Businesses."""
-    return graph_json(edge([_business(account)]))
+    return page(call, [account], _business, BUSINESS_ID)
 
 
 async def client_pages(call: Call, account: Account) -> Response:
     """Return the Pages of a portfolio's clients. It has none."""
-    return graph_json(edge([]))
+    return page(call, [], partial(_listed_page, call), PAGE_ID)
 
 
 async def permissions(call: Call, account: Account) -> Response:
@@ -143,15 +166,14 @@ async def search_places(call: Call, account: Account) -> Response:
     if not asked:
         raise invalid("The parameter q is required")
     found = [place for place in PLACES if asked in " ".join(map(str, place[1:5])).lower()]
-    fields = rows.fields_of(call)
-    return graph_json({"data": [_place(*place).read(fields) for place in found]})
+    return page(call, found, _place, itemgetter(0))
 
 
-def _place(page_id: str, name: str, street: str, city: str, country: str, latitude: float, longitude: float) -> Node:
+def _place(place: Place) -> Node:
+    page_id, name, street, city, country, latitude, longitude = place
     location = {"street": street, "city": city, "country": country, "latitude": latitude, "longitude": longitude}
-    values = {"id": page_id, "name": name, "location": location, "link": f"https://www.facebook.com/{page_id}"}
-    readers = {key: constant(value) for key, value in values.items()}
-    return Node("Page", readers, frozenset({"verification_status"}), default=("id", "name"))
+    row = {"id": page_id, "name": name, "location": location, "link": f"https://www.facebook.com/{page_id}"}
+    return replace(row_node("Page", row, ("id", "name")), unset=frozenset({"verification_status"}))
 
 
 async def debug_token(call: Call, settings: Settings) -> Response:

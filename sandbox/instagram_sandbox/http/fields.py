@@ -1,18 +1,44 @@
 """The parameter ``fields``: names, modifiers and nested fields, as in ``id,children.limit(2){id,media_url}``.
 
-Source: Meta, Graph API, Field Expansion.
+.. code-block:: text
+
+    fields   = [field *("," field)]
+    field    = name *("." modifier) ["{" fields "}"]
+    modifier = "fields(" fields ")" | name "(" argument ")"
+
+``.fields(…)`` is another spelling of the braces, and ``.as(…)`` another name in the answer. Source: Meta, Graph API,
+Field Expansion; the errors of the syntax are captured by authors of clients.
 """
 
 from __future__ import annotations
 
-import re
+import json
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from instagram_sandbox.simulator.errors import GraphError
+from instagram_sandbox.simulator.errors import GraphError, invalid
+
+if TYPE_CHECKING:
+    from instagram_sandbox.http.pipeline import Call
 
 DEEPEST: Final = 6
+PAGING: Final = frozenset({"after", "before", "limit"})
+TIMES: Final = frozenset({"since", "until"})
+_PICTURE: Final = frozenset({"height", "redirect", "type", "width"})
+MODIFIERS: Final[dict[str, frozenset[str]]] = {
+    **dict.fromkeys(("accounts", "businesses", "children", "collaborators", "comments"), PAGING),
+    **dict.fromkeys(("replies", "stories", "tags"), PAGING),
+    "business_discovery": frozenset({"username"}),
+    "insights": frozenset({"breakdown", "metric", "period"}),
+    "media": PAGING | TIMES,
+    "mentioned_comment": frozenset({"comment_id"}),
+    "mentioned_media": frozenset({"media_id"}),
+    "picture": _PICTURE,
+}
+"""The modifiers that each field takes, beside ``fields`` and ``as``, which the parser reads."""
+_NAME: Final = frozenset(string.ascii_letters + string.digits + "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +46,24 @@ class Field:
     """One field that is asked for.
 
     :param arguments: Its modifiers, such as ``limit``.
+    :param alias: Its name in the answer.
     """
 
     name: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     inner: tuple[Field, ...] = ()
+    alias: str = ""
+
+    @property
+    def key(self) -> str:
+        """The field's name in the answer."""
+        return self.alias or self.name
+
+    def __str__(self) -> str:
+        """Return the field as it is asked for."""
+        arguments = "".join(f".{name}({value})" for name, value in self.arguments.items())
+        alias = f".as({self.alias})" if self.alias else ""
+        return f"{self.name}{arguments}{alias}" + (f"{{{written(self.inner)}}}" if self.inner else "")
 
 
 Value: TypeAlias = Callable[[Field], Any]
@@ -48,34 +87,69 @@ class Node:
     def read(self, asked: tuple[Field, ...]) -> dict[str, Any]:
         """Return the fields that are asked for, and the id.
 
-        :raises GraphError: 100: a field does not exist.
+        :raises GraphError: 100: a field does not exist, or does not take a modifier.
         """
         wanted = asked or tuple(Field(name) for name in self.default)
         if "id" in self.values and all(one.name != "id" for one in wanted):
             wanted = (*wanted, Field("id"))
         row = {}
         for one in wanted:
-            if one.name in self.unset:
-                continue
-            if one.name not in self.values:
-                what = f"(#100) Tried accessing nonexisting field ({one.name}) on node type ({self.type})"
-                raise GraphError(100, None, what)
-            value = self.values[one.name](one)
+            if one.name not in self.values and one.name not in self.unset:
+                raise invalid(f"Tried accessing nonexisting field ({one.name}) on node type ({self.type})")
+            for modifier in one.arguments:
+                if modifier not in MODIFIERS.get(one.name, ()):
+                    raise invalid(f"Unexpected parameter {modifier} of the field {one.name}")
+            value = None if one.name in self.unset else self.values[one.name](one)
             if value is not None:
-                row[one.name] = value
+                row[one.key] = value
         return row
 
 
-def edge(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the rows of an edge, with the cursors of this page."""
-    return {"data": rows} | (
-        {"paging": {"cursors": {"before": rows[0]["id"], "after": rows[-1]["id"]}}} if rows else {}
-    )
+def computed(read: Callable[[], Any]) -> Value:
+    """Return a reader of a field whose value is no object of the Graph API, but may have fields of its own."""
+
+    def value(asked: Field) -> Any:
+        found = read()
+        if not asked.inner or found is None:
+            return found
+        if not isinstance(found, dict):
+            raise GraphError(2500, None, f"(#2500) Subfields are not supported by {asked.name}")
+        return Node(asked.name, {name: constant(one) for name, one in found.items()}).read(asked.inner)
+
+    return value
 
 
 def constant(value: Any) -> Value:
     """Return a reader of a field that always has the same value."""
-    return lambda _: value
+    return computed(lambda: value)
+
+
+def row_node(type_name: str, row: Mapping[str, Any], default: tuple[str, ...]) -> Node:
+    """Return an object whose fields are all known."""
+    return Node(type_name, {name: constant(value) for name, value in row.items()}, default=default)
+
+
+def fields_of(call: Call) -> tuple[Field, ...]:
+    """Return the fields that a call asks for: names with commas between them, or an array, also as JSON text."""
+    asked = call.params.get("fields", "")
+    if isinstance(asked, str) and asked.lstrip().startswith("["):
+        try:
+            asked = json.loads(asked)
+        except ValueError:
+            asked = str(asked)  # the parser says where it is wrong
+    found = parse(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
+    if any(_has_alias(one) for one in found):
+        call.retired("field aliases")
+    return found
+
+
+def _has_alias(one: Field) -> bool:
+    return bool(one.alias) or any(_has_alias(inner) for inner in one.inner)
+
+
+def written(fields: tuple[Field, ...]) -> str:
+    """Return fields as the parameter ``fields`` writes them."""
+    return ",".join(map(str, fields))
 
 
 def parse(text: str) -> tuple[Field, ...]:
@@ -83,56 +157,90 @@ def parse(text: str) -> tuple[Field, ...]:
 
     :raises GraphError: 2500: the text does not follow the syntax.
     """
-    reader = _Reader(text)
-    found = reader.fields(0)
-    if reader.rest():
-        raise reader.error()
-    return found
+    return _Parser(text).fields("", 0)
 
 
-class _Reader:
+class _Parser:
+    """Reads a text from left to right.
+
+    :param text: The text. Between names, space and empty fields mean nothing.
+    """
+
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
 
-    def rest(self) -> str:
-        self._take(r"\s*")
-        return self._text[self._at :]
-
-    def error(self) -> GraphError:
-        found = f'"{self._text[self._at]}"' if self._at < len(self._text) else "the end"
-        return GraphError(
-            2500, None, f'Syntax error "Expected name instead of {found}." at character {self._at}: fields'
-        )
-
-    def fields(self, depth: int) -> tuple[Field, ...]:
+    def fields(self, end: str, depth: int) -> tuple[Field, ...]:
+        """Read fields and what ends them; nothing is the end of the text."""
         if depth > DEEPEST:
             raise GraphError(2500, None, f"The parameter fields is nested more than {DEEPEST} times")
         found: dict[str, Field] = {}
         while True:
-            self._take(r"[\s,]*")
-            name = self._take(r"[A-Za-z_]\w*")
-            if not name:
+            while self._next() == ",":
+                self._at += 1
+            if self._next() == end:
+                self._at += len(end)
                 return tuple(found.values())
-            arguments = {}
-            while (modifier := self._match(r"\s*\.\s*(\w+)\(([^()]*)\)")) is not None:
-                arguments[modifier[1]] = modifier[2]
-            inner: tuple[Field, ...] = ()
-            if self._take(r"\s*\{"):
-                inner = self.fields(depth + 1)
-                if not self._take(r"\s*\}"):
-                    raise self.error()
-            found[name] = Field(name, arguments, inner)
-            self._take(r"\s*")
-            if self._at < len(self._text) and self._text[self._at] not in ",}":
-                raise self.error()
+            one = self._field(depth)
+            if one.key in found:
+                what = f"Field {one.key} specified more than once. This is only possible before version 2.1"
+                raise self._error(what)
+            found[one.key] = one
+            if self._next() not in {",", end}:
+                raise self._expected(f'"{end}"' if end else "end of string")
 
-    def _match(self, pattern: str) -> re.Match[str] | None:
-        found = re.compile(pattern, re.ASCII).match(self._text, self._at)
-        if found is not None:
-            self._at = found.end()
-        return found
+    def _field(self, depth: int) -> Field:
+        name, alias = self._name(), ""
+        arguments: dict[str, str] = {}
+        inner: tuple[Field, ...] = ()
+        while self._next() == ".":
+            self._at += 1
+            modifier = self._name()
+            if self._next() != "(":
+                raise self._expected('"("')
+            self._at += 1
+            if modifier in arguments or (modifier == "fields" and inner):
+                raise self._error(f"Modifier {modifier} specified more than once")
+            if modifier == "fields":
+                inner = self.fields(")", depth + 1)
+            elif modifier == "as":
+                alias = self._argument()
+            else:
+                arguments[modifier] = self._argument()
+        if self._next() == "{" and not inner:
+            self._at += 1
+            inner = self.fields("}", depth + 1)
+        return Field(name, arguments, inner, alias)
 
-    def _take(self, pattern: str) -> str:
-        found = self._match(pattern)
-        return found[0] if found else ""
+    def _name(self) -> str:
+        self._next()
+        start = self._at
+        while self._text[self._at : self._at + 1] in _NAME:
+            self._at += 1
+        if start == self._at:
+            raise self._error("Expected name.")
+        return self._text[start : self._at]
+
+    def _argument(self) -> str:
+        """Read a text up to the bracket that closes it. It may contain brackets in pairs."""
+        start, opened = self._at, 1
+        while opened:
+            found = self._text[self._at : self._at + 1]
+            if not found:
+                raise self._expected('")"')
+            opened += {"(": 1, ")": -1}.get(found, 0)
+            self._at += 1
+        return self._text[start : self._at - 1].strip()
+
+    def _next(self) -> str:
+        """Skip space, and return the next character; nothing at the end of the text."""
+        while self._text[self._at : self._at + 1].isspace():
+            self._at += 1
+        return self._text[self._at : self._at + 1]
+
+    def _expected(self, what: str) -> GraphError:
+        found = self._text[self._at : self._at + 1]
+        return self._error(f'Expected {what} instead of "{found}".' if found else f"Expected {what}.")
+
+    def _error(self, what: str) -> GraphError:
+        return GraphError(2500, None, f'Syntax error "{what}" at character {self._at}: {self._text}')

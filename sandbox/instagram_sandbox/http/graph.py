@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from instagram_sandbox.http import batch, pipeline, rows
-from instagram_sandbox.http.body import parameters
-from instagram_sandbox.http.endpoints import APP, ENDPOINTS, LOGINS, NODES, OF_TOKEN, Endpoint, endpoint_of, missing
+from instagram_sandbox.http import batch, pipeline
+from instagram_sandbox.http.body import names, parameters
+from instagram_sandbox.http.endpoints import (
+    APP,
+    ENDPOINTS,
+    LOGINS,
+    NODES,
+    NOT_SERVED,
+    OF_TOKEN,
+    Endpoint,
+    endpoint_of,
+    missing,
+)
+from instagram_sandbox.http.fields import fields_of
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
 from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.versions import check_version
@@ -32,6 +43,10 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     operation, handler = _route(sandbox, await _method(request), version, parts, request)
 
     async def versioned(call: Call) -> Response:
+        if "method" in call.params:
+            call.retired("method override")
+        if "date_format" in call.params:
+            call.retired("date_format")
         if version is not None:
             call.version = check_version(call.world, version)
             if call.version != version:
@@ -73,7 +88,7 @@ def _route(
 ) -> tuple[Operation, Handler]:
     if not parts:
         return _of_root(sandbox, method, request)
-    node, edge = parts[0], "/".join(parts[1:])
+    node, edge = "app" if parts[0] == sandbox.settings.app_id else parts[0], "/".join(parts[1:])
     found = endpoint_of(sandbox.world, method, node, edge)
     if found is not None and found.kind is APP and found.tokens == LOGINS["Instagram Login"]:
         login = sandbox.world.switches.login
@@ -134,17 +149,25 @@ def _unknown(method: str, parts: list[str]) -> Handler:
     """Return the answer to an object or an edge that does not exist, or that does not take the method."""
 
     async def unknown(call: Call) -> Response:
+        what = NOT_SERVED.get(parts[-1]) if parts else None
+        said = f"The sandbox does not serve {what}. Its README says what else it does not serve." if what else ""
+        if said:
+            call.warn(said)
         call.enter()
         if parts and (method != "GET" or len(parts) == 1):
-            raise missing(parts[0], method)
-        raise GraphError(2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}")
+            error = missing(parts[0], method)
+        else:
+            error = GraphError(2500, None, f"Unknown path components: /{'/'.join(parts[1:] or parts)}")
+        error.body["message"] += f". {said}" if said else ""
+        raise error
 
     return unknown
 
 
 async def _many(call: Call) -> Response:
-    ids = [part for part in str(call.params["ids"]).split(",") if part]
+    ids = names(call.params["ids"])
     call.enter(weight=max(1, len(ids)))
+    call.retired("multi-id requests")
     if not ids or len(ids) > MAX_IDS:
         raise invalid(f"ids must be 1 to {MAX_IDS} ids")
     return graph_json({node: _row(call, node) for node in dict.fromkeys(ids)})
@@ -154,5 +177,5 @@ def _row(call: Call, node: str) -> dict[str, Any]:
     for kind in NODES:
         thing = kind.find(call, node)
         if thing is not None and kind.show is not None:
-            return kind.show(call, thing).read(rows.fields_of(call))
+            return kind.show(call, thing).read(fields_of(call))
     raise missing(node, "GET")

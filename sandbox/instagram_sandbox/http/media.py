@@ -1,4 +1,4 @@
-"""Calls on a post: its children, comments, insights and collaborators; switching comments off; deleting it."""
+"""Lists of posts, and calls on a post: children, comments, insights, collaborators, switching off, deleting."""
 
 from __future__ import annotations
 
@@ -17,6 +17,28 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Child, Comment, Post
 
 POLL_LASTS_S: Final = 3 * DAY_S
+
+
+async def media_list(call: Call, account: Account) -> Response:
+    """Return a page of an account's posts, newest first."""
+    return listing.page(call, rows.media_of(call, account, call.params), lambda post: rows.post_node(call, post))
+
+
+async def stories(call: Call, account: Account) -> Response:
+    """Return an account's stories of the last 24 hours, newest first."""
+    found = call.world.visible_posts(account.user_id, stories=True)
+    return listing.page(call, found, lambda post: rows.post_node(call, post))
+
+
+async def tags(call: Call, account: Account) -> Response:
+    """Return the posts in which an account is tagged, newest first. Source: Meta, IG User Tags."""
+    found = call.world.tagged_posts(account.username)
+    return listing.page(call, found, lambda post: rows.post_node(call, post))
+
+
+async def nothing(call: Call, account: Account) -> Response:
+    """Return the empty list of an edge on which no account of this sandbox has anything, such as ``live_media``."""
+    return listing.page(call, [], lambda post: rows.post_node(call, post))
 
 
 async def children(call: Call, post: Post) -> Response:
@@ -51,7 +73,7 @@ async def delete(call: Call, post: Post) -> Response:
 
 async def collaborators(call: Call, post: Post) -> Response:
     """Return who was invited to a post, with Facebook Login. Source: Meta, IG Media Collaborators."""
-    return graph_json({"data": [one.model_dump() for one in post.collaborators]})
+    return listing.page(call, post.collaborators, rows.collaborator_node)
 
 
 async def poll_attachment(call: Call, post: Post) -> Response:
@@ -83,7 +105,7 @@ def _check_has_caption(post: Post) -> None:
 
 async def read_insights(call: Call, post: Post) -> Response:
     """Return numbers about a post. Source: Meta, Instagram Media Insights."""
-    return graph_json({"data": metrics.of_post(call.world, post, call.params.get("metric", ""))})
+    return graph_json({"data": metrics.of_post(call.world, post, call.params)})
 
 
 # Comments

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from instagram_sandbox.http.body import names
-from instagram_sandbox.simulator import insights
+from instagram_sandbox.simulator import breakdowns, insights
 from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from instagram_sandbox.simulator.state import Post
     from instagram_sandbox.simulator.world import World
 
@@ -24,26 +26,31 @@ def asked(value: Any) -> list[str]:
     return found
 
 
-def of_post(world: World, post: Post, value: Any) -> list[dict[str, Any]]:
+def of_post(world: World, post: Post, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return numbers about a post; none before they exist.
 
-    :raises GraphError: 100: a metric does not fit the post; 10: a story has too few viewers.
+    :param params: ``metric``, and ``breakdown`` if the numbers are divided.
+    :raises GraphError: 100: a metric does not fit the post, or has no such breakdown; 10: a story has too few viewers.
     """
-    metrics = insights.check_metrics(world, post, asked(value))
+    metrics = insights.check_metrics(world, post, asked(params.get("metric", "")))
+    dimensions = names(params.get("breakdown", ""))
+    for metric in metrics:
+        breakdowns.check(metric, dimensions, of=breakdowns.OF_MEDIUM)
     if not insights.exist(world, post):
         return []
     if insights.has_too_few_viewers(world, post):
         raise GraphError(10, None, "(#10) Not enough viewers for the media to show insights")
-    return [_row(world, post, name) for name in metrics]
+    return [_row(world, post, name, dimensions) for name in metrics]
 
 
-def _row(world: World, post: Post, name: str) -> dict[str, Any]:
-    metric = insights.METRICS[name]
+def _row(world: World, post: Post, name: str, dimensions: list[str]) -> dict[str, Any]:
+    metric, value = insights.METRICS[name], insights.value(world, post, name)
+    parts = [breakdowns.of_value(world, post.id, name, value, dimensions)] if dimensions else []
     return {
         "name": name,
         "period": "lifetime",
-        "values": [{"value": insights.value(world, post, name)}],
+        "values": [{"value": value}],
         "title": metric.title,
         "description": metric.description,
         "id": f"{post.id}/insights/{name}/lifetime",
-    }
+    } | ({"total_value": {"value": value, "breakdowns": parts}} if parts else {})

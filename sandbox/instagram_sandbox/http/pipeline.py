@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
 from instagram_sandbox.simulator.addresses import login_of_host
-from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.faults import taken
 from instagram_sandbox.simulator.journal import Entry, redact, without
@@ -56,7 +55,7 @@ class Call:
         server = self.request.scope.get("server")
         if self.named_host is not None and server is not None:  # a client that was led here: Meta's name leads nowhere
             host, port = server
-            return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            return f"{self.request.url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         return str(self.request.base_url).rstrip("/")
 
     @property
@@ -77,6 +76,16 @@ class Call:
     def warn(self, *what: str) -> None:
         """Add warnings to the journal's entry of this call."""
         self.entry.warnings.extend(what)
+
+    def retired(self, what: str) -> None:
+        """Warn of what Meta has retired for apps that were made after 2026-11-04, or refuse it.
+
+        :raises GraphError: 12: the switch refuses it.
+        """
+        said = f"Apps that were made after 2026-11-04 may not use {what}, on any version of the API."
+        if self.world.switches.retired_for_new_apps == "refuse":
+            raise GraphError(12, None, f"(#12) {said}")
+        self.warn(said)
 
     def _check_proof(self, token: str) -> None:
         """Source: Meta, Securing Graph API calls: the proof is an HMAC of the token, keyed by the app's secret."""
@@ -164,6 +173,7 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
         await asyncio.sleep(0)
     if response is not None and operation not in _UNREADABLE:
         response.headers["Access-Control-Allow-Origin"] = "*"  # as the Graph API, for clients in a browser
+        response.headers["facebook-api-version"] = call.version
     entry.status = response.status_code if response else None
     entry.duration_ms = round((time.perf_counter() - began) * 1000, 3)
     sandbox.journal.keep(entry)
@@ -174,11 +184,8 @@ async def run(sandbox: Sandbox, request: Request, operation: Operation, handler:
 
 
 def _note(sandbox: Sandbox, request: Request, operation: Operation) -> Entry:
-    now = sandbox.now
     return sandbox.journal.open(
-        time=iso_time(now),
-        at=now,
-        real_time=time.time(),
+        sandbox.now,
         operation=operation,
         method=request.method,
         path=without(request.url.path, sandbox.world.tokens),

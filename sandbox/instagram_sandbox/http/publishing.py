@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from instagram_sandbox.http.fields import Node, constant
+from instagram_sandbox.http.fields import Node, constant, fields_of
 from instagram_sandbox.http.listing import moment
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.http.rows import fields_of
 from instagram_sandbox.simulator import parameters
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError, invalid
@@ -73,7 +72,7 @@ async def publish(call: Call, account: Account) -> Response:
 
 async def limit(call: Call, account: Account) -> Response:
     """Return how much of its publishing quota an account has used. Source: Meta, Content Publishing Limit."""
-    since = moment(call, "since")
+    since = moment(call.params, "since")
     if since is not None and since < call.sandbox.now - DAY_S - SLACK_S:
         raise invalid("Param since must not be older than 24 hours")
     settings = {"quota_total": call.world.switches.quota_total, "quota_duration": DAY_S}

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from instagram_sandbox.http import metrics
-from instagram_sandbox.http.fields import Field, Node, Value, constant, edge, parse
+from instagram_sandbox.http.fields import Field, Node, Value, computed, constant, row_node
+from instagram_sandbox.http.listing import link_to, moment, paged
 from instagram_sandbox.simulator import comments, insights
 from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.scopes import INSIGHTS
+from instagram_sandbox.simulator.state import Post, legacy_id
+from instagram_sandbox.simulator.webhooks import mentioned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
-    from instagram_sandbox.simulator.state import Account, Child, Comment, Container, MediaFacts, Post
-
-    T = TypeVar("T", Post, Child, Comment)
+    from instagram_sandbox.simulator.state import Account, Child, Collaborator, Comment, Container, MediaFacts
+    from instagram_sandbox.simulator.world import World
 
 _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
@@ -30,7 +31,6 @@ _NOT_OF_CHILDREN: Final = frozenset(
     {"audio_id", "caption", "children", "comments_count", "is_comment_enabled", "is_shared_to_feed", "like_count"}
 )
 _ACCOUNT_UNSET: Final = frozenset({"biography", "website", "has_profile_pic", "legacy_instagram_user_id"})
-MOST_INSIDE: Final = 25
 
 _STATUS_TEXT: Final = {
     "FINISHED": "Finished: Media has been uploaded and it is ready to be published.",
@@ -41,34 +41,28 @@ _STATUS_TEXT: Final = {
 }
 
 
-def fields_of(call: Call) -> tuple[Field, ...]:
-    """Return the fields that a call asks for: names with commas between them, or an array, also as JSON text."""
-    asked = call.params.get("fields", "")
-    if isinstance(asked, str) and asked.lstrip().startswith("["):
-        try:
-            asked = json.loads(asked)
-        except ValueError:
-            asked = str(asked)  # the parser says where it is wrong
-    return parse(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
+def media_of(call: Call, account: Account, arguments: Mapping[str, Any]) -> Sequence[Post]:
+    """Return the posts of an account that a call or a field asks for, newest first.
 
-
-def _inside(field: Field, items: Sequence[T], node: Callable[[T], Node]) -> dict[str, Any]:
-    """Return objects as the value of a field, with the cursors of this page.
-
-    :param field: The field, whose modifiers ``limit`` and ``after`` choose the page.
+    :param arguments: ``since`` and ``until``, if only those between two moments are asked for.
     """
-    limit = field.arguments.get("limit", "")
-    most = min(int(limit), MOST_INSIDE) if limit.isdecimal() and len(limit) < 6 else MOST_INSIDE
-    ids = [item.id for item in items]
-    after = field.arguments.get("after")
-    first = ids.index(after) + 1 if after in ids else 0
-    shown = items[first : first + most]
-    return edge([node(item).read(field.inner) for item in shown])
+    since, until = moment(arguments, "since"), moment(arguments, "until")
+    return [
+        post
+        for post in call.world.visible_posts(account.user_id)
+        if (since is None or post.published_at >= since) and (until is None or post.published_at < until)
+    ]
 
 
 def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
     """Return an account; ``/me`` has an app-scoped id. Two fields exist with Instagram Login only."""
     world, picture = call.world, f"{call.base_url}/u/{account.username}/picture.svg"
+
+    def listed(field: Field, posts: Sequence[Post]) -> dict[str, Any]:
+        is_own = account.user_id == call.token.user_id
+        link = link_to(call, f"{account.user_id}/{field.name}", field) if is_own else None
+        return paged(call, posts, lambda post: post_node(call, post), field, link)
+
     values: dict[str, Value] = {
         "id": constant(account.app_scoped_id if of_me else account.user_id),
         "ig_id": constant(account.ig_id),
@@ -77,26 +71,51 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "profile_picture_url": constant(picture),
         "followers_count": constant(account.audience),
         "follows_count": constant(0),
-        "media_count": lambda _: len(world.visible_posts(account.user_id)),
-        "media": lambda field: _inside(field, world.visible_posts(account.user_id), lambda p: post_node(call, p)),
-        "stories": lambda field: _inside(
-            field, world.visible_posts(account.user_id, stories=True), lambda p: post_node(call, p)
-        ),
+        "media_count": computed(lambda: len(world.visible_posts(account.user_id))),
+        "media": lambda field: listed(field, media_of(call, account, field.arguments)),
+        "stories": lambda field: listed(field, world.visible_posts(account.user_id, stories=True)),
+        "tags": lambda field: listed(field, world.tagged_posts(account.username)),
     }
     if call.host == "instagram":
         values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}
     else:
-        values["business_discovery"] = lambda field: _discovered(call, field)
+        values |= {
+            "business_discovery": lambda field: _discovered(call, field),
+            "mentioned_media": lambda field: _mentioned_media(call, account, field),
+            "mentioned_comment": lambda field: _mentioned_comment(call, account, field),
+        }
     return Node("IGUser", values, _ACCOUNT_UNSET)
 
 
 def _discovered(call: Call, field: Field) -> dict[str, Any]:
     """Return another account of this sandbox by its username. Source: Meta, IG User Business Discovery."""
-    name = field.arguments.get("username", "").strip()
+    name = field.arguments.get("username", "")
     account = next((one for one in call.world.accounts.values() if one.username == name), None)
     if account is None:
         raise GraphError(110, 2207013)
     return account_node(call, account).read(field.inner)
+
+
+def _mentioned_media(call: Call, account: Account, field: Field) -> dict[str, Any]:
+    """Return a post whose caption mentions the account. Source: Meta, IG User Mentioned Media."""
+    media_id = field.arguments.get("media_id", "")
+    post = call.world.post(media_id)
+    if post is None or account not in mentioned(call.world, post.caption):
+        raise _does_not_exist(media_id)
+    return post_node(call, post).read(field.inner)
+
+
+def _mentioned_comment(call: Call, account: Account, field: Field) -> dict[str, Any]:
+    """Return the comment that mentions the account. Source: Meta, IG User Mentioned Comment."""
+    comment_id = field.arguments.get("comment_id", "")
+    comment = call.world.comments.get(comment_id)
+    if comment is None or account not in mentioned(call.world, comment.text):
+        raise _does_not_exist(comment_id)
+    return comment_node(call, comment).read(field.inner)
+
+
+def _does_not_exist(node: str) -> GraphError:
+    return GraphError(100, 33, f"Object with ID '{node}' does not exist, or does not mention the account")
 
 
 def container_node(call: Call, container: Container) -> Node:
@@ -107,9 +126,9 @@ def container_node(call: Call, container: Container) -> Node:
     values: dict[str, Value] = {
         "id": constant(container.id),
         "status_code": constant(code),
-        "status": lambda _: _status(call.sandbox, container, code),
-        "video_status": lambda _: video_status(call.sandbox, container, code),
-        "copyright_check_status": lambda _: _copyright(call.sandbox, container),
+        "status": computed(lambda: _status(call.sandbox, container, code)),
+        "video_status": computed(lambda: video_status(call.sandbox, container, code)),
+        "copyright_check_status": computed(lambda: _copyright(call.sandbox, container)),
     }
     return Node("ShadowIGMediaBuilder", values)
 
@@ -168,12 +187,12 @@ def _medium(call: Call, medium: Post | Child, path: str, *, has_video: bool) -> 
     account, base = call.world.accounts[medium.user_id], call.base_url
     return {
         "id": constant(medium.id),
-        "ig_id": constant(medium.id[-15:]),
+        "ig_id": constant(legacy_id(medium.id)),
         "permalink": constant(base + path),
         "shortcode": constant(medium.shortcode),
         "timestamp": constant(graph_time(medium.published_at)),
         "media_type": constant(medium.media_type),
-        "thumbnail_url": constant(f"{base}/media/{medium.id}.jpg" if has_video else None),
+        "thumbnail_url": constant(_file_url(call, medium, "jpg") if has_video else None),
         "alt_text": constant(medium.alt_text or None),
         "username": constant(account.username),
         "owner": lambda field: account_node(call, account).read(field.inner),
@@ -186,42 +205,77 @@ def post_node(call: Call, post: Post) -> Node:
     children = [world.children[child] for child in post.children]
     values = _medium(call, post, post.path, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
-        "media_url": constant(_media_url(call.base_url, post, children)),
+        "media_url": constant(_media_url(call, post, children)),
         "is_shared_to_feed": constant(post.share_to_feed),
         "is_ai_generated": constant(post.is_ai_generated),
         "audio_id": constant(post.audio_id),
         "caption": constant(post.caption or None),
         "is_comment_enabled": constant(post.is_comment_enabled),
-        "children": lambda field: _inside(field, children, lambda c: child_node(call, c)) if children else None,
-        "comments": lambda field: _inside(field, comments.shown_on(world, post.id), lambda c: comment_node(call, c)),
+        "children": lambda field: _children(call, post, children, field),
+        "comments": lambda field: _comments(call, post.id, comments.shown_on(world, post.id), field),
         "insights": lambda field: _insights(call, post, field),
     }
     for total in ("", "total_"):
-        values[f"{total}like_count"] = lambda _: insights.value(world, post, "likes")
-        values[f"{total}comments_count"] = lambda _: len(comments.on_post(world, post.id))
+        values[f"{total}like_count"] = computed(lambda: insights.value(world, post, "likes"))
+        values[f"{total}comments_count"] = computed(lambda: len(comments.on_post(world, post.id)))
     if call.host == "facebook":
-        values["collaborators"] = lambda _: {"data": [one.model_dump() for one in post.collaborators]}
+        values["collaborators"] = lambda field: _collaborators(call, post, field)
     return Node("Media", values, _MEDIA_UNSET)
+
+
+def collaborator_node(one: Collaborator) -> Node:
+    """Return an account that was invited to a post, with its answer."""
+    return row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
+
+
+def _collaborators(call: Call, post: Post, field: Field) -> dict[str, Any]:
+    return paged(call, post.collaborators, collaborator_node, field, link_to(call, f"{post.id}/{field.name}", field))
+
+
+def _children(call: Call, post: Post, children: Sequence[Child], field: Field) -> dict[str, Any] | None:
+    link = link_to(call, f"{post.id}/children", field)
+    return paged(call, children, lambda child: child_node(call, child), field, link) if children else None
+
+
+def _comments(call: Call, of: str, found: Sequence[Comment], field: Field) -> dict[str, Any]:
+    """Return the comments on a post, or the replies to a comment, by its id."""
+    link = link_to(call, f"{of}/{field.name}", field)
+    return paged(call, found, lambda comment: comment_node(call, comment), field, link)
 
 
 def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
     """Return insights as a field of a post, as in ``insights.metric(views,reach){name,values}``."""
     call.require(INSIGHTS)
-    found = metrics.of_post(call.world, post, field.arguments.get("metric", ""))
+    found = metrics.of_post(call.world, post, field.arguments)
     names = {one.name for one in field.inner} | {"id"}
     return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
 
 
-def _media_url(base: str, post: Post, children: list[Child]) -> str | None:
+def _media_url(call: Call, post: Post, children: Sequence[Child]) -> str | None:
     if children:
-        return _child_url(base, children[0])
+        return _child_url(call, children[0])
     if post.has_video:
-        return f"{base}/media/{post.id}.mp4"
-    return f"{base}/media/{post.id}.jpg" if post.has_cover else None
+        return None if _has_licensed_sound(call.world, post) else _file_url(call, post, "mp4")
+    return _file_url(call, post, "jpg") if post.has_cover else None
 
 
-def _child_url(base: str, child: Child) -> str:
-    return f"{base}/media/{child.id}.{'mp4' if child.media_type == 'VIDEO' else 'jpg'}"
+def _has_licensed_sound(world: World, medium: Post | Child) -> bool:
+    """Return whether a video has the sound of another, so that its URL is withheld. Source: Meta, 2026-07-30."""
+    made_of = world.containers.get(medium.container_id or "")
+    has_match = made_of is not None and made_of.processing.copyright == "match"
+    return has_match or (isinstance(medium, Post) and medium.audio_id is not None)
+
+
+def _child_url(call: Call, child: Child) -> str | None:
+    if child.media_type == "IMAGE":
+        return _file_url(call, child, "jpg")
+    return None if _has_licensed_sound(call.world, child) else _file_url(call, child, "mp4")
+
+
+def _file_url(call: Call, medium: Post | Child, ending: str) -> str:
+    """Return the link of a file, which ends. As in Meta's links, ``oe`` says when."""
+    ends = int(call.sandbox.now + call.world.switches.media_url_life_s)
+    return f"{call.base_url}/media/{medium.id}.{ending}?oe={ends:X}"
 
 
 def child_node(call: Call, child: Child) -> Node:
@@ -229,7 +283,7 @@ def child_node(call: Call, child: Child) -> Node:
     post, is_video = call.world.posts[child.post_id], child.media_type == "VIDEO"
     values = _medium(call, child, post.path, has_video=is_video) | {
         "media_product_type": constant("FEED"),
-        "media_url": constant(_child_url(call.base_url, child)),
+        "media_url": constant(_child_url(call, child)),
     }
     return Node("Media", values, _MEDIA_UNSET | _NOT_OF_CHILDREN)
 
@@ -237,7 +291,6 @@ def child_node(call: Call, child: Child) -> Node:
 def comment_node(call: Call, comment: Comment) -> Node:
     """Return a comment. Source: Meta, IG Comment reference."""
     world = call.world
-    media: Callable[[Field], Any] = lambda field: post_node(call, world.posts[comment.media_id]).read(field.inner)  # noqa: E731
     own = comment.user_id in world.accounts
     values: dict[str, Value] = {
         "id": constant(comment.id),
@@ -248,7 +301,7 @@ def comment_node(call: Call, comment: Comment) -> Node:
         "user": constant({"id": comment.user_id} if own else None),
         "hidden": constant(comment.hidden),
         "like_count": constant(comment.like_count),
-        "media": media,
+        "media": lambda field: post_node(call, world.posts[comment.media_id]).read(field.inner),
         "parent_id": constant(comment.parent_id),
         "replies": lambda field: _replies(call, comment, field),
     }
@@ -257,4 +310,4 @@ def comment_node(call: Call, comment: Comment) -> Node:
 
 def _replies(call: Call, comment: Comment, field: Field) -> dict[str, Any] | None:
     found = comments.replies(call.world, comment)
-    return _inside(field, found, lambda reply: comment_node(call, reply)) if found else None
+    return _comments(call, comment.id, found, field) if found else None

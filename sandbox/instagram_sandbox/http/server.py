@@ -14,6 +14,7 @@ import uvicorn
 
 from instagram_sandbox.http.app import create_app
 from instagram_sandbox.http.connections import LimitedProtocol
+from instagram_sandbox.simulator.fetch import trusted
 from instagram_sandbox.simulator.sandbox import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from instagram_sandbox.http.tls import Certificate
     from instagram_sandbox.simulator.clock import Clock
 
 START_LIMIT_S: Final = 30
@@ -34,12 +36,13 @@ class Address:
 
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The base URL of all of Meta's hosts."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 class _Server(uvicorn.Server):
@@ -73,15 +76,18 @@ def bind(host: str, port: int) -> tuple[socket.socket, Address]:
     return sock, Address(host, sock.getsockname()[1])
 
 
-def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None]) -> None:
+def serve(app: ASGIApp, sock: socket.socket, ready: Callable[[], None], certificate: Certificate | None = None) -> None:
     """Run an application, such as a sandbox, until the process is interrupted.
 
     :param ready: Called once it answers.
+    :param certificate: By which it answers over https; None is http.
     """
-    _server(app, ready).run(sockets=[sock])
+    if certificate is not None:
+        trusted().load_verify_locations(certificate.authority)  # it fetches its own samples
+    _server(app, ready, certificate).run(sockets=[sock])
 
 
-def _server(app: ASGIApp, ready: Callable[[], None]) -> _Server:
+def _server(app: ASGIApp, ready: Callable[[], None], certificate: Certificate | None = None) -> _Server:
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
@@ -92,6 +98,8 @@ def _server(app: ASGIApp, ready: Callable[[], None]) -> _Server:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=1,
         backlog=2048,
+        ssl_certfile=certificate.certificate if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
     )
     return _Server(config, ready)
 

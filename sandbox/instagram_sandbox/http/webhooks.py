@@ -1,36 +1,50 @@
-"""Subscriptions to webhooks, which clients make when an account is connected. The sandbox sends no webhooks.
-
-Source: Meta, Instagram Platform, Webhooks.
-"""
+"""The app, and its subscriptions to webhooks. Source: Meta, Webhooks; Instagram Platform, Webhooks."""
 
 from __future__ import annotations
 
+import hmac
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from instagram_sandbox.http.body import names
+from instagram_sandbox.http.facebook import app_token
+from instagram_sandbox.http.fields import fields_of, row_node
+from instagram_sandbox.http.listing import page
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.errors import invalid
+from instagram_sandbox.simulator.errors import GraphError, invalid
+from instagram_sandbox.simulator.state import Subscription
+from instagram_sandbox.simulator.webhooks import OF_ACCOUNT, OF_PAGE, check_callback, verify
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from instagram_sandbox.http.fields import Node
+    from instagram_sandbox.simulator.sandbox import Settings
     from instagram_sandbox.simulator.state import Account
+
+# Accounts and Pages
 
 
 async def subscribe(call: Call, account: Account) -> Response:
     """Subscribe the app to fields of an account or of its Page."""
-    fields = names(call.params.get("subscribed_fields", ""))
-    if not fields:
-        raise invalid("The parameter subscribed_fields is required")
-    call.warn("The sandbox sends no webhooks. It only remembers the subscription.")
+    node = call.request.url.path.rstrip("/").split("/")[-2]
+    is_page = node == account.page_id or (node == "me" and call.token.kind == "page")
+    fields = _fields(call, "subscribed_fields", OF_PAGE if is_page else OF_ACCOUNT)
+    if "instagram" not in call.world.subscriptions:
+        call.warn("Nothing is sent until the app has a callback: POST /app/subscriptions with the token of the app.")
     _keep(call, account, sorted({*account.subscribed_fields, *fields}))
     return graph_json({"success": True})
 
 
 async def subscriptions(call: Call, account: Account) -> Response:
     """Return the app and the fields that it is subscribed to."""
-    app = {"id": call.sandbox.settings.app_id, "name": "Sandbox app", "subscribed_fields": account.subscribed_fields}
-    return graph_json({"data": [app] if account.subscribed_fields else []})
+    apps = [call.sandbox.settings] if account.subscribed_fields else []
+
+    def shown(settings: Settings) -> Node:
+        row = {"id": settings.app_id, "name": "Sandbox app", "subscribed_fields": account.subscribed_fields}
+        return row_node("Application", row, tuple(row))
+
+    return page(call, apps, shown, attrgetter("app_id"))
 
 
 async def unsubscribe(call: Call, account: Account) -> Response:
@@ -42,3 +56,67 @@ async def unsubscribe(call: Call, account: Account) -> Response:
 def _keep(call: Call, account: Account, fields: list[str]) -> None:
     account.subscribed_fields = fields
     call.world.accounts.keep(account)
+
+
+def _fields(call: Call, name: str, known: tuple[str, ...]) -> list[str]:
+    fields = names(call.params.get(name, ""))
+    if not fields:
+        raise invalid(f"The parameter {name} is required")
+    for place, field in enumerate(fields):
+        if field not in known:
+            raise invalid(f'Param {name}[{place}] must be one of {{{", ".join(known)}}} - got "{field}"')
+    return fields
+
+
+# The app
+
+
+async def show_app(call: Call, settings: Settings) -> Response:
+    """Return the app, by its own token or one that it has given. Source: Meta, Application."""
+    token = call.token_text()
+    if not _is_of_app(call):
+        call.world.authenticate(token)
+    row = {"id": settings.app_id, "name": "Sandbox app", "link": call.base_url, "category": "Business"}
+    return graph_json(row_node("Application", row, ("id", "name", "link", "category")).read(fields_of(call)))
+
+
+async def subscribe_app(call: Call, settings: Settings) -> Response:
+    """Subscribe a callback to fields of all accounts. Source: Meta, Application Subscriptions."""
+    _check_app(call)
+    if call.params.get("object") != "instagram":
+        raise invalid("Param object must be instagram, the only one that the sandbox sends")
+    fields, url = _fields(call, "fields", OF_ACCOUNT), str(call.params.get("callback_url", ""))
+    check_callback(url)
+    await verify(url, str(call.params.get("verify_token", "")))
+    call.world.subscriptions.keep(Subscription(object="instagram", callback_url=url, fields=fields))
+    return graph_json({"success": True})
+
+
+async def app_subscriptions(call: Call, settings: Settings) -> Response:
+    """Return the app's callback, and the fields that are sent to it."""
+    _check_app(call)
+
+    def shown(one: Subscription) -> Node:
+        fields = [{"name": name, "version": call.version} for name in one.fields]
+        row = {"object": one.object, "callback_url": one.callback_url, "active": True, "fields": fields}
+        return row_node("Subscription", row, tuple(row))
+
+    return page(call, list(call.world.subscriptions.values()), shown, attrgetter("object"))
+
+
+async def unsubscribe_app(call: Call, settings: Settings) -> Response:
+    """End the subscription of the app's callback."""
+    _check_app(call)
+    for one in list(call.world.subscriptions.values()):
+        if call.params.get("object", one.object) == one.object:
+            call.world.subscriptions.forget(one)
+    return graph_json({"success": True})
+
+
+def _is_of_app(call: Call) -> bool:
+    return hmac.compare_digest((call.token_text() or "").encode("utf-8", "replace"), app_token(call).encode())
+
+
+def _check_app(call: Call) -> None:
+    if not _is_of_app(call):
+        raise GraphError(15, None, "(#15) This method must be called with an app access_token.")

@@ -23,6 +23,7 @@ SLOWER_S: Final = 2.0
 _ID: Final = re.compile(r"9\d{16}")
 _OF_ACCOUNT: Final = frozenset({"media", "media_publish", "stories", "content_publishing_limit", "tags", "live_media"})
 _SECRET: Final = frozenset({"oauth", "access_token", "refresh_access_token", "debug_token", "dialog"})
+_CURSORS: Final = frozenset({"after", "before"})
 _SAMPLES: Final = {"video_url": "reel.mp4", "image_url": "picture.jpg", "cover_url": "picture.jpg"}
 
 
@@ -39,7 +40,7 @@ class Difference(NamedTuple):
 class Player:
     """Plays the calls of a recording in order, at the times of the recording by the sandbox's clock.
 
-    An id of the recording becomes the id that the sandbox gave to the same object.
+    An id of the recording becomes the id that the sandbox gave to the same object, and a cursor its cursor.
 
     :param url: The sandbox's base URL.
     """
@@ -98,7 +99,7 @@ class Player:
 
     def _here(self, value: Any) -> Any:
         if isinstance(value, str):
-            return _ID.sub(lambda found: self.ids.get(found[0], found[0]), value)
+            return self.ids.get(value) or _ID.sub(lambda found: self.ids.get(found[0], found[0]), value)
         if isinstance(value, list):
             return [self._here(one) for one in value]
         return {key: self._here(one) for key, one in value.items()} if isinstance(value, dict) else value
@@ -126,6 +127,8 @@ class Player:
         if isinstance(there, dict) and isinstance(here, dict):
             for name in there.keys() & here.keys():
                 self._learn(there[name], here[name])
+                if name in _CURSORS and isinstance(there[name], str):
+                    self.ids.setdefault(there[name], str(here[name]))
         elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
             known = {*self.ids, *self.ids.values()}
             if not {_id_of(one) for one in (*there, *here)} & known:

@@ -12,12 +12,12 @@ from instagram_sandbox.simulator import insights
 from instagram_sandbox.simulator.errors import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from instagram_sandbox.simulator.state import Account
     from instagram_sandbox.simulator.world import World
 
 VALUES: Final[dict[str, tuple[str, ...]]] = {
+    "action_type": ("bio_link_clicked", "call", "direction", "email", "other", "text"),
     "age": ("13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"),
     "city": ("Vienna, Vienna", "Hamburg, Hamburg", "Madrid, Community of Madrid", "London, England"),
     "contact_button_type": ("BOOK_NOW", "CALL", "DIRECTION", "EMAIL", "INSTANT_EXPERIENCE", "TEXT", "UNDEFINED"),
@@ -26,6 +26,7 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
     "follower_type": ("FOLLOWER", "NON_FOLLOWER", "UNKNOWN"),
     "gender": ("F", "M", "U"),
     "media_product_type": ("POST", "REEL", "STORY", "CAROUSEL_CONTAINER"),
+    "story_navigation_action_type": ("swipe_forward", "tap_back", "tap_exit", "tap_forward"),
 }
 """The values of each dimension that this sandbox answers."""
 
@@ -40,15 +41,28 @@ OF_METRIC: Final[dict[str, tuple[str, ...]]] = {
     "reach": ("media_product_type", "follow_type"),
     "views": ("media_product_type", "follower_type"),
 }
-"""The dimensions by which each metric can be broken down."""
+"""The dimensions by which each metric of an account can be broken down."""
+
+OF_MEDIUM: Final[dict[str, tuple[str, ...]]] = {
+    "navigation": ("story_navigation_action_type",),
+    "profile_activity": ("action_type",),
+}
+"""Those by which each metric of a medium can be. Source: Meta, Instagram Media Insights; captured (the values)."""
 
 
-def check(metric: str, dimensions: Sequence[str], *, as_total: bool) -> None:
+def check(
+    metric: str,
+    dimensions: Sequence[str],
+    *,
+    as_total: bool = True,
+    of: Mapping[str, tuple[str, ...]] = OF_METRIC,
+) -> None:
     """Check that a metric can be broken down so.
 
+    :param of: The dimensions of each metric.
     :raises GraphError: 100: it has no such breakdown, or needs one.
     """
-    known = OF_METRIC.get(metric, ())
+    known = of.get(metric, ())
     if any(one not in known for one in dimensions) or (dimensions and not as_total):
         what = f"breakdown must be one of the following values: {', '.join(known)}" if known else "Invalid breakdown"
         raise invalid(f"Incompatible breakdowns for {metric}: {what}")
@@ -56,13 +70,14 @@ def check(metric: str, dimensions: Sequence[str], *, as_total: bool) -> None:
         raise invalid(f"The metric {metric} must be specified with a breakdown")
 
 
-def of_value(world: World, account: Account, metric: str, total: int, dimensions: Sequence[str]) -> dict[str, Any]:
+def of_value(world: World, of: str, metric: str, total: int, dimensions: Sequence[str]) -> dict[str, Any]:
     """Return a value divided by dimensions, the same way each time for the same seed.
 
+    :param of: The id of the account or the medium.
     :param total: The value; the parts add up to it.
     """
     combined = list(product(*(VALUES[one] for one in dimensions)))
-    weights = [insights.spread(world, account.user_id, metric, *values) for values in combined]
+    weights = [insights.spread(world, of, metric, *values) for values in combined]
     parts = [int(total * weight / sum(weights)) for weight in weights]
     parts[0] += total - sum(parts)
     results = [{"dimension_values": list(values), "value": part} for values, part in zip(combined, parts, strict=True)]

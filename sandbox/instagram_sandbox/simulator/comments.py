@@ -12,6 +12,7 @@ from instagram_sandbox.simulator import audience
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError, invalid
 from instagram_sandbox.simulator.state import Comment, Message
+from instagram_sandbox.simulator.webhooks import tell_mentions
 
 if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Post
@@ -92,7 +93,22 @@ def _add(
         visible_at=now + late_s,
         parent_id=(parent.parent_id or parent.id) if parent else None,  # a reply to a reply joins the same thread
     )
-    return world.comments.keep(comment)
+    world.comments.keep(comment)
+    _tell(world, post, comment)
+    return comment
+
+
+def _tell(world: World, post: Post, comment: Comment) -> None:
+    """Send webhooks of a comment: to the owner of the post, and to those whom it mentions. Source: Meta, Webhooks."""
+    value = {
+        "id": comment.id,
+        "from": {"id": comment.user_id, "username": comment.username},
+        "text": comment.text,
+        "media": {"id": post.id, "media_product_type": post.media_product_type},
+    }
+    parent = {"parent_id": comment.parent_id} if comment.parent_id else {}
+    world.tell(world.accounts[post.user_id], "comments", value | parent)
+    tell_mentions(world, post, comment.text, comment_id=comment.id)
 
 
 def delete(world: World, comment: Comment) -> None:

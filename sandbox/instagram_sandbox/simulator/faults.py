@@ -83,6 +83,8 @@ class Fault(Record):
             raise ValueError('cut_after_bytes needs the operation upload and when="before"')
         if self.code is None and (self.subcode is not None or self.regain_minutes is not None):
             raise ValueError("subcode and regain_minutes need a code")
+        if self.operation == "webhook":
+            raise ValueError("a webhook is sent by the sandbox, so that no fault can hit it")
         if self.code == 0:
             raise ValueError("0 is not an error code")
         if self.code is not None and self.subcode is None and (known := subcodes_of(self.code)):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
+from instagram_sandbox.simulator.clock import iso_time
 from instagram_sandbox.simulator.state import Record
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ Operation = Literal[
     "account",
     "page",
     "subscribe",
+    "webhook",
     "many",
     "batch",
     "refresh",
@@ -59,6 +62,7 @@ SECRET: Final = frozenset(
         "fb_exchange_token",
         "input_token",
         "state",
+        "verify_token",
     }
 )
 
@@ -101,8 +105,12 @@ class Journal:
         last = next(store.each("journal", Entry, newest_first=True), None)
         self._next = last.number + 1 if last else 1
 
-    def open(self, **facts: Any) -> Entry:
-        """Record a call that has just arrived."""
+    def open(self, now: float, **facts: Any) -> Entry:
+        """Record a call that has just arrived, or that the sandbox makes.
+
+        :param now: The sandbox's time.
+        """
+        facts |= {"time": iso_time(now), "at": now, "real_time": time.time()}
         empty: dict[str, Any] = {"parameters": {}, "warnings": []}  # which pydantic makes slowly
         entry = self._open[self._next] = Entry.model_construct(number=self._next, **empty, **facts)
         self._next += 1
@@ -173,7 +181,7 @@ def redact(params: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
     :param secrets: Texts that are secret wherever they appear, even in a caption.
     """
     known = tuple(secrets)
-    return {name: "***" if name.lower() in SECRET else without(_without_query(v), known) for name, v in params.items()}
+    return {name: "***" if name.lower() in SECRET else without(without_query(v), known) for name, v in params.items()}
 
 
 def without(value: Any, secrets: Iterable[str]) -> Any:
@@ -189,7 +197,8 @@ def without(value: Any, secrets: Iterable[str]) -> Any:
     return value
 
 
-def _without_query(value: Any) -> Any:
+def without_query(value: Any) -> Any:
+    """Remove the query of a link, which may be signed, and a password in it."""
     if isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
         return re.sub(r"\?.*", "?***", re.sub(r"//[^/?#]*@", "//***@", value), flags=re.DOTALL)
     return value

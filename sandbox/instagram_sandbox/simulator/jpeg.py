@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 MIN_COLUMNS, MAX_COLUMNS = 320, 1440
 MIN_ASPECT: Final = {"4:5": Fraction(4, 5), "3:4": Fraction(3, 4)}
 MAX_ASPECT: Final = Fraction(191, 100)
+DAMAGED: Final = "the JPEG is damaged or cut off"
 WRONG_FORMAT, WRONG_ASPECT = 2207005, 2207009
 Tallest: TypeAlias = Literal["4:5", "3:4"]
 _ASPECT_TOLERANCE: Final = Fraction(1, 200)
 _GRAY, _RGB = 1, 3
 _OTHERS: Final = {"png": b"\x89PNG", "webp": b"WEBP", "gif": b"GIF8", "avif": b"ftypavif", "heic": b"ftyphei"}
 _START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_APP2, _END = 0xE2, b"\xff\xd9"
+_APP1, _APP2, _END = 0xE1, 0xE2, b"\xff\xd9"
+_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
+MOST_PIXELS_OF_A_BYTE: Final = 1024
+"""No JPEG holds more: each 64 pixels have two codes, and a code has a bit at least."""
 _FIRST_OF_PROFILE: Final = b"ICC_PROFILE\0\1"
 _WITHOUT_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 
@@ -44,6 +48,8 @@ class Picture:
     height: int
     components: int
     has_profile: bool = False  # a colour profile that is not sRGB's
+    has_end: bool = True
+    is_turned: bool = False  # whether its EXIF data say that it is to be shown turned or mirrored
 
     @property
     def shown_width(self) -> int:
@@ -74,7 +80,7 @@ def read(path: Path) -> Picture:
     :raises UnfitPictureError: The file is not a JPEG, or it is cut off.
     """
     check_signature(path)
-    has_profile = False
+    has_profile = is_turned = False
     with path.open("rb") as file:
         file.seek(2)
         while (marker := _marker(file)) is not None:
@@ -86,15 +92,29 @@ def read(path: Path) -> Picture:
                 if len(head) < 6:
                     break
                 width, height = int.from_bytes(head[3:5], "big"), int.from_bytes(head[1:3], "big")
-                if not width or not height or _END not in file.read():
+                rest = file.read()
+                if not width or not height or width * height > MOST_PIXELS_OF_A_BYTE * len(rest):
                     break
-                return Picture(width, height, head[5], has_profile)
+                return Picture(width, height, head[5], has_profile, _END in rest, is_turned)
             if length < 2:
                 break
             segment = file.read(length - 2)
+            is_turned |= marker == _APP1 and segment.startswith(_EXIF) and _orientation(segment[len(_EXIF) :]) > 1
             is_profile = marker == _APP2 and segment.startswith(_FIRST_OF_PROFILE)
             has_profile |= is_profile and b"sRGB" not in _name(segment[len(_FIRST_OF_PROFILE) + 1 :])
-    raise UnfitPictureError(WRONG_FORMAT, "the JPEG is damaged or cut off", format="damaged JPEG")
+    raise UnfitPictureError(WRONG_FORMAT, DAMAGED, format="damaged JPEG")
+
+
+def _orientation(tiff: bytes) -> int:
+    """Return the tag Orientation of EXIF data, from 1 to 8; 0 if there is none. Source: EXIF 2.32, 4.6.2."""
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    first = number(4, 4)
+    tags = range(first + 2, first + 2 + 12 * number(first, 2), 12)
+    return next((number(at + 8, 2) for at in tags if number(at, 2) == _ORIENTATION), 0)
 
 
 def _name(profile: bytes) -> bytes:
@@ -114,7 +134,12 @@ def _marker(file: BinaryIO) -> int | None:
 
 
 def warning(picture: Picture) -> str:
-    """Return a warning of a picture whose shape Meta accepts, but does not document; nothing for any other."""
+    """Return a warning of a picture that Meta accepts without documenting it; nothing of any other."""
+    if picture.is_turned:
+        return (
+            "The picture is to be shown turned or mirrored, by its EXIF data. Meta does not say whether Instagram does "
+            "so; here it is shown as its pixels are. Remedy: turn the pixels."
+        )
     if Fraction(picture.width, picture.height) >= MIN_ASPECT["4:5"] - _ASPECT_TOLERANCE:
         return ""
     size = f"{picture.width}x{picture.height}"

@@ -22,6 +22,7 @@ MIN_FPS, MAX_FPS = 23, 60
 MAX_COLUMNS, MAX_BIT_RATE, MAX_SAMPLE_RATE_HZ = 1920, 25_000_000, 48_000
 MIN_ASPECT, MAX_ASPECT = Fraction(1, 100), Fraction(10)
 PROBE_LIMIT_S: Final = 60
+DECODED_S: Final = "5"
 _TOLERANCE_S = 0.05
 _PARENTS = frozenset({b"moov", b"trak", b"edts"})
 EDIT_LIST: Final = (
@@ -43,6 +44,7 @@ class VideoRules:
     max_s: float = 900.0
     max_bytes: int = 300_000_000
     edit_lists: Literal["refuse", "accept"] = "refuse"
+    tail: Literal["refuse", "accept"] = "refuse"
 
 
 STORY_MAX_S, STORY_MAX_BYTES = 60.0, 100_000_000
@@ -75,7 +77,8 @@ def atoms(file: BinaryIO, start: int, end: int) -> Iterator[Atom]:
         elif size == 0:
             size = end - at
         if size < body - at or at + size > end:
-            raise UnfitVideoError(f"the file is damaged or cut off: box {kind!r} at byte {at}")
+            name = kind.decode("ascii", "backslashreplace")
+            raise UnfitVideoError(f"the file is damaged or cut off: box {name} at byte {at}")
         yield Atom(kind, at)
         if kind in _PARENTS:
             yield from atoms(file, body, at + size)
@@ -87,24 +90,32 @@ def has_ffmpeg() -> bool:
     return shutil.which("ffmpeg") is not None and shutil.which("ffprobe") is not None
 
 
-def check_atoms(path: Path, edit_lists: Literal["refuse", "accept"]) -> str:
+def check_atoms(path: Path, rules: VideoRules) -> str:
     """Check a file against the rules for its container format.
 
-    :return: A warning of an edit list that is accepted, or nothing.
-    :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, or it has an edit list.
+    :return: A warning of what is accepted although it is not documented, or nothing.
+    :raises UnfitVideoError: The file is neither MP4 nor MOV, its index follows the media, it has an edit list, or bytes
+        after its last box.
     """
+    found: list[Atom] = []
+    warning = ""
     with path.open("rb") as file:
         if path.stat().st_size < 16 or b"ftyp" not in file.read(12):
             raise UnfitVideoError("the file is neither MP4 nor MOV")
-        found = list(atoms(file, 0, path.stat().st_size))
+        try:
+            found.extend(atoms(file, 0, path.stat().st_size))
+        except UnfitVideoError:
+            if rules.tail == "refuse" or not {b"moov", b"mdat"} <= {atom.kind for atom in found}:
+                raise
+            warning = "The file has bytes after its last box, which mean nothing."
     kinds = [atom.kind for atom in found]
     if b"moov" not in kinds or b"mdat" not in kinds:
         raise UnfitVideoError("the file has no index (moov) or no media (mdat)")
     if kinds.index(b"moov") > kinds.index(b"mdat"):
         raise UnfitVideoError("the index (moov) is not at the front of the file")
     if b"elst" not in kinds:
-        return ""
-    if edit_lists == "refuse":
+        return warning
+    if rules.edit_lists == "refuse":
         raise UnfitVideoError(f"it has {EDIT_LIST}")
     return f"The video has {EDIT_LIST}."
 
@@ -137,10 +148,11 @@ async def probe(path: Path) -> dict[str, Any]:
 async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_ms: int) -> None:
     """Check that every group of pictures is closed, that is, that each sync sample is an IDR picture.
 
-    One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1), and writes a frame of
-    the video as JPEG.
+    One run of ffmpeg lists all packets (stream 0), lists those with an IDR picture (stream 1), decodes the beginning,
+    and writes a frame of the video as JPEG.
 
-    :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures.
+    :raises UnfitVideoError: A sync sample is another kind of picture, which depends on earlier pictures, or a picture
+        cannot be decoded.
     """
     source: tuple[str, ...] = ("-protocol_whitelist", "file", "-i", f"file:{path}")
     frame: tuple[str, ...] = ()
@@ -150,8 +162,9 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
     idr = "5" if video["codec_name"] == "h264" else "19|20"  # the NAL unit types of H.264 and HEVC
     try:
         listed = await _run(
-            "ffmpeg", "-v", "error", "-y", *source, *(("-map", f"0:{video['index']}") * 2), "-c", "copy",
-            "-bsf:v:1", f"filter_units=pass_types={idr}", "-f", "framecrc", "-", *frame,
+            "ffmpeg", "-v", "error", "-xerror", "-y", *source, *(("-map", f"0:{video['index']}") * 2), "-c", "copy",
+            "-bsf:v:1", f"filter_units=pass_types={idr}", "-f", "framecrc", "-",
+            "-map", f"0:{video['index']}", "-t", DECODED_S, "-f", "null", "-", *frame,
         )  # fmt: skip
     except UnfitVideoError:
         if cover is None:
@@ -164,7 +177,7 @@ async def check_gops(path: Path, video: dict[str, Any], cover: Path | None, at_m
         raise UnfitVideoError(f"the video has open groups of pictures. Remedy: {CLOSED_GROUPS}")
 
 
-async def _run(*command: str) -> bytes:
+async def _run(*command: str, may_complain: bool = True) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
@@ -178,7 +191,7 @@ async def _run(*command: str) -> bytes:
             process.kill()
             await process.wait()
         raise
-    if process.returncode:
+    if process.returncode or (err and not may_complain):
         raise UnfitVideoError(f"{command[0]} cannot read the file: {err.decode(errors='replace').strip()[-200:]}")
     return out
 
@@ -258,7 +271,7 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
     :return: The facts, with Meta's subcode and a reason if the file is rejected.
     """
     try:
-        warning, video = check_atoms(path, rules.edit_lists), None
+        warning, video = check_atoms(path, rules), None
         if has_ffmpeg():
             found = await probe(path)
             video = next(iter(_video_streams(found)), None)
@@ -277,6 +290,16 @@ async def inspect(path: Path, rules: VideoRules, cover: Path | None = None, at_m
             cover.unlink(missing_ok=True)
         return MediaFacts(subcode=UNSUPPORTED, reason=str(unfit) or "the inspection took too long")
     return facts
+
+
+async def is_whole_picture(path: Path) -> bool:
+    """Return whether a JPEG can be decoded to its last row. Without ffmpeg, it counts as cut off."""
+    command = ("ffmpeg", "-v", "error", "-protocol_whitelist", "file", "-f", "jpeg_pipe", "-i", f"file:{path}")
+    try:
+        await _run(*command, "-f", "null", "-", may_complain=False)
+    except (FileNotFoundError, UnfitVideoError, asyncio.TimeoutError):
+        return False
+    return True
 
 
 async def convert_picture(path: Path, columns: int) -> str:

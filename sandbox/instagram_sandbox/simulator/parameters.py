@@ -127,7 +127,7 @@ def _media(params: Mapping[str, Any], kind: str, rules: Rules) -> NewMedia:
         value = parameter.read(params, name)
         if parameter.field:
             read[parameter.field] = value
-    _check_tags(params, kind)
+    read["tagged"] = _tagged(params, kind)
     _check_add_ons(params)
     media = NewMedia(media_type={CHILD_VIDEO: "VIDEO", CHILD_IMAGE: "IMAGE"}.get(kind, kind), **read)
     _check_source(media, kind, rules.carousel_max)
@@ -193,20 +193,35 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
     return names
 
 
-def _check_tags(params: Mapping[str, Any], kind: str) -> None:
+def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
+    """Check the tags of users, and return their names."""
     tags = _json(params, "user_tags", list) or []
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
-    for tag in tags:
-        if not isinstance(tag, dict) or not isinstance(tag.get("username"), str) or not tag["username"]:
+    for place, tag in enumerate(tags):
+        name = tag.get("username") if isinstance(tag, dict) else None
+        if not isinstance(name, str) or not re.fullmatch(USERNAME, name):
             raise GraphError(100, 2207037)
+        for axis in sorted({"x", "y"} & set(tag)):
+            _check_place(f"user_tags[{place}]['{axis}']", tag[axis])
         placed = "x" in tag or "y" in tag
         if placed and kind == REELS:  # a story takes tags with and without a position
             raise GraphError(100, 2207035)
-        if not placed and kind in {IMAGE, CHILD_IMAGE}:
+        if not {"x", "y"} <= set(tag) and (placed or kind in {IMAGE, CHILD_IMAGE}):
             raise GraphError(100, 2207036)
         if set(tag) - {"username", "x", "y"}:
             raise GraphError(100, 2207037)
+    return [tag["username"] for tag in tags]
+
+
+def _check_place(name: str, value: Any) -> None:
+    """Check where a tag is in a picture: a share of its width or height. Source: Meta, IG User Media; reported."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # NaN differs from itself
+        raise invalid(f"Param {name} must be a number")
+    if not 0 <= value <= 1:
+        raise invalid(
+            f"Param {name} must be a number {'less' if value > 1 else 'greater'} than or equal to {int(value > 1)}"
+        )
 
 
 def _poll(params: Mapping[str, Any], name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.simulator import jpeg, media
@@ -157,9 +158,13 @@ class Processor:
         target, switches = self.cover(container.id), self._world.switches
         await self.fetches.fetch(url, target, "image", switches.max_picture_bytes, switches)
         picture, warning = jpeg.read(target), ""
+        if not picture.has_end:
+            if switches.harmless_damage == "refuse" or not await media.is_whole_picture(target):
+                raise jpeg.UnfitPictureError(jpeg.WRONG_FORMAT, jpeg.DAMAGED, format="damaged JPEG")
+            warning = "The JPEG has no end mark: bytes are missing. Remedy: save it again."
         if container.media_type != "STORIES":
             jpeg.check_shape(picture, switches.tallest_picture)
-            warning = jpeg.warning(picture)
+            warning = jpeg.warning(picture) or warning
         if picture.is_changed:
             async with self._converting:
                 if picture.has_profile:
@@ -172,10 +177,13 @@ class Processor:
 
     def _video_rules(self, container: Container) -> media.VideoRules:
         switches = self._world.switches
+        rules = media.VideoRules(
+            max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists, tail=switches.harmless_damage
+        )
         if container.media_type == "STORIES":
-            max_bytes = min(switches.max_video_bytes, media.STORY_MAX_BYTES)
-            return media.VideoRules(max_s=media.STORY_MAX_S, max_bytes=max_bytes, edit_lists=switches.edit_lists)
-        return media.VideoRules(max_bytes=switches.max_video_bytes, edit_lists=switches.edit_lists)
+            max_bytes = min(rules.max_bytes, media.STORY_MAX_BYTES)
+            return replace(rules, max_s=media.STORY_MAX_S, max_bytes=max_bytes)
+        return rules
 
 
 def refusal(container: Container, facts: MediaFacts) -> str:

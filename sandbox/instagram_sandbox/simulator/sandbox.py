@@ -19,6 +19,7 @@ from instagram_sandbox.simulator.processing import Processor
 from instagram_sandbox.simulator.state import Account
 from instagram_sandbox.simulator.store import Store
 from instagram_sandbox.simulator.switches import Switches, mode_switches
+from instagram_sandbox.simulator.webhooks import Deliveries
 from instagram_sandbox.simulator.world import World
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Sandbox:
     processor: Processor
     journal: Journal
     faults: list[Fault]
+    webhooks: Deliveries
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock) -> Sandbox:
@@ -73,7 +75,8 @@ class Sandbox:
                 world.count_former_call(entry.account, entry.at, entry.weight)
         faults = store.one("faults", list[Fault]) or []
         processor = Processor(world, media, journal.warn, Inspections())
-        sandbox = cls(settings, store, world, processor, journal, faults)
+        webhooks = Deliveries(world, journal, settings.app_secret)
+        sandbox = cls(settings, store, world, processor, journal, faults, webhooks)
         if not world.accounts:
             sandbox._open_first_account()
         return sandbox
@@ -107,18 +110,26 @@ class Sandbox:
 
     async def reset(self) -> None:
         """Reset the sandbox to its initial state and to the real time."""
+        await self.webhooks.stop()
         await self.processor.stop()
         self.store.clear()
         self.world.clock.offset_s = 0.0
         self.world = World(self.world.clock, self.settings.switches, self.store)
         self.processor = Processor(self.world, self.processor.folder, self.journal.warn, self.processor.inspections)
+        self.webhooks = Deliveries(self.world, self.journal, self.settings.app_secret)
         self.journal.clear()
         self.faults.clear()
         for path in self.processor.folder.iterdir():
             path.unlink()
         self._open_first_account()
 
+    async def settle(self) -> None:
+        """Wait for all running inspections and webhooks."""
+        await self.processor.settle()
+        await self.webhooks.settle()
+
     async def close(self) -> None:
         """Stop all work and close the store."""
+        await self.webhooks.stop()
         await self.processor.stop()
         self.store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,6 +33,11 @@ Duration = Annotated[float, Field(ge=0, le=LONGEST_S)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 Minutes = Annotated[int, Field(ge=0, le=100_000)]
 Subcode = Annotated[int, Field(ge=1, le=99_999_999)]
+
+
+def legacy_id(of: str) -> str:
+    """Return the id that an object had in an earlier API, which cannot be made from the present one."""
+    return str(10**9 + int.from_bytes(sha256(of.encode()).digest()[:4], "big"))
 
 
 class Record(BaseModel):
@@ -102,7 +108,7 @@ class Account(Record):
     restricted: bool = False
     audience: Count = 1000
     refused_metrics: list[str] = []
-    subscribed_fields: list[str] = []  # of webhooks, which are not sent
+    subscribed_fields: list[str] = []  # of webhooks
 
     @property
     def page_id(self) -> str:
@@ -122,7 +128,7 @@ class Account(Record):
     @property
     def ig_id(self) -> str:
         """The legacy id of the account. Source: Meta, IG User reference, ig_id."""
-        return self.user_id[-10:]
+        return legacy_id(self.user_id)
 
 
 class Token(Record):
@@ -140,6 +146,14 @@ class Token(Record):
     long_lived: bool = True
     scopes: list[Scope] = []
     revoked: Subcode190 | None = None
+
+
+class Subscription(Record):
+    """What the app wants to hear of an object, and its callback on this machine."""
+
+    object: str
+    callback_url: str
+    fields: list[str]
 
 
 class LoginCode(Record):
@@ -189,6 +203,7 @@ class Details(Record):
     poll: list[str] = []  # the options of the caption's poll
     poll_is_endless: bool = False
     has_prompt: bool = False  # whether the caption asks for comments
+    tagged: list[str] = []  # the usernames in its tags
 
 
 class NewMedia(Details):

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from instagram_sandbox.simulator.state import Count, Minutes, Processing, Record
+from instagram_sandbox.simulator.state import LONGEST_S, Count, Minutes, Processing, Record
 
 DEFAULT_PROCESSING_S: Final = 5.0
 
@@ -35,6 +35,10 @@ class Switches(Record):
     me_answer: Literal["flat", "data"] = "flat"
     login: Literal["any", "instagram", "facebook"] = "any"
     require_appsecret_proof: bool = False
+    retired_for_new_apps: Literal["warn", "refuse"] = "warn"
+    cursor_life_s: float = Field(default=86_400.0, ge=0, le=LONGEST_S)
+    media_url_life_s: float = Field(default=86_400.0, ge=0, le=LONGEST_S)
+    harmless_damage: Literal["accept", "refuse"] = "accept"
     expired_version: Literal["error", "upgrade"] = "upgrade"
     fresh_id_unknown_s: float = Field(default=0.0, ge=0, le=600)
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)
@@ -60,6 +64,10 @@ HARSHEST: Final[dict[str, Any]] = {
     "unknown_parameters": "refuse",
     "refresh_revokes_old": True,
     "login": "instagram",
+    "retired_for_new_apps": "refuse",
+    "cursor_life_s": 3600.0,
+    "media_url_life_s": 3600.0,
+    "harmless_damage": "refuse",
     "expired_version": "error",
     "fresh_id_unknown_s": 2.0,
     "insights_after_s": 3600.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instagram_sandbox.simulator.accounts import DAY_S, Accounts
 from instagram_sandbox.simulator.errors import GraphError, invalid
@@ -22,13 +22,16 @@ from instagram_sandbox.simulator.state import (
     NewMedia,
     Post,
     Processing,
+    Subscription,
 )
 from instagram_sandbox.simulator.store import Table
+from instagram_sandbox.simulator.webhooks import tell_mentions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from instagram_sandbox.simulator.clock import Clock
+    from instagram_sandbox.simulator.state import Account
     from instagram_sandbox.simulator.store import Store
     from instagram_sandbox.simulator.switches import Switches
 
@@ -45,6 +48,8 @@ class World(Accounts):
         self.children = Table(store, "child", Child)
         self.comments = Table(store, "comment", Comment)
         self.messages = Table(store, "message", Message)
+        self.subscriptions = Table(store, "subscription", Subscription, "object")
+        self.tell: Callable[[Account, str, dict[str, Any]], None] = lambda *_: None  #: sends a webhook
         self.planned = store.one("plan", list[Processing]) or []
 
     # Containers
@@ -226,7 +231,9 @@ class World(Accounts):
             collaborators=[Collaborator(id=self.new_id("1784"), username=name) for name in container.collaborators],
         )
         post.children = [self._child(post, child).id for child in whole]
+        post.tagged = list(dict.fromkeys([*post.tagged, *(name for child in whole for name in child.tagged)]))
         self.posts.keep(post)
+        tell_mentions(self, post, post.caption)
         container.post_ids.append(post.id)
         if container.visible_at is None:
             container.visible_at = post.visible_at
@@ -249,8 +256,13 @@ class World(Accounts):
         )
         return self.children.keep(child)
 
-    def add_foreign_post(self, user_id: str, caption: str, published_at: float | None = None) -> Post:
-        """Add a post that was not made through the API."""
+    def add_foreign_post(
+        self, user_id: str, caption: str, published_at: float | None = None, tagged: Iterable[str] = ()
+    ) -> Post:
+        """Add a post that was not made through the API.
+
+        :param tagged: The usernames of the accounts that are tagged in it.
+        """
         at = self.clock.now() if published_at is None else published_at
         post = Post(
             id=self.new_id("180"),
@@ -260,7 +272,9 @@ class World(Accounts):
             shortcode=_shortcode(),
             published_at=at,
             visible_at=at,
+            tagged=list(tagged),
         )
+        tell_mentions(self, post, caption)
         return self.posts.keep(post)
 
     def post(self, media_id: str, user_id: str | None = None) -> Post | None:
@@ -285,6 +299,11 @@ class World(Accounts):
         """Return the posts that an account's media list, or its list of stories, shows now, newest first."""
         now = self.clock.now()
         return [p for p in self.existing_posts(user_id) if p.visible_at <= now and p.is_story == stories]
+
+    def tagged_posts(self, username: str) -> list[Post]:
+        """Return the posts in which an account is tagged, newest first."""
+        now = self.clock.now()
+        return [p for p in self.existing_posts() if username in p.tagged and p.visible_at <= now and not p.is_story]
 
     def delete_post(self, post: Post) -> None:
         """Delete a post. It still counts for the quota."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from instagram_sandbox.simulator.journal import Entry
 from instagram_sandbox.simulator.truth import CommentTruth, ContainerTruth, MessageTruth, PostTruth, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 START_LIMIT_S: Final = 60
 #: Tests publish more posts in an hour than a person does, and must not wait for room.
@@ -38,15 +39,20 @@ class SandboxHandle:
     :param url: The sandbox's base URL.
     :param token: The access token of its first account.
     :param user_id: The Instagram user id of its first account.
+    :param authority: The file of the authority that its https needs; None for http.
     """
 
-    def __init__(self, url: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID) -> None:
+    def __init__(
+        self, url: str, token: str = DEFAULT_TOKEN, user_id: str = DEFAULT_USER_ID, authority: Path | None = None
+    ) -> None:
         self.url = url
         self.token = token
         self.user_id = user_id
         self.app_id = DEFAULT_APP_ID
         self.app_secret = DEFAULT_APP_SECRET
-        self._http = httpx.Client(base_url=url, timeout=120, trust_env=False)
+        self.authority = authority
+        verify = ssl.create_default_context(cafile=authority) if authority else True
+        self._http = httpx.Client(base_url=url, timeout=120, trust_env=False, verify=verify)
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -153,7 +159,7 @@ class SandboxHandle:
         self._control("POST", "clock", json={"seconds": seconds})
 
     def settle(self) -> None:
-        """Wait for all running inspections."""
+        """Wait for all running inspections and webhooks."""
         self._control("POST", "settle")
 
     def now(self) -> float:
@@ -180,9 +186,14 @@ class SandboxHandle:
         """Make a token answer 190 with this subcode from now on."""
         self._control("POST", "tokens/revoke", json={"token": token, "subcode": subcode})
 
-    def add_foreign_post(self, caption: str, age_s: float = 0, user_id: str | None = None) -> str:
-        """Add a post as if it was made in the app, and return its media id."""
-        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s}
+    def add_foreign_post(
+        self, caption: str, age_s: float = 0, user_id: str | None = None, tagged: Sequence[str] = ()
+    ) -> str:
+        """Add a post as if it was made in the app, and return its media id.
+
+        :param tagged: The usernames that are tagged in it: it is among the ``tags`` of these accounts.
+        """
+        body = {"user_id": user_id or self.user_id, "caption": caption, "age_s": age_s, "tagged": list(tagged)}
         return str(self._control("POST", "posts", json=body)["media_id"])
 
     def comments(self, media_id: str | None = None) -> list[CommentTruth]:
@@ -250,11 +261,21 @@ def sandbox_process(
     with tempfile.TemporaryDirectory(prefix="instagram-sandbox-") as folder:
         port_file = Path(folder) / "port"
         command = [sys.executable, "-m", "instagram_sandbox", "--port", str(port)]
-        command += ["--port-file", str(port_file), "--account", user_id, *(["--strict"] if strict else []), *options]
+        with_tls = ["--state", folder] if "--tls" in options and "--state" not in options else []
+        command += [
+            *with_tls,
+            "--port-file",
+            str(port_file),
+            "--account",
+            user_id,
+            *(["--strict"] if strict else []),
+            *options,
+        ]
         environment = os.environ | {"INSTAGRAM_SANDBOX_TOKEN": token}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
-            handle = SandboxHandle(f"http://127.0.0.1:{_port(process, port_file)}", token, user_id)
+            port, authority = _port(process, port_file), Path(folder) / "authority.pem" if with_tls else None
+            handle = SandboxHandle(f"http{'s' if authority else ''}://127.0.0.1:{port}", token, user_id, authority)
             try:
                 yield handle
             finally:

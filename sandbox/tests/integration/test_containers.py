@@ -200,7 +200,7 @@ def test_another_accounts_objects_do_not_exist(caller: Caller, instagram_sandbox
 
 
 def test_many_ids_are_read_at_once_and_count_one_by_one(caller: Caller, instagram_sandbox: SandboxHandle) -> None:
-    instagram_sandbox.switch(calls_per_24_h=100)
+    instagram_sandbox.switch(calls_per_24_h=100, retired_for_new_apps="warn")
     ids = [caller.create(upload_type="resumable").json()["id"] for _ in range(3)]
     for path in ("/v27.0/", "/v27.0", "/"):
         answer = caller.http.get(path, params={"ids": ",".join(ids), "fields": "status_code"})

@@ -189,6 +189,7 @@ def test_a_picture_with_a_profile_and_too_many_pixels_is_taken_as_it_is(client: 
     Image.new("RGB", (400, 400)).save(source, icc_profile=wide_profile(b"CC0"))
     size, vast = (struct.pack(">HH", side, side) for side in (400, 20_000))
     data = source.read_bytes().replace(b"\xff\xc0\x00\x11\x08" + size, b"\xff\xc0\x00\x11\x08" + vast)
+    data += bytes(500_000)  # as many as so many pixels need at least
     with serving(WebServer(data, content_type="image/jpeg", status=200)) as server:
         assert client.create(media_type="IMAGE", image_url=server.url).status_code == 200
     assert "stays as it is" in client.sandbox.warnings[0]
@@ -208,11 +209,34 @@ def test_a_picture_in_srgb_stays_as_it_is(client: Caller, tmp_path: Path, versio
 
 def test_a_picture_that_breaks_off_is_refused_on_create(client: Caller, make_picture: Callable[..., bytes]) -> None:
     whole = make_picture()
-    for length in (500, len(whole) // 2, len(whole) - 2):
+    for length in (500, len(whole) // 2, len(whole) - 20):
         client.sandbox.reset()
         status, error, warning = refused(client, whole[:length])
         assert (status, error["code"], error["error_subcode"]) == (400, 36001, 2207005), length
         assert "damaged or cut off" in warning
+
+
+def test_two_bytes_that_are_missing_are_a_warning_and_strict_refuses_them(
+    client: Caller, make_picture: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """The end mark: every pixel is there."""
+    assert published(client, make_picture()[:-2], tmp_path)[:2] == (1080, 1080)
+    assert "no end mark" in client.sandbox.warnings[0]
+    client.sandbox.reset()
+    client.sandbox.switch(harmless_damage="refuse")
+    assert refused(client, make_picture()[:-2])[1]["code"] == 36001
+
+
+def test_a_picture_that_claims_more_than_its_bytes_hold_is_refused(
+    client: Caller, make_picture: Callable[..., bytes]
+) -> None:
+    whole = make_picture()
+    head = b"\xff\xc0\x00\x11\x08"
+    assert whole.count(head) == 1
+    at = whole.index(head) + len(head)
+    status, error, warning = refused(client, whole[:at] + struct.pack(">HH", 65_500, 65_500) + whole[at + 4 :])
+    assert (status, error["code"]) == (400, 36001)
+    assert "damaged or cut off" in warning
 
 
 @pytest.mark.parametrize("most", [8_388_608, 8_000_000])
@@ -263,6 +287,28 @@ def test_the_orientation_that_a_camera_notes_is_ignored(
     source = tmp_path / "turned.jpg"
     Image.new("RGB", size).save(source, exif=on_its_side)
     assert published(client, source.read_bytes(), tmp_path)[:2] == shown
+    assert "turned or mirrored, by its EXIF data" in client.sandbox.warnings[0]
+
+
+def test_the_link_of_a_medium_ends(client: Caller, picture: WebServer) -> None:
+    media_id = client.publish(client.create(media_type="IMAGE", image_url=picture.url).json()["id"]).json()["id"]
+    url = client.get(media_id, fields="media_url").json()["media_url"]
+    client.sandbox.advance(86_000)
+    assert client.http.get(url).content == picture.video
+    client.sandbox.advance(500)
+    ended = client.http.get(url)
+    assert (ended.status_code, ended.text) == (403, "URL signature expired")
+    assert client.http.get(client.get(media_id, fields="media_url").json()["media_url"]).content == picture.video
+
+
+def test_the_link_of_a_video_with_anothers_sound_is_withheld(client: Caller, clip: Path) -> None:
+    """Meta's changelog, 2026-07-30; also of one's own, and of one with which a match was found."""
+    client.sandbox.process_next(copyright="match", after_s=0)
+    matched = client.publish(client.reel(clip)).json()["id"]
+    plain = client.publish(client.reel(clip)).json()["id"]
+    rows = {one: client.get(one, fields="media_url,thumbnail_url").json() for one in (matched, plain)}
+    assert set(rows[matched]) == {"id", "thumbnail_url"}
+    assert set(rows[plain]) == {"id", "thumbnail_url", "media_url"}
 
 
 def test_a_carousels_children_can_be_read(client: Caller, picture: WebServer, web: WebServer) -> None:

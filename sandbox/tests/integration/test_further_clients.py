@@ -65,17 +65,17 @@ def test_strict_lets_every_carousel_wait(caller: Caller, picture: WebServer) -> 
 
 
 def test_a_connected_account_is_subscribed_to_webhooks(client: Caller, facebook: Caller) -> None:
-    """instagram-client does so after each login. No webhook is sent, of which the journal warns."""
-    for one, node in ((client, "me"), (facebook, "101400000000001")):
-        answer = one.http.post(f"/v27.0/{node}/subscribed_apps", data={"subscribed_fields": "comments,mentions"})
+    """instagram-client does so after each login. Nothing is sent without a callback, of which the journal warns."""
+    for one, node, fields in ((client, "me", "comments,mentions"), (facebook, "101400000000001", "feed")):
+        answer = one.http.post(f"/v27.0/{node}/subscribed_apps", data={"subscribed_fields": fields})
         assert answer.json() == {"success": True}
         (app,) = one.get(f"{node}/subscribed_apps").json()["data"]
-        assert app["subscribed_fields"] == ["comments", "mentions"]
+        assert app["subscribed_fields"] == fields.split(",")
         assert one.http.delete(f"/v27.0/{node}/subscribed_apps").json() == {"success": True}
         assert one.get(f"{node}/subscribed_apps").json() == {"data": []}
-    assert (
-        client.sandbox.warnings == ["subscribe: The sandbox sends no webhooks. It only remembers the subscription."] * 2
-    )
+    assert ["Nothing is sent until the app has a callback" in warning for warning in client.sandbox.warnings] == [
+        True
+    ] * 2
     assert client.http.post("/v27.0/me/subscribed_apps").json()["error"]["code"] == 100
 
 
@@ -129,7 +129,7 @@ def test_pages_are_found_through_a_person_and_a_portfolio(person: Caller) -> Non
     assert page["instagram_business_account"]["id"] == person.user_id
     listed = person.get(f"{me['id']}/accounts", fields=f"{linked},fan_count", limit=100).json()
     assert listed["data"] == [page]
-    assert listed["paging"]["cursors"]["after"] == page["id"]
+    assert set(listed["paging"]) == {"cursors"}, "it is the only page"
     (business,) = person.get("me/businesses", limit=100).json()["data"]
     assert person.get(f"{business['id']}/owned_pages", fields=linked).json()["data"] == [page]
     assert person.get(f"{business['id']}/client_pages", fields=linked).json() == {"data": []}
@@ -200,15 +200,46 @@ def test_fewer_than_a_hundred_followers_are_told_nothing_of(client: Caller, foll
     [
         {"metric": "follower_demographics"},
         {"metric": "follower_demographics", "breakdown": "follow_type"},
-        {"metric": "follower_demographics", "breakdown": "age", "timeframe": ""},
+        {"metric": "follower_demographics", "breakdown": "age", "timeframe": "", "period": ""},
+        {"metric": "follower_demographics", "breakdown": "age", "timeframe": "last_year"},
         {"metric": "reach", "breakdown": "age"},
         {"metric": "reach", "breakdown": "follow_type", "metric_type": "time_series"},
     ],
-    ids=["no breakdown", "not of this metric", "no timeframe", "of another", "day by day"],
+    ids=["no breakdown", "not of this metric", "no time", "no timeframe that is known", "of another", "day by day"],
 )
 def test_a_breakdown_that_does_not_fit_is_refused(client: Caller, wrong: dict[str, str]) -> None:
     asked = {"period": "day", "metric_type": "total_value", "timeframe": "this_month"} | wrong
     assert client.get("me/insights", **asked).json()["error"]["code"] == 100
+
+
+@pytest.mark.parametrize("missing", ["period", "timeframe"])
+def test_demographics_with_one_time_are_taken_with_a_warning_and_strict_refuses_them(
+    client: Caller, missing: str
+) -> None:
+    """Reported: two clients in production send one each. Meta's page asks for both."""
+    asked = {"metric": "follower_demographics", "breakdown": "age", "metric_type": "total_value"}
+    times = {"period": "lifetime", "timeframe": "this_month"}
+    del times[missing]
+    assert len(client.get("me/insights", **asked, **times).json()["data"]) == 1
+    assert f"Demographics need a {missing}" in client.sandbox.warnings[0]
+    client.sandbox.switch(unknown_parameters="refuse")
+    assert client.get("me/insights", **asked, **times).json()["error"]["code"] == 100
+
+
+def test_insights_of_a_story_are_broken_down(client: Caller, picture: WebServer) -> None:
+    """Captured: names in small letters, under total_value. Documented: other metrics have no breakdown."""
+    story = client.publish(client.create(media_type="STORIES", image_url=picture.url).json()["id"]).json()["id"]
+    client.sandbox.set_insights(story, navigation=40, reach=50)
+    asked = {"metric": "navigation", "breakdown": "story_navigation_action_type"}
+    (row,) = client.get(f"{story}/insights", **asked).json()["data"]
+    (parts,) = row["total_value"]["breakdowns"]
+    assert parts["dimension_keys"] == ["story_navigation_action_type"]
+    assert {one["dimension_values"][0] for one in parts["results"]} >= {"tap_forward", "tap_back", "tap_exit"}
+    assert sum(one["value"] for one in parts["results"]) == row["total_value"]["value"] == 40
+    inside = client.get(story, fields="insights.metric(navigation).breakdown(story_navigation_action_type)").json()
+    assert inside["insights"]["data"] == [row]
+    for wrong in ({"metric": "navigation,reach"}, {"breakdown": "age"}):
+        assert client.get(f"{story}/insights", **asked | wrong).json()["error"]["code"] == 100
 
 
 def test_parameters_of_facebook_login_alone_are_ignored_with_instagram_login(

@@ -80,6 +80,26 @@ def test_an_unfit_video_is_refused_for_its_own_cause(
     assert caller.status(container_id)["status"] == "Error: Media upload has failed with error code 2207026"
 
 
+def test_a_video_that_cannot_be_decoded_is_refused(
+    caller: Caller, clip: Path, instagram_sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    """Its boxes and its index are whole, but a byte of every 700 is another one."""
+    data = bytearray(clip.read_bytes())
+    for at in range(data.index(b"mdat") + 700, len(data), 700):
+        data[at] ^= 0xFF
+    (broken := tmp_path / "broken.mp4").write_bytes(data)
+    caller.ready(broken)
+    assert instagram_sandbox.containers[0].reason.startswith("ffmpeg cannot read the file: ")
+
+
+def test_bytes_after_the_last_box_are_taken_with_a_warning(client: Caller, clip: Path, tmp_path: Path) -> None:
+    (longer := tmp_path / "longer.mp4").write_bytes(clip.read_bytes() + b"x" * 20_000)
+    assert client.status(client.reel(longer))["status_code"] == "FINISHED"
+    assert "after its last box" in client.sandbox.warnings[0]
+    client.sandbox.switch(harmless_damage="refuse")
+    assert client.status(client.reel(longer))["status_code"] == "ERROR"
+
+
 def test_a_rotated_video_is_measured_as_it_is_shown(
     caller: Caller, make_clip: Callable[..., Path], instagram_sandbox: SandboxHandle, tmp_path: Path
 ) -> None:

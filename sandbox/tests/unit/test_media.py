@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from instagram_sandbox.simulator.media import UnfitVideoError, check_atoms
+from instagram_sandbox.simulator.media import UnfitVideoError, VideoRules, check_atoms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def problem(tmp_path: Path, data: bytes) -> str:
     path = tmp_path / "file.mp4"
     path.write_bytes(data)
     try:
-        check_atoms(path, "refuse")
+        check_atoms(path, VideoRules())
     except UnfitVideoError as unfit:
         return str(unfit)
     return ""
@@ -63,4 +63,18 @@ def test_an_unfit_file_is_named(tmp_path: Path, data: bytes, says: str) -> None:
 def test_edit_lists_may_be_accepted(tmp_path: Path) -> None:
     data = FTYP + box(b"moov", box(b"trak", EDIT_LIST)) + MDAT
     assert "-use_editlist 0" in problem(tmp_path, data)
-    check_atoms(tmp_path / "file.mp4", "accept")
+    check_atoms(tmp_path / "file.mp4", VideoRules(edit_lists="accept"))
+
+
+def test_bytes_after_the_last_box_may_be_accepted_and_a_box_that_breaks_off_never(tmp_path: Path) -> None:
+    data = FTYP + PLAIN + MDAT + b"x" * 20_000
+    assert problem(tmp_path, data).startswith("the file is damaged or cut off: box xxxx at byte")
+    assert "after its last box" in check_atoms(tmp_path / "file.mp4", VideoRules(tail="accept"))
+    assert "box mdat at byte" in problem(tmp_path, FTYP + PLAIN + MDAT[:-5])
+    with pytest.raises(UnfitVideoError):
+        check_atoms(tmp_path / "file.mp4", VideoRules(tail="accept"))
+
+
+def test_a_box_whose_name_is_no_text_is_named_without_pythons_notation(tmp_path: Path) -> None:
+    said = problem(tmp_path, FTYP + b"\xff" * 8)
+    assert said == "the file is damaged or cut off: box \\xff\\xff\\xff\\xff at byte 20"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from instagram_sandbox.simulator.errors import GraphError
-from instagram_sandbox.simulator.parameters import check
+from instagram_sandbox.simulator.parameters import Rules, check
 
 VIDEO = "https://media.example/teaser.mp4"
 IMAGE = "https://media.example/cover.jpg"
@@ -182,3 +182,39 @@ def test_json_values_and_json_text_mean_the_same() -> None:
 def test_the_graph_apis_own_parameters_pass_everywhere() -> None:
     own = {"access_token": "IGAA", "appsecret_proof": "x", "fields": "id", "locale": "de_DE"}
     assert check(SOURCES["reel"] | own) == check(SOURCES["reel"])
+
+
+PICTURE = {"image_url": "https://media.example/a.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "says"),
+    [
+        (
+            {"username": "a", "x": 540, "y": 0.5},
+            "(#100) Param user_tags[0]['x'] must be a number less than or equal to 1",
+        ),
+        (
+            {"username": "a", "x": 0.5, "y": -1},
+            "(#100) Param user_tags[0]['y'] must be a number greater than or equal to 0",
+        ),
+        ({"username": "a", "x": "0.5", "y": 0.5}, "(#100) Param user_tags[0]['x'] must be a number"),
+        ({"username": "a", "x": float("nan"), "y": 0.5}, "(#100) Param user_tags[0]['x'] must be a number"),
+        ({"username": "a", "x": True, "y": 0.5}, "(#100) Param user_tags[0]['x'] must be a number"),
+        ({"username": "not a name!", "x": 0.5, "y": 0.5}, "Invalid parameter"),
+        ({"username": "a", "x": 0.5}, "Invalid parameter"),
+        ({"x": 0.5, "y": 0.5}, "Invalid parameter"),
+    ],
+    ids=["pixels", "negative", "text", "NaN", "a boolean", "no username", "half a place", "nobody"],
+)
+@pytest.mark.parametrize("ignore_unknown", [False, True], ids=["strict", "documented"])
+def test_a_tag_that_cannot_be_is_refused_in_both_modes(tag: dict[str, Any], says: str, ignore_unknown: bool) -> None:
+    """The words for a place are reported: they stand in the help of a scheduler."""
+    with pytest.raises(GraphError) as refused:
+        check(PICTURE | {"user_tags": json.dumps([tag])}, Rules(ignore_unknown))
+    assert str(refused.value) == says
+
+
+@pytest.mark.parametrize("place", [{"x": 0, "y": 1}, {"x": 0.0, "y": 1.0}, {"x": 0.25, "y": 0.75}])
+def test_a_tag_at_the_edge_is_taken(place: dict[str, float]) -> None:
+    assert check(PICTURE | {"user_tags": json.dumps([{"username": "a.b_c", **place}])}).media.tagged == ["a.b_c"]
