@@ -325,15 +325,21 @@ def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
     return tuple(map(CommentCount.read, read_rows(data, "media")))
 
 
+A = TypeVar("A")
 T = TypeVar("T", Media, Comment)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A page of posts or comments, newest first."""
+class ListPage(Generic[A]):
+    """A page of a list. Without ``after``, it is the last one."""
 
-    items: tuple[T, ...]
+    items: tuple[A, ...]
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(ListPage[T]):
+    """A page of posts or comments, newest first."""
 
     def since(self, since: datetime) -> list[T]:
         """Return the items that were published at a time or later, and those whose time is unknown."""

@@ -87,10 +87,18 @@ def picture(call: Call, account: Account) -> dict[str, Any]:
 
 def _pages(call: Call, account: Account, fields: tuple[Field, ...]) -> dict[str, Any]:
     """Return the Pages that a person manages: the one of the account, and those that are managed with it."""
-    if "pages_show_list" not in call.token.scopes:
+    if "pages_show_list" not in call.token.scopes or call.token.kind == "system":
         return edge([])  # as the live API answers; it is the first trap of this login
-    managed = [each for each in call.world.accounts.values() if each.person_id == account.person_id]
-    return edge([page_node(call, each).read(fields or _OF_LISTED_PAGES) for each in managed])
+    return _listed(call, [each for each in managed(call, account) if not each.portfolio], fields)
+
+
+def _listed(call: Call, accounts: list[Account], fields: tuple[Field, ...]) -> dict[str, Any]:
+    return edge([page_node(call, each).read(fields or _OF_LISTED_PAGES) for each in accounts])
+
+
+def managed(call: Call, account: Account) -> list[Account]:
+    """Return the accounts whose Pages the person of an account manages, directly or through a portfolio."""
+    return [each for each in call.world.accounts.values() if each.person_id == account.person_id]
 
 
 def _business(account: Account) -> dict[str, Any]:
@@ -113,9 +121,16 @@ async def businesses(call: Call, account: Account) -> Response:
     return graph_json(edge([_business(account)]))
 
 
+async def owned_pages(call: Call, account: Account) -> Response:
+    """Return the Pages that a portfolio owns."""
+    own = [each for each in managed(call, account) if each.portfolio != "client"]
+    return graph_json(_listed(call, own, rows.fields_of(call)))
+
+
 async def client_pages(call: Call, account: Account) -> Response:
-    """Return the Pages of a portfolio's clients. It has none."""
-    return graph_json(edge([]))
+    """Return the Pages of a portfolio's clients."""
+    of_clients = [each for each in managed(call, account) if each.portfolio == "client"]
+    return graph_json(_listed(call, of_clients, rows.fields_of(call)))
 
 
 async def permissions(call: Call, account: Account) -> Response:
@@ -182,9 +197,12 @@ async def debug_token(call: Call, settings: Settings) -> Response:
 def _granular(call: Call, token: Token, scope: Scope) -> dict[str, Any]:
     """Return a permission with the Pages and accounts that it covers. Source: Meta, Debug Token."""
     account = call.world.accounts[token.user_id]
+    reached = managed(call, account) if token.kind == "user" else [account]
     if scope.startswith("instagram_"):
-        return {"scope": scope, "target_ids": [account.user_id]}
-    return {"scope": scope, "target_ids": [account.page_id]} if scope.startswith("pages_") else {"scope": scope}
+        return {"scope": scope, "target_ids": [each.user_id for each in reached if each.account_type != "PERSONAL"]}
+    if scope.startswith("pages_"):
+        return {"scope": scope, "target_ids": [each.page_id for each in reached]}
+    return {"scope": scope}
 
 
 def app_token(call: Call) -> str:

@@ -86,7 +86,8 @@ class Account(Record):
     """A professional account.
 
     ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
-    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``audience`` how
+    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``portfolio`` whether
+    the person reaches the Page only through a business portfolio that owns it or whose client does, ``audience`` how
     many follow it, which is about how many see a post, and ``refused_metrics`` the insights that it cannot read.
     """
 
@@ -98,6 +99,7 @@ class Account(Record):
     resumable: bool = True
     unified_login: bool = False
     managed_with: str = Field(default="", pattern=r"^\d*$")
+    portfolio: Literal["", "owned", "client"] = ""
     trial_reels: bool = True
     restricted: bool = False
     audience: Count = 1000
@@ -186,6 +188,8 @@ class Details(Record):
 
     alt_text: str = ""
     is_ai_generated: bool = False
+    is_paid_partnership: bool = False
+    sponsors: list[str] = []  # the ids of the accounts that paid
     poll: list[str] = []  # the options of the caption's poll
     poll_is_endless: bool = False
     has_prompt: bool = False  # whether the caption asks for comments

@@ -157,6 +157,31 @@ def test_a_person_manages_several_pages_and_a_personal_account_has_none(document
     assert me["instagram_business_account"]["username"] == "second"
 
 
+def test_a_page_of_a_portfolio_is_listed_by_the_portfolio_and_named_by_the_token(documented: SandboxHandle) -> None:
+    """Meta's list of a person's Pages lacks those that the person reaches through a business portfolio only."""
+    client = "17841400000000077"
+    documented.add_account(client, "client", managed_with=documented.user_id, portfolio="client")
+    documented.change_account(documented.user_id, portfolio="owned")
+    token = documented.add_token(documented.user_id, kind="user")
+    person = Caller(documented, token)
+    assert person.get("me/accounts").json() == {"data": []}
+    (portfolio,) = person.get("me/businesses").json()["data"]
+    listed = {
+        edge: [
+            page["instagram_business_account"]["id"]
+            for page in person.get(f"{portfolio['id']}/{edge}", fields="instagram_business_account").json()["data"]
+        ]
+        for edge in ("owned_pages", "client_pages")
+    }
+    assert listed == {"owned_pages": [documented.user_id], "client_pages": [client]}
+    known = person.get("debug_token", input_token=token).json()["data"]["granular_scopes"]
+    (named,) = [each["target_ids"] for each in known if each["scope"] == "pages_show_list"]
+    pages = [person.get(each, fields="instagram_business_account").json() for each in named]
+    assert [page["instagram_business_account"]["id"] for page in pages] == [documented.user_id, client]
+    without = documented.add_token(documented.user_id, kind="user", scopes=["pages_show_list"])
+    assert Caller(documented, without).get("me/businesses").json()["error"]["code"] == 200
+
+
 def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented: SandboxHandle) -> None:
     token = documented.add_token(documented.user_id, kind="user", scopes=["instagram_basic", "email"])
     person = Caller(documented, token)
