@@ -112,6 +112,13 @@ ACCOUNT_COMMANDS: Final = [
         ARG_OUTPUT,
     ),
     _command(
+        "accounts.places",
+        "Search places that a post can name, for its option location_id",
+        Arg(("query",), help="words of the name or the address", nargs="+"),
+        ARG_CONN_ID,
+        ARG_OUTPUT,
+    ),
+    _command(
         "doctor.doctor",
         "Check everything that publishing needs, and say how to fix it",
         ARG_ACCOUNT,

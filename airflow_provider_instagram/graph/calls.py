@@ -32,6 +32,7 @@ from airflow_provider_instagram.graph.models import (
     read_insights,
     read_media_page,
 )
+from airflow_provider_instagram.graph.places import Place, read_places
 
 T = TypeVar("T")
 
@@ -222,6 +223,15 @@ def search_audio(ig_user_id: str, audio_type: str, query: str | None = None) -> 
     return Call("search audio", "GET", "ig_audio", params, read_audio, safe=True)
 
 
+def search_places(query: str) -> Call[tuple[Place, ...]]:
+    """Search Facebook Pages with a location. Source: Meta, Pages Search.
+
+    :param query: Words of the name or the address.
+    """
+    params = {"q": query, "fields": "id,name,location,link"}
+    return Call("search places", "GET", "pages/search", params, read_places, safe=True)
+
+
 def write_comment(media_id: str, message: str) -> Call[str]:
     """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
     path = f"{_id(media_id, 'media id')}/comments"
@@ -252,6 +262,20 @@ def hide_comment(comment_id: str) -> Call[bool]:
     """Hide a comment from everybody but who wrote it. Source: Meta, IG Comment reference, Updating."""
     path = _id(comment_id, "comment id")
     return Call(f"hide comment {path}", "POST", path, {"hide": "true"}, read_success, safe=False)
+
+
+def switch_off_comments(media_id: str) -> Call[bool]:
+    """Switch off the comments of a post. Source: Meta, IG Media reference, Updating."""
+    path = _id(media_id, "media id")
+    action = f"switch off the comments of media {path}"
+    return Call(action, "POST", path, {"comment_enabled": "false"}, read_success, safe=False)
+
+
+def is_comment_enabled(media_id: str) -> Call[bool]:
+    """Read whether the comments of a post are switched on. Source: Meta, IG Media reference."""
+    path, name = _id(media_id, "media id"), "is_comment_enabled"
+    action = f"read whether media {path} takes comments"
+    return Call(action, "GET", path, {"fields": name}, lambda data: data.get(name) is not False, safe=True)
 
 
 def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:

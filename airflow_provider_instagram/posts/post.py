@@ -142,7 +142,7 @@ class Post(BaseModel):
     location_id: Annotated[
         Annotated[str, Field(pattern="^[0-9]+$")] | None,
         About(
-            "The id of a Facebook Page with a location.",
+            "The id of a Facebook Page with a location: airflow instagram places finds it.",
             arguments.text,
             "Write the numeric id of a Facebook Page with a location (only digits), or leave it out.",
             kinds=NO_STORY,

@@ -122,6 +122,9 @@ class PostFields:
         unwritten = {} if self._value(self._source_of("caption")) else {"caption": ""}
         limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
+        if values.get("first_comment") and not values.get("comment_enabled", True):
+            message = "first_comment is set, but comment_enabled is false."
+            limits.append(BrokenLimit("comment_enabled", message, "Keep one of them."))
         self._add_limits(limits)
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
             self._location("cover_url", values["cover_url"], check=False)

@@ -67,7 +67,7 @@ def test_the_main_job_posts_as_a_page(
 
 
 def test_the_sponsor_of_a_paid_partnership_is_found_by_its_name(
-    connect: Any, facebook: SandboxHandle, run_dag: Any, portrait_video: Path, caplog: pytest.LogCaptureFixture
+    connect: Any, facebook: SandboxHandle, run_dag: Any, portrait_video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is sent, and shown on the post, is the id of the account. A name that nobody has sends nothing."""
     from airflow.sdk import DAG
@@ -98,7 +98,7 @@ def test_the_sponsor_of_a_paid_partnership_is_found_by_its_name(
     assert json.loads(str(entry.parameters["branded_content_sponsor_ids"])) == [brand]
     created = facebook.calls("create")
     assert run("nobody").state == "failed"
-    assert "Cannot find the account @nobody" in caplog.text
+    assert "Cannot find the account @nobody: No professional account has this user name" in capsys.readouterr().out
     assert facebook.calls("create") == created
 
 
