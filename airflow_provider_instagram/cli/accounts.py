@@ -82,7 +82,7 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> oauth.LoginA
     if not app_id.isdecimal() or not secret:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     scopes = connection.scopes if args.scopes is None else args.scopes
-    chosen = (login, config_id, connection.account_id or args.user_id)
+    chosen = (login, config_id, connection.account_id or args.user_id, args.log_in_again)
     return oauth.LoginApp(app_id, secret, uri, base_url, oauth_host, scopes, *chosen)
 
 

@@ -87,6 +87,11 @@ ACCOUNT_COMMANDS: Final = [
             default="",
         ),
         Arg(("--user-id",), help="the Instagram user id, if the login reaches several accounts", default=""),
+        Arg(
+            ("--log-in-again",),
+            help="Instagram Login: ask for the password, to connect another account than the browser's",
+            action="store_true",
+        ),
         Arg(("--app-id",), help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app"),
         Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below Airflow's base_url"),
         Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),

@@ -11,7 +11,6 @@ from instagram_sandbox.http import rows
 from instagram_sandbox.http.fields import Field, Node, Value, constant, edge, parse
 from instagram_sandbox.http.login import knows_secret, redeem, token_answer
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ async def debug_token(call: Call, settings: Settings) -> Response:
         "expires_at": ends,
         "is_valid": token.revoked is None and (not ends or call.sandbox.now < ends),
         "issued_at": int(token.issued_at),
-        "data_access_expires_at": 0 if token.kind == "system" else int(token.issued_at) + 90 * DAY_S,
+        "data_access_expires_at": token.data_access_ends_at,
         "scopes": token.scopes,
         "granular_scopes": [_granular(call, token, scope) for scope in token.scopes],
         "user_id": token.user_id,

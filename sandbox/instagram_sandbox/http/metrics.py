@@ -9,6 +9,7 @@ from instagram_sandbox.simulator import insights
 from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
+    from instagram_sandbox.simulator.scopes import Login
     from instagram_sandbox.simulator.state import Post
     from instagram_sandbox.simulator.world import World
 
@@ -24,12 +25,12 @@ def asked(value: Any) -> list[str]:
     return found
 
 
-def of_post(world: World, post: Post, value: Any) -> list[dict[str, Any]]:
+def of_post(world: World, post: Post, value: Any, login: Login) -> list[dict[str, Any]]:
     """Return numbers about a post; none before they exist.
 
     :raises GraphError: 100: a metric does not fit the post; 10: a story has too few viewers.
     """
-    metrics = insights.check_metrics(world, post, asked(value))
+    metrics = insights.check_metrics(world, post, asked(value), login)
     if not insights.exist(world, post):
         return []
     if insights.has_too_few_viewers(world, post):

@@ -18,6 +18,7 @@ Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
 TOO_LARGE, NOT_MIXED = 2207004, 2207082
 NOT_READY: Final = frozenset({2207027, 2207055})
+DATA_ACCESS_S: Final = 90 * 86_400
 LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
@@ -142,6 +143,14 @@ class Token(Record):
     long_lived: bool = True
     scopes: list[Scope] = []
     revoked: Subcode190 | None = None
+
+    @property
+    def data_access_ends_at(self) -> int:
+        """When it gets no more data: 90 days after its person last used the app; 0: never.
+
+        Source: Meta, Authentication Versus Data Access.
+        """
+        return int(self.issued_at) + DATA_ACCESS_S if self.kind in {"page", "user"} else 0
 
 
 class LoginCode(Record):

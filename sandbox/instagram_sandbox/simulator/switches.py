@@ -35,6 +35,7 @@ class Switches(Record):
     me_answer: Literal["flat", "data"] = "flat"
     login: Literal["any", "instagram", "facebook"] = "any"
     require_appsecret_proof: bool = False
+    data_access_ends: bool = False
     expired_version: Literal["error", "upgrade"] = "upgrade"
     fresh_id_unknown_s: float = Field(default=0.0, ge=0, le=600)
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)

@@ -200,6 +200,22 @@ def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented:
     assert http.get("/debug_token", params={"input_token": token, "access_token": "x"}).json()["error"]["code"] == 190
 
 
+def test_a_token_of_facebook_login_gets_no_data_after_90_days_if_the_switch_says_so(documented: SandboxHandle) -> None:
+    """It is valid all the same, as Meta says of it."""
+    documented.switch(data_access_ends=True)
+    tokens = {kind: documented.add_token(documented.user_id, kind=kind, ends=False) for kind in ("page", "system")}
+    documented.advance(90 * 86_400 - 60)
+    assert Caller(documented, tokens["page"]).get("me").status_code == 200
+    documented.advance(120)
+    assert Caller(documented, tokens["page"]).get("me").json()["error"]["code"] == 10
+    assert Caller(documented, tokens["system"]).get("me").status_code == 200
+    app = f"{documented.app_id}|{documented.app_secret}"
+    asked = {"input_token": tokens["page"], "access_token": app}
+    told = httpx.get(f"{documented.url}/debug_token", params=asked, trust_env=False).json()["data"]
+    assert told["is_valid"]
+    assert told["data_access_expires_at"] < documented.now()
+
+
 def test_places_are_searched(facebook: Caller) -> None:
     found = facebook.get("pages/search", q="vienna", fields="id,name,location,link").json()["data"]
     assert [place["location"]["city"] for place in found] == ["Vienna"]

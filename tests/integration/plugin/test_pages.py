@@ -497,6 +497,16 @@ def facebook(instagram_sandbox: SandboxHandle) -> SandboxHandle:
     return instagram_sandbox
 
 
+@pytest.mark.parametrize(("box", "asks"), [({"reauthenticates": "yes"}, "true"), ({}, None)])
+def test_a_person_may_ask_to_log_in_as_another_account(
+    browser: TestClient, instagram_sandbox: SandboxHandle, box: dict[str, str], asks: str | None
+) -> None:
+    assert 'name="reauthenticates"' in browser.get("/instagram/connect").text
+    address = begin(browser, instagram_sandbox, **box).headers["location"]
+    assert httpx.URL(address).params.get("force_reauth") == asks
+    assert "@sandbox_studio is connected" in browser.get(decide(address, instagram_sandbox)).text
+
+
 BY_FACEBOOK = {"login": "facebook", "scopes": "comments"}
 
 
