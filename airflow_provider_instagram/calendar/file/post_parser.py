@@ -45,7 +45,7 @@ JSON_BEGINS: Final = ("[", '{"')
 SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg, b.jpg."
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
-LISTS = ("collaborators", "user_tags", "tags")
+LISTS = tuple(name for name, field in CalendarPost.model_fields.items() if field.default == ())
 TRAILING_COMMA = re.compile(r",\s*[\]}]")
 
 
