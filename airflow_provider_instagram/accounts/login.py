@@ -138,12 +138,13 @@ def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
     with _client(app, None) as client:
         person = client.send(oauth.exchange_for_60_days(app, person)).access_token
     wanted = {app.account_id} if app.account_id else {*info.account_ids}
-    names: list[str] = []
+    names: dict[str, None] = {}
     found: dict[str, tuple[str | None, Account]] = {}
     with _client(app, person) as client:
         for pages in listing.facebook_pages(client, info):
-            names += [repr(page.name) for page in pages]
-            found |= {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
+            names |= dict.fromkeys(repr(page.name) for page in pages)
+            linked = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
+            found |= {user_id: one for user_id, one in linked.items() if one[0] or user_id not in found}
             if found and wanted <= found.keys():
                 break
     more = "" if listing.PORTFOLIOS in info.scopes else _IN_PORTFOLIO

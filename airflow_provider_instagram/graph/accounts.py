@@ -11,6 +11,7 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.fields import (
     MOST_SECONDS,
+    ListPage,
     first_row,
     read_cursor,
     read_id,
@@ -20,7 +21,6 @@ from airflow_provider_instagram.graph.fields import (
     read_rows,
     read_text,
 )
-from airflow_provider_instagram.graph.models import ListPage
 from airflow_provider_instagram.utils.addresses import safe_link
 
 #: The logins, by the types of their tokens.
@@ -85,7 +85,7 @@ class TokenInfo:
             raise ValueError("the token is not valid")
         given = row.get("granular_scopes")
         granular = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
-        reached = {each.get("scope"): read_names(each.get("target_ids")) for each in granular}
+        reached = {str(each.get("scope")): read_names(each.get("target_ids")) for each in granular}
         return cls(
             login=_LOGINS.get(str(row.get("type"))),
             expires_at=_moment(row, "expires_at"),

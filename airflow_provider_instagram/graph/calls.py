@@ -17,13 +17,12 @@ from airflow_provider_instagram.graph.accounts import (
     read_portfolios,
 )
 from airflow_provider_instagram.graph.audio import Audio, read_audio
-from airflow_provider_instagram.graph.fields import read_id, read_mapping, read_success, read_text
+from airflow_provider_instagram.graph.fields import ListPage, read_id, read_mapping, read_success, read_text
 from airflow_provider_instagram.graph.models import (
     Comment,
     CommentCount,
     Container,
     ContainerStatus,
-    ListPage,
     Media,
     Page,
     PublishingLimit,

@@ -16,7 +16,8 @@ from airflow_provider_instagram.graph import calls
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import FacebookPage, TokenInfo
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Comment, ListPage, Media
+    from airflow_provider_instagram.graph.fields import ListPage
+    from airflow_provider_instagram.graph.models import Comment, Media
 
 A = TypeVar("A")
 P = TypeVar("P", bound="ListPage[Any]")

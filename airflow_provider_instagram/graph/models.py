@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
     MOST_SECONDS,
+    ListPage,
     cut,
     first_row,
     read_cursor,
@@ -325,16 +326,7 @@ def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
     return tuple(map(CommentCount.read, read_rows(data, "media")))
 
 
-A = TypeVar("A")
 T = TypeVar("T", Media, Comment)
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage(Generic[A]):
-    """A page of a list. Without ``after``, it is the last one."""
-
-    items: tuple[A, ...]
-    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

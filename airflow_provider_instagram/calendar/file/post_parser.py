@@ -26,7 +26,7 @@ from airflow_provider_instagram.posts.limits import (
     broken_limits,
     may_have_video,
 )
-from airflow_provider_instagram.posts.post import MEDIA, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, OPTIONS, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -119,7 +119,11 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
-        unwritten = {} if self._value(self._source_of("caption")) else {"caption": ""}
+        unwritten = {
+            name: CalendarPost.model_fields[name].default
+            for name in OPTIONS
+            if self._value(self._source_of(name)) is None
+        }
         limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
         if values.get("first_comment") and not values.get("comment_enabled", True):
