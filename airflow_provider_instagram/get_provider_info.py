@@ -161,6 +161,13 @@ SETTINGS: Final[dict[str, Any]] = {
             default="False",
             type="boolean",
         ),
+        "picture_shapes": _option(
+            "The narrowest shape of pictures in the feed and in carousels: 4:5, as Meta's page says, or 3:4, which two "
+            "clients posted in 2026. Narrower pictures are fitted. The default changes once an account confirms 3:4: "
+            "`airflow instagram sandbox record` records what Instagram answers.",
+            example="3:4",
+            default="4:5",
+        ),
         "ffmpeg": _option(
             "Name or full path of the ffmpeg program.", example="/usr/local/bin/ffmpeg", default="ffmpeg"
         ),
@@ -204,5 +211,6 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [CONNECTION],
         "extra-links": ["airflow_provider_instagram.operators.base.InstagramPostLink"],
         "cli": ["airflow_provider_instagram.cli.definition.get_instagram_commands"],
+        "asset-uris": [{"schemes": ["instagram"], "handler": None}],
         "config": {"instagram": SETTINGS},
     }

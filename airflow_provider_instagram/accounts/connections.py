@@ -214,7 +214,8 @@ def write_login(conn_id: str, app: oauth.LoginApp, login: Login, by: str) -> Non
             raise ValidationError(
                 f"You logged in as @{login.account.username} ({login.account.user_id}), but connection {conn_id!r} "
                 f"belongs to the account {row.login}.",
-                hint="Log in as that account, or choose another connection. To give the connection to the new account, "
+                hint="Log in as that account, or choose another connection. With Instagram Login, you can ask to log "
+                "in again, as another account than the browser's. To give the connection to the new account, "
                 "empty its user id first.",
             )
         extra = {

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
-from airflow_provider_instagram.graph import calls, oauth
+from airflow_provider_instagram.graph import calls, listing, oauth
 from airflow_provider_instagram.graph.capabilities import PUBLISHING, MetaLogin, missing
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.hooks.instagram import trusted_hosts
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 #: For the pages, which import nothing of ``graph``.
 LoginApp = oauth.LoginApp
+
+_IN_PORTFOLIO: Final = (
+    f" If its Page belongs to a business portfolio, add {listing.PORTFOLIOS} to the permissions beyond publishing."
+)
 
 #: What is wrong if a login gives a token of another login, and what to do.
 _OTHER_TOKEN: Final = {
@@ -103,7 +107,7 @@ def _dialog_login(app: LoginApp, code: str, by: str) -> Login:
         raise PermissionDeniedError(message, hint=remedy)
     refused = _refused(app, info.scopes)
     if app.login is MetaLogin.FACEBOOK:
-        token, account = _page(app, token)
+        token, account = _page(app, token, info)
         info = _info(app, token)
     else:
         reached = _chosen(app, {each: each for each in info.account_ids})
@@ -124,27 +128,35 @@ def _info(app: LoginApp, token: str) -> TokenInfo:
         return client.send(calls.token_info(token))
 
 
-def _page(app: LoginApp, person: str) -> tuple[str, Account]:
+def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
     """Return the token of the Page to publish for, and the account that the Page is linked to.
 
     :param person: The token of the person who logged in, which is short-lived. So would be a Page's token that is read
         with it. Source: Meta, Get Long-Lived Access Tokens.
+    :param info: What Meta tells of that token.
     """
     with _client(app, None) as client:
         person = client.send(oauth.exchange_for_60_days(app, person)).access_token
+    wanted = {app.account_id} if app.account_id else {*info.account_ids}
+    names: dict[str, None] = {}
+    found: dict[str, tuple[str | None, Account]] = {}
     with _client(app, person) as client:
-        pages = client.send(calls.pages_of_person())
-    found = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
+        for pages in listing.facebook_pages(client, info):
+            names |= dict.fromkeys(repr(page.name) for page in pages)
+            linked = {page.account.user_id: (page.access_token, page.account) for page in pages if page.account}
+            found |= {user_id: one for user_id, one in linked.items() if one[0] or user_id not in found}
+            if found and wanted <= found.keys():
+                break
+    more = "" if listing.PORTFOLIOS in info.scopes else _IN_PORTFOLIO
     if not found:
-        names = " and ".join(repr(page.name) for page in pages)
-        unlinked = f"the Facebook Page {names}, which no professional Instagram account is linked to"
+        unlinked = f"the Facebook Page {' and '.join(names)}, which no professional Instagram account is linked to"
         raise PermissionDeniedError(
             f"The login reaches {unlinked if names else 'no Facebook Page'}.",
             hint="Switch the account to a professional account in the Instagram app, link it in the Page's settings, "
-            "under Linked accounts, and choose that Page and the account when you connect again.",
+            f"under Linked accounts, and choose that Page and the account when you connect again.{more}",
         )
-    chosen = _chosen(app, {user_id: f"@{account.username} ({user_id})" for user_id, (_, account) in found.items()})
-    token, account = found[chosen]
+    reached = {user_id: f"@{account.username} ({user_id})" for user_id, (_, account) in found.items()}
+    token, account = found[_chosen(app, reached, more)]
     if not token:
         raise PermissionDeniedError(
             f"Facebook gives no token for the Page of @{account.username}.",
@@ -153,10 +165,11 @@ def _page(app: LoginApp, person: str) -> tuple[str, Account]:
     return token, account
 
 
-def _chosen(app: LoginApp, reached: Mapping[str, str]) -> str:
+def _chosen(app: LoginApp, reached: Mapping[str, str], more: str = "") -> str:
     """Return the id of the account to connect: the one that was asked for, or the only one.
 
     :param reached: The accounts that the login reaches, by their ids, as an error names them.
+    :param more: What else may help, as a sentence after a space.
     """
     chosen = [app.account_id] if app.account_id else list(reached)
     # Unified Login may reach an account that Meta does not name, which the next call shows.
@@ -164,7 +177,7 @@ def _chosen(app: LoginApp, reached: Mapping[str, str]) -> str:
         asked = f", not the account {app.account_id}" if app.account_id else ""
         raise PermissionDeniedError(
             f"The login reaches {' and '.join(reached.values()) or 'no account that Meta names'}{asked}.",
-            hint="Connect again, and enter the Instagram user id of the account to publish on.",
+            hint=f"Connect again, and enter the Instagram user id of the account to publish on.{more}",
         )
     return chosen[0]
 

@@ -28,9 +28,14 @@ from airflow_provider_instagram.accounts.connections import (
 )
 from airflow_provider_instagram.accounts.login import check_config, complete_login
 from airflow_provider_instagram.accounts.overview import account_summaries
-from airflow_provider_instagram.exceptions import LedgerRowError, RateLimitError, ValidationError
+from airflow_provider_instagram.exceptions import (
+    LedgerRowError,
+    PermissionDeniedError,
+    RateLimitError,
+    ValidationError,
+)
 from airflow_provider_instagram.graph import calls, oauth
-from airflow_provider_instagram.graph.capabilities import MUSIC
+from airflow_provider_instagram.graph.capabilities import MUSIC, MetaLogin
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login
@@ -77,7 +82,7 @@ def _app(args: argparse.Namespace, connection: StoredConnection) -> oauth.LoginA
     if not app_id.isdecimal() or not secret:
         raise SystemExit("Enter both the app id, which is a number, and the app secret.")
     scopes = connection.scopes if args.scopes is None else args.scopes
-    chosen = (login, config_id, connection.account_id or args.user_id)
+    chosen = (login, config_id, connection.account_id or args.user_id, args.log_in_again)
     return oauth.LoginApp(app_id, secret, uri, base_url, oauth_host, scopes, *chosen)
 
 
@@ -146,6 +151,29 @@ def audio(args: argparse.Namespace) -> None:
     with hook.get_readonly_conn() as client:
         audio_type = "original_sound" if args.sounds else "music"
         found = client.send(calls.search_audio(hook.ig_user_id(client), audio_type, " ".join(args.query) or None))
+    AirflowConsole().print_as(data=[one._asdict() for one in found], output=args.output)
+
+
+def places(args: argparse.Namespace) -> None:
+    """Print places that a post can name, by their id."""
+    hook = InstagramHook(args.conn_id)
+    if (login := hook.settings.login) is MetaLogin.INSTAGRAM:
+        raise PermissionDeniedError(
+            f"{login.in_words} has no search of places.",
+            hint="Use a connection by Facebook Login or Unified Login, or copy the number from the address of the "
+            "place's page on Facebook.",
+        )
+    try:
+        with hook.get_readonly_conn() as client:
+            found = client.send(calls.search_places(" ".join(args.query)))
+    except PermissionDeniedError as error:
+        error.hint = (
+            "Meta's search of Pages needs the feature Page Public Content Access or Page Public Metadata Access, which "
+            "App Review grants to your Meta app."
+        )
+        raise
+    if not found:
+        raise SystemExit(f"Meta found no Page with a location for {' '.join(args.query)!r}. Try fewer words.")
     AirflowConsole().print_as(data=[one._asdict() for one in found], output=args.output)
 
 

@@ -39,7 +39,11 @@ def check_video(args: argparse.Namespace) -> None:
     """Print the verdict on a video or a picture, and exit with its exit code."""
     try:
         with as_local_file(args.file) as path:
-            verdict = check(path, profile_for(args.placement), ffprobe=conf.get("instagram", "ffprobe"))
+            verdict = check(
+                path,
+                profile_for(args.placement, conf.get("instagram", "picture_shapes")),
+                ffprobe=conf.get("instagram", "ffprobe"),
+            )
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
         why = f"{type(error).__name__}: {shown(str(error))}"
         unopened = f"{shown(args.file)} cannot be opened: {why}. Check the path, its rights and its connection."

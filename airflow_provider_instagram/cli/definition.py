@@ -87,6 +87,11 @@ ACCOUNT_COMMANDS: Final = [
             default="",
         ),
         Arg(("--user-id",), help="the Instagram user id, if the login reaches several accounts", default=""),
+        Arg(
+            ("--log-in-again",),
+            help="Instagram Login: ask for the password, to connect another account than the browser's",
+            action="store_true",
+        ),
         Arg(("--app-id",), help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app"),
         Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below Airflow's base_url"),
         Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
@@ -109,6 +114,13 @@ ACCOUNT_COMMANDS: Final = [
         ARG_ACCOUNT,
         Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
         Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
+        ARG_OUTPUT,
+    ),
+    _command(
+        "accounts.places",
+        "Search places that a post can name, for its option location_id",
+        Arg(("query",), help="words of the name or the address", nargs="+"),
+        ARG_CONN_ID,
         ARG_OUTPUT,
     ),
     _command(

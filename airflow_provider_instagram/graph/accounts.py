@@ -11,7 +11,9 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.fields import (
     MOST_SECONDS,
+    ListPage,
     first_row,
+    read_cursor,
     read_id,
     read_integer,
     read_mapping,
@@ -24,6 +26,7 @@ from airflow_provider_instagram.utils.addresses import safe_link
 #: The logins, by the types of their tokens.
 _LOGINS: Final = {"PAGE": MetaLogin.FACEBOOK, "USER": MetaLogin.FACEBOOK, "SYSTEM_USER": MetaLogin.UNIFIED}
 _BASIC: Final = "instagram_basic"
+_PAGES: Final = "pages_show_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class TokenInfo:
     :param expires_at: When it expires, or None if it does not.
     :param data_access_ends_at: When Meta stops to answer it, 90 days after the person last used the app, or None.
     :param account_ids: The Instagram accounts that it reaches, if Meta names them.
+    :param page_ids: The Facebook Pages that it reaches, if Meta names them.
     """
 
     login: MetaLogin | None
@@ -71,6 +75,7 @@ class TokenInfo:
     scopes: tuple[str, ...]
     account_ids: tuple[str, ...] = ()
     data_access_ends_at: datetime | None = None
+    page_ids: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> TokenInfo:
@@ -80,13 +85,14 @@ class TokenInfo:
             raise ValueError("the token is not valid")
         given = row.get("granular_scopes")
         granular = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
-        reached = [read_names(each.get("target_ids")) for each in granular if each.get("scope") == _BASIC]
+        reached = {str(each.get("scope")): read_names(each.get("target_ids")) for each in granular}
         return cls(
             login=_LOGINS.get(str(row.get("type"))),
             expires_at=_moment(row, "expires_at"),
             scopes=read_names(row.get("scopes")),
-            account_ids=tuple(each for ids in reached for each in ids),
+            account_ids=reached.get(_BASIC, ()),
             data_access_ends_at=_moment(row, "data_access_expires_at"),
+            page_ids=reached.get(_PAGES, ()),
         )
 
 
@@ -143,17 +149,24 @@ class FacebookPage:
     :param account: The professional Instagram account that it is linked to, or None.
     """
 
+    id: str
     name: str
     access_token: str | None = field(repr=False)
     account: Account | None
 
     @classmethod
-    def read_list(cls, data: Mapping[str, Any]) -> tuple[FacebookPage, ...]:
-        """Read the Pages of a person."""
-        return tuple(cls._read(row) for row in read_rows(data, "Pages"))
-
-    @classmethod
-    def _read(cls, data: Mapping[str, Any]) -> FacebookPage:
+    def read(cls, data: Mapping[str, Any]) -> FacebookPage:
+        """Read a Page."""
         linked = read_mapping(data, "instagram_business_account")
         account = Account.read_of_id(linked) if linked else None
-        return cls(read_text(data, "name") or "", read_text(data, "access_token"), account)
+        return cls(read_id(data), read_text(data, "name") or "", read_text(data, "access_token"), account)
+
+
+def read_facebook_pages(data: Mapping[str, Any]) -> ListPage[FacebookPage]:
+    """Read a page of the Facebook Pages of a person or of a business portfolio."""
+    return ListPage(tuple(map(FacebookPage.read, read_rows(data, "Pages"))), read_cursor(data))
+
+
+def read_portfolios(data: Mapping[str, Any]) -> ListPage[str]:
+    """Read a page of the ids of a person's business portfolios."""
+    return ListPage(tuple(map(read_id, read_rows(data, "business portfolios"))), read_cursor(data))

@@ -9,9 +9,15 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.accounts import Account, FacebookPage, TokenInfo
+from airflow_provider_instagram.graph.accounts import (
+    Account,
+    FacebookPage,
+    TokenInfo,
+    read_facebook_pages,
+    read_portfolios,
+)
 from airflow_provider_instagram.graph.audio import Audio, read_audio
-from airflow_provider_instagram.graph.fields import read_id, read_success, read_text
+from airflow_provider_instagram.graph.fields import ListPage, read_id, read_mapping, read_success, read_text
 from airflow_provider_instagram.graph.models import (
     Comment,
     CommentCount,
@@ -25,10 +31,12 @@ from airflow_provider_instagram.graph.models import (
     read_insights,
     read_media_page,
 )
+from airflow_provider_instagram.graph.places import Place, read_places
 
 T = TypeVar("T")
 
 _MEDIA_FIELDS = "id,permalink,shortcode,caption,timestamp,media_type,media_product_type,username"
+_PAGE_FIELDS = "name,access_token,instagram_business_account{id,username,profile_picture_url}"
 _COUNT_FIELDS = "id,comments_count,username"
 
 
@@ -70,10 +78,30 @@ def page_account() -> Call[Account]:
     return Call("read the Page's Instagram account", "GET", "me", params, Account.read_of_page, safe=True)
 
 
-def pages_of_person() -> Call[tuple[FacebookPage, ...]]:
-    """Read the first 100 Facebook Pages that a person manages, with their tokens. Source: Meta, User, Accounts."""
-    params = {"fields": "name,access_token,instagram_business_account{id,username,profile_picture_url}", "limit": "100"}
-    return Call("list the Facebook Pages", "GET", "me/accounts", params, FacebookPage.read_list, safe=True)
+def facebook_pages(
+    portfolio_id: str | None = None, edge: str = "accounts", *, after: str | None = None
+) -> Call[ListPage[FacebookPage]]:
+    """Read a page of the Facebook Pages of a person, with their tokens. Source: Meta, User, Accounts.
+
+    :param portfolio_id: Read those of a business portfolio instead. Needs ``business_management``. Source: Meta,
+        Business.
+    :param edge: For a portfolio, ``owned_pages`` or ``client_pages``.
+    """
+    owner = "me" if portfolio_id is None else _id(portfolio_id, "id of a business portfolio")
+    params = _params(fields=_PAGE_FIELDS, limit=100, after=after)
+    return Call("list the Facebook Pages", "GET", f"{owner}/{edge}", params, read_facebook_pages, safe=True)
+
+
+def facebook_page(page_id: str) -> Call[FacebookPage]:
+    """Read a Facebook Page of a person, with its token. Source: Meta, Page reference."""
+    path = _id(page_id, "id of a Facebook Page")
+    return Call("read the Facebook Page", "GET", path, {"fields": _PAGE_FIELDS}, FacebookPage.read, safe=True)
+
+
+def portfolios(*, after: str | None = None) -> Call[ListPage[str]]:
+    """Read a page of a person's business portfolios. Needs ``business_management``. Source: Meta, User, Businesses."""
+    params = _params(fields="id", limit=100, after=after)
+    return Call("list the business portfolios", "GET", "me/businesses", params, read_portfolios, safe=True)
 
 
 def account_of_id(ig_user_id: str) -> Call[Account]:
@@ -83,6 +111,13 @@ def account_of_id(ig_user_id: str) -> Call[Account]:
     """
     params = {"fields": "id,username,profile_picture_url"}
     return Call("read the account", "GET", _id(ig_user_id, "Instagram user id"), params, Account.read_of_id, safe=True)
+
+
+def account_of_name(ig_user_id: str, user_name: str) -> Call[Account]:
+    """Find a professional account by its user name. Source: Meta, IG User Business Discovery."""
+    path = _id(ig_user_id, "Instagram user id")
+    params = {"fields": f"business_discovery.username({user_name}){{id,username}}"}
+    return Call(f"find the account @{user_name}", "GET", path, params, _read_discovered, safe=True)
 
 
 def create_container(ig_user_id: str, parameters: Mapping[str, Any]) -> Call[Container]:
@@ -187,6 +222,15 @@ def search_audio(ig_user_id: str, audio_type: str, query: str | None = None) -> 
     return Call("search audio", "GET", "ig_audio", params, read_audio, safe=True)
 
 
+def search_places(query: str) -> Call[tuple[Place, ...]]:
+    """Search Facebook Pages with a location. Source: Meta, Pages Search.
+
+    :param query: Words of the name or the address.
+    """
+    params = {"q": query, "fields": "id,name,location,link"}
+    return Call("search places", "GET", "pages/search", params, read_places, safe=True)
+
+
 def write_comment(media_id: str, message: str) -> Call[str]:
     """Write a comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
     path = f"{_id(media_id, 'media id')}/comments"
@@ -217,6 +261,20 @@ def hide_comment(comment_id: str) -> Call[bool]:
     """Hide a comment from everybody but who wrote it. Source: Meta, IG Comment reference, Updating."""
     path = _id(comment_id, "comment id")
     return Call(f"hide comment {path}", "POST", path, {"hide": "true"}, read_success, safe=False)
+
+
+def switch_off_comments(media_id: str) -> Call[bool]:
+    """Switch off the comments of a post. Source: Meta, IG Media reference, Updating."""
+    path = _id(media_id, "media id")
+    action = f"switch off the comments of media {path}"
+    return Call(action, "POST", path, {"comment_enabled": "false"}, read_success, safe=False)
+
+
+def is_comment_enabled(media_id: str) -> Call[bool]:
+    """Read whether the comments of a post are switched on. Source: Meta, IG Media reference."""
+    path, name = _id(media_id, "media id"), "is_comment_enabled"
+    action = f"read whether media {path} takes comments"
+    return Call(action, "GET", path, {"fields": name}, lambda data: data.get(name) is not False, safe=True)
 
 
 def private_reply(sender: str, comment_id: str, message: str) -> Call[str]:
@@ -254,6 +312,10 @@ def comment_counts(ig_user_id: str) -> Call[tuple[CommentCount, ...]]:
 def token_info(access_token: str) -> Call[TokenInfo]:
     """Read the login, scopes and end of a token of Facebook's host. Source: Meta, Access Tokens, debug_token."""
     return Call("ask about the token", "GET", "debug_token", {"input_token": access_token}, TokenInfo.read, True)
+
+
+def _read_discovered(data: Mapping[str, Any]) -> Account:
+    return Account.read_of_id(read_mapping(data, "business_discovery"))
 
 
 def _read_message_id(data: Mapping[str, Any]) -> str:

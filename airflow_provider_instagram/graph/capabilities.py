@@ -105,6 +105,10 @@ COMMENT_PROMPTS: Final = Capability(
     "comment prompts", (), _PUBLISH_FACEBOOK, "Caption Add-ons, 2026-09-28", ("is_comment_prompt_used",),
     is_in_unified=False,
 )  # fmt: skip
+PAID_PARTNERSHIPS: Final = Capability(
+    "paid partnership labels", (), _PUBLISH_FACEBOOK, "Content Publishing, 2026-04-22",
+    ("is_paid_partnership", "branded_content_sponsor_ids"), is_in_unified=False,
+)  # fmt: skip
 INVITE_ANSWERS: Final = Capability(
     "collaborators' answers", (), ("instagram_basic", "pages_read_engagement"), "Collaborators, 2025-08-18",
     is_in_unified=False,
@@ -121,7 +125,7 @@ DELETION: Final = Capability(
 
 #: What an account can or cannot do, as the documentation shows it.
 CAPABILITIES: Final = (
-    *(PUBLISHING, STORIES, TRIAL_REELS, COLLABORATORS, MUSIC, POLLS, COMMENT_PROMPTS),
+    *(PUBLISHING, STORIES, TRIAL_REELS, COLLABORATORS, MUSIC, POLLS, COMMENT_PROMPTS, PAID_PARTNERSHIPS),
     *(INVITE_ANSWERS, COMMENTS, INSIGHTS, DELETION),
 )
 #: What has scopes of its own, so that a connection asks for it by its name.

@@ -135,6 +135,8 @@ RULES: Final = (
       for (code, subcode), meaning in _UNFIT_PICTURE.items()),
     Rule(110, 2207018, MediaRejectedError, "A collaborator cannot be invited",
          "Check the names in collaborators. An account may have refused invitations."),
+    Rule(110, 2207013, MediaRejectedError, "No professional account has this user name",
+         "Check the name. An account can also be named by its Instagram user id."),
     Rule(9004, 2207052, MediaRejectedError, "The media could not be fetched from their link", _FETCH, new_containers=1),
     *(Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
       for subcode, meaning in _FAILED_ON_CONTAINER.items()),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+A = TypeVar("A")
 
 #: The longest text that is taken from an answer, in characters, and the longest id.
 LONGEST_TEXT: Final = 4_000
@@ -123,6 +126,14 @@ def read_time(data: Mapping[str, Any], key: str) -> datetime | None:
     except ValueError:
         return None
     return time if 1 < time.year < 9999 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage(Generic[A]):
+    """A page of a list. Without ``after``, it is the last one."""
+
+    items: tuple[A, ...]
+    after: str | None = None
 
 
 def read_cursor(data: Mapping[str, Any]) -> str | None:

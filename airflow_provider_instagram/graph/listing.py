@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from airflow_provider_instagram.exceptions import NotReadyError
+from airflow_provider_instagram.exceptions import NotReadyError, PermissionDeniedError
 from airflow_provider_instagram.graph import calls
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.graph.accounts import FacebookPage, TokenInfo
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.graph.models import Comment, Media, Page, T
+    from airflow_provider_instagram.graph.fields import ListPage
+    from airflow_provider_instagram.graph.models import Comment, Media
 
 A = TypeVar("A")
+P = TypeVar("P", bound="ListPage[Any]")
+log = logging.getLogger(__name__)
+
 #: The longest page of the media list. Source: Meta, IG User Media reference.
 LONGEST_PAGE: Final = 100
+#: The permission to list business portfolios and their Pages.
+PORTFOLIOS: Final = "business_management"
 _TRIES: Final = 7
 _PAUSE: Final = timedelta(seconds=3)
 
@@ -62,7 +71,36 @@ def replies_since(client: GraphClient, comment_id: str, since: datetime) -> Iter
         yield from page.since(since)
 
 
-def pages(client: GraphClient, call: Callable[[str | None], calls.Call[Page[T]]]) -> Iterator[Page[T]]:
+def facebook_pages(client: GraphClient, info: TokenInfo) -> Iterator[list[FacebookPage]]:
+    """Yield the Facebook Pages of a person: those that Meta lists, then those of business portfolios.
+
+    Meta's list lacks Pages that the person reaches through a portfolio only. The token may name them; only the lists
+    of the portfolios have all of them. Source: reported by two clients, fixed live in August 2026.
+
+    :param info: What Meta tells of the person's token, which the client has.
+    """
+    yield (listed := _items(client, calls.facebook_pages))
+    further = set(info.page_ids) - {page.id for page in listed}
+    yield [page for page_id in sorted(further) for page in _readable_page(client, page_id)]
+    if PORTFOLIOS in info.scopes:
+        for portfolio_id in _items(client, calls.portfolios):
+            for edge in ("owned_pages", "client_pages"):
+                yield _items(client, partial(calls.facebook_pages, portfolio_id, edge))
+
+
+def _readable_page(client: GraphClient, page_id: str) -> Iterator[FacebookPage]:
+    """Yield a Page that a token names, unless it was deleted or the person has left it."""
+    try:
+        yield client.send(calls.facebook_page(page_id))
+    except (NotReadyError, PermissionDeniedError) as error:
+        log.warning("Facebook Page %s is left out: %s", page_id, error)
+
+
+def _items(client: GraphClient, call: Callable[..., calls.Call[ListPage[A]]]) -> list[A]:
+    return [item for page in pages(client, lambda after: call(after=after)) for item in page.items]
+
+
+def pages(client: GraphClient, call: Callable[[str | None], calls.Call[P]]) -> Iterator[P]:
     """Yield the pages of a list. ``call`` returns the call for the page after a cursor."""
     after: str | None = None
     while True:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
 from airflow_provider_instagram.graph.errors import rule_for
 from airflow_provider_instagram.graph.fields import (
     MOST_SECONDS,
+    ListPage,
     cut,
     first_row,
     read_cursor,
@@ -329,11 +330,8 @@ T = TypeVar("T", Media, Comment)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(ListPage[T]):
     """A page of posts or comments, newest first."""
-
-    items: tuple[T, ...]
-    after: str | None = None
 
     def since(self, since: datetime) -> list[T]:
         """Return the items that were published at a time or later, and those whose time is unknown."""
@@ -350,24 +348,39 @@ def read_comment_page(data: Mapping[str, Any]) -> Page[Comment]:
     return Page(tuple(map(Comment.read, read_rows(data, "comments"))), read_cursor(data))
 
 
-_OF_EACH: Final = ("views", "reach", "shares", "total_interactions")
+#: ``reposts`` of pictures, carousels and stories are reported (2026-10-08): a refusal decides, once for an account.
+_OF_EACH: Final = ("views", "reach", "shares", "total_interactions", "reposts")
 _OF_POSTS: Final = (*_OF_EACH, "likes", "comments", "saved")
 _OF_PROFILE: Final = ("follows", "profile_visits", "profile_activity")
+#: With ads, beside the organic numbers of the same names. Source: Meta, Instagram API Updates, 2026-04-22.
+_WITH_ADS: Final = ("total_views", "total_likes", "total_comments")
+#: Where a reel is shown as well. Source: Meta, Instagram API Updates, 2025-12-03.
+_ELSEWHERE: Final = ("facebook_views", "crossposted_views")
+#: What a login on Facebook's host has alone.
+_OF_FACEBOOK: Final = frozenset({*_WITH_ADS, *_ELSEWHERE})
 #: The metrics of each kind of medium. Source: Meta, Instagram Media Insights.
 MEDIA_METRICS: Final[Mapping[PostKind, tuple[str, ...]]] = {
-    PostKind.PICTURE: (*_OF_POSTS, *_OF_PROFILE),
-    PostKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE),
+    PostKind.PICTURE: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
+    PostKind.CAROUSEL: (*_OF_POSTS, *_OF_PROFILE, *_WITH_ADS),
     PostKind.REEL: (
-        *(*_OF_POSTS, "reposts", "ig_reels_avg_watch_time"),
-        *("ig_reels_video_view_total_time", "reels_skip_rate"),
+        *(*_OF_POSTS, "ig_reels_avg_watch_time", "ig_reels_video_view_total_time"),
+        *("reels_skip_rate", *_WITH_ADS, *_ELSEWHERE),
     ),
-    PostKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies"),
+    PostKind.STORY: (*_OF_EACH, "follows", "profile_visits", "navigation", "replies", "link_clicks"),
 }
 #: The metrics of an account for a day. Source: Meta, Instagram User Insights.
 ACCOUNT_METRICS: Final = (
     *("views", "reach", "accounts_engaged", "total_interactions", "likes", "comments", "saves", "shares", "replies"),
     *("reposts", "profile_links_taps"),
 )
+
+
+def metrics_of(kind: PostKind, *, of_facebook: bool) -> tuple[str, ...]:
+    """Return the metrics of a kind of medium.
+
+    :param of_facebook: Whether the login is on Facebook's host.
+    """
+    return tuple(name for name in MEDIA_METRICS[kind] if of_facebook or name not in _OF_FACEBOOK)
 
 
 def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:

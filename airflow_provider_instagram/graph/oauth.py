@@ -32,6 +32,8 @@ class LoginApp:
     :param config_id: The configuration of the login in the app, which names the type of the token and its scopes.
         Instagram Login has none.
     :param account_id: The Instagram user id to use, if the login may reach several accounts.
+    :param reauthenticates: Whether Instagram asks for the password, so that the person may log in as another account
+        than the browser's. Instagram Login only. Source: Meta, Business Login, ``force_reauth``, 2025-06-14.
     """
 
     app_id: str
@@ -43,6 +45,7 @@ class LoginApp:
     login: MetaLogin = MetaLogin.INSTAGRAM
     config_id: str = ""
     account_id: str = ""
+    reauthenticates: bool = False
 
     @property
     def needed_scopes(self) -> tuple[str, ...]:
@@ -69,6 +72,8 @@ class LoginApp:
             query |= {"config_id": self.config_id, "override_default_response_type": "true"}
         else:
             query["scope"] = scope
+        if self.reauthenticates and not is_dialog:
+            query["force_reauth"] = "true"
         meta, path = (
             (origin.DIALOG, f"{API_VERSION}/dialog/oauth") if is_dialog else (origin.CONSENT, "oauth/authorize")
         )

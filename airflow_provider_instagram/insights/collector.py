@@ -15,7 +15,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
 )
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, metrics_of
 from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights import schema
 from airflow_provider_instagram.insights.audience import Audience
@@ -97,7 +97,8 @@ class Collector:
     dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
 
     :param backfill: Up to which age posts from before the first run are read, once each. Default: none is.
-    :param reads_responses: Whether the login tells how people respond to polls, prompts and invitations.
+    :param is_of_facebook: Whether the login is on Facebook's host. It has more numbers, and tells how people respond to
+        polls, prompts and invitations.
     """
 
     client: GraphClient
@@ -108,7 +109,7 @@ class Collector:
     ages: Sequence[timedelta] = schema.DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
     backfill: timedelta | None = None
-    reads_responses: bool = False
+    is_of_facebook: bool = False
 
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
@@ -197,7 +198,8 @@ class Collector:
         return sorted(due, key=lambda entry: entry[0])
 
     def _read(self, post: TrackedPost, age: Age, batch: Batch) -> Iterator[Row]:
-        reading = self._reader.of_media(post.media_id, post.kind, MEDIA_METRICS[PostKind(post.kind)])
+        metrics = metrics_of(PostKind(post.kind), of_facebook=self.is_of_facebook)
+        reading = self._reader.of_media(post.media_id, post.kind, metrics)
         if reading.reason is Reason.NO_DATA and post.again_at is None and not post.older:
             middle = post.published + age.after + (age.until - age.after) / 2
             if middle > self.ledger.clock():
@@ -212,7 +214,7 @@ class Collector:
         for metric, value in reading.values.items():
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
-        post_key = post.post_key if self.reads_responses and reading.reason is not Reason.GONE else None
+        post_key = post.post_key if self.is_of_facebook and reading.reason is not Reason.GONE else None
         responses = read_responses(self.client, post.media_id, self.ledger.response_edges(post_key))
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger

@@ -105,7 +105,7 @@ class CollectInsights(InstagramBaseOperator):
             collector = Collector(
                 client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every,
                 backfill=self.backfill,
-                reads_responses=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
+                is_of_facebook=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
             )  # fmt: skip
             return collector.run(self._events(context, collector.events_since()))
 

@@ -9,7 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.operators.comment import CommentOperator, HideCommentOperator, PrivateReplyOperator
+    from airflow_provider_instagram.operators.comment import (
+        CommentOperator,
+        HideCommentOperator,
+        PrivateReplyOperator,
+        SwitchOffCommentsOperator,
+    )
     from airflow_provider_instagram.operators.container import CreateContainerOperator
     from airflow_provider_instagram.operators.delete import DeleteOperator
     from airflow_provider_instagram.operators.insights import InsightsOperator
@@ -26,10 +31,13 @@ __all__ = [
     "PrivateReplyOperator",
     "PublishOperator",
     "RefreshTokenOperator",
+    "SwitchOffCommentsOperator",
     "TranscodeOperator",
 ]
 
-_IN_ORDER = ("comment", "container", "delete", "comment", "insights", "comment", "publish", "token", "transcode")
+_IN_ORDER = (
+    *("comment", "container", "delete", "comment", "insights", "comment", "publish", "token", "comment", "transcode"),
+)
 _MODULES = dict(zip(__all__, _IN_ORDER, strict=True))
 
 

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import XComNotFound
 from airflow.sdk.log import mask_secret
 from jinja2 import TemplateError
 
-from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, RateLimitError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.utils import arguments, locations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)
+#: How long a try waits for rate limits before that uses up retries.
+LONGEST_WAIT = timedelta(days=1)
 #: Mistakes in the code of a DAG. A connection or a variable that Airflow does not find is not one of them, because
 #: Airflow answers the same while a secrets backend is down.
 MISTAKES = (XComNotFound, TemplateError, TypeError)
@@ -39,7 +41,8 @@ class InstagramRetryPolicy(RetryPolicy):
     * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome that only a person
       can settle) fails the task at once.
     * So does a mistake in the DAG: an XCom that does not exist, a template that cannot be rendered, a ``TypeError``.
-    * An error with a waiting time from Instagram is retried after that time.
+    * An error with a waiting time from Instagram is retried after that time. From Airflow 3.4 on, waiting for a rate
+      limit uses up no retry, for a day at most.
     * Other errors are retried with exponential backoff and jitter: 15 s, 30 s, 1 min … 15 min.
 
     The task's ``retries`` still limits the number of tries.
@@ -63,6 +66,13 @@ class InstagramRetryPolicy(RetryPolicy):
         if not exception.retryable and type(exception) is not InstagramError:  # that class says nothing about a retry
             return RetryDecision.fail(f"{name}: a retry cannot help")
         if exception.retry_after is not None:
+            reschedule = getattr(RetryDecision, "reschedule", None)  # of Airflow 3.4
+            if reschedule is not None and isinstance(exception, RateLimitError):
+                reason = f"{name}: waiting for {exception.retry_after}"
+                decision: RetryDecision = reschedule(
+                    exception.retry_after, reschedule_timeout=LONGEST_WAIT, reason=reason
+                )
+                return decision
             return RetryDecision.retry(exception.retry_after, f"{name}: retrying after {exception.retry_after}")
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(try_number - 1, 10))
         return RetryDecision.retry(backoff * random.uniform(0.75, 1.25), f"{name}: may be temporary")  # noqa: S311

@@ -1,4 +1,4 @@
-"""The operators that write a comment, and reply to, hide and privately answer the comments of others, each once."""
+"""The operators that write a comment, switch comments off, and reply to, hide and privately answer those of others."""
 
 from __future__ import annotations
 
@@ -99,6 +99,47 @@ class CommentOperator(InstagramBaseOperator):
         is_reply = arguments.given(self.reply_to) is not None
         target, act = (self.reply_to, REPLY) if is_reply else (self.media_id, COMMENT)
         return write_comment(self, context, target, message, comment_key, act)
+
+
+class SwitchOffCommentsOperator(InstagramBaseOperator):
+    """Switch off the comments of a post of the account: one ``comment_key``, once.
+
+    If a person switches them on again, the task does not switch them off again. If the answer to the request was lost,
+    the task reads the post to find out what happened. The post stays published, whatever becomes of its comments.
+    Returns the media id.
+
+    :param media_id: The post: its media id, or what PublishOperator returns.
+    :param comment_key: The key under which they are switched off once. Default: ``dag_id/task_id/media_id``.
+    :param instagram_conn_id: The Airflow connection of the account, as plain text.
+    """
+
+    template_fields: Sequence[str] = ("media_id", "comment_key")
+    argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
+        "media_id": arguments.media_id,
+        "comment_key": arguments.text,
+    }
+    ui_color = "#fbdce9"
+    aliases = (ledger_alias,)
+
+    def __init__(
+        self,
+        *,
+        media_id: str | Mapping[str, Any] | XComArg,
+        comment_key: str | XComArg | None = None,
+        priority_weight: int = COMMENT,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(priority_weight=priority_weight, **kwargs)
+        self.media_id = media_id
+        self.comment_key = comment_key
+        self.check()
+
+    def execute(self, context: Context) -> str:
+        """Switch them off unless the ledger says that it was done."""
+        from airflow_provider_instagram.publishing.acts import SWITCH_OFF
+
+        key = arguments.text("comment_key", self.comment_key)
+        return write_comment(self, context, self.media_id, "", key, SWITCH_OFF)
 
 
 class _OfComment(InstagramBaseOperator):

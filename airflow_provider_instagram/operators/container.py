@@ -53,12 +53,14 @@ class CreateContainerOperator(InstagramBaseOperator):
     :param share_to_feed: Whether a reel also appears in the feed. If not set, Instagram decides.
     :param audio_name: A name for the reel's original sound.
     :param trial_graduation: Publish a trial reel: ``MANUAL`` or ``SS_PERFORMANCE``.
-    :param audio_id: Music or another reel's sound for the reel, by its id. Not with Instagram Login, as the next five.
+    :param audio_id: Music or another reel's sound for the reel, by its id. Not with Instagram Login, as the next seven.
     :param audio_volume: How loud that audio is, 0 to 100.
     :param video_volume: How loud the video's own sound is beside it, 0 to 100.
     :param poll_attachment: A poll: 2 to 4 answers. The caption is its question.
     :param is_poll_duration_extended: Whether the poll has no end. By default, it ends after three days.
     :param is_comment_prompt_used: Whether the caption is a question that asks for comments.
+    :param is_paid_partnership: Whether to label the post as a paid partnership.
+    :param branded_content_sponsor_ids: Its sponsors: up to two user names or ids of professional accounts.
     :param is_ai_generated: Whether to label the post as made with AI.
     :param upload: How videos are sent: ``file`` sends the bytes, ``url`` sends Instagram a link, ``auto`` chooses by
         the video's location.
@@ -115,6 +117,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         poll_attachment: list[str] | str | XComArg | None = None,
         is_poll_duration_extended: bool | str | XComArg | None = None,
         is_comment_prompt_used: bool | str | XComArg | None = None,
+        is_paid_partnership: bool | str | XComArg | None = None,
+        branded_content_sponsor_ids: list[str] | str | XComArg | None = None,
         is_ai_generated: bool | str | XComArg | None = None,
         upload: str | XComArg = "auto",
         on_copyright_match: str | XComArg = "publish",
@@ -134,6 +138,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         self.audio_id, self.audio_volume, self.video_volume = audio_id, audio_volume, video_volume
         self.poll_attachment, self.is_comment_prompt_used = poll_attachment, is_comment_prompt_used
         self.is_poll_duration_extended, self.is_ai_generated = is_poll_duration_extended, is_ai_generated
+        self.is_paid_partnership, self.branded_content_sponsor_ids = is_paid_partnership, branded_content_sponsor_ids
         self.upload, self.on_copyright_match, self.post_key = upload, on_copyright_match, post_key
         self.publish_at, self.wait_for_completion, self.deferrable = publish_at, wait_for_completion, deferrable
         self.check()

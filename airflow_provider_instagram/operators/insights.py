@@ -195,13 +195,15 @@ class _Reading:
     ) -> Iterator[dict[str, Any]]:
         from airflow_provider_instagram.graph.capabilities import INVITE_ANSWERS
         from airflow_provider_instagram.graph.insight_reader import Reason
-        from airflow_provider_instagram.graph.models import MEDIA_METRICS
+        from airflow_provider_instagram.graph.models import metrics_of
         from airflow_provider_instagram.graph.responses import NUMBERS, read_responses
         from airflow_provider_instagram.posts.kinds import PostKind
 
-        names = [name for name in metrics or MEDIA_METRICS[PostKind(medium.kind)] if name not in NUMBERS]
+        of_facebook = bool(INVITE_ANSWERS.scopes(self.login))
+        of_kind = metrics_of(PostKind(medium.kind), of_facebook=of_facebook)
+        names = [name for name in metrics or of_kind if name not in NUMBERS]
         reading = reader.of_media(medium.media_id, medium.kind, names)
-        asks_more = INVITE_ANSWERS.scopes(self.login) and reading.reason is not Reason.GONE
+        asks_more = of_facebook and reading.reason is not Reason.GONE
         common: dict[str, Any] = {
             "conn_id": self.conn_id,
             "user_id": self.user_id,

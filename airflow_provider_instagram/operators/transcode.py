@@ -190,7 +190,9 @@ def _preview(given: Any) -> str | None:
 
 
 def _profile(placement: Any, spec: Any) -> Profile:
-    profile = profile_for((arguments.text("placement", placement) or "reels").lower())
+    profile = profile_for(
+        (arguments.text("placement", placement) or "reels").lower(), conf.get("instagram", "picture_shapes")
+    )
     spec = arguments.given(spec)
     if spec is None:
         return profile

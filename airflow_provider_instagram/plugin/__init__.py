@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_instagram.utils.pages import PAGES, pages_path
+from airflow_provider_instagram.utils.pages import CALENDAR_TAG, PAGES, pages_path
 
 
 async def answer(
@@ -51,5 +51,7 @@ class InstagramPlugin(AirflowPlugin):
             "href": f"{pages_path()}/calendar/?dag={{DAG_ID}}",
             "url_route": "posts",
             "destination": "dag",
+            # Airflow 3.4 hides the tab on all other DAGs. Airflow 3.3 does not know this, and shows it.
+            "applies_to": {"tags.name": [CALENDAR_TAG]},
         },
     ]

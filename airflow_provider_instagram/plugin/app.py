@@ -78,6 +78,7 @@ def _form(
         "account_id": "",
         "app_id": connection.app_id,
         "scopes": connection.scopes,
+        "reauthenticates": "",
         "host": "",
     }
     return page(
@@ -144,7 +145,7 @@ def _typed_app(form: Mapping[str, str], connection: connections.StoredConnection
             "or for the other logins under App settings, Basic.",
         )
     scopes = form.get("scopes", connection.scopes).strip()
-    chosen = (meta, config_id, connection.account_id or account_id)
+    chosen = (meta, config_id, connection.account_id or account_id, form.get("reauthenticates") == "yes")
     return meta_login.LoginApp(app_id, app_secret, redirect_uri(), base_url, oauth_host, scopes, *chosen)
 
 

@@ -94,7 +94,7 @@ def broken_by_values(values: Mapping[str, Any], model: type[Post] = Post) -> lis
     if values.get("placement") == "feed" and values.get("share_to_feed") is False:
         message = "placement='feed' and share_to_feed=false contradict each other."
         limits.append(BrokenLimit("placement", message, "Remove one of them."))
-    return [*limits, *_broken_by_add_ons(values), *_broken_by_audio(values)]
+    return [*limits, *_broken_by_add_ons(values), *_broken_by_audio(values), *_broken_by_sponsors(values)]
 
 
 def _broken_by_add_ons(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
@@ -116,6 +116,13 @@ def _broken_by_audio(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
     for name in ("audio_volume", "video_volume"):
         if values.get(name) is not None:
             yield BrokenLimit(name, f"{name} is set, but the reel has no audio_id.", f"Add audio_id, or remove {name}.")
+
+
+def _broken_by_sponsors(values: Mapping[str, Any]) -> Iterator[BrokenLimit]:
+    if values.get("branded_content_sponsor_ids") and not values.get("is_paid_partnership", True):
+        name = "branded_content_sponsor_ids"
+        message = f"{name} is set, but the post is not labelled as a paid partnership."
+        yield BrokenLimit(name, message, f"Add is_paid_partnership: true, or remove {name}.")
 
 
 def _broken_by_types(values: Mapping[str, Any], model: type[Post]) -> Iterator[BrokenLimit]:

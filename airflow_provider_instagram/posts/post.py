@@ -142,7 +142,7 @@ class Post(BaseModel):
     location_id: Annotated[
         Annotated[str, Field(pattern="^[0-9]+$")] | None,
         About(
-            "The id of a Facebook Page with a location.",
+            "The id of a Facebook Page with a location: airflow instagram places finds it.",
             arguments.text,
             "Write the numeric id of a Facebook Page with a location (only digits), or leave it out.",
             kinds=NO_STORY,
@@ -242,6 +242,20 @@ class Post(BaseModel):
             NO_STORY,
         ),
     ] = None
+    is_paid_partnership: Annotated[
+        bool | None,
+        _yes_or_no("is_paid_partnership", "Whether to label the post as a paid partnership. Facebook Login only."),
+    ] = None
+    branded_content_sponsor_ids: Annotated[
+        Annotated[tuple[str, ...], Field(max_length=2)],
+        About(
+            "Up to two sponsors of a paid partnership: the user names or ids of professional accounts.",
+            read_user_names,
+            "Write user names: [brand_one, brand.two].",
+            sent_as="branded_content_sponsor_ids",
+            titles=("sponsors",),
+        ),
+    ] = ()
     is_ai_generated: Annotated[
         bool | None, _yes_or_no("is_ai_generated", "Whether to label the post as made with AI.")
     ] = None

@@ -176,6 +176,14 @@ COMMENT: Final = Act(
     lambda client, media_id, message: client.send(calls.write_comment(media_id, message)),
     _written(comments_since),
 )
+SWITCH_OFF: Final = Act(
+    "comments-off",
+    "switch off the comments of media",
+    lambda given: arguments.media_id("media_id", given),
+    _username,
+    lambda client, media_id, _: media_id if client.send(calls.switch_off_comments(media_id)) else "",
+    lambda trace: None if trace.client.send(calls.is_comment_enabled(trace.target)) else trace.target,
+)
 REPLY: Final = Act(
     "reply",
     "reply to comment",

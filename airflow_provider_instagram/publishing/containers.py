@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -45,6 +46,9 @@ MOST_CONTAINERS = 3
 #: What a lost answer to create means.
 UNUSED: Final = "If Instagram has created a container, nothing publishes it, and it expires by itself."
 MOST_DOUBTFUL_FETCHES = 8
+SPONSORS: Final = "branded_content_sponsor_ids"
+#: An Instagram user id, beside which a user name may have digits only, too.
+_ID: Final = re.compile(r"[0-9]{15,20}")
 # A container that is still not found after this time no longer exists.
 VISIBLE_WITHIN = timedelta(minutes=2)
 #: How many videos of a carousel are uploaded at the same time.
@@ -244,6 +248,7 @@ class ContainerCreator:
             if self.try_number > 1:
                 check_link(link, source.kind, self.try_number)
             parameters = {**parameters, f"{source.kind}_url": link}
+        parameters = self._with_ids(parameters)
         try:
             container = self.client.send(calls.create_container(self.ig_user_id, parameters))
         except MediaRejectedError as error:
@@ -263,6 +268,19 @@ class ContainerCreator:
                 hint='Use upload="url" instead, with the video at a public https address.',
             )
         return record
+
+    def _with_ids(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters with the ids of the sponsors, which authors give by their names, too.
+
+        :raises MediaRejectedError: No professional account has the name.
+        """
+        if (sponsors := parameters.get(SPONSORS)) is None:
+            return parameters
+        ids = [
+            one if _ID.fullmatch(one) else self.client.send(calls.account_of_name(self.ig_user_id, one)).user_id
+            for one in sponsors
+        ]
+        return {**parameters, SPONSORS: ids}
 
     def _upload_all(self, uploads: list[VideoUpload]) -> None:
         """Send what is missing of the videos, and raise the first error once all uploads have ended."""

@@ -10,6 +10,9 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.addresses import safe_link
 
+#: The tag of the DAGs of calendars, by which the page *Posts* and the command line find them. From Airflow 3.4 on, no
+#: other DAG has the tab *Posts*.
+CALENDAR_TAG: Final = "instagram calendar"
 #: Path of the pages below Airflow's base URL.
 PAGES: Final = "/instagram"
 

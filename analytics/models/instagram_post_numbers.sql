@@ -20,7 +20,7 @@ select
     coalesce(video_photo_follows, carousel_album_follows, story_follows) as follows,
     coalesce(video_photo_profile_visits, carousel_album_profile_visits, story_profile_visits) as profile_visits,
     coalesce(video_photo_profile_activity, carousel_album_profile_activity) as profile_activity,
-    reel_reposts as reposts,
+    coalesce(reel_reposts, video_photo_reposts, carousel_album_reposts, story_reposts) as reposts,
     reel_avg_watch_time as avg_watch_time_ms,
     reel_video_view_total_time as total_watch_time_ms,
     reel_skip_rate as skip_rate_percent,

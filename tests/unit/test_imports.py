@@ -15,6 +15,7 @@ CLASSES = (
     ("operators", "PrivateReplyOperator"),
     ("operators", "PublishOperator"),
     ("operators", "RefreshTokenOperator"),
+    ("operators", "SwitchOffCommentsOperator"),
     ("operators", "TranscodeOperator"),
     ("sensors", "ContainerStatusSensor"),
 )

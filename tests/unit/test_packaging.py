@@ -62,10 +62,10 @@ def modules(package: Path) -> Iterator[tuple[str, str]]:
 
 
 def functions(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the name of each function of a module, and its length in lines without its decorators."""
+    """Yield the name of each function of a module, and the length of its body in lines."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+            yield node.name, (node.end_lineno or node.lineno) - node.body[0].lineno + 1
 
 
 def identifiers(tree: ast.AST) -> Iterator[str]:
@@ -118,6 +118,7 @@ def test_no_module_is_longer_than_400_lines(name: str) -> None:
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_no_function_is_longer_than_45_lines(name: str) -> None:
+    """A signature does not count: Airflow wants that of an operator to name each argument."""
     lengths = {
         f"{module} {function}": length
         for module, text in modules(PACKAGES[name])

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
@@ -51,6 +51,15 @@ class CalendarPost(Post):
             titles=("first comment", "comment"),
         ),
     ] = None
+    comment_enabled: Annotated[
+        bool,
+        About(
+            "Whether the post takes comments. If false, they are switched off once, when the post is published.",
+            lambda name, value: arguments.boolean(name, value) is not False,
+            "Write true or false.",
+            kinds=NO_STORY,
+        ),
+    ] = True
     approval: Annotated[
         Literal["none", "required"],
         About(
@@ -96,6 +105,11 @@ class CalendarPost(Post):
             is_edit=False,
         ),
     ] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that are set of its container, and of its comments."""
+        return super().options | ({} if self.comment_enabled else {"comment_enabled": False})
 
 
 class ScheduledPost(CalendarPost):

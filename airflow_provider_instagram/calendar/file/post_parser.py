@@ -26,7 +26,7 @@ from airflow_provider_instagram.posts.limits import (
     broken_limits,
     may_have_video,
 )
-from airflow_provider_instagram.posts.post import MEDIA, kind_in
+from airflow_provider_instagram.posts.post import MEDIA, OPTIONS, kind_in
 from airflow_provider_instagram.utils import arguments, locations
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
@@ -45,7 +45,7 @@ JSON_BEGINS: Final = ("[", '{"')
 SEVERAL: Final = "Several files are a carousel, and commas separate them: a.jpg, b.jpg."
 COMMAS: Final = 'Separate the items by commas, and put a name that contains a comma in quotation marks: "one, two.jpg".'
 LIST: Final = "Write a list of files, of {image: …, alt_text: …} and of {video: …}."
-LISTS = ("collaborators", "user_tags", "tags")
+LISTS = tuple(name for name, field in CalendarPost.model_fields.items() if field.default == ())
 TRAILING_COMMA = re.compile(r",\s*[\]}]")
 
 
@@ -119,9 +119,16 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
-        unwritten = {} if self._value(self._source_of("caption")) else {"caption": ""}
+        unwritten = {
+            name: CalendarPost.model_fields[name].default
+            for name in OPTIONS
+            if self._value(self._source_of(name)) is None
+        }
         limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
+        if values.get("first_comment") and not values.get("comment_enabled", True):
+            message = "first_comment is set, but comment_enabled is false."
+            limits.append(BrokenLimit("comment_enabled", message, "Keep one of them."))
         self._add_limits(limits)
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
             self._location("cover_url", values["cover_url"], check=False)

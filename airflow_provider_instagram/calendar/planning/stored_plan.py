@@ -17,9 +17,9 @@ from airflow_provider_instagram.exceptions import TransientError, ValidationErro
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.pins import Pin
 from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.pages import CALENDAR_TAG
 
-#: By this tag of their DAGs, the page *Posts* and the command line find calendars.
-TAG: Final = "instagram calendar"
+TAG: Final = CALENDAR_TAG
 #: Why a file cannot be read until a person changes something.
 LASTING: Final = (PermissionError, NotADirectoryError, IsADirectoryError, ValidationError)
 

@@ -65,7 +65,9 @@ class PreparePost(PostTask):
         results = transcode(
             self,
             post.media,
-            profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement),
+            profile_for(
+                PostKind.CAROUSEL.value if post.carousel else post.placement, conf.get("instagram", "picture_shapes")
+            ),
             Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
             on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),

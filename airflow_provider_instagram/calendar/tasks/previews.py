@@ -118,7 +118,9 @@ def _written(post: ScheduledPost, files: CalendarFiles, until_s: float) -> Itera
 
     if files.moved is not None:
         raise files.moved
-    profile = profile_for(PostKind.CAROUSEL.value if post.carousel else post.placement)
+    profile = profile_for(
+        PostKind.CAROUSEL.value if post.carousel else post.placement, conf.get("instagram", "picture_shapes")
+    )
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
     options = Options(post.fit, post.background, post.trim, **programs)
     with options.pictures.kept():

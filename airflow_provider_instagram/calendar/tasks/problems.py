@@ -89,7 +89,7 @@ def account_problems(calendar: Calendar, now: datetime) -> Iterator[Problem]:
     needed: dict[str, dict[Capability, ScheduledPost]] = defaultdict(dict)
     for post in calendar.posts:
         if post.publish_at > now:
-            comments = (COMMENTS,) if post.first_comment else ()
+            comments = (COMMENTS,) if post.first_comment or not post.comment_enabled else ()
             for capability in (*needed_by(post.parameters()), *comments):
                 needed[post.account].setdefault(capability, post)
     for account, firsts in needed.items():
@@ -112,7 +112,7 @@ def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> I
         if capability is COMMENTS:
             message = (
                 f"{known.conn_id} did not grant {' and '.join(known.missing(COMMENTS))}, so its first comments are not "
-                "written. The posts themselves are published."
+                "written, and no comments are switched off. The posts themselves are published."
             )
             yield Problem(post.line, message, lack.remedy)
         else:

@@ -150,7 +150,9 @@ class PublishPost(PostTask, PublishingTask):
 
 
 class CommentPost(PostTask):
-    """Write the first comment of a post, once. A teardown: the post stays published if that fails.
+    """Write the first comment of a post, or switch its comments off, once.
+
+    A teardown: the post stays published if that fails.
 
     :param published: The result of the publication.
     """
@@ -167,24 +169,31 @@ class CommentPost(PostTask):
 
     @reports_failure
     def execute(self, context: Context) -> str:
-        """Write the comment, if the post has one and was published."""
+        """Write the comment or switch comments off, if the post wants it and was published."""
         from airflow_provider_instagram.publishing import acts
 
         if not isinstance(self.published, Mapping) or not self.published.get("post_key"):
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
+        act, lacks = acts.COMMENT, "its first comment is not written"
+        if not post.comment_enabled:
+            act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
+        try:
+            message = self._message(context, post) if post.comment_enabled else ""
+            return write_comment(self, context, self.published, message, post.key, act)
+        except InstagramError as error:
+            error.message = f"{post.id} is published, but {lacks}: {error.message}"
+            raise
+
+    def _message(self, context: Context, post: ScheduledPost) -> str | None:
+        """Return the first comment, as it was approved."""
         answer = Answer.unsealed(self.approved, context, post) if self.needs_approval(post) else None
         text = answer.first_comment if answer is not None else post.first_comment
         if not text:
             raise AirflowSkipException(f"{post.id} has no first comment.")
-        try:
-            if self.needs_approval(post) and answer is None:
-                raise ValidationError(
-                    "this run has no record of an approval of the comment that the task approve made.",
-                    hint="Write the comment in the app.",
-                )
-            message = read_message(arguments.literal(text))
-            return write_comment(self, context, self.published, message, post.key, acts.COMMENT)
-        except InstagramError as error:
-            error.message = f"{post.id} is published, but its first comment is not written: {error.message}"
-            raise
+        if self.needs_approval(post) and answer is None:
+            raise ValidationError(
+                "this run has no record of an approval of the comment that the task approve made.",
+                hint="Write the comment in the app.",
+            )
+        return read_message(arguments.literal(text))

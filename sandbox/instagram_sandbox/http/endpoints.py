@@ -102,7 +102,8 @@ def _account(call: Call, node: str) -> Account | None:
 
 
 def _page(call: Call, node: str) -> Account | None:
-    return call.account if node == call.account.page_id or node == "me" else None
+    pages = facebook.managed(call, call.account) if call.token.kind == "user" else [call.account]
+    return next((each for each in pages if node in {"me", each.page_id}), None)
 
 
 def _container(call: Call, node: str) -> Container | None:
@@ -220,12 +221,12 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     Endpoint("GET", ME, "", "account", _me, OURS),
     Endpoint("GET", PERSON, "", "page", PERSON.read, PERSONS),
     Endpoint("GET", SYSTEM_USER, "", "page", SYSTEM_USER.read, UNIFIED),
-    Endpoint("GET", PERSON, "accounts", "page", facebook.pages, PERSONS),
+    Endpoint("GET", PERSON, "accounts", "page", facebook.pages, PERSONS | UNIFIED),
     Endpoint("GET", PERSON, "businesses", "page", facebook.businesses, PERSONS, BUSINESSES),
     Endpoint("GET", PERSON, "permissions", "page", facebook.permissions, PERSONS),
     Endpoint("DELETE", PERSON, "permissions", "page", facebook.revoke, PERSONS),
     Endpoint("DELETE", PERSON, "permissions/*", "page", facebook.revoke, PERSONS),
-    Endpoint("GET", BUSINESS, "owned_pages", "page", facebook.pages, PERSONS, BUSINESSES),
+    Endpoint("GET", BUSINESS, "owned_pages", "page", facebook.owned_pages, PERSONS, BUSINESSES),
     Endpoint("GET", BUSINESS, "client_pages", "page", facebook.client_pages, PERSONS, BUSINESSES),
     Endpoint("GET", PAGE, "", "page", PAGE.read, PAGES),
     Endpoint("GET", ACCOUNT, "", "account", ACCOUNT.read, ALL),

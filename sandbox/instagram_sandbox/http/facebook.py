@@ -15,7 +15,6 @@ from instagram_sandbox.http.fields import Node, Value, constant, row_node
 from instagram_sandbox.http.listing import link_to, page, paged
 from instagram_sandbox.http.login import knows_secret, redeem, token_answer
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.errors import GraphError, invalid
 
 if TYPE_CHECKING:
@@ -101,14 +100,15 @@ def picture(call: Call, account: Account) -> Value:
 
 
 def managed(call: Call, account: Account) -> list[Account]:
-    """Return the accounts whose Pages the person of an account manages."""
+    """Return the accounts whose Pages the person of an account manages, directly or through a portfolio."""
     return [each for each in call.world.accounts.values() if each.person_id == account.person_id]
 
 
 def _shown(call: Call, account: Account) -> list[Account]:
     """Return the accounts whose Pages a person's token lists."""
-    # none without the permission, as the live API answers; it is the first trap of this login
-    return managed(call, account) if "pages_show_list" in call.token.scopes else []
+    if "pages_show_list" not in call.token.scopes or call.token.kind == "system":
+        return []  # as the live API answers; it is the first trap of this login
+    return [each for each in managed(call, account) if not each.portfolio]
 
 
 def _listed_page(call: Call, account: Account) -> Node:
@@ -136,9 +136,16 @@ async def businesses(call: Call, account: Account) -> Response:
     return page(call, [account], _business, BUSINESS_ID)
 
 
+async def owned_pages(call: Call, account: Account) -> Response:
+    """Return the Pages that a portfolio owns."""
+    own = [each for each in managed(call, account) if each.portfolio != "client"]
+    return page(call, own, partial(_listed_page, call), PAGE_ID)
+
+
 async def client_pages(call: Call, account: Account) -> Response:
-    """Return the Pages of a portfolio's clients. It has none."""
-    return page(call, [], partial(_listed_page, call), PAGE_ID)
+    """Return the Pages of a portfolio's clients."""
+    of_clients = [each for each in managed(call, account) if each.portfolio == "client"]
+    return page(call, of_clients, partial(_listed_page, call), PAGE_ID)
 
 
 async def permissions(call: Call, account: Account) -> Response:
@@ -193,7 +200,7 @@ async def debug_token(call: Call, settings: Settings) -> Response:
         "expires_at": ends,
         "is_valid": token.revoked is None and (not ends or call.sandbox.now < ends),
         "issued_at": int(token.issued_at),
-        "data_access_expires_at": 0 if token.kind == "system" else int(token.issued_at) + 90 * DAY_S,
+        "data_access_expires_at": token.data_access_ends_at,
         "scopes": token.scopes,
         "granular_scopes": [_granular(call, token, scope) for scope in token.scopes],
         "user_id": token.user_id,
@@ -204,9 +211,12 @@ async def debug_token(call: Call, settings: Settings) -> Response:
 def _granular(call: Call, token: Token, scope: Scope) -> dict[str, Any]:
     """Return a permission with the Pages and accounts that it covers. Source: Meta, Debug Token."""
     account = call.world.accounts[token.user_id]
+    reached = managed(call, account) if token.kind == "user" else [account]
     if scope.startswith("instagram_"):
-        return {"scope": scope, "target_ids": [account.user_id]}
-    return {"scope": scope, "target_ids": [account.page_id]} if scope.startswith("pages_") else {"scope": scope}
+        return {"scope": scope, "target_ids": [each.user_id for each in reached if each.account_type != "PERSONAL"]}
+    if scope.startswith("pages_"):
+        return {"scope": scope, "target_ids": [each.page_id for each in reached]}
+    return {"scope": scope}
 
 
 def app_token(call: Call) -> str:

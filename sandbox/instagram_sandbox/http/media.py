@@ -105,7 +105,7 @@ def _check_has_caption(post: Post) -> None:
 
 async def read_insights(call: Call, post: Post) -> Response:
     """Return numbers about a post. Source: Meta, Instagram Media Insights."""
-    return graph_json({"data": metrics.of_post(call.world, post, call.params)})
+    return graph_json({"data": metrics.of_post(call.world, post, call.params, call.host)})
 
 
 # Comments

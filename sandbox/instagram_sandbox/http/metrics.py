@@ -11,6 +11,7 @@ from instagram_sandbox.simulator.errors import GraphError, invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from instagram_sandbox.simulator.scopes import Login
     from instagram_sandbox.simulator.state import Post
     from instagram_sandbox.simulator.world import World
 
@@ -26,13 +27,13 @@ def asked(value: Any) -> list[str]:
     return found
 
 
-def of_post(world: World, post: Post, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def of_post(world: World, post: Post, params: Mapping[str, Any], login: Login) -> list[dict[str, Any]]:
     """Return numbers about a post; none before they exist.
 
     :param params: ``metric``, and ``breakdown`` if the numbers are divided.
     :raises GraphError: 100: a metric does not fit the post, or has no such breakdown; 10: a story has too few viewers.
     """
-    metrics = insights.check_metrics(world, post, asked(params.get("metric", "")))
+    metrics = insights.check_metrics(world, post, asked(params.get("metric", "")), login)
     dimensions = names(params.get("breakdown", ""))
     for metric in metrics:
         breakdowns.check(metric, dimensions, of=breakdowns.OF_MEDIUM)

@@ -199,6 +199,7 @@ def post_page(sandbox: Sandbox, request: Request, shortcode: str) -> Response:
         "comments": _threads(sandbox, post),
         "numbers": [(insights.METRICS[name].title, insights.value(world, post, name)) for name in names],
         "account": world.accounts[post.user_id],
+        "sponsors": [world.accounts[one].username if one in world.accounts else one for one in post.sponsors],
         "now": sandbox.now,
         "ago": _ago,
     }

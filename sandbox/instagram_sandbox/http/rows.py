@@ -246,7 +246,7 @@ def _comments(call: Call, of: str, found: Sequence[Comment], field: Field) -> di
 def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
     """Return insights as a field of a post, as in ``insights.metric(views,reach){name,values}``."""
     call.require(INSIGHTS)
-    found = metrics.of_post(call.world, post, field.arguments)
+    found = metrics.of_post(call.world, post, field.arguments, call.host)
     names = {one.name for one in field.inner} | {"id"}
     return {"data": [{key: row[key] for key in row if not field.inner or key in names} for row in found]}
 

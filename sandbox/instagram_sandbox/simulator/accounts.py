@@ -90,7 +90,7 @@ class Accounts:
 
         :param host: The login whose host is asked; None if the request does not show it.
         :raises GraphError: 104: there is none. 190: it is malformed, unknown, for the other login, revoked (with its
-            subcode), or expired (subcode 0).
+            subcode), or expired (subcode 0). 10: it gets no data any more, although it is valid.
         """
         if not token:
             raise GraphError(104)
@@ -101,6 +101,8 @@ class Accounts:
             raise GraphError(190, record.revoked or None)
         if record.ends and self.clock.now() >= record.expires_at:
             raise GraphError(190, 0)
+        if self.switches.data_access_ends and self.clock.now() >= record.data_access_ends_at > 0:
+            raise GraphError(10, None, "(#10) The app's access to the data of this user has expired")
         return record
 
     def _only_login(self) -> Login | None:

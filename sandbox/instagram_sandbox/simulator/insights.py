@@ -18,6 +18,7 @@ from instagram_sandbox.simulator.errors import invalid
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from instagram_sandbox.simulator.scopes import Login
     from instagram_sandbox.simulator.state import Account, Post
     from instagram_sandbox.simulator.world import World
 
@@ -50,18 +51,28 @@ METRICS: Final[dict[str, Metric]] = {
     "profile_activity": Metric("Profile activity", "The number of actions on the profile after the media.", 0.004),
     "navigation": Metric("Navigation", "The number of actions taken from the story.", 0.9),
     "replies": Metric("Replies", "The number of replies to the story.", 0.006),
+    "link_clicks": Metric("Link clicks", "The number of taps on the links of the story.", 0.005),
+    "total_views": Metric("Total views", "The number of views, with those of ads.", 0.0),
+    "total_likes": Metric("Total likes", "The number of likes, with those of ads.", 0.0),
+    "total_comments": Metric("Total comments", "The number of comments, with those of ads.", 0.0),
+    "facebook_views": Metric("Facebook views", "The number of views on Facebook.", 0.1),
+    "crossposted_views": Metric("Crossposted views", "The number of views on Instagram and Facebook.", 0.0),
     "ig_reels_avg_watch_time": Metric("Average watch time", "The average time spent playing the reel, in ms.", 0.0),
     "ig_reels_video_view_total_time": Metric("Watch time", "The total time the reel was played, in ms.", 0.0),
     "reels_skip_rate": Metric("Skip rate", "The percentage of views that skipped in the first three seconds.", 0.0),
 }
+_WITH_ADS: Final = ("total_views", "total_likes", "total_comments")
 _EVERYWHERE: Final = ("views", "reach", "shares", "total_interactions", "reposts")
+OF_FACEBOOK: Final = frozenset({"total_views", "total_likes", "total_comments", "facebook_views", "crossposted_views"})
+"""The metrics of Facebook Login alone. Source: Meta, Instagram API Updates, 2025-12-03 and 2026-04-22."""
 BY_PRODUCT: Final[dict[str, tuple[str, ...]]] = {
-    "FEED": (*_EVERYWHERE, "likes", "comments", "saved", "follows", "profile_visits", "profile_activity"),
+    "FEED": (*_EVERYWHERE, "likes", "comments", "saved", "follows", "profile_visits", "profile_activity", *_WITH_ADS),
     "REELS": (
         *(*_EVERYWHERE, "likes", "comments", "saved"),
         *("ig_reels_avg_watch_time", "ig_reels_video_view_total_time", "reels_skip_rate"),
+        *(*_WITH_ADS, "facebook_views", "crossposted_views"),
     ),
-    "STORY": (*_EVERYWHERE, "follows", "profile_visits", "profile_activity", "navigation", "replies"),
+    "STORY": (*_EVERYWHERE, "follows", "profile_visits", "profile_activity", "navigation", "replies", "link_clicks"),
 }
 """The metrics that each kind of medium has."""
 
@@ -104,6 +115,10 @@ def value(world: World, post: Post, metric: str) -> int:
     if metric == "total_interactions":
         parts = set(BY_PRODUCT[post.media_product_type]) & {"likes", "comments", "saved", "shares"}
         return sum(value(world, post, part) for part in parts)
+    if metric in _WITH_ADS:
+        return value(world, post, metric.removeprefix("total_")) * 6 // 5
+    if metric == "crossposted_views":
+        return value(world, post, "views") + value(world, post, "facebook_views")
     if metric in {"ig_reels_avg_watch_time", "reels_skip_rate"}:
         factor = spread(world, post.id, metric)
         return round(WATCH_TIME_MS * factor if metric == "ig_reels_avg_watch_time" else 30 * factor)
@@ -135,7 +150,7 @@ def exist(world: World, post: Post) -> bool:
     return bool(post.metrics) or world.switches.insights_after_s <= age_s < KEPT_S
 
 
-def check_metrics(world: World, post: Post, asked: Iterable[str]) -> list[str]:
+def check_metrics(world: World, post: Post, asked: Iterable[str], login: Login) -> list[str]:
     """Return the metrics to answer.
 
     :raises GraphError: 100: one name is unknown, retired, of another kind of medium, or refused to the account. One bad
@@ -145,7 +160,7 @@ def check_metrics(world: World, post: Post, asked: Iterable[str]) -> list[str]:
     for place, metric in enumerate(asked):
         if metric in RETIRED and world.switches.retired_metrics == "empty":
             continue
-        if metric not in METRICS:
+        if metric not in METRICS or (metric in OF_FACEBOOK and login == "instagram"):
             known = ", ".join(sorted(METRICS))
             raise invalid(f"metric[{place}] must be one of the following values: {known}")
         if metric not in BY_PRODUCT[post.media_product_type] or metric in refused:

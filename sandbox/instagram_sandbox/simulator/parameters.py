@@ -40,6 +40,7 @@ LOUDEST: Final = 100
 USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 ANNOUNCED_HASHTAGS: Final = 5
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
+SPONSORS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,14 @@ def _check_place(name: str, value: Any) -> None:
         )
 
 
+def _sponsors(params: Mapping[str, Any], name: str) -> list[str]:
+    """Return the ids of the sponsors of a paid partnership. Source: Meta, Content Publishing, 2026-04-22."""
+    ids = [str(one) for one in _json(params, name, list) or []]
+    if len(ids) > SPONSORS or not all(re.fullmatch(r"\d{10,20}", one) for one in ids):
+        raise invalid(f"{name} must be at most {SPONSORS} ids of professional accounts")
+    return ids
+
+
 def _poll(params: Mapping[str, Any], name: str) -> list[str]:
     """Return the options of a poll. Source: Meta, Caption Add-ons."""
     poll = _json(params, name, dict)
@@ -394,7 +403,7 @@ OF_FACEBOOK: Final[dict[str, Parameter]] = {
     "is_poll_duration_extended": Parameter(_WHOLE_POSTS, _bool, "poll_is_endless"),
     "is_comment_prompt_used": Parameter(_WHOLE_POSTS, _bool, "has_prompt"),
     "audio_configuration": Parameter(frozenset({REELS}), _audio, "audio"),
-    "branded_content_sponsor_ids": Parameter(_WHOLE_POSTS | {STORIES}, _anything),
-    "is_paid_partnership": Parameter(_WHOLE_POSTS | {STORIES}, _anything),
+    "branded_content_sponsor_ids": Parameter(_WHOLE_POSTS | {STORIES}, _sponsors, "sponsors"),
+    "is_paid_partnership": Parameter(_WHOLE_POSTS | {STORIES}, _bool, "is_paid_partnership"),
 }
 """The parameters of Facebook Login alone. Source: Meta, IG User Media."""

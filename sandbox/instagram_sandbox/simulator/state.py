@@ -19,6 +19,7 @@ Subcode190 = Literal[0, 458, 459, 460, 463, 464, 467, 492]
 UNSUPPORTED, NOT_FETCHED, TOO_SLOW, BAD_COVER_OFFSET, NO_TRIAL = 2207026, 2207052, 2207003, 2207057, 2207081
 TOO_LARGE, NOT_MIXED = 2207004, 2207082
 NOT_READY: Final = frozenset({2207027, 2207055})
+DATA_ACCESS_S: Final = 90 * 86_400
 LONGEST_S: Final = 10 * 366 * 86_400.0
 
 UserId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
@@ -92,7 +93,8 @@ class Account(Record):
     """A professional account.
 
     ``resumable`` is whether its tokens may use the upload host, ``unified_login`` whether Facebook's dialog gives
-    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``audience`` how
+    tokens of a system user, ``managed_with`` another account whose Page the same person manages, ``portfolio`` whether
+    the person reaches the Page only through a business portfolio that owns it or whose client does, ``audience`` how
     many follow it, which is about how many see a post, and ``refused_metrics`` the insights that it cannot read.
     """
 
@@ -104,6 +106,7 @@ class Account(Record):
     resumable: bool = True
     unified_login: bool = False
     managed_with: str = Field(default="", pattern=r"^\d*$")
+    portfolio: Literal["", "owned", "client"] = ""
     trial_reels: bool = True
     restricted: bool = False
     audience: Count = 1000
@@ -146,6 +149,14 @@ class Token(Record):
     long_lived: bool = True
     scopes: list[Scope] = []
     revoked: Subcode190 | None = None
+
+    @property
+    def data_access_ends_at(self) -> int:
+        """When it gets no more data: 90 days after its person last used the app; 0: never.
+
+        Source: Meta, Authentication Versus Data Access.
+        """
+        return int(self.issued_at) + DATA_ACCESS_S if self.kind in {"page", "user"} else 0
 
 
 class Subscription(Record):
@@ -200,6 +211,8 @@ class Details(Record):
 
     alt_text: str = ""
     is_ai_generated: bool = False
+    is_paid_partnership: bool = False
+    sponsors: list[str] = []  # the ids of the accounts that paid
     poll: list[str] = []  # the options of the caption's poll
     poll_is_endless: bool = False
     has_prompt: bool = False  # whether the caption asks for comments

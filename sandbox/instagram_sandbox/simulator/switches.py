@@ -39,6 +39,7 @@ class Switches(Record):
     cursor_life_s: float = Field(default=86_400.0, ge=0, le=LONGEST_S)
     media_url_life_s: float = Field(default=86_400.0, ge=0, le=LONGEST_S)
     harmless_damage: Literal["accept", "refuse"] = "accept"
+    data_access_ends: bool = False
     expired_version: Literal["error", "upgrade"] = "upgrade"
     fresh_id_unknown_s: float = Field(default=0.0, ge=0, le=600)
     not_ready_after_finished_s: float = Field(default=0.0, ge=0, le=120)

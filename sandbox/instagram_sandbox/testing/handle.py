@@ -170,7 +170,7 @@ class SandboxHandle:
         """Create another account and return its token.
 
         :param more: ``token``, ``resumable``, ``unified_login``, ``trial_reels``, ``restricted``, ``account_type``,
-            ``audience``, ``refused_metrics``, ``managed_with``.
+            ``audience``, ``refused_metrics``, ``managed_with``, ``portfolio``.
         """
         return str(self._control("POST", "accounts", json={"user_id": user_id, "username": username} | more)["token"])
 

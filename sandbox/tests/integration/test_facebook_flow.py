@@ -157,6 +157,31 @@ def test_a_person_manages_several_pages_and_a_personal_account_has_none(document
     assert me["instagram_business_account"]["username"] == "second"
 
 
+def test_a_page_of_a_portfolio_is_listed_by_the_portfolio_and_named_by_the_token(documented: SandboxHandle) -> None:
+    """Meta's list of a person's Pages lacks those that the person reaches through a business portfolio only."""
+    client = "17841400000000077"
+    documented.add_account(client, "client", managed_with=documented.user_id, portfolio="client")
+    documented.change_account(documented.user_id, portfolio="owned")
+    token = documented.add_token(documented.user_id, kind="user")
+    person = Caller(documented, token)
+    assert person.get("me/accounts").json() == {"data": []}
+    (portfolio,) = person.get("me/businesses").json()["data"]
+    listed = {
+        edge: [
+            page["instagram_business_account"]["id"]
+            for page in person.get(f"{portfolio['id']}/{edge}", fields="instagram_business_account").json()["data"]
+        ]
+        for edge in ("owned_pages", "client_pages")
+    }
+    assert listed == {"owned_pages": [documented.user_id], "client_pages": [client]}
+    known = person.get("debug_token", input_token=token).json()["data"]["granular_scopes"]
+    (named,) = [each["target_ids"] for each in known if each["scope"] == "pages_show_list"]
+    pages = [person.get(each, fields="instagram_business_account").json() for each in named]
+    assert [page["instagram_business_account"]["id"] for page in pages] == [documented.user_id, client]
+    without = documented.add_token(documented.user_id, kind="user", scopes=["pages_show_list"])
+    assert Caller(documented, without).get("me/businesses").json()["error"]["code"] == 200
+
+
 def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented: SandboxHandle) -> None:
     token = documented.add_token(documented.user_id, kind="user", scopes=["instagram_basic", "email"])
     person = Caller(documented, token)
@@ -173,6 +198,22 @@ def test_permissions_and_tokens_can_be_looked_at(http: httpx.Client, documented:
     documented.revoke(token)
     assert http.get("/v23.0/debug_token", params=asked).json()["data"]["is_valid"] is False
     assert http.get("/debug_token", params={"input_token": token, "access_token": "x"}).json()["error"]["code"] == 190
+
+
+def test_a_token_of_facebook_login_gets_no_data_after_90_days_if_the_switch_says_so(documented: SandboxHandle) -> None:
+    """It is valid all the same, as Meta says of it."""
+    documented.switch(data_access_ends=True)
+    tokens = {kind: documented.add_token(documented.user_id, kind=kind, ends=False) for kind in ("page", "system")}
+    documented.advance(90 * 86_400 - 60)
+    assert Caller(documented, tokens["page"]).get("me").status_code == 200
+    documented.advance(120)
+    assert Caller(documented, tokens["page"]).get("me").json()["error"]["code"] == 10
+    assert Caller(documented, tokens["system"]).get("me").status_code == 200
+    app = f"{documented.app_id}|{documented.app_secret}"
+    asked = {"input_token": tokens["page"], "access_token": app}
+    told = httpx.get(f"{documented.url}/debug_token", params=asked, trust_env=False).json()["data"]
+    assert told["is_valid"]
+    assert told["data_access_expires_at"] < documented.now()
 
 
 def test_places_are_searched(facebook: Caller) -> None:

@@ -247,7 +247,13 @@ def test_parameters_of_facebook_login_alone_are_ignored_with_instagram_login(
 ) -> None:
     """marqetive-lib marks a paid partnership."""
     paid = {"media_type": "IMAGE", "image_url": picture.url, "is_paid_partnership": "true"}
-    assert facebook.create(**paid, branded_content_sponsor_ids='["17841400000000099"]').status_code == 200
+    made = facebook.create(**paid, branded_content_sponsor_ids='["17841400000000099"]')
+    media_id = facebook.publish(made.json()["id"]).json()["id"]
+    (post,) = facebook.sandbox.posts
+    assert post.media_id == media_id
+    assert "Paid partnership with 17841400000000099" in facebook.http.get(post.permalink).text
+    for wrong in ('["1", "2"]', '["17841400000000097", "17841400000000098", "17841400000000099"]', "nobody"):
+        assert facebook.create(**paid, branded_content_sponsor_ids=wrong).json()["error"]["code"] == 100
     assert client.sandbox.warnings == []
     assert client.create(**paid).status_code == 200
     assert "is_paid_partnership" in client.sandbox.warnings[0]

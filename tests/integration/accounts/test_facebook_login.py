@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from airflow_provider_instagram.hooks import InstagramHook
@@ -63,6 +64,42 @@ def test_the_main_job_posts_as_a_page(
     assert result.state == "success", result.states()
     assert [post.caption for post in facebook.posts] == ["as a Page"]
     assert facebook.calls("refresh") == 0
+
+
+def test_the_sponsor_of_a_paid_partnership_is_found_by_its_name(
+    connect: Any, facebook: SandboxHandle, run_dag: Any, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is sent, and shown on the post, is the id of the account. A name that nobody has sends nothing."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    brand = "17841400000000077"
+    facebook.add_account(brand, "brand.one", name="Käse & Co")
+
+    def run(sponsor: str) -> Any:
+        with DAG(f"paid_by_{sponsor}", schedule=None) as dag:
+            create = CreateContainerOperator(
+                task_id="create",
+                video=str(portrait_video),
+                caption="Ad",
+                is_paid_partnership=True,
+                branded_content_sponsor_ids=[f"@{sponsor}"],
+                wait_for_completion=True,
+                retries=0,
+            )
+            PublishOperator(task_id="publish", container_id=create.output, retries=0)
+        return run_dag(dag)
+
+    assert run("brand.one").state == "success"
+    (post,) = facebook.posts
+    assert "Paid partnership with brand.one" in httpx.get(post.permalink, trust_env=False).text
+    (entry,) = facebook.journal("create")
+    assert json.loads(str(entry.parameters["branded_content_sponsor_ids"])) == [brand]
+    created = facebook.calls("create")
+    assert run("nobody").state == "failed"
+    assert "Cannot find the account @nobody: No professional account has this user name" in capsys.readouterr().out
+    assert facebook.calls("create") == created
 
 
 def test_nothing_is_refreshed_for_a_page_in_a_year(connect: Any, facebook: SandboxHandle) -> None:

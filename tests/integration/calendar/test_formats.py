@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -94,7 +95,7 @@ def test_a_post_says_how_its_files_are_fitted(
     short = replace(profile, video=replace(profile.video, max_duration_s=3.0))
     monkeypatch.setattr(
         "airflow_provider_instagram.calendar.tasks.prepare.profile_for",
-        lambda placement: short if placement == "reels" else profile_for(placement),
+        lambda placement, shapes: short if placement == "reels" else profile_for(placement, shapes),
     )
     story = of(image="white.png", placement="story", dry_run=True)
     posts = {
@@ -145,6 +146,25 @@ def test_a_first_comment_is_written_once(
             assert (result.state, result.states()["comment"]) == ("success", became)
     assert [comment.text for comment in instagram_sandbox.comments()] == ["{{ 7 * 7 }} #one"]
     assert instagram_sandbox.calls("publish") == 2
+
+
+def test_comments_are_switched_off_once_when_the_post_is_published(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also if the answer is lost, or everything is done again. A person may switch them on again."""
+    file = calendar({"quiet": 5}, quiet={"comment_enabled": False})
+    instagram_sandbox.fail("moderate", drop="after")
+    for _ in range(2):
+        result = run_post(run_dag, made(file), "quiet")
+        assert (result.state, result.states()["comment"]) == ("success", "success")
+    (post,) = instagram_sandbox.posts
+    assert "Comments are switched off." in httpx.get(post.permalink, trust_env=False).text
+    assert instagram_sandbox.calls("moderate") == 1
+
+    instagram_sandbox.fail("moderate", 10)
+    result = run_post(run_dag, made(calendar({"loud": 5}, loud={"comment_enabled": False})), "loud")
+    assert (result.state, result.states()["comment"]) == ("success", "failed")
+    assert "loud is published, but its comments are not switched off: " in capsys.readouterr().out
 
 
 def test_a_comment_that_fails_leaves_the_post_and_the_run_green_and_says_what_is_missing(

@@ -513,3 +513,25 @@ def test_the_doctor_names_what_is_off_before_a_post_goes_out(
     publishing = ("instagram_business_basic", "instagram_business_content_publish")
     manager.store.save(replace(manager.current_token(), scopes=publishing))
     assert said in doctors_lines(shell, capsys, 1)["scopes"]
+
+
+def test_a_place_is_found_by_its_name(
+    shell: Any, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instagram_sandbox.switch(login="facebook")
+    token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page")
+    by_page = {**instagram_sandbox.connection, "password": token}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(by_page))
+    said = shell("places", "Café", "Central", "--conn-id", CONN_ID, "--output", "json")
+    assert json.loads(said) == [
+        {"location_id": "110774245616525", "name": "Café Central", "address": "Herrengasse 14, Vienna, Austria"}
+    ]
+    with pytest.raises(SystemExit, match="found no Page with a location for 'Nirgendwo'"):
+        shell("places", "Nirgendwo", "--conn-id", CONN_ID)
+    instagram_sandbox.fail("page", 10)
+    with pytest.raises(SystemExit, match="Page Public Content Access"):
+        shell("places", "Café", "--conn-id", CONN_ID)
+    by_instagram = {**instagram_sandbox.connection, "password": "IGAAx"}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(by_instagram))
+    with pytest.raises(SystemExit, match=r"Instagram Login has no search of places\..*Facebook Login"):
+        shell("places", "Café", "--conn-id", CONN_ID)

@@ -281,6 +281,7 @@ def test_airflow_db_clean_deletes_nothing_that_keeps_the_promise(
         ("limits", "nope"),
         ("refresh", "nope"),
         ("audio", "nope", "sun"),
+        ("places", "Café", "--conn-id", "nope"),
         ("ledger", "list", "--conn-id", "nope"),
         ("ledger", "show", "a/b", "--conn-id", "nope"),
         ("ledger", "settle", "a/b", "--live", "--conn-id", "nope"),

@@ -30,6 +30,7 @@ EXPECTED: Final[dict[str, tuple[str | None, str]]] = {
     "licensed music": (None, PUBLISH[1]),
     "polls": (None, PUBLISH[1]),
     "comment prompts": (None, PUBLISH[1]),
+    "paid partnership labels": (None, PUBLISH[1]),
     "collaborators' answers": (None, "pages_read_engagement"),
     "comments": ("instagram_business_manage_comments", "instagram_manage_comments"),
     "insights": ("instagram_business_manage_insights", "instagram_manage_insights"),
@@ -43,6 +44,7 @@ NEW_REEL: Final[dict[str, dict[str, str]]] = {
     "licensed music": {"audio_configuration": '{"audio_id": "587000000000001"}'},
     "polls": POLL,
     "comment prompts": {"caption": "Which?", "is_comment_prompt_used": "true"},
+    "paid partnership labels": {"is_paid_partnership": "true"},
 }
 OF_A_POST: Final = {
     "collaborators' answers": ("GET", "/collaborators", {}),

@@ -11,7 +11,7 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, RateLim
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
-from airflow_provider_instagram.graph.models import MEDIA_METRICS
+from airflow_provider_instagram.graph.models import metrics_of
 from airflow_provider_instagram.ledger.insights import StoredRefusals
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -27,7 +27,11 @@ OF_A_REEL = {
 }
 OF_A_STORY = {
     *("views", "reach", "shares", "total_interactions", "follows", "profile_visits", "navigation", "replies"),
+    *("reposts", "link_clicks"),
 }
+#: What a login on Facebook's host has beside these.
+WITH_ADS = {"total_views", "total_likes", "total_comments"}
+OF_A_REEL_ON_FACEBOOK = WITH_ADS | {"facebook_views", "crossposted_views"}
 
 
 @pytest.fixture
@@ -70,11 +74,28 @@ def test_each_kind_is_asked_for_what_it_has(instagram_sandbox: SandboxHandle, re
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
     for kind, media_id, names in ((PostKind.REEL, reel, OF_A_REEL), (PostKind.STORY, story, OF_A_STORY)):
-        reading = reader.of_media(media_id, kind.value, MEDIA_METRICS[kind])
+        reading = reader.of_media(media_id, kind.value, metrics_of(kind, of_facebook=False))
         truth = instagram_sandbox.insights(media_id)
         assert dict(reading.values) == {name: truth[name] for name in names}
         assert reading.reason is Reason.NONE
     assert reads(instagram_sandbox) == 2
+
+
+def test_facebook_login_has_the_numbers_with_ads_and_of_facebook(instagram_sandbox: SandboxHandle, reel: str) -> None:
+    """The organic numbers keep their columns. With Instagram Login they are not asked for, so nothing is refused."""
+    instagram_sandbox.switch(login="facebook")
+    token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page")
+    names = metrics_of(PostKind.REEL, of_facebook=True)
+    with GraphClient(token, base_url=instagram_sandbox.url) as client:
+        reading = InsightReader(client, StoredRefusals(Rows())).of_media(reel, "reel", names)
+    assert set(names) == OF_A_REEL | OF_A_REEL_ON_FACEBOOK
+    assert (reading.reason, reads(instagram_sandbox)) == (Reason.NONE, 1)
+    numbers = reading.values
+    assert numbers["total_views"] > numbers["views"] > numbers["facebook_views"] > 0  # type: ignore[operator]
+    assert (
+        set(metrics_of(PostKind.PICTURE, of_facebook=True)) - set(metrics_of(PostKind.PICTURE, of_facebook=False))
+        == WITH_ADS
+    )
 
 
 def test_kinds_are_told_by_what_the_list_shows(
@@ -94,12 +115,12 @@ def test_refused_metrics_are_found_by_halves_once_and_then_left_out(
     instagram_sandbox: SandboxHandle, reader: InsightReader, reel: str
 ) -> None:
     instagram_sandbox.change_account(instagram_sandbox.user_id, refused_metrics=["shares"])
-    first = reader.of_media(reel, "reel", MEDIA_METRICS[PostKind.REEL])
+    first = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, of_facebook=False))
     assert {name for name, value in first.values.items() if value is None} == {"shares"}
     assert (first.reason_of("shares"), first.reason_of("views")) == ("refused", None)
     assert 1 < reads(instagram_sandbox) <= 9
     before = reads(instagram_sandbox)
-    second = reader.of_media(reel, "reel", MEDIA_METRICS[PostKind.REEL])
+    second = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, of_facebook=False))
     assert dict(second.values) == dict(first.values)
     assert reads(instagram_sandbox) == before + 1
 
@@ -129,7 +150,7 @@ def test_too_few_viewers_are_a_reason(instagram_sandbox: SandboxHandle, reader: 
     instagram_sandbox.change_account(instagram_sandbox.user_id, audience=3)
     story = published(instagram_sandbox, media_type="STORIES", video_url="https://example.com/a.mp4")
     instagram_sandbox.advance(6 * 3600)
-    reading = reader.of_media(story, "story", MEDIA_METRICS[PostKind.STORY])
+    reading = reader.of_media(story, "story", metrics_of(PostKind.STORY, of_facebook=False))
     assert (set(reading.values.values()), reading.reason) == ({None}, Reason.TOO_FEW_VIEWERS)
     assert reads(instagram_sandbox) == 1
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.operators import CommentOperator, HideCommentOperator, PrivateReplyOperator
+from airflow_provider_instagram.operators import (
+    CommentOperator,
+    HideCommentOperator,
+    PrivateReplyOperator,
+    SwitchOffCommentsOperator,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -293,6 +298,20 @@ def test_a_comment_is_hidden_and_answered_privately_once_in_two_runs(
     assert (str(result.xcom("hide")), result.xcom("answer")) == (asked, message.message_id)
     assert [instagram_sandbox.calls(name) for name in ("moderate", "message")] == [1, 1]
     assert instagram_sandbox.comments()[0].hidden
+
+
+def test_comments_are_switched_off_once_in_two_runs(
+    instagram_sandbox: SandboxHandle, run_dag: Any, media_id: str
+) -> None:
+    from airflow.sdk import DAG
+
+    with DAG("switch_off", schedule=None, default_args={"retries": 0}) as dag:
+        SwitchOffCommentsOperator(task_id="off", media_id=media_id)
+    for _ in range(2):
+        result = run_dag(dag)
+        assert (result.state, str(result.xcom("off"))) == ("success", media_id)
+    sent = [entry.parameters for entry in instagram_sandbox.journal("moderate")]
+    assert [one["comment_enabled"] for one in sent] == ["false"]
 
 
 @pytest.mark.parametrize(("kind", "state"), [("page", "success"), ("system", "failed")])

@@ -157,7 +157,7 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
             instagram_sandbox.user_id,
             target,
             budget,
-            reads_responses=True,
+            is_of_facebook=True,
             look_every=timedelta(days=9),
         )
         batch = collector.run([PostEvent(media_id, event, "extra", None, None)])

@@ -497,6 +497,16 @@ def facebook(instagram_sandbox: SandboxHandle) -> SandboxHandle:
     return instagram_sandbox
 
 
+@pytest.mark.parametrize(("box", "asks"), [({"reauthenticates": "yes"}, "true"), ({}, None)])
+def test_a_person_may_ask_to_log_in_as_another_account(
+    browser: TestClient, instagram_sandbox: SandboxHandle, box: dict[str, str], asks: str | None
+) -> None:
+    assert 'name="reauthenticates"' in browser.get("/instagram/connect").text
+    address = begin(browser, instagram_sandbox, **box).headers["location"]
+    assert httpx.URL(address).params.get("force_reauth") == asks
+    assert "@sandbox_studio is connected" in browser.get(decide(address, instagram_sandbox)).text
+
+
 BY_FACEBOOK = {"login": "facebook", "scopes": "comments"}
 
 
@@ -581,6 +591,20 @@ def test_of_several_pages_the_person_names_the_account(browser: TestClient, face
     assert "@second_brand" in InstagramHook(CONN_ID).test_connection()[1], "the token is that of the chosen Page"
 
 
+@pytest.mark.parametrize("portfolio", ["owned", "client"])
+def test_the_page_of_a_business_portfolio_is_found(
+    browser: TestClient, facebook: SandboxHandle, portfolio: str
+) -> None:
+    """Meta's list of the person's Pages lacks it. The token names it, without any further permission."""
+    second = "17841400000000077"
+    facebook.add_account(second, "green_brand", name="Grün", managed_with=facebook.user_id, portfolio=portfolio)
+    page = by_dialog(browser, facebook, {**BY_FACEBOOK, "account_id": second})
+    assert "@green_brand is connected" in page.text
+    assert "@green_brand" in InstagramHook(CONN_ID).test_connection()[1]
+    asked = {entry.path for entry in facebook.journal("page")}
+    assert not any("businesses" in path for path in asked), "that needs a permission more"
+
+
 def test_a_page_without_a_professional_account_is_named(browser: TestClient, facebook: SandboxHandle) -> None:
     facebook.change_account(facebook.user_id, account_type="PERSONAL")
     page = by_dialog(browser, facebook, BY_FACEBOOK)
@@ -594,7 +618,13 @@ def test_a_page_without_a_professional_account_is_named(browser: TestClient, fac
     [
         ([], "The login reaches no Facebook Page"),
         (
-            [{"name": "Brand", "instagram_business_account": {"id": "17841400000000000", "username": "brand"}}],
+            [
+                {
+                    "id": "1",
+                    "name": "Brand",
+                    "instagram_business_account": {"id": "17841400000000000", "username": "brand"},
+                }
+            ],
             "Facebook gives no token for the Page of @brand",
         ),
     ],
@@ -610,9 +640,10 @@ def test_a_person_who_may_not_publish_for_a_page_is_told_so(
     """Each account of the sandbox has a Page, so Meta's list is replaced."""
     from airflow_provider_instagram.graph import calls
 
-    call = calls.pages_of_person()
+    call = calls.facebook_pages()
     read = replace(call, read=lambda _: call.read({"data": listed}))
-    monkeypatch.setattr(calls, "pages_of_person", lambda: read)
+    monkeypatch.setattr(calls, "facebook_pages", lambda *_, **__: read)
+    facebook.change_account(facebook.user_id, account_type="PERSONAL")  # the token names its Page, too
     assert said in by_dialog(browser, facebook, BY_FACEBOOK).text
     assert rows() == {}
 

@@ -106,7 +106,7 @@ def test_an_answer_as_deep_as_a_well_is_an_error_of_ours(
 @pytest.mark.parametrize("row", [None, 1, "x", [], [[]]])
 def test_rows_that_are_no_objects_are_left_out(server: WebServer, send: Send, row: object) -> None:
     reads: list[Call[Any]] = [calls.media_list("1"), calls.comment_list("1"), calls.comment_counts("1")]
-    for call in (*reads, calls.pages_of_person()):
+    for call in (*reads, calls.facebook_pages()):
         server.answer({"data": [row]})
         assert not getattr(found := send(call), "items", found)
 

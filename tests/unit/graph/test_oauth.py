@@ -14,6 +14,16 @@ GRAPH = "https://graph.instagram.com"
 APP = LoginApp("9", "shh", "https://a/b", GRAPH)
 
 
+def test_a_person_is_asked_to_log_in_again_by_instagram_login_alone() -> None:
+    """To connect another account than the one that the browser is logged in to."""
+    asked = {
+        login: dict(parse_qsl(urlsplit(replace(APP, login=login, reauthenticates=True).login_url("s")).query))
+        for login in MetaLogin
+    }
+    assert [query.get("force_reauth") for query in asked.values()] == ["true", None, None]
+    assert "force_reauth" not in APP.login_url("s")
+
+
 def test_the_login_url_carries_everything_that_meta_asks_for() -> None:
     parts = urlsplit(LoginApp("99", "shh", "https://air.example.com/back?x=1", GRAPH).login_url("st&te"))
     assert (parts.scheme, parts.netloc, parts.path) == ("https", "www.instagram.com", "/oauth/authorize")

@@ -168,6 +168,16 @@ def test_an_unknown_placement_is_refused_with_the_known_ones() -> None:
         profile_for("stories")
 
 
+def test_a_setting_says_how_narrow_a_picture_in_the_feed_may_be() -> None:
+    """Meta's page says 4:5; clients post 3:4. A story is 9:16 in any case."""
+    narrowest = {name: profile_for(name, " 3:4").picture.min_aspect_ratio for name in ("reels", "feed", "carousel")}
+    assert narrowest == {"reels": 0.75, "feed": 0.75, "carousel": 0.75}
+    assert profile_for("story", "3:4").picture.min_aspect_ratio == 9 / 16
+    assert profile_for("feed").picture.min_aspect_ratio == 0.8
+    with pytest.raises(ValidationError, match=r"\[instagram\] picture_shapes is '2:3'. Use one of: 4:5, 3:4"):
+        profile_for("feed", "2:3")
+
+
 @pytest.mark.parametrize(
     ("change", "fit", "warning"),
     [

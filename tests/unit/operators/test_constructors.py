@@ -134,7 +134,7 @@ def test_every_argument_but_the_connection_is_templated() -> None:
         *("user_tags", "share_to_feed", "audio_name", "trial_graduation", "is_ai_generated", "upload", "publish_at"),
         *("post_key", "wait_for_completion", "deferrable", "on_copyright_match"),
         *("audio_id", "audio_volume", "video_volume", "poll_attachment", "is_poll_duration_extended"),
-        "is_comment_prompt_used",
+        *("is_comment_prompt_used", "is_paid_partnership", "branded_content_sponsor_ids"),
     }
     for made in (
         create,

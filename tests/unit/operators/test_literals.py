@@ -21,6 +21,7 @@ from airflow_provider_instagram.operators import (
     PrivateReplyOperator,
     PublishOperator,
     RefreshTokenOperator,
+    SwitchOffCommentsOperator,
     TranscodeOperator,
 )
 from airflow_provider_instagram.sensors import ContainerStatusSensor
@@ -96,6 +97,7 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (CommentOperator, {"media_id": "", "reply_to": None, "message": "x"}, r"media_id is empty, and so is reply_to"),
     (CommentOperator, {"media_id": 1.5, "message": "x"}, r"media_id must be text"),
     (HideCommentOperator, {"comment_id": ""}, r"comment_id is empty"),
+    (SwitchOffCommentsOperator, {"media_id": ""}, r"There is no media id"),
     (PrivateReplyOperator, {"comment_id": None, "message": "x"}, r"comment_id is empty"),
     (DeleteOperator, {}, r"post_key is empty, and so is media_id. Set one of them"),
     (DeleteOperator, {"post_key": " ", "media_id": ""}, r"post_key is empty, and so is media_id"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 
 from airflow_provider_instagram import exceptions
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
@@ -34,7 +34,23 @@ def test_what_meta_does_not_document_may_get_better() -> None:
 def test_a_rate_limit_is_waited_out() -> None:
     error = exceptions.RateLimitError("slow down", retry_after=timedelta(minutes=7))
     decision = InstagramRetryPolicy().evaluate(error, 1, 3)
-    assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(minutes=7))
+    waits = getattr(RetryAction, "RESCHEDULE", RetryAction.RETRY)  # which Airflow 3.4 has
+    assert (decision.action, decision.retry_delay) == (waits, timedelta(minutes=7))
+
+
+def test_waiting_for_a_rate_limit_uses_up_no_retry_where_airflow_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Airflow 3.4 on, for a day at most. tests/next runs the other tests of this file there."""
+    calls: list[tuple[object, object]] = []
+
+    def reschedule(delay: timedelta, *, reschedule_timeout: timedelta, reason: str) -> RetryDecision:
+        calls.append((delay, reschedule_timeout))
+        return RetryDecision(reason=reason)
+
+    monkeypatch.setattr(RetryDecision, "reschedule", reschedule, raising=False)
+    policy, wait = InstagramRetryPolicy(), timedelta(minutes=7)
+    policy.evaluate(exceptions.RateLimitError("slow down", retry_after=wait), 1, 3)
+    policy.evaluate(exceptions.TransientError("down", retry_after=wait), 1, 3)
+    assert calls == [(wait, timedelta(days=1))]
 
 
 def test_what_may_pass_is_tried_again_later_and_later_with_jitter() -> None:

@@ -49,6 +49,7 @@ def test_nothing_given_is_a_plain_reel() -> None:
         {"caption": "Which?", "poll_attachment": ["A", "B", "C", "D"], "is_poll_duration_extended": "yes"},
         {"caption": "Why?", "is_comment_prompt_used": "true"},
         {"audio_id": "587000000000001", "audio_volume": "0", "video_volume": "100"},
+        {"is_paid_partnership": "true", "branded_content_sponsor_ids": "@brand.one, 17841400000000099"},
     ],
 )
 def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
@@ -81,6 +82,9 @@ def test_what_keeps_to_the_limits_passes(given: dict[str, Any]) -> None:
         ({"audio_id": "Harbour Lights"}, "only digits"),
         ({"audio_id": "587000000000001", "audio_volume": 101}, "from 0 to 100"),
         ({"video_volume": 0}, "the reel has no audio_id"),
+        ({"is_paid_partnership": True, "branded_content_sponsor_ids": "a, b, c"}, "at most 2 are allowed"),
+        ({"is_paid_partnership": True, "branded_content_sponsor_ids": "x){id"}, "not a valid Instagram user name"),
+        ({"branded_content_sponsor_ids": "brand"}, "add is_paid_partnership: true"),
     ],
 )
 def test_what_breaks_a_limit_is_refused_with_what_to_change(given: dict[str, Any], said: str) -> None:
@@ -112,6 +116,8 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
         video_volume=0,
         poll_attachment="Yes, No",
         is_poll_duration_extended="true",
+        is_paid_partnership="yes",
+        branded_content_sponsor_ids=["17841400000000098", "17841400000000099"],
     )
     assert sent == {
         "media_type": "REELS",
@@ -128,6 +134,8 @@ def test_every_option_reaches_instagram_under_its_name_there() -> None:
         "audio_configuration": '{"audio_id": "587000000000001", "audio_volume": 80, "video_volume": 0}',
         "poll_attachment": '{"option_a": "Yes", "option_b": "No"}',
         "is_poll_duration_extended": "true",
+        "is_paid_partnership": "true",
+        "branded_content_sponsor_ids": '["17841400000000098", "17841400000000099"]',
     }
     assert parameters(caption="Why?", is_comment_prompt_used=True)["is_comment_prompt_used"] == "true"
 

@@ -254,6 +254,18 @@ def test_items_in_one_cell_are_separated_by_commas(
             "  image: a.jpg, placement: story,\n  first_comment: Hello",
             "5: A story does not take first_comment. Remove first_comment.",
         ),
+        (
+            "  image: a.jpg, first_comment: Hello,\n  comment_enabled: no",
+            "5: first_comment is set, but comment_enabled is false. Keep one of them.",
+        ),
+        ("  image: a.jpg, comment_enabled: maybe", "4: comment_enabled is 'maybe'. Write true or false."),
+        (
+            "  image: a.jpg, branded_content_sponsor_ids: [brand]",
+            (
+                "4: branded_content_sponsor_ids is set, but the post is not labelled as a paid partnership. "
+                "Add is_paid_partnership: true, or remove branded_content_sponsor_ids."
+            ),
+        ),
         (f"  image: a.jpg, first_comment: {'x' * 301}", ("4: The comment has 301 characters (emoji count as two). "
          "Shorten it to 300.")),
         ("  image: a.jpg, first_comment: '#a #b #c #d #e'", "4: The comment has 5 hashtags. At most 4 are allowed."),
