@@ -222,6 +222,9 @@ class TreeText:
         after = f"  {comment}" if comment else ""
         if value is None:
             return after
+        if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            dash = f"{self._newline}{' ' * column}- "
+            return after + "".join(f"{dash}{self._flow(one)}" for one in value)
         if not isinstance(value, str):
             return f" {self._flow(value)}{after}"
         body = value.removesuffix("\n")
@@ -241,6 +244,8 @@ class TreeText:
             return json.dumps(value, ensure_ascii=False) if self._is_json else _quoted(value)
         if isinstance(value, dict):
             return f"{{{', '.join(self._flow_pairs(value))}}}"
+        if not isinstance(value, list):
+            return json.dumps(value)  # a number, true or false
         return f"[{', '.join(one if self._is_word(one) else self._flow(one) for one in value)}]"
 
     def _is_word(self, value: Any) -> bool:
@@ -336,7 +341,7 @@ class TableText:
             at = self._row(post_id)
             self._add_columns(fields)
             cells = dict(zip(self._titles, self._rows[at][1], strict=False))
-            self._rows[at] = self._written(at, cells | {name: _cell(value) for name, value in fields.items()})
+            self._rows[at] = self._written(at, cells | {name: cell(value) for name, value in fields.items()})
         for after, fields in reversed(new):
             self.insert(fields, after)
         return self._text()
@@ -351,7 +356,7 @@ class TableText:
         at = self._row(after) if after is not None else self._title_row
         if not isinstance(post, str):
             self._add_columns(post)
-            post, _ = self._written(at, {name: _cell(value) for name, value in post.items()})
+            post, _ = self._written(at, {name: cell(value) for name, value in post.items()})
         before, cells = self._rows[at]
         self._rows[at] = (before if before.endswith(("\n", "\r")) else before + self._newline), cells
         self._rows.insert(at + 1, (post if post.endswith(("\n", "\r")) else post + self._newline, []))
@@ -390,9 +395,12 @@ class TableText:
         return self._head + "".join(row for row, _ in self._rows)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as a cell contains it."""
     if value is None or value is GONE or isinstance(value, str):
         return value if isinstance(value, str) else ""
+    if not isinstance(value, list) or any(isinstance(one, dict) for one in value):
+        return json.dumps(value, ensure_ascii=False)
     if any("," in str(one) for one in value):
         raise InvalidValue("a word of a list contains a comma, which a cell cannot hold.", "Leave the comma out.")
     return ", ".join(map(str, value))
