@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, edits, uploads
+from airflow_provider_instagram.plugin.board import acts, edits, forms, uploads
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
@@ -132,7 +132,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and users.may_edit(user, dag_id):
-        content["edit"] = offered(board, post_id)
+        content["edit"] = forms.offered(board, post_id)
     return JSONResponse(content, headers=HEADERS)
 
 
@@ -216,7 +216,7 @@ def fill_in(
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return what a form needs: files, accounts and fields."""
-    return JSONResponse(for_form(_editable_board(user, dag_id)), headers=HEADERS)
+    return JSONResponse(forms.for_form(_editable_board(user, dag_id)), headers=HEADERS)
 
 
 @router.get("/api/file")
