@@ -24,7 +24,6 @@ from airflow_provider_instagram.plugin.board import acts, edits, forms, uploads
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
-from airflow_provider_instagram.plugin.board.forms import for_form
 from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS, templates
 from airflow_provider_instagram.utils.locations import is_local, is_web
@@ -72,7 +71,9 @@ boards = Boards()
 def page(user: users.Viewer) -> Response:
     """Show the page. What it shows comes from the routes below, so that it needs no rights by itself."""
     version = str(int(max(file.stat().st_mtime for file in FOLDER.iterdir())))
-    html = templates.get_template("board.html").render(root=pages_path(), form_token=user.form_token, version=version)
+    html = templates.get_template("board.html").render(
+        root=pages_path(), form_token=user.form_token, user=user.id, version=version
+    )
     headers = {**HEADERS, "Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return HTMLResponse(html, headers=headers)
 
