@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -110,13 +110,16 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
         self.now = now
 
 
-def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any] | None:
-    """Return the values of a post that an edit may change, as the page shows them. None if it has no time.
+def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles, rules: Rules) -> dict[str, Any] | None:
+    """Return the values of a post that an edit may change, as a form shows them. None if it has no time.
 
     The items of a carousel are objects. No link has its query, which may be a signature.
     """
-    post = _post(calendar, post_id)
-    return None if post is None else shown_values(post, _rows(text, calendar.location))
+    rows = _rows(text, location)
+    if (row := rows.of(post_id)) is None:
+        return None
+    post = _post(parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id)
+    return None if post is None else shown_values(post, rows)
 
 
 def values_of_new(text: str, location: str) -> dict[str, Any]:

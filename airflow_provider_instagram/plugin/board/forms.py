@@ -12,8 +12,10 @@ from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.file import edits
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
@@ -38,8 +40,19 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
     does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
-    seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
+    seen = _values(board, post_id)
     return {"does": does if seen else [], "seen": seen, "approved": is_approved(facts)}
+
+
+def _values(board: Board, post_id: str) -> dict[str, Any] | None:
+    """Return the values of a post as the file has them by now: whoever saved a moment ago may go on."""
+    if not board.is_read:
+        return None
+    writer = writer_of(board)
+    try:
+        return edits.values_to_edit(writer.text(), board.location, post_id, writer.files, board.rules)
+    except (InvalidValue, InstagramError):  # the file is broken, or its storage fails
+        return None
 
 
 def for_form(board: Board) -> dict[str, Any]:

@@ -225,21 +225,21 @@ export function filesElement(form) {
       h(
         "div",
         {},
-        h("b", { class: "cut" }, item.file),
-        item.upload ? h("small", {}, "is being uploaded …") : null,
-        item.error ? h("small", { class: "error" }, item.error) : null,
-        item.kind === "image" && !form.isStory() ? alt : null,
         h(
           "span",
-          { class: "acts" },
+          { class: "top" },
+          h("b", { class: "cut" }, item.file),
           button("Up", () => moveItem(at, at - 1), at === 0),
           button("Down", () => moveItem(at, at + 1), at === form.items.length - 1),
-          item.kind === "image" ? button(`Tag people${tags}`, () => form.show(item)) : null,
+          item.kind === "image" && !form.isStory() ? button(`Tag people${tags}`, () => form.show(item)) : null,
           button("Remove", () => {
             form.items.splice(at, 1);
             draw();
           }),
         ),
+        item.upload ? h("small", {}, "is being uploaded …") : null,
+        item.error ? h("small", { class: "error" }, item.error) : null,
+        item.kind === "image" && !form.isStory() ? alt : null,
       ),
     );
   }

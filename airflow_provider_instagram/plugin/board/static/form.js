@@ -262,8 +262,10 @@ class Form {
     for (const field of this.fields) {
       const control = this.control(field.name);
       const isTaken = field.kinds.includes(kind);
+      const before = this.start[field.name];
       // What the file's defaults say is no concern of a kind that does not take it.
-      if (control) values[field.name] = isTaken ? valueOf(control, field, this.start[field.name]) : null;
+      const left = same(before, this.about.start[field.name]) ? before : null;
+      if (control) values[field.name] = isTaken ? valueOf(control, field, before) : left;
     }
     if (kind === "picture") values.user_tags = first?.user_tags ?? [];
     values.alt_text = kind === "picture" ? (first?.alt_text?.trim() ?? null) : null;

@@ -29,6 +29,7 @@ const WIDEST = 1.91;
 export function formPreview(read, setCover, changed) {
   let place = 0;
   let drawn = "";
+  let drawnTags = "";
   let ratio = 1; // of the first file
   const media = h("div", { class: "media" });
   const who = h("span", { class: "cut" });
@@ -128,15 +129,18 @@ export function formPreview(read, setCover, changed) {
     const isTagged = item?.kind === "image" && draft.kind !== "story";
     media.onclick = isTagged && item ? (event) => addByClick(item, event) : null;
     media.classList.toggle("tagged", isTagged);
-    below.querySelector(".tags")?.remove();
-    if (!isTagged || !item) return;
-    const tags = (item.user_tags ?? []).filter((tag) => typeof tag !== "string");
+    const tags = (isTagged && item?.user_tags?.filter((tag) => typeof tag !== "string")) || [];
     tags.forEach((tag, at) => {
       const pin = h("span", { class: "pin", "aria-hidden": "true" }, tag.username || String(at + 1));
       pin.style.left = `${100 * tag.x}%`;
       pin.style.top = `${100 * tag.y}%`;
       media.append(pin);
     });
+    const now = JSON.stringify([isTagged && item?.file, tags.map(({ x, y }) => [x, y])]);
+    if (now === drawnTags) return; // a name that is typed keeps the focus
+    drawnTags = now;
+    below.querySelector(".tags")?.remove();
+    if (!isTagged || !item) return;
     const add = () => addTag(item, 0.5, 0.5);
     below.prepend(
       h(
