@@ -103,7 +103,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
         return _as_patch(written)
     if given.do == "remove":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
-    changed = ", ".join(edited.fields) if given.do == "change" else None
+    changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
     done = await run_in_threadpool(_recorded, board, user, given.do, written, about)

@@ -582,3 +582,67 @@ def test_a_post_that_is_live_can_be_duplicated_only(user: Any, calendar: Path) -
     finally:
         with open_ledger(ACCOUNT) as store:
             store.delete(f"done:{key}")
+
+
+def shown_file(browser: TestClient, name: str, headers: Any = None) -> Any:
+    about = {"dag_id": DAG_ID, "name": name}
+    return browser.get("/instagram/calendar/api/file", params=about, headers=headers or {})
+
+
+def test_a_form_shows_the_pictures_and_videos_of_the_calendars_folder_and_nothing_else(
+    user: Any, calendar: Path
+) -> None:
+    ada, folder = user("ada", "USER"), calendar.parent
+    picture, video = b"\xff\xd8\xff\xe0 a picture", b"\0\0\0\x18ftypisom" + b"0123456789" * 300_000
+    (folder / "Brötchen (1).jpg").write_bytes(picture)
+    (folder / "a.mp4").write_bytes(video)
+    (folder / "page.jpg").write_text("<script>alert(1)</script>")
+    (folder.with_name(OTHER_ID) / "secret.jpg").write_bytes(picture)
+    (folder / "link.jpg").symlink_to(folder.with_name(OTHER_ID) / "secret.jpg")
+    shown = shown_file(ada, "Brötchen (1).jpg")
+    assert (shown.status_code, shown.content, shown.headers["content-type"]) == (200, picture, "image/jpeg")
+    assert "sandbox" in shown.headers["content-security-policy"]
+    part = shown_file(ada, "a.mp4", {"Range": "bytes=2900000-"})
+    assert (part.status_code, part.content) == (206, video[2_900_000:])
+    for name in ("page.jpg", "calendar.yaml", "link.jpg", f"../{OTHER_ID}/secret.jpg", "/etc/passwd", "none.jpg", ""):
+        assert shown_file(ada, name).status_code == 404, name
+    assert shown_file(user("vic", "VIEWER"), "Brötchen (1).jpg").status_code == 403
+
+
+def test_an_upload_says_under_which_name_a_file_is_stored(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    assert upload(ada, "ada", "Brötchen (1).mp4").json() == {"name": "Brötchen (1).mp4", "done": ""}
+    again = upload(ada, "ada", "Brötchen (1).mp4", content=b"other")
+    stored = "Brötchen (1) (2).mp4"
+    assert again.json() == {"name": stored, "done": f"Brötchen (1).mp4 is stored as {stored}."}
+    assert ((calendar.parent / "Brötchen (1).mp4").read_bytes(), (calendar.parent / stored).read_bytes()) == (
+        b"moving", b"other",
+    )  # fmt: skip
+    refused = upload(ada, "ada", "plan.xlsx")
+    assert (refused.status_code, refused.json()["field"]) == (422, "media")
+    assert "neither a video nor a picture" in refused.json()["detail"]
+
+
+def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    seen = detail(ada)["edit"]["seen"]
+    assert edit(ada, "ada", seen=seen, fields={"caption": "First"}).status_code == 200
+    seen = detail(ada)["edit"]["seen"]  # before Airflow has read the file
+    assert seen["caption"] == "First"
+    assert edit(ada, "ada", seen=seen, fields={"caption": "Second"}).status_code == 200
+    assert yaml.safe_load(calendar.read_text())["posts"][0]["caption"] == "Second"
+
+
+def test_a_form_has_each_field_that_a_post_declares(user: Any, calendar: Path) -> None:
+    from airflow_provider_instagram.calendar.file.schema import calendar_schema
+
+    form = user("ada", "USER").get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
+    names = {field["name"] for field in form["fields"]}
+    elsewhere = {"id", "publish_at", "timezone", "account", "video", "image", "carousel"}
+    assert names | elsewhere == set(calendar_schema()["properties"]["posts"]["items"]["properties"])
+    by_name = {field["name"]: field for field in form["fields"]}
+    assert by_name["placement"]["words"] == ["reels", "feed", "story"]
+    assert (by_name["caption"]["longest"], by_name["audio_volume"]["most"]) == (2200, 100)
+    assert {name: by_name[name]["input"] for name in ("dry_run", "user_tags", "collaborators", "location_id")} == {
+        "dry_run": "flag", "user_tags": "tags", "collaborators": "words", "location_id": "text",
+    }  # fmt: skip

@@ -83,7 +83,7 @@ export async function openForm(opened) {
   document.body.append(dialog);
   dialog.showModal();
   /** @type {HTMLElement | null} */
-  const first = dialog.querySelector("textarea");
+  const first = dialog.querySelector(opened.name === "add" ? "[type=file]" : "textarea");
   first?.focus();
 }
 
