@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import shutil
+import subprocess
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +54,8 @@ class Team:
         store_calendar(content_calendar_dag(DAG_ID, self.file, accounts=[ACCOUNT]))
         routes.boards = Boards()
 
-    def open(self) -> Page:
-        self.page.goto(f"{self.address}/instagram/calendar/?view=week&day={NOON:%Y-%m-%d}")
+    def open(self, dag_id: str = DAG_ID) -> Page:
+        self.page.goto(f"{self.address}/instagram/calendar/?view=week&day={NOON:%Y-%m-%d}&dag={dag_id}")
         expect(self.page.locator("#view .card").first).to_be_visible()
         return self.page
 
@@ -127,7 +130,7 @@ def test_a_post_of_each_kind_is_made_of_the_files_in_the_folder(team: Team) -> N
     """The list has what a person put there, and not the results of the transcoder."""
     (team.file.parent / "clip.mp4").write_bytes(b"")
     team.open()
-    made = {
+    made: dict[str, tuple[list[str], str, dict[str, Any]]] = {
         "picture": (["sea.jpg"], "", {"image": "sea.jpg"}),
         "album": (["sun.jpg", "clip.mp4"], "", {"carousel": ["sun.jpg", "clip.mp4"]}),
         "film": (["clip.mp4"], "", {"video": "clip.mp4"}),
@@ -191,7 +194,7 @@ def test_a_session_that_ended_loses_nothing(team: Team) -> None:
     page.context.clear_cookies()
     form.get_by_role("button", name="Save").click()
     expect(form.locator(".error")).to_contain_text("Log in in another tab")
-    page.context.add_cookies(cookies)
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]  # as they were
     form.get_by_role("button", name="Save").click()
     expect(page.locator("dialog")).to_have_count(0)
     assert team.posts()["hello"]["caption"] == "Long thought about"
@@ -263,6 +266,76 @@ def test_what_is_saved_and_removed_is_seen_at_once(team: Team) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(card).to_be_visible()
     assert team.posts()["hello"]["caption"] == "Good evening"
+
+
+def test_a_cover_frame_is_chosen_by_moving_through_the_video_and_the_preview_shows_bars_or_a_crop(team: Team) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=10:duration=6", "-pix_fmt", "yuv420p"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, str(team.file.parent / "clip.mp4")], check=True)
+    page = team.open()
+    form = team.form()
+    form.locator(".name", has_text="clip.mp4").click()
+    cover, video = page.get_by_label("Cover frame: move through the video"), page.locator(".beside video")
+    cover.fill("2.5")
+    expect(video).to_have_js_property("currentTime", 2.5)
+    form.get_by_text("More", exact=True).click()
+    for fit, shown in (("crop", "cover"), ("pad", "contain")):
+        form.locator("[name=fit]").select_option(fit)
+        expect(video).to_have_css("object-fit", shown)
+    page.screenshot(path="/tmp/forms_cover.png")
+    form.locator("[name=publish_at]").fill(on(1))
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("dialog")).to_have_count(0)
+    assert team.posts()["clip"].items() >= {"video": "clip.mp4", "video_cover_timestamp_ms": 2500}.items()
+
+
+def test_a_copy_has_a_time_and_an_id_of_its_own(team: Team) -> None:
+    page = team.open()
+    page.locator(f'.card[data-key="{DAG_ID}/hello"]').click()
+    page.locator("#panel").get_by_role("button", name="Duplicate").click()
+    form = page.locator("dialog form.edit")
+    form.locator("[name=caption]").fill("Hello again")
+    form.get_by_role("button", name="Duplicate").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    copied = {"id": "hello-copy", "image": "sea.jpg", "caption": "Hello again"}
+    assert team.posts()["hello-copy"].items() >= copied.items()
+    assert team.posts()["hello-copy"]["publish_at"][:10] == on(1)[:10]
+
+
+def test_a_new_post_is_put_into_the_calendar_that_is_chosen_with_the_approval_that_its_dag_requires(team: Team) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    other = team.file.parents[1] / "other" / "calendar.csv"
+    other.parent.mkdir()
+    shutil.copy(team.file.parent / "sun.jpg", other.parent / "dawn.jpg")
+    other.write_text(f"id,publish_at,timezone,account,image\nfirst,{on(5)},UTC,{ACCOUNT},dawn.jpg\n")
+    store_calendar(content_calendar_dag("other", other, accounts=[ACCOUNT], approval="required"))
+    routes.boards = Boards()
+    try:
+        page = team.open("")
+        form = team.form()
+        form.locator("[name=calendar]").select_option(label=DAG_ID)
+        expect(form.locator(".name", has_text="sea.jpg")).to_be_visible()
+        form.locator("[name=caption]").fill("Dawn, at sea")
+        form.locator("[name=calendar]").select_option(label="other")
+        expect(form.locator(".name")).to_have_text(["dawn.jpg"])
+        form.get_by_role("button", name="Use it").click()
+        expect(form.locator("[name=approval]")).to_be_disabled()
+        expect(form.locator("[name=approval]")).to_have_value("required")
+        form.locator(".name", has_text="dawn.jpg").click()
+        form.locator("[name=publish_at]").fill(on(6))
+        form.locator("[name=id]").fill("dawn")
+        form.get_by_role("button", name="Add", exact=True).click()
+        expect(page.locator("dialog")).to_have_count(0)
+        (row,) = [row for row in csv.DictReader(other.open()) if row["id"] == "dawn"]
+        assert row.items() >= {"image": "dawn.jpg", "caption": "Dawn, at sea", "approval": "required"}.items()
+        assert "dawn" not in team.posts()
+    finally:
+        with create_session() as session:  # for the tests of other pages
+            session.execute(update(DagModel).where(DagModel.dag_id == "other").values(is_stale=True))
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 800)])

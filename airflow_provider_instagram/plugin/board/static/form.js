@@ -204,7 +204,10 @@ class Form {
     const use = () => {
       box.remove();
       this.items.splice(0, this.items.length, ...draft.items);
-      for (const [name, value] of Object.entries(draft.values)) this.set(name, value);
+      for (const [name, value] of Object.entries(draft.values)) {
+        const isOther = this.control(name)?.disabled || (name === "account" && !this.about.accounts.includes(value));
+        if (!isOther) this.set(name, value); // another calendar has other accounts, and may require an approval
+      }
       this.isNamed = true;
       this.files.draw();
     };

@@ -365,7 +365,10 @@ def test_a_diff_names_the_lines_of_the_file() -> None:
 
 
 PINNED = {"username": "ann", "x": 0.25, "y": 1}
-ALBUM = [{"image": "b.jpg", "alt_text": 'A "tree"\nin a, wood', "user_tags": [PINNED]}, {"video": "a.mp4"}]
+ALBUM: list[dict[str, Any]] = [
+    {"image": "b.jpg", "alt_text": 'A "tree"\nin a, wood', "user_tags": [PINNED]},
+    {"video": "a.mp4"},
+]
 
 
 @pytest.fixture
