@@ -22,7 +22,8 @@ from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.texts import GONE, TableText, TreeText, cell
+from airflow_provider_instagram.calendar.file.table_text import TableText, cell
+from airflow_provider_instagram.calendar.file.texts import GONE, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
 from airflow_provider_instagram.calendar.file.values import (
     FIELDS,

@@ -240,8 +240,8 @@ def _clean(name: str, value: Any, depth: int = 0) -> Any:
         parts = {one: _clean(name, part, depth + 1) for one, part in value.items()}
         return {one: part for one, part in parts.items() if part not in (None, "", [])}
     if isinstance(value, list):
-        items = [_clean(name, one, depth + 1) for one in value]
-        return [one for at, one in enumerate(items) if one not in (None, "", {}) and one not in items[:at]]
+        items = [one for part in value if (one := _clean(name, part, depth + 1)) not in (None, "", {})]
+        return list(dict.fromkeys(items)) if all(isinstance(one, str) for one in items) else items
     if not isinstance(value, str):
         return value
     try:

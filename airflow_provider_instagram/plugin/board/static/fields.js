@@ -117,3 +117,26 @@ export function showError(form, text, name) {
   }
   error.scrollIntoView({ block: "nearest" });
 }
+
+/** Return an id made of a text. @param {string} text */
+export const idOf = (text) =>
+  text
+    .replace(/\p{Extended_Pictographic}|\p{Emoji_Modifier}/gu, "")
+    .replaceAll("ß", "ss")
+    .replace(/[äöü]/gi, (sign) => `${sign}e`)
+    .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .toLowerCase()
+    .split("-")
+    .filter(Boolean)
+    .slice(0, 5)
+    .join("-");
+
+/** Return a list of choices. @param {string} name @param {string[]} values */
+export const selectElement = (name, values) =>
+  h(
+    "select",
+    { name },
+    values.map((value) => h("option", { value }, value)),
+  );

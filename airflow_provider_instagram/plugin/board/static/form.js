@@ -5,7 +5,7 @@ import { moment } from "./dates.js";
 import { h, messageOf, say } from "./dom.js";
 import { draftOf, keepDraft } from "./drafts.js";
 import { editable, sendEdit } from "./edit.js";
-import { fieldElement, labelled, same, setValue, showError, valueOf } from "./fields.js";
+import { fieldElement, idOf, labelled, same, selectElement, setValue, showError, valueOf } from "./fields.js";
 import { filesElement, itemsOf, kindOf, valuesOf } from "./files.js";
 import { formPreview } from "./formpreview.js";
 import { data, edited, refresh, view } from "./state.js";
@@ -43,21 +43,6 @@ const OF_FILES = ["video", "image", "carousel", "alt_text"];
 
 /** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
 export const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);
-
-/** Return an id made of a text. @param {string} text */
-const idOf = (text) =>
-  text
-    .replace(/\p{Extended_Pictographic}|\p{Emoji_Modifier}/gu, "")
-    .replaceAll("ß", "ss")
-    .replace(/[äöü]/gi, (sign) => `${sign}e`)
-    .normalize("NFKD")
-    .replace(/\p{M}+/gu, "")
-    .replace(/[^A-Za-z0-9]+/g, "-")
-    .toLowerCase()
-    .split("-")
-    .filter(Boolean)
-    .slice(0, 5)
-    .join("-");
 
 /** Open a form for a new post. @param {string} day @param {File[]} files Files to upload at once. */
 export async function addPost(day, files = []) {
@@ -384,14 +369,6 @@ class Form {
     this.files.draw();
   }
 }
-
-/** @param {string} name @param {string[]} values */
-const selectElement = (name, values) =>
-  h(
-    "select",
-    { name },
-    values.map((value) => h("option", { value }, value)),
-  );
 
 const LONGEST_LINE = 120; // characters of a title, as the server cuts it
 /** Return what a card shows of what was written, before Airflow has read it. @param {Values} fields @param {number} at */

@@ -65,7 +65,7 @@ export function formPreview(read, setCover, changed) {
     const shape = isTall ? TALL : Math.min(WIDEST, Math.max(NARROWEST, ratio));
     media.style.aspectRatio = String(shape);
     media.dataset.fit = draft.fit;
-    media.style.background = draft.fit === "pad" ? draft.background : "";
+    media.style.backgroundColor = draft.fit === "pad" ? draft.background : "";
     drawTags(draft, item);
     drawCover(draft);
   }

@@ -4,6 +4,7 @@ import { post, request } from "./api.js";
 import { byId, h, icon, isNarrow, messageOf, outward, say } from "./dom.js";
 import { draftOf, keepDraft } from "./drafts.js";
 import { editPost, editSection } from "./edit.js";
+import { counterOf } from "./fields.js";
 import { previewSection } from "./preview.js";
 import {
   factsSection,
@@ -278,23 +279,14 @@ const deletionElement = ({ link, key }) =>
  * @param {string} caption
  */
 function captionField(caption) {
-  const counter = h("small");
-  const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption" });
-  // Not maxlength, which cuts off what is pasted.
-  const countText = () => {
-    const { length } = area.value; // as Instagram counts, and the server: an emoji is two or more
-    counter.textContent = `${length.toLocaleString("en-GB")} of ${LONGEST_CAPTION.toLocaleString("en-GB")}`;
-    counter.classList.toggle("error", length > LONGEST_CAPTION);
-  };
-  area.addEventListener("input", () => {
-    keepDraft(`${view.post}/approve`, area.value === caption ? null : { of: caption, text: area.value });
-    countText();
-  });
+  const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption" }); // no maxlength: it cuts
+  area.addEventListener("input", () =>
+    keepDraft(`${view.post}/approve`, area.value === caption ? null : { of: caption, text: area.value }),
+  );
   area.defaultValue = caption;
   const draft = draftOf(`${view.post}/approve`);
   if (draft && draft.of === caption) area.value = draft.text;
-  countText();
-  return h("label", { class: "field" }, "Caption, as it is published", area, counter);
+  return h("label", { class: "field" }, "Caption, as it is published", area, counterOf(LONGEST_CAPTION, area));
 }
 
 /** Return what the user has made of the caption, or undefined if they left it as it is. */
