@@ -37,6 +37,8 @@ class About:
     :param titles: The titles of its column in spreadsheets.
     :param is_location: Whether it is a file or a link, whose query may be a signature.
     :param has_default: Whether the defaults of a calendar may contain it.
+    :param label: Its name in a form, if that is not the one in the file.
+    :param lines: How many lines its text has in a form; 0 for one without line ends.
     :param is_edit: Whether a change of it makes another version of a post.
     """
 
@@ -50,6 +52,8 @@ class About:
     titles: tuple[str, ...] = ()
     is_location: bool = False
     has_default: bool = True
+    label: str = ""
+    lines: int = 0
     is_edit: bool = True
 
 

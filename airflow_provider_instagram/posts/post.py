@@ -107,6 +107,7 @@ class Post(BaseModel):
             instead={PostKind.STORY: "Remove it, or put the text into the picture or the video."},
             sent_as="caption",
             titles=("caption", "text", "copy", "post text"),
+            lines=6,
         ),
     ] = ""
     placement: Annotated[
@@ -126,6 +127,7 @@ class Post(BaseModel):
             "Use 0 (the first frame) or more milliseconds from the start of the video: 1500.",
             kinds=REEL,
             sent_as="thumb_offset",
+            label="Cover frame, in milliseconds",
         ),
     ] = None
     cover_url: Annotated[
@@ -166,6 +168,7 @@ class Post(BaseModel):
             read_user_tags,
             "Write user names: [studio_two, jane.doe]; in a picture, [{username: jane.doe, x: 0.5, y: 0.4}].",
             kinds=EVERY_KIND - CAROUSEL,
+            label="Tagged users",
             instead={
                 PostKind.CAROUSEL: "Write them with the item: "
                 "{image: a.jpg, user_tags: [{username: ann, x: 0.5, y: 0.4}]}."
@@ -203,6 +206,7 @@ class Post(BaseModel):
             "Write the numeric id of an audio asset (only digits).",
             kinds=REEL,
             sent_as="audio_configuration",
+            label="Music, by its id",
             sent=lambda audio_id: {"audio_id": audio_id},
         ),
     ] = None
@@ -269,6 +273,7 @@ class Post(BaseModel):
             instead={PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."},
             sent_as="alt_text",
             titles=("alt text", "alt", "image description"),
+            lines=2,
         ),
     ] = None
     upload: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: The limit of file systems, less the space for what is added to a name while the file is copied.
 LONGEST_NAME_BYTES = 200
+#: How the name of a result ends: with the rules and the key of the work.
+OWN_NAME = re.compile(r"\.[a-z_]+\.[0-9a-f]{24}\.\w+$")
 
 
 class Result(NamedTuple):

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,16 +22,26 @@ from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.texts import GONE, TableText, TreeText
+from airflow_provider_instagram.calendar.file.table_text import TableText, cell
+from airflow_provider_instagram.calendar.file.texts import GONE, TreeText
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
+from airflow_provider_instagram.calendar.file.values import (
+    FIELDS,
+    LOCATIONS,
+    file_value,
+    is_same,
+    known_locations,
+    read_new,
+    shown_value,
+    shown_values,
+    written_values,
+)
+from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
-#: What may be changed of a post, beside its time.
-FIELDS: Final = ("caption", "first_comment", "alt_text", "tags", "placement", "audio_id")
-MEDIA: Final = ("video", "image")
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")
 UNUSUAL: Final = InvalidValue(
@@ -44,8 +56,8 @@ class Edit:
     :param do: ``change``, ``remove``, ``add``, ``duplicate`` or ``restore``.
     :param post_id: The post; for a duplicate, the one that is copied.
     :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
-    :param fields: The new values: texts, tags as a tuple of texts, ``publish_at`` as a local time of the post's zone,
-        or of the one that :func:`zone_of_new` returns.
+    :param fields: The new values, in the form of :func:`values_to_edit`. ``publish_at`` is a local time of the post's
+        zone, or of the one that :func:`zone_of_new` returns.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -99,39 +111,37 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
         self.now = now
 
 
-def values_to_edit(calendar: Calendar, post_id: str, text: str) -> dict[str, Any] | None:
-    """Return the values of a post that an edit may change, as the page shows them. None if it has no time."""
-    post = _post(calendar, post_id)
-    if post is None:
+def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles, rules: Rules) -> dict[str, Any] | None:
+    """Return the values of a post that an edit may change, as a form shows them. None if it has no time.
+
+    The items of a carousel are objects. No link has its query, which may be a signature.
+    """
+    rows = _rows(text, location)
+    if (row := rows.of(post_id)) is None:
         return None
-    return _shown_values(post, None if isinstance(post, ScheduledPost) else read_rows(text, calendar.location))
+    post = _post(parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id)
+    return None if post is None else shown_values(post, rows)
+
+
+def values_of_new(text: str, location: str) -> dict[str, Any]:
+    """Return the values that a new post has by the file's defaults."""
+    shared = _rows(text, location).defaults.values
+    return {name: shown_value(name, None, shared.get(name)) for name in FIELDS}
+
+
+@lru_cache(maxsize=4)
+def _rows(text: str, location: str) -> Rows:
+    """Return the rows of a text. Nobody changes them: a large file takes a second to read."""
+    return read_rows(text, location)
 
 
 def zone_of_new(calendar: Calendar, text: str) -> str:
     """Return the zone in which the time of a new post is meant."""
-    return _zone_of_new(read_rows(text, calendar.location), calendar)[0]
+    return _zone_of_new(_rows(text, calendar.location), calendar)[0]
 
 
 def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | None:
     return calendar.post(post_id) or next((post for post in calendar.invalid if post.id == post_id), None)
-
-
-def _shown_values(post: ScheduledPost | InvalidPost, rows: Rows | None) -> dict[str, Any]:
-    """Return the values of a post. ``rows`` has those of a post with a problem."""
-    at = {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M")}
-    if isinstance(post, ScheduledPost) or rows is None:
-        return at | {name: getattr(post, name) for name in FIELDS}
-    row = _row_of(rows, post.id)
-    return at | {name: _as_written(name, *filter(None, (row, rows.defaults))) for name in FIELDS}
-
-
-def _as_written(name: str, *rows: Row) -> Any:
-    """Return a value as it is in the first row that has it, in the form in which the page sends it."""
-    value = next((row.values[name].value for row in rows if name in row.values), None)
-    if name == "tags":
-        words = value.split(",") if isinstance(value, str) else value or ()
-        return tuple(word.strip() for word in words if isinstance(word, str) and word.strip())
-    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else None
 
 
 def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
@@ -148,7 +158,8 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     post = _post(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
         _check_seen(edit, post, rows)
-    fields, at = _written_fields(edit, post, rows, calendar), _place_of(edit, ids)
+    approval = rules.get("approval") or rows.defaults.text("approval")
+    fields, at = _written_fields(edit, post, rows, calendar, approval), _place_of(edit, ids)
     try:
         edited = _changed(text, location, edit, fields, (ids[at - 1] or None) if at else None)
     except RecursionError:  # an alias of YAML that contains itself
@@ -210,31 +221,29 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
 def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows) -> None:
     if post is None:
         raise SeenOther(None)
-    shown = _shown_values(post, rows)
-    now = {name: shown[name] for name, value in edit.seen.items() if name in shown and not _is_same(shown[name], value)}
+    values = shown_values(post, rows)
+    now = {name: values[name] for name in edit.seen if name in values and not is_same(values[name], edit.seen[name])}
     if now:
         raise SeenOther(now)
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    if isinstance(one, tuple) or isinstance(other, (list, tuple)):
-        return tuple(one or ()) == tuple(other or ())
-    return (one or "") == (other or "")
-
-
 def _written_fields(
-    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, calendar: Calendar
+    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, calendar: Calendar, approval: str | None
 ) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
-    row = _row_of(rows, edit.post_id)
-    fields: dict[str, Any] = {
-        name: list(value) if isinstance(value, tuple) else value or None for name, value in edit.fields.items()
-    }
+    row, shared = rows.of(edit.post_id), rows.defaults.values
+    known = known_locations(written_values(row, rows)) if edit.fields.keys() & {*MEDIA, *LOCATIONS} else {}
+    fields = {name: file_value(name, value, known) for name, value in edit.fields.items()}
     if edit.do == "duplicate" and row is not None:
         fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
+    if edit.do == "change" and row is not None:
+        gone = [name for name, value in fields.items() if value is None and name in row.values.keys() - shared.keys()]
+        fields |= dict.fromkeys(gone, GONE)
     at = edit.fields.get("publish_at")
     if edit.do == "add":
-        fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value}}
+        fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value not in (None, [])}}
+        if approval == "required":  # whoever reads the file sees it, too
+            fields["approval"] = approval
         if at:
             zone_name, stands_in = _zone_of_new(rows, calendar)
             time = at.replace("T", " ")
@@ -314,10 +323,6 @@ def _document(text: str, location: str) -> TableText | TreeText:
     return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
 
 
-def _row_of(rows: Rows, post_id: str) -> Row | None:
-    return next((row for row in rows.rows if row.text("id") == post_id), None)
-
-
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -334,16 +339,24 @@ def _content(rows: Rows) -> tuple[Any, ...]:
 def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows, at: int) -> tuple[Any, ...]:
     *shared, posts = _content(rows)
     if rows.columns.values:
-        texts = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
-        fields = {name: text if text and text.strip() else None for name, text in texts.items()}
+        fields = {name: text if (text := cell(value)).strip() else None for name, value in fields.items()}
     if edit.do == "remove":
         del posts[at]
     elif edit.do == "change":
-        posts[at] = _without_none({**posts[at], **fields})
+        posts[at] = _without_none({**posts[at], **_as_texts(fields)})
     else:
-        restored = _row_of(new, edit.post_id) if edit.do == "restore" else None
-        posts.insert(at, _without_none(fields) if restored is None else _plain(restored))
+        restored = new.of(edit.post_id) if edit.do == "restore" else None
+        posts.insert(at, _without_none(_as_texts(fields)) if restored is None else _plain(restored))
     return (*shared, posts)
+
+
+def _as_texts(value: Any) -> Any:
+    """Return a value as a file is read: each number, true and false is a text."""
+    if isinstance(value, Mapping):
+        return {name: _as_texts(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_as_texts(part) for part in value]
+    return None if value is GONE else json.dumps(value) if isinstance(value, (bool, int, float)) else value
 
 
 def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
@@ -356,7 +369,7 @@ def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> 
     for key, problem in problems(after).items():
         if key not in known and problem != EMPTY and (restored is None or problem.post_id != restored):
             about = f"{problem.post_id}: " if problem.post_id else ""
-            raise InvalidValue(f"{about}{problem.message}", problem.remedy)
+            raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
 
 
 def _check_result(
@@ -366,12 +379,12 @@ def _check_result(
     if post is None:
         raise UNUSUAL
     if edit.fields.get("publish_at") and post.publish_at <= now:
-        raise InvalidValue(f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed.", "Choose a later time.")
-    shown = _shown_values(post, rows)
+        message = f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed."
+        raise InvalidValue(message, "Choose a later time.", "publish_at")
+    values = shown_values(post, rows)
     for name, value in edit.fields.items():
-        if name in shown and (edit.do != "add" or name == "publish_at") and not _is_same(shown[name], value):
-            raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE)
-    if edit.do == "add":
-        for name in MEDIA:
-            if (location := getattr(post, name, None)) is not None:
-                files.found(location, check=True)
+        if name in values and not any(is_same(values[name], one) for one in (value, read_new(name, value))):
+            raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
+    if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
+        for location in post.media:
+            files.found(location, check=True)

@@ -49,6 +49,7 @@ class CalendarPost(Post):
             "Write a text.",
             kinds=NO_STORY,
             titles=("first comment", "comment"),
+            lines=2,
         ),
     ] = None
     comment_enabled: Annotated[

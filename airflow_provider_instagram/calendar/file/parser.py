@@ -208,26 +208,27 @@ class _Reader:
             return None
         if not isinstance(given.value, str) or not re.fullmatch(ID, given.value.strip()):
             message = without_secrets(f"{in_quotes(given.value)} is not a valid id.", given)
-            self._add(given.line, message, CALENDAR_FIELDS["id"].remedy)
+            self._add(given.line, message, CALENDAR_FIELDS["id"].remedy, None, "id")
             return None
         post_id = given.value.strip()
         if is_reserved(post_id):
             message = f"{post_id!r} begins like the ids of other runs."
-            self._add(given.line, message, "Give the post another id: its run has it, too.", post_id)
+            self._add(given.line, message, "Give the post another id: its run has it, too.", post_id, "id")
             return None
         if ".." in post_id:
-            self._add(given.line, f"{post_id!r} has two dots in a row, as no run may.", "Write one of them.", post_id)
+            message = f"{post_id!r} has two dots in a row, as no run may."
+            self._add(given.line, message, "Write one of them.", post_id, "id")
             return None
         if len(lines := self.lines[post_id]) > 1:
             other = lines[1] if row.line == lines[0] else lines[0]
             message = f"the post in line {other} has the same id, so none of them is published."
             remedy = "Give one of them another id: it keeps a post from being published twice."
-            self._add(given.line, message, remedy, post_id)
+            self._add(given.line, message, remedy, post_id, "id")
         return post_id
 
     def _add_unknown(self, name: str, line: int, post_id: str | None) -> None:
         remedy = remedy_for_field(name, suggest=len(self.problems) < MAX_SUGGESTIONS)
         self._add(line, f"Unknown field {name!r}.", remedy, post_id)
 
-    def _add(self, line: int, message: str, remedy: str, post_id: str | None = None) -> None:
-        self.problems.append(Problem(line, message, remedy, post_id))
+    def _add(self, line: int, message: str, remedy: str, post_id: str | None = None, field: str = "") -> None:
+        self.problems.append(Problem(line, message, remedy, post_id, field))

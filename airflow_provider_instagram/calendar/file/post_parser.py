@@ -160,7 +160,7 @@ class PostFields:
             return ()
 
         def read(written: Any) -> Item:
-            item = _read_item(written)
+            item = read_item(written)
             return item.model_copy(update={"location": self._found(item.location, check)})
 
         read_items = (
@@ -277,7 +277,7 @@ class PostFields:
         line = self.row.line if value is None else value.line if item is None else value.line_of_item(item)
         is_shared = value is not None and name not in self.row.values
         self.problems.append(
-            Problem(line, without_secrets(message, value), remedy, None if is_shared else self.post_id)
+            Problem(line, without_secrets(message, value), remedy, None if is_shared else self.post_id, name)
         )
 
 
@@ -360,7 +360,8 @@ def _separated(written: str) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
-def _read_item(written: Any) -> Item:
+def read_item(written: Any) -> Item:
+    """Read an item of a carousel: a file, or an object."""
     if not isinstance(written, (str, dict)) or not written:
         raise InvalidValue("it is neither a file nor an object.", LIST)
     if isinstance(written, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Final
@@ -16,12 +17,14 @@ class Problem:
 
     :param line: The line of the file, from 1; 0 if the problem concerns the whole file.
     :param post_id: The post, if the problem concerns one post whose id is known.
+    :param field: The field, if the problem concerns one. A form shows the problem beside it.
     """
 
     line: int
     message: str
     remedy: str
     post_id: str | None = None
+    field: str = dataclasses.field(default="", compare=False)
 
     @property
     def key(self) -> str:
@@ -37,9 +40,10 @@ class Problem:
 
 
 class InvalidValue(Exception):  # noqa: N818 -- about one value; the caller, which knows its line, makes a Problem of it
-    """A value that cannot be used."""
+    """A value that cannot be used. ``field`` is the field that has it, if that is known."""
 
-    def __init__(self, message: str, remedy: str) -> None:
+    def __init__(self, message: str, remedy: str, field: str = "") -> None:
         super().__init__(f"{message} {remedy}")
         self.message = message
         self.remedy = remedy
+        self.field = field

@@ -86,6 +86,10 @@ class Rows:
     min_spacing: Value | None = None
     problems: list[Problem] = field(default_factory=list)
 
+    def of(self, post_id: str) -> Row | None:
+        """Return the row of a post."""
+        return next((row for row in self.rows if row.text("id") == post_id), None)
+
 
 def check_count(posts: int) -> None:
     """Check that a calendar is not too large."""

@@ -30,6 +30,7 @@ def too_close(posts: Iterable[ScheduledPost], min_spacing: timedelta) -> dict[st
             f"same account; min_spacing is {in_words(min_spacing)}.",
             f"Move it to {_time_after(last, min_spacing, post)} or later.",
             post.id,
+            "publish_at",
         )
 
     return _problems_by_id(posts, find)
@@ -52,6 +53,7 @@ def within_limits(calendar: Calendar, limits: Mapping[str, Limits]) -> Calendar:
                     f"Move it to {_time_after(first, quota.period, post)} or later, or raise posts_per_{quota.name} "
                     "in the account's connection.",
                     post.id,
+                    "publish_at",
                 )
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ from airflow_provider_instagram.files.replace import (
     replace,
 )
 from airflow_provider_instagram.posts.kinds import kind_by_name
+from airflow_provider_instagram.publishing.transcode import OWN_NAME
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
@@ -124,10 +126,19 @@ class CalendarWriter:
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 
     def media_names(self) -> list[str]:
-        """Return the names of the videos and pictures in the calendar's folder."""
+        """Return the names of the videos and pictures that people have put into the calendar's folder."""
+        names = (one for one in self._names() if kind_by_name(one) is not None and not one.startswith("."))
+        return sorted(one for one in names if not OWN_NAME.search(one))[:MOST_FILES]
+
+    def _names(self) -> list[str]:
         is_here = is_local(self._folder)
-        names = os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
-        return sorted(one for one in names if kind_by_name(one) is not None and not one.startswith("."))[:MOST_FILES]
+        return os.listdir(local_path(self._folder)) if is_here else storage.names_below(self._folder)  # noqa: PTH208
+
+    def free_name(self, name: str) -> str:
+        """Return a name that no file of the folder has: phones give one name to many files."""
+        taken, (stem, _, ending) = {one.lower() for one in self._names()}, name.rpartition(".")
+        names = (f"{stem} ({number}).{ending}" if number > 1 else name for number in count(1))
+        return next(one for one in names if one.lower() not in taken)
 
     def add_file(self, file: Path) -> str:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.

@@ -12,7 +12,12 @@ from airflow_provider_instagram.accounts.overview import kept_from
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
-from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.exceptions import (
+    InstagramError,
+    MediaRejectedError,
+    TranscodeError,
+    ValidationError,
+)
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -20,7 +25,7 @@ from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users, returned
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
-from airflow_provider_instagram.plugin.board.states import COMMENT, Facts, State
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.users import PageUser
 
 MOST_EVENTS: Final = 500
+#: The errors of a preparation that another file mends.
+OF_FILES: Final = tuple(one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError))
 TASK_NAMES: Final = {
     "prepare": "Prepared",
     "approve": "Approved",
@@ -127,6 +134,8 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "report": reports_of(prepared),
         "held": facts.is_held,
         "caption": caption,
+        "file_caption": post.caption if caption != post.caption else None,
+        "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
         "version": post.version,
         "sha256": list(digests_in(prepared)),
@@ -141,6 +150,15 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "insights": insights,
         "link": _link(facts.done),
     }
+
+
+def _needs_file(facts: Facts) -> bool:
+    """Return whether a post has failed because of its file, which only another one mends."""
+    run = facts.run
+    failed = None if run is None else next(filter(run.has_failed, STEPS), None)
+    if run is None or failed is None or facts.done is not None:
+        return False
+    return run.task(failed).said("mark") in (OF_FILES if failed == "prepare" else (MediaRejectedError.__name__,))
 
 
 def _link(done: PublishedPost | None) -> str | None:

@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, edits
+from airflow_provider_instagram.plugin.board import acts, edits, forms, uploads
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
@@ -50,6 +50,14 @@ SETTLED_BY: Final = (
 #: The most that one answer contains of a video. A browser asks for the next part by itself.
 PART_BYTES: Final = 2 * 1024 * 1024
 RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+#: What a browser may show of the calendar's folder, by how it begins. A picture is not larger than a camera's.
+SHOWN_AS: Final = {
+    "image/jpeg": rb"\xff\xd8\xff",
+    "image/png": rb"\x89PNG\r\n\x1a\n",
+    "image/webp": rb"RIFF....WEBP",
+    "video/mp4": rb"....ftyp(?!heic|heix|mif1|avif)",
+}
+MOST_PICTURE_BYTES: Final = 30_000_000
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
 #: A video that is replaced under the same name has another cover soon.
@@ -63,7 +71,9 @@ boards = Boards()
 def page(user: users.Viewer) -> Response:
     """Show the page. What it shows comes from the routes below, so that it needs no rights by itself."""
     version = str(int(max(file.stat().st_mtime for file in FOLDER.iterdir())))
-    html = templates.get_template("board.html").render(root=pages_path(), form_token=user.form_token, version=version)
+    html = templates.get_template("board.html").render(
+        root=pages_path(), form_token=user.form_token, user=user.id, version=version
+    )
     headers = {**HEADERS, "Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return HTMLResponse(html, headers=headers)
 
@@ -123,7 +133,7 @@ def post(user: users.Viewer, dag_id: str, post_id: str, seen: str = "") -> Respo
     if "live" in offered and "live" not in content["acts"]:
         content["hint"] = f"{content['hint']} {SETTLED_BY}".strip()
     if not board.is_sheet and users.may_edit(user, dag_id):
-        content["edit"] = edits.offered(board, post_id)
+        content["edit"] = forms.offered(board, post_id)
     return JSONResponse(content, headers=HEADERS)
 
 
@@ -206,20 +216,24 @@ def fill_in(
 
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
-    """Return the files of which a post can be made, and the accounts that the calendar may name."""
-    board = _editable_board(user, dag_id)
-    return JSONResponse(edits.for_new_post(board), headers=HEADERS)
+    """Return what a form needs: files, accounts and fields."""
+    return JSONResponse(forms.for_form(_editable_board(user, dag_id)), headers=HEADERS)
+
+
+@router.get("/api/file")
+def shown_file(request: Request, user: users.Viewer, dag_id: str, name: str) -> Response:
+    """Return a picture, or a part of a video, from the calendar's folder. Who may edit may choose any of them."""
+    return file_part(_editable_board(user, dag_id), name, request.headers.get("range", ""))
 
 
 @router.post("/api/files")
 async def upload(
-    request: Request, dag_id: str, name: Annotated[str, Query(pattern=edits.FILE_NAME)],
-    user: users.Viewer, x_form_token: Annotated[str, Header()] = "",
-) -> Response:  # fmt: skip
+    request: Request, dag_id: str, name: str, user: users.Viewer, x_form_token: Annotated[str, Header()] = ""
+) -> Response:
     """Write a file into the calendar's folder."""
     users.check_form(request, x_form_token, user)
     board = await run_in_threadpool(_editable_board, user, dag_id)
-    return JSONResponse({"done": await edits.upload(board, user, request, name)}, headers=HEADERS)
+    return JSONResponse(await uploads.upload(board, user, request, name), headers=HEADERS)
 
 
 def _editable_board(user: users.PageUser, dag_id: str) -> Any:
@@ -256,6 +270,31 @@ def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
         raise HTTPException(404, "This is not an MP4.")
     headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
     return Response(content, 206, media_type="video/mp4", headers=headers)
+
+
+def file_part(board: Board, name: str, asked: str) -> Response:
+    """Return a picture, or a part of a video, that is in the calendar's folder. It is never decoded here.
+
+    :raises HTTPException: 404 if there is no such file, or none that a browser shows.
+    """
+    files = CalendarFiles(board.location, board.stored.plan.calendar.pin if board.stored is not None else None)
+    location = f"{board.location.rpartition('/')[0]}/{name}"
+    try:
+        files.own.check(location)
+        with _opened(location, files) as (file, size):
+            begin = within_small_file_timeout(lambda: file.read(12))
+            kind = next((kind for kind, signs in SHOWN_AS.items() if re.match(signs, begin, re.DOTALL)), "")
+            is_video = kind.startswith("video")
+            if not kind or (not is_video and size > MOST_PICTURE_BYTES):
+                raise HTTPException(404, "A browser cannot show this file.")
+            first, last = _part(asked, size) if is_video else (0, size - 1)
+            content, _ = within_small_file_timeout(lambda: _read(file, first, last))
+    except (OSError, ValidationError):
+        raise HTTPException(404, "The calendar's folder has no such file.") from None
+    if not is_video:
+        return Response(content, media_type=kind, headers={**HARMLESS, "Cache-Control": COVER_CACHE})
+    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
+    return Response(content, 206, media_type=kind, headers=headers)
 
 
 def _result(dag_id: str, run_id: str, place: int) -> str:

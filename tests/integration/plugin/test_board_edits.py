@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from airflow_provider_instagram.files import replace, storage
-from airflow_provider_instagram.plugin.board import edits, routes
+from airflow_provider_instagram.plugin.board import routes, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
 from airflow_provider_instagram.utils import owned_folder
@@ -33,7 +33,8 @@ DAG_ID, OTHER_ID = "edited_posts", "posts_of_another_team"
 ACCOUNT = "edit_studio"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 SECRET = "X-Signature=abcdef0123456789"
-VALUES = {"publish_at", "caption", "first_comment", "alt_text", "tags", "placement", "audio_id"}
+#: Values that the form of every post has, whatever else is declared.
+VALUES = {"publish_at", "video", "carousel", "caption", "first_comment", "alt_text", "tags", "approval", "repeat_after"}
 
 
 def at(days: float, form: str = "%Y-%m-%d %H:%M UTC") -> str:
@@ -114,7 +115,7 @@ def audit(dag_id: str = DAG_ID) -> list[dict[str, Any]]:
 def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, calendar: Path) -> None:
     ada = user("ada", "USER")
     offered = detail(ada)["edit"]
-    assert (offered["does"], set(offered["seen"])) == (["change", "duplicate", "remove"], VALUES)
+    assert (offered["does"], offered["seen"].keys() & VALUES) == (["change", "duplicate", "remove"], VALUES)
     assert (offered["seen"]["publish_at"], offered["seen"]["tags"]) == (local(1), ["spring"])
     answer = edit(ada, "ada", seen=offered["seen"], fields={"caption": "Bye\r\nnow ", "tags": ["spring", "sale"]})
     assert answer.status_code == 200, answer.text
@@ -262,7 +263,7 @@ def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calenda
     assert upload(ada, "ada", "new clip.mp4", content=iter([b"moving"] * 3)).status_code == 200
     assert (calendar.parent / "new clip.mp4").read_bytes() == b"moving" * 3
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
-    assert listed == {"files": ["a.mp4", "new clip.mp4"], "accounts": [ACCOUNT], "zone": "UTC"}
+    assert (listed["files"], listed["accounts"], listed["zone"]) == (["a.mp4", "new clip.mp4"], [ACCOUNT], "UTC")
     fields = {"publish_at": local(4), "video": "new clip.mp4", "caption": "New"}
     added = edit(ada, "ada", "add", "new", fields=fields)
     assert added.status_code == 200, added.text
@@ -326,7 +327,6 @@ def test_a_post_with_a_problem_is_mended_where_it_is_shown(user: Any, calendar: 
     offered = content["edit"]
     assert (content["card"]["state"], offered["does"]) == ("problem", ["change", "remove"])
     assert (len(offered["seen"]["caption"]), offered["seen"]["placement"]) == (12_000, "moon")
-    assert offered["placements"] == ["reels", "feed", "story"]
     fields = {"caption": "Short", "placement": "reels"}
     mended = edit(ada, "ada", seen=offered["seen"], fields=fields)
     assert mended.status_code == 200, mended.text
@@ -402,7 +402,7 @@ def test_another_site_edits_nothing(user: Any, calendar: Path, headers: dict[str
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.mp4", "a/x.mp4", ".x.mp4", "x.yaml", "calendar.yaml", "x", "x\x00.mp4", "", "a.mp4"]
+    "name", ["../x.mp4", "a/x.mp4", ".x.mp4", "x.yaml", "calendar.yaml", "x", "x\x00.mp4", "", "…….mp4", "a\\x.mp4"]
 )
 def test_an_upload_stays_in_the_folder_and_takes_no_other_files_place(user: Any, calendar: Path, name: str) -> None:
     ada = user("ada", "USER")
@@ -413,7 +413,7 @@ def test_an_upload_stays_in_the_folder_and_takes_no_other_files_place(user: Any,
 
 
 def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edits, "MAX_UPLOAD_BYTES", 10)
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 10)
     assert upload(user("ada", "USER"), "ada", "x.mp4", content=iter([b"12345678"] * 2)).status_code == 413
     assert [*calendar.parent.glob("*x.mp4*")] == []
 
@@ -451,13 +451,13 @@ def test_uploads_at_one_time_are_bounded_and_need_space(
 ) -> None:
     ada, ada_id = user("ada", "USER"), "ada"
     for whose, most in ((f"user {ada_id}", 2), (f"calendar {DAG_ID}", 4), ("", 8)):
-        monkeypatch.setattr(edits, "_uploads", Counter({whose: most}))
+        monkeypatch.setattr(uploads, "_uploads", Counter({whose: most}))
         refused = upload(ada, "ada", "x.mp4")
         assert (refused.status_code, "being uploaded already" in refused.text) == (503, True)
-        assert edits._uploads == Counter({whose: most})
-    monkeypatch.setattr(edits, "_uploads", Counter({"user another": 2, f"calendar {OTHER_ID}": 4, "": 7}))
+        assert uploads._uploads == Counter({whose: most})
+    monkeypatch.setattr(uploads, "_uploads", Counter({"user another": 2, f"calendar {OTHER_ID}": 4, "": 7}))
     assert upload(ada, "ada", "y.mp4").status_code == 200, "what others do takes no place of ours"
-    assert edits._uploads[""] == 7
+    assert uploads._uploads[""] == 7
     monkeypatch.setattr(owned_folder, "SPARE_BYTES", 2**60)
     refused = upload(ada, "ada", "x.mp4")
     assert (refused.status_code, "is full" in refused.text) == (503, True)
@@ -468,11 +468,17 @@ def test_uploads_at_one_time_are_bounded_and_need_space(
     "given",
     [
         {"do": "format"},
-        {"post_id": "../x"},
+        {"do": "add", "post_id": "../x"},
+        {"do": "duplicate", "new_id": "../x"},
         {"fields": {"video": "../../etc/passwd"}},
         {"fields": {"video": "/etc/passwd"}},
         {"fields": {"publish_at": "soon"}},
-        {"fields": {"approval": "none"}},
+        {"fields": {"approval": "maybe"}},
+        {"fields": {"id": "other"}},
+        {"fields": {"timezone": "UTC"}},
+        {"fields": {"caption": {"text": "x"}}},
+        {"fields": {"carousel": [[[[[[["a.mp4"]]]]]]]}},
+        {"fields": {"cover_url": 7}},
         {"fields": {"caption": "a\u0007b"}},
         {"fields": {"placement": "moon"}},
         {"fields": {"video": "b.mp4"}},
@@ -540,10 +546,11 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     assert changed.status_code == 200, changed.text
     assert storage.read(location) == text.replace("caption: Hello", 'caption: "Bye"').encode()
     assert upload(ada, "ada", "new.mp4", dag_id=dag_id).status_code == 200
-    assert upload(ada, "ada", "new.mp4", content=b"other", dag_id=dag_id).status_code == 422
+    again = upload(ada, "ada", "new.mp4", content=b"other", dag_id=dag_id)
+    assert (again.status_code, again.json()["name"]) == (200, "new (2).mp4"), "it takes no other file's place"
     assert storage.read(f"{bucket}/team/new.mp4") == b"moving"
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json()
-    assert listed["files"] == ["a.mp4", "new.mp4"]
+    assert listed["files"] == ["a.mp4", "new (2).mp4", "new.mp4"]
 
 
 def test_a_stranger_edits_nothing(user: Any, calendar: Path) -> None:
@@ -575,3 +582,67 @@ def test_a_post_that_is_live_can_be_duplicated_only(user: Any, calendar: Path) -
     finally:
         with open_ledger(ACCOUNT) as store:
             store.delete(f"done:{key}")
+
+
+def shown_file(browser: TestClient, name: str, headers: Any = None) -> Any:
+    about = {"dag_id": DAG_ID, "name": name}
+    return browser.get("/instagram/calendar/api/file", params=about, headers=headers or {})
+
+
+def test_a_form_shows_the_pictures_and_videos_of_the_calendars_folder_and_nothing_else(
+    user: Any, calendar: Path
+) -> None:
+    ada, folder = user("ada", "USER"), calendar.parent
+    picture, video = b"\xff\xd8\xff\xe0 a picture", b"\0\0\0\x18ftypisom" + b"0123456789" * 300_000
+    (folder / "Brötchen (1).jpg").write_bytes(picture)
+    (folder / "a.mp4").write_bytes(video)
+    (folder / "page.jpg").write_text("<script>alert(1)</script>")
+    (folder.with_name(OTHER_ID) / "secret.jpg").write_bytes(picture)
+    (folder / "link.jpg").symlink_to(folder.with_name(OTHER_ID) / "secret.jpg")
+    shown = shown_file(ada, "Brötchen (1).jpg")
+    assert (shown.status_code, shown.content, shown.headers["content-type"]) == (200, picture, "image/jpeg")
+    assert "sandbox" in shown.headers["content-security-policy"]
+    part = shown_file(ada, "a.mp4", {"Range": "bytes=2900000-"})
+    assert (part.status_code, part.content) == (206, video[2_900_000:])
+    for name in ("page.jpg", "calendar.yaml", "link.jpg", f"../{OTHER_ID}/secret.jpg", "/etc/passwd", "none.jpg", ""):
+        assert shown_file(ada, name).status_code == 404, name
+    assert shown_file(user("vic", "VIEWER"), "Brötchen (1).jpg").status_code == 403
+
+
+def test_an_upload_says_under_which_name_a_file_is_stored(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    assert upload(ada, "ada", "Brötchen (1).mp4").json() == {"name": "Brötchen (1).mp4", "done": ""}
+    again = upload(ada, "ada", "Brötchen (1).mp4", content=b"other")
+    stored = "Brötchen (1) (2).mp4"
+    assert again.json() == {"name": stored, "done": f"Brötchen (1).mp4 is stored as {stored}."}
+    assert ((calendar.parent / "Brötchen (1).mp4").read_bytes(), (calendar.parent / stored).read_bytes()) == (
+        b"moving", b"other",
+    )  # fmt: skip
+    refused = upload(ada, "ada", "plan.xlsx")
+    assert (refused.status_code, refused.json()["field"]) == (422, "media")
+    assert "neither a video nor a picture" in refused.json()["detail"]
+
+
+def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+    seen = detail(ada)["edit"]["seen"]
+    assert edit(ada, "ada", seen=seen, fields={"caption": "First"}).status_code == 200
+    seen = detail(ada)["edit"]["seen"]  # before Airflow has read the file
+    assert seen["caption"] == "First"
+    assert edit(ada, "ada", seen=seen, fields={"caption": "Second"}).status_code == 200
+    assert yaml.safe_load(calendar.read_text())["posts"][0]["caption"] == "Second"
+
+
+def test_a_form_has_each_field_that_a_post_declares(user: Any, calendar: Path) -> None:
+    from airflow_provider_instagram.calendar.file.schema import calendar_schema
+
+    form = user("ada", "USER").get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
+    names = {field["name"] for field in form["fields"]}
+    elsewhere = {"id", "publish_at", "timezone", "account", "video", "image", "carousel"}
+    assert names | elsewhere == set(calendar_schema()["properties"]["posts"]["items"]["properties"])
+    by_name = {field["name"]: field for field in form["fields"]}
+    assert by_name["placement"]["words"] == ["reels", "feed", "story"]
+    assert (by_name["caption"]["longest"], by_name["audio_volume"]["most"]) == (2200, 100)
+    assert {name: by_name[name]["input"] for name in ("dry_run", "user_tags", "collaborators", "location_id")} == {
+        "dry_run": "flag", "user_tags": "tags", "collaborators": "words", "location_id": "text",
+    }  # fmt: skip

@@ -100,6 +100,37 @@ def test_an_answer_contains_what_the_page_showed(panel: Any, airflow: Answers) -
     assert [airflow.sent[0][name] for name in ("version", "sha256", "held")] == ["a" * 16, ["a1"], False]
 
 
+def test_a_post_that_failed_because_of_its_file_offers_another_file_first(page: Page, airflow: Answers) -> None:
+    edit = {"does": ["change"], "seen": {"publish_at": "2030-05-06T08:30", "video": "a.mp4"}, "approved": False}
+    airflow.detail = {
+        **DETAIL, "card": {**CARD, "state": "failed"}, "acts": ["retry", "skip"], "needs_file": True, "edit": edit,
+    }  # fmt: skip
+    page.locator('.card[data-key="spring/hello"]').click()
+    acts = page.locator("#panel [data-state] .acts")
+    expect(acts.locator(".btn.main")).to_have_text("Replace the file …")
+    expect(acts.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_what_was_typed_about_an_act_or_a_caption_stays_where_it_is_refused_or_the_page_is_closed(
+    panel: Any, airflow: Answers
+) -> None:
+    panel.get_by_label("Caption").fill("Nearly done")
+    panel.get_by_role("button", name="Reject …").click()
+    panel.get_by_label("Reason").fill("Wrong picture")
+    airflow.act = {"status": 409, "json": {"detail": "Try again."}}
+    panel.get_by_role("button", name="Reject", exact=True).click()
+    expect(panel.locator(".error")).to_have_text("Try again.")
+    expect(panel.get_by_label("Reason")).to_have_value("Wrong picture")
+    panel.page.reload()
+    expect(panel.get_by_label("Caption")).to_have_value("Nearly done")
+
+
+def test_the_panel_says_that_the_file_has_another_caption_than_the_one_approved(panel: Any, airflow: Answers) -> None:
+    airflow.detail = {**DETAIL, "acts": [], "caption": "Approved", "file_caption": "👨‍👩‍👧 of the file"}
+    panel.page.reload()
+    expect(panel).to_contain_text("the calendar's file has another: “👨‍👩‍👧 of the file”")
+
+
 def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approved(panel: Any, airflow: Answers) -> None:
     said = "The state of this post is now: preparing. bob has answered already. Nothing was changed."
     airflow.act = {"status": 409, "json": {"detail": said}}

@@ -1,7 +1,7 @@
 // Requests to the API server.
 
-/** @param {string} name */
-const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
+/** Return what the page's frame says. @param {string} name */
+export const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
 export const ROOT = meta("root");
 const FORM_TOKEN = meta("form-token");
 
@@ -10,7 +10,7 @@ const FORM_TOKEN = meta("form-token");
  * @type {Record<number, string>}
  */
 const ANSWERS = {
-  401: "You are not logged in to Airflow any more. Reload the page.",
+  401: "You are not logged in to Airflow any more. Log in in another tab, then go on here: what you have typed stays.",
   403: "You do not have permission to do this.",
   404: "Airflow does not have this any more.",
   409: "Somebody else has changed this at the same moment. Look at it again.",

@@ -236,7 +236,7 @@ export function drawNotices() {
 const FEW_WAITING = 4; // so many posts are named above the others
 /** Return the posts about which a person has to decide, whatever days the view shows. */
 function waitingElement() {
-  const cards = [...data.cards.values()].filter((card) => ["waiting", "unknown"].includes(card.state));
+  const cards = [...data.cards.values()].filter((card) => ["waiting", "unknown", "failed"].includes(card.state));
   cards.sort((a, b) => a.at - b.at);
   const [first] = cards;
   if (!first) return null;
@@ -249,7 +249,7 @@ function waitingElement() {
       h("span", { class: "cut" }, words),
     );
   });
-  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: "waiting,unknown" });
+  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: "waiting,unknown,failed" });
   const more = cards.length > FEW_WAITING || isNarrow() || isLow();
   const text = `${cards.length} ${cards.length === 1 ? "post needs" : "posts need"} you`;
   return h(

@@ -2,21 +2,15 @@
 
 import { request, send } from "./api.js";
 import { byId, h, icon, messageOf, say } from "./dom.js";
-import { data, edited, keyOf, refresh, view } from "./state.js";
+import { later, openForm } from "./form.js";
+import { data, edited, keyOf, refresh, removed, view } from "./state.js";
+
+export { addPost } from "./form.js";
 
 /** @typedef {import("./state.js").Card} Card */
-/** @typedef {Record<string, string | string[] | null>} Values */
-/** @typedef {{ does: string[], seen: Values, placements: string[], approved: boolean }} Offer What a user can edit of a post. */
+/** @typedef {import("./files.js").Values} Values */
+/** @typedef {{ does: string[], seen: Values, approved: boolean }} Offer What a user can edit of a post. */
 /** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
-
-/** What is asked of a post: its name in the file, its label, and how many lines its field has. */
-const FIELDS = /** @type {const} */ ([
-  ["publish_at", "Time, in the calendar's zone", 0],
-  ["caption", "Caption", 6],
-  ["first_comment", "First comment", 2],
-  ["alt_text", "Alt text", 2],
-  ["tags", "Tags, separated by commas", 0],
-]);
 
 /** Return the calendars that the user may edit. */
 export const editable = () => data.calendars.filter((calendar) => calendar.edit);
@@ -100,9 +94,6 @@ export async function tell(work) {
   }
 }
 
-/** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
-const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);
-
 /** Return a card's time so many days later. @param {Card} card @param {number} days */
 export const movedTo = (card, days) => later(card.local, days * 1440);
 
@@ -131,227 +122,49 @@ export async function moveWithUndo(card, local) {
   }
 }
 
-/** @type {{ key: string, name: string, error: string }} */
-const form = { key: "", name: "", error: "" };
-let redraw = () => {};
-
-/** Open a form of the open post, or none. @param {string} name */
-export function showForm(name) {
-  Object.assign(form, { key: view.post, name, error: "" });
-  redraw();
-  /** @type {HTMLElement | null} */
-  const first = document.querySelector("#panel .edit input, #panel .edit button");
-  first?.focus();
-}
-
-/** Close the form of the open post. Return whether one was open. */
-export function closeForm() {
-  const isOpen = form.name !== "" && form.key === view.post;
-  if (isOpen) showForm("");
-  return isOpen;
-}
-
 /**
- * Return what can be edited of the open post.
- * @param {Card} card @param {Offer | undefined} offer @param {() => void} draw Draws the panel again.
+ * Return the buttons that edit the open post.
+ * @param {Card} card @param {Offer | undefined} offer @param {() => void} close Closes the panel.
  */
-export function editSection(card, offer, draw) {
-  redraw = draw;
+export function editSection(card, offer, close) {
   if (!offer?.does.length) return null;
+  const does = {
+    change: () => editPost(card, offer),
+    duplicate: () => openForm({ name: "duplicate", dag: card.dag, card, seen: offer.seen }),
+    remove: () => removePost(card, offer, close),
+  };
+  const looks = { change: card.state === "problem" ? " main" : "", duplicate: "", remove: " danger" };
   const texts = { change: "Edit", duplicate: "Duplicate", remove: "Remove" };
-  const name = form.key === view.post && offer.does.includes(form.name) ? form.name : "";
-  if (name === "change") return formElement(card, offer, name, "Save");
-  if (name === "duplicate") return formElement(card, offer, name, "Duplicate");
-  const remove = () => removePost(card, offer);
-  const buttons = Object.entries(texts)
-    .filter(([one]) => offer.does.includes(one))
-    .map(([one, text]) =>
-      h(
-        "button",
-        {
-          class: `btn${one === "remove" ? " danger" : ""}`,
-          type: "button",
-          "data-edit": one,
-          click: () => (one === "remove" ? remove() : showForm(one)),
-        },
-        text,
-      ),
+  const buttons = /** @type {(keyof typeof does)[]} */ (Object.keys(does))
+    .filter((name) => offer.does.includes(name))
+    .map((name) =>
+      h("button", { class: `btn${looks[name]}`, type: "button", "data-edit": name, click: does[name] }, texts[name]),
     );
-  return h("section", { class: "edit" }, h("div", { class: "acts" }, buttons), errorElement());
+  return h("section", { class: "edit" }, h("div", { class: "acts" }, buttons));
 }
 
-const errorElement = () => (form.error && form.key === view.post ? h("p", { class: "error" }, form.error) : null);
+/** Open the form of a post. @param {Card} card @param {Offer} offer */
+export const editPost = (card, { seen, approved }) => openForm({ name: "change", dag: card.dag, card, seen, approved });
 
-/** @param {Card} card @param {Offer} offer */
-async function removePost(card, offer) {
+/** @param {Card} card @param {Offer} offer @param {() => void} close */
+async function removePost(card, offer, close) {
   const edit = { dag: card.dag, id: card.id };
   const text = "This post is taken out of the calendar's file. You can undo this.";
   if (!(await question(text, "Remove"))) return;
-  await submit(offer, async () => {
+  await tell(async () => {
     const answer = await sendEdit("remove", { ...edit, seen: offer.seen });
-    if (!answer) return;
+    if (!answer) return null;
+    removed(card, true);
+    close();
     say(answer.done);
     offerUndo(`${card.id} was removed.`, async () => {
       const back = await sendEdit("restore", { ...edit, undo: answer.undo });
+      if (back) removed(card, false);
       if (back) say(back.done);
+      return back;
     });
+    return answer;
   });
-}
-
-/**
- * Take over what somebody else has written meanwhile: saving again then writes only what this user has changed.
- * @param {Offer} offer @param {Values} now
- */
-function takeOver(offer, now) {
-  const draft = drafts.get(view.post);
-  for (const [name, value] of Object.entries(now)) {
-    if (draft && JSON.stringify(draft[name]) === JSON.stringify(offer.seen[name] ?? "")) draft[name] = value;
-    offer.seen[name] = value;
-  }
-}
-
-/**
- * Do what a form says, and show in it why that is refused.
- * @param {Offer} offer @param {() => Promise<unknown>} work
- */
-async function submit(offer, work) {
-  form.error = "";
-  Object.assign(form, { key: view.post });
-  try {
-    await work();
-  } catch (error) {
-    form.error = messageOf(error);
-    const { content } = /** @type {{ content?: { now?: Values } }} */ (error);
-    if (content?.now) {
-      takeOver(offer, content.now);
-      form.error += " Save again to write what you have typed.";
-    }
-    say(form.error);
-    /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-    redraw();
-  }
-  await refresh();
-}
-
-/** @param {Card} card @param {Offer} offer @param {string} name @param {string} sure */
-function formElement(card, offer, name, sure) {
-  const isCopy = name === "duplicate";
-  const start = isCopy ? { ...offer.seen, publish_at: later(String(offer.seen.publish_at), 1440) } : offer.seen;
-  const id = isCopy
-    ? labelled("Id of the copy", h("input", { name: "new_id", value: `${card.id}-copy`, required: true }))
-    : null;
-  const fields = isCopy
-    ? [fieldElement("publish_at", FIELDS[0][1], 0, start)]
-    : allFields({ ...offer, seen: start }, card);
-  const draft = drafts.get(view.post);
-  /** @type {HTMLFormElement} */
-  const element = h(
-    "form",
-    { class: "confirm edit", input: () => !isCopy && drafts.set(view.post, read(element)) },
-    offer.approved && !isCopy
-      ? h(
-          "p",
-          { class: "hint" },
-          "This post is approved. If you change more than its tags, its approval is asked for again.",
-        )
-      : null,
-    id,
-    fields,
-    errorElement(),
-    h(
-      "div",
-      { class: "acts" },
-      h("button", { class: "btn main", type: "submit" }, sure),
-      h("button", { class: "btn", type: "button", click: () => showForm("") }, "Cancel"),
-    ),
-  );
-  if (draft && !isCopy) fill(element, draft);
-  element.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit(offer, () => save(card, offer, element, name));
-  });
-  return h("section", {}, element);
-}
-
-/** What a user has typed, by post. @type {Map<string, Values>} */
-const drafts = new Map();
-
-/** @param {Card} card @param {Offer} offer @param {HTMLFormElement} element @param {string} name */
-async function save(card, offer, element, name) {
-  const key = view.post;
-  const given = read(element);
-  const isCopy = name === "duplicate";
-  const changed = Object.entries(given).filter(
-    ([one, value]) => isCopy || JSON.stringify(value) !== JSON.stringify(offer.seen[one] ?? ""),
-  );
-  const fields = /** @type {Values} */ (Object.fromEntries(changed.filter(([one]) => one !== "new_id")));
-  if (!Object.keys(fields).length) return showForm("");
-  const about = isCopy ? { new_id: String(given.new_id) } : { seen: offer.seen };
-  const answer = await sendEdit(name, { dag: card.dag, id: card.id, fields, ...about });
-  if (!answer) return;
-  drafts.delete(key);
-  if (!isCopy && typeof fields.publish_at === "string") {
-    edited(card, { local: fields.publish_at, at: answer.at ?? card.at });
-  }
-  say(answer.done);
-  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
-  showForm("");
-}
-
-/** A post with a problem has no kind, so that it may have each field. @param {Offer} offer @param {Card} card */
-function allFields({ seen, placements }, card) {
-  const { kind } = card;
-  const hasAltText = kind === "picture" || (!kind && seen.alt_text);
-  /** @type {HTMLElement[]} */
-  const fields = FIELDS.filter(([name]) => name !== "alt_text" || hasAltText).map(([name, label, lines]) =>
-    fieldElement(name, label, lines, seen),
-  );
-  if (kind === "reel" || (!kind && seen.audio_id)) fields.push(fieldElement("audio_id", "Music, by its id", 0, seen));
-  const placement = String(seen.placement ?? "");
-  if (kind !== "reel" && kind !== "feed video" && (kind || !placement)) return fields;
-  const options = [...new Set([placement, ...placements])].map((value) =>
-    h("option", { value, selected: value === placement }, value),
-  );
-  return [...fields, labelled("Placement", h("select", { name: "placement" }, options))];
-}
-
-/** @param {string} label @param {Node} field */
-const labelled = (label, field) => h("label", { class: "field" }, label, field);
-
-/** @param {string} name @param {string} label @param {number} lines @param {Values} start */
-function fieldElement(name, label, lines, start) {
-  const value = start[name] ?? "";
-  const text = Array.isArray(value) ? value.join(", ") : value;
-  if (!lines)
-    return labelled(label, h("input", { name, value: text, type: name === "publish_at" ? "datetime-local" : "text" }));
-  const area = h("textarea", { name, rows: lines, dir: "auto" });
-  area.value = text;
-  return labelled(label, area);
-}
-
-/** Return what a form contains. @param {HTMLFormElement} element @returns {Values} */
-function read(element) {
-  const pairs = [...new FormData(element)].map(([name, value]) => {
-    const text = String(value).replace(/\r\n?/g, "\n").trim();
-    return [
-      name,
-      name === "tags"
-        ? text
-            .split(",")
-            .map((one) => one.trim())
-            .filter(Boolean)
-        : text,
-    ];
-  });
-  return Object.fromEntries(pairs);
-}
-
-/** @param {HTMLFormElement} element @param {Values} values */
-function fill(element, values) {
-  for (const [name, value] of Object.entries(values)) {
-    const field = element.elements.namedItem(name);
-    if (field && "value" in field) field.value = Array.isArray(value) ? value.join(", ") : (value ?? "");
-  }
 }
 
 /** Return the calendar that a button of the bar means, if the user may edit one. */
@@ -389,54 +202,4 @@ export async function fillTimes() {
     say(answer.done);
     return answer;
   });
-}
-
-/** Ask for a new post, of a file in the calendar's folder or one that is uploaded there. @param {string} day */
-export async function addPost(day) {
-  const calendar = meant();
-  if (!calendar) return;
-  const { dag, name } = calendar;
-  await tell(async () => {
-    const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
-    const element = addForm(day, content);
-    if (!(await question(`Add a post to ${name}`, "Add", element))) return null;
-    const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
-    const given = Object.fromEntries([...inputs].map((one) => [one.name, one.value]));
-    const upload = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]")).files?.[0];
-    if (upload) {
-      say(`${upload.name} is being uploaded …`);
-      await send(`files?${new URLSearchParams({ dag_id: dag, name: upload.name })}`, upload);
-    }
-    const file = upload?.name ?? given.file ?? "";
-    const field = /\.(jpe?g|png|webp|hei[cf]|avif|tiff?)$/i.test(file) ? "image" : "video";
-    /** @type {Values} */
-    const fields = {
-      publish_at: given.at ?? "",
-      account: given.account ?? "",
-      caption: given.caption ?? "",
-      [field]: file,
-    };
-    const answer = await sendEdit("add", { dag, id: given.id ?? "", fields });
-    if (answer) say(answer.done);
-    return answer;
-  });
-}
-
-/** @param {string} day @param {{ files: string[], accounts: string[], zone: string }} of */
-function addForm(day, { files, accounts, zone }) {
-  /** @param {string[]} values */
-  const options = (values) => values.map((value) => h("option", { value }, value));
-  return h(
-    "div",
-    { class: "fields" },
-    labelled("Id", h("input", { name: "id", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", maxlength: 100 })),
-    labelled(
-      `Time (${zone})`,
-      h("input", { name: "at", type: "datetime-local", value: `${day}T12:00`, required: true }),
-    ),
-    labelled("Account", h("select", { name: "account" }, options(accounts))),
-    labelled("File in the calendar's folder", h("select", { name: "file" }, options(files))),
-    labelled("or upload one", h("input", { type: "file", accept: "video/*,image/*" })),
-    labelled("Caption", h("textarea", { name: "caption", rows: 4, dir: "auto" })),
-  );
 }

@@ -2,7 +2,9 @@
 
 import { post, request } from "./api.js";
 import { byId, h, icon, isNarrow, messageOf, outward, say } from "./dom.js";
-import { closeForm, editSection } from "./edit.js";
+import { draftOf, keepDraft } from "./drafts.js";
+import { editPost, editSection } from "./edit.js";
+import { counterOf } from "./fields.js";
 import { previewSection } from "./preview.js";
 import {
   factsSection,
@@ -27,9 +29,11 @@ import { cardOf, mark } from "./views.js";
  * @property {number} [line]
  * @property {string} lines Its lines in the file.
  * @property {import("./edit.js").Offer} [edit] What can be edited of it.
+ * @property {boolean} [needs_file] Whether it has failed because of its file.
  *
  * @typedef {object} PostPart
  * @property {string} caption
+ * @property {string | null} file_caption What the file says instead of the caption that was approved.
  * @property {string | null} warning
  * @property {string} version
  * @property {(string | null)[]} sha256
@@ -58,16 +62,11 @@ import { cardOf, mark } from "./views.js";
  * @property {string} error Why its content could not be loaded.
  * @property {string} refused Why the last act was refused.
  * @property {string} asked The act that the user is asked about.
+ * @property {string} typed What the user has entered about it.
  */
 
 /** @type {Open | null} */
 let open = null;
-/**
- * What a user has made of a caption, by post.
- * @type {Map<string, { of: string, text: string }>}
- */
-const drafts = new Map();
-
 /** Open a post. @param {string} key */
 export function openPost(key) {
   const at = key.indexOf("/");
@@ -83,6 +82,7 @@ export function openPost(key) {
     error: "",
     refused: "",
     asked: "",
+    typed: "",
   };
   drawPanel();
   mark();
@@ -93,7 +93,7 @@ export function openPost(key) {
 export function closePart() {
   if (!open) return false;
   if (open.asked) ask("");
-  else if (!closeForm()) closePost();
+  else closePost();
   return true;
 }
 
@@ -176,7 +176,7 @@ function sectionsOf(current, card, playing) {
   const errors = [current.refused, current.error].map((error) => error && h("p", { class: "error" }, error));
   const state = card ? stateSection(card, content) : null;
   if (!content) return [...errors, state];
-  const first = [...errors, state, editSection(content.card, content.edit, drawPanel), problemSection(content.card)];
+  const first = [...errors, state, editSection(content.card, content.edit, closePost), problemSection(content.card)];
   if (content.caption === undefined) return [...first, linesSection(content)];
   return [
     ...first,
@@ -260,10 +260,15 @@ function stateSection(card, content) {
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
     post?.deletion ? deletionElement(post.deletion) : null,
+    post?.file_caption ? h("p", { class: "hint" }, otherCaption(post.file_caption)) : null,
     post && acts.includes("approve") && !post.held && post.kind !== "story" ? captionField(post.caption) : null,
     acts.length ? actsElement(acts) : null,
   );
 }
+
+/** @param {string} text */
+const otherCaption = (text) =>
+  `Its caption was changed with the approval. That one is published; the calendar's file has another: “${text}”`;
 
 /** Airflow's form of a run cannot be filled in by a link. @param {{ link: string, key: string }} deletion */
 const deletionElement = ({ link, key }) =>
@@ -274,23 +279,14 @@ const deletionElement = ({ link, key }) =>
  * @param {string} caption
  */
 function captionField(caption) {
-  const counter = h("small");
-  const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption" });
-  // Not maxlength, which cuts off what is pasted.
-  const countText = () => {
-    const { length } = area.value; // as Instagram counts, and the server: an emoji is two or more
-    counter.textContent = `${length.toLocaleString("en-GB")} of ${LONGEST_CAPTION.toLocaleString("en-GB")}`;
-    counter.classList.toggle("error", length > LONGEST_CAPTION);
-  };
-  area.addEventListener("input", () => {
-    drafts.set(view.post, { of: caption, text: area.value });
-    countText();
-  });
+  const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption" }); // no maxlength: it cuts
+  area.addEventListener("input", () =>
+    keepDraft(`${view.post}/approve`, area.value === caption ? null : { of: caption, text: area.value }),
+  );
   area.defaultValue = caption;
-  const draft = drafts.get(view.post);
+  const draft = draftOf(`${view.post}/approve`);
   if (draft && draft.of === caption) area.value = draft.text;
-  countText();
-  return h("label", { class: "field" }, "Caption, as it is published", area, counter);
+  return h("label", { class: "field" }, "Caption, as it is published", area, counterOf(LONGEST_CAPTION, area));
 }
 
 /** Return what the user has made of the caption, or undefined if they left it as it is. */
@@ -303,7 +299,7 @@ function editedCaption() {
 /** Ask the user about an act, or about none. @param {string} name */
 function ask(name) {
   if (!open) return;
-  open.asked = name;
+  Object.assign(open, { asked: name, typed: "" });
   drawPanel();
   /** @type {HTMLElement | null} */
   const field = name ? document.querySelector(".confirm input, .confirm button") : null;
@@ -315,20 +311,30 @@ function actsElement(acts) {
   const asked = open?.asked ?? "";
   const cannot = open?.content?.cannot ?? {};
   if (acts.includes(asked)) return confirmElement(asked);
+  const { card, edit, needs_file: needsFile } = open?.content ?? {};
+  const replace =
+    card && edit?.does.includes("change") && needsFile
+      ? h("button", { class: "btn main", type: "button", click: () => editPost(card, edit) }, "Replace the file …")
+      : null;
   const buttons = acts.map((name) => {
-    const { text, look, question } = ACTS[name] ?? { text: name };
+    const { text, look: usual, question } = ACTS[name] ?? { text: name };
+    const look = replace && name === "retry" ? undefined : usual;
     const click = () => (question ? ask(name) : act(name));
     const about = { class: look ? `btn ${look}` : "btn", type: "button", "data-act": name, click };
     return h("button", cannot[name] ? { ...about, disabled: true } : about, text);
   });
   const reasons = [...new Set(acts.map((name) => cannot[name]))].map((why) => why && h("p", { class: "hint" }, why));
-  return h("div", {}, h("div", { class: "acts" }, buttons), ...reasons);
+  return h("div", {}, h("div", { class: "acts" }, replace, buttons), ...reasons);
 }
 
 /** Return the question whether the user is sure. @param {string} name */
 function confirmElement(name) {
   const { question, field, look, sure } = ACTS[name] ?? {};
-  const input = field ? h("input", { name: field, "aria-label": FIELDS[field], maxlength: 500 }) : null;
+  const keep = (/** @type {Event} */ _, /** @type {HTMLInputElement} */ self) => {
+    if (open) open.typed = self.value; // a refusal draws this again
+  };
+  const about = { maxlength: 500, value: open?.typed, input: keep };
+  const input = field ? h("input", { name: field, "aria-label": FIELDS[field], ...about }) : null;
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     act(name, field && input ? { [field]: input.value } : {});
@@ -370,7 +376,8 @@ async function act(name, given = {}) {
       held,
       ...given,
     });
-    current.asked = "";
+    Object.assign(current, { asked: "", typed: "" });
+    if (name === "approve") keepDraft(`${current.dag}/${current.id}/approve`, null);
     data.etag = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
     current.refused = "";

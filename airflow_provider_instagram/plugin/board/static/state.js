@@ -158,8 +158,12 @@ async function load() {
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
-  for (const [key, { values, until }] of edits) {
+  for (const [key, { values, until, isGone }] of edits) {
     const card = data.cards.get(key);
+    if (isGone && card && Date.now() < until) {
+      data.cards.delete(key);
+      continue;
+    }
     const isRead =
       card && Object.entries(values).every(([name, value]) => same(card[/** @type {keyof Card} */ (name)], value));
     if (!card || isRead || Date.now() > until) edits.delete(key);
@@ -169,7 +173,7 @@ async function load() {
 }
 
 const EDIT_LIFE_MS = 120000; // so long an edit is shown that Airflow does not read
-/** @type {Map<string, { values: Partial<Card>, until: number }>} */
+/** @type {Map<string, { values: Partial<Card>, until: number, isGone?: boolean }>} */
 const edits = new Map();
 /** @param {unknown} one @param {unknown} other */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -178,6 +182,15 @@ const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 export function edited(card, values) {
   edits.set(keyOf(card), { values, until: Date.now() + EDIT_LIFE_MS });
   data.cards.set(keyOf(card), { ...card, ...values, saved: true });
+  changed();
+}
+
+/** Show at once that a post was removed, or brought back. @param {Card} card @param {boolean} isGone */
+export function removed(card, isGone) {
+  if (isGone) edits.set(keyOf(card), { values: {}, until: Date.now() + EDIT_LIFE_MS, isGone });
+  else edits.delete(keyOf(card));
+  if (isGone) data.cards.delete(keyOf(card));
+  else data.cards.set(keyOf(card), { ...card, saved: true });
   changed();
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.diff import unified_diff
-from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply
+from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther, apply, values_to_edit
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 
@@ -362,3 +362,93 @@ def test_a_diff_names_the_lines_of_the_file() -> None:
         "--- a/plan.yaml", "+++ b/plan.yaml", "@@ -48,7 +48,7 @@",
         " line 47", " line 48", " line 49", "-line 50", "+new", " line 51", " line 52", " line 53",
     ]  # fmt: skip
+
+
+PINNED = {"username": "ann", "x": 0.25, "y": 1}
+ALBUM: list[dict[str, Any]] = [
+    {"image": "b.jpg", "alt_text": 'A "tree"\nin a, wood', "user_tags": [PINNED]},
+    {"video": "a.mp4"},
+]
+
+
+@pytest.fixture
+def album(tmp_path: Path, any_form: File) -> File:
+    for name in ("b.jpg", "Brötchen (1).jpg"):
+        (tmp_path / name).touch()
+    return any_form
+
+
+def values(file: File, text: str, post_id: str) -> dict[str, Any]:
+    found = values_to_edit(text, file.location, post_id, CalendarFiles(file.location), {})
+    assert found is not None
+    return found
+
+
+def test_the_items_of_a_carousel_are_written_and_shown_in_order_with_what_belongs_to_each(album: File) -> None:
+    first = album.edited("change", "one", fields={"video": "", "carousel": ALBUM})
+    assert first.post is not None
+    assert first.post.carousel[0].alt_text == ALBUM[0]["alt_text"]
+    assert first.post.carousel[0].user_tags == (PINNED,)
+    shown = values(album, first.text, "one")
+    assert (shown["carousel"], shown["video"]) == (ALBUM, None)
+    album.text = first.text
+    turned = [ALBUM[1], {"image": "Brötchen (1).jpg"}, ALBUM[0]]
+    second = album.edited("change", "one", seen={"carousel": ALBUM}, fields={"carousel": turned})
+    assert values(album, second.text, "one")["carousel"] == turned
+    with pytest.raises(SeenOther) as other:
+        album.edited("change", "one", seen={"carousel": turned}, fields={"caption": "x"})
+    assert other.value.now == {"carousel": ALBUM}
+
+
+def test_numbers_choices_and_lists_are_written_as_the_file_writes_them(album: File) -> None:
+    fields = {
+        "video_cover_timestamp_ms": 1500, "share_to_feed": False, "is_ai_generated": True, "fit": "crop",
+        "collaborators": ["@ann", "jo.e"], "poll_attachment": ["Yes", "No"], "repeat_after": "30 days",
+        "first_comment": "#one", "user_tags": ["ann"],
+    }  # fmt: skip
+    edited = album.edited("change", "one", fields=fields)
+    assert edited.post is not None
+    assert edited.post.options.items() >= {
+        "video_cover_timestamp_ms": 1500, "share_to_feed": False, "is_ai_generated": True, "user_tags": ["ann"],
+        "collaborators": ["ann", "jo.e"],
+    }.items()  # fmt: skip
+    assert values(album, edited.text, "one").items() >= {**fields, "collaborators": ["ann", "jo.e"]}.items()
+    album.text = edited.text
+    emptied = album.edited("change", "one", fields=dict.fromkeys(fields, None) | {"fit": "pad"})
+    before = values(album, TEXTS[album.location.rpartition("/")[2]], "one")
+    assert values(album, emptied.text, "one") == before
+
+
+def test_a_link_keeps_its_signature_when_its_place_in_a_carousel_changes(tmp_path: Path) -> None:
+    link = "https://media.example.com/a.jpg?X-Signature=abc"
+    head = "posts:\n  - id: a\n    publish_at: 2030-05-06 08:30 UTC\n"
+    file = File(tmp_path, "calendar.yaml", f"{head}    carousel: [{link}, a.mp4]\n")
+    shown = values(file, file.text, "a")["carousel"]
+    assert "abc" not in str(shown)
+    edited = file.edited("change", "a", seen={"carousel": shown}, fields={"carousel": shown[::-1]})
+    assert edited.text == f'{head}    carousel: ["a.mp4", "{link}"]\n'
+    twins = File(tmp_path, "calendar.yaml", f"{head}    carousel: [{link}, {link}d, a.mp4]\n")
+    with pytest.raises(InvalidValue, match="two links of this post differ"):
+        twins.edited("change", "a", fields={"carousel": shown})
+
+
+def test_a_refused_value_names_its_field(album: File) -> None:
+    refused = {
+        "caption": ("x" * 2_201, "caption"), "carousel": ([{"image": "a.mp4"}, {"image": "b.jpg"}], "carousel"),
+        "video": ("/etc/passwd", "video"), "publish_at": ("2029-05-06T08:30", "publish_at"),
+        "video_cover_timestamp_ms": (-1, "video_cover_timestamp_ms"),
+    }  # fmt: skip
+    for name, (value, field) in refused.items():
+        with pytest.raises(InvalidValue) as invalid:
+            album.edited("change", "two", fields={name: value} | ({"video": ""} if name == "carousel" else {}))
+        assert invalid.value.field == field
+
+
+def test_a_new_post_says_the_approval_that_its_dag_or_the_defaults_require(yaml: File) -> None:
+    fields = {"publish_at": "2030-06-01T09:15", "video": "a.mp4"}
+    edit = Edit("add", "new", fields=fields)
+    files = CalendarFiles(yaml.location)
+    by_dag = apply(yaml.text, yaml.location, edit, files, NOW, {"accounts": None, "approval": "required"})
+    assert "    approval: required" in by_dag.text
+    yaml.text = yaml.text.replace("video: a.mp4}", "video: a.mp4, approval: required}")
+    assert "    approval: required" in yaml.edited("add", "new", fields=fields).text

@@ -1,0 +1,133 @@
+"""The values of posts as a form shows them, and as the file contains them.
+
+A form shows numbers, lists and objects. It shows no query of a link, which may be a signature, and of a file what its
+author wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.post_parser import items_in, read_item
+from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
+from airflow_provider_instagram.calendar.file.rows import Value
+from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.posts.post import MEDIA
+from airflow_provider_instagram.utils import arguments
+from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import InvalidPost
+    from airflow_provider_instagram.calendar.file.rows import Row, Rows
+    from airflow_provider_instagram.posts.item import Item
+
+#: What is written when a post is added, and changed only in the file: the key, under which it is published once.
+ONLY_NEW: Final = ("id", "account")
+#: What may be changed of a post, beside its time. The zone stays that of the file.
+FIELDS: Final = tuple(name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW, "publish_at", "timezone"))
+#: The fields whose values are files or links.
+LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if about.is_location)
+
+
+def shown_values(post: ScheduledPost | InvalidPost, rows: Rows) -> dict[str, Any]:
+    """Return the values of a post."""
+    row, at = rows.of(post.id), {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M")}
+    valid = post if isinstance(post, ScheduledPost) else None
+    written = written_values(row, rows)
+    return at | {name: shown_value(name, valid, written.get(name)) for name in FIELDS}
+
+
+def written_values(row: Row | None, rows: Rows) -> dict[str, Value]:
+    """Return the values of a post with those of the defaults. A post with media of its own has no others."""
+    own, shared = row.values if row is not None else {}, rows.defaults.values
+    has_media = any(own[name].value for name in MEDIA if name in own)
+    return {name: value for name, value in shared.items() if not (has_media and name in MEDIA)} | own
+
+
+def shown_value(name: str, post: ScheduledPost | None, value: Value | None) -> Any:
+    """Return a value: that of a valid post, or else as it is written. Files are always shown as they are written."""
+    if name == PostKind.CAROUSEL:
+        return [_shown_item(item) for item in _items(value)]
+    if name in LOCATIONS:
+        return shown(value.value.strip()) if value is not None and isinstance(value.value, str) else None
+    if post is not None and name in CalendarPost.model_fields:
+        return _plain_value(getattr(post, name))
+    return _read(name, value.value if value is not None else None)
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return a value as a calendar reads it, or as it is if it cannot be read."""
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n").strip()
+    try:
+        return _plain_value(CALENDAR_FIELDS[name].read(name, arguments.literal(value)))
+    except ValidationError:
+        return value
+
+
+def _plain_value(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _items(value: Value | None) -> list[Item]:
+    """Return the items of a carousel as they are written, as far as they can be read."""
+    try:
+        return [] if value is None or not value.value else [read_item(one) for one in items_in(value.value)]
+    except InvalidValue:
+        return []
+
+
+def _shown_item(item: Item) -> dict[str, Any]:
+    kind = item.kind or kind_by_name(item.location) or ItemKind.PICTURE
+    own = {"alt_text": item.alt_text, "user_tags": list(item.user_tags)}
+    return {str(kind): shown(item.location), **{name: value for name, value in own.items() if value}}
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Return whether two values mean the same. No value, an empty one and false do."""
+    empty: tuple[Any, ...] = (None, "", [], ())
+    one, other = (None if value in empty or value is False else value for value in (one, other))
+    return bool(_plain_value(one) == _plain_value(other))
+
+
+def known_locations(written: Mapping[str, Value]) -> dict[str, str]:
+    """Return the files and links of a post as they are written, by what the page shows of them.
+
+    :raises InvalidValue: If the page shows two of them alike.
+    """
+    texts = [one.value.strip() for name in LOCATIONS if (one := written.get(name)) and isinstance(one.value, str)]
+    known: dict[str, str] = {}
+    for text in (*texts, *(item.location for item in _items(written.get(PostKind.CAROUSEL)))):
+        if known.setdefault(shown(text), text) != text:
+            raise InvalidValue(f"two links of this post differ after {shown(text)} only.", EDIT_THE_FILE)
+    return known
+
+
+def file_value(name: str, value: Any, known: Mapping[str, str]) -> Any:
+    """Return a new value as the file contains it: a link with its query, and a file alone as its name."""
+    if name == PostKind.CAROUSEL and isinstance(value, (list, tuple)):
+        return [_file_item(one, known) for one in value] or None
+    if name in LOCATIONS and isinstance(value, str):
+        return known.get(value, value) or None
+    return None if value in ("", (), []) else _plain_value(value)
+
+
+def _file_item(item: Any, known: Mapping[str, str]) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    files = {name: known.get(text, text) for name, text in item.items() if name in (*ItemKind,) and text == str(text)}
+    item = {**item, **files}
+    ((kind, location), *more) = item.items() or (("", ""),)
+    return location if not more and kind == kind_by_name(str(location)) else item
+
+
+def read_new(name: str, value: Any) -> Any:
+    """Return a value as it is shown once it was read: a name without its @, a link without its query."""
+    if name == PostKind.CAROUSEL:
+        return [_shown_item(item) for item in _items(Value([*value], 0))]
+    if name in LOCATIONS and isinstance(value, str):
+        return shown(value)
+    return _read(name, value) if name in CALENDAR_FIELDS else value

@@ -1,0 +1,130 @@
+"""The forms of the page *Posts*: what a user can edit of a post, and what a new one can have.
+
+Their fields come from the declaration of a post, so that a new field is in them by itself.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import HTTPException
+
+from airflow_provider_instagram.calendar.file import edits
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.values import FIELDS
+from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.plugin.board.lines import public_lines
+from airflow_provider_instagram.plugin.board.states import State
+from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
+from airflow_provider_instagram.posts.post import MEDIA
+from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import Facts
+
+#: States in which a post takes no edit: it is live, or may be.
+OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
+#: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
+LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
+#: The fields of forms by the type of a value in a JSON schema.
+INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "string": "text"}
+
+
+def offered(board: Board, post_id: str) -> dict[str, Any]:
+    """Return what the page offers for a post that a user may edit. A post with a problem is not copied."""
+    card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
+    if card is None or card.is_duplicate or board.stored is None:
+        return {"does": []}
+    does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
+    seen = _values(board, post_id)
+    return {"does": does if seen else [], "seen": seen, "approved": is_approved(facts)}
+
+
+def _values(board: Board, post_id: str) -> dict[str, Any] | None:
+    """Return the values of a post as the file has them by now: whoever saved a moment ago may go on."""
+    if not board.is_read:
+        return None
+    writer = writer_of(board)
+    try:
+        return edits.values_to_edit(writer.text(), board.location, post_id, writer.files, board.rules)
+    except (InvalidValue, InstagramError):  # the file is broken, or its storage fails
+        return None
+
+
+def for_form(board: Board) -> dict[str, Any]:
+    """Return what a form needs: the files in the calendar's folder, the accounts, the zone of a new post, its fields.
+
+    ``start`` contains the values that a new post has by the file's defaults, and the approval that the DAG requires.
+    """
+    writer = writer_of(board)
+    try:
+        names = writer.media_names()
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        raise HTTPException(503, f"The calendar's folder cannot be read: {shown(str(error))}.") from None
+    stored = board.stored
+    if stored is None:
+        return {}
+    required = stored.about.approval
+    return {
+        "files": names,
+        "accounts": list(board.accounts),
+        "zone": edits.zone_of_new(stored.plan.calendar, stored.text),
+        "fields": form_fields(),
+        "start": edits.values_of_new(stored.text, board.location) | ({"approval": required} if required else {}),
+        "required": required,
+        "most": MOST_ITEMS,
+    }
+
+
+def form_fields() -> list[dict[str, Any]]:
+    """Return the fields of a form, beside the media and the time, as they are declared. What is empty is left out."""
+    declared = {**_properties(WrittenPost), **_properties(CalendarPost)}
+    return [_field(name, declared[name]) for name in FIELDS if name not in MEDIA]
+
+
+def _properties(model: Any) -> dict[str, Any]:
+    properties: dict[str, Any] = model.model_json_schema()["properties"]
+    return properties
+
+
+def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    about = CALENDAR_FIELDS[name]
+    branches = schema.get("anyOf", [schema])
+    value = next(one for one in branches if one.get("type") != "null")
+    words = value.get("enum")
+    of_tags = "anyOf" in value.get("items", {})
+    content = {
+        "name": name,
+        "label": about.label or name.replace("_", " ").capitalize(),
+        "says": about.says,
+        "kinds": sorted(about.kinds),
+        "input": "choice" if words else "tags" if of_tags else INPUTS[value["type"]],
+        "words": words,
+        "optional": len(branches) > 1,
+        "lines": about.lines,
+        "longest": LONGEST.get(name),
+        "least": value.get("minimum"),
+        "most": value.get("maximum"),
+    }
+    return {one: part for one, part in content.items() if part not in (None, 0, False)}
+
+
+def writer_of(board: Board) -> CalendarWriter:
+    """Return what writes into a calendar's file and folder."""
+    if board.stored is None or not board.is_read:  # only what Airflow has read says which folder is the calendar's
+        raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
+    location = board.location
+    public = partial(public_lines, location=location)
+    return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
+
+
+def is_approved(facts: Facts | None) -> bool:
+    """Return whether a person has approved a post."""
+    if facts is None or facts.run is None or facts.post.approval != "required":
+        return False
+    answer = facts.answer
+    return (answer is not None and answer.approved) or facts.run.task("approve").state == "success"
