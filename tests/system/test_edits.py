@@ -225,7 +225,7 @@ def test_the_posts_that_wait_are_answered_one_after_the_other_by_keys_only(
         keys.down(key)
         held = key
     keys.up(held)
-    board.reaches("asked", "prepared")
+    board.reaches("asked", "scheduled")
     board.reaches("asked-too", "skipped")
     board.reaches("asked-last", "waiting")
 

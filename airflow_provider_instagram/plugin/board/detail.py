@@ -47,10 +47,11 @@ NO_ANSWER: Final = "Nobody answered in time"
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.PLANNED: ("publish_now", "skip"),
-    State.PREPARED: ("publish_now", "skip"),
+    State.SCHEDULED: ("publish_now", "skip"),
     State.PREPARING: ("skip",),
     State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),
+    State.LATE: ("publish_now", "skip"),
     State.SKIPPED: ("publish_now",),
     State.PROBLEM: ("skip",),
     State.FAILED: ("retry", "publish_now", "skip"),
@@ -71,6 +72,8 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
+    if state is State.LATE and run is not None and run.has_begun and run.is_active:
+        acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
     if facts.done is not None or facts.published_by is not None or facts.post.dry_run:

@@ -62,7 +62,7 @@ LONGEST_DIFF: Final = 20_000
 #: More than any text that a post takes. One that is too long is in the file, and has to be mended.
 Text = Annotated[str | None, Field(max_length=100_000)]
 #: States in which a post takes no edit: it is live, or may be.
-OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
+OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
 #: What is chosen when a post is added, and changed only in the file.
 ONLY_NEW: Final = frozenset({"video", "image", "account"})
 DONE: Final = {
@@ -137,7 +137,9 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
-    does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
+    does = (
+        ["duplicate"] if _is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
+    )
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
     return {"does": does if seen else [], "seen": seen, "placements": PLACEMENTS, "approved": _is_approved(facts)}
 
@@ -229,11 +231,16 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
     if given.do == "duplicate":
         return
     state = card.status.state
-    if state in OVER:
+    if _is_over(state, facts):
         raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
     changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
     if _is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
+
+
+def _is_over(state: State, facts: Facts | None) -> bool:
+    """Return whether a post takes no edit any more."""
+    return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
 
 
 def _is_approved(facts: Facts | None) -> bool:

@@ -83,7 +83,7 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert look(ada) == ("preparing", "the video is transcoded")
     assert cards(ada)["hello"]["percent"] == 40
     begin(DAG_ID, "hello", PREPARED)
-    assert look(ada) == ("prepared", None)
+    assert look(ada) == ("scheduled", None)
     begin(DAG_ID, "hello", READY)
     assert look(ada) == ("ready", None)
     links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
@@ -185,9 +185,9 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
     assert look(ada) == ("preparing", None)
     assert do(ada, "ada", "publish_now").status_code == 409
     begin(DAG_ID, "hello", READY, run_id=NOW_ID, conf={"post": "hello", "now": True})
-    assert look(ada) == ("publishing", None)
+    assert look(ada) == ("going_out", None)
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
-    assert look(ada) == ("prepared", None), "its own run goes on, and publishes it"
+    assert look(ada) == ("scheduled", None), "its own run goes on, and publishes it"
     begin(DAG_ID, "hello", dict.fromkeys(READY, "skipped"), state="success")
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
     assert look(ada)[0] == "failed", "the last one"
@@ -233,7 +233,7 @@ def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> 
         ledger.record_claim(KEY, claim)
         ledger.record_intent(KEY, "1", claim)
     begin(DAG_ID, "hello", {**READY, "publish": "running"}, run_id=NOW_ID, conf=conf)
-    assert look(ada)[0] == "publishing"
+    assert look(ada)[0] == "going_out"
     begin(DAG_ID, "hello", {**READY, "publish": "failed"}, run_id=NOW_ID, state="failed", conf=conf)
     assert look(ada)[0] == "unknown"
     assert detail(ada, "hello")["acts"] == ["live", "not_live", "retry"]
@@ -249,7 +249,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     context: Any = {"ti": type("Ti", (), {"dag_id": DAG_ID, "run_id": "asked"})}
     record = Answer(True, "bob", post.version, "Of bob").sealed(context, post)
     push_xcom(DAG_ID, "asked", "approve", "return_value", record)
-    assert look(ada, "asked") == ("prepared", "approved")
+    assert look(ada, "asked") == ("scheduled", "approved")
     shown = detail(ada, "asked")
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
     push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})

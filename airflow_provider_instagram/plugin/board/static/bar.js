@@ -1,6 +1,6 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
-import { addDays, inWords, isDay, today } from "./dates.js";
+import { addDays, inWords, isDay, length, moment, today } from "./dates.js";
 import { byId, counted, h, icon, isLow, isNarrow } from "./dom.js";
 import { addPost, editable, fillTimes } from "./edit.js";
 import { openPost } from "./panel.js";
@@ -8,6 +8,8 @@ import { chooseByClick } from "./select.js";
 import {
   DAYS_IN_LIST,
   FILTERS,
+  MEANINGS,
+  NEEDS,
   STATES,
   VIEWS,
   WEEKS,
@@ -197,7 +199,7 @@ function chips() {
     const about = { "data-state": name, "data-go": `state-${name}`, "aria-pressed": isChosen, click: turn };
     return h(
       "button",
-      { class: "chip", type: "button", ...about },
+      { class: "chip", type: "button", title: MEANINGS[name], ...about },
       `${text} `,
       h("b", {}, String(counts.get(name) ?? 0)),
     );
@@ -213,10 +215,44 @@ const NOT_HERE =
 const PAUSED = "This calendar is paused. Nothing is published until it is unpaused.";
 const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
 
+/** What stands still without a part of Airflow. @type {Record<string, string>} */
+const STANDS = {
+  scheduler: "No post goes on",
+  worker: "No post goes on",
+  triggerer: "No post that waits for its time or for Instagram goes on",
+  "DAG processor": "Changes of DAG files do not count",
+};
+
+/** Return what stands still in Airflow, since when, what will happen, and who can help. */
+function awayElement() {
+  const [first] = data.away;
+  if (!first) return null;
+  const each = data.away.map(({ what, since }) => `${what} ${since ? `since ${moment(since * 1000)}` : "never started"}`);
+  const stands = [...new Set(data.away.map(({ what }) => STANDS[what] ?? ""))].slice(0, 1);
+  const limits = [...new Set(data.calendars.map((calendar) => calendar.latest ?? 0))];
+  const late = limits.length === 1 && limits[0] ? `at most ${length(limits[0])}` : "as late as its calendar allows";
+  const isHarmless = data.away.every(({ what }) => what === "DAG processor");
+  const next = isHarmless ? "" : ` A post whose time comes goes out late, ${late}, and is skipped after that.`;
+  return notice(
+    "failed",
+    `Airflow stands still: ${each.join(", ")}. ${stands}.${next} Tell whoever maintains your Airflow.`,
+  );
+}
+
+/** @param {import("./state.js").Lost} lost */
+function lostText({ file, error, since, plan }) {
+  const at = since ? ` since ${moment(since * 1000)}` : "";
+  const shows = plan ? ` You see the plan of ${moment(plan * 1000)}.` : "";
+  return error
+    ? `Airflow cannot read the DAG file ${file}${at}, because it has an error. Nothing is published until it is mended.${shows} Tell its author: Airflow's home page shows the error.`
+    : `Airflow no longer finds the DAG of this calendar in ${file}${at}. Nothing is published until it is back.${shows} Tell its author. If it was removed on purpose, delete the DAG in Airflow, and it leaves this page.`;
+}
+
 export function drawNotices() {
   const notices = data.calendars.flatMap((calendar) => {
     const name = data.calendars.length > 1 ? `${calendar.name}: ` : "";
     return [
+      calendar.lost && notice("failed", name + lostText(calendar.lost)),
       !calendar.read && !calendar.problems.length && notice("waiting", name + NOT_HERE),
       calendar.paused && notice("waiting", name + PAUSED),
       calendar.dry && notice("dry_run", name + ONLY_DRY),
@@ -226,7 +262,7 @@ export function drawNotices() {
   const active = document.activeElement;
   const focused = active instanceof HTMLElement ? active.dataset.waits : undefined;
   byId("notices").replaceChildren(
-    ...[data.error && notice("failed", data.error), waitingElement(), ...notices].filter((one) => one instanceof Node),
+    ...[data.error && notice("failed", data.error), awayElement(), waitingElement(), ...notices].filter((one) => one instanceof Node),
   );
   /** @type {HTMLElement | null} */
   const again = focused ? document.querySelector(`[data-waits="${CSS.escape(focused)}"]`) : null;
@@ -236,7 +272,7 @@ export function drawNotices() {
 const FEW_WAITING = 4; // so many posts are named above the others
 /** Return the posts about which a person has to decide, whatever days the view shows. */
 function waitingElement() {
-  const cards = [...data.cards.values()].filter((card) => ["waiting", "unknown"].includes(card.state));
+  const cards = [...data.cards.values()].filter((card) => NEEDS.includes(card.state));
   cards.sort((a, b) => a.at - b.at);
   const [first] = cards;
   if (!first) return null;
@@ -249,7 +285,7 @@ function waitingElement() {
       h("span", { class: "cut" }, words),
     );
   });
-  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: "waiting,unknown" });
+  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: NEEDS.join() });
   const more = cards.length > FEW_WAITING || isNarrow() || isLow();
   const text = `${cards.length} ${cards.length === 1 ? "post needs" : "posts need"} you`;
   return h(

@@ -115,7 +115,7 @@ matchMedia("(max-width: 640px)").addEventListener("change", () => {
   drawPanel();
 });
 setInterval(() => {
-  if (isVisible() && [...data.cards.values()].some((card) => card.state === "waiting")) draw();
+  if (isVisible() && [...data.cards.values()].some((card) => ["waiting", "late"].includes(card.state))) draw();
 }, COUNTDOWN_MS);
 
 followTheme();

@@ -12,7 +12,7 @@ import {
   problemSection,
   transcodeSection,
 } from "./sections.js";
-import { STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
+import { MEANINGS, STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
 import { cardOf, mark } from "./views.js";
 
 /**
@@ -255,7 +255,7 @@ function stateSection(card, content) {
   return h(
     "section",
     { "data-state": card.state },
-    h("span", { class: "badge loud" }, words),
+    h("span", { class: "badge loud", title: MEANINGS[card.state] }, words),
     content?.why && !isProblem ? h("p", { class: "why" }, content.why) : null,
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
@@ -279,7 +279,7 @@ function captionField(caption) {
   // Not maxlength, which cuts off what is pasted.
   const countText = () => {
     const { length } = area.value; // as Instagram counts, and the server: an emoji is two or more
-    counter.textContent = `${length.toLocaleString("en-GB")} of ${LONGEST_CAPTION.toLocaleString("en-GB")}`;
+    counter.textContent = `${length.toLocaleString()} of ${LONGEST_CAPTION.toLocaleString()}`;
     counter.classList.toggle("error", length > LONGEST_CAPTION);
   };
   area.addEventListener("input", () => {

@@ -5,6 +5,7 @@ import { addDays, fromDay, isDay, length, monday, today, whenOf } from "./dates.
 import { hostWindow, messageOf, say } from "./dom.js";
 
 /**
+ * @typedef {{ file: string, error: boolean, since: number | null, plan: number | null }} Lost
  * @typedef {{ line: number | null, message: string, remedy: string, post: string | null }} Problem
  *
  * @typedef {object} Card What the page shows of a post. What is empty is left out.
@@ -33,6 +34,8 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} name
  * @property {string} file
  * @property {boolean} paused
+ * @property {Lost | null} [lost] What is known of its DAG if Airflow cannot read that any more.
+ * @property {number} [latest] How many seconds after its time a post may go out.
  * @property {boolean} read Whether its plan is on the server.
  * @property {boolean} dry
  * @property {boolean} edit Whether the user may edit its posts.
@@ -52,11 +55,12 @@ const DAYS_IN_PROFILE = 45; // so many before the chosen day, and so many after 
 /** @type {Record<string, string>} */
 export const STATES = {
   planned: "Planned",
-  prepared: "Prepared",
   preparing: "Preparing",
   waiting: "Waiting for approval",
+  scheduled: "Scheduled",
   ready: "Ready",
-  publishing: "Publishing",
+  going_out: "Going out",
+  late: "Late",
   published: "Published",
   dry_run: "Dry run",
   skipped: "Skipped",
@@ -65,6 +69,25 @@ export const STATES = {
   unknown: "Unknown",
   problem: "Needs correction",
 };
+/** What each state means. @type {Record<string, string>} */
+export const MEANINGS = {
+  planned: "It is in the plan, and nothing has been done for it yet.",
+  preparing: "Its files are made ready for Instagram.",
+  waiting: "Somebody has to approve it. Without an answer by its time, it does not go out.",
+  scheduled: "Its files are ready, and it is approved if it has to be. It is handed to Instagram shortly before its time.",
+  ready: "Instagram has it. It goes out at its time.",
+  going_out: "Instagram is asked to publish it right now.",
+  late: "Its time has passed, and it is not live. It goes out as soon as it can.",
+  published: "It is live on Instagram.",
+  dry_run: "A rehearsal: everything was done except the publication.",
+  skipped: "It is not published.",
+  deleted: "It was live, and has been deleted from Instagram.",
+  failed: "A step failed, and it is not live.",
+  unknown: "It may be live or not, because Instagram's answer was lost. Somebody has to look at the account.",
+  problem: "Something in the plan has to be corrected before it can go out.",
+};
+/** The states in which a post waits for somebody. */
+export const NEEDS = ["waiting", "unknown", "failed"];
 
 /** @typedef {typeof view} View */
 export const view = {
@@ -89,6 +112,8 @@ export const data = {
   cards: new Map(),
   /** @type {Calendar[]} */
   calendars: [],
+  /** The parts of Airflow that stand still. @type {{ what: string, since: number | null }[]} */
+  away: [],
   etag: "",
   error: "",
   loaded: false,
@@ -157,6 +182,7 @@ async function load() {
   if (answer === null) return isNew;
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
+  data.away = answer.content.away ?? [];
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
   for (const [key, { values, until }] of edits) {
     const card = data.cards.get(key);
@@ -220,6 +246,7 @@ export function stateText(card) {
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
   if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
+  if (card.state === "late") return `${word} by ${length(Date.now() / 1000 - card.at)}: ${card.why}`;
   const still = card.asks && card.state === "planned" ? `${word}, needs an approval` : word;
   return card.why && card.state !== "preparing" ? `${still}: ${card.why}` : still;
 }

@@ -4,7 +4,7 @@ import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
 import { counted, h, icon, isNarrow, meter } from "./dom.js";
 import { resultsView } from "./results.js";
-import { FILTERS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
+import { FILTERS, MEANINGS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 
@@ -32,7 +32,7 @@ function cardElement(card, form = view.view) {
   const about = { class: "card", type: "button", tabindex: -1, "data-key": key, "data-state": card.state };
   const element = h(
     "button",
-    { ...about, title: `${card.title || card.id}. ${state}` },
+    { ...about, title: `${card.title || card.id}. ${state}.\n${MEANINGS[card.state] ?? ""}` },
     thumb(card, form),
     ...(form === "list" ? rowParts(card, time, state) : cellParts(card, time, state, form)),
     h("span", { class: "spoken" }, ` ${[longDay(day), ...hiddenWords(card, form)].filter(Boolean).join(", ")}`),
