@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import conf
 
 from airflow_provider_instagram.accounts.overview import kept_from
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
@@ -68,7 +69,8 @@ def acts_in(state: State, facts: Facts) -> list[str]:
     acts, run = list(ACTS_IN.get(state, ())), facts.run
     if facts.bad_row is not None and run is None:
         acts.remove("retry")  # both others delete the row
-    if facts.skipped_by is not None and state is State.SKIPPED:
+    is_undone = facts.is_rejected and facts.post.publish_at > utc_now()  # later, nobody would be asked any more
+    if state is State.SKIPPED and (is_undone or facts.skipped_by is not None):
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says

@@ -38,7 +38,7 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -122,6 +122,30 @@ class EditRequest(BaseModel):
     sure: bool = False
 
 
+class Change(BaseModel):
+    """A change of one of several posts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    post_id: str = Field(pattern=f"^{ID}$")
+    seen: Values = Values()
+    fields: Values = Values()
+
+
+class ChangesRequest(BaseModel):
+    """Changes of several posts, as the page sends them.
+
+    :param sure: Whether the user knows that approvals are asked for again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    changes: tuple[Change, ...] = Field(min_length=1, max_length=1_000)
+    sure: bool = False
+
+
 class FillRequest(BaseModel):
     """A proposal that a user agrees to, as the page sends it."""
 
@@ -167,6 +191,35 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     answer = {"done": done, "undo": undo if given.do == "remove" else ""}
     post = written.edited.post
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
+
+
+def change_all(board: Board, user: PageUser, given: ChangesRequest) -> dict[str, Any]:
+    """Write changes of several posts into the calendar's file at once, and return what happened, as JSON.
+
+    :raises HTTPException: If one of them cannot be written: then, none is.
+    """
+    requests = [EditRequest(dag_id=given.dag_id, do="change", sure=given.sure, **dict(one)) for one in given.changes]
+    if again := [one.post_id for one in requests if _is_asked_again(board, one)]:
+        asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
+        raise HTTPException(409, {"detail": asked, "confirm": True})
+    written = _write(board, [_edit_of(board, one) for one in requests])
+    if written.refused:
+        return _as_patch(written)
+    first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields.given())} for one in requests)
+    for about in others:  # the first one has the diff of all
+        write_act(user.name, given.dag_id, "change", {**about, "outcome": written.unknown or None})
+    return {"done": _recorded(board, user, "change", written, first)}
+
+
+def _is_asked_again(board: Board, given: EditRequest) -> bool:
+    """Check that a post can be changed. Return whether its approval would be asked for again."""
+    try:
+        _check_state(board, given, board.facts.get(given.post_id))
+    except HTTPException as refused:
+        if isinstance(refused.detail, dict):
+            return True
+        raise HTTPException(refused.status_code, f"{given.post_id}: {refused.detail}") from None
+    return False
 
 
 def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
@@ -280,7 +333,7 @@ def _writer(board: Board) -> CalendarWriter:
     return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
 
 
-def _write(board: Board, edit: edits.Edit | edits.Fill) -> Written:
+def _write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
     try:
         return _writer(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

@@ -188,6 +188,15 @@ async def edit(
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
+@router.post("/api/changes")
+def change_all(
+    request: Request, given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
+) -> Response:
+    """Change several posts in the calendar's file at once."""
+    users.check_form(request, given.form_token, user)
+    return JSONResponse(edits.change_all(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+
+
 @router.get("/api/fill")
 def proposed_times(dag_id: str, user: users.Viewer, by_results: bool = False) -> Response:
     """Return which times the posts without one would get."""

@@ -53,6 +53,8 @@ ENDED_BADLY: Final = ("failed", "upstream_failed")
 AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
 #: A post whose time passed longer ago is late. Instagram answers within seconds.
 LATE_AFTER: Final = timedelta(minutes=1)
+#: How the mark of a post begins that a person has rejected.
+REJECTED: Final = ("rejected", "copyright: rejected")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
 #: How the marks of runs begin that have another version than the plan. They begin anew in time.
@@ -219,6 +221,15 @@ class Facts:
     def is_held(self) -> bool:
         """Whether a person is asked to publish the post in spite of its copyright check."""
         return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person has rejected the post in its run."""
+        if self.run is None or self.skipped_by is not None:
+            return False
+        answer, tasks = self.answer, (self.run.task("approve"), self.run.task(HOLDS))
+        is_refused = answer is not None and not answer.approved and answer.person is not None
+        return is_refused or any(one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks)
 
     @property
     def is_about_to_publish(self) -> bool:

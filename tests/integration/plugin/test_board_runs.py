@@ -117,6 +117,29 @@ def test_a_skip_closes_the_question_of_the_run_which_begins_anew(user: Any) -> N
     assert look(ada) == ("planned", None)
 
 
+def test_a_rejected_post_is_brought_back_by_a_run_that_asks_again(user: Any) -> None:
+    """Airflow keeps the answer of the run in which it was rejected."""
+    ada = user("ada", "ADMIN")
+    ask(DAG_ID, "asked", approve="skipped", create="skipped", publish="skipped")
+    outcome = {"state": "skipped", "mark": "rejected: loud", "reason": "Rejected by bob: loud", "try": 0}
+    push_xcom(DAG_ID, "asked", "approve", "outcome", outcome)
+    assert look(ada, "asked") == ("skipped", "rejected: loud")
+    assert detail(ada, "asked")["acts"] == ["unskip", "publish_now"]
+    answer = do(ada, "ada", "unskip", "asked")
+    assert answer.status_code == 200, answer.text
+    assert tasks_of("manual__asked__1")[0] == "queued"
+    assert tasks_of("asked")[1]["approve"] == "skipped"
+
+
+def test_the_reason_of_a_skip_is_in_the_history(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert do(ada, "ada", "skip", reason="x" * 501).status_code == 422
+    assert look(ada) == ("planned", None)
+    assert do(ada, "ada", "skip", reason="the campaign is over").status_code == 200
+    events = [(event["what"], event["detail"]) for event in detail(ada, "hello")["history"]]
+    assert ("Skip, by ada", "the campaign is over") in events
+
+
 def test_a_skip_of_a_post_whose_run_has_not_begun_is_a_row_only(user: Any) -> None:
     ada, not_begun = user("ada", "USER"), dict.fromkeys(READY)
     begin(DAG_ID, "hello", not_begun, state="queued")

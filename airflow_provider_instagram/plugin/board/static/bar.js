@@ -227,7 +227,9 @@ const STANDS = {
 function awayElement() {
   const [first] = data.away;
   if (!first) return null;
-  const each = data.away.map(({ what, since }) => `${what} ${since ? `since ${moment(since * 1000)}` : "never started"}`);
+  const each = data.away.map(
+    ({ what, since }) => `${what} ${since ? `since ${moment(since * 1000)}` : "never started"}`,
+  );
   const stands = [...new Set(data.away.map(({ what }) => STANDS[what] ?? ""))].slice(0, 1);
   const limits = [...new Set(data.calendars.map((calendar) => calendar.latest ?? 0))];
   const late = limits.length === 1 && limits[0] ? `at most ${length(limits[0])}` : "as late as its calendar allows";
@@ -262,7 +264,9 @@ export function drawNotices() {
   const active = document.activeElement;
   const focused = active instanceof HTMLElement ? active.dataset.waits : undefined;
   byId("notices").replaceChildren(
-    ...[data.error && notice("failed", data.error), awayElement(), waitingElement(), ...notices].filter((one) => one instanceof Node),
+    ...[data.error && notice("failed", data.error), awayElement(), waitingElement(), ...notices].filter(
+      (one) => one instanceof Node,
+    ),
   );
   /** @type {HTMLElement | null} */
   const again = focused ? document.querySelector(`[data-waits="${CSS.escape(focused)}"]`) : null;

@@ -219,6 +219,7 @@ const ACTS = {
     look: "danger",
     question:
       "Nothing publishes this post then, unless you bring it back. An edit in the calendar makes a new version, which is published.",
+    field: "reason",
     sure: "Skip",
   },
   unskip: { text: "Bring back", look: "main" },
@@ -344,11 +345,14 @@ function confirmElement(name) {
   );
 }
 
-/** Do something to the open post once it is shown, if that can be done. Return whether it was. @param {string} name */
-export async function actOn(name) {
+/**
+ * Do something to the open post once it is shown, if that can be done. Return whether it was.
+ * @param {string} name @param {Record<string, string>} given
+ */
+export async function actOn(name, given = {}) {
   const current = open;
   if (!current?.content?.acts.includes(name)) return false;
-  await act(name);
+  await act(name, given);
   return open === current && current.refused === "";
 }
 

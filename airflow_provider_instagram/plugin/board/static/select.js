@@ -3,7 +3,7 @@
 import { post, request } from "./api.js";
 import { fromDay, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
-import { mayEdit, move, moveWithUndo, movedTo, offerUndo, sendEdit } from "./edit.js";
+import { mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
@@ -45,11 +45,14 @@ export function drawChosen() {
     else card.removeAttribute("aria-pressed");
   }
   const bar = byId("bulk");
-  const isShown = chosen.size > 0 || isChoosing || queue.length > 0;
+  const isShown = chosen.size > 0 || isChoosing || queue.length > 0 || progress !== "";
   if (bar.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement && isShown) return;
   bar.hidden = !isShown;
   document.body.classList.toggle("choosing", isShown);
-  bar.replaceChildren(...(queue.length ? reviewElements() : barElements()));
+  bar.setAttribute("aria-busy", String(progress !== ""));
+  bar.replaceChildren(
+    ...(progress ? [h("b", { role: "status" }, progress)] : queue.length ? reviewElements() : barElements()),
+  );
 }
 
 /** @param {string} text @param {() => unknown} click @param {string} key */
@@ -66,8 +69,8 @@ function barElements() {
   return [
     h("b", {}, chosen.size ? `${chosen.size} chosen` : "Click the posts to choose"),
     waiting.length ? button(`Approve ${waiting.length} …`, () => review(waiting)) : null,
-    waiting.length ? button("Reject", () => each("Rejected", waiting, answerNo)) : null,
-    all.length ? button("Skip", () => each("Skipped", all, skip)) : null,
+    waiting.length ? button("Reject …", () => rejectAll(waiting)) : null,
+    all.length ? button("Skip …", () => skipAll(all)) : null,
     edits.length
       ? h(
           "span",
@@ -81,7 +84,7 @@ function barElements() {
           "span",
           { class: "group" },
           tag,
-          button("Add tag", () => each("Tagged", tagged, (card) => addTag(card, tag.value))),
+          button("Add tag", () => addTag(tagged, tag.value)),
         )
       : null,
     button("Clear", clear, "Escape"),
@@ -95,64 +98,121 @@ function clear() {
   drawChosen();
 }
 
+/** What is being done, and how far it is; empty if nothing is. */
+let progress = "";
+/** @param {string} text */
+function showProgress(text) {
+  progress = text;
+  drawChosen();
+}
+
 /**
- * Do something to each post, one after the other, and say what became of it.
+ * Do something to each post, one after the other, say what became of it, and offer to take it back.
  * @param {string} verb @param {Card[]} all @param {(card: Card) => Promise<unknown>} work
  */
 async function each(verb, all, work) {
-  let done = 0;
-  /** @type {string[]} */
+  const done = [];
   const refused = [];
   for (const card of all) {
+    showProgress(`${verb}: ${done.length} of ${all.length} …`);
     try {
-      if ((await work(card)) !== null) done += 1;
+      if ((await work(card)) !== null) done.push(card);
     } catch (error) {
       refused.push(`${card.id}: ${messageOf(error)}`);
     }
   }
+  progress = "";
   clear();
-  say([`${verb}: ${done} of ${all.length}.`, ...refused].join(" "));
+  const text = `${verb}: ${done.length} of ${all.length}.`;
+  say([text, ...refused].join(" "));
   await refresh();
-  return done;
+  return { done, text };
 }
 
 /** @param {Card} card */
 const named = (card) => ({ dag_id: card.dag, post_id: placeOf(card) });
-/** @param {Card} card */
-const skip = (card) => post({ ...named(card), act: "skip" });
+const bringBack = (/** @type {Card[]} */ all) =>
+  each("Brought back", all, (card) => post({ ...named(card), act: "unskip" }));
 
-/** Reject a post as it is now. @param {Card} card */
-async function answerNo(card) {
-  const answer = await request(`post?${new URLSearchParams(named(card))}`);
-  const { version, sha256, held } = answer?.content ?? {};
-  return post({ ...named(card), act: "reject", version, sha256, held });
+/**
+ * Ask for a reason. Return it, or null if the user does not want to go on.
+ * @param {string} text @param {string} yes
+ */
+async function reasonFor(text, yes) {
+  const reason = h("input", { name: "reason", maxlength: 500 });
+  return (await question(text, yes, h("label", { class: "field" }, "Reason", reason))) ? reason.value : null;
 }
 
-/** @param {Card} card @param {string} tag */
-async function addTag(card, tag) {
-  const tags = [...(card.tags ?? []), tag.trim()];
-  if (!tag.trim() || card.tags?.includes(tag.trim())) return null;
-  const edit = { dag: card.dag, id: card.id, seen: { tags: card.tags ?? [] }, fields: { tags } };
-  const answer = await sendEdit("change", edit);
-  if (answer) edited(card, { tags });
-  return answer;
-}
-
-/** Move posts by days: the last ones first if they move on, so that none comes close to the next. @param {Card[]} all @param {number} days */
-async function shift(all, days) {
-  const ordered = [...all].sort((a, b) => (days > 0 ? b.at - a.at : a.at - b.at));
-  /** The moved posts as this move left them, so that a later one by somebody else is not taken back. @type {Map<Card, string>} */
-  const before = new Map();
-  const done = await each(`Moved by ${counted(days, "day")}`, ordered, async (card) => {
-    const answer = await move(card, movedTo(card, days));
-    const now = data.cards.get(keyOf(card));
-    if (answer && now) before.set(now, card.local);
-    return answer;
-  });
-  if (!done) return;
-  offerUndo(`${counted(done, "post")} moved by ${counted(days, "day")}.`, () =>
-    each("Moved back", [...before.keys()].reverse(), (card) => move(card, before.get(card) ?? card.local)),
+/** @param {Card[]} all */
+async function skipAll(all) {
+  const reason = await reasonFor(
+    `Skip ${counted(all.length, "post")}? Nothing publishes them until you bring them back.`,
+    "Skip",
   );
+  if (reason === null) return;
+  const { done, text } = await each("Skipped", all, (card) => post({ ...named(card), act: "skip", reason }));
+  if (done.length) offerUndo(text, () => bringBack(done), "Bring back");
+}
+
+/** Reject posts as they are now. @param {Card[]} all */
+async function rejectAll(all) {
+  const reason = await reasonFor(
+    `Reject ${counted(all.length, "post")}? They are not published. Their authors see the reason.`,
+    "Reject",
+  );
+  if (reason === null) return;
+  const { done, text } = await each("Rejected", all, async (card) => {
+    const answer = await request(`post?${new URLSearchParams(named(card))}`);
+    const { version, sha256, held } = answer?.content ?? {};
+    return post({ ...named(card), act: "reject", version, sha256, held, reason });
+  });
+  if (done.length) offerUndo(text, () => bringBack(done), "Bring back");
+}
+
+/**
+ * Change posts in one write of the file. Return whether that was done.
+ * @param {string} text What is said of it. @param {Card[]} all @param {(card: Card) => { seen: any, fields: any }} change
+ */
+async function changeAll(text, all, change) {
+  showProgress(`${text}: ${counted(all.length, "post")} …`);
+  const isDone = await tell(() => sendChanges(all.map((card) => ({ dag: card.dag, id: card.id, ...change(card) }))));
+  progress = "";
+  if (isDone) clear();
+  else drawChosen();
+  return isDone;
+}
+
+/** @param {Card[]} all @param {string} typed */
+async function addTag(all, typed) {
+  const tag = typed.trim();
+  const without = all.filter((card) => tag && !card.tags?.includes(tag));
+  if (!without.length) return;
+  const tags = (/** @type {Card} */ card) => [...(card.tags ?? []), tag];
+  const change = (/** @type {Card} */ card) => ({ seen: { tags: card.tags ?? [] }, fields: { tags: tags(card) } });
+  if (!(await changeAll("Tagging", without, change))) return;
+  for (const card of without) edited(card, { tags: tags(card) });
+  say(`Tagged: ${without.length} of ${all.length}.`);
+}
+
+/** Move posts to other times, at once. Return whether that was done. @param {Card[]} all @param {(card: Card) => string} to */
+async function moveAll(all, to) {
+  const change = (/** @type {Card} */ card) => ({ seen: { publish_at: card.local }, fields: { publish_at: to(card) } });
+  if (!(await changeAll("Moving", all, change))) return false;
+  for (const card of all)
+    edited(card, { local: to(card), at: card.at + (wallClock(to(card)) - wallClock(card.local)) / 1000 });
+  return true;
+}
+
+const wallClock = (/** @type {string} */ local) => Date.parse(`${local}Z`);
+
+/** Move posts by days, and offer to move them back. @param {Card[]} all @param {number} days */
+async function shift(all, days) {
+  if (!days || !(await moveAll(all, (card) => movedTo(card, days)))) return;
+  const text = `${counted(all.length, "post")} moved by ${counted(days, "day")}.`;
+  say(text);
+  const before = new Map(all.map((card) => [keyOf(card), card.local]));
+  const now = all.flatMap((card) => data.cards.get(keyOf(card)) ?? []); // so that a later move by somebody else stays
+  offerUndo(text, () => moveAll(now, (card) => before.get(keyOf(card)) ?? card.local));
 }
 
 /** Show each post that waits, and take an answer by a key. @param {Card[]} waiting */
@@ -184,7 +244,7 @@ function reviewElements() {
   return [
     h("b", {}, `${asked + 1} of ${queue.length} to approve`),
     button("Approve", () => answer("approve"), "a"),
-    button("Reject", () => answer("reject"), "r"),
+    button("Reject …", reject, "r"),
     button("Next", next, "n"),
     button("Stop", endReview, "Escape"),
   ];
@@ -196,17 +256,25 @@ function next() {
 }
 
 let isAnswering = false;
-/** Answer for the post that is shown. A second press does not answer for the next one. @param {string} name */
-async function answer(name) {
+/**
+ * Answer for the post that is shown. A second press does not answer for the next one.
+ * @param {string} name @param {Record<string, string>} given
+ */
+async function answer(name, given = {}) {
   if (isAnswering) return;
   isAnswering = true;
-  const isDone = await actOn(name);
+  const isDone = await actOn(name, given);
   isAnswering = false;
   if (isDone) next();
 }
 
+async function reject() {
+  const reason = await reasonFor("Why is it rejected? Its author sees the reason.", "Reject");
+  if (reason !== null) await answer("reject", { reason });
+}
+
 /** @type {Record<string, () => unknown>} */
-const ANSWERS = { a: () => answer("approve"), r: () => answer("reject"), n: next };
+const ANSWERS = { a: () => answer("approve"), r: reject, n: next };
 /** @type {Record<string, number>} */
 const DAYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
 
@@ -221,7 +289,7 @@ export function chooseByKey(event) {
   const card = focused ? data.cards.get(focused) : undefined;
   if (!card) return false;
   const days = event.shiftKey ? DAYS[event.key] : undefined;
-  if (days && mayEdit(card)) moveWithUndo(card, movedTo(card, days));
+  if (days && mayEdit(card)) moveByDays(keyOf(card), days);
   else if (event.key === "x") choose(keyOf(card));
   else return false;
   return true;
@@ -293,6 +361,6 @@ export function followDrags() {
     if (!card || !day) return;
     const from = whenOf(card, view.zone).day; // in the zone that the page shows
     const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
-    if (days) moveWithUndo(card, movedTo(card, days));
+    if (days) moveByDays(dragged.key, days);
   });
 }

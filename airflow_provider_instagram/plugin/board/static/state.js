@@ -74,7 +74,8 @@ export const MEANINGS = {
   planned: "It is in the plan, and nothing has been done for it yet.",
   preparing: "Its files are made ready for Instagram.",
   waiting: "Somebody has to approve it. Without an answer by its time, it does not go out.",
-  scheduled: "Its files are ready, and it is approved if it has to be. It is handed to Instagram shortly before its time.",
+  scheduled:
+    "Its files are ready, and it is approved if it has to be. It is handed to Instagram shortly before its time.",
   ready: "Instagram has it. It goes out at its time.",
   going_out: "Instagram is asked to publish it right now.",
   late: "Its time has passed, and it is not live. It goes out as soon as it can.",
