@@ -77,6 +77,14 @@ class PostCard:
         return self.post.version if self.has_cover and not isinstance(self.post, InvalidPost) else ""
 
     @cached_property
+    def texts(self) -> str:
+        """The texts in which the page searches, in small letters."""
+        post, more = self.post, ()
+        if not isinstance(post, InvalidPost):
+            more = (post.caption, *post.tags)
+        return "\n".join((post.id, post.account, *more)).lower()
+
+    @cached_property
     def as_json(self) -> str:
         """The card as JSON, which is made once for all users."""
         return json.dumps(self.as_data(), separators=(",", ":"))

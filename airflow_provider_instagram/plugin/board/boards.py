@@ -45,6 +45,8 @@ NOTHING: Final = 0.0
 ETAG: Final = re.compile(r"([0-9]{1,11}\.[0-9]{3})-([0-9a-f]*)")
 #: Posts in these states are shown whatever the days: a person has to decide about them.
 DECIDED_BY_SOMEBODY: Final = (State.WAITING, State.UNKNOWN, State.FAILED)
+#: The most posts that a search finds.
+MOST_FOUND: Final = 500
 #: A post that failed longer ago waits for nobody any more.
 FAILED_FOR: Final = timedelta(days=30)
 
@@ -64,6 +66,12 @@ def read_etag(text: str) -> tuple[float, str]:
     parts = ETAG.search(text)
     seen_s = float(parts[1]) if parts else NOTHING
     return (seen_s if seen_s <= now_s() else NOTHING), (parts[2] if parts else "")
+
+
+def _distance(card: PostCard, window: tuple[int, int]) -> float:
+    """Return by how many seconds the time of a post is outside of a window."""
+    at = card.post.publish_at.timestamp()
+    return max(window[0] - at, at - window[1], 0)
 
 
 def needs_somebody(card: PostCard) -> bool:
@@ -138,7 +146,7 @@ class Boards:
         return boards
 
     def answer(
-        self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str
+        self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str, search: str = ""
     ) -> tuple[str, bytes | None]:
         """Return the posts in a span of time, and those that need somebody, as JSON, and their ETag.
 
@@ -146,15 +154,16 @@ class Boards:
 
         :param dag_id: The calendar, which the user may read, or None for all that the user may read.
         :param window: The first and the last time, in seconds since the epoch.
+        :param search: A text. Posts that contain it are sent whatever their time: those near to the window first.
         """
         seen_s, shown_digest = read_etag(shown)
         boards = self.readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]
-        cards = ",".join(
-            card.as_json
-            for board in boards
-            for card in board.cards.values()
-            if needs_somebody(card) or window[0] <= card.post.publish_at.timestamp() <= window[1]
-        )
+        listed = [card for board in boards for card in board.cards.values()]
+        chosen = [card for card in listed if needs_somebody(card) or not _distance(card, window)]
+        if wanted := search.strip().lower():
+            found = sorted((card for card in listed if wanted in card.texts), key=partial(_distance, window=window))
+            chosen = [*{card.key: card for card in (*chosen, *found[:MOST_FOUND])}.values()]
+        cards = ",".join(card.as_json for card in chosen)
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards
         ]

@@ -95,12 +95,13 @@ def posts(
     if_none_match: Annotated[str, Header()] = "",
     first: Annotated[int, Query(alias="from")] = 0,
     last: Annotated[int, Query(alias="to")] = 2**40,
+    q: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
-    """Return the cards of the posts in a span of time. 304 if the page shows them already."""
+    """Return the cards of the posts in a span of time, and those that a search finds. 304 if the page shows them."""
     if dag_id is not None:
         users.require_read(user, dag_id)
     begun_s = time.perf_counter()
-    tag, content = boards.answer(user, dag_id, (first, last), if_none_match)
+    tag, content = boards.answer(user, dag_id, (first, last), if_none_match, q)
     headers = {**HEADERS, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
         return Response(status_code=304, headers=headers)

@@ -1,7 +1,7 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
 import { addDays, inWords, isDay, length, moment, today } from "./dates.js";
-import { byId, counted, h, icon, isLow, isNarrow } from "./dom.js";
+import { byId, counted, h, icon, isLow, isNarrow, roving } from "./dom.js";
 import { addPost, editable, fillTimes } from "./edit.js";
 import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
@@ -14,9 +14,12 @@ import {
   VIEWS,
   WEEKS,
   data,
+  foundElsewhere,
   go,
+  isFound,
   isTab,
   keyOf,
+  refresh,
   shown,
   span,
   stateText,
@@ -27,6 +30,7 @@ import {
 /** @typedef {import("./state.js").Problem} Problem */
 
 function title() {
+  if (isFound()) return `${counted(shown().length, "post")} found`;
   const { first, last } = span();
   const isOneMonth = first.slice(0, 7) === last.slice(0, 7);
   const begin = inWords(first, isOneMonth ? { day: "numeric" } : { day: "numeric", month: "short" });
@@ -34,7 +38,14 @@ function title() {
 }
 
 /** How many days a step goes. The last week of the weeks stays in sight. @type {Record<string, number>} */
-const STEPS = { weeks: 7 * (WEEKS - 1), week: 7, list: DAYS_IN_LIST, profile: DAYS_IN_LIST, results: 28 };
+const STEPS = {
+  month: 7 * (WEEKS - 1),
+  weeks: 7 * (WEEKS - 1),
+  week: 7,
+  list: DAYS_IN_LIST,
+  profile: DAYS_IN_LIST,
+  results: 28,
+};
 /** Go on or back by what the view shows. @param {1 | -1} direction */
 const step = (direction) => go({ day: addDays(view.day, (STEPS[view.view] ?? 7) * direction) });
 
@@ -51,7 +62,7 @@ function select(name, label, values, names = new Map()) {
     .filter(Boolean)
     .sort()
     .map((value) => h("option", { value, selected: value === view[name] }, names.get(value ?? "") ?? value));
-  const all = h("option", { value: "" }, isZone ? "Calendar's time" : label);
+  const all = h("option", { value: "" }, isZone ? "The plan's time" : label);
   return h(
     "select",
     { "aria-label": label, "data-filter": name, change: (_, self) => go({ [name]: self.value }) },
@@ -66,7 +77,7 @@ export function drawBar() {
   const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
   const typed = active?.dataset.filter === "q" ? active.selectionStart : null;
   const focused = active?.dataset.filter || active?.dataset.go;
-  const drawn = h("div", {}, h("h1", {}, title()), steps(), views(), view.view === "results" ? null : filters());
+  const drawn = h("div", {}, h("h1", {}, title()), tools(), view.view === "results" ? null : filters());
   if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
   drawnBar = drawn.innerHTML;
   bar.replaceChildren(...drawn.childNodes);
@@ -76,9 +87,11 @@ export function drawBar() {
   if (typed !== null) again?.setSelectionRange(typed, typed);
 }
 
+const tools = () => roving(h("div", { class: "tools", role: "toolbar", "aria-label": "View" }, steps(), views()));
+
 let isUnfolded = false; // whether a user has unfolded the filters, which a small page folds
 function filters() {
-  const all = h("div", { class: "filters" }, search(), selects(), chips());
+  const all = h("div", { class: "filters" }, search(), elsewhere(), selects(), chips());
   if (!isNarrow() && !isLow()) return all;
   const active = FILTERS.filter((name) => view[name]).length;
   const unfold = (/** @type {Event} */ _, /** @type {HTMLDetailsElement} */ self) => {
@@ -118,6 +131,8 @@ function steps() {
       type: "date",
       "aria-label": "Go to a day",
       "data-filter": "day",
+      title: "Key g",
+      tabindex: -1, // its day, month and year are a stop of the Tab key each
       value: view.day,
       change: (_, self) => isDay(self.value) && go({ day: self.value }),
     }),
@@ -141,10 +156,20 @@ function views() {
     { class: "group push" },
     editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times")] : null,
     data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
-    h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons),
+    h("div", { class: "tabs" }, buttons),
   );
 }
 
+/** Return where the other posts are that the search finds. */
+function elsewhere() {
+  const more = foundElsewhere();
+  const list = () => go({ view: "list" });
+  const text = `${more} more on other days`;
+  return more ? h("button", { class: "btn", type: "button", "data-go": "found", click: list }, text) : null;
+}
+
+const SEARCH_AFTER_MS = 250;
+let searching = 0;
 function search() {
   const words = { placeholder: "Search", "aria-label": "Search in captions, ids and tags" };
   const field = h("input", {
@@ -152,7 +177,11 @@ function search() {
     ...words,
     value: view.q,
     "data-filter": "q",
-    input: (_, self) => go({ q: self.value }),
+    input: (_, self) => {
+      go({ q: self.value });
+      clearTimeout(searching);
+      searching = setTimeout(refresh, SEARCH_AFTER_MS); // which finds it on all days
+    },
   });
   return h("label", { class: "search" }, icon("search"), field);
 }
@@ -161,9 +190,9 @@ function selects() {
   const cards = [...data.cards.values()];
   const names = new Map(data.calendars.map((one) => [one.dag, one.name]));
   const isChoice = data.calendars.length > 1 || (view.dag && !isTab());
-  return h(
+  const all = h(
     "div",
-    { class: "selects" },
+    { class: "selects", role: "group", "aria-label": "Filters" },
     isChoice ? select("dag", "All calendars", [...names.keys()], names) : null,
     select(
       "account",
@@ -184,6 +213,7 @@ function selects() {
       : null,
     select("zone", "Time zone", ["mine"], new Map([["mine", "My time"]])),
   );
+  return roving(all);
 }
 
 /** Return a button for each state that a post of the view is in, with their number. */
@@ -204,7 +234,7 @@ function chips() {
       h("b", {}, String(counts.get(name) ?? 0)),
     );
   });
-  return h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons);
+  return roving(h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons));
 }
 
 /** @param {string} state @param {string} text */
@@ -292,13 +322,14 @@ function waitingElement() {
   const all = () => go({ view: "list", day: first.local.slice(0, 10), state: NEEDS.join() });
   const more = cards.length > FEW_WAITING || isNarrow() || isLow();
   const text = `${cards.length} ${cards.length === 1 ? "post needs" : "posts need"} you`;
-  return h(
+  const waits = h(
     "div",
-    { class: "notice waits", "data-state": first.state },
+    { class: "notice waits", role: "group", "aria-label": text, "data-state": first.state },
     h("b", {}, text),
     isNarrow() || isLow() ? null : buttons,
     more ? h("button", { class: "btn", type: "button", "data-waits": "all", click: all }, "Show all") : null,
   );
+  return roving(waits);
 }
 
 const FEW_PROBLEMS = 3; // so few are shown at once

@@ -436,30 +436,35 @@ export async function fillTimes() {
   });
 }
 
-/** Ask for a new post, of a file in the calendar's folder or one that is uploaded there. @param {string} day */
-export async function addPost(day) {
+/**
+ * Ask for a new post, of a file in the calendar's folder or one that is uploaded there.
+ * @param {string} day @param {FileList | null} files Files that were dropped on the day.
+ */
+export async function addPost(day, files = null) {
   const calendar = meant();
   if (!calendar) return;
   const { dag, name } = calendar;
   await tell(async () => {
     const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
     const element = addForm(day, content);
+    const field = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]"));
+    if (files) field.files = files;
     if (!(await question(`Add a post to ${name}`, "Add", element))) return null;
     const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
     const given = Object.fromEntries([...inputs].map((one) => [one.name, one.value]));
-    const upload = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]")).files?.[0];
+    const upload = field.files?.[0];
     if (upload) {
       say(`${upload.name} is being uploaded …`);
       await send(`files?${new URLSearchParams({ dag_id: dag, name: upload.name })}`, upload);
     }
     const file = upload?.name ?? given.file ?? "";
-    const field = /\.(jpe?g|png|webp|hei[cf]|avif|tiff?)$/i.test(file) ? "image" : "video";
+    const kind = /\.(jpe?g|png|webp|hei[cf]|avif|tiff?)$/i.test(file) ? "image" : "video";
     /** @type {Values} */
     const fields = {
       publish_at: given.at ?? "",
       account: given.account ?? "",
       caption: given.caption ?? "",
-      [field]: file,
+      [kind]: file,
     };
     const answer = await sendEdit("add", { dag, id: given.id ?? "", fields });
     if (answer) say(answer.done);

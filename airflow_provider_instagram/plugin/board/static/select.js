@@ -1,9 +1,9 @@
 // Cards that are dragged to another day, and several posts that are chosen at once.
 
 import { post, request } from "./api.js";
-import { fromDay, whenOf } from "./dates.js";
+import { fromDay, today, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
-import { mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
+import { addPost, editable, mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
@@ -289,30 +289,42 @@ export function chooseByKey(event) {
   const card = focused ? data.cards.get(focused) : undefined;
   if (!card) return false;
   const days = event.shiftKey ? DAYS[event.key] : undefined;
-  if (days && mayEdit(card)) moveByDays(keyOf(card), days);
+  if (days && mayEdit(card) && view.view === "profile") exchangeByKey(card, Math.sign(days));
+  else if (days && mayEdit(card)) moveByDays(keyOf(card), days);
   else if (event.key === "x") choose(keyOf(card));
   else return false;
   return true;
 }
 
-/** @type {{ key: string, x: number, y: number, isDrag: boolean } | null} */
+/** @typedef {{ key: string, x: number, y: number, isDrag: boolean, timer?: number }} Drag */
+/** @type {Drag | null} */
 let drag = null;
+const HOLD_MS = 450; // so long a finger holds a card before it is dragged: else it scrolls the page
 
-/** @param {MouseEvent} event */
-const dayAt = (event) => {
-  const day = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-day]");
-  return day instanceof HTMLElement ? day : null;
+/** Return where a card is dropped: on another one in a profile, else on a day. @param {{ clientX: number, clientY: number }} event */
+const placeAt = (event) => {
+  const kind = view.view === "profile" ? "#view .card" : "[data-day]";
+  const place = document.elementFromPoint(event.clientX, event.clientY)?.closest(kind);
+  return place instanceof HTMLElement ? place : null;
 };
 
-/** Show over which day a card is dragged. @param {HTMLElement | null} day */
-function markDrop(day) {
-  for (const other of document.querySelectorAll(".drop")) if (other !== day) other.classList.remove("drop");
-  day?.classList.add("drop");
+/** Show where something is dropped. @param {HTMLElement | null} place */
+function markDrop(place) {
+  for (const other of document.querySelectorAll(".drop")) if (other !== place) other.classList.remove("drop");
+  place?.classList.add("drop");
+}
+
+function beginDrag() {
+  if (!drag) return;
+  drag.isDrag = true;
+  document.body.classList.add("dragging");
+  cardOf(drag.key)?.classList.add("dragged");
 }
 
 /** End a drag, and return it if the card was moved. */
 function endDrag() {
   const ended = drag;
+  clearTimeout(drag?.timer);
   drag = null;
   if (!ended?.isDrag) return null;
   document.body.classList.remove("dragging");
@@ -324,43 +336,107 @@ function endDrag() {
 /** Leave a card that is dragged where it was. Return whether there was one. */
 export function cancelDrag() {
   if (!endDrag()) return false;
-  document.addEventListener("mouseup", catchClick, { capture: true, once: true }); // the button is still pressed
+  document.addEventListener("pointerup", catchClick, { capture: true, once: true }); // the button is still pressed
   return true;
 }
 
 /** Keep the click that ends a drag from opening the card. */
 function catchClick() {
-  document.addEventListener("click", (click) => click.stopPropagation(), { capture: true, once: true });
-  setTimeout(() => document.dispatchEvent(new MouseEvent("click")));
+  const stop = (/** @type {Event} */ click) => click.stopPropagation();
+  document.addEventListener("click", stop, { capture: true, once: true });
+  setTimeout(() => document.removeEventListener("click", stop, { capture: true }), 50);
 }
 
-/** Let cards be dragged to another day, with the mouse. Keys do the same: see `chooseByKey`. */
+/** Exchange the times of two posts of a profile. @param {Card} card @param {Card | undefined} other */
+async function exchange(card, other) {
+  if (!other || other === card || other.account !== card.account || !mayEdit(other)) return;
+  const times = new Map([
+    [keyOf(card), other.local],
+    [keyOf(other), card.local],
+  ]);
+  const before = new Map([card, other].map((one) => [keyOf(one), one.local]));
+  /** @param {Map<string, string>} to */
+  const move = (to) => {
+    const both = [...to.keys()].flatMap((key) => data.cards.get(key) ?? []);
+    return moveAll(both, (one) => to.get(keyOf(one)) ?? one.local);
+  };
+  if (!(await move(times))) return;
+  const text = `${card.id} and ${other.id} have exchanged their times.`;
+  say(text);
+  offerUndo(text, () => move(before));
+}
+
+/** Exchange a post with the one before or after it in its profile. @param {Card} card @param {number} side */
+function exchangeByKey(card, side) {
+  const all = cardElements().map((element) => data.cards.get(element.dataset.key ?? ""));
+  exchange(card, all[all.indexOf(card) + side]);
+}
+
+/** @param {PointerEvent} event */
+function drop(event) {
+  const dragged = endDrag();
+  if (!dragged) return;
+  catchClick();
+  const place = placeAt(event);
+  const card = data.cards.get(dragged.key);
+  if (!card || !place) return;
+  if (view.view === "profile") return exchange(card, data.cards.get(place.dataset.key ?? ""));
+  const from = whenOf(card, view.zone).day; // in the zone that the page shows
+  const days = (fromDay(place.dataset.day ?? from).getTime() - fromDay(from).getTime()) / DAY_MS;
+  if (days) moveByDays(dragged.key, days);
+}
+
+/** Let cards be dragged to another day, and in a profile onto another post. Keys do the same: see `chooseByKey`. */
 export function followDrags() {
   const main = byId("view");
-  main.addEventListener("mousedown", (event) => {
+  main.addEventListener("pointerdown", (event) => {
     const element = /** @type {Element} */ (event.target).closest(".card");
     const key = element instanceof HTMLElement ? (element.dataset.key ?? "") : "";
     const card = data.cards.get(key);
-    if (event.button === 0 && card && mayEdit(card)) drag = { key, x: event.clientX, y: event.clientY, isDrag: false };
+    if (event.button !== 0 || !event.isPrimary || !card || !mayEdit(card)) return;
+    drag = { key, x: event.clientX, y: event.clientY, isDrag: false };
+    if (event.pointerType !== "mouse") drag.timer = setTimeout(beginDrag, HOLD_MS);
   });
-  document.addEventListener("mousemove", (event) => {
+  document.addEventListener("pointermove", (event) => {
     if (!drag) return;
-    drag.isDrag ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > FAR;
+    const isFar = Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > FAR;
+    if (!drag.isDrag && isFar && drag.timer) return void endDrag();
+    if (!drag.isDrag && isFar) beginDrag();
     if (!drag.isDrag) return;
     event.preventDefault();
-    document.body.classList.add("dragging");
-    cardOf(drag.key)?.classList.add("dragged");
-    markDrop(dayAt(event));
+    markDrop(placeAt(event));
   });
-  document.addEventListener("mouseup", (event) => {
-    const dragged = endDrag();
-    if (!dragged) return;
-    catchClick();
-    const day = dayAt(event)?.dataset.day;
-    const card = data.cards.get(dragged.key);
-    if (!card || !day) return;
-    const from = whenOf(card, view.zone).day; // in the zone that the page shows
-    const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
-    if (days) moveByDays(dragged.key, days);
+  document.addEventListener("pointerup", drop);
+  document.addEventListener("pointercancel", endDrag);
+  document.addEventListener("dragstart", (event) => event.preventDefault()); // a picture is no file to drop
+  // A finger that drags a card scrolls nothing, and opens no menu.
+  document.addEventListener("touchmove", (event) => drag?.isDrag && event.preventDefault(), { passive: false });
+  document.addEventListener("contextmenu", (event) => drag?.isDrag && event.preventDefault());
+  followFiles(main);
+}
+
+/** Let files be dropped on a day, and days be clicked, to add a post there. @param {HTMLElement} main */
+function followFiles(main) {
+  /** @param {Event} event */
+  const dayOf = (event) => {
+    const day = editable().length ? /** @type {Element} */ (event.target).closest("[data-day]") : null;
+    return day instanceof HTMLElement && (day.dataset.day ?? "") >= today() ? day : null;
+  };
+  main.addEventListener("dragover", (event) => {
+    const day = event.dataTransfer?.types.includes("Files") ? dayOf(event) : null;
+    markDrop(day);
+    if (day) event.preventDefault();
+  });
+  main.addEventListener("drop", (event) => {
+    const day = dayOf(event);
+    markDrop(null);
+    if (!day?.dataset.day || !event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    addPost(day.dataset.day, event.dataTransfer.files);
+  });
+  main.addEventListener("click", (event) => {
+    const day = dayOf(event);
+    const isFree = day && !isChoosing && !(/** @type {Element} */ (event.target).closest("button, a"));
+    if (isFree && ["month", "weeks", "week"].includes(view.view)) addPost(day.dataset.day ?? "");
   });
 }

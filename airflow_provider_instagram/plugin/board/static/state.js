@@ -46,7 +46,14 @@ import { hostWindow, messageOf, say } from "./dom.js";
  */
 
 /** @type {Record<string, string>} */
-export const VIEWS = { weeks: "Weeks", week: "Week", list: "List", profile: "Profile", results: "Results" };
+export const VIEWS = {
+  month: "Month",
+  weeks: "Weeks",
+  week: "Week",
+  list: "List",
+  profile: "Profile",
+  results: "Results",
+};
 /** The periods of the results, which end at the chosen day. @type {Record<string, string>} */
 export const PERIODS = { 28: "28 days", 90: "90 days", 365: "A year" };
 export const WEEKS = 6; // the weeks begin with that of the chosen day
@@ -150,6 +157,9 @@ export function writeAddress() {
   host?.history.replaceState(host.history.state, "", `${host.location.pathname}?${outer}`);
 }
 
+/** Whether the view shows all posts that the search finds, whatever their days. */
+export const isFound = () => view.view === "list" && view.q.trim() !== "";
+
 /** Return the first and the last day of the view. */
 export function span() {
   const { day } = view;
@@ -176,7 +186,8 @@ async function load() {
   const { last, first } = view.view === "results" ? { first: view.day, last: view.day } : span(); // it needs no cards
   const from = String(fromDay(first).getTime() / 1000 - 86400);
   const to = String(fromDay(last).getTime() / 1000 + 2 * 86400);
-  const query = new URLSearchParams(view.dag ? { from, to, dag_id: view.dag } : { from, to });
+  const given = Object.entries({ from, to, dag_id: view.dag, q: view.q }).filter(([, value]) => value);
+  const query = new URLSearchParams(given);
   const answer = await request(`posts?${query}`, { headers: { "If-None-Match": data.etag } });
   const isNew = answer !== null || data.error !== "" || !data.loaded;
   Object.assign(data, { error: "", loaded: true });
@@ -264,7 +275,7 @@ const PASSES = {
   state: (card) => view.state.split(",").includes(card.state),
   kind: (card) => card.kind === view.kind,
   tag: (card) => (card.tags ?? []).includes(view.tag),
-  q: (card) => textsOf(card).toLowerCase().includes(view.q.toLowerCase()),
+  q: (card) => textsOf(card).toLowerCase().includes(view.q.trim().toLowerCase()),
 };
 export const FILTERS = /** @type {(keyof typeof PASSES)[]} */ (Object.keys(PASSES));
 
@@ -275,9 +286,18 @@ export function shown(except = "") {
   return [...data.cards.values()]
     .filter((card) => {
       const { day } = whenOf(card, view.zone);
-      return day >= first && day <= last && active.every((name) => PASSES[name](card));
+      const isShown = isFound() || (day >= first && day <= last);
+      return isShown && active.every((name) => PASSES[name](card));
     })
     .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id));
+}
+
+/** Return how many posts the search finds on days that the view does not show. */
+export function foundElsewhere() {
+  if (!view.q.trim() || isFound() || view.view === "results") return 0;
+  const active = FILTERS.filter((name) => view[name]);
+  const all = [...data.cards.values()].filter((card) => active.every((name) => PASSES[name](card)));
+  return all.length - shown().length;
 }
 
 /** Return the cards by day. @param {Card[]} cards */
