@@ -79,9 +79,8 @@ class PostCard:
     @cached_property
     def texts(self) -> str:
         """The texts in which the page searches, in small letters."""
-        post, more = self.post, ()
-        if not isinstance(post, InvalidPost):
-            more = (post.caption, *post.tags)
+        post = self.post
+        more = () if isinstance(post, InvalidPost) else (post.caption, *post.tags)
         return "\n".join((post.id, post.account, *more)).lower()
 
     @cached_property

@@ -29,7 +29,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.lines import public_lines
-from airflow_provider_instagram.plugin.board.states import State
+from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
 from airflow_provider_instagram.posts.kinds import PLACEMENTS
@@ -61,8 +61,6 @@ MOST_OF_A_CALENDAR: Final = 4
 LONGEST_DIFF: Final = 20_000
 #: More than any text that a post takes. One that is too long is in the file, and has to be mended.
 Text = Annotated[str | None, Field(max_length=100_000)]
-#: States in which a post takes no edit: it is live, or may be.
-OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
 #: What is chosen when a post is added, and changed only in the file.
 ONLY_NEW: Final = frozenset({"video", "image", "account"})
 DONE: Final = {
@@ -122,30 +120,6 @@ class EditRequest(BaseModel):
     sure: bool = False
 
 
-class Change(BaseModel):
-    """A change of one of several posts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    post_id: str = Field(pattern=f"^{ID}$")
-    seen: Values = Values()
-    fields: Values = Values()
-
-
-class ChangesRequest(BaseModel):
-    """Changes of several posts, as the page sends them.
-
-    :param sure: Whether the user knows that approvals are asked for again.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    form_token: str = ""
-    dag_id: str = Field(max_length=250)
-    changes: tuple[Change, ...] = Field(min_length=1, max_length=1_000)
-    sure: bool = False
-
-
 class FillRequest(BaseModel):
     """A proposal that a user agrees to, as the page sends it."""
 
@@ -162,7 +136,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
     does = (
-        ["duplicate"] if _is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
+        ["duplicate"] if is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
     )
     seen = edits.values_to_edit(board.stored.plan.calendar, post_id, board.stored.text)
     return {"does": does if seen else [], "seen": seen, "placements": PLACEMENTS, "approved": _is_approved(facts)}
@@ -175,51 +149,22 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     """
     facts = board.facts.get(given.post_id)
     if given.do in ("change", "remove", "duplicate"):
-        _check_state(board, given, facts)
-    edited = _edit_of(board, given)
-    written = await run_in_threadpool(_write, board, edited)
+        check_state(board, given, facts)
+    edited = edit_of(board, given)
+    written = await run_in_threadpool(write, board, edited)
     if written.refused:
-        return _as_patch(written)
+        return as_patch(written)
     if given.do == "remove":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
-    done = await run_in_threadpool(_recorded, board, user, given.do, written, about)
+    done = await run_in_threadpool(recorded, board, user, given.do, written, about)
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
     answer = {"done": done, "undo": undo if given.do == "remove" else ""}
     post = written.edited.post
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
-
-
-def change_all(board: Board, user: PageUser, given: ChangesRequest) -> dict[str, Any]:
-    """Write changes of several posts into the calendar's file at once, and return what happened, as JSON.
-
-    :raises HTTPException: If one of them cannot be written: then, none is.
-    """
-    requests = [EditRequest(dag_id=given.dag_id, do="change", sure=given.sure, **dict(one)) for one in given.changes]
-    if again := [one.post_id for one in requests if _is_asked_again(board, one)]:
-        asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
-        raise HTTPException(409, {"detail": asked, "confirm": True})
-    written = _write(board, [_edit_of(board, one) for one in requests])
-    if written.refused:
-        return _as_patch(written)
-    first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields.given())} for one in requests)
-    for about in others:  # the first one has the diff of all
-        write_act(user.name, given.dag_id, "change", {**about, "outcome": written.unknown or None})
-    return {"done": _recorded(board, user, "change", written, first)}
-
-
-def _is_asked_again(board: Board, given: EditRequest) -> bool:
-    """Check that a post can be changed. Return whether its approval would be asked for again."""
-    try:
-        _check_state(board, given, board.facts.get(given.post_id))
-    except HTTPException as refused:
-        if isinstance(refused.detail, dict):
-            return True
-        raise HTTPException(refused.status_code, f"{given.post_id}: {refused.detail}") from None
-    return False
 
 
 def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
@@ -255,18 +200,19 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
-    written = _write(board, agreed)
+    written = write(board, agreed)
     if written.refused:
-        return _as_patch(written)
+        return as_patch(written)
     filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
+    return {"done": recorded(board, user, "fill", written, {"posts": len(filled)})}
 
 
-def _as_patch(written: Written) -> dict[str, Any]:
+def as_patch(written: Written) -> dict[str, Any]:
+    """Return an edit that cannot be written here, as JSON."""
     return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
-def _recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
+def recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     if written.unknown:
@@ -277,23 +223,22 @@ def _recorded(board: Board, user: PageUser, do: str, written: Written, about: di
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
-def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+def check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+    """Check that a post takes an edit, and that its author knows whether its approval is asked for again.
+
+    :raises HTTPException: If not.
+    """
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
     if given.do == "duplicate":
         return
     state = card.status.state
-    if _is_over(state, facts):
+    if is_over(state, facts):
         raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
     changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
     if _is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
-
-
-def _is_over(state: State, facts: Facts | None) -> bool:
-    """Return whether a post takes no edit any more."""
-    return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
 
 
 def _is_approved(facts: Facts | None) -> bool:
@@ -303,7 +248,11 @@ def _is_approved(facts: Facts | None) -> bool:
     return (answer is not None and answer.approved) or facts.run.task("approve").state == "success"
 
 
-def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
+def edit_of(board: Board, given: EditRequest) -> edits.Edit:
+    """Return an edit as the calendar's file takes it.
+
+    :raises HTTPException: If not.
+    """
     fields = given.fields.given()
     _check_printable(fields)
     if given.do != "add" and (fixed := fields.keys() & ONLY_NEW):
@@ -333,7 +282,11 @@ def _writer(board: Board) -> CalendarWriter:
     return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
 
 
-def _write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
+def write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
+    """Write an edit into the calendar's file.
+
+    :raises HTTPException: If not.
+    """
     try:
         return _writer(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, edits
+from airflow_provider_instagram.plugin.board import acts, changes, edits
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
@@ -191,11 +191,11 @@ async def edit(
 
 @router.post("/api/changes")
 def change_all(
-    request: Request, given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
+    request: Request, given: Annotated[changes.ChangesRequest, json_body(changes.ChangesRequest)], user: users.Viewer
 ) -> Response:
     """Change several posts in the calendar's file at once."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.change_all(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+    return JSONResponse(changes.change_all(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
 
 
 @router.get("/api/fill")

@@ -94,6 +94,8 @@ NEEDED_IN: Final[dict[str | None, tuple[str, ...]]] = {
     "queued": ("worker",),
     "deferred": ("triggerer",),
 }
+#: States in which a post takes no edit.
+OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
 #: Why a post is late of whose delay nothing else is known.
 NOT_BEGUN: Final = {
     State.PLANNED: "its run has not begun",
@@ -240,6 +242,11 @@ class Facts:
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
         return None if self.run is None or self.run.event is None else answer_in(self.run.event, self.post)
+
+
+def is_over(state: State, facts: Facts | None) -> bool:
+    """Return whether a post takes no edit any more: it is live, or may be."""
+    return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
 
 
 def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:

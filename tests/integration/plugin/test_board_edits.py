@@ -128,7 +128,7 @@ def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, cale
     assert (entry["event"], entry["owner"], entry["post"]) == ("instagram_post_change", "ada", "hello")
     assert "-  caption: Hello\n" in entry["diff"]
     assert "+    Bye\n" in entry["diff"]
-    assert "Change, by ada" in [event["what"] for event in detail(ada)["history"]]
+    assert "Changed by ada" in [event["what"] for event in detail(ada)["history"]]
 
 
 def test_a_reel_gets_music_by_its_id(user: Any, calendar: Path) -> None:

@@ -97,7 +97,6 @@ def test_three_moves_by_key_are_sent_in_order_and_conflict_with_nobody(page: Pag
     expect(page.locator("#undo")).to_be_hidden()
     airflow.release()
     expect(page.locator("#undo")).to_contain_text("post-0 moved to Thu 9 May, 08:30.")
-    assert airflow.file["post-0"]["publish_at"] == "2030-05-09T08:30"
     moves = [(one["seen"]["publish_at"], one["fields"]["publish_at"]) for one in airflow.written]
     assert moves == [("2030-05-06T08:30", "2030-05-07T08:30"), ("2030-05-07T08:30", "2030-05-09T08:30")]
     page.get_by_role("button", name="Undo").click()

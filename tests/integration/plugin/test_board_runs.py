@@ -87,7 +87,7 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     begin(DAG_ID, "hello", READY)
     assert look(ada) == ("ready", None)
     links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
-    assert links["Prepared"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
+    assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
 def test_a_run_that_was_deleted_is_none(user: Any) -> None:
@@ -137,7 +137,7 @@ def test_the_reason_of_a_skip_is_in_the_history(user: Any) -> None:
     assert look(ada) == ("planned", None)
     assert do(ada, "ada", "skip", reason="the campaign is over").status_code == 200
     events = [(event["what"], event["detail"]) for event in detail(ada, "hello")["history"]]
-    assert ("Skip, by ada", "the campaign is over") in events
+    assert ("Skipped by ada", "the campaign is over") in events
 
 
 def test_a_skip_of_a_post_whose_run_has_not_begun_is_a_row_only(user: Any) -> None:

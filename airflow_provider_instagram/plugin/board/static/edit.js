@@ -438,9 +438,9 @@ export async function fillTimes() {
 
 /**
  * Ask for a new post, of a file in the calendar's folder or one that is uploaded there.
- * @param {string} day @param {FileList | null} files Files that were dropped on the day.
+ * @param {string} day @param {File[]} files Files that were dropped on the day.
  */
-export async function addPost(day, files = null) {
+export async function addPost(day, files = []) {
   const calendar = meant();
   if (!calendar) return;
   const { dag, name } = calendar;
@@ -448,7 +448,9 @@ export async function addPost(day, files = null) {
     const { content } = (await request(`files?${new URLSearchParams({ dag_id: dag })}`)) ?? { content: {} };
     const element = addForm(day, content);
     const field = /** @type {HTMLInputElement} */ (element.querySelector("[type=file]"));
-    if (files) field.files = files;
+    const dropped = new DataTransfer();
+    for (const file of files) dropped.items.add(file);
+    if (files.length) field.files = dropped.files;
     if (!(await question(`Add a post to ${name}`, "Add", element))) return null;
     const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("[name]"));
     const given = Object.fromEntries([...inputs].map((one) => [one.name, one.value]));

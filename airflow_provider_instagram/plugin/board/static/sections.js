@@ -50,7 +50,7 @@ export function factsSection(content) {
   const options = Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name));
   /** @type {([string, Child | Child[]] | false | undefined | null | "")[]} */
   const facts = [
-    ["Calendar's time", calendarTime],
+    ["Time in the plan", calendarTime],
     ["Your time", moment(card.at * 1000, { ...date, timeZoneName: "short" })],
     ["Account", card.account],
     ["Kind", content.kind],

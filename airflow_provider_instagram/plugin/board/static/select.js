@@ -432,7 +432,7 @@ function followFiles(main) {
     markDrop(null);
     if (!day?.dataset.day || !event.dataTransfer?.files.length) return;
     event.preventDefault();
-    addPost(day.dataset.day, event.dataTransfer.files);
+    addPost(day.dataset.day, [...event.dataTransfer.files]);
   });
   main.addEventListener("click", (event) => {
     const day = dayOf(event);
