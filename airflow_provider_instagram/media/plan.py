@@ -111,14 +111,12 @@ def _tier(reasons: tuple[Reason, ...]) -> Tier:
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
+    lasts = f"{info.path} lasts {info.duration_s:.2f} s. {NAMES.get(spec.name, spec.name)}"
     if info.duration_s < spec.min_duration_s - 0.001:
-        raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {NAMES.get(spec.name, spec.name)} must last {spec.min_duration_s:g} s or more.",
-            hint="Use a longer video.",
-        )
+        raise ValidationError(f"{lasts} must last {spec.min_duration_s:g} s or more.", hint="Use a longer video.")
     if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
         raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {NAMES.get(spec.name, spec.name)} may last {spec.max_duration_s:g} s at most.",
+            f"{lasts} may last {spec.max_duration_s:g} s at most.",
             hint='Shorten the video, or use trim="end" to cut off its end.',
         )
     picture_s = info.video.timeline.end_s - info.start_s

@@ -25,7 +25,7 @@ def card(number: int, **more: Any) -> dict[str, Any]:
         **CARD,
         "id": f"post-{number}",
         "local": f"{DAYS[number]}T08:30",
-        "at": CARD["at"] + 86_400 * number,
+        "at": 1_904_286_600 + 86_400 * number,
         **more,
     }
 
