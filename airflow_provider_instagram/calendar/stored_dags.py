@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.models.dag import DagModel, DagTag
 from airflow.sdk import conf
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How long a plan is not asked for after its storage has failed.
 RETRY_AFTER_S: Final = 10.0
+#: So long a calendar whose DAG file Airflow can no longer read is listed, with its last plan.
+LOST_FOR: Final = timedelta(days=30)
 #: When a folder of plans did not answer. The plans of the other calendars would be waited for as long.
 _hung_s: Final[dict[str, float]] = {}
 
@@ -31,25 +35,41 @@ class CalendarDag:
     """A DAG that is a content calendar.
 
     :param plan_file: Where its planner stores its plan.
+    :param dag_file: The file in which Airflow no longer finds it; empty while Airflow does. Its runs stand still.
+    :param lost_at: When Airflow has read it last, if it no longer does.
+    :param has_error: Whether that file has an error.
     """
 
     dag_id: str
     name: str
     is_paused: bool
     plan_file: str
+    dag_file: str = ""
+    lost_at: datetime | None = None
+    has_error: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether Airflow can no longer read its DAG."""
+        return bool(self.dag_file)
 
 
 def calendars(session: Session) -> list[CalendarDag]:
-    """Return the calendars whose DAG exists, by id."""
+    """Return the calendars whose DAG exists or has been lost lately, by id."""
     dag: Any = DagModel  # for mypy, a display name is no column
     folder = conf.get("instagram", "calendar_snapshots")
+    about = (dag.dag_id, dag.dag_display_name, dag.is_paused)
     rows = session.execute(
-        select(dag.dag_id, dag.dag_display_name, dag.is_paused)
+        select(*about, dag.is_stale, dag.last_parsed_time, dag.relative_fileloc, dag.has_import_errors)
         .join(DagTag, DagTag.dag_id == dag.dag_id)
-        .where(~dag.is_stale, DagTag.name == TAG)
+        .where(or_(~dag.is_stale, dag.last_parsed_time >= utc_now() - LOST_FOR), DagTag.name == TAG)
         .order_by(dag.dag_id)
     )
-    return [CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id)) for dag_id, name, is_paused in rows]
+    found = []
+    for dag_id, name, is_paused, is_stale, parsed_at, file, has_error in rows:
+        lost = (file or "its DAG file", parsed_at, bool(has_error)) if is_stale else ()
+        found.append(CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id), *lost))
+    return found
 
 
 @dataclass

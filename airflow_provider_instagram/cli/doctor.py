@@ -75,7 +75,7 @@ def _refused(conn_id: str) -> Iterator[Finding]:
 def _plans() -> list[tuple[CalendarDag, StoredPlan]]:
     """Return the calendars whose plan is stored where this machine finds it, with their plans."""
     with create_session() as session:
-        found = [(calendar, PlanReader().read(calendar)) for calendar in calendars(session)]
+        found = [(one, PlanReader().read(one)) for one in calendars(session) if not one.is_lost]
     return [(calendar, stored) for calendar, stored in found if stored is not None]
 
 

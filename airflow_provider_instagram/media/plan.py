@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
+#: What the videos of a specification are for, in words.
+NAMES: Final = {
+    "reels": "A reel",
+    "reels_max": "A reel",
+    "feed": "A feed video",
+    "story": "A story",
+    "carousel": "A video of a carousel",
+}
 #: Containers without presentation timestamps, whose frames cannot be copied in the right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
@@ -103,14 +111,12 @@ def _tier(reasons: tuple[Reason, ...]) -> Tier:
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
+    lasts = f"{info.path} lasts {info.duration_s:.2f} s. {NAMES.get(spec.name, spec.name)}"
     if info.duration_s < spec.min_duration_s - 0.001:
-        raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} requires {spec.min_duration_s:g} s or more.",
-            hint="Use a longer video.",
-        )
+        raise ValidationError(f"{lasts} must last {spec.min_duration_s:g} s or more.", hint="Use a longer video.")
     if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
         raise ValidationError(
-            f"{info.path} lasts {info.duration_s:.2f} s; {spec.name} allows {spec.max_duration_s:g} s at most.",
+            f"{lasts} may last {spec.max_duration_s:g} s at most.",
             hint='Shorten the video, or use trim="end" to cut off its end.',
         )
     picture_s = info.video.timeline.end_s - info.start_s
@@ -273,7 +279,7 @@ def layout_warnings(layout: Layout, remedy: str = "") -> Iterator[str]:
     if layout.lost > LOST:
         yield f"{layout.lost:.0%} of the picture is cropped away."
     if layout.bars > LOST:
-        yield f"{layout.bars:.0%} of the frame is outside the picture.{remedy}"
+        yield f"Bars will fill {layout.bars:.0%} of the frame.{remedy}"
 
 
 def _picture_reasons(info: PictureInfo, spec: PictureSpec) -> Iterator[Reason]:

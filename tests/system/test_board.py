@@ -205,7 +205,7 @@ def _publish_and_skip(calendar: RunningCalendar, board: Board) -> None:
     board.reaches("unwanted", "planned")
     calendar.sandbox.fail("publish", when="after", delay_s=15, account=calendar.users[STUDIO])
     board.act("early", "Publish now …", "Publish now")
-    board.reaches("early", "publishing")
+    board.reaches("early", "going_out")
     board.reaches("early", "published")
     assert len(calendar.requests()["early"]) == 1
     assert calendar.sandbox.truth.per_caption["early"] == 1

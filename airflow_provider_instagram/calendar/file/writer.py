@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.diff import unified_diff
-from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
+from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_changes, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
@@ -82,8 +82,8 @@ class CalendarWriter:
         except (ChangedMeanwhileError, NotWritableError, InstagramError, OSError):
             return self._last_read
 
-    def write(self, edit: Edit | Fill, now: datetime, rules: Rules) -> Written:
-        """Write an edit. If somebody writes at the same moment, it is made again in what they wrote.
+    def write(self, edit: Edit | Sequence[Edit] | Fill, now: datetime, rules: Rules) -> Written:
+        """Write an edit, or changes of several posts. If somebody writes meanwhile, it is made again in their version.
 
         :param rules: What the DAG requires of its calendar.
         """
@@ -116,12 +116,16 @@ class CalendarWriter:
             raise NotWritableError(FETCHED)
         return read_for_edit(self._location, self.files.own, MAX_BYTES)
 
-    def in_text(self, text: str, edit: Edit | Fill, now: datetime, rules: Rules, refused: str = "") -> Written:
+    def in_text(
+        self, text: str, edit: Edit | Sequence[Edit] | Fill, now: datetime, rules: Rules, refused: str = ""
+    ) -> Written:
         """Return an edit in a text of the file. Nothing is written."""
         if isinstance(edit, Fill):
             edited = apply_fill(text, self._location, edit, self.files, rules)
-        else:
+        elif isinstance(edit, Edit):
             edited = apply(text, self._location, edit, self.files, now, rules)
+        else:
+            edited = apply_changes(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 

@@ -49,6 +49,8 @@ CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
 ANSWERS: Final = ("approve", "reject")
+#: Acts with a reason, which the history of the post shows.
+WITH_REASON: Final = ("reject", "skip")
 #: How the ids of runs begin that publish one post at once. What follows is the post and a number.
 NOW: Final = "now__"
 #: The page sends what it showed with an answer, because an answer is about that.
@@ -115,6 +117,7 @@ async def perform(act: Act) -> str:
     :raises HTTPException: If the user may not, or the post is in another state by now.
     """
     do, verb = DOES[act.name]
+    act.text("reason", LONGEST_REASON)  # before anything is changed
     await run_in_threadpool(_require, act, verb)
     done = await do(act)
     await run_in_threadpool(_log, act)
@@ -178,11 +181,17 @@ async def _retry(act: Act) -> str:
     first = await run_in_threadpool(_first_to_clear, act, run)
     if first == "prepare" and act.board.asks_about(post) and run.task("approve").state == "success":
         # Airflow keeps the question about the file that was refused, so another run asks about the one there is now.
-        run_id = _new_run_id(f"manual__{post.id}__", [one.run_id for one in act.board.source.runs.get(post.id, ())])
-        await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id}})
+        await _start_another(act)
         return "Another run tries it again, and asks for an approval of the file that is there now."
     await _clear(act, run.run_id, {"task_ids": [first], "include_downstream": True, "prevent_running_task": True})
     return f"It is tried again, from {first} on."
+
+
+async def _start_another(act: Act) -> None:
+    """Start another run, which asks again and publishes the post at its time."""
+    post = act.facts.post
+    run_id = _new_run_id(f"manual__{post.id}__", [one.run_id for one in act.board.source.runs.get(post.id, ())])
+    await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id}})
 
 
 async def _clear(act: Act, run_id: str, tasks: dict[str, Any]) -> None:
@@ -226,8 +235,14 @@ def _run_body(run_id: str) -> dict[str, Any]:
 
 
 async def _skip(act: Act) -> str:
-    """Record the decision, and let the post's run begin anew: it skips itself, or does not any more."""
+    """Record the decision, and let the post's run begin anew: it skips itself, or does not any more.
+
+    Airflow keeps the answer that has rejected a post, so another run asks again.
+    """
     post, is_skip = act.facts.post, act.name == "skip"
+    if not is_skip and act.facts.is_rejected:
+        await _start_another(act)
+        return "Brought back. Another run prepares it, and asks for an approval again."
 
     def write() -> None:
         with database.open_ledger(post.account) as store:
@@ -316,6 +331,6 @@ def _quoted(part: str) -> str:
 
 
 def _log(act: Act) -> None:
-    reason = act.text("reason", LONGEST_REASON) if act.name == "reject" else None
+    reason = act.text("reason", LONGEST_REASON) if act.name in WITH_REASON else None
     about = {"post": act.facts.post.id, "post_key": act.facts.post.key, "reason": reason}
     write_act(act.user.name, act.dag_id, act.name, about, act.facts.run.run_id if act.facts.run else None)

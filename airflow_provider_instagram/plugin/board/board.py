@@ -19,7 +19,16 @@ from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanRea
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
+from airflow_provider_instagram.plugin.board.states import (
+    Away,
+    Facts,
+    PostRun,
+    Standstill,
+    State,
+    Status,
+    status_of,
+    without_folders,
+)
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 
@@ -66,6 +75,13 @@ class PostCard:
     def version(self) -> str:
         """The version of the post, which names its cover; empty if it has none."""
         return self.post.version if self.has_cover and not isinstance(self.post, InvalidPost) else ""
+
+    @cached_property
+    def texts(self) -> str:
+        """The texts in which the page searches, in small letters."""
+        post = self.post
+        more = () if isinstance(post, InvalidPost) else (post.caption, *post.tags)
+        return "\n".join((post.id, post.account, *more)).lower()
 
     @cached_property
     def as_json(self) -> str:
@@ -190,6 +206,8 @@ class Board:
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
+            "lost": self._lost,
+            "latest": int(self.stored.about.max_lateness.total_seconds()) if self.stored is not None else 0,
             "file": "the sheet" if self.is_sheet else self.location.rpartition("/")[2],
             "read": self.is_read,
             "dry": self.stored is not None and self.stored.about.is_dry,
@@ -198,6 +216,16 @@ class Board:
             "first": min(times, default=None),
             "last": max(times, default=None),
         }
+
+    @property
+    def _lost(self) -> dict[str, Any] | None:
+        """What the page says of a DAG that Airflow cannot read any more; None while it can."""
+        calendar = self.calendar
+        if not calendar.is_lost:
+            return None
+        at = {"since": calendar.lost_at, "plan": self.stored.at if self.stored is not None else None}
+        moments = {name: moment and int(moment.timestamp()) for name, moment in at.items()}
+        return {"file": calendar.dag_file, "error": calendar.has_error, **moments}
 
 
 class BoardReader:
@@ -208,8 +236,11 @@ class BoardReader:
         self._plan = PlanReader()
         self._cards: dict[str, PostCard] = {}
 
-    def look(self, calendar: CalendarDag) -> Board:
-        """Return a calendar as it is now."""
+    def look(self, calendar: CalendarDag, away: Collection[Away] = ()) -> Board:
+        """Return a calendar as it is now.
+
+        :param away: Which parts of Airflow stand still.
+        """
         stored = self._plan.read(calendar)
         problems: tuple[Problem, ...] = ()
         cards: list[PostCard] = []
@@ -218,7 +249,7 @@ class BoardReader:
             content = stored.plan.timely
             self._source.read(content.accounts, {post.id for post in content.posts})
             problems = (*stored.about.problems, *content.problems, *self._source.problems)
-            cards, facts = _Look(calendar, self._source, stored, content, utc_now()).cards_and_facts()
+            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), away).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
         return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
@@ -233,14 +264,17 @@ class _Look:
     stored: StoredPlan
     content: Calendar
     now: datetime
+    away: Collection[Away]
 
     def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
         """Return the cards of all posts, and what is known about those that can be understood."""
         cards, all_facts = [], {}
+        away = frozenset(one.what for one in self.away)
+        stands = Standstill(self.calendar.is_paused, self.calendar.is_lost, away)
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
-                card = self._card(post, facts, status_of(facts, self.now, self.stored.about))
+                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, stands))
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
                 card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -23,11 +24,14 @@ from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, calendars
+from airflow_provider_instagram.plugin.board.airflow_rows import away_now
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.plugin.board.board import PostCard
+    from airflow_provider_instagram.plugin.board.states import Away
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)
@@ -40,7 +44,11 @@ NOTHING: Final = 0.0
 #: When the look of an answer ended, and what the answer contains. Proxies add to an ETag, so it is searched for.
 ETAG: Final = re.compile(r"([0-9]{1,11}\.[0-9]{3})-([0-9a-f]*)")
 #: Posts in these states are shown whatever the days: a person has to decide about them.
-DECIDED_BY_SOMEBODY: Final = (State.WAITING, State.UNKNOWN)
+DECIDED_BY_SOMEBODY: Final = (State.WAITING, State.UNKNOWN, State.FAILED)
+#: The most posts that a search finds.
+MOST_FOUND: Final = 500
+#: A post that failed longer ago waits for nobody any more.
+FAILED_FOR: Final = timedelta(days=30)
 
 
 def now_s() -> float:
@@ -58,6 +66,19 @@ def read_etag(text: str) -> tuple[float, str]:
     parts = ETAG.search(text)
     seen_s = float(parts[1]) if parts else NOTHING
     return (seen_s if seen_s <= now_s() else NOTHING), (parts[2] if parts else "")
+
+
+def _distance(card: PostCard, window: tuple[int, int]) -> float:
+    """Return by how many seconds the time of a post is outside of a window."""
+    at = card.post.publish_at.timestamp()
+    return max(window[0] - at, at - window[1], 0)
+
+
+def needs_somebody(card: PostCard) -> bool:
+    """Return whether a person has to decide about a post."""
+    state = card.status.state
+    is_old = state is State.FAILED and card.post.publish_at < utc_now() - FAILED_FOR
+    return state in DECIDED_BY_SOMEBODY and not is_old
 
 
 @dataclass
@@ -86,6 +107,7 @@ class Boards:
     """The boards of all calendars."""
 
     _listed: SharedLook[list[CalendarDag]] = field(default_factory=SharedLook)
+    _away: SharedLook[tuple[Away, ...]] = field(default_factory=SharedLook)
     _boards: dict[str, tuple[BoardReader, SharedLook[Board]]] = field(default_factory=dict)
 
     def calendars(self, seen_s: float = NOTHING) -> list[CalendarDag]:
@@ -108,8 +130,9 @@ class Boards:
         calendar = next((one for one in self.calendars(seen_s) if one.dag_id == dag_id), None)
         if calendar is None:
             raise HTTPException(404, f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.")
+        away = self._away.get(away_now, NOTHING)
         reader, shared = self._boards.setdefault(dag_id, (BoardReader(dag_id), SharedLook()))
-        return shared.get(partial(reader.look, calendar), seen_s, calendar)
+        return shared.get(partial(reader.look, calendar, away), seen_s, (calendar, away))
 
     def readable(self, user: PageUser, seen_s: float = NOTHING) -> list[Board]:
         """Return the boards that a user may read. One that cannot be made concerns no other calendar."""
@@ -123,7 +146,7 @@ class Boards:
         return boards
 
     def answer(
-        self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str
+        self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str, search: str = ""
     ) -> tuple[str, bytes | None]:
         """Return the posts in a span of time, and those that need somebody, as JSON, and their ETag.
 
@@ -131,19 +154,24 @@ class Boards:
 
         :param dag_id: The calendar, which the user may read, or None for all that the user may read.
         :param window: The first and the last time, in seconds since the epoch.
+        :param search: A text. Posts that contain it are sent whatever their time: those near to the window first.
         """
         seen_s, shown_digest = read_etag(shown)
         boards = self.readable(user, seen_s) if dag_id is None else [self.board(dag_id, seen_s)]
-        cards = ",".join(
-            card.as_json
-            for board in boards
-            for card in board.cards.values()
-            if card.status.state in DECIDED_BY_SOMEBODY or window[0] <= card.post.publish_at.timestamp() <= window[1]
-        )
+        listed = [card for board in boards for card in board.cards.values()]
+        chosen = [card for card in listed if needs_somebody(card) or not _distance(card, window)]
+        if wanted := search.strip().lower():
+            found = sorted((card for card in listed if wanted in card.texts), key=partial(_distance, window=window))
+            chosen = [*{card.key: card for card in (*chosen, *found[:MOST_FOUND])}.values()]
+        cards = ",".join(card.as_json for card in chosen)
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards
         ]
-        content = f'{{"calendars":{json.dumps(heads)},"cards":[{cards}]}}'.encode()
+        away = [
+            {"what": one.what, "since": one.since and int(one.since.timestamp())}
+            for one in self._away.get(away_now, NOTHING)
+        ]
+        content = f'{{"calendars":{json.dumps(heads)},"away":{json.dumps(away)},"cards":[{cards}]}}'.encode()
         digest = hashlib.sha256(content).hexdigest()[:16]
         tag = etag(max((board.seen_s for board in boards), default=NOTHING), digest)
         return tag, None if digest == shown_digest else content

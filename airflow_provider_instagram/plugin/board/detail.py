@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import conf
 
 from airflow_provider_instagram.accounts.overview import kept_from
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
@@ -41,23 +42,43 @@ MOST_EVENTS: Final = 500
 #: The errors of a preparation that another file mends.
 OF_FILES: Final = tuple(one.__name__ for one in (MediaRejectedError, TranscodeError, ValidationError))
 TASK_NAMES: Final = {
-    "prepare": "Prepared",
+    "prepare": "Files ready",
     "approve": "Approved",
-    "create": "Container made",
+    "create": "Instagram has it",
     "publish": "Published",
     "comment": "First comment written",
 }
 
+#: What the history says of a task that has not succeeded, by its state: what it does, and how that stands.
+STEP_NAMES: Final = {
+    "prepare": "Preparation of its files",
+    "approve": "Approval",
+    "create": "Hand-over to Instagram",
+    "publish": "Publication",
+    "comment": "First comment",
+}
+STATE_WORDS: Final = {
+    "queued": "waits for a worker",
+    "scheduled": "waits for a slot",
+    "running": "goes on",
+    "deferred": "waits",
+    "awaiting_input": "waits for an answer",
+    "up_for_retry": "is tried again",
+    "up_for_reschedule": "waits",
+    "restarting": "begins anew",
+    "upstream_failed": "not begun, because a step before it failed",
+}
 #: What the calendar's setting ``unanswered`` has decided.
 NO_ANSWER: Final = "Nobody answered in time"
 
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.PLANNED: ("publish_now", "skip"),
-    State.PREPARED: ("publish_now", "skip"),
+    State.SCHEDULED: ("publish_now", "skip"),
     State.PREPARING: ("skip",),
     State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),
+    State.LATE: ("publish_now", "skip"),
     State.SKIPPED: ("publish_now",),
     State.PROBLEM: ("skip",),
     State.FAILED: ("retry", "publish_now", "skip"),
@@ -65,6 +86,21 @@ ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
 }
 
 
+#: What the history says of acts.
+ACT_NAMES: Final = {
+    "reject": "Rejected",
+    "retry": "Tried again",
+    "publish_now": "Published now",
+    "skip": "Skipped",
+    "unskip": "Brought back",
+    "live": "Recorded as live",
+    "not_live": "Recorded as not live",
+    "change": "Changed",
+    "remove": "Removed",
+    "add": "Added",
+    "duplicate": "Copied",
+    "restore": "Brought back into the file",
+}
 #: Acts that end with the post on Instagram.
 PUBLISHING_ACTS: Final = ("approve", "publish_now")
 
@@ -74,10 +110,13 @@ def acts_in(state: State, facts: Facts) -> list[str]:
     acts, run = list(ACTS_IN.get(state, ())), facts.run
     if facts.bad_row is not None and run is None:
         acts.remove("retry")  # both others delete the row
-    if facts.skipped_by is not None and state is State.SKIPPED:
+    is_undone = facts.is_rejected and facts.post.publish_at > utc_now()  # later, nobody would be asked any more
+    if state is State.SKIPPED and (is_undone or facts.skipped_by is not None):
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
+    if state is State.LATE and run is not None and run.has_begun and run.is_active:
+        acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
     if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
@@ -207,7 +246,7 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
         elif task.state == "success":
             events.append(_event(begun, NO_ANSWER if step == "approve" and is_asked else TASK_NAMES[step], "", log))
         elif step != COMMENT or task.state != "skipped":
-            events.append(_event(begun, f"{step}: {task.state.replace('_', ' ')}", "", log))
+            events.append(_event(begun, f"{STEP_NAMES[step]}: {STATE_WORDS.get(task.state, task.state)}", "", log))
     if facts.done is not None:
         link = _link(facts.done) or ""
         events.append(_event(facts.done.published_at, "Live on Instagram", facts.done.media_id or "", link))
@@ -228,7 +267,7 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
             numbers = latest_numbers(store, media_id) if media_id else None
     except InstagramError:  # no ledger, or a row that cannot be read
         return [], None
-    events = [_event(one.created_at, "Container created", one.container_id, "") for one in made]
+    events = [_event(one.created_at, "Handed to Instagram", one.container_id, "") for one in made]
     if numbers is None:
         return events, None
     about = {"values": list(numbers.values.items()), "responses": list(numbers.responses.items())}
@@ -241,14 +280,16 @@ def _event(at: str, what: str, detail: str, link: str) -> dict[str, Any]:
 
 def _acts_of_users(dag_id: str, post_id: str) -> list[dict[str, Any]]:
     return [
-        _event(at.isoformat(), f"{what.replace('_', ' ').capitalize()}, by {owner}", _about(about), "")
+        _event(
+            at.isoformat(), f"{ACT_NAMES.get(what, what.replace('_', ' ').capitalize())} by {owner}", _about(about), ""
+        )
         for at, what, owner, about in acts_of_users(dag_id, MOST_EVENTS)
         if about.get("post") == post_id and what != "approve"
     ]
 
 
 def _about(details: dict[str, Any]) -> str:
-    return str(details.get("reason") or details.get("changed") or "")
+    return str(details.get("reason") or str(details.get("changed") or "").replace("_", " "))
 
 
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
-from airflow_provider_instagram.plugin.board.forms import OVER, is_approved, writer_of
+from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
+from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_instagram.calendar.file.writer import Written
     from airflow_provider_instagram.plugin.board.board import Board
@@ -96,17 +97,17 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     """
     facts = board.facts.get(given.post_id)
     if given.do in ("change", "remove", "duplicate"):
-        _check_state(board, given, facts)
-    edited = _edit_of(board, given)
-    written = await run_in_threadpool(_write, board, edited)
+        check_state(board, given, facts)
+    edited = edit_of(board, given)
+    written = await run_in_threadpool(write, board, edited)
     if written.refused:
-        return _as_patch(written)
+        return as_patch(written)
     if given.do == "remove":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
-    done = await run_in_threadpool(_recorded, board, user, given.do, written, about)
+    done = await run_in_threadpool(recorded, board, user, given.do, written, about)
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
     answer = {"done": done, "undo": undo if given.do == "remove" else ""}
@@ -147,18 +148,19 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
-    written = _write(board, agreed)
+    written = write(board, agreed)
     if written.refused:
-        return _as_patch(written)
+        return as_patch(written)
     filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
+    return {"done": recorded(board, user, "fill", written, {"posts": len(filled)})}
 
 
-def _as_patch(written: Written) -> dict[str, Any]:
+def as_patch(written: Written) -> dict[str, Any]:
+    """Return an edit that cannot be written here, as JSON."""
     return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
-def _recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
+def recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     if written.unknown:
@@ -169,21 +171,29 @@ def _recorded(board: Board, user: PageUser, do: str, written: Written, about: di
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
-def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+def check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
+    """Check that a post takes an edit, and that its author knows whether its approval is asked for again.
+
+    :raises HTTPException: If not.
+    """
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
     if given.do == "duplicate":
         return
     state = card.status.state
-    if state in OVER:
+    if is_over(state, facts):
         raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
     changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
     if is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
 
-def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
+def edit_of(board: Board, given: EditRequest) -> edits.Edit:
+    """Return an edit as the calendar's file takes it.
+
+    :raises HTTPException: If not.
+    """
     fields = {name: _clean(name, value) for name, value in given.fields.items()}
     new_id = given.new_id if given.do == "duplicate" else given.post_id
     for name, value in {"id": new_id, **fields}.items():
@@ -205,7 +215,11 @@ def _refused(message: str, field: str) -> HTTPException:
     return HTTPException(422, {"detail": f"{message} Nothing was changed.", "field": field})
 
 
-def _write(board: Board, edit: edits.Edit | edits.Fill) -> Written:
+def write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
+    """Write an edit into the calendar's file.
+
+    :raises HTTPException: If not.
+    """
     try:
         return writer_of(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

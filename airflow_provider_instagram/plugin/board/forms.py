@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import public_lines
-from airflow_provider_instagram.plugin.board.states import State
+from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
 from airflow_provider_instagram.utils.locations import shown
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import Board
     from airflow_provider_instagram.plugin.board.states import Facts
 
-#: States in which a post takes no edit: it is live, or may be.
-OVER: Final = (State.PUBLISHED, State.PUBLISHING, State.UNKNOWN)
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
 #: The fields of forms by the type of a value in a JSON schema.
@@ -39,7 +37,9 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
-    does = ["duplicate"] if card.status.state in OVER else ["change", *(["duplicate"] if facts else []), "remove"]
+    does = (
+        ["duplicate"] if is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
+    )
     seen = _values(board, post_id)
     return {"does": does if seen else [], "seen": seen, "approved": is_approved(facts)}
 

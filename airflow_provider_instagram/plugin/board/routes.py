@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, edits, forms, uploads
+from airflow_provider_instagram.plugin.board import acts, changes, edits, forms, uploads
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
@@ -105,12 +105,13 @@ def posts(
     if_none_match: Annotated[str, Header()] = "",
     first: Annotated[int, Query(alias="from")] = 0,
     last: Annotated[int, Query(alias="to")] = 2**40,
+    q: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
-    """Return the cards of the posts in a span of time. 304 if the page shows them already."""
+    """Return the cards of the posts in a span of time, and those that a search finds. 304 if the page shows them."""
     if dag_id is not None:
         users.require_read(user, dag_id)
     begun_s = time.perf_counter()
-    tag, content = boards.answer(user, dag_id, (first, last), if_none_match)
+    tag, content = boards.answer(user, dag_id, (first, last), if_none_match, q)
     headers = {**HEADERS, "ETag": tag, "Server-Timing": f"cards;dur={1000 * (time.perf_counter() - begun_s):.1f}"}
     if content is None:
         return Response(status_code=304, headers=headers)
@@ -196,6 +197,15 @@ async def edit(
     users.check_form(request, given.form_token, user)
     board = await run_in_threadpool(_editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
+
+
+@router.post("/api/changes")
+def change_all(
+    request: Request, given: Annotated[changes.ChangesRequest, json_body(changes.ChangesRequest)], user: users.Viewer
+) -> Response:
+    """Change several posts in the calendar's file at once."""
+    users.check_form(request, given.form_token, user)
+    return JSONResponse(changes.change_all(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
 
 
 @router.get("/api/fill")

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 
@@ -52,6 +51,10 @@ WAITS_FOR: Final = {
 }
 ENDED_BADLY: Final = ("failed", "upstream_failed")
 AT_WORK: Final = ("running", "scheduled", "queued", "deferred", "restarting")
+#: A post whose time passed longer ago is late. Instagram answers within seconds.
+LATE_AFTER: Final = timedelta(minutes=1)
+#: How the mark of a post begins that a person has rejected.
+REJECTED: Final = ("rejected", "copyright: rejected")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
 #: How the marks of runs begin that have another version than the plan. They begin anew in time.
@@ -63,11 +66,13 @@ class State(str, Enum):
 
     PLANNED = "planned"
     #: A run has transcoded the post, and a person has approved it if it requires that. Its container is still to come.
-    PREPARED = "prepared"
+    SCHEDULED = "scheduled"
     PREPARING = "preparing"
     WAITING = "waiting"
     READY = "ready"
-    PUBLISHING = "publishing"
+    GOING_OUT = "going_out"
+    #: Its time has passed, and it is not live. It is published as soon as that is possible.
+    LATE = "late"
     PUBLISHED = "published"
     DRY_RUN = "dry_run"
     SKIPPED = "skipped"
@@ -77,6 +82,59 @@ class State(str, Enum):
     UNKNOWN = "unknown"
     #: The calendar's file has to be corrected before the post can be published.
     PROBLEM = "problem"
+
+
+#: What a post is not late in, because it is over, or a person has to decide first.
+BEFORE_LIVE: Final = (State.PLANNED, State.SCHEDULED, State.PREPARING, State.READY, State.GOING_OUT)
+
+
+#: What a task needs beside the scheduler to go on, by its state. Without one, the planner has to start a run.
+NEEDED_IN: Final[dict[str | None, tuple[str, ...]]] = {
+    None: ("worker", "triggerer"),
+    "queued": ("worker",),
+    "deferred": ("triggerer",),
+}
+#: States in which a post takes no edit.
+OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
+#: Why a post is late of whose delay nothing else is known.
+NOT_BEGUN: Final = {
+    State.PLANNED: "its run has not begun",
+    State.SCHEDULED: "Instagram has not got it yet",
+    State.PREPARING: "its preparation goes on",
+    State.READY: "its publication has not begun",
+    State.GOING_OUT: "its publication has not ended",
+}
+
+
+@dataclass(frozen=True)
+class Away:
+    """A part of Airflow that stands still.
+
+    :param what: ``scheduler``, ``triggerer``, ``DAG processor`` or ``worker``.
+    :param since: When it was heard of last; None if never. For workers: since when a task waits for one.
+    """
+
+    what: str
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """What keeps all posts of a calendar from going on."""
+
+    is_paused: bool = False
+    is_lost: bool = False
+    away: frozenset[str] = frozenset()
+
+    def why(self, task: Task) -> str:
+        """Return why a task does not go on, or an empty text."""
+        if self.is_paused:
+            return "its calendar is paused"
+        if self.is_lost:
+            return "Airflow cannot read its DAG file"
+        needed = ("scheduler", *NEEDED_IN.get(task.state, ()))
+        stands = next((one for one in needed if one in self.away), "")
+        return f"Airflow's {stands} stands still" if stands else ""
 
 
 @dataclass(frozen=True)
@@ -167,9 +225,28 @@ class Facts:
         return self.run is not None and self.run.task(HOLDS).state == "awaiting_input"
 
     @property
+    def is_rejected(self) -> bool:
+        """Whether a person has rejected the post in its run."""
+        if self.run is None or self.skipped_by is not None:
+            return False
+        answer, tasks = self.answer, (self.run.task("approve"), self.run.task(HOLDS))
+        is_refused = answer is not None and not answer.approved and answer.person is not None
+        return is_refused or any(one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks)
+
+    @property
+    def is_about_to_publish(self) -> bool:
+        """Whether its publisher waits for no calendar any more, if its time has come."""
+        return self.run is not None and self.run.task("publish").state in AT_WORK
+
+    @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
         return None if self.run is None or self.run.event is None else answer_in(self.run.event, self.post)
+
+
+def is_over(state: State, facts: Facts | None) -> bool:
+    """Return whether a post takes no edit any more: it is live, or may be."""
+    return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
 
 
 def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:
@@ -192,8 +269,26 @@ class Status:
     until: datetime | None = None
 
 
-def status_of(facts: Facts, now: datetime, about: About) -> Status:
-    """Return the state of a post."""
+def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = Standstill()) -> Status:
+    """Return the state of a post.
+
+    :param stands: What keeps it from going on.
+    """
+    status, due = _status_of(facts, now, about), facts.post.publish_at
+    if status.state not in BEFORE_LIVE or facts.is_open or now - due <= LATE_AFTER:
+        return status
+    run = facts.run or PostRun("", "queued")
+    step = run.task(next((name for name in STEPS if run.task(name).state != "success"), ""))
+    why = stands.why(step)
+    if not why and (run.at_once or run.task("publish").state == "success"):
+        return status
+    until = f"{due + about.max_lateness:%H:%M}"
+    hint = f"It goes out as soon as it can. If that takes until {until}, it is skipped."
+    return Status(State.LATE, why or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
+
+
+def _status_of(facts: Facts, now: datetime, about: About) -> Status:
+    """Return the state of a post, as if it were on time."""
     run = facts.run
     publish = Task(None) if run is None else run.task("publish")
     if facts.bad_row is not None:
@@ -210,7 +305,7 @@ def status_of(facts: Facts, now: datetime, about: About) -> Status:
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)
     status = _in_run(facts, run, now, about)
-    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.PUBLISHING):
+    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.GOING_OUT):
         return replace(status, text=_late(facts, facts.late.at))
     return status
 
@@ -241,7 +336,7 @@ def _why_late(facts: Facts, at: datetime) -> str:
 def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
     if publish.state in AT_WORK:
-        return Status(State.PUBLISHING)
+        return Status(State.GOING_OUT)
     text = publish.said("reason") or "The task that was about to publish it has recorded no answer of Instagram."
     return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
 
@@ -265,7 +360,7 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
     if now <= due + about.max_lateness and not facts.has_passed:
-        return Status(State.PLANNED, "" if now <= due else f"{in_words(now - due)} late")
+        return Status(State.PLANNED)
     began = "its time had passed when Airflow began to follow this file"
     why = began if facts.has_passed else "no run has published it"
     return Status(State.SKIPPED, why, "Publish it now, or leave it.")
@@ -293,13 +388,13 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
         waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
         if waits_for_lead_time and now < due - about.lead_time:
-            return Status(State.PREPARED, "approved" if facts.post.approval == "required" else "")
+            return Status(State.SCHEDULED, "approved" if facts.post.approval == "required" else "")
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")
     if not run.is_active:  # a user has marked a task as a success, or a row was deleted
         return Status(State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again.")
-    return Status(State.PUBLISHING)  # the ledger has the post in a moment
+    return Status(State.GOING_OUT)  # the ledger has the post in a moment
 
 
 def without_folders(text: str) -> str:
@@ -314,7 +409,7 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"
     if name == "publish":
-        return Status(State.PUBLISHING if is_near and task.state in AT_WORK else State.READY, again)
+        return Status(State.GOING_OUT if is_near and task.state in AT_WORK else State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
         return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
     return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)

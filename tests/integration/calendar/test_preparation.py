@@ -181,7 +181,7 @@ def test_posts_have_pictures_with_their_bars_or_their_crop_long_before_they_are_
     shown = set(versions) - {"to-come", "prepared"}
     assert set(row) == {versions[name] for name in shown}
     says = {name: row[versions[name]].get("says", "") for name in shown}
-    assert says["bars"] == "68% of the frame is outside the picture."
+    assert says["bars"] == "Bars will fill 68% of the frame."
     assert says["crop"].endswith("68% of the picture is cropped away.")
     assert says["broken"].startswith("no preview: ")
     assert not row[versions["broken"]]["is_there"]

@@ -162,7 +162,7 @@ def test_a_user_skips_a_post_brings_it_back_and_both_are_in_the_audit_log(user: 
     assert cards(ada)["hello"]["state"] == "planned"
     assert audit()[-2:] == [("instagram_post_skip", "ada"), ("instagram_post_unskip", "ada")]
     history = [event["what"] for event in detail(ada, "hello")["history"]]
-    assert history[-2:] == ["Skip, by ada", "Unskip, by ada"]
+    assert history[-2:] == ["Skipped by ada", "Brought back by ada"]
 
 
 def test_publish_now_starts_one_run_for_the_post_as_the_user(user: Any) -> None:
@@ -410,7 +410,7 @@ def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(
     cover.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (90, 160)).save(cover)
     row = {
-        planned["hello"]: {"at": 1, "says": "68% of the frame is outside the picture."},
+        planned["hello"]: {"at": 1, "says": "Bars will fill 68% of the frame."},
         planned["fast"]: {"at": 1, "says": "no preview: /data/a.mp4 is damaged.", "is_there": False},
     }
     write_row(events_asset(DAG_ID).uri, PREVIEWS, {"previews": row})
@@ -420,7 +420,7 @@ def test_a_picture_from_before_the_preparation_is_shown_with_what_is_lost_of_it(
     assert {
         post_id: (found[post_id]["state"], found[post_id].get("why"), "cover" in found[post_id]) for post_id in planned
     } == {
-        "hello": ("planned", "68% of the frame is outside the picture.", True),
+        "hello": ("planned", "Bars will fill 68% of the frame.", True),
         "fast": ("planned", "no preview: a.mp4 is damaged.", False),
         "slow": ("planned", None, False),
     }
@@ -501,10 +501,10 @@ def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
 ) -> None:
     look = BoardReader.look
 
-    def fail_for_another(reader: BoardReader, calendar: Any) -> Any:
+    def fail_for_another(reader: BoardReader, calendar: Any, away: Any) -> Any:
         if calendar.dag_id != DAG_ID:
             raise KeyError("a row")
-        return look(reader, calendar)
+        return look(reader, calendar, away)
 
     monkeypatch.setattr(BoardReader, "look", fail_for_another)
     answer = user("ada", "USER").get("/instagram/calendar/api/posts")
@@ -567,9 +567,9 @@ def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: p
     """The page makes no process look more often, and an ETag that is changed gets everything."""
     ada, looks, look = user("ada", "USER"), list[Any](), BoardReader.look
 
-    def counted(reader: BoardReader, calendar: Any) -> Any:
+    def counted(reader: BoardReader, calendar: Any, away: Any) -> Any:
         looks.append(calendar)
-        return look(reader, calendar)
+        return look(reader, calendar, away)
 
     monkeypatch.setattr(BoardReader, "look", counted)
     monkeypatch.setattr(boards, "LIFE_S", 60.0)

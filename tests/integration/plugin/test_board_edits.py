@@ -129,7 +129,7 @@ def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, cale
     assert (entry["event"], entry["owner"], entry["post"]) == ("instagram_post_change", "ada", "hello")
     assert "-  caption: Hello\n" in entry["diff"]
     assert "+    Bye\n" in entry["diff"]
-    assert "Change, by ada" in [event["what"] for event in detail(ada)["history"]]
+    assert "Changed by ada" in [event["what"] for event in detail(ada)["history"]]
 
 
 def test_a_reel_gets_music_by_its_id(user: Any, calendar: Path) -> None:
@@ -152,6 +152,57 @@ def test_the_second_of_two_editors_is_told_what_the_first_wrote(user: Any, calen
         edit(bob, "bob", post_id="signed", seen={"caption": "Signed"}, fields={"caption": "Bob's"}).status_code == 200
     )
     assert [post["caption"] for post in yaml.safe_load(calendar.read_text())["posts"]] == ["Ada's", "Bob's"]
+
+
+def change_all(browser: TestClient, name: str, *changes: dict[str, Any], **more: Any) -> Any:
+    body = {"dag_id": DAG_ID, "changes": changes, "form_token": sealed("form", {"user": name}), **more}
+    return browser.post("/instagram/calendar/api/changes", json=body, headers=OURS)
+
+
+def moved(post_id: str, before: float, after: float) -> dict[str, Any]:
+    return {"post_id": post_id, "seen": {"publish_at": local(before)}, "fields": {"publish_at": local(after)}}
+
+
+def test_several_posts_are_moved_in_one_write_past_each_other(user: Any, calendar: Path) -> None:
+    """One after the other, the first would come closer to the second than the spacing allows."""
+    ada, reads = user("ada", "USER"), len(audit())
+    answer = change_all(ada, "ada", moved("hello", 1, 2), moved("signed", 2, 3))
+    assert answer.status_code == 200, answer.text
+    posts = yaml.safe_load(calendar.read_text())["posts"]
+    assert [post["publish_at"] for post in posts] == [at(2), at(3)]
+    entries = audit()[reads:]
+    assert sorted((one["event"], one["post"], one["changed"]) for one in entries) == [
+        ("instagram_post_change", "hello", "publish_at"),
+        ("instagram_post_change", "signed", "publish_at"),
+    ]
+    assert [sum(line.startswith("+") for line in one.get("diff", "").splitlines()) for one in entries].count(3) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([moved("hello", 1, 4), moved("signed", 1, 5)], "signed: somebody else has changed this post meanwhile."),
+        ([moved("hello", 1, 4), moved("signed", 2, -1)], "signed: "),
+        ([moved("hello", 1, 4), moved("gone", 2, 5)], "gone: The calendar has no such post any more"),
+        ([moved("hello", 1, 4), moved("signed", 2, 4)], "min_spacing is 5 min"),
+    ],
+)
+def test_of_several_changes_none_is_made_if_one_is_refused(
+    user: Any, calendar: Path, changes: list[dict[str, Any]], said: str
+) -> None:
+    before = calendar.read_text()
+    refused = change_all(user("ada", "USER"), "ada", *changes)
+    assert refused.status_code in (404, 409, 422)
+    assert said in refused.json()["detail"]
+    assert calendar.read_text() == before
+
+
+def test_several_changes_take_the_same_rights_as_one(user: Any, calendar: Path) -> None:
+    before = calendar.read_text()
+    assert change_all(user("vic", "VIEWER"), "vic", moved("hello", 1, 4)).status_code == 403
+    assert change_all(user("ada", "USER"), "ada", moved("hello", 1, 4), form_token="x").status_code == 403
+    assert change_all(user("ada", "USER"), "ada", moved("hello", 1, 4), dag_id=OTHER_ID + "x").status_code in (403, 404)
+    assert calendar.read_text() == before
 
 
 def test_a_removed_post_is_brought_back_and_no_signature_reaches_browser_or_log(user: Any, calendar: Path) -> None:

@@ -83,11 +83,11 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert look(ada) == ("preparing", "the video is transcoded")
     assert cards(ada)["hello"]["percent"] == 40
     begin(DAG_ID, "hello", PREPARED)
-    assert look(ada) == ("prepared", None)
+    assert look(ada) == ("scheduled", None)
     begin(DAG_ID, "hello", READY)
     assert look(ada) == ("ready", None)
     links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
-    assert links["Prepared"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
+    assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
 def test_a_run_that_was_deleted_is_none(user: Any) -> None:
@@ -115,6 +115,29 @@ def test_a_skip_closes_the_question_of_the_run_which_begins_anew(user: Any) -> N
     assert do(ada, "ada", "unskip").status_code == 200
     assert tasks_of("hello") == ("queued", dict.fromkeys(READY))
     assert look(ada) == ("planned", None)
+
+
+def test_a_rejected_post_is_brought_back_by_a_run_that_asks_again(user: Any) -> None:
+    """Airflow keeps the answer of the run in which it was rejected."""
+    ada = user("ada", "ADMIN")
+    ask(DAG_ID, "asked", approve="skipped", create="skipped", publish="skipped")
+    outcome = {"state": "skipped", "mark": "rejected: loud", "reason": "Rejected by bob: loud", "try": 0}
+    push_xcom(DAG_ID, "asked", "approve", "outcome", outcome)
+    assert look(ada, "asked") == ("skipped", "rejected: loud")
+    assert detail(ada, "asked")["acts"] == ["unskip", "publish_now"]
+    answer = do(ada, "ada", "unskip", "asked")
+    assert answer.status_code == 200, answer.text
+    assert tasks_of("manual__asked__1")[0] == "queued"
+    assert tasks_of("asked")[1]["approve"] == "skipped"
+
+
+def test_the_reason_of_a_skip_is_in_the_history(user: Any) -> None:
+    ada = user("ada", "USER")
+    assert do(ada, "ada", "skip", reason="x" * 501).status_code == 422
+    assert look(ada) == ("planned", None)
+    assert do(ada, "ada", "skip", reason="the campaign is over").status_code == 200
+    events = [(event["what"], event["detail"]) for event in detail(ada, "hello")["history"]]
+    assert ("Skipped by ada", "the campaign is over") in events
 
 
 def test_a_skip_of_a_post_whose_run_has_not_begun_is_a_row_only(user: Any) -> None:
@@ -185,9 +208,9 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
     assert look(ada) == ("preparing", None)
     assert do(ada, "ada", "publish_now").status_code == 409
     begin(DAG_ID, "hello", READY, run_id=NOW_ID, conf={"post": "hello", "now": True})
-    assert look(ada) == ("publishing", None)
+    assert look(ada) == ("going_out", None)
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
-    assert look(ada) == ("prepared", None), "its own run goes on, and publishes it"
+    assert look(ada) == ("scheduled", None), "its own run goes on, and publishes it"
     begin(DAG_ID, "hello", dict.fromkeys(READY, "skipped"), state="success")
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
     assert look(ada)[0] == "failed", "the last one"
@@ -233,7 +256,7 @@ def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> 
         ledger.record_claim(KEY, claim)
         ledger.record_intent(KEY, "1", claim)
     begin(DAG_ID, "hello", {**READY, "publish": "running"}, run_id=NOW_ID, conf=conf)
-    assert look(ada)[0] == "publishing"
+    assert look(ada)[0] == "going_out"
     begin(DAG_ID, "hello", {**READY, "publish": "failed"}, run_id=NOW_ID, state="failed", conf=conf)
     assert look(ada)[0] == "unknown"
     assert detail(ada, "hello")["acts"] == ["live", "not_live", "retry"]
@@ -249,7 +272,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     context: Any = {"ti": type("Ti", (), {"dag_id": DAG_ID, "run_id": "asked"})}
     record = Answer(True, "bob", post.version, "Of bob").sealed(context, post)
     push_xcom(DAG_ID, "asked", "approve", "return_value", record)
-    assert look(ada, "asked") == ("prepared", "approved")
+    assert look(ada, "asked") == ("scheduled", "approved")
     shown = detail(ada, "asked")
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
     push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})

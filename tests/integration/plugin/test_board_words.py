@@ -81,7 +81,7 @@ def airflow() -> Answers:
 
 @pytest.fixture
 def page(browser: Any, airflow: Answers) -> Iterator[Page]:
-    page = browser.new_page()
+    page = browser.new_page(locale="en-GB")
     page.route("**/*", airflow.route)
     page.goto(f"{HOME}?day=2030-05-06")
     yield page

@@ -133,9 +133,9 @@ def test_a_compliant_file_below_the_encoders_targets_passes(make_info: MakeInfo)
 
 
 def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_info: MakeInfo) -> None:
-    with pytest.raises(ValidationError, match=r"2\.90 s; reels requires 3 s or more"):
+    with pytest.raises(ValidationError, match=r"2\.90 s\. A reel must last 3 s or more"):
         plan_video(make_info(seconds=2.9), REELS)
-    with pytest.raises(ValidationError, match=r'61\.00 s; feed allows 60 s at most.*trim="end"'):
+    with pytest.raises(ValidationError, match=r'61\.00 s\. A feed video may last 60 s at most.*trim="end"'):
         plan_video(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
 
 
@@ -186,7 +186,7 @@ def test_a_setting_says_how_narrow_a_picture_in_the_feed_may_be() -> None:
         (
             {"video": {"columns": 1920, "rows": 1080}},
             "pad",
-            "68% of the frame is outside the picture. 9:16 fills the frame.",
+            "Bars will fill 68% of the frame. 9:16 fills the frame.",
         ),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_picture_at_the_bounds_of_the_rules_passes(change: dict[str, Any], mak
     ("change", "fit", "warning"),
     [
         ({"columns": 100, "rows": 100}, "pad", "The picture is enlarged 3.2 times and will look soft."),
-        ({"columns": 1400, "rows": 233}, "pad", "68% of the frame is outside the picture."),
+        ({"columns": 1400, "rows": 233}, "pad", "Bars will fill 68% of the frame."),
         ({"columns": 3000, "rows": 500}, "crop", "68% of the picture is cropped away."),
         ({"format": "TIFF", "frames": 3}, "pad", "The file contains 3 pictures. The result shows the first."),
     ],

@@ -92,10 +92,10 @@ AGREED = Answer(True, "ada", "v", "")
 @pytest.mark.parametrize(
     ("approval", "answer", "shown"),
     [
-        ("none", None, ["Prepared"]),
-        ("required", AGREED, ["Prepared", "Approved by ada"]),
-        ("required", None, ["Prepared", "Nobody answered in time"]),
-        ("required", replace(AGREED, person=None), ["Prepared", "Nobody answered in time"]),
+        ("none", None, ["Files ready"]),
+        ("required", AGREED, ["Files ready", "Approved by ada"]),
+        ("required", None, ["Files ready", "Nobody answered in time"]),
+        ("required", replace(AGREED, person=None), ["Files ready", "Nobody answered in time"]),
     ],
 )
 def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_approval(

@@ -16,7 +16,15 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
+from airflow_provider_instagram.plugin.board.states import (
+    Facts,
+    PostRun,
+    Standstill,
+    State,
+    Status,
+    Task,
+    status_of,
+)
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
@@ -66,7 +74,7 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         (in_run(prepare="success", approve="success", create="success", publish="success", is_dry=True), State.DRY_RUN),
         (in_run(prepare="success", approve="skipped", create="skipped", publish="skipped"), State.SKIPPED),
         (in_run(prepare="failed", create="upstream_failed", publish="upstream_failed"), State.FAILED),
-        (in_run(prepare="success", approve="success", create="success", publish="success"), State.PUBLISHING),
+        (in_run(prepare="success", approve="success", create="success", publish="success"), State.GOING_OUT),
         (
             in_run(run_state="success", prepare="success", approve="success", create="success", publish="success"),
             State.FAILED,
@@ -81,7 +89,7 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         ),
         (
             replace(in_run(prepare="success", approve="success", create="success", publish="running"), is_open=True),
-            State.PUBLISHING,
+            State.GOING_OUT,
         ),
     ],
 )
@@ -100,9 +108,9 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
         (in_run(prepare="running"), Status(State.PREPARING, "the video is transcoded")),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (required(in_run(prepare="success", approve="success", create="deferred")),
-         Status(State.PREPARED, "approved")),
-        (in_run(prepare="success", approve="success", create="deferred"), Status(State.PREPARED)),
-        (in_run(prepare="success", approve="success", create=None), Status(State.PREPARED)),
+         Status(State.SCHEDULED, "approved")),
+        (in_run(prepare="success", approve="success", create="deferred"), Status(State.SCHEDULED)),
+        (in_run(prepare="success", approve="success", create=None), Status(State.SCHEDULED)),
         (in_run(prepare="success", approve="success", create=Task("failed", outcome={"reason": "No."})),
          Status(State.FAILED, "No.")),
         (in_run(prepare=WAITS_FOR_FILE), Status(State.PLANNED, "waits for its file")),
@@ -131,8 +139,8 @@ def test_a_row_that_cannot_be_read_leaves_the_outcome_unknown_whatever_the_run_s
 def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
     waiting = in_run(prepare="success", approve="success", create="success", publish="deferred")
     assert state(waiting, DUE - timedelta(seconds=31)).state is State.READY
-    assert state(waiting, DUE - timedelta(seconds=29)).state is State.PUBLISHING
-    assert state(replace(waiting, run=replace(waiting.run, at_once=True))).state is State.PUBLISHING  # type: ignore[type-var]
+    assert state(waiting, DUE - timedelta(seconds=29)).state is State.GOING_OUT
+    assert state(replace(waiting, run=replace(waiting.run, at_once=True))).state is State.GOING_OUT  # type: ignore[type-var]
 
 
 def test_reasons_are_those_that_the_tasks_reported() -> None:
@@ -184,12 +192,56 @@ def test_a_reason_names_a_local_file_without_its_folders(reason: str, shown: str
 
 
 def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
-    assert state(Facts(POST), DUE + HOUR).state is State.PLANNED
     assert state(Facts(POST), DUE + HOUR + timedelta(seconds=1)).text == "no run has published it"
     for at in (DUE + timedelta(minutes=15), DUE + 2 * HOUR):
         over = state(Facts(POST, has_passed=True), at)
         assert (over.state, over.text) == (State.SKIPPED, "its time had passed when Airflow began to follow this file")
         assert over.hint == "Publish it now, or leave it."
+
+
+SOON = DUE + timedelta(minutes=5)
+AWAY = frozenset(("scheduler", "triggerer", "worker"))
+DEFERRED = in_run(prepare="success", approve="success", create="success", publish="deferred")
+
+
+@pytest.mark.parametrize(
+    ("facts", "stands", "why"),
+    [
+        (Facts(POST), Standstill(), "its run has not begun"),
+        (Facts(POST), Standstill(is_paused=True), "its calendar is paused"),
+        (Facts(POST), Standstill(is_lost=True), "Airflow cannot read its DAG file"),
+        (Facts(POST), Standstill(away=AWAY), "Airflow's scheduler stands still"),
+        (DEFERRED, Standstill(), "its publication has not ended"),
+        (DEFERRED, Standstill(away=frozenset(("triggerer", "worker"))), "Airflow's triggerer stands still"),
+        (in_run(prepare="queued"), Standstill(away=frozenset(("worker",))), "Airflow's worker stands still"),
+        (in_run(prepare="queued"), Standstill(away=frozenset(("triggerer",))), "waits for a worker"),
+        (in_run(prepare="running"), Standstill(), "the video is transcoded"),
+        (in_run(prepare=WAITS_FOR_FILE), Standstill(), "waits for its file"),
+    ],
+)
+def test_a_post_over_its_time_is_late_from_the_first_minute_with_the_reason(
+    facts: Facts, stands: Standstill, why: str
+) -> None:
+    hint = "It goes out as soon as it can. If that takes until 09:30, it is skipped."
+    assert status_of(facts, SOON, ABOUT, stands) == Status(State.LATE, why, hint)
+    assert status_of(facts, DUE + timedelta(seconds=60), ABOUT, stands).state is not State.LATE
+
+
+def test_a_post_that_may_be_live_or_waits_for_a_person_is_not_late() -> None:
+    stands = Standstill(away=AWAY)
+    for facts, expected in (
+        (replace(DEFERRED, is_open=True), State.GOING_OUT),
+        (replace(DEFERRED, done=DONE), State.PUBLISHED),
+        (in_run(prepare="success", approve="awaiting_input"), State.WAITING),
+        (in_run(prepare="failed"), State.FAILED),
+        (replace(DEFERRED, skipped_by="ada"), State.SKIPPED),
+    ):
+        assert status_of(facts, SOON, ABOUT, stands).state is expected
+
+
+def test_a_late_post_is_published_at_once_by_a_user_only_while_its_own_run_does_not_work() -> None:
+    assert acts_in(State.LATE, Facts(POST)) == ["publish_now", "skip"]
+    assert acts_in(State.LATE, DEFERRED) == ["skip"]
 
 
 def test_a_skip_by_a_user_holds_until_a_user_publishes_the_post_now() -> None:

@@ -1,20 +1,25 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
-import { addDays, inWords, isDay, today } from "./dates.js";
-import { byId, counted, h, icon, isLow, isNarrow } from "./dom.js";
+import { addDays, inWords, isDay, length, moment, today } from "./dates.js";
+import { byId, counted, h, icon, isLow, isNarrow, roving } from "./dom.js";
 import { addPost, editable, fillTimes } from "./edit.js";
 import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
 import {
   DAYS_IN_LIST,
   FILTERS,
+  MEANINGS,
+  NEEDS,
   STATES,
   VIEWS,
   WEEKS,
   data,
+  foundElsewhere,
   go,
+  isFound,
   isTab,
   keyOf,
+  refresh,
   shown,
   span,
   stateText,
@@ -25,6 +30,7 @@ import {
 /** @typedef {import("./state.js").Problem} Problem */
 
 function title() {
+  if (isFound()) return `${counted(shown().length, "post")} found`;
   const { first, last } = span();
   const isOneMonth = first.slice(0, 7) === last.slice(0, 7);
   const begin = inWords(first, isOneMonth ? { day: "numeric" } : { day: "numeric", month: "short" });
@@ -32,7 +38,14 @@ function title() {
 }
 
 /** How many days a step goes. The last week of the weeks stays in sight. @type {Record<string, number>} */
-const STEPS = { weeks: 7 * (WEEKS - 1), week: 7, list: DAYS_IN_LIST, profile: DAYS_IN_LIST, results: 28 };
+const STEPS = {
+  month: 7 * (WEEKS - 1),
+  weeks: 7 * (WEEKS - 1),
+  week: 7,
+  list: DAYS_IN_LIST,
+  profile: DAYS_IN_LIST,
+  results: 28,
+};
 /** Go on or back by what the view shows. @param {1 | -1} direction */
 const step = (direction) => go({ day: addDays(view.day, (STEPS[view.view] ?? 7) * direction) });
 
@@ -49,7 +62,7 @@ function select(name, label, values, names = new Map()) {
     .filter(Boolean)
     .sort()
     .map((value) => h("option", { value, selected: value === view[name] }, names.get(value ?? "") ?? value));
-  const all = h("option", { value: "" }, isZone ? "Calendar's time" : label);
+  const all = h("option", { value: "" }, isZone ? "The plan's time" : label);
   return h(
     "select",
     { "aria-label": label, "data-filter": name, change: (_, self) => go({ [name]: self.value }) },
@@ -64,7 +77,7 @@ export function drawBar() {
   const active = /** @type {HTMLInputElement | null} */ (document.activeElement);
   const typed = active?.dataset.filter === "q" ? active.selectionStart : null;
   const focused = active?.dataset.filter || active?.dataset.go;
-  const drawn = h("div", {}, h("h1", {}, title()), steps(), views(), view.view === "results" ? null : filters());
+  const drawn = h("div", {}, h("h1", {}, title()), tools(), view.view === "results" ? null : filters());
   if (drawn.innerHTML === drawnBar) return; // a list of choices that is open stays open
   drawnBar = drawn.innerHTML;
   bar.replaceChildren(...drawn.childNodes);
@@ -74,9 +87,11 @@ export function drawBar() {
   if (typed !== null) again?.setSelectionRange(typed, typed);
 }
 
+const tools = () => roving(h("div", { class: "tools", role: "toolbar", "aria-label": "View" }, steps(), views()));
+
 let isUnfolded = false; // whether a user has unfolded the filters, which a small page folds
 function filters() {
-  const all = h("div", { class: "filters" }, search(), selects(), chips());
+  const all = h("div", { class: "filters" }, search(), elsewhere(), selects(), chips());
   if (!isNarrow() && !isLow()) return all;
   const active = FILTERS.filter((name) => view[name]).length;
   const unfold = (/** @type {Event} */ _, /** @type {HTMLDetailsElement} */ self) => {
@@ -116,6 +131,8 @@ function steps() {
       type: "date",
       "aria-label": "Go to a day",
       "data-filter": "day",
+      title: "Key g",
+      tabindex: -1, // its day, month and year are a stop of the Tab key each
       value: view.day,
       change: (_, self) => isDay(self.value) && go({ day: self.value }),
     }),
@@ -139,10 +156,20 @@ function views() {
     { class: "group push" },
     editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times")] : null,
     data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
-    h("div", { class: "tabs", role: "group", "aria-label": "View" }, buttons),
+    h("div", { class: "tabs" }, buttons),
   );
 }
 
+/** Return where the other posts are that the search finds. */
+function elsewhere() {
+  const more = foundElsewhere();
+  const list = () => go({ view: "list" });
+  const text = `${more} more on other days`;
+  return more ? h("button", { class: "btn", type: "button", "data-go": "found", click: list }, text) : null;
+}
+
+const SEARCH_AFTER_MS = 250;
+let searching = 0;
 function search() {
   const words = { placeholder: "Search", "aria-label": "Search in captions, ids and tags" };
   const field = h("input", {
@@ -150,7 +177,11 @@ function search() {
     ...words,
     value: view.q,
     "data-filter": "q",
-    input: (_, self) => go({ q: self.value }),
+    input: (_, self) => {
+      go({ q: self.value });
+      clearTimeout(searching);
+      searching = setTimeout(refresh, SEARCH_AFTER_MS); // which finds it on all days
+    },
   });
   return h("label", { class: "search" }, icon("search"), field);
 }
@@ -159,9 +190,9 @@ function selects() {
   const cards = [...data.cards.values()];
   const names = new Map(data.calendars.map((one) => [one.dag, one.name]));
   const isChoice = data.calendars.length > 1 || (view.dag && !isTab());
-  return h(
+  const all = h(
     "div",
-    { class: "selects" },
+    { class: "selects", role: "group", "aria-label": "Filters" },
     isChoice ? select("dag", "All calendars", [...names.keys()], names) : null,
     select(
       "account",
@@ -182,6 +213,7 @@ function selects() {
       : null,
     select("zone", "Time zone", ["mine"], new Map([["mine", "My time"]])),
   );
+  return roving(all);
 }
 
 /** Return a button for each state that a post of the view is in, with their number. */
@@ -197,12 +229,12 @@ function chips() {
     const about = { "data-state": name, "data-go": `state-${name}`, "aria-pressed": isChosen, click: turn };
     return h(
       "button",
-      { class: "chip", type: "button", ...about },
+      { class: "chip", type: "button", title: MEANINGS[name], ...about },
       `${text} `,
       h("b", {}, String(counts.get(name) ?? 0)),
     );
   });
-  return h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons);
+  return roving(h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons));
 }
 
 /** @param {string} state @param {string} text */
@@ -213,10 +245,46 @@ const NOT_HERE =
 const PAUSED = "This calendar is paused. Nothing is published until it is unpaused.";
 const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
 
+/** What stands still without a part of Airflow. @type {Record<string, string>} */
+const STANDS = {
+  scheduler: "No post goes on",
+  worker: "No post goes on",
+  triggerer: "No post that waits for its time or for Instagram goes on",
+  "DAG processor": "Changes of DAG files do not count",
+};
+
+/** Return what stands still in Airflow, since when, what will happen, and who can help. */
+function awayElement() {
+  const [first] = data.away;
+  if (!first) return null;
+  const each = data.away.map(
+    ({ what, since }) => `${what} ${since ? `since ${moment(since * 1000)}` : "never started"}`,
+  );
+  const stands = [...new Set(data.away.map(({ what }) => STANDS[what] ?? ""))].slice(0, 1);
+  const limits = [...new Set(data.calendars.map((calendar) => calendar.latest ?? 0))];
+  const late = limits.length === 1 && limits[0] ? `at most ${length(limits[0])}` : "as late as its calendar allows";
+  const isHarmless = data.away.every(({ what }) => what === "DAG processor");
+  const next = isHarmless ? "" : ` A post whose time comes goes out late, ${late}, and is skipped after that.`;
+  return notice(
+    "failed",
+    `Airflow stands still: ${each.join(", ")}. ${stands}.${next} Tell whoever maintains your Airflow.`,
+  );
+}
+
+/** @param {import("./state.js").Lost} lost */
+function lostText({ file, error, since, plan }) {
+  const at = since ? ` since ${moment(since * 1000)}` : "";
+  const shows = plan ? ` You see the plan of ${moment(plan * 1000)}.` : "";
+  return error
+    ? `Airflow cannot read the DAG file ${file}${at}, because it has an error. Nothing is published until it is mended.${shows} Tell its author: Airflow's home page shows the error.`
+    : `Airflow no longer finds the DAG of this calendar in ${file}${at}. Nothing is published until it is back.${shows} Tell its author. If it was removed on purpose, delete the DAG in Airflow, and it leaves this page.`;
+}
+
 export function drawNotices() {
   const notices = data.calendars.flatMap((calendar) => {
     const name = data.calendars.length > 1 ? `${calendar.name}: ` : "";
     return [
+      calendar.lost && notice("failed", name + lostText(calendar.lost)),
       !calendar.read && !calendar.problems.length && notice("waiting", name + NOT_HERE),
       calendar.paused && notice("waiting", name + PAUSED),
       calendar.dry && notice("dry_run", name + ONLY_DRY),
@@ -226,7 +294,9 @@ export function drawNotices() {
   const active = document.activeElement;
   const focused = active instanceof HTMLElement ? active.dataset.waits : undefined;
   byId("notices").replaceChildren(
-    ...[data.error && notice("failed", data.error), waitingElement(), ...notices].filter((one) => one instanceof Node),
+    ...[data.error && notice("failed", data.error), awayElement(), waitingElement(), ...notices].filter(
+      (one) => one instanceof Node,
+    ),
   );
   /** @type {HTMLElement | null} */
   const again = focused ? document.querySelector(`[data-waits="${CSS.escape(focused)}"]`) : null;
@@ -236,7 +306,7 @@ export function drawNotices() {
 const FEW_WAITING = 4; // so many posts are named above the others
 /** Return the posts about which a person has to decide, whatever days the view shows. */
 function waitingElement() {
-  const cards = [...data.cards.values()].filter((card) => ["waiting", "unknown", "failed"].includes(card.state));
+  const cards = [...data.cards.values()].filter((card) => NEEDS.includes(card.state));
   cards.sort((a, b) => a.at - b.at);
   const [first] = cards;
   if (!first) return null;
@@ -249,16 +319,17 @@ function waitingElement() {
       h("span", { class: "cut" }, words),
     );
   });
-  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: "waiting,unknown,failed" });
+  const all = () => go({ view: "list", day: first.local.slice(0, 10), state: NEEDS.join() });
   const more = cards.length > FEW_WAITING || isNarrow() || isLow();
   const text = `${cards.length} ${cards.length === 1 ? "post needs" : "posts need"} you`;
-  return h(
+  const waits = h(
     "div",
-    { class: "notice waits", "data-state": first.state },
+    { class: "notice waits", role: "group", "aria-label": text, "data-state": first.state },
     h("b", {}, text),
     isNarrow() || isLow() ? null : buttons,
     more ? h("button", { class: "btn", type: "button", "data-waits": "all", click: all }, "Show all") : null,
   );
+  return roving(waits);
 }
 
 const FEW_PROBLEMS = 3; // so few are shown at once

@@ -17,14 +17,28 @@ export const isDay = (text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN
 const localDay = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 export const today = () => localDay(new Date());
 
+/** Making one takes longer than its use. @type {Map<string, Intl.DateTimeFormat>} */
+const formats = new Map();
+/** Write a moment as the browser's language does. @param {Date} at @param {Intl.DateTimeFormatOptions} options */
+function written(at, options) {
+  const key = JSON.stringify(options);
+  const format = formats.get(key) ?? new Intl.DateTimeFormat(undefined, options);
+  formats.set(key, format);
+  return format.format(at);
+}
 /** @param {string} day @param {Intl.DateTimeFormatOptions} options */
-export const inWords = (day, options) => fromDay(day).toLocaleDateString("en-GB", { timeZone: "UTC", ...options });
-const LONG_DAY = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "long", day: "numeric", month: "long" });
+export const inWords = (day, options) => written(fromDay(day), { timeZone: "UTC", ...options });
 /** Return a day with its weekday, such as "Monday 6 May". @param {string} day */
-export const longDay = (day) => LONG_DAY.format(fromDay(day));
+export const longDay = (day) => inWords(day, { weekday: "long", day: "numeric", month: "long" });
+/** Return a time of a day, such as 08:30. @param {string} time */
+export const timeOfDay = (time) =>
+  written(new Date(`1970-01-01T${time}Z`), { timeZone: "UTC", hour: "2-digit", minute: "2-digit" });
+/** Return a local time with its day. @param {string} local */
+export const localInWords = (local) =>
+  `${inWords(local.slice(0, 10), { weekday: "short", day: "numeric", month: "short" })}, ${timeOfDay(local.slice(11))}`;
 /** Return a moment in the viewer's zone. @param {string | number | Date} at @param {Intl.DateTimeFormatOptions} more */
 export const moment = (at, more = {}) =>
-  new Date(at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...more });
+  written(new Date(at), { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", ...more });
 
 /**
  * Return when a post is published, in the calendar's zone or the viewer's.
@@ -32,9 +46,9 @@ export const moment = (at, more = {}) =>
  * @param {string} zone
  */
 export function whenOf(card, zone) {
-  if (zone !== "mine") return { day: card.local.slice(0, 10), time: card.local.slice(11) };
+  if (zone !== "mine") return { day: card.local.slice(0, 10), time: timeOfDay(card.local.slice(11)) };
   const at = new Date(card.at * 1000);
-  return { day: localDay(at), time: `${pad(at.getHours())}:${pad(at.getMinutes())}` };
+  return { day: localDay(at), time: timeOfDay(`${pad(at.getHours())}:${pad(at.getMinutes())}`) };
 }
 
 /** Return how long a number of seconds is, in words. @param {number} seconds */
@@ -42,5 +56,5 @@ export function length(seconds) {
   const minutes = Math.max(0, Math.round(seconds / 60));
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+  return hours < 48 ? `${hours} h${minutes % 60 ? ` ${minutes % 60} min` : ""}` : `${Math.floor(hours / 24)} days`;
 }

@@ -30,6 +30,34 @@ export const counted = (number, noun) => `${number} ${noun}${Math.abs(number) ==
 /** Return an element of the page's frame, which is always there. @param {string} id */
 export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+/**
+ * Make a group of controls one stop of the Tab key: arrows go from one to the next.
+ * @template {HTMLElement} T
+ * @param {T} group @returns {T}
+ */
+export function roving(group) {
+  /** @returns {HTMLElement[]} */
+  const stops = () => [...group.querySelectorAll("button, select")].map((one) => /** @type {HTMLElement} */ (one));
+  const stopAt = (/** @type {HTMLElement | undefined} */ one) => {
+    for (const other of stops()) other.tabIndex = other === one ? 0 : -1;
+  };
+  stopAt(stops()[0]);
+  group.addEventListener("focusin", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (stops().includes(target)) stopAt(target);
+  });
+  group.addEventListener("keydown", (event) => {
+    const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const all = stops();
+    const at = all.indexOf(/** @type {HTMLElement} */ (event.target));
+    if (!side || at < 0) return;
+    all[(at + side + all.length) % all.length]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return group;
+}
+
 /** @type {Record<string, string>} */
 const ICONS = {
   left: "M15 5l-7 7 7 7",
@@ -47,6 +75,20 @@ const ICONS = {
   save: "M6 4h12v16l-6-4.5L6 20z",
   list: "M4 6h16M4 12h16M4 18h16",
   problem: "M12 4l9 16H3zM12 10v4M12 17h.01",
+  // the states
+  planned: "M5 6h14v14H5zM5 10h14M9 4v3M15 4v3",
+  preparing: "M12 4a8 8 0 108 8M12 8v4l3 2",
+  waiting: "M9.2 9a2.9 2.9 0 115 2c-1.2 1-2.2 1.4-2.2 3M12 18h.01",
+  scheduled: "M12 4a8 8 0 110 16 8 8 0 010-16zM12 8v4l3 2",
+  ready: "M5 12l5 5 9-10",
+  going_out: "M12 20V5M6 11l6-6 6 6",
+  late: "M6 4h12M6 20h12M7 4c0 5 10 11 10 16M17 4c0 5-10 11-10 16",
+  published: "M12 4a8 8 0 110 16 8 8 0 010-16zM8 12l3 3 5-6",
+  dry_run: "M4 12h4M10 12h4M16 12h4",
+  skipped: "M5 6l7 6-7 6zM18 6v12",
+  deleted: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13",
+  failed: "M6 6l12 12M18 6L6 18",
+  unknown: "M9.2 9a2.9 2.9 0 115 2c-1.2 1-2.2 1.4-2.2 3M12 18h.01M4 4h16v16H4z",
 };
 
 /** @param {string | undefined} name */

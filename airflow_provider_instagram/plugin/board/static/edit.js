@@ -2,7 +2,9 @@
 
 import { request, send } from "./api.js";
 import { byId, h, icon, messageOf, say } from "./dom.js";
+import { localInWords } from "./dates.js";
 import { later, openForm } from "./form.js";
+import { inTurn, seenWithOwn, wrote } from "./order.js";
 import { data, edited, keyOf, refresh, removed, view } from "./state.js";
 
 export { addPost } from "./form.js";
@@ -44,14 +46,46 @@ export function question(text, yes, more = null) {
  * @param {string} name @param {Edit} edit
  * @returns {Promise<{ done: string, undo: string, at?: number } | null>} Null if nothing was changed.
  */
-export async function sendEdit(name, { dag, id, ...edit }, sure = false) {
+export const sendEdit = (name, { dag, id, ...edit }) =>
+  sending(async () => {
+    const key = `${dag}/${id}`;
+    const seen = edit.seen && seenWithOwn(key, edit.seen);
+    const answer = await sendSure("edits", { do: name, dag_id: dag, post_id: id, ...edit, seen });
+    if (answer && edit.seen && edit.fields) wrote(key, edit.seen, edit.fields);
+    return answer;
+  });
+
+/**
+ * Change several posts in one write of each calendar's file: all of them, or none.
+ * @param {(Edit & { seen: Values, fields: Values })[]} edits
+ */
+export const sendChanges = (edits) =>
+  sending(async () => {
+    let answer = null;
+    for (const dag of new Set(edits.map((edit) => edit.dag))) {
+      const own = edits.filter((edit) => edit.dag === dag);
+      const changes = own.map(({ id, seen, fields }) => ({
+        post_id: id,
+        seen: seenWithOwn(`${dag}/${id}`, seen),
+        fields,
+      }));
+      answer = await sendSure("changes", { dag_id: dag, changes });
+      if (!answer) return null;
+      for (const { id, seen, fields } of own) wrote(`${dag}/${id}`, seen, fields);
+    }
+    return answer;
+  });
+
+const sending = inTurn();
+/** @param {string} path @param {Record<string, unknown>} body @param {boolean} sure @returns {Promise<any>} */
+async function sendSure(path, body, sure = false) {
   try {
-    const answer = await send("edits", { do: name, dag_id: dag, post_id: id, ...edit, sure });
+    const answer = await send(path, { ...body, sure });
     return answer.done ? answer : await showPatch(answer);
   } catch (error) {
     const { content } = /** @type {{ content?: { confirm?: boolean } }} */ (error);
     if (!content?.confirm || sure) throw error;
-    return (await question(messageOf(error), "Edit anyway")) ? sendEdit(name, { dag, id, ...edit }, true) : null;
+    return (await question(messageOf(error), "Edit anyway")) ? sendSure(path, body, true) : null;
   }
 }
 
@@ -64,8 +98,8 @@ async function showPatch({ refused, patch }) {
 /** @param {string} label @param {string} text */
 const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
 
-/** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back */
-export function offerUndo(text, back) {
+/** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back @param {string} word */
+export function offerUndo(text, back, word = "Undo") {
   const box = byId("undo");
   const close = () => {
     box.hidden = true;
@@ -76,7 +110,7 @@ export function offerUndo(text, back) {
   };
   box.replaceChildren(
     h("span", {}, text),
-    h("button", { class: "btn", type: "button", click: undo }, "Undo"),
+    h("button", { class: "btn", type: "button", click: undo }, word),
     h("button", { class: "btn square", type: "button", "aria-label": "Dismiss", click: close }, icon("close")),
   );
   box.hidden = false;
@@ -111,15 +145,26 @@ export async function move(card, local) {
   return answer;
 }
 
-/** Move a post, and offer to move it back. @param {Card} card @param {string} local */
-export async function moveWithUndo(card, local) {
-  const before = card.local;
-  const isDone = await tell(() => move(card, local));
-  const now = data.cards.get(keyOf(card));
-  if (isDone && now && local !== before) {
-    say(`${card.id} moved to ${local.replace("T", ", ")}.`);
-    offerUndo(`${card.id} moved to ${local.replace("T", ", ")}.`, () => move(now, before));
-  }
+const moving = inTurn();
+/** By how many days posts are still to be moved. @type {Map<string, number>} */
+const days = new Map();
+/** Move a post by days, after the moves before it, and offer to move it back. @param {string} key @param {number} more */
+export function moveByDays(key, more) {
+  days.set(key, (days.get(key) ?? 0) + more);
+  return moving(async () => {
+    const card = data.cards.get(key);
+    const by = days.get(key);
+    days.delete(key); // what was pressed meanwhile is one move
+    if (!card || !by) return;
+    const before = card.local;
+    const local = movedTo(card, by);
+    const isDone = await tell(() => move(card, local));
+    const now = data.cards.get(key);
+    if (!isDone || !now) return;
+    const text = `${card.id} moved to ${localInWords(local)}.`;
+    say(text);
+    offerUndo(text, () => move(now, before));
+  });
 }
 
 /**

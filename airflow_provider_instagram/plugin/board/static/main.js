@@ -97,6 +97,10 @@ document.addEventListener("keydown", (event) => {
   if (chooseByKey(event)) return event.preventDefault();
   if (target.closest("#panel") && event.key.startsWith("Arrow")) return turnByKey(event);
   if (event.key === "t") go({ day: today() });
+  if (event.key === "g") {
+    /** @type {HTMLElement | null} */ (document.querySelector("[data-filter=day]"))?.focus();
+    return event.preventDefault();
+  }
   if (!event.key.startsWith("Arrow") || view.view === "results") return;
   move(event.key);
   event.preventDefault();
@@ -115,8 +119,18 @@ matchMedia("(max-width: 640px)").addEventListener("change", () => {
   drawPanel();
 });
 setInterval(() => {
-  if (isVisible() && [...data.cards.values()].some((card) => card.state === "waiting")) draw();
+  if (isVisible() && [...data.cards.values()].some((card) => ["waiting", "late"].includes(card.state))) draw();
 }, COUNTDOWN_MS);
+
+byId("skip").addEventListener("click", () =>
+  cardElements()
+    .find((card) => card.tabIndex === 0)
+    ?.focus(),
+);
+// What is last can be scrolled from below what stands at the foot of the page.
+new ResizeObserver(([foot]) =>
+  document.body.style.setProperty("--foot", `${Math.ceil(foot?.contentRect.height ?? 0)}px`),
+).observe(byId("foot"));
 
 followTheme();
 readAddress();

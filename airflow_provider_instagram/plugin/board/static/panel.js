@@ -14,7 +14,7 @@ import {
   problemSection,
   transcodeSection,
 } from "./sections.js";
-import { STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
+import { MEANINGS, STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
 import { cardOf, mark } from "./views.js";
 
 /**
@@ -219,6 +219,7 @@ const ACTS = {
     look: "danger",
     question:
       "Nothing publishes this post then, unless you bring it back. An edit in the calendar makes a new version, which is published.",
+    field: "reason",
     sure: "Skip",
   },
   unskip: { text: "Bring back", look: "main" },
@@ -255,7 +256,7 @@ function stateSection(card, content) {
   return h(
     "section",
     { "data-state": card.state },
-    h("span", { class: "badge loud" }, words),
+    h("span", { class: "badge loud", title: MEANINGS[card.state] }, words),
     content?.why && !isProblem ? h("p", { class: "why" }, content.why) : null,
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
@@ -350,11 +351,14 @@ function confirmElement(name) {
   );
 }
 
-/** Do something to the open post once it is shown, if that can be done. Return whether it was. @param {string} name */
-export async function actOn(name) {
+/**
+ * Do something to the open post once it is shown, if that can be done. Return whether it was.
+ * @param {string} name @param {Record<string, string>} given
+ */
+export async function actOn(name, given = {}) {
   const current = open;
   if (!current?.content?.acts.includes(name)) return false;
-  await act(name);
+  await act(name, given);
   return open === current && current.refused === "";
 }
 

@@ -178,7 +178,7 @@ function section(table, of) {
 }
 
 /** @param {Cell} cell */
-const words = (cell) => (typeof cell === "number" ? cell.toLocaleString("en-GB") : (cell ?? ""));
+const words = (cell) => (typeof cell === "number" ? cell.toLocaleString() : (cell ?? ""));
 /** Return how a cell is set: a long text is broken into lines. @param {Cell} cell */
 function formOf(cell) {
   if (typeof cell === "number") return "number";

@@ -1,7 +1,7 @@
 // The sections of the side panel below the preview: the facts of a post, its history, and its lines in the file.
 
 import { problemElement } from "./bar.js";
-import { inWords, moment } from "./dates.js";
+import { inWords, moment, timeOfDay } from "./dates.js";
 import { h, outward } from "./dom.js";
 import { data } from "./state.js";
 
@@ -36,7 +36,7 @@ export const metricName = (name) => METRICS.get(name) ?? capital(name);
 export function insightsSection({ insights }) {
   if (!insights) return null;
   /** @type {[string, string][]} */
-  const pairs = insights.values.map(([name, value]) => [metricName(name), Number(value).toLocaleString("en-GB")]);
+  const pairs = insights.values.map(([name, value]) => [metricName(name), Number(value).toLocaleString()]);
   const hint = h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${moment(insights.at)}.`);
   const responses = insights.responses.length ? factList(insights.responses) : null;
   return section("Insights", factList(pairs, " insights"), responses, hint);
@@ -46,11 +46,11 @@ export function insightsSection({ insights }) {
 export function factsSection(content) {
   const { card, media } = content;
   const date = /** @type {const} */ ({ weekday: "short", day: "numeric", month: "short", year: "numeric" });
-  const calendarTime = `${inWords(card.local.slice(0, 10), date)}, ${card.local.slice(11)} ${content.zone}`;
+  const calendarTime = `${inWords(card.local.slice(0, 10), date)}, ${timeOfDay(card.local.slice(11))} ${content.zone}`;
   const options = Object.entries(content.options).filter(([name]) => !["placement", "alt_text"].includes(name));
   /** @type {([string, Child | Child[]] | false | undefined | null | "")[]} */
   const facts = [
-    ["Calendar's time", calendarTime],
+    ["Time in the plan", calendarTime],
     ["Your time", moment(card.at * 1000, { ...date, timeZoneName: "short" })],
     ["Account", card.account],
     ["Kind", content.kind],

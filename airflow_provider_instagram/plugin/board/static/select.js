@@ -1,9 +1,9 @@
 // Cards that are dragged to another day, and several posts that are chosen at once.
 
 import { post, request } from "./api.js";
-import { fromDay, whenOf } from "./dates.js";
+import { fromDay, today, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
-import { mayEdit, move, moveWithUndo, movedTo, offerUndo, sendEdit } from "./edit.js";
+import { addPost, editable, mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
@@ -45,11 +45,14 @@ export function drawChosen() {
     else card.removeAttribute("aria-pressed");
   }
   const bar = byId("bulk");
-  const isShown = chosen.size > 0 || isChoosing || queue.length > 0;
+  const isShown = chosen.size > 0 || isChoosing || queue.length > 0 || progress !== "";
   if (bar.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement && isShown) return;
   bar.hidden = !isShown;
   document.body.classList.toggle("choosing", isShown);
-  bar.replaceChildren(...(queue.length ? reviewElements() : barElements()));
+  bar.setAttribute("aria-busy", String(progress !== ""));
+  bar.replaceChildren(
+    ...(progress ? [h("b", { role: "status" }, progress)] : queue.length ? reviewElements() : barElements()),
+  );
 }
 
 /** @param {string} text @param {() => unknown} click @param {string} key */
@@ -66,8 +69,8 @@ function barElements() {
   return [
     h("b", {}, chosen.size ? `${chosen.size} chosen` : "Click the posts to choose"),
     waiting.length ? button(`Approve ${waiting.length} …`, () => review(waiting)) : null,
-    waiting.length ? button("Reject", () => each("Rejected", waiting, answerNo)) : null,
-    all.length ? button("Skip", () => each("Skipped", all, skip)) : null,
+    waiting.length ? button("Reject …", () => rejectAll(waiting)) : null,
+    all.length ? button("Skip …", () => skipAll(all)) : null,
     edits.length
       ? h(
           "span",
@@ -81,7 +84,7 @@ function barElements() {
           "span",
           { class: "group" },
           tag,
-          button("Add tag", () => each("Tagged", tagged, (card) => addTag(card, tag.value))),
+          button("Add tag", () => addTag(tagged, tag.value)),
         )
       : null,
     button("Clear", clear, "Escape"),
@@ -95,64 +98,121 @@ function clear() {
   drawChosen();
 }
 
+/** What is being done, and how far it is; empty if nothing is. */
+let progress = "";
+/** @param {string} text */
+function showProgress(text) {
+  progress = text;
+  drawChosen();
+}
+
 /**
- * Do something to each post, one after the other, and say what became of it.
+ * Do something to each post, one after the other, say what became of it, and offer to take it back.
  * @param {string} verb @param {Card[]} all @param {(card: Card) => Promise<unknown>} work
  */
 async function each(verb, all, work) {
-  let done = 0;
-  /** @type {string[]} */
+  const done = [];
   const refused = [];
   for (const card of all) {
+    showProgress(`${verb}: ${done.length} of ${all.length} …`);
     try {
-      if ((await work(card)) !== null) done += 1;
+      if ((await work(card)) !== null) done.push(card);
     } catch (error) {
       refused.push(`${card.id}: ${messageOf(error)}`);
     }
   }
+  progress = "";
   clear();
-  say([`${verb}: ${done} of ${all.length}.`, ...refused].join(" "));
+  const text = `${verb}: ${done.length} of ${all.length}.`;
+  say([text, ...refused].join(" "));
   await refresh();
-  return done;
+  return { done, text };
 }
 
 /** @param {Card} card */
 const named = (card) => ({ dag_id: card.dag, post_id: placeOf(card) });
-/** @param {Card} card */
-const skip = (card) => post({ ...named(card), act: "skip" });
+const bringBack = (/** @type {Card[]} */ all) =>
+  each("Brought back", all, (card) => post({ ...named(card), act: "unskip" }));
 
-/** Reject a post as it is now. @param {Card} card */
-async function answerNo(card) {
-  const answer = await request(`post?${new URLSearchParams(named(card))}`);
-  const { version, sha256, held } = answer?.content ?? {};
-  return post({ ...named(card), act: "reject", version, sha256, held });
+/**
+ * Ask for a reason. Return it, or null if the user does not want to go on.
+ * @param {string} text @param {string} yes
+ */
+async function reasonFor(text, yes) {
+  const reason = h("input", { name: "reason", maxlength: 500 });
+  return (await question(text, yes, h("label", { class: "field" }, "Reason", reason))) ? reason.value : null;
 }
 
-/** @param {Card} card @param {string} tag */
-async function addTag(card, tag) {
-  const tags = [...(card.tags ?? []), tag.trim()];
-  if (!tag.trim() || card.tags?.includes(tag.trim())) return null;
-  const edit = { dag: card.dag, id: card.id, seen: { tags: card.tags ?? [] }, fields: { tags } };
-  const answer = await sendEdit("change", edit);
-  if (answer) edited(card, { tags });
-  return answer;
-}
-
-/** Move posts by days: the last ones first if they move on, so that none comes close to the next. @param {Card[]} all @param {number} days */
-async function shift(all, days) {
-  const ordered = [...all].sort((a, b) => (days > 0 ? b.at - a.at : a.at - b.at));
-  /** The moved posts as this move left them, so that a later one by somebody else is not taken back. @type {Map<Card, string>} */
-  const before = new Map();
-  const done = await each(`Moved by ${counted(days, "day")}`, ordered, async (card) => {
-    const answer = await move(card, movedTo(card, days));
-    const now = data.cards.get(keyOf(card));
-    if (answer && now) before.set(now, card.local);
-    return answer;
-  });
-  if (!done) return;
-  offerUndo(`${counted(done, "post")} moved by ${counted(days, "day")}.`, () =>
-    each("Moved back", [...before.keys()].reverse(), (card) => move(card, before.get(card) ?? card.local)),
+/** @param {Card[]} all */
+async function skipAll(all) {
+  const reason = await reasonFor(
+    `Skip ${counted(all.length, "post")}? Nothing publishes them until you bring them back.`,
+    "Skip",
   );
+  if (reason === null) return;
+  const { done, text } = await each("Skipped", all, (card) => post({ ...named(card), act: "skip", reason }));
+  if (done.length) offerUndo(text, () => bringBack(done), "Bring back");
+}
+
+/** Reject posts as they are now. @param {Card[]} all */
+async function rejectAll(all) {
+  const reason = await reasonFor(
+    `Reject ${counted(all.length, "post")}? They are not published. Their authors see the reason.`,
+    "Reject",
+  );
+  if (reason === null) return;
+  const { done, text } = await each("Rejected", all, async (card) => {
+    const answer = await request(`post?${new URLSearchParams(named(card))}`);
+    const { version, sha256, held } = answer?.content ?? {};
+    return post({ ...named(card), act: "reject", version, sha256, held, reason });
+  });
+  if (done.length) offerUndo(text, () => bringBack(done), "Bring back");
+}
+
+/**
+ * Change posts in one write of the file. Return whether that was done.
+ * @param {string} text What is said of it. @param {Card[]} all @param {(card: Card) => { seen: any, fields: any }} change
+ */
+async function changeAll(text, all, change) {
+  showProgress(`${text}: ${counted(all.length, "post")} …`);
+  const isDone = await tell(() => sendChanges(all.map((card) => ({ dag: card.dag, id: card.id, ...change(card) }))));
+  progress = "";
+  if (isDone) clear();
+  else drawChosen();
+  return isDone;
+}
+
+/** @param {Card[]} all @param {string} typed */
+async function addTag(all, typed) {
+  const tag = typed.trim();
+  const without = all.filter((card) => tag && !card.tags?.includes(tag));
+  if (!without.length) return;
+  const tags = (/** @type {Card} */ card) => [...(card.tags ?? []), tag];
+  const change = (/** @type {Card} */ card) => ({ seen: { tags: card.tags ?? [] }, fields: { tags: tags(card) } });
+  if (!(await changeAll("Tagging", without, change))) return;
+  for (const card of without) edited(card, { tags: tags(card) });
+  say(`Tagged: ${without.length} of ${all.length}.`);
+}
+
+/** Move posts to other times, at once. Return whether that was done. @param {Card[]} all @param {(card: Card) => string} to */
+async function moveAll(all, to) {
+  const change = (/** @type {Card} */ card) => ({ seen: { publish_at: card.local }, fields: { publish_at: to(card) } });
+  if (!(await changeAll("Moving", all, change))) return false;
+  for (const card of all)
+    edited(card, { local: to(card), at: card.at + (wallClock(to(card)) - wallClock(card.local)) / 1000 });
+  return true;
+}
+
+const wallClock = (/** @type {string} */ local) => Date.parse(`${local}Z`);
+
+/** Move posts by days, and offer to move them back. @param {Card[]} all @param {number} days */
+async function shift(all, days) {
+  if (!days || !(await moveAll(all, (card) => movedTo(card, days)))) return;
+  const text = `${counted(all.length, "post")} moved by ${counted(days, "day")}.`;
+  say(text);
+  const before = new Map(all.map((card) => [keyOf(card), card.local]));
+  const now = all.flatMap((card) => data.cards.get(keyOf(card)) ?? []); // so that a later move by somebody else stays
+  offerUndo(text, () => moveAll(now, (card) => before.get(keyOf(card)) ?? card.local));
 }
 
 /** Show each post that waits, and take an answer by a key. @param {Card[]} waiting */
@@ -184,7 +244,7 @@ function reviewElements() {
   return [
     h("b", {}, `${asked + 1} of ${queue.length} to approve`),
     button("Approve", () => answer("approve"), "a"),
-    button("Reject", () => answer("reject"), "r"),
+    button("Reject …", reject, "r"),
     button("Next", next, "n"),
     button("Stop", endReview, "Escape"),
   ];
@@ -196,17 +256,25 @@ function next() {
 }
 
 let isAnswering = false;
-/** Answer for the post that is shown. A second press does not answer for the next one. @param {string} name */
-async function answer(name) {
+/**
+ * Answer for the post that is shown. A second press does not answer for the next one.
+ * @param {string} name @param {Record<string, string>} given
+ */
+async function answer(name, given = {}) {
   if (isAnswering) return;
   isAnswering = true;
-  const isDone = await actOn(name);
+  const isDone = await actOn(name, given);
   isAnswering = false;
   if (isDone) next();
 }
 
+async function reject() {
+  const reason = await reasonFor("Why is it rejected? Its author sees the reason.", "Reject");
+  if (reason !== null) await answer("reject", { reason });
+}
+
 /** @type {Record<string, () => unknown>} */
-const ANSWERS = { a: () => answer("approve"), r: () => answer("reject"), n: next };
+const ANSWERS = { a: () => answer("approve"), r: reject, n: next };
 /** @type {Record<string, number>} */
 const DAYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
 
@@ -221,30 +289,42 @@ export function chooseByKey(event) {
   const card = focused ? data.cards.get(focused) : undefined;
   if (!card) return false;
   const days = event.shiftKey ? DAYS[event.key] : undefined;
-  if (days && mayEdit(card)) moveWithUndo(card, movedTo(card, days));
+  if (days && mayEdit(card) && view.view === "profile") exchangeByKey(card, Math.sign(days));
+  else if (days && mayEdit(card)) moveByDays(keyOf(card), days);
   else if (event.key === "x") choose(keyOf(card));
   else return false;
   return true;
 }
 
-/** @type {{ key: string, x: number, y: number, isDrag: boolean } | null} */
+/** @typedef {{ key: string, x: number, y: number, isDrag: boolean, timer?: number }} Drag */
+/** @type {Drag | null} */
 let drag = null;
+const HOLD_MS = 450; // so long a finger holds a card before it is dragged: else it scrolls the page
 
-/** @param {MouseEvent} event */
-const dayAt = (event) => {
-  const day = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-day]");
-  return day instanceof HTMLElement ? day : null;
+/** Return where a card is dropped: on another one in a profile, else on a day. @param {{ clientX: number, clientY: number }} event */
+const placeAt = (event) => {
+  const kind = view.view === "profile" ? "#view .card" : "[data-day]";
+  const place = document.elementFromPoint(event.clientX, event.clientY)?.closest(kind);
+  return place instanceof HTMLElement ? place : null;
 };
 
-/** Show over which day a card is dragged. @param {HTMLElement | null} day */
-function markDrop(day) {
-  for (const other of document.querySelectorAll(".drop")) if (other !== day) other.classList.remove("drop");
-  day?.classList.add("drop");
+/** Show where something is dropped. @param {HTMLElement | null} place */
+function markDrop(place) {
+  for (const other of document.querySelectorAll(".drop")) if (other !== place) other.classList.remove("drop");
+  place?.classList.add("drop");
+}
+
+function beginDrag() {
+  if (!drag) return;
+  drag.isDrag = true;
+  document.body.classList.add("dragging");
+  cardOf(drag.key)?.classList.add("dragged");
 }
 
 /** End a drag, and return it if the card was moved. */
 function endDrag() {
   const ended = drag;
+  clearTimeout(drag?.timer);
   drag = null;
   if (!ended?.isDrag) return null;
   document.body.classList.remove("dragging");
@@ -256,43 +336,107 @@ function endDrag() {
 /** Leave a card that is dragged where it was. Return whether there was one. */
 export function cancelDrag() {
   if (!endDrag()) return false;
-  document.addEventListener("mouseup", catchClick, { capture: true, once: true }); // the button is still pressed
+  document.addEventListener("pointerup", catchClick, { capture: true, once: true }); // the button is still pressed
   return true;
 }
 
 /** Keep the click that ends a drag from opening the card. */
 function catchClick() {
-  document.addEventListener("click", (click) => click.stopPropagation(), { capture: true, once: true });
-  setTimeout(() => document.dispatchEvent(new MouseEvent("click")));
+  const stop = (/** @type {Event} */ click) => click.stopPropagation();
+  document.addEventListener("click", stop, { capture: true, once: true });
+  setTimeout(() => document.removeEventListener("click", stop, { capture: true }), 50);
 }
 
-/** Let cards be dragged to another day, with the mouse. Keys do the same: see `chooseByKey`. */
+/** Exchange the times of two posts of a profile. @param {Card} card @param {Card | undefined} other */
+async function exchange(card, other) {
+  if (!other || other === card || other.account !== card.account || !mayEdit(other)) return;
+  const times = new Map([
+    [keyOf(card), other.local],
+    [keyOf(other), card.local],
+  ]);
+  const before = new Map([card, other].map((one) => [keyOf(one), one.local]));
+  /** @param {Map<string, string>} to */
+  const move = (to) => {
+    const both = [...to.keys()].flatMap((key) => data.cards.get(key) ?? []);
+    return moveAll(both, (one) => to.get(keyOf(one)) ?? one.local);
+  };
+  if (!(await move(times))) return;
+  const text = `${card.id} and ${other.id} have exchanged their times.`;
+  say(text);
+  offerUndo(text, () => move(before));
+}
+
+/** Exchange a post with the one before or after it in its profile. @param {Card} card @param {number} side */
+function exchangeByKey(card, side) {
+  const all = cardElements().map((element) => data.cards.get(element.dataset.key ?? ""));
+  exchange(card, all[all.indexOf(card) + side]);
+}
+
+/** @param {PointerEvent} event */
+function drop(event) {
+  const dragged = endDrag();
+  if (!dragged) return;
+  catchClick();
+  const place = placeAt(event);
+  const card = data.cards.get(dragged.key);
+  if (!card || !place) return;
+  if (view.view === "profile") return exchange(card, data.cards.get(place.dataset.key ?? ""));
+  const from = whenOf(card, view.zone).day; // in the zone that the page shows
+  const days = (fromDay(place.dataset.day ?? from).getTime() - fromDay(from).getTime()) / DAY_MS;
+  if (days) moveByDays(dragged.key, days);
+}
+
+/** Let cards be dragged to another day, and in a profile onto another post. Keys do the same: see `chooseByKey`. */
 export function followDrags() {
   const main = byId("view");
-  main.addEventListener("mousedown", (event) => {
+  main.addEventListener("pointerdown", (event) => {
     const element = /** @type {Element} */ (event.target).closest(".card");
     const key = element instanceof HTMLElement ? (element.dataset.key ?? "") : "";
     const card = data.cards.get(key);
-    if (event.button === 0 && card && mayEdit(card)) drag = { key, x: event.clientX, y: event.clientY, isDrag: false };
+    if (event.button !== 0 || !event.isPrimary || !card || !mayEdit(card)) return;
+    drag = { key, x: event.clientX, y: event.clientY, isDrag: false };
+    if (event.pointerType !== "mouse") drag.timer = setTimeout(beginDrag, HOLD_MS);
   });
-  document.addEventListener("mousemove", (event) => {
+  document.addEventListener("pointermove", (event) => {
     if (!drag) return;
-    drag.isDrag ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > FAR;
+    const isFar = Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > FAR;
+    if (!drag.isDrag && isFar && drag.timer) return void endDrag();
+    if (!drag.isDrag && isFar) beginDrag();
     if (!drag.isDrag) return;
     event.preventDefault();
-    document.body.classList.add("dragging");
-    cardOf(drag.key)?.classList.add("dragged");
-    markDrop(dayAt(event));
+    markDrop(placeAt(event));
   });
-  document.addEventListener("mouseup", (event) => {
-    const dragged = endDrag();
-    if (!dragged) return;
-    catchClick();
-    const day = dayAt(event)?.dataset.day;
-    const card = data.cards.get(dragged.key);
-    if (!card || !day) return;
-    const from = whenOf(card, view.zone).day; // in the zone that the page shows
-    const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
-    if (days) moveWithUndo(card, movedTo(card, days));
+  document.addEventListener("pointerup", drop);
+  document.addEventListener("pointercancel", endDrag);
+  document.addEventListener("dragstart", (event) => event.preventDefault()); // a picture is no file to drop
+  // A finger that drags a card scrolls nothing, and opens no menu.
+  document.addEventListener("touchmove", (event) => drag?.isDrag && event.preventDefault(), { passive: false });
+  document.addEventListener("contextmenu", (event) => drag?.isDrag && event.preventDefault());
+  followFiles(main);
+}
+
+/** Let files be dropped on a day, and days be clicked, to add a post there. @param {HTMLElement} main */
+function followFiles(main) {
+  /** @param {Event} event */
+  const dayOf = (event) => {
+    const day = editable().length ? /** @type {Element} */ (event.target).closest("[data-day]") : null;
+    return day instanceof HTMLElement && (day.dataset.day ?? "") >= today() ? day : null;
+  };
+  main.addEventListener("dragover", (event) => {
+    const day = event.dataTransfer?.types.includes("Files") ? dayOf(event) : null;
+    markDrop(day);
+    if (day) event.preventDefault();
+  });
+  main.addEventListener("drop", (event) => {
+    const day = dayOf(event);
+    markDrop(null);
+    if (!day?.dataset.day || !event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    addPost(day.dataset.day, [...event.dataTransfer.files]);
+  });
+  main.addEventListener("click", (event) => {
+    const day = dayOf(event);
+    const isFree = day && !isChoosing && !(/** @type {Element} */ (event.target).closest("button, a"));
+    if (isFree && ["month", "weeks", "week"].includes(view.view)) addPost(day.dataset.day ?? "");
   });
 }

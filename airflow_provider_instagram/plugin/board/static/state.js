@@ -5,6 +5,7 @@ import { addDays, fromDay, isDay, length, monday, today, whenOf } from "./dates.
 import { hostWindow, messageOf, say } from "./dom.js";
 
 /**
+ * @typedef {{ file: string, error: boolean, since: number | null, plan: number | null }} Lost
  * @typedef {{ line: number | null, message: string, remedy: string, post: string | null }} Problem
  *
  * @typedef {object} Card What the page shows of a post. What is empty is left out.
@@ -33,6 +34,8 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} name
  * @property {string} file
  * @property {boolean} paused
+ * @property {Lost | null} [lost] What is known of its DAG if Airflow cannot read that any more.
+ * @property {number} [latest] How many seconds after its time a post may go out.
  * @property {boolean} read Whether its plan is on the server.
  * @property {boolean} dry
  * @property {boolean} edit Whether the user may edit its posts.
@@ -43,7 +46,14 @@ import { hostWindow, messageOf, say } from "./dom.js";
  */
 
 /** @type {Record<string, string>} */
-export const VIEWS = { weeks: "Weeks", week: "Week", list: "List", profile: "Profile", results: "Results" };
+export const VIEWS = {
+  month: "Month",
+  weeks: "Weeks",
+  week: "Week",
+  list: "List",
+  profile: "Profile",
+  results: "Results",
+};
 /** The periods of the results, which end at the chosen day. @type {Record<string, string>} */
 export const PERIODS = { 28: "28 days", 90: "90 days", 365: "A year" };
 export const WEEKS = 6; // the weeks begin with that of the chosen day
@@ -52,11 +62,12 @@ const DAYS_IN_PROFILE = 45; // so many before the chosen day, and so many after 
 /** @type {Record<string, string>} */
 export const STATES = {
   planned: "Planned",
-  prepared: "Prepared",
   preparing: "Preparing",
   waiting: "Waiting for approval",
+  scheduled: "Scheduled",
   ready: "Ready",
-  publishing: "Publishing",
+  going_out: "Going out",
+  late: "Late",
   published: "Published",
   dry_run: "Dry run",
   skipped: "Skipped",
@@ -65,6 +76,26 @@ export const STATES = {
   unknown: "Unknown",
   problem: "Needs correction",
 };
+/** What each state means. @type {Record<string, string>} */
+export const MEANINGS = {
+  planned: "It is in the plan, and nothing has been done for it yet.",
+  preparing: "Its files are made ready for Instagram.",
+  waiting: "Somebody has to approve it. Without an answer by its time, it does not go out.",
+  scheduled:
+    "Its files are ready, and it is approved if it has to be. It is handed to Instagram shortly before its time.",
+  ready: "Instagram has it. It goes out at its time.",
+  going_out: "Instagram is asked to publish it right now.",
+  late: "Its time has passed, and it is not live. It goes out as soon as it can.",
+  published: "It is live on Instagram.",
+  dry_run: "A rehearsal: everything was done except the publication.",
+  skipped: "It is not published.",
+  deleted: "It was live, and has been deleted from Instagram.",
+  failed: "A step failed, and it is not live.",
+  unknown: "It may be live or not, because Instagram's answer was lost. Somebody has to look at the account.",
+  problem: "Something in the plan has to be corrected before it can go out.",
+};
+/** The states in which a post waits for somebody. */
+export const NEEDS = ["waiting", "unknown", "failed"];
 
 /** @typedef {typeof view} View */
 export const view = {
@@ -89,6 +120,8 @@ export const data = {
   cards: new Map(),
   /** @type {Calendar[]} */
   calendars: [],
+  /** The parts of Airflow that stand still. @type {{ what: string, since: number | null }[]} */
+  away: [],
   etag: "",
   error: "",
   loaded: false,
@@ -124,6 +157,9 @@ export function writeAddress() {
   host?.history.replaceState(host.history.state, "", `${host.location.pathname}?${outer}`);
 }
 
+/** Whether the view shows all posts that the search finds, whatever their days. */
+export const isFound = () => view.view === "list" && view.q.trim() !== "";
+
 /** Return the first and the last day of the view. */
 export function span() {
   const { day } = view;
@@ -150,13 +186,15 @@ async function load() {
   const { last, first } = view.view === "results" ? { first: view.day, last: view.day } : span(); // it needs no cards
   const from = String(fromDay(first).getTime() / 1000 - 86400);
   const to = String(fromDay(last).getTime() / 1000 + 2 * 86400);
-  const query = new URLSearchParams(view.dag ? { from, to, dag_id: view.dag } : { from, to });
+  const given = Object.entries({ from, to, dag_id: view.dag, q: view.q }).filter(([, value]) => value);
+  const query = new URLSearchParams(given);
   const answer = await request(`posts?${query}`, { headers: { "If-None-Match": data.etag } });
   const isNew = answer !== null || data.error !== "" || !data.loaded;
   Object.assign(data, { error: "", loaded: true });
   if (answer === null) return isNew;
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
+  data.away = answer.content.away ?? [];
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
   for (const [key, { values, until, isGone }] of edits) {
     const card = data.cards.get(key);
@@ -233,6 +271,7 @@ export function stateText(card) {
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
   if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
+  if (card.state === "late") return `${word} by ${length(Date.now() / 1000 - card.at)}: ${card.why}`;
   const still = card.asks && card.state === "planned" ? `${word}, needs an approval` : word;
   return card.why && card.state !== "preparing" ? `${still}: ${card.why}` : still;
 }
@@ -249,7 +288,7 @@ const PASSES = {
   state: (card) => view.state.split(",").includes(card.state),
   kind: (card) => card.kind === view.kind,
   tag: (card) => (card.tags ?? []).includes(view.tag),
-  q: (card) => textsOf(card).toLowerCase().includes(view.q.toLowerCase()),
+  q: (card) => textsOf(card).toLowerCase().includes(view.q.trim().toLowerCase()),
 };
 export const FILTERS = /** @type {(keyof typeof PASSES)[]} */ (Object.keys(PASSES));
 
@@ -260,9 +299,18 @@ export function shown(except = "") {
   return [...data.cards.values()]
     .filter((card) => {
       const { day } = whenOf(card, view.zone);
-      return day >= first && day <= last && active.every((name) => PASSES[name](card));
+      const isShown = isFound() || (day >= first && day <= last);
+      return isShown && active.every((name) => PASSES[name](card));
     })
     .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id));
+}
+
+/** Return how many posts the search finds on days that the view does not show. */
+export function foundElsewhere() {
+  if (!view.q.trim() || isFound() || view.view === "results") return 0;
+  const active = FILTERS.filter((name) => view[name]);
+  const all = [...data.cards.values()].filter((card) => active.every((name) => PASSES[name](card)));
+  return all.length - shown().length;
 }
 
 /** Return the cards by day. @param {Card[]} cards */

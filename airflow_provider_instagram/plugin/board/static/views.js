@@ -4,11 +4,11 @@ import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
 import { counted, h, icon, isNarrow, meter } from "./dom.js";
 import { resultsView } from "./results.js";
-import { FILTERS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
+import { FILTERS, MEANINGS, NEEDS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
 
 /** @typedef {import("./state.js").Card} Card */
 
-const IN_A_DAY = 3; // cards of a day in the weeks; the others are one click away
+const IN_A_DAY = 3; // cards of a day in the weeks and in the month; the others are one click away
 const IN_A_LIST = 150; // rows that are drawn at first
 
 /**
@@ -32,9 +32,13 @@ function cardElement(card, form = view.view) {
   const about = { class: "card", type: "button", tabindex: -1, "data-key": key, "data-state": card.state };
   const element = h(
     "button",
-    { ...about, title: `${card.title || card.id}. ${state}` },
-    thumb(card, form),
-    ...(form === "list" ? rowParts(card, time, state) : cellParts(card, time, state, form)),
+    { ...about, title: `${card.title || card.id}. ${state}.\n${MEANINGS[card.state] ?? ""}` },
+    form === "month" ? null : thumb(card, form),
+    ...(form === "month"
+      ? lineParts(card, time, state)
+      : form === "list"
+        ? rowParts(card, time, state)
+        : cellParts(card, time, state, form)),
     h("span", { class: "spoken" }, ` ${[longDay(day), ...hiddenWords(card, form)].filter(Boolean).join(", ")}`),
   );
   elements.set(key, { signature, element });
@@ -65,13 +69,23 @@ function rowParts(card, time, state) {
   ];
 }
 
+/** Return a card in one line: the sign of its state, its time and its title. @param {Card} card @param {string} time @param {string} state */
+const lineParts = (card, time, state) => [
+  icon(card.state),
+  h("b", {}, time),
+  h("span", { class: "spoken" }, ` ${short(card.account)} `),
+  titleOf(card),
+  h("span", { class: "spoken" }, ` ${state}`),
+];
+
 /** @param {Card} card @param {string} time @param {string} state @param {string} form */
 function cellParts(card, time, state, form) {
   if (form === "profile") {
     const { day } = whenOf(card, view.zone);
     const at = `${inWords(day, { day: "numeric", month: "short" })}, ${time}`;
-    const text = card.state === "published" ? null : h("span", { class: "text" }, h("b", {}, at), badgeOf(state));
-    return [h("span", { class: "spoken" }, `${card.title || card.id}, ${at}, ${state}`), text].filter(Boolean);
+    const sign = card.state === "published" ? null : h("span", { class: "sign" }, icon(card.state));
+    const text = h("span", { class: "text", "aria-hidden": "true" }, h("b", {}, at), badgeOf(state));
+    return [h("span", { class: "spoken" }, `${card.title || card.id}, ${at}, ${state}`), sign, text].filter(Boolean);
   }
   const kind = form === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null;
   const when = h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), kind);
@@ -99,7 +113,7 @@ function thumb(card, form) {
 function weeksView(cards) {
   const { first, last } = span();
   const days = byDay(cards);
-  const grid = h("div", { class: "month" });
+  const grid = h("div", { class: view.view === "month" ? "month low" : "month" });
   for (let weekday = 0; weekday < 7; weekday += 1) {
     grid.append(h("div", { class: "weekday" }, inWords(addDays(first, weekday), { weekday: "short" })));
   }
@@ -134,27 +148,34 @@ function monthDay(day, days) {
   const cards = days.get(day) ?? [];
   const week = [0, 1, 2, 3, 4, 5, 6].map((later) => addDays(monday(day), later));
   const isOver = addDays(monday(day), 6) < today() && !week.some((other) => days.has(other));
-  const more = cards.length - IN_A_DAY;
+  const isLow = view.view === "month"; // which has a line for three cards, or for two and how many more there are
+  const most = isLow && cards.length > IN_A_DAY ? IN_A_DAY - 1 : IN_A_DAY;
+  const more = cards.length - most;
   const count = more > 0 ? h("span", { class: "count" }, String(cards.length)) : null;
   const list = () => go({ view: "list", day });
   return h(
     "section",
     { class: dayClass(day, isOver ? " over" : ""), "aria-label": longDay(day), "data-day": day },
     h("div", { class: "date" }, h("span", {}, dayName(day)), count),
-    (more === 1 ? cards : cards.slice(0, IN_A_DAY)).map((card) => cardElement(card)),
+    (more === 1 ? cards : cards.slice(0, most)).map((card) => cardElement(card)),
     more > 1 ? h("button", { class: "more", type: "button", click: list }, `${more} more`) : null,
   );
 }
 
+/** Whether somebody has to look at a post. @param {Card} card */
+const needs = (card) => [...NEEDS, "problem", "late"].includes(card.state);
+
 /** @param {string} day @param {Card[]} cards */
 function narrowDay(day, cards) {
-  const dots = cards.slice(0, 6).map((card) => h("i", { "data-state": card.state }));
-  const label = `${inWords(day, { day: "numeric", month: "long" })}, ${counted(cards.length, "post")}`;
+  const dots = cards.slice(0, 6).map((card) => h("i", { "data-state": card.state }, needs(card) ? "!" : ""));
+  const open = cards.filter(needs).length;
+  const label = `${inWords(day, { day: "numeric", month: "long" })}, ${counted(cards.length, "post")}${open ? `, ${open} to look at` : ""}`;
   return h(
     "button",
     {
       class: dayClass(day),
       type: "button",
+      "data-day": day,
       "aria-pressed": day === view.day,
       "aria-label": label,
       click: () => go({ day }),
@@ -267,7 +288,7 @@ function nearestDay() {
 export function viewElement() {
   if (view.view === "results") return resultsView();
   const cards = shown();
-  const isEmpty = cards.length === 0 && !(view.view === "weeks" && isNarrow());
+  const isEmpty = cards.length === 0 && !(["month", "weeks"].includes(view.view) && isNarrow());
   const isFiltered = FILTERS.some((name) => view[name]);
   if (isEmpty && (view.view === "list" || !data.cards.size || isFiltered)) return emptyView();
   if (view.view === "list") return listView(cards);

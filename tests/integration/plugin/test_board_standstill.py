@@ -1,0 +1,128 @@
+"""What the page Posts says while nobody works: parts of Airflow that are away, and DAG files that are broken."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_instagram.plugin.board import boards
+from airflow_provider_instagram.plugin.board.airflow_rows import away_now
+from airflow_provider_instagram.plugin.board.states import Away
+from tests.integration.plugin.runs import begin
+from tests.integration.plugin.test_board import DAG_ID, calendar, cards, user
+from tests.integration.plugin.test_board_runs import look, no_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["calendar", "no_runs", "user"]
+
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+JOBS = ("SchedulerJob", "TriggererJob", "DagProcessorJob")
+
+
+def heard(**ago_s: float) -> datetime:
+    """Store jobs with their last heartbeats, and no others. Return the time at which that was."""
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, insert
+
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    rows = [
+        {"job_type": name, "state": "running", "latest_heartbeat": now - timedelta(seconds=one)}
+        for name, one in ago_s.items()
+    ]
+    with create_session() as session:
+        session.execute(delete(Job))
+        if rows:
+            session.execute(insert(Job), rows)
+    return now
+
+
+@pytest.fixture(autouse=True)
+def no_jobs(no_runs: None) -> Iterator[None]:
+    heard()
+    yield
+    heard()
+
+
+def queue(task: str, ago: timedelta, works: timedelta | None = None) -> datetime:
+    """Let a task of a post be in the queue since a while, and one have worked a while ago. Return since when it is."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    begin(DAG_ID, "hello", {task: "queued"})
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    heartbeat = None if works is None else now - works
+    with create_session() as session:
+        ours = update(TaskInstance).where(TaskInstance.dag_id == DAG_ID)
+        session.execute(ours.values(queued_dttm=now - ago, last_heartbeat_at=heartbeat))
+    return now - ago
+
+
+def test_a_part_of_airflow_without_a_heartbeat_is_away_since_its_last_one(calendar: Any) -> None:
+    assert away_now() == (Away("scheduler", None), Away("triggerer", None), Away("DAG processor", None))
+    heard(**dict.fromkeys(JOBS, 5))
+    assert away_now() == ()
+    now = heard(SchedulerJob=5, TriggererJob=600, DagProcessorJob=5)
+    assert away_now() == (Away("triggerer", now - timedelta(seconds=600)),)
+
+
+def test_workers_are_away_if_a_task_waits_for_one_and_none_works(calendar: Any) -> None:
+    heard(**dict.fromkeys(JOBS, 5))
+    minutes = timedelta(minutes=1)
+    queue("prepare", 1 * minutes)
+    assert away_now() == ()
+    queue("prepare", 10 * minutes, works=0 * minutes)
+    assert away_now() == (), "all workers are busy"
+    since = queue("prepare", 10 * minutes, works=10 * minutes)
+    assert away_now() == (Away("worker", since),)
+
+
+def test_what_stands_still_is_in_each_answer(user: Any) -> None:
+    now = heard(SchedulerJob=600, TriggererJob=5, DagProcessorJob=5)
+    answer = user("vic", "VIEWER").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
+    assert answer["away"] == [{"what": "scheduler", "since": int(now.timestamp()) - 600}]
+
+
+def lose(calendar: str, *, has_error: bool, parsed_at: datetime) -> None:
+    """Let Airflow no longer read a DAG, as its DAG processor records it."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    values = {"is_stale": True, "has_import_errors": has_error, "last_parsed_time": parsed_at}
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.dag_id == calendar).values(**values))
+
+
+@pytest.mark.parametrize("has_error", [True, False])
+def test_a_dag_that_airflow_cannot_read_leaves_the_last_plan_and_says_since_when(user: Any, has_error: bool) -> None:
+    ada = user("ada", "USER")
+    before = cards(ada)
+    parsed_at = NOW - timedelta(days=2)
+    lose(DAG_ID, has_error=has_error, parsed_at=parsed_at)
+    assert look(ada) == ("planned", None)
+    assert cards(ada).keys() == before.keys()
+    [head] = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()["calendars"]
+    lost = head["lost"]
+    assert (lost["error"], lost["since"]) == (has_error, int(parsed_at.timestamp()))
+    assert lost["plan"] == pytest.approx(datetime.now(timezone.utc).timestamp(), abs=600)
+
+
+def test_a_calendar_that_was_removed_long_ago_is_gone(user: Any) -> None:
+    ada = user("ada", "USER")
+    lose(DAG_ID, has_error=False, parsed_at=NOW - timedelta(days=31))
+    assert ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, "from": 1}).status_code in (200, 404)
+    assert DAG_ID not in {one.dag_id for one in boards.Boards().calendars()}
+
+
+def test_a_post_that_failed_needs_somebody_whatever_days_are_shown(user: Any) -> None:
+    ada = user("ada", "USER")
+    begin(DAG_ID, "hello", {"prepare": "failed"}, state="failed")
+    assert look(ada)[0] == "failed"
+    elsewhere = {"from": 1, "to": 2}
+    assert [*cards(ada, **elsewhere)] == ["hello"]  # type: ignore[arg-type]
