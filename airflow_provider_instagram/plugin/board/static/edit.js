@@ -5,7 +5,7 @@ import { byId, h, icon, messageOf, say } from "./dom.js";
 import { localInWords } from "./dates.js";
 import { later, openForm } from "./form.js";
 import { inTurn, seenWithOwn, wrote } from "./order.js";
-import { data, edited, keyOf, refresh, removed, view } from "./state.js";
+import { data, edited, refresh, removed, view } from "./state.js";
 
 export { addPost } from "./form.js";
 
