@@ -77,8 +77,8 @@ def check_calendar(args: argparse.Namespace) -> None:
         )
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
-    posts = _count(len(calendar.posts), "post")
-    print(f"{posts} for {', '.join(calendar.accounts) or 'nobody'}; {_count(len(problems), 'problem')}.")
+    owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
+    print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)
 
 

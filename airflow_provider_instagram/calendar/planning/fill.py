@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.slots import Slot, read_per_day, read_repeat_after, read_slots, slots_of
@@ -112,9 +112,12 @@ def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
 
 
 def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[Slot, ...]]:
-    """Return the slots of some accounts."""
-    slots = {account: own for account, own in read_slots(rows, []).items() if own and account in accounts}
-    problems, zone_name = list[Problem](), rows.defaults.text("timezone") or None
+    """Return the slots of some accounts.
+
+    :raises InvalidValue: If slots cannot be read.
+    """
+    problems, zone_name = [*rows.slots.problems], rows.defaults.text("timezone") or None
+    slots = {account: own for account, own in read_slots(rows, problems).items() if own and account in accounts}
     for account in sorted(accounts - slots.keys()) if more_slots else ():
         slots[account] = slots_of(account, Value(more_slots, 0), zone_name, problems)
     if problems:

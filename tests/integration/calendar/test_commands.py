@@ -90,7 +90,7 @@ def test_check_says_which_accounts_the_dag_file_has_to_name(
     assert (code, "accounts=" in out) == (0, False)
     code, out, _ = run("calendar", "check", str(file), "--accounts", "paris")
     first, *_, last = out.splitlines()
-    assert (code, last) == (1, "0 posts for nobody; 2 problems.")
+    assert (code, last) == (1, "0 posts; 2 problems.")
     assert first == (
         f"{file}:2: account is 'berlin'. The DAG may not use this account. Add 'berlin' to accounts=[…] in the "
         "DAG file."
@@ -284,7 +284,7 @@ def test_check_of_a_calendar_without_posts_ends_with_1(
 ) -> None:
     (tmp_path / name).write_text(text)
     code, out, _ = run("calendar", "check", str(tmp_path / name))
-    assert (code, out.splitlines()[-1]) == (1, "0 posts for nobody; 1 problem.")
+    assert (code, out.splitlines()[-1]) == (1, "0 posts; 1 problem.")
     assert "the calendar has no posts, so nothing is published. Add posts." in out
 
 

@@ -239,6 +239,12 @@ def test_a_file_without_posts_needs_nothing(text: str) -> None:
     assert proposal(text) == Proposal(None, (), (), 0)
 
 
+def test_slots_of_the_file_that_cannot_be_read_are_named_before_anything_is_proposed() -> None:
+    text = "slots: [Mon 09:30]\nposts:\n  - {id: one, video: one.mp4, caption: One}\n"
+    with pytest.raises(InvalidValue, match="slots must be an object"):
+        proposal(text)
+
+
 def test_no_slots_at_the_head_and_what_to_do() -> None:
     found = proposal("posts:\n- {id: a, video: a.mp4, account: studio}\n")
     (line,) = found.lines
