@@ -114,10 +114,10 @@ def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
 def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[Slot, ...]]:
     """Return the slots of some accounts.
 
-    :raises InvalidValue: If slots cannot be read.
+    :raises InvalidValue: If the slots as a whole, or those of the command, cannot be read.
     """
     problems, zone_name = [*rows.slots.problems], rows.defaults.text("timezone") or None
-    slots = {account: own for account, own in read_slots(rows, problems).items() if own and account in accounts}
+    slots = {account: own for account, own in read_slots(rows, []).items() if own and account in accounts}
     for account in sorted(accounts - slots.keys()) if more_slots else ():
         slots[account] = slots_of(account, Value(more_slots, 0), zone_name, problems)
     if problems:
