@@ -22,13 +22,14 @@ LIMIT_S = 600
 def take_calendar_pictures(browser: Browser, airflow: AirflowStack, dag_id: str) -> None:
     """Take a picture of the run that published a post, and one of the question about another post."""
     asked = wait_until(lambda: _asked(airflow, dag_id), "a post waits for an approval", LIMIT_S)
-    page = browser.new_page(viewport={"width": 1400, "height": 1500}, locale="en-GB")
+    page = browser.new_page(viewport={"width": 1400, "height": 2000}, locale="en-GB")
     page.goto(f"{airflow.url}{asked}/required_actions")
     page.get_by_text(re.compile("^Publish .* at ")).first.wait_for()
     _keep(page, "calendar_approval")
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto(f"{airflow.url}{_published(airflow, dag_id)}")
     page.get_by_role("row").nth(3).wait_for()
+    page.wait_for_load_state("networkidle")  # the states in the grid come last
     _keep(page, "calendar_grid")
     page.close()
 

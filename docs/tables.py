@@ -336,5 +336,5 @@ def _code(text: str | None) -> str:
 
 
 if __name__ == "__main__":  # writes the tables and the numbers of all pages
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("docs/*/*.md")):
         page.write_text(filled(page.read_text()))
