@@ -40,6 +40,7 @@ THERE_WITHOUT_A_DECLARATION = {
         "pyarrow",  # an extra: only Parquet files need it
     },
     "instagram-sandbox": {
+        "cryptography",  # an extra: only the certificate of --tls needs it
         "pillow",  # an extra: only the colour profiles of pictures need it
         "pydantic-core",  # pydantic pins its one version
         "pytest",  # only pytest loads the plugin

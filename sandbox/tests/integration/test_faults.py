@@ -185,11 +185,10 @@ def test_a_fault_after_the_effect_is_not_seen_on_a_call_that_was_refused(
 def test_a_token_is_in_no_entry_of_the_journal_wherever_it_was_put(
     caller: Caller, instagram_sandbox: SandboxHandle
 ) -> None:
-    """In a path, a caption, a tag, or the link of an upload."""
+    """In a path, a caption, inside a list, or the link of an upload."""
     token = instagram_sandbox.token
     caller.get(token)
-    tags = [{"username": token}]
-    body = {"media_type": "REELS", "upload_type": "resumable", "caption": f"my {token}", "user_tags": tags}
+    body = {"media_type": "REELS", "upload_type": "resumable", "caption": f"my {token}", "audio_name": [{"of": token}]}
     container_id = caller.http.post("/v27.0/me/media", json=body).json()["id"]
     headers = {"Authorization": f"OAuth {token}", "file_url": f"http://127.0.0.1:9/{token}.mp4?sig=secret"}
     caller.http.post(f"/ig-api-upload/v27.0/{container_id}", headers=headers)

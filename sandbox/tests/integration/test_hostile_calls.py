@@ -121,7 +121,7 @@ def test_what_meta_does_not_know_is_refused_in_metas_own_shape(caller: Any) -> N
         assert error["message"].startswith(f"Unsupported {method.lower()} request.")
     error = caller.http.post("/v27.0/me/content_publishing_limit").json()["error"]
     assert (error["code"], error["error_subcode"]) == (100, 33), "the edge can only be read"
-    assert caller.get("me/mentions").json()["error"]["message"] == "Unknown path components: /mentions"
+    assert caller.get("me/nonsense").json()["error"]["message"] == "Unknown path components: /nonsense"
     assert (caller.http.head("/v27.0/me").status_code, caller.http.head("/v27.0/1").status_code) == (200, 400)
     for path in ("/v27.0/access_token", "/v27.0/refresh_access_token"):
         answer = caller.http.get(path, params={"grant_type": "ig_refresh_token", "access_token": caller.token})
