@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from airflow_provider_instagram.graph.client import GraphClient
-from airflow_provider_instagram.graph.models import MEDIA_METRICS
+from airflow_provider_instagram.graph.models import metrics_of
 from airflow_provider_instagram.insights.collector import Collector
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
 from airflow_provider_instagram.insights.targets import SqlTarget
@@ -98,7 +98,7 @@ class Hour:
     def read_naively(self, account: Account, rows: list[dict[str, Any]]) -> None:
         """List the posts of an account, and read the numbers of each."""
         headers = {"Authorization": f"Bearer {account.token}"}
-        base, metric = f"{self.sandbox.url}/v27.0", ",".join(MEDIA_METRICS[PostKind.REEL])
+        base, metric = f"{self.sandbox.url}/v27.0", ",".join(metrics_of(PostKind.REEL, of_facebook=False))
         with httpx.Client(headers=headers, trust_env=False, timeout=60) as http:
             listed = http.get(f"{base}/{account.user_id}/media", params={"limit": 100})
             for post in listed.raise_for_status().json()["data"]:

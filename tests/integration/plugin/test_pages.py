@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -638,12 +637,10 @@ def test_a_person_who_may_not_publish_for_a_page_is_told_so(
     said: str,
 ) -> None:
     """Each account of the sandbox has a Page, so Meta's list is replaced."""
-    from airflow_provider_instagram.graph import calls
+    from airflow_provider_instagram.graph import listing
+    from airflow_provider_instagram.graph.accounts import FacebookPage
 
-    call = calls.facebook_pages()
-    read = replace(call, read=lambda _: call.read({"data": listed}))
-    monkeypatch.setattr(calls, "facebook_pages", lambda *_, **__: read)
-    facebook.change_account(facebook.user_id, account_type="PERSONAL")  # the token names its Page, too
+    monkeypatch.setattr(listing, "facebook_pages", lambda *_: iter([list(map(FacebookPage.read, listed))]))
     assert said in by_dialog(browser, facebook, BY_FACEBOOK).text
     assert rows() == {}
 
