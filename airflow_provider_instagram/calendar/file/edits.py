@@ -234,6 +234,8 @@ def _written_fields(
     row, shared = rows.of(edit.post_id), rows.defaults.values
     known = known_locations(written_values(row, rows)) if edit.fields.keys() & {*MEDIA, *LOCATIONS} else {}
     fields = {name: file_value(name, value, known) for name, value in edit.fields.items()}
+    own = row.values if row is not None else {}  # media of its own override those of the defaults
+    fields = {name: value for name, value in fields.items() if value is not None or name in own or name not in MEDIA}
     if edit.do == "duplicate" and row is not None:
         fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
     if edit.do == "change" and row is not None:
