@@ -427,6 +427,8 @@ def test_a_link_keeps_its_signature_when_its_place_in_a_carousel_changes(tmp_pat
     assert "abc" not in str(shown)
     edited = file.edited("change", "a", seen={"carousel": shown}, fields={"carousel": shown[::-1]})
     assert edited.text == f'{head}    carousel: ["a.mp4", "{link}"]\n'
+    alone = file.edited("change", "a", fields={"image": shown[0]["image"], "carousel": []})
+    assert alone.text == f"{head}    image: {link}\n"
     twins = File(tmp_path, "calendar.yaml", f"{head}    carousel: [{link}, {link}d, a.mp4]\n")
     with pytest.raises(InvalidValue, match="two links of this post differ"):
         twins.edited("change", "a", fields={"carousel": shown})
