@@ -245,7 +245,7 @@ def _written_fields(
     if edit.do == "add":
         fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value not in (None, [])}}
         if approval == "required":  # whoever reads the file sees it, too
-            fields["approval"] = approval
+            fields.setdefault("approval", approval)
         if at:
             zone_name, stands_in = _zone_of_new(rows, calendar)
             time = at.replace("T", " ")
@@ -389,4 +389,7 @@ def _check_result(
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
     if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
         for location in post.media:
-            files.found(location, check=True)
+            try:
+                files.found(location, check=True)
+            except InvalidValue as invalid:  # noqa: PERF203 -- the first one is enough
+                raise InvalidValue(invalid.message, invalid.remedy, MEDIA[0]) from None
