@@ -462,7 +462,7 @@ def test_a_new_post_says_the_approval_that_its_dag_or_the_defaults_require(yaml:
 
 def test_media_of_a_post_take_the_place_of_those_of_the_defaults(tmp_path: Path, yaml: File) -> None:
     (tmp_path / "b.jpg").touch()
-    media = {"video": None, "image": "b.jpg", "carousel": []}
+    media: dict[str, Any] = {"video": None, "image": "b.jpg", "carousel": []}
     assert yaml.diff("change", "three", fields=media) == ["+    image: b.jpg"]
     yaml.text = yaml.edited("change", "three", fields=media).text
     assert yaml.diff("change", "three", fields={"video": "a.mp4", "image": None}) == [
