@@ -48,7 +48,7 @@ class Team:
         return {post["id"]: post for post in yaml.safe_load(self.file.read_text())["posts"] or ()}
 
     def read(self) -> None:
-        """Let Airflow read the file."""
+        """Read the file as Airflow does."""
         from airflow_provider_instagram.calendar import content_calendar_dag
 
         store_calendar(content_calendar_dag(DAG_ID, self.file, accounts=[ACCOUNT]))
