@@ -271,6 +271,8 @@ def _written_fields(
     row, shared = rows.of(edit.post_id), rows.defaults.values
     known = known_locations(written_values(row, rows)) if edit.fields.keys() & {*MEDIA, *LOCATIONS} else {}
     fields = {name: file_value(name, value, known) for name, value in edit.fields.items()}
+    own = row.values if row is not None else {}  # media of its own override those of the defaults
+    fields = {name: value for name, value in fields.items() if value is not None or name in own or name not in MEDIA}
     if edit.do == "duplicate" and row is not None:
         fields = {name: value.value for name, value in row.values.items()} | {"id": edit.new_id, **fields}
     if edit.do == "change" and row is not None:
@@ -280,7 +282,7 @@ def _written_fields(
     if edit.do == "add":
         fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value not in (None, [])}}
         if approval == "required":  # whoever reads the file sees it, too
-            fields["approval"] = approval
+            fields.setdefault("approval", approval)
         if at:
             zone_name, stands_in = _zone_of_new(rows, calendar)
             time = at.replace("T", " ")
@@ -424,4 +426,7 @@ def _check_result(
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
     if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
         for location in post.media:
-            files.found(location, check=True)
+            try:
+                files.found(location, check=True)
+            except InvalidValue as invalid:  # noqa: PERF203 -- the first one is enough
+                raise InvalidValue(invalid.message, invalid.remedy, MEDIA[0]) from None

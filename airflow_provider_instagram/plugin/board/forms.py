@@ -48,10 +48,10 @@ def _values(board: Board, post_id: str) -> dict[str, Any] | None:
     """Return the values of a post as the file has them by now: whoever saved a moment ago may go on."""
     if not board.is_read:
         return None
-    writer = writer_of(board)
     try:
+        writer = writer_of(board)
         return edits.values_to_edit(writer.text(), board.location, post_id, writer.files, board.rules)
-    except (InvalidValue, InstagramError):  # the file is broken, or its storage fails
+    except (InvalidValue, InstagramError):  # the file is broken or elsewhere, or its storage fails
         return None
 
 

@@ -305,6 +305,7 @@ def test_no_files_are_listed_of_a_folder_that_was_put_in_the_calendars_place(use
     answer = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID})
     assert (answer.status_code, "secret" in answer.text) == (400, False)
     assert "was replaced since Airflow first read the calendar" in answer.json()["detail"]
+    assert detail(ada)["edit"]["does"] == [], "the post itself is shown nevertheless"
 
 
 def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calendar: Path) -> None:

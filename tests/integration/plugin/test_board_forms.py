@@ -48,7 +48,7 @@ class Team:
         return {post["id"]: post for post in yaml.safe_load(self.file.read_text())["posts"] or ()}
 
     def read(self) -> None:
-        """Let Airflow read the file."""
+        """Read the file as Airflow does."""
         from airflow_provider_instagram.calendar import content_calendar_dag
 
         store_calendar(content_calendar_dag(DAG_ID, self.file, accounts=[ACCOUNT]))
@@ -90,7 +90,7 @@ def team(
         Image.new("RGB", (1200, 400) if name == "wide.jpg" else (640, 640), colour).save(file.parent / name)
     (file.parent / "sea.feed.0123456789abcdef01234567.jpg").write_bytes(b"of the transcoder")
     first = {"id": "hello", "publish_at": f"{on(0)}Z", "image": "sea.jpg", "caption": "Hello"}
-    content = {"defaults": {"account": ACCOUNT, "timezone": "UTC"}, "posts": [first]}
+    content = {"defaults": {"account": ACCOUNT, "timezone": "UTC", "video": "teaser.mp4"}, "posts": [first]}
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     with served(airflow_app, monkeypatch) as address:
         context = logged_in(browser, address, "ada", viewport={"width": 1440, "height": 900})

@@ -111,6 +111,14 @@ def test_a_post_that_failed_because_of_its_file_offers_another_file_first(page: 
     expect(acts.get_by_role("button", name="Try again")).to_be_visible()
 
 
+def test_a_failed_post_needs_somebody(page: Page, airflow: Answers) -> None:
+    calendar = {**CALENDAR, "problems": [], "more_problems": 0, "first": CARD["at"], "last": CARD["at"]}
+    failed = {**CARD, "state": "failed", "why": "hello.mp4 is no video"}
+    airflow.cards = {"json": {"calendars": [calendar], "cards": [failed]}}
+    page.reload()
+    expect(page.locator(".waits")).to_contain_text("1 post needs you")
+
+
 def test_what_was_typed_about_an_act_or_a_caption_stays_where_it_is_refused_or_the_page_is_closed(
     panel: Any, airflow: Answers
 ) -> None:

@@ -106,3 +106,21 @@ def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_appro
     facts = Facts(post(video="a.mp4", approval=approval), run=PostRun("r", tasks=tasks))
     board: Any = SimpleNamespace(calendar=SimpleNamespace(dag_id="spring"))
     assert [event["what"] for event in detail._history(board, facts, answer, "")] == shown
+
+
+@pytest.mark.parametrize(
+    ("step", "mark", "needs_file"),
+    [
+        ("prepare", "TranscodeError", True),
+        ("prepare", "ValidationError", True),
+        ("prepare", "MediaRejectedError", True),
+        ("prepare", "TransientError", False),
+        ("create", "MediaRejectedError", True),
+        ("create", "MediaNotFetchedError", False),
+        ("create", "ValidationError", False),
+        ("publish", "AuthenticationError", False),
+    ],
+)
+def test_a_post_that_failed_because_of_its_file_needs_another_one(step: str, mark: str, *, needs_file: bool) -> None:
+    tasks = {step: Task("failed", outcome={"state": "failed", "mark": mark})}
+    assert detail._needs_file(Facts(post(video="a.mp4"), run=PostRun("r", state="failed", tasks=tasks))) is needs_file

@@ -81,7 +81,7 @@ class Form {
     const { name, seen, card, day, dag } = opened;
     this.key = name === "add" ? "new" : `${dag}/${card?.id}/${name}`;
     /** What the form showed first, with which its values are compared. @type {Values} */
-    this.start = { ...(seen ?? { ...about.start, publish_at: `${day}T12:00` }) };
+    this.start = { ...(seen ?? { ...about.start, ...valuesOf([]), publish_at: `${day}T12:00` }) };
     /** @type {Values} */
     const shown = { ...this.start };
     if (name === "duplicate") shown.publish_at = later(String(shown.publish_at), 1440);
@@ -320,7 +320,8 @@ class Form {
       const isOwn = (/** @type {string} */ one) => one === "publish_at" || !same(values[one], this.start[one]);
       fields = Object.fromEntries(changed.filter(([one]) => isOwn(one)));
       fields.account = this.control("account")?.value;
-      if (!this.items.length) return showError(this.form, "Choose a video or a picture.", "media");
+      if (!this.items.length && !itemsOf(this.about.start).length)
+        return showError(this.form, "Choose a video or a picture.", "media");
     }
     if (name === "duplicate")
       fields = Object.fromEntries(

@@ -427,6 +427,8 @@ def test_a_link_keeps_its_signature_when_its_place_in_a_carousel_changes(tmp_pat
     assert "abc" not in str(shown)
     edited = file.edited("change", "a", seen={"carousel": shown}, fields={"carousel": shown[::-1]})
     assert edited.text == f'{head}    carousel: ["a.mp4", "{link}"]\n'
+    alone = file.edited("change", "a", fields={"image": shown[0]["image"], "carousel": []})
+    assert alone.text == f"{head}    image: {link}\n"
     twins = File(tmp_path, "calendar.yaml", f"{head}    carousel: [{link}, {link}d, a.mp4]\n")
     with pytest.raises(InvalidValue, match="two links of this post differ"):
         twins.edited("change", "a", fields={"carousel": shown})
@@ -435,12 +437,15 @@ def test_a_link_keeps_its_signature_when_its_place_in_a_carousel_changes(tmp_pat
 def test_a_refused_value_names_its_field(album: File) -> None:
     refused = {
         "caption": ("x" * 2_201, "caption"), "carousel": ([{"image": "a.mp4"}, {"image": "b.jpg"}], "carousel"),
-        "video": ("/etc/passwd", "video"), "publish_at": ("2029-05-06T08:30", "publish_at"),
+        "video": ("/etc/passwd", "video"), "image": ("none.jpg", "video"),
+        "publish_at": ("2029-05-06T08:30", "publish_at"),
         "video_cover_timestamp_ms": (-1, "video_cover_timestamp_ms"),
     }  # fmt: skip
     for name, (value, field) in refused.items():
         with pytest.raises(InvalidValue) as invalid:
-            album.edited("change", "two", fields={name: value} | ({"video": ""} if name == "carousel" else {}))
+            album.edited(
+                "change", "two", fields={name: value} | ({"video": ""} if name in ("carousel", "image") else {})
+            )
         assert invalid.value.field == field
 
 
@@ -452,3 +457,14 @@ def test_a_new_post_says_the_approval_that_its_dag_or_the_defaults_require(yaml:
     assert "    approval: required" in by_dag.text
     yaml.text = yaml.text.replace("video: a.mp4}", "video: a.mp4, approval: required}")
     assert "    approval: required" in yaml.edited("add", "new", fields=fields).text
+    assert "    approval: none" in yaml.edited("add", "new", fields=fields | {"approval": "none"}).text
+
+
+def test_media_of_a_post_take_the_place_of_those_of_the_defaults(tmp_path: Path, yaml: File) -> None:
+    (tmp_path / "b.jpg").touch()
+    media: dict[str, Any] = {"video": None, "image": "b.jpg", "carousel": []}
+    assert yaml.diff("change", "three", fields=media) == ["+    image: b.jpg"]
+    yaml.text = yaml.edited("change", "three", fields=media).text
+    assert yaml.diff("change", "three", fields={"video": "a.mp4", "image": None}) == [
+        "-    image: b.jpg", "+    video: a.mp4",
+    ]  # fmt: skip

@@ -70,6 +70,7 @@ STORED: dict[str, Any] = {
                     "message": "image must be text.",
                     "remedy": "Write it after the colon, on one line.",
                     "post_id": "wrong",
+                    "field": "image",
                 }
             ],
             "min_spacing": "PT10M",
