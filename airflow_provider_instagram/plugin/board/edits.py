@@ -235,7 +235,9 @@ def check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
         return
     state = card.status.state
     if is_over(state, facts):
-        raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
+        raise HTTPException(
+            409, f"The state of this post is now: {state.value.replace('_', ' ')}. Nothing was changed."
+        )
     changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
     if _is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
