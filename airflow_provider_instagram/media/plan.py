@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 Tier = Literal["pass", "remux", "audio", "full"]
 TIERS: Final[tuple[Tier, ...]] = ("pass", "remux", "audio", "full")
-#: What the videos of a specification are for, in words.
-NAMES: Final = {
-    "reels": "A reel",
-    "reels_max": "A reel",
-    "feed": "A feed video",
-    "story": "A story",
-    "carousel": "A video of a carousel",
-}
 #: Containers without presentation timestamps, whose frames cannot be copied in the right order.
 NO_DISPLAY_TIMES: Final = ("avi", "mpeg")
 
@@ -111,12 +103,14 @@ def _tier(reasons: tuple[Reason, ...]) -> Tier:
 
 
 def _allowed_duration_s(info: VideoInfo, spec: VideoSpec, trim: Trim) -> float:
-    lasts = f"{info.path} lasts {info.duration_s:.2f} s. {NAMES.get(spec.name, spec.name)}"
+    lasts = f"{info.path} lasts {info.duration_s:.2f} s"
     if info.duration_s < spec.min_duration_s - 0.001:
-        raise ValidationError(f"{lasts} must last {spec.min_duration_s:g} s or more.", hint="Use a longer video.")
+        raise ValidationError(
+            f"{lasts}. A video for {spec.name} lasts {spec.min_duration_s:g} s or more.", hint="Use a longer video."
+        )
     if info.duration_s > spec.max_duration_s + DURATION_SLACK_S and trim == "error":
         raise ValidationError(
-            f"{lasts} may last {spec.max_duration_s:g} s at most.",
+            f"{lasts}. A video for {spec.name} lasts {spec.max_duration_s:g} s at most.",
             hint='Shorten the video, or use trim="end" to cut off its end.',
         )
     picture_s = info.video.timeline.end_s - info.start_s

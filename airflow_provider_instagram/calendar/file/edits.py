@@ -218,43 +218,6 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     return Edited(edited, None)
 
 
-def apply_changes(
-    text: str, location: str, changes: Sequence[Edit], files: CalendarFiles, now: datetime, rules: Rules
-) -> Edited:
-    """Return a calendar's text with changes of several posts, which are checked together.
-
-    :raises InvalidValue: If the file does not take all of them, or somebody has changed one of the posts.
-    """
-    rows = read_rows(text, location)
-    before = parse_rows(rows, location, files, **rules)
-    ids, fields = [row.text("id") for row in rows.rows], dict[str, dict[str, Any]]()
-    for one in changes:
-        post = _post(before, one.post_id)
-        try:
-            _check_seen(one, post, rows)
-        except SeenOther:
-            remedy = "Look at it, and choose the posts again."
-            raise InvalidValue(f"{one.post_id}: somebody else has changed this post meanwhile.", remedy) from None
-        fields[one.post_id] = _written_fields(one, post, rows, before, None)
-    places = {one.post_id: _place_of(one, ids) for one in changes}
-    try:
-        edited = _document(text, location).change(fields)
-        new_rows = read_rows(edited, location)
-    except (RecursionError, InvalidValue):
-        raise UNUSUAL from None
-    *shared, posts = _content(rows)
-    for one in changes:
-        at = places[one.post_id]
-        posts[at] = _expected(rows, one, fields[one.post_id], new_rows, at)[-1][at]
-    if _content(new_rows) != (*shared, posts):
-        raise UNUSUAL
-    after = parse_rows(new_rows, location, files, **rules)
-    _check_problems(before, after, None)
-    for one in changes:
-        _check_result(one, _post(after, one.post_id), new_rows, files, now)
-    return Edited(edited, None)
-
-
 def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows) -> None:
     if post is None:
         raise SeenOther(None)

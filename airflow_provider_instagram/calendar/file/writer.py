@@ -12,8 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from airflow_provider_instagram.calendar.file.changes import apply_changes
 from airflow_provider_instagram.calendar.file.diff import unified_diff
-from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_changes, apply_fill
+from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text

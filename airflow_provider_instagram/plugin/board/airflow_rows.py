@@ -34,7 +34,8 @@ from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
-from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Away, PostRun, Task
+from airflow_provider_instagram.plugin.board.standstill import Away
+from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

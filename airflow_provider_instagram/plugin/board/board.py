@@ -19,16 +19,8 @@ from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanRea
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
-from airflow_provider_instagram.plugin.board.states import (
-    Away,
-    Facts,
-    PostRun,
-    Standstill,
-    State,
-    Status,
-    status_of,
-    without_folders,
-)
+from airflow_provider_instagram.plugin.board.standstill import Away, Standstill
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 

@@ -31,7 +31,7 @@ from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import PostCard
-    from airflow_provider_instagram.plugin.board.states import Away
+    from airflow_provider_instagram.plugin.board.standstill import Away
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)

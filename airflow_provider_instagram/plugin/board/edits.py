@@ -97,17 +97,17 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     """
     facts = board.facts.get(given.post_id)
     if given.do in ("change", "remove", "duplicate"):
-        check_state(board, given, facts)
-    edited = edit_of(board, given)
-    written = await run_in_threadpool(write, board, edited)
+        _check_state(board, given, facts)
+    edited = _edit_of(board, given)
+    written = await run_in_threadpool(_write, board, edited)
     if written.refused:
-        return as_patch(written)
+        return _as_patch(written)
     if given.do == "remove":
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
     about = {"post": given.new_id or given.post_id, "post_key": key, "changed": changed}
-    done = await run_in_threadpool(recorded, board, user, given.do, written, about)
+    done = await run_in_threadpool(_recorded, board, user, given.do, written, about)
     removed = {"lines": written.edited.removed, "after": written.edited.after}
     undo = sealed("undo", {"dag_id": given.dag_id, "post_id": given.post_id, **removed})
     answer = {"done": done, "undo": undo if given.do == "remove" else ""}
@@ -148,19 +148,48 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
-    written = write(board, agreed)
+    written = _write(board, agreed)
     if written.refused:
-        return as_patch(written)
+        return _as_patch(written)
     filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return {"done": recorded(board, user, "fill", written, {"posts": len(filled)})}
+    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
 
 
-def as_patch(written: Written) -> dict[str, Any]:
-    """Return an edit that cannot be written here, as JSON."""
+def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) -> dict[str, Any]:
+    """Write changes of several posts into the calendar's file at once, and return what happened, as JSON.
+
+    :raises HTTPException: If one of them cannot be written: then, none is.
+    """
+    if again := [one.post_id for one in requests if _is_asked_again(board, one)]:
+        asked = f"Approved already, and asked for again with this edit: {', '.join(again)}."
+        raise HTTPException(409, {"detail": asked, "confirm": True})
+    changes = [_edit_of(board, one) for one in requests]
+    written = _write(board, changes)
+    if written.refused:
+        return _as_patch(written)
+    first, *others = ({"post": one.post_id, "changed": ", ".join(one.fields)} for one in changes)
+    for about in others:  # the first one has the diff of all
+        write_act(user.name, board.calendar.dag_id, "change", {**about, "outcome": written.unknown or None})
+    return {"done": _recorded(board, user, "change", written, dict(first))}
+
+
+def _is_asked_again(board: Board, given: EditRequest) -> bool:
+    """Check that a post can be changed. Return whether its approval would be asked for again."""
+    try:
+        _check_state(board, given, board.facts.get(given.post_id))
+    except HTTPException as refused:
+        detail: Any = refused.detail  # an object, if a yes of the user is all that is missing
+        if isinstance(detail, dict):
+            return True
+        raise HTTPException(refused.status_code, f"{given.post_id}: {detail}") from None
+    return False
+
+
+def _as_patch(written: Written) -> dict[str, Any]:
     return {"done": "", "refused": written.refused, "patch": "\n".join(written.diff)}
 
 
-def recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
+def _recorded(board: Board, user: PageUser, do: str, written: Written, about: dict[str, Any]) -> str:
     """Record an edit in the audit log, and return what happened."""
     about["diff"] = "\n".join(written.diff)[:LONGEST_DIFF]
     if written.unknown:
@@ -171,11 +200,7 @@ def recorded(board: Board, user: PageUser, do: str, written: Written, about: dic
     return DONE[do].format(file=board.location.rpartition("/")[2]) + LATER
 
 
-def check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
-    """Check that a post takes an edit, and that its author knows whether its approval is asked for again.
-
-    :raises HTTPException: If not.
-    """
+def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
     card = board.cards.get(f"{board.calendar.dag_id}/{given.post_id}")
     if card is None or card.is_duplicate:
         raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
@@ -189,11 +214,7 @@ def check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
 
-def edit_of(board: Board, given: EditRequest) -> edits.Edit:
-    """Return an edit as the calendar's file takes it.
-
-    :raises HTTPException: If not.
-    """
+def _edit_of(board: Board, given: EditRequest) -> edits.Edit:
     fields = {name: _clean(name, value) for name, value in given.fields.items()}
     new_id = given.new_id if given.do == "duplicate" else given.post_id
     for name, value in {"id": new_id, **fields}.items():
@@ -215,11 +236,7 @@ def _refused(message: str, field: str) -> HTTPException:
     return HTTPException(422, {"detail": f"{message} Nothing was changed.", "field": field})
 
 
-def write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
-    """Write an edit into the calendar's file.
-
-    :raises HTTPException: If not.
-    """
+def _write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
     try:
         return writer_of(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

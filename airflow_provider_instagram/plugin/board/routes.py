@@ -205,7 +205,7 @@ def change_all(
 ) -> Response:
     """Change several posts in the calendar's file at once."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(changes.change_all(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+    return JSONResponse(edits.change_all(_editable_board(user, given.dag_id), user, given.requests()), headers=HEADERS)
 
 
 @router.get("/api/fill")

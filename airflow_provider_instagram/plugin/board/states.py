@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.plugin.board.standstill import NOTHING, Standstill
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -86,14 +87,6 @@ class State(str, Enum):
 
 #: What a post is not late in, because it is over, or a person has to decide first.
 BEFORE_LIVE: Final = (State.PLANNED, State.SCHEDULED, State.PREPARING, State.READY, State.GOING_OUT)
-
-
-#: What a task needs beside the scheduler to go on, by its state. Without one, the planner has to start a run.
-NEEDED_IN: Final[dict[str | None, tuple[str, ...]]] = {
-    None: ("worker", "triggerer"),
-    "queued": ("worker",),
-    "deferred": ("triggerer",),
-}
 #: States in which a post takes no edit.
 OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
 #: Why a post is late of whose delay nothing else is known.
@@ -104,37 +97,6 @@ NOT_BEGUN: Final = {
     State.READY: "its publication has not begun",
     State.GOING_OUT: "its publication has not ended",
 }
-
-
-@dataclass(frozen=True)
-class Away:
-    """A part of Airflow that stands still.
-
-    :param what: ``scheduler``, ``triggerer``, ``DAG processor`` or ``worker``.
-    :param since: When it was heard of last; None if never. For workers: since when a task waits for one.
-    """
-
-    what: str
-    since: datetime | None
-
-
-@dataclass(frozen=True)
-class Standstill:
-    """What keeps all posts of a calendar from going on."""
-
-    is_paused: bool = False
-    is_lost: bool = False
-    away: frozenset[str] = frozenset()
-
-    def why(self, task: Task) -> str:
-        """Return why a task does not go on, or an empty text."""
-        if self.is_paused:
-            return "its calendar is paused"
-        if self.is_lost:
-            return "Airflow cannot read its DAG file"
-        needed = ("scheduler", *NEEDED_IN.get(task.state, ()))
-        stands = next((one for one in needed if one in self.away), "")
-        return f"Airflow's {stands} stands still" if stands else ""
 
 
 @dataclass(frozen=True)
@@ -269,7 +231,7 @@ class Status:
     until: datetime | None = None
 
 
-def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = Standstill()) -> Status:
+def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = NOTHING) -> Status:
     """Return the state of a post.
 
     :param stands: What keeps it from going on.
@@ -279,7 +241,7 @@ def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = St
         return status
     run = facts.run or PostRun("", "queued")
     step = run.task(next((name for name in STEPS if run.task(name).state != "success"), ""))
-    why = stands.why(step)
+    why = stands.why(step.state)
     if not why and (run.at_once or run.task("publish").state == "success"):
         return status
     until = f"{due + about.max_lateness:%H:%M}"

@@ -516,6 +516,12 @@ def window(browser: TestClient, etag: str = "", **query: str) -> Any:
     return browser.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID, **query}, headers=headers)
 
 
+@pytest.mark.parametrize("text", ["hello", "A NEW WEEK", "with more", " spring "])
+def test_a_search_finds_posts_of_the_whole_plan_by_id_caption_and_tag(user: Any, text: str) -> None:
+    found = window(user("ada", "USER"), **{"from": "1", "to": "2", "q": text}).json()["cards"]
+    assert [card["id"] for card in found] == ["hello"]
+
+
 def test_what_did_not_change_is_not_sent_again(user: Any) -> None:
     ada = user("ada", "USER")
     first = window(ada)

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_instagram.plugin.board import boards
 from airflow_provider_instagram.plugin.board.airflow_rows import away_now
-from airflow_provider_instagram.plugin.board.states import Away
+from airflow_provider_instagram.plugin.board.standstill import Away
 from tests.integration.plugin.runs import begin
 from tests.integration.plugin.test_board import DAG_ID, calendar, cards, user
 from tests.integration.plugin.test_board_runs import look, no_runs

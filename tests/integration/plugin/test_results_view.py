@@ -109,9 +109,9 @@ def test_a_first_use_shows_what_there_is_without_an_error(opened: Any, posts: li
     expect(page.locator(".results select").first).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_view_is_accessible_and_fits_a_phone(opened: Any, theme: str) -> None:
-    page = opened([*REELS, *PICTURES, *APART], 390)
+@pytest.mark.parametrize(("theme", "width"), [("light", 390), ("dark", 390), ("light", 720)])
+def test_the_view_is_accessible_and_fits_a_phone_and_200_percent(opened: Any, theme: str, width: int) -> None:
+    page = opened([*REELS, *PICTURES, *APART], width)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     expect(page.locator("[data-table=kind] canvas")).to_be_visible()
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

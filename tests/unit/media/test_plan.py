@@ -133,9 +133,9 @@ def test_a_compliant_file_below_the_encoders_targets_passes(make_info: MakeInfo)
 
 
 def test_too_short_and_too_long_are_refused_with_the_rule_and_the_remedy(make_info: MakeInfo) -> None:
-    with pytest.raises(ValidationError, match=r"2\.90 s\. A reel must last 3 s or more"):
+    with pytest.raises(ValidationError, match=r"2\.90 s\. A video for reels lasts 3 s or more"):
         plan_video(make_info(seconds=2.9), REELS)
-    with pytest.raises(ValidationError, match=r'61\.00 s\. A feed video may last 60 s at most.*trim="end"'):
+    with pytest.raises(ValidationError, match=r'61\.00 s\. A video for feed lasts 60 s at most.*trim="end"'):
         plan_video(make_info(seconds=61, video={"columns": 1080, "rows": 1080}), FEED)
 
 

@@ -10,15 +10,18 @@ from airflow_provider_instagram.calendar import stored_dags
 from airflow_provider_instagram.plugin.board import airflow_rows
 
 USED = {
+    "airflow.jobs.job.Job": "job_type latest_heartbeat",
     "airflow.models.asset.AssetModel": "id uri",
     "airflow.models.asset_state_store.AssetStateStoreModel": "asset_id key value updated_at",
-    "airflow.models.dag.DagModel": "dag_id dag_display_name is_paused is_stale",
+    "airflow.models.dag.DagModel":
+        "dag_id dag_display_name is_paused is_stale last_parsed_time relative_fileloc has_import_errors",
     "airflow.models.dag.DagTag": "dag_id name",
     "airflow.models.dagrun.DagRun": "id dag_id run_id state queued_at run_after conf updated_at",
     "airflow.models.hitl.HITLDetail": "ti_id subject body responded_at responded_by chosen_options params_input",
     "airflow.models.log.Log": "dag_id dttm event extra owner_display_name",
     "airflow.models.taskinstance.TaskInstance":
-        "id dag_id run_id task_id state try_number start_date end_date trigger_timeout next_kwargs operator updated_at",
+        "id dag_id run_id task_id state try_number start_date end_date trigger_timeout next_kwargs operator updated_at "
+        "queued_dttm last_heartbeat_at",
     "airflow.models.xcom.XComModel": "dag_id run_id task_id key value timestamp",
 }  # fmt: skip
 

@@ -16,15 +16,8 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.states import (
-    Facts,
-    PostRun,
-    Standstill,
-    State,
-    Status,
-    Task,
-    status_of,
-)
+from airflow_provider_instagram.plugin.board.standstill import Standstill
+from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")

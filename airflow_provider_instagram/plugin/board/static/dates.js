@@ -30,9 +30,16 @@ function written(at, options) {
 export const inWords = (day, options) => written(fromDay(day), { timeZone: "UTC", ...options });
 /** Return a day with its weekday, such as "Monday 6 May". @param {string} day */
 export const longDay = (day) => inWords(day, { weekday: "long", day: "numeric", month: "long" });
+/** The times of a day as they are written: each draw asks for those of thousands of posts. @type {Map<string, string>} */
+const times = new Map();
 /** Return a time of a day, such as 08:30. @param {string} time */
-export const timeOfDay = (time) =>
-  written(new Date(`1970-01-01T${time}Z`), { timeZone: "UTC", hour: "2-digit", minute: "2-digit" });
+export function timeOfDay(time) {
+  const known = times.get(time);
+  if (known) return known;
+  const text = written(new Date(`1970-01-01T${time}Z`), { timeZone: "UTC", hour: "2-digit", minute: "2-digit" });
+  times.set(time, text);
+  return text;
+}
 /** Return a local time with its day. @param {string} local */
 export const localInWords = (local) =>
   `${inWords(local.slice(0, 10), { weekday: "short", day: "numeric", month: "short" })}, ${timeOfDay(local.slice(11))}`;

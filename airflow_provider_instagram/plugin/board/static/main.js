@@ -90,6 +90,7 @@ function turnByKey(event) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return; // its keys mean nothing for what is behind it
   const target = /** @type {Element} */ (event.target);
   if (event.key === "Escape" && (cancelDrag() || endReview() || closePart())) return event.preventDefault();
   if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || event.ctrlKey || event.metaKey || event.altKey)

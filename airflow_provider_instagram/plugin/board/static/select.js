@@ -5,7 +5,7 @@ import { fromDay, today, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
 import { addPost, editable, mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
 import { actOn, closePart, openPost } from "./panel.js";
-import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
+import { data, editedAll, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
 
 /** @typedef {import("./state.js").Card} Card */
@@ -190,7 +190,7 @@ async function addTag(all, typed) {
   const tags = (/** @type {Card} */ card) => [...(card.tags ?? []), tag];
   const change = (/** @type {Card} */ card) => ({ seen: { tags: card.tags ?? [] }, fields: { tags: tags(card) } });
   if (!(await changeAll("Tagging", without, change))) return;
-  for (const card of without) edited(card, { tags: tags(card) });
+  editedAll(without.map((card) => [card, { tags: tags(card) }]));
   say(`Tagged: ${without.length} of ${all.length}.`);
 }
 
@@ -198,8 +198,12 @@ async function addTag(all, typed) {
 async function moveAll(all, to) {
   const change = (/** @type {Card} */ card) => ({ seen: { publish_at: card.local }, fields: { publish_at: to(card) } });
   if (!(await changeAll("Moving", all, change))) return false;
-  for (const card of all)
-    edited(card, { local: to(card), at: card.at + (wallClock(to(card)) - wallClock(card.local)) / 1000 });
+  editedAll(
+    all.map((card) => {
+      const later = (wallClock(to(card)) - wallClock(card.local)) / 1000;
+      return [card, { local: to(card), at: card.at + later }];
+    }),
+  );
   return true;
 }
 

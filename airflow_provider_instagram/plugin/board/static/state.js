@@ -217,9 +217,14 @@ const edits = new Map();
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Show at once what was written into the calendar's file. @param {Card} card @param {Partial<Card>} values */
-export function edited(card, values) {
-  edits.set(keyOf(card), { values, until: Date.now() + EDIT_LIFE_MS });
-  data.cards.set(keyOf(card), { ...card, ...values, saved: true });
+export const edited = (card, values) => editedAll([[card, values]]);
+
+/** The same for several posts, which are drawn together. @param {[Card, Partial<Card>][]} all */
+export function editedAll(all) {
+  for (const [card, values] of all) {
+    edits.set(keyOf(card), { values, until: Date.now() + EDIT_LIFE_MS });
+    data.cards.set(keyOf(card), { ...card, ...values, saved: true });
+  }
   changed();
 }
 
