@@ -28,6 +28,8 @@ from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,11 @@ def read_etag(text: str) -> tuple[float, str]:
     parts = ETAG.search(text)
     seen_s = float(parts[1]) if parts else NOTHING
     return (seen_s if seen_s <= now_s() else NOTHING), (parts[2] if parts else "")
+
+
+def is_within(at: datetime | None, window: tuple[int, int]) -> bool:
+    """Return whether a post is shown in a span of time. An idea without a time stands beside each."""
+    return at is None or window[0] <= at.timestamp() <= window[1]
 
 
 @dataclass
@@ -138,7 +145,7 @@ class Boards:
             card.as_json
             for board in boards
             for card in board.cards.values()
-            if card.status.state in DECIDED_BY_SOMEBODY or window[0] <= card.post.publish_at.timestamp() <= window[1]
+            if card.status.state in DECIDED_BY_SOMEBODY or is_within(card.post.publish_at, window)
         )
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards

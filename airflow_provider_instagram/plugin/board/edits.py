@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file import edits
-from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
+from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID, NO_EDITS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
@@ -72,6 +72,8 @@ DONE: Final = {
     "duplicate": "Copied in {file}.",
     "restore": "Brought back into {file}.",
     "fill": "Times filled in in {file}.",
+    "import": "Imported into {file}.",
+    "copy": "Copied in {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
@@ -86,11 +88,12 @@ class Values(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    publish_at: str | None = Field(default=None, pattern=LOCAL_TIME)
+    publish_at: str | None = Field(default=None, pattern=f"({LOCAL_TIME})|^$")
     caption: Text = None
     first_comment: Text = None
     alt_text: Text = None
     tags: tuple[str, ...] | None = Field(default=None, max_length=1_000)
+    note: Text = None
     placement: Text = None
     audio_id: Text = None
     video: str | None = Field(default=None, pattern=FILE_NAME)
@@ -154,7 +157,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     written = await run_in_threadpool(_write, board, edited)
     if written.refused:
         return _as_patch(written)
-    if given.do == "remove":
+    if given.do == "remove" or given.fields.publish_at == "":  # it is taken out of the plan on purpose
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields) if given.do == "change" else None
     key = facts.post.key if facts else None
@@ -173,7 +176,7 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     :param by_results: Whether the hours whose posts reached most are preferred, of accounts whose numbers may be seen.
     :raises HTTPException: If the file or the numbers cannot be read.
     """
-    writer, now = _writer(board), utc_now()
+    writer, now = writer_of(board), utc_now()
     own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
 
     def order_of(account: str, *about: Any) -> Order:
@@ -200,11 +203,19 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
+    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
+    return write_agreed(board, user, "fill", agreed, len(filled))
+
+
+def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int) -> dict[str, Any]:
+    """Write what a user agrees to into the calendar's file, and return what happened, as JSON.
+
+    :raises HTTPException: If the file has changed since it was proposed.
+    """
     written = _write(board, agreed)
     if written.refused:
         return _as_patch(written)
-    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
+    return {"done": _recorded(board, user, do, written, {"posts": posts})}
 
 
 def _as_patch(written: Written) -> dict[str, Any]:
@@ -231,7 +242,7 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
     state = card.status.state
     if state in OVER:
         raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
-    changes_version = given.do == "remove" or set(given.fields.given()) - {"tags"}
+    changes_version = given.do == "remove" or set(given.fields.given()) - NO_EDITS
     if _is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})
 
@@ -265,7 +276,11 @@ def _check_printable(fields: Mapping[str, Any]) -> None:
         raise HTTPException(422, f"{error} Nothing was changed.") from None
 
 
-def _writer(board: Board) -> CalendarWriter:
+def writer_of(board: Board) -> CalendarWriter:
+    """Return what writes into the calendar's file.
+
+    :raises HTTPException: If Airflow has not read it yet.
+    """
     if board.stored is None or not board.is_read:  # only what Airflow has read says which folder is the calendar's
         raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
     location = board.location
@@ -275,7 +290,7 @@ def _writer(board: Board) -> CalendarWriter:
 
 def _write(board: Board, edit: edits.Edit | edits.Fill) -> Written:
     try:
-        return _writer(board).write(edit, utc_now(), board.rules)
+        return writer_of(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:
         raise HTTPException(409, _in_words(other.now)) from None
     except InvalidValue as invalid:
@@ -306,7 +321,7 @@ def _clean(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
 
 def for_new_post(board: Board) -> dict[str, Any]:
     """Return what a new post can have: the files in the calendar's folder, the accounts, and the zone of its time."""
-    writer = _writer(board)
+    writer = writer_of(board)
     try:
         names = writer.media_names()
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
@@ -335,7 +350,7 @@ async def upload(board: Board, user: PageUser, request: Request, name: str) -> s
             raise HTTPException(503, f"{most} files are being uploaded already{of}. Nothing was changed. Try again.")
     _uploads.update(places.keys())
     try:
-        writer = await run_in_threadpool(_writer, board)
+        writer = await run_in_threadpool(writer_of, board)
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
             unknown = await run_in_threadpool(writer.add_file, file)
