@@ -204,8 +204,8 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     try:
         edited = text
         if not rows.rows and fill.added:
-            (first, *others), expected = fill.added, [dict(one) for one in fill.added]
-            edited, new = _document(text, location).insert(first, None), [(first["id"], one) for one in others]
+            first, *others = expected = [dict(one) for one in fill.added]
+            edited, new = _document(text, location).insert(first, None), [(str(first["id"]), one) for one in others]
         edited = _document(edited, location).change(changes, new)
         new_rows = read_rows(edited, location)
     except (RecursionError, InvalidValue):
@@ -255,7 +255,7 @@ def _written_fields(edit: Edit, post: AnyPost | None, rows: Rows, calendar: Cale
         if written is not None and post.publish_at and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
             fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
         else:
-            fields["publish_at"] = _time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
+            fields["publish_at"] = time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
     return fields
 
 
@@ -279,7 +279,7 @@ def _in_time(zone_name: str) -> str:
     return zone_name.removeprefix("UTC") or "UTC"
 
 
-def _time_like(local: str, row: Row, zone_name: str) -> str:
+def time_like(local: str, row: Row, zone_name: str) -> str:
     """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.

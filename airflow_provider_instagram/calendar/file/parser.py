@@ -109,7 +109,7 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))}
-    left_out -= {post.id for post in (*kept, *reader.ideas)}
+    left_out -= {post.id for post in kept} | {idea.id for idea in reader.ideas}
     invalid = tuple(
         InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
         for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
@@ -213,8 +213,8 @@ class _Reader:
         self, post_id: str | None, at: datetime | None, account: str, line: int, has_file: bool, content: dict[str, Any]
     ) -> None:
         if post_id is not None and len(self.lines[post_id]) == 1:
-            texts = (str(content.get(name) or "") for name in ("caption", "note"))
-            self.ideas.append(Idea(post_id, at, account, line, has_file, *texts, content.get("tags", ())))
+            caption, note = (str(content.get(name) or "") for name in ("caption", "note"))
+            self.ideas.append(Idea(post_id, at, account, line, has_file, caption, note, content.get("tags", ())))
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

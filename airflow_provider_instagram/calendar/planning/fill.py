@@ -32,6 +32,7 @@ from airflow_provider_instagram.calendar.planning.proposal import (
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.edits import AnyPost
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import Calendar
 
@@ -127,7 +128,7 @@ def time_on(
 
 def _taken(calendar: Calendar, account: str) -> list[float]:
     """Return the times that posts and ideas of an account have, in seconds since the epoch."""
-    times = (*calendar.posts, *calendar.invalid, *calendar.ideas)
+    times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.ideas)
     return [one.publish_at.timestamp() for one in times if one.account == account and one.publish_at is not None]
 
 

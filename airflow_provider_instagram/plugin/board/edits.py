@@ -7,6 +7,7 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from starlette.requests import Request
 
@@ -182,14 +183,10 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     def order_of(account: str, *about: Any) -> Order:
         return read_table(account, *about) if account in own else AsTheyCome()
 
-    try:
+    with told():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=order_of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
-    except InvalidValue as invalid:
-        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
-    except InstagramError as error:
-        raise HTTPException(503, shown(str(error))) from None
     seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
     return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
 
@@ -216,6 +213,17 @@ def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, post
     if written.refused:
         return _as_patch(written)
     return {"done": _recorded(board, user, do, written, {"posts": posts})}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn errors of a proposal into answers: nothing was written."""
+    try:
+        yield
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
+    except InstagramError as error:
+        raise HTTPException(503, shown(str(error))) from None
 
 
 def _as_patch(written: Written) -> dict[str, Any]:

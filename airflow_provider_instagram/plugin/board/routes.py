@@ -184,14 +184,14 @@ async def edit(
 ) -> Response:
     """Edit a post in the calendar's file."""
     users.check_form(request, given.form_token, user)
-    board = await run_in_threadpool(_editable_board, user, given.dag_id)
+    board = await run_in_threadpool(editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
 @router.get("/api/fill")
 def proposed_times(dag_id: str, user: users.Viewer, by_results: bool = False) -> Response:
     """Return which times the posts without one would get."""
-    board = _editable_board(user, dag_id)
+    board = editable_board(user, dag_id)
     return JSONResponse(edits.proposed(board, by_results=by_results), headers=HEADERS)
 
 
@@ -201,13 +201,13 @@ def fill_in(
 ) -> Response:
     """Write proposed times into the calendar's file."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.fill(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+    return JSONResponse(edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS)
 
 
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return the files of which a post can be made, and the accounts that the calendar may name."""
-    board = _editable_board(user, dag_id)
+    board = editable_board(user, dag_id)
     return JSONResponse(edits.for_new_post(board), headers=HEADERS)
 
 
@@ -218,11 +218,15 @@ async def upload(
 ) -> Response:  # fmt: skip
     """Write a file into the calendar's folder."""
     users.check_form(request, x_form_token, user)
-    board = await run_in_threadpool(_editable_board, user, dag_id)
+    board = await run_in_threadpool(editable_board, user, dag_id)
     return JSONResponse({"done": await edits.upload(board, user, request, name)}, headers=HEADERS)
 
 
-def _editable_board(user: users.PageUser, dag_id: str) -> Any:
+def editable_board(user: users.PageUser, dag_id: str) -> Any:
+    """Return the board of a calendar that a user may edit, as it is now.
+
+    :raises HTTPException: If the user may not, or the calendar is edited elsewhere.
+    """
     if not users.may_edit(user, dag_id):
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)

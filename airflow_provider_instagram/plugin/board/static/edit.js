@@ -16,6 +16,7 @@ const FIELDS = /** @type {const} */ ([
   ["first_comment", "First comment", 2],
   ["alt_text", "Alt text", 2],
   ["tags", "Tags, separated by commas", 0],
+  ["note", "Note, never published", 2],
 ]);
 
 /** Return the calendars that the user may edit. */
@@ -62,13 +63,13 @@ export async function sendEdit(name, { dag, id, ...edit }, sure = false) {
 }
 
 /** Show an edit that cannot be written here. @param {{ refused: string, patch: string }} answer */
-async function showPatch({ refused, patch }) {
+export async function showPatch({ refused, patch }) {
   await question(`Nothing was changed: ${refused} Here is the edit as a patch.`, "", preformatted("Patch", patch));
   return null;
 }
 
 /** @param {string} label @param {string} text */
-const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
+export const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
 
 /** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back */
 export function offerUndo(text, back) {

@@ -4,6 +4,7 @@ import { post, request } from "./api.js";
 import { fromDay, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
 import { mayEdit, move, moveWithUndo, movedTo, offerUndo, sendEdit } from "./edit.js";
+import { droppedOnIdeas } from "./ideas.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, edited, keyOf, placeOf, refresh, view } from "./state.js";
 import { cardElements, cardOf } from "./views.js";
@@ -290,7 +291,7 @@ export function followDrags() {
     catchClick();
     const day = dayAt(event)?.dataset.day;
     const card = data.cards.get(dragged.key);
-    if (!card || !day) return;
+    if (!card || droppedOnIdeas(event, card) || !day) return;
     const from = whenOf(card, view.zone).day; // in the zone that the page shows
     const days = (fromDay(day).getTime() - fromDay(from).getTime()) / DAY_MS;
     if (days) moveWithUndo(card, movedTo(card, days));

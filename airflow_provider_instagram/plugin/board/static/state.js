@@ -11,8 +11,8 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} dag
  * @property {string} id
  * @property {string} account
- * @property {number} at Seconds since the epoch.
- * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30.
+ * @property {number} at Seconds since the epoch; 0 for an idea without a time.
+ * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30; empty for an idea without a time.
  * @property {string} state A key of `STATES`.
  * @property {string} [kind]
  * @property {string} [title]
@@ -22,6 +22,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
  * @property {string[]} [tags]
+ * @property {string} [note] What people have noted, which is never published.
  * @property {boolean} [dry]
  * @property {boolean} [asks]
  * @property {number} [line] Its line, if the file has its id twice.
@@ -64,6 +65,7 @@ export const STATES = {
   failed: "Failed",
   unknown: "Unknown",
   problem: "Needs correction",
+  idea: "Idea",
 };
 
 /** @typedef {typeof view} View */
@@ -250,6 +252,12 @@ export function shown(except = "") {
       return day >= first && day <= last && active.every((name) => PASSES[name](card));
     })
     .sort((a, b) => a.at - b.at || a.id.localeCompare(b.id));
+}
+
+/** Return the posts without a time that pass the filters. @param {string} [only] The filters that count. */
+export function ideas(only = "account,tag,q") {
+  const active = FILTERS.filter((name) => view[name] && only.includes(name));
+  return [...data.cards.values()].filter((card) => !card.local && active.every((name) => PASSES[name](card)));
 }
 
 /** Return the cards by day. @param {Card[]} cards */
