@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 HAS_PROBLEMS, UNREADABLE = 1, 2
 NARROWEST = 14
+#: So many ideas are named.
+MOST_IDEAS: Final = 10
 MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
     ("?", lambda post: post.approval == "required"),
     ("~", lambda post: post.dry_run),
@@ -77,6 +79,10 @@ def check_calendar(args: argparse.Namespace) -> None:
         )
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
+    if calendar.ideas:
+        named = ", ".join(f"{idea.id} ({idea.lacks})" for idea in calendar.ideas[:MOST_IDEAS])
+        more = f" and {len(calendar.ideas) - MOST_IDEAS} more" if len(calendar.ideas) > MOST_IDEAS else ""
+        print(f"{_count(len(calendar.ideas), 'idea')}, not published yet: {named}{more}.")
     posts = _count(len(calendar.posts), "post")
     print(f"{posts} for {', '.join(calendar.accounts) or 'nobody'}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)

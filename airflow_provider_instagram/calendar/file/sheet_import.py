@@ -37,7 +37,7 @@ GERMAN_FORMATS: Final = {
     **dict.fromkeys(("storys", "geschichte"), "story"),
 }
 #: The columns whose words must be known.
-WORDS: Final = frozenset({"account", "placement"})
+WORDS: Final = ("account", "placement")
 #: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single spaces. Source of
 #: those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time).
 MORE_NAMES: Final = {
@@ -195,17 +195,14 @@ def _meanings(
     cells: Mapping[str, str], reading: SheetReading, asked: dict[tuple[str, str], list[int]], line: int
 ) -> dict[str, str] | None:
     """Return a row with what its words mean. None if a word is not known, or means that the row is left out."""
-    found = dict(cells)
-    for name in WORDS.intersection(cells):
-        meaning = reading.meaning(name, cells[name])
-        if meaning is None and reading.accounts is None:
-            continue  # nobody is asked, so the word is a problem of the post
+    found = {name: reading.meaning(name, cells[name]) for name in WORDS if name in cells}
+    if reading.accounts is None:  # nobody is asked, so an unknown word is a problem of the post
+        found = {name: meaning or cells[name] for name, meaning in found.items()}
+    for name, meaning in found.items():
         if meaning is None:
             asked[name, cells[name]].append(line)
-        if not meaning:
-            return None
-        found[name] = meaning
-    return found
+    known = {name: meaning for name, meaning in found.items() if meaning}
+    return {**cells, **known} if len(known) == len(found) else None
 
 
 def _account(word: str, accounts: Collection[str]) -> str | None:

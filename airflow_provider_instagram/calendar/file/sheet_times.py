@@ -102,7 +102,7 @@ def _date(written: str, order: Order | None) -> tuple[str, str]:
         month, day, year = BY_NAME[found[1].lower()], int(found[2]), int(found[3])
     else:
         raise InvalidValue(f"{written!r} is not a date.", "Write it like 2026-12-24.")
-    return f"{year:04}-{month:02}-{day:02}", BESIDE.sub("", _without(written, found)).strip(BETWEEN)
+    return f"{year:04}-{month:02}-{day:02}", _without(written, found)
 
 
 def _time(text: str, written: str) -> str:
@@ -110,7 +110,7 @@ def _time(text: str, written: str) -> str:
     found = next((one for one in TIME.finditer(text) if one[2] or one[4]), None)
     if found is None:
         raise AskedFor("time", f"{written!r} has no time of day.", "Write it like 18:00.")
-    _check_nothing_left(written, BESIDE.sub("", _without(text, found)).strip(BETWEEN))
+    _check_nothing_left(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower().replace(".", "")
     if half in AM_PM:
         hour = hour % 12 + (12 if half == "pm" else 0)
@@ -118,7 +118,7 @@ def _time(text: str, written: str) -> str:
 
 
 def _without(text: str, found: re.Match[str]) -> str:
-    return f"{text[: found.start()]} {text[found.end() :]}".strip(BETWEEN)
+    return BESIDE.sub("", f"{text[: found.start()]} {text[found.end() :]}").strip(BETWEEN)
 
 
 def _check_nothing_left(written: str, more: str) -> None:

@@ -119,7 +119,7 @@ async function schedule(card, day) {
     if (!answer) return null;
     const text = `${card.id} is on ${longDay(day)}, ${at.slice(11)}.`;
     say(text);
-    edited(card, { local: at, at: answer.at ?? 0 });
+    edited(card, answer.at ? { local: at, at: answer.at } : { local: at }); // without a file, no time is answered
     offerUndo(text, () => toIdeas(card, at));
     return answer;
   });

@@ -123,7 +123,11 @@ class Import {
     const answer = await this.ask(given);
     if (!answer) return;
     this.given = given;
+    const focused = document.activeElement?.getAttribute("aria-label");
     this.body.replaceChildren(...this.elements(answer));
+    /** @type {HTMLElement | null} */
+    const again = focused ? this.body.querySelector(`[aria-label="${CSS.escape(focused)}"]`) : null;
+    again?.focus();
   }
 
   /** @param {Record<string, unknown>} given */
@@ -226,8 +230,17 @@ class Import {
       ["month-first", "month first: 3/4 is March 4"],
     ];
     const named = accounts.map((name) => /** @type {[string, string]} */ ([name, name]));
-    const of = h("input", { type: "time", value: time, change: (_, self) => this.look({ time: self.value }) });
-    const where = h("input", { value: timezone ?? zone, change: (_, self) => this.look({ timezone: self.value }) });
+    const of = h("input", {
+      type: "time",
+      "aria-label": "Time of day",
+      value: time,
+      change: (_, self) => this.look({ time: self.value }),
+    });
+    const where = h("input", {
+      "aria-label": "Time zone",
+      value: timezone ?? zone,
+      change: (_, self) => this.look({ timezone: self.value }),
+    });
     return [
       needs.includes("dates") || order
         ? h(
