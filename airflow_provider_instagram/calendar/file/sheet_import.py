@@ -198,6 +198,8 @@ def _meanings(
     found = {name: reading.meaning(name, cells[name]) for name in WORDS if name in cells}
     if reading.accounts is None:  # nobody is asked, so an unknown word is a problem of the post
         found = {name: meaning or cells[name] for name, meaning in found.items()}
+    if "" in found.values():
+        return None
     for name, meaning in found.items():
         if meaning is None:
             asked[name, cells[name]].append(line)

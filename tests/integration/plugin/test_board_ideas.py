@@ -120,10 +120,10 @@ def test_an_idea_gets_a_free_slot_of_the_day_or_a_time_from_noon_on(user: Any, c
         return str(answer.json()["at"])
 
     assert [time_on(later) for later in (0, 2)] == [f"{day(0)}T19:00", f"{day(2)}T12:00"]
-    edit = {"do": "change", "post_id": "brunch", "seen": {}, "fields": {"publish_at": time_on(0)}}
+    edit: dict[str, Any] = {"do": "change", "post_id": "brunch", "seen": {}, "fields": {"publish_at": time_on(0)}}
     assert send(ada, "edits", **edit).json()["done"].startswith("Saved in calendar.yaml.")
     assert in_file(calendar)["brunch"]["publish_at"] == f"{day(0)} 19:00"
-    back = {"do": "change", "post_id": "brunch", "fields": {"publish_at": ""}}
+    back: dict[str, Any] = {"do": "change", "post_id": "brunch", "fields": {"publish_at": ""}}
     assert send(ada, "edits", **back).json()["done"].startswith("Saved")
     assert in_file(calendar)["brunch"]["publish_at"] is None
 
@@ -144,7 +144,7 @@ def test_a_sheet_is_looked_at_asked_about_and_written_once(user: Any, calendar: 
     assert (left_out["line"], left_out["message"]) == (4, "caption holds a formula: '=1+1'.")
     assert (found["posts"], found["ideas"], found["missing"], found["zone"]) == (1, 1, ["brot.jpg"], "Europe/Berlin")
     assert calendar.read_text() == before
-    told = {**sheet, "words": {"account": {"LinkedIn": ""}}}
+    told: dict[str, Any] = {**sheet, "words": {"account": {"LinkedIn": ""}}}
     found = send(ada, "import", **told).json()
     assert (found["asks"], found["posts"]) == ([], 1)
     written = send(ada, "import", **told, agreed=found["proposal"]).json()
@@ -189,7 +189,7 @@ def test_a_sheet_names_files_of_the_calendars_folder_and_links_only(user: Any, c
 
 def test_who_may_not_edit_imports_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, sheet = calendar.read_text(), {"sheet": as_sheet(german())}
-    months = {"month": day(0)[:7], "to": "2099-01"}
+    months: dict[str, Any] = {"month": day(0)[:7], "to": "2099-01"}
     vera, ada = user("vera", "VIEWER"), user("ada", "USER")
     time = {"dag_id": DAG_ID, "post_id": "brunch", "day": day(2)}
     assert vera.get(f"{API}/ideas/time", params=time).status_code == 403
@@ -274,7 +274,6 @@ def look_again(calendar: Path) -> None:
 @pytest.mark.timeout(300)
 def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[..., Page], calendar: Path) -> None:
     page = open_page()
-    page.screenshot(path="/tmp/ideas1.png")
     column = page.locator("#ideas")
     expect(column.get_by_role("button", name="Brunch? Ask Lena")).to_be_visible()
     column.get_by_label("New idea").fill("Frühstück & Käse <b>fett</b>")
@@ -306,7 +305,6 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog = page.get_by_role("dialog", name="Import posts")
     dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
-    page.screenshot(path="/tmp/ideas2.png")
     dialog.get_by_label("Account “LinkedIn”").select_option("")
     expect(dialog.get_by_label("Account “LinkedIn”")).to_have_count(0)
     dialog.get_by_label("Meaning of Notiz").select_option("")
@@ -314,7 +312,6 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog.get_by_label("Meaning of Notiz").select_option("note")
     expect(dialog.locator(".patch")).to_contain_text("mit Lena")
     expect(dialog.locator("details")).to_contain_text("caption holds a formula")
-    page.screenshot(path="/tmp/ideas3.png")
     dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
     expect(dialog).to_have_count(0)
     assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]
