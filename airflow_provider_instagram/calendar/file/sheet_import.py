@@ -29,13 +29,7 @@ HASHTAGS: Final = "hashtags"
 NOT_FIELDS: Final = (ANY_MEDIA, HASHTAGS, "publish_at", "date", "time")
 #: What a post shows, by the word of a sheet for its format. The other words are placements.
 SHOWN: Final = {PostKind.PICTURE: ItemKind.PICTURE, PostKind.CAROUSEL: PostKind.CAROUSEL}
-FEED: Final = ("feed", "post", "feed post")
-GERMAN_FORMATS: Final = {
-    **dict.fromkeys(("bild", "foto", "grafik"), "picture"),
-    **dict.fromkeys(("karussell", "galerie", "bilderserie"), "carousel"),
-    **dict.fromkeys(("beitrag", "feed-beitrag"), "feed"),
-    **dict.fromkeys(("storys", "geschichte"), "story"),
-}
+FEED: Final = ("feed", "post", "feed post", "beitrag", "feed-beitrag")
 #: The columns whose words must be known.
 WORDS: Final = ("account", "placement")
 #: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single spaces. Source of
@@ -63,9 +57,6 @@ MORE_NAMES: Final = {
         *("media", "file", "files", "asset", "assets", "creative", "link", "media url", "media urls", "media link"),
         *("filename", "file name", "datei", "dateien", "dateiname", "medien", "anhang"),
     ),
-    "image": ("image url", "photo url", "picture url", "bild", "foto", "bilddatei", "bild-url"),
-    "video": ("video url", "videodatei", "video-url"),
-    "carousel": ("image urls", "karussell", "bilder", "fotos"),
     "account": ("accounts", "channels", "profile name", "social profile", "konto", "kanal", "profil"),
     "placement": ("post type", "content type", "media type", "typ", "art", "beitragsart", "platzierung"),
     "first_comment": ("1st comment", "erster kommentar", "kommentar"),
@@ -219,7 +210,7 @@ def _format(word: str) -> str | None:
     """Return the word of a calendar for the format of a post."""
     plain = re.sub(r"\b(instagram|ig)\b", "", folded(word)).strip(" -_")
     known = (*FEED, *PLACEMENTS, ItemKind.VIDEO, *(one for kind in PostKind for one in (kind, *kind.other_words)))
-    return str(plain) if plain in known else GERMAN_FORMATS.get(plain)
+    return plain if plain in known else None
 
 
 def _when(cells: dict[str, str], reading: SheetReading) -> dict[str, str]:

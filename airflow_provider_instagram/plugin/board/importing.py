@@ -48,7 +48,7 @@ MAX_SHEET_BYTES: Final = 1_000_000
 MOST_TOLD: Final = 100
 MONTH: Final = r"^20\d\d-(0[1-9]|1[0-2])$"
 #: What a user can say a column means, and a word of a column.
-MEANINGS: Final = ("publish_at", "date", "time", "media", "title", "hashtags", *FIELDS[1:])
+MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
 CHANGED: Final = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
 Title = Annotated[str, Field(max_length=1_000)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from airflow_provider_instagram.plugin.board import routes
@@ -291,8 +292,13 @@ def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[
     look_again(calendar)
     expect(card).not_to_contain_text("Airflow reads it soon", timeout=30_000)
     expect(card).to_contain_text("Idea: no file")
+    assert Axe().run(page).response["violations"] == []
     card.drag_to(column)
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") is None, "it has no time any more", 30)
+    page.screenshot(path="/tmp/ideas1.png")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path="/tmp/ideas4.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_role("button", name="Undo").click()
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") == f"{day(2)} 12:00", "it is put back", 30)
 
@@ -303,15 +309,19 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     (tmp_path / "plan.csv").write_bytes(german())
     page.get_by_role("button", name="Import").click()
     dialog = page.get_by_role("dialog", name="Import posts")
+    page.screenshot(path="/tmp/ideas2.png")
     dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
     dialog.get_by_label("Account “LinkedIn”").select_option("")
     expect(dialog.get_by_label("Account “LinkedIn”")).to_have_count(0)
     dialog.get_by_label("Meaning of Notiz").select_option("")
     expect(dialog.locator(".patch")).not_to_contain_text("mit Lena")
+    dialog.get_by_label("Meaning of Notiz").focus()
     dialog.get_by_label("Meaning of Notiz").select_option("note")
     expect(dialog.locator(".patch")).to_contain_text("mit Lena")
     expect(dialog.locator("details")).to_contain_text("caption holds a formula")
+    expect(dialog.get_by_label("Meaning of Notiz")).to_be_focused()
+    assert Axe().run(page).response["violations"] == []
     dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
     expect(dialog).to_have_count(0)
     assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]
