@@ -138,7 +138,10 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         zone(zone_name)
     shared = {name: text for name, text in named.items() if text and text != target.default(name)}
     new, present = dict[str, Row](), 0
-    for row in imported.rows.rows:
+    refused = {problem.line for problem in left_out}
+    if records and records[0].line in refused:  # two columns mean the same
+        refused |= {row.line for row in imported.rows.rows}
+    for row in (row for row in imported.rows.rows if row.line not in refused):
         try:
             values = _checked(row) | {name: text for name, text in shared.items() if name not in row.values}
             if "publish_at" not in values:

@@ -182,6 +182,15 @@ def test_rows_that_the_calendar_does_not_take_are_told_and_the_others_are_added(
     assert [post["caption"] for post in added(found)] == ["good"]
 
 
+def test_a_row_or_a_column_that_is_not_clear_is_not_guessed() -> None:
+    found = look("Date,Video,Text\n2030-12-24 12:00,a.mp4,Hello, world\n2030-12-25 12:00,a.mp4,Good\n").additions
+    assert ([line for line, _ in told(found)], [post["caption"] for post in added(found)]) == ([2], ["Good"])
+    twice = look("Date,Video,Text,Copy\n2030-12-24 12:00,a.mp4,One,Two\n")
+    assert (twice.additions.fill, told(twice.additions)) == (None, [(1, "several columns mean caption: Text, Copy.")])
+    named = look("Date,Video,Text,Copy\n2030-12-24 12:00,a.mp4,One,Two\n", columns={"Copy": ""})
+    assert [post["caption"] for post in added(named.additions)] == ["One"]
+
+
 @pytest.mark.parametrize("text", ['=HYPERLINK("http://evil")', "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3+cmd|' /C'!A0"])
 def test_a_formula_is_not_imported(text: str) -> None:
     quoted = text.replace('"', '""')
