@@ -20,9 +20,9 @@ import pendulum
 
 from airflow_provider_instagram.calendar.file.parser import EMPTY, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import read_text
+from airflow_provider_instagram.calendar.file.reader import read_text, sheet_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
-from airflow_provider_instagram.calendar.file.sheet import import_sheet
+from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 HAS_PROBLEMS, UNREADABLE = 1, 2
 NARROWEST = 14
+#: So many ideas are named.
+MOST_IDEAS: Final = 10
 MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
     ("?", lambda post: post.approval == "required"),
     ("~", lambda post: post.dry_run),
@@ -77,6 +79,10 @@ def check_calendar(args: argparse.Namespace) -> None:
         )
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
+    if calendar.ideas:
+        named = ", ".join(f"{idea.id} ({idea.lacks})" for idea in calendar.ideas[:MOST_IDEAS])
+        more = f" and {len(calendar.ideas) - MOST_IDEAS} more" if len(calendar.ideas) > MOST_IDEAS else ""
+        print(f"{_count(len(calendar.ideas), 'idea')}, not published yet: {named}{more}.")
     owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
     print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)
@@ -114,7 +120,8 @@ def import_calendar(args: argparse.Namespace) -> None:
     given = {"timezone": args.timezone, "account": args.account}
     defaults = {name: value for name, value in given.items() if value}
     with _exit_if_invalid(args.file):
-        sheet = import_sheet(read_text(args.file), defaults=defaults, order=args.dates)
+        text = read_text(args.file, decode=sheet_text)
+        sheet = import_sheet(text, defaults=defaults, reading=SheetReading(order=args.dates))
     for title in sheet.ignored_columns:
         print(f"Ignored column {title!r}: a post has no such field.", file=sys.stderr)
     if sheet.lines_with_dated_id:

@@ -24,6 +24,7 @@ from airflow_provider_instagram.exceptions import InstagramError, PermissionDeni
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
 from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.plugin import users
+from airflow_provider_instagram.plugin.board import importing as importing_routes
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
@@ -39,6 +40,7 @@ LOG_IN = "Log in to Airflow first"
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
 app.include_router(board_routes.router)
 app.include_router(results_routes.router)
+app.include_router(importing_routes.router)
 
 
 @app.get("/")

@@ -23,9 +23,9 @@ class PostKind(str, Enum):
         return kind
 
     REEL = "reel", "reels", "REELS", "reels"
-    PICTURE = "picture", "feed", None, "image", "photo", "static"
-    CAROUSEL = "carousel", "feed", "CAROUSEL", "album", "gallery", "slideshow"
-    STORY = "story", "story", "STORIES", "stories"
+    PICTURE = "picture", "feed", None, "image", "photo", "static", "bild", "foto", "grafik"
+    CAROUSEL = "carousel", "feed", "CAROUSEL", "album", "gallery", "slideshow", "karussell", "galerie"
+    STORY = "story", "story", "STORIES", "stories", "storys"
 
     __str__ = str.__str__
 

@@ -74,7 +74,7 @@ class Post(BaseModel):
             f"A video: {A_FILE}.",
             arguments.text,
             kinds=REEL | STORY,
-            titles=("video", "video file"),
+            titles=("video", "video file", "video url", "videodatei"),
             is_location=True,
         ),
     ] = None
@@ -84,7 +84,7 @@ class Post(BaseModel):
             f"A picture: {A_FILE}.",
             arguments.text,
             kinds=PICTURE | STORY,
-            titles=("image", "image file", "photo", "picture"),
+            titles=("image", "image file", "photo", "picture", "image url", "photo url", "bild", "bilddatei", "foto"),
             is_location=True,
         ),
     ] = None
@@ -94,7 +94,17 @@ class Post(BaseModel):
             "2 to 10 items: files, or {image: …, alt_text: …, user_tags: …} and {video: …}.",
             read_items,
             kinds=CAROUSEL,
-            titles=("carousel", "images", "photos", "pictures", "slides", "gallery"),
+            titles=(
+                "carousel",
+                "images",
+                "photos",
+                "pictures",
+                "slides",
+                "gallery",
+                "image urls",
+                "karussell",
+                "bilder",
+            ),
         ),
     ] = ()
     caption: Annotated[

@@ -27,7 +27,7 @@ from airflow_provider_instagram.calendar.file.reader import read_rows
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
     from airflow_provider_instagram.calendar.file.rows import Rows
 
 
@@ -59,7 +59,7 @@ def apply_changes(
     return Edited(edited, None)
 
 
-def _seen(edit: Edit, calendar: Calendar, rows: Rows) -> ScheduledPost | InvalidPost | None:
+def _seen(edit: Edit, calendar: Calendar, rows: Rows) -> AnyPost | None:
     """Return a post of several that are changed, if it is as the author of the edit saw it."""
     post = _post(calendar, edit.post_id)
     try:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
@@ -57,7 +57,7 @@ class Edit:
     :param post_id: The post; for a duplicate, the one that is copied.
     :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
     :param fields: The new values, in the form of :func:`values_to_edit`. ``publish_at`` is a local time of the post's
-        zone, or of the one that :func:`zone_of_new` returns.
+        zone, or of the one that :func:`zone_of_new` returns; empty for an idea.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -73,17 +73,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fill:
-    """Times for posts without one, and new entries for posts that repeat.
+    """Times for posts without one, new entries for posts that repeat, and other new posts.
 
     :param seen: The digest of the text for which they were chosen. In another one, none of them is written.
     :param times: The times by post id, as the file is to contain them.
     :param repeats: By the id of a post that is repeated, the id and the time of each new entry. The last one takes over
         its ``repeat_after``.
+    :param added: New posts, which stand after all others. Their values are texts, or as another post has them.
     """
 
     seen: str
-    times: Mapping[str, str]
-    repeats: Mapping[str, Sequence[tuple[str, str]]]
+    times: Mapping[str, str] = field(default_factory=dict)
+    repeats: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    added: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class SeenOther(Exception):  # noqa: N818 -- not an error of the calendar: anoth
 
 
 def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles, rules: Rules) -> dict[str, Any] | None:
-    """Return the values of a post that an edit may change, as a form shows them. None if it has no time.
+    """Return the values of a post that an edit may change, as a form shows them. None if it cannot be read.
 
     The items of a carousel are objects. No link has its query, which may be a signature.
     """
@@ -140,8 +142,9 @@ def zone_of_new(calendar: Calendar, text: str) -> str:
     return _zone_of_new(_rows(text, calendar.location), calendar)[0]
 
 
-def _post(calendar: Calendar, post_id: str) -> ScheduledPost | InvalidPost | None:
-    return calendar.post(post_id) or next((post for post in calendar.invalid if post.id == post_id), None)
+def _post(calendar: Calendar, post_id: str) -> AnyPost | None:
+    others: tuple[AnyPost, ...] = (*calendar.invalid, *calendar.ideas)
+    return calendar.post(post_id) or next((post for post in others if post.id == post_id), None)
 
 
 def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
@@ -185,12 +188,12 @@ def digest(text: str) -> str:
 
 
 def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules: Rules) -> Edited:
-    """Return a calendar's text with times and new entries.
+    """Return a calendar's text with times and new posts.
 
     :raises InvalidValue: If it is another text by now, or does not take them.
     """
     if digest(text) != fill.seen:
-        raise InvalidValue("the file has changed since these times were proposed.", "Ask for a new proposal.")
+        raise InvalidValue("the file has changed since this was proposed.", "Ask for a new proposal.")
     rows = read_rows(text, location)
     changes: dict[str, dict[str, Any]] = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
     new, expected = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
@@ -202,11 +205,17 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
                 del one["repeat_after"]
             new += [(post_id, one) for one in copies]
             changes[post_id] = changes.get(post_id, {}) | {"repeat_after": GONE}
+        if row is rows.rows[-1]:
+            new += [(post_id, dict(one)) for one in fill.added]
         own = content | changes.get(post_id, {})
         expected += [{name: value for name, value in own.items() if value is not GONE}]
         expected += [one for after, one in new if after == post_id]
     try:
-        edited = _document(text, location).change(changes, new)
+        edited = text
+        if not rows.rows and fill.added:
+            first, *others = expected = [dict(one) for one in fill.added]
+            edited, new = _document(text, location).insert(first, None), [(str(first["id"]), one) for one in others]
+        edited = _document(edited, location).change(changes, new)
         new_rows = read_rows(edited, location)
     except (RecursionError, InvalidValue):
         raise UNUSUAL from None
@@ -218,7 +227,7 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     return Edited(edited, None)
 
 
-def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows) -> None:
+def _check_seen(edit: Edit, post: AnyPost | None, rows: Rows) -> None:
     if post is None:
         raise SeenOther(None)
     values = shown_values(post, rows)
@@ -228,7 +237,7 @@ def _check_seen(edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows
 
 
 def _written_fields(
-    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, calendar: Calendar, approval: str | None
+    edit: Edit, post: AnyPost | None, rows: Rows, calendar: Calendar, approval: str | None
 ) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
     row, shared = rows.of(edit.post_id), rows.defaults.values
@@ -246,16 +255,18 @@ def _written_fields(
         fields = {"id": edit.post_id, **{name: value for name, value in fields.items() if value not in (None, [])}}
         if approval == "required":  # whoever reads the file sees it, too
             fields.setdefault("approval", approval)
-        if at:
-            zone_name, stands_in = _zone_of_new(rows, calendar)
-            time = at.replace("T", " ")
-            fields["publish_at"] = f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
-            fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
-    elif post is not None and row is not None and isinstance(at, str):
-        if (written := row.values.get("publish_at")) is not None and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
+    has_no_zone = post is not None and post.publish_at is None and row is not None and not row.text("timezone")
+    if at and (edit.do == "add" or has_no_zone):
+        zone_name, stands_in = _zone_of_new(rows, calendar)
+        time = at.replace("T", " ")
+        fields["publish_at"] = f"{time} {_in_time(zone_name)}" if stands_in == "publish_at" else time
+        fields |= {"timezone": zone_name} if stands_in == "timezone" else {}
+    elif at and post is not None and row is not None:
+        written = row.values.get("publish_at")
+        if written is not None and post.publish_at and at == f"{post.publish_at:%Y-%m-%dT%H:%M}":
             fields["publish_at"] = written.value  # it may be the second of two in the night of a clock change
         else:
-            fields["publish_at"] = _time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
+            fields["publish_at"] = time_like(at, row, row.text("timezone") or rows.defaults.text("timezone"))
     return fields
 
 
@@ -269,7 +280,7 @@ def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
     for row in reversed(rows.rows):
         if name := row.text("timezone"):
             return name, "timezone"
-        if (post := _post(calendar, row.text("id"))) is not None:
+        if (post := _post(calendar, row.text("id"))) is not None and post.publish_at is not None:
             return str(post.publish_at.tzname()), "publish_at"
     return "UTC", "publish_at"
 
@@ -279,7 +290,7 @@ def _in_time(zone_name: str) -> str:
     return zone_name.removeprefix("UTC") or "UTC"
 
 
-def _time_like(local: str, row: Row, zone_name: str) -> str:
+def time_like(local: str, row: Row, zone_name: str) -> str:
     """Return a local time in the form of the time that a post has: with a zone or an offset, if it has one there.
 
     :param local: The new time, as ``2030-05-06T08:30``.
@@ -374,13 +385,11 @@ def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> 
             raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
 
 
-def _check_result(
-    edit: Edit, post: ScheduledPost | InvalidPost | None, rows: Rows, files: CalendarFiles, now: datetime
-) -> None:
+def _check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime) -> None:
     """Check that the post is as its author wants it, and that the file of a new one exists."""
     if post is None:
         raise UNUSUAL
-    if edit.fields.get("publish_at") and post.publish_at <= now:
+    if edit.fields.get("publish_at") and (post.publish_at is None or post.publish_at <= now):
         message = f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed."
         raise InvalidValue(message, "Choose a later time.", "publish_at")
     values = shown_values(post, rows)

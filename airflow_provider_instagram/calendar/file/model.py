@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
@@ -106,6 +106,17 @@ class CalendarPost(Post):
             is_edit=False,
         ),
     ] = ()
+    note: Annotated[
+        str | None,
+        About(
+            "A note for the people who work with the calendar. It is never published.",
+            arguments.text,
+            "Write a text.",
+            titles=("note", "notes", "idea", "internal note", "notiz", "notizen", "idee", "anmerkung"),
+            has_default=False,
+            is_edit=False,
+        ),
+    ] = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -170,7 +181,7 @@ class WrittenPost(BaseModel):
         Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
         About(
             "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. airflow instagram calendar "
-            "fill writes it for posts without one.",
+            "fill writes it for posts without one. Without it, a post is an idea.",
             arguments.text,
             "Write it like 2030-05-06 08:30.",
             titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
@@ -230,12 +241,42 @@ class InvalidPost:
 
 
 @dataclass(frozen=True)
+class Idea:
+    """A post without a time or without a file, which is not published and is no problem.
+
+    :param publish_at: None if it has no time.
+    :param has_file: Whether it has a video, an image or a carousel.
+    """
+
+    id: str
+    publish_at: Moment | None
+    account: str
+    line: int
+    has_file: bool
+    caption: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def lacks(self) -> str:
+        """What it lacks, in words."""
+        return " and ".join(
+            [*(["no time"] if self.publish_at is None else []), *([] if self.has_file else ["no file"])]
+        )
+
+
+#: A post as a calendar has it.
+AnyPost: TypeAlias = ScheduledPost | InvalidPost | Idea
+
+
+@dataclass(frozen=True)
 class Calendar:
     """A calendar as it was read.
 
     :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.
+    :param ideas: The posts without a time or a file, in the order of the file.
     :param pin: Where its file was found; None in object storage.
     """
 
@@ -246,6 +287,7 @@ class Calendar:
     is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
+    ideas: tuple[Idea, ...] = ()
     pin: Pin | None = None
 
     @property
@@ -256,3 +298,7 @@ class Calendar:
     def post(self, post_id: str) -> ScheduledPost | None:
         """Return the post with an id, if the calendar has it."""
         return next((post for post in self.posts if post.id == post_id), None)
+
+    def idea(self, post_id: str) -> Idea | None:
+        """Return the idea with an id, if the calendar has it."""
+        return next((idea for idea in self.ideas if idea.id == post_id), None)

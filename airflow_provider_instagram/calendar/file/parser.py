@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
@@ -18,6 +19,7 @@ from airflow_provider_instagram.calendar.file.model import (
     DEFAULT_SPACING,
     ID,
     Calendar,
+    Idea,
     InvalidPost,
     ScheduledPost,
 )
@@ -106,13 +108,15 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     is_self_contained = not any("caption_file" in row.values for row in rows.rows)
-    left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))} - {post.id for post in kept}
+    left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))}
+    left_out -= {post.id for post in kept} | {idea.id for idea in reader.ideas}
     invalid = tuple(
         InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
         for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
     )
     return Calendar(
-        location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid, files.pin
+        *(location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid),
+        *(tuple(reader.ideas), files.pin),
     )
 
 
@@ -125,6 +129,7 @@ class _Reader:
     rules: Rules
     problems: list[Problem]
     invalid: list[ScheduledPost] = field(default_factory=list)
+    ideas: list[Idea] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     shared: dict[str, Value] = field(init=False)
 
@@ -164,7 +169,7 @@ class _Reader:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
 
     def post(self, row: Row) -> ScheduledPost | None:
-        """Read a post, or return None if it has a problem."""
+        """Read a post, or return None if it has a problem or is an idea."""
         try:
             return self._post(row)
         except TransientError:
@@ -190,7 +195,10 @@ class _Reader:
         account, (content, kind) = fields.account(), fields.post(check=self.rules.get("check_files", False))
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
         fields.check_repeat_after(kind)
-        publish_at = fields.publish_at(self.rules.get("now"))
+        publish_at = fields.publish_at(self.rules.get("now") if fields.has_file else None)
+        if not (fields.has_file and fields.has("publish_at")):
+            self._add_idea(post_id, publish_at, account, row.line, fields.has_file, content)
+            return None
         if post_id is None or publish_at is None:
             return None
         post = ScheduledPost.model_construct(
@@ -200,6 +208,13 @@ class _Reader:
             return post
         self.invalid.append(post)
         return None
+
+    def _add_idea(
+        self, post_id: str | None, at: datetime | None, account: str, line: int, has_file: bool, content: dict[str, Any]
+    ) -> None:
+        if post_id is not None and len(self.lines[post_id]) == 1:
+            caption, note = (str(content.get(name) or "") for name in ("caption", "note"))
+            self.ideas.append(Idea(post_id, at, account, line, has_file, caption, note, content.get("tags", ())))
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

@@ -74,14 +74,22 @@ class PostFields:
             self._add_problem("account", f"account is {name!r}. {unnamed.message}", unnamed.remedy)
         return name
 
+    def has(self, name: str) -> bool:
+        """Return whether a field has a value."""
+        value = self._value(name)
+        return value is not None and (not isinstance(value.value, str) or bool(value.value.strip()))
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the post has something to show."""
+        return any(map(self.has, MEDIA))
+
     def publish_at(self, now: datetime | None) -> datetime | None:
-        """Read when the post is published.
+        """Read when the post is published. An idea may have no time.
 
         :param now: The current time, if a time that has passed is a problem.
         """
         if (written := self._text("publish_at")) is None:
-            remedy = "Run airflow instagram calendar fill, or add publish_at: 2026-12-24 18:00."
-            self._add_problem("publish_at", "the post has no time.", remedy)
             return None
         name = self._text("timezone")
         known = name is None or self._tried("timezone", lambda: zone(name)) is not None
@@ -119,6 +127,8 @@ class PostFields:
         values |= self._options(kind)
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
+        if named is None:
+            return values, kind  # its limits depend on what it will show
         unwritten = {
             name: CalendarPost.model_fields[name].default
             for name in OPTIONS
@@ -132,17 +142,17 @@ class PostFields:
         self._add_limits(limits)
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
             self._location("cover_url", values["cover_url"], check=False)
-        self._check_links(values, named or ItemKind.VIDEO)
+        self._check_links(values, named)
         return values, kind
 
     def _media_field(self) -> str | None:
-        """Return which of ``video``, ``image`` and ``carousel`` the post has. Its own overrides the defaults' one."""
-        lines = {name: value.line for name in MEDIA if (value := self._value(name)) is not None and value.value != ""}
-        named = sorted(lines, key=lines.__getitem__)
+        """Return which of ``video``, ``image`` and ``carousel`` the post has, if any.
+
+        Its own overrides the defaults' one.
+        """
+        named = sorted(filter(self.has, MEDIA), key=lambda name: self.values[name].line)
         given = [name for name in named if name in self.row.values] or named
         if not given:
-            remedy = "Add one of them: a file beside the calendar, a full path, or an https address."
-            self._add_problem("video", "the post has no video, image or carousel.", remedy)
             return None
         if len(given) > 1:
             remedy = "Keep one of them. A carousel shows several pictures and videos."

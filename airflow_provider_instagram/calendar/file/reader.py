@@ -5,6 +5,7 @@ CSV is read strictly, because a caption cut off here would be published cut off.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -62,12 +63,15 @@ WORDS = {
 }
 
 
-def read_text(location: str, files: CalendarFiles | None = None) -> str:
-    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line."""
+def read_text(location: str, files: CalendarFiles | None = None, decode: Callable[[bytes], str] | None = None) -> str:
+    """Read a calendar's file. Without ``files``, it is a sheet that its owner names on the command line.
+
+    :param decode: Returns the text of its bytes, which are UTF-8 otherwise.
+    """
     if is_web(location):
         raise InvalidValue("only its DAG reads a sheet at a web address.", "Download it, and use calendar import.")
     data = read_or_invalid(location, lambda: (files.text if files else read_file)(location, MAX_BYTES))
-    return as_text(data)
+    return (decode or as_text)(data)
 
 
 def as_text(data: bytes) -> str:
@@ -77,6 +81,20 @@ def as_text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InvalidValue(f"line {line} is not UTF-8 text.", "Save the file as UTF-8 (in Excel: CSV UTF-8).") from None
+
+
+def sheet_text(data: bytes) -> str:
+    """Return the text of a sheet, as spreadsheets save it: UTF-8, UTF-16 with its mark, or Windows-1252."""
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    kind = "is an Excel file" if data.startswith(b"PK") else "is not text"
+    raise InvalidValue(f"the sheet {kind}.", "Save it as CSV (in Excel: CSV UTF-8), and choose that file.")
 
 
 def read_rows(text: str, location: str) -> Rows:

@@ -28,7 +28,6 @@ TEXT: Final = {"type": ["string", "number", "null"]}
 #: What is the same in a schema of a value and in that of its text.
 LIMITS: Final[tuple[str, ...]] = ("minimum", "maximum", "maxItems", "pattern", "examples")
 IS_STORY: Final = {"properties": {"placement": {"const": PostKind.STORY}}, "required": ["placement"]}
-ANY_MEDIA: Final = {"anyOf": [{"required": [name]} for name in MEDIA]}
 
 
 def calendar_schema() -> dict[str, Any]:
@@ -39,7 +38,7 @@ def calendar_schema() -> dict[str, Any]:
     post = {
         "title": "Post",
         **_object(fields),
-        "required": ["id", "publish_at"],
+        "required": ["id"],
         "allOf": [*map(_rule_of_media, MEDIA), {"if": IS_STORY, "then": _without(STORY, PostKind.STORY, {})}],
     }
     slots = {"type": "array", "items": {"type": "string", **_pattern(EXAMPLE, SLOT)}, "maxItems": MAX_SLOTS}
@@ -56,12 +55,6 @@ def calendar_schema() -> dict[str, Any]:
         "description": "Posts that airflow-provider-instagram publishes on schedule.",
         **_object({name: {"description": says, **forms[name]} for name, says in SETTINGS.items()} | {SCHEMA: TEXT}),
         "required": ["posts"],
-        "allOf": [
-            {
-                "if": {"properties": {"defaults": {"type": "object", **ANY_MEDIA}}, "required": ["defaults"]},
-                "else": _each_post(ANY_MEDIA),
-            },
-        ],
     }
 
 
@@ -72,10 +65,6 @@ def schema_text() -> str:
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _each_post(rule: dict[str, Any]) -> dict[str, Any]:
-    return {"properties": {"posts": {"items": rule}}}
 
 
 def _rule_of_media(name: str) -> dict[str, Any]:

@@ -93,6 +93,12 @@ def zone_of(at: datetime) -> tzinfo:
     return _at_offset(at.utcoffset() or timedelta(), name) if OFFSET.fullmatch(name) else zone(name)
 
 
+def named_zone(name: str) -> tzinfo:
+    """Return the zone that a moment names: of one that was written with an offset, that."""
+    found = re.fullmatch(r"(?:UTC)?([+-].+)", name)
+    return datetime.strptime(found[1], "%z").tzinfo or timezone.utc if found else zone(name)
+
+
 def later(at: datetime, span: timedelta) -> datetime:
     """Return the moment that is later by the clock on the wall: seven days later is the same time of day."""
     return moment(at.astimezone(zone_of(at)) + span)

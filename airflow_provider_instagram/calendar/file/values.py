@@ -20,7 +20,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import InvalidPost
+    from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
     from airflow_provider_instagram.posts.item import Item
 
@@ -32,9 +32,10 @@ FIELDS: Final = tuple(name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW
 LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if about.is_location)
 
 
-def shown_values(post: ScheduledPost | InvalidPost, rows: Rows) -> dict[str, Any]:
+def shown_values(post: AnyPost, rows: Rows) -> dict[str, Any]:
     """Return the values of a post."""
-    row, at = rows.of(post.id), {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M")}
+    row = rows.of(post.id)
+    at = {"publish_at": post.publish_at.strftime("%Y-%m-%dT%H:%M") if post.publish_at else None}
     valid = post if isinstance(post, ScheduledPost) else None
     written = written_values(row, rows)
     return at | {name: shown_value(name, valid, written.get(name)) for name in FIELDS}

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from airflow_provider_instagram.calendar.file.edits import Fill, digest
+from airflow_provider_instagram.calendar.file.edits import Fill, digest, zone_of_new
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.slots import Slot, read_per_day, read_repeat_after, read_slots, slots_of
-from airflow_provider_instagram.calendar.file.times import as_written, zone
+from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone, zone
 from airflow_provider_instagram.calendar.planning.proposal import (
+    AHEAD,
     REPEATS_WITHIN,
     AccountSlots,
     AsTheyCome,
@@ -32,8 +33,12 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-    from airflow_provider_instagram.calendar.file.model import Calendar
+    from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
 
+#: Where an idea that is put on a day looks for a time, if no slot is free: each quarter of an hour from noon on.
+QUARTER: Final = timedelta(minutes=15)
+QUARTERS: Final = 48
+MANY: Final = 1_000
 #: Takes an account, the hours of its slots, the zone in which these are meant, and the present time.
 OrderOf: TypeAlias = Callable[[str, Collection[int], ZoneInfo, datetime], Order]
 
@@ -77,11 +82,9 @@ def proposal_for(
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
     per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
     for account, own in slots.items():
-        taken = [post.publish_at.timestamp() for post in calendar.posts if post.account == account]
-        taken += [post.publish_at.timestamp() for post in calendar.invalid if post.account == account]
         order = order_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
         tables += [f"{account}:", *based_on] if (based_on := [*order.text()]) else []
-        free[account] = AccountSlots(own, taken, calendar.min_spacing, per_day, order)
+        free[account] = AccountSlots(own, _taken(calendar, account), calendar.min_spacing, per_day, order)
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now, by_id, repeats_within)
     times, repeats = dict[str, str](), dict[str, list[tuple[str, str]]]()
@@ -95,17 +98,51 @@ def proposal_for(
     return Proposal(fill, tuple(map(_line, found)), tuple(tables), still_open)
 
 
+def time_on(
+    day: date, post_id: str, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
+) -> str:
+    """Return the time that an idea gets on a day: the first free slot of its account, or else one from noon on.
+
+    :return: The local time, as an edit of the page has it.
+    :raises InvalidValue: If the day has no free time.
+    """
+    rows = read_rows(text, location)
+    calendar = parse_rows(rows, location, files, **rules)
+    if (idea := calendar.idea(post_id)) is None:
+        raise InvalidValue(f"{post_id} is no idea any more.", "Look at the calendar again.")
+    row = next(row for row in rows.rows if row.text("id") == post_id)
+    local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
+    slots = _slots(rows, {idea.account}, "").get(idea.account, ())
+    of = AccountSlots(slots, _taken(calendar, idea.account), calendar.min_spacing, MANY)  # a person has chosen the day
+    begin = datetime.combine(day, time(), local)
+    end = begin + timedelta(days=1) - timedelta(minutes=1)
+    if free := of.free(max(begin, now + AHEAD), end):
+        return f"{free[0].astimezone(local):%Y-%m-%dT%H:%M}"
+    quarters = (begin.replace(hour=12) + number * QUARTER for number in range(QUARTERS))
+    at = next((at for at in quarters if at.date() == day and at > now + AHEAD and of.has_room(moment(at))), None)
+    if at is None:
+        raise InvalidValue(f"{day:%Y-%m-%d} has no free time from noon on.", "Choose another day, or edit the time.")
+    return f"{at:%Y-%m-%dT%H:%M}"
+
+
+def _taken(calendar: Calendar, account: str) -> list[float]:
+    """Return the times that posts and ideas of an account have, in seconds since the epoch."""
+    times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.ideas)
+    return [one.publish_at.timestamp() for one in times if one.account == account and one.publish_at is not None]
+
+
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
-    """Yield the posts that need a time, and those that repeat. One that has another problem is not repeated."""
+    """Yield the posts that need a time, and those that repeat. One that has a problem is not repeated."""
     ids = Counter(row.text("id") for row in rows.rows)
     problems = Counter(problem.post_id for problem in calendar.problems)
     timed = {post.id: post.publish_at for post in calendar.posts}
+    without_file = {idea.id for idea in calendar.ideas if not idea.has_file}
     for row in rows.rows:
         post_id, written = row.text("id"), row.values.get("publish_at")
-        if not post_id or ids[post_id] > 1:
+        if not post_id or ids[post_id] > 1 or post_id in without_file:
             continue
         has_time = written is not None and bool(str(written.value or "").strip())
-        repeats = row.text("repeat_after") if problems[post_id] == (not has_time) else ""
+        repeats = "" if problems[post_id] else row.text("repeat_after")
         account = _own_or_shared("account", row, rows) or DEFAULT_CONN_ID
         if not has_time or (repeats and post_id in timed):
             yield Wanted(post_id, account, timed.get(post_id), read_repeat_after(repeats) if repeats else None)

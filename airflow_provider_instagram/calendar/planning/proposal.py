@@ -106,7 +106,7 @@ class AccountSlots:
     def free(self, after: datetime, until: datetime) -> list[datetime]:
         """Return the free slots of seven days, from the first one between two times on."""
         times = heapq.merge(*(slot.times(after, until) for slot in self.slots))
-        free = (at for at in times if self._has_room(at))
+        free = (at for at in times if self.has_room(at))
         first = next(free, None)
         return [] if first is None else [first, *takewhile(lambda at: at < first + CHOICE, free)]
 
@@ -116,7 +116,7 @@ class AccountSlots:
         insort(self.taken, at.timestamp())
         return at, why
 
-    def _has_room(self, at: datetime) -> bool:
+    def has_room(self, at: datetime) -> bool:
         """Return whether a time keeps its distance to the others, and its day has room."""
         at_s, spacing_s, local = at.timestamp(), max(1.0, self.min_spacing.total_seconds()), zone_of(at)
         place = bisect_left(self.taken, at_s)

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import Calendar, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.model import Calendar, Idea, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -51,7 +51,7 @@ class PostCard:
     """A card. If the file has its id twice, its line tells it from the other post."""
 
     dag_id: str
-    post: ScheduledPost | InvalidPost
+    post: ScheduledPost | InvalidPost | Idea
     status: Status
     has_cover: bool = False
     is_dry: bool = False
@@ -66,7 +66,7 @@ class PostCard:
     @cached_property
     def version(self) -> str:
         """The version of the post, which names its cover; empty if it has none."""
-        return self.post.version if self.has_cover and not isinstance(self.post, InvalidPost) else ""
+        return self.post.version if self.has_cover and isinstance(self.post, ScheduledPost) else ""
 
     @cached_property
     def texts(self) -> str:
@@ -96,10 +96,14 @@ class PostCard:
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         if not isinstance(post, InvalidPost):
-            title = first_line(post.caption)
-            content |= {"kind": kind_of(post), "title": title, "caption": post.caption if post.caption != title else ""}
-            content |= {"tags": list(post.tags), "asks": post.approval == "required"}
-        at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
+            title = first_line(post.caption) or (first_line(post.note) if isinstance(post, Idea) else "")
+            content |= {"title": title, "caption": post.caption if post.caption != title else ""}
+            content |= {"tags": list(post.tags), "note": post.note}
+        if isinstance(post, ScheduledPost):
+            content |= {"kind": kind_of(post), "asks": post.approval == "required"}
+        at, local = 0, ""  # of an idea without a time
+        if post.publish_at is not None:
+            at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
         return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
 
 
@@ -112,6 +116,11 @@ def invalid_card(
     nothing = Status(State.PROBLEM, "the calendar's file has a problem")
     status = problem_status(problems[0]) if problems else nothing
     return PostCard(dag_id, post, status, problems=problems, is_duplicate=is_duplicate)
+
+
+def idea_card(dag_id: str, idea: Idea) -> PostCard:
+    """Return the card of an idea."""
+    return PostCard(dag_id, idea, Status(State.IDEA, idea.lacks, "It is published once it has a time and a file."))
 
 
 def first_line(caption: str) -> str:
@@ -193,7 +202,8 @@ class Board:
     @cached_property
     def head(self) -> dict[str, Any]:
         """What the page shows of the calendar itself."""
-        times = [int(card.post.publish_at.timestamp()) for card in self.cards.values()]
+        moments = (card.post.publish_at for card in self.cards.values())
+        times = [int(at.timestamp()) for at in moments if at is not None]
         return {
             "dag": self.calendar.dag_id,
             "name": self.calendar.name,
@@ -273,7 +283,8 @@ class _Look:
             else:
                 all_facts[post.id] = facts
             cards.append(card)
-        return cards + self._invalid_cards(), all_facts
+        ideas = [idea_card(self.calendar.dag_id, idea) for idea in self.content.ideas]
+        return cards + self._invalid_cards() + ideas, all_facts
 
     @cached_property
     def _missing(self) -> dict[str | None, list[Problem]]:

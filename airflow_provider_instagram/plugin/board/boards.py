@@ -69,15 +69,17 @@ def read_etag(text: str) -> tuple[float, str]:
 
 
 def _distance(card: PostCard, window: tuple[int, int]) -> float:
-    """Return by how many seconds the time of a post is outside of a window."""
+    """Return by how many seconds the time of a post is outside of a window. An idea without a time is in each."""
+    if card.post.publish_at is None:
+        return 0
     at = card.post.publish_at.timestamp()
     return max(window[0] - at, at - window[1], 0)
 
 
 def needs_somebody(card: PostCard) -> bool:
     """Return whether a person has to decide about a post."""
-    state = card.status.state
-    is_old = state is State.FAILED and card.post.publish_at < utc_now() - FAILED_FOR
+    state, at = card.status.state, card.post.publish_at
+    is_old = state is State.FAILED and at is not None and at < utc_now() - FAILED_FOR
     return state in DECIDED_BY_SOMEBODY and not is_old
 
 

@@ -33,7 +33,7 @@ from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.addresses import safe_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.users import PageUser
@@ -295,15 +295,15 @@ def _about(details: dict[str, Any]) -> str:
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
     content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[ScheduledPost | InvalidPost] = [*content.posts, *content.invalid] if content else []
+    all_posts: list[AnyPost] = [*content.posts, *content.invalid, *content.ideas] if content else []
     post_id, _, line = post_id.partition(":")
     found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
     return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
 
 
-def _lines(board: Board, post: ScheduledPost | InvalidPost) -> str:
+def _lines(board: Board, post: AnyPost) -> str:
     if board.stored is None:
         return ""
     content = board.stored.plan.calendar
-    others = [*(one.line for one in content.posts), *(one.line for one in content.invalid)]
+    others = [one.line for posts in (content.posts, content.invalid, content.ideas) for one in posts]
     return lines_of(post, board.stored.text, board.location, others)

@@ -7,6 +7,7 @@ other one changed another post, the edit is made in the new file.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -32,7 +33,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_instagram.calendar.file.writer import Written
     from airflow_provider_instagram.plugin.board.board import Board
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 #: What the values of a form must look like before a calendar reads them, and what to enter instead.
 FORMS: Final = {
-    "publish_at": (r"\d{4}-\d\d-\d\dT\d\d:\d\d", "Enter a date and a time."),
+    "publish_at": (r"(\d{4}-\d\d-\d\dT\d\d:\d\d)?", "Enter a date and a time."),
     "account": (ACCOUNT, "Choose an account."),
     "id": (ID, CALENDAR_FIELDS["id"].remedy),
 }
@@ -55,6 +56,8 @@ DONE: Final = {
     "duplicate": "Copied in {file}.",
     "restore": "Brought back into {file}.",
     "fill": "Times filled in in {file}.",
+    "import": "Imported into {file}.",
+    "copy": "Copied in {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
@@ -102,7 +105,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     written = await run_in_threadpool(_write, board, edited)
     if written.refused:
         return _as_patch(written)
-    if given.do == "remove":
+    if given.do == "remove" or given.fields.get("publish_at") == "":  # it is taken out of the plan on purpose
         await run_in_threadpool(record_removal, board.calendar.plan_file, given.post_id, utc_now())
     changed = ", ".join(edited.fields).replace("_", " ") if given.do == "change" else None
     key = facts.post.key if facts else None
@@ -127,14 +130,10 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     def order_of(account: str, *about: Any) -> Order:
         return read_table(account, *about) if account in own else AsTheyCome()
 
-    try:
+    with told():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=order_of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
-    except InvalidValue as invalid:
-        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
-    except InstagramError as error:
-        raise HTTPException(503, shown(str(error))) from None
     seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
     return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
 
@@ -148,11 +147,30 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
+    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
+    return write_agreed(board, user, "fill", agreed, len(filled))
+
+
+def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int) -> dict[str, Any]:
+    """Write what a user agrees to into the calendar's file, and return what happened, as JSON.
+
+    :raises HTTPException: If the file has changed since it was proposed.
+    """
     written = _write(board, agreed)
     if written.refused:
         return _as_patch(written)
-    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return {"done": _recorded(board, user, "fill", written, {"posts": len(filled)})}
+    return {"done": _recorded(board, user, do, written, {"posts": posts})}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn errors of a proposal into answers: nothing was written."""
+    try:
+        yield
+    except InvalidValue as invalid:
+        raise HTTPException(422, f"{shown(invalid.message)} {shown(invalid.remedy)}") from None
+    except InstagramError as error:
+        raise HTTPException(503, shown(str(error))) from None
 
 
 def change_all(board: Board, user: PageUser, requests: Sequence[EditRequest]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.utils.locations import QUESTION_MARK, SLASH
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.model import InvalidPost, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import AnyPost
 
 MOST_LINES: Final = 200
 LONGEST_LINE: Final = 2_000
@@ -47,7 +47,7 @@ LINK: Final = re.compile(r"[^\s\"]+")
 LOGIN_BEGINS: Final = re.compile(rf"(?:\\|{SLASH}){{2}}|\w:", re.IGNORECASE)
 
 
-def lines_of(post: ScheduledPost | InvalidPost, text: str, location: str, beginnings: Iterable[int]) -> str:
+def lines_of(post: AnyPost, text: str, location: str, beginnings: Iterable[int]) -> str:
     """Return the lines of a post as they are in the file, between the lines in which posts begin."""
     lines = END.split(text)
     first = post.line - 1

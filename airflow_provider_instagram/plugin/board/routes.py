@@ -195,7 +195,7 @@ async def edit(
 ) -> Response:
     """Edit a post in the calendar's file."""
     users.check_form(request, given.form_token, user)
-    board = await run_in_threadpool(_editable_board, user, given.dag_id)
+    board = await run_in_threadpool(editable_board, user, given.dag_id)
     return JSONResponse(await edits.edit(board, user, given), headers=HEADERS)
 
 
@@ -205,13 +205,13 @@ def change_all(
 ) -> Response:
     """Change several posts in the calendar's file at once."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.change_all(_editable_board(user, given.dag_id), user, given.requests()), headers=HEADERS)
+    return JSONResponse(edits.change_all(editable_board(user, given.dag_id), user, given.requests()), headers=HEADERS)
 
 
 @router.get("/api/fill")
 def proposed_times(dag_id: str, user: users.Viewer, by_results: bool = False) -> Response:
     """Return which times the posts without one would get."""
-    board = _editable_board(user, dag_id)
+    board = editable_board(user, dag_id)
     return JSONResponse(edits.proposed(board, by_results=by_results), headers=HEADERS)
 
 
@@ -221,19 +221,19 @@ def fill_in(
 ) -> Response:
     """Write proposed times into the calendar's file."""
     users.check_form(request, given.form_token, user)
-    return JSONResponse(edits.fill(_editable_board(user, given.dag_id), user, given), headers=HEADERS)
+    return JSONResponse(edits.fill(editable_board(user, given.dag_id), user, given), headers=HEADERS)
 
 
 @router.get("/api/files")
 def files(dag_id: str, user: users.Viewer) -> Response:
     """Return what a form needs: files, accounts and fields."""
-    return JSONResponse(forms.for_form(_editable_board(user, dag_id)), headers=HEADERS)
+    return JSONResponse(forms.for_form(editable_board(user, dag_id)), headers=HEADERS)
 
 
 @router.get("/api/file")
 def shown_file(request: Request, user: users.Viewer, dag_id: str, name: str) -> Response:
     """Return a picture, or a part of a video, from the calendar's folder. Who may edit may choose any of them."""
-    return file_part(_editable_board(user, dag_id), name, request.headers.get("range", ""))
+    return file_part(editable_board(user, dag_id), name, request.headers.get("range", ""))
 
 
 @router.post("/api/files")
@@ -242,11 +242,15 @@ async def upload(
 ) -> Response:
     """Write a file into the calendar's folder."""
     users.check_form(request, x_form_token, user)
-    board = await run_in_threadpool(_editable_board, user, dag_id)
+    board = await run_in_threadpool(editable_board, user, dag_id)
     return JSONResponse(await uploads.upload(board, user, request, name), headers=HEADERS)
 
 
-def _editable_board(user: users.PageUser, dag_id: str) -> Any:
+def editable_board(user: users.PageUser, dag_id: str) -> Any:
+    """Return the board of a calendar that a user may edit, as it is now.
+
+    :raises HTTPException: If the user may not, or the calendar is edited elsewhere.
+    """
     if not users.may_edit(user, dag_id):
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)

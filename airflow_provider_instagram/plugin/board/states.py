@@ -65,6 +65,8 @@ OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 class State(str, Enum):
     """The state of a post, as a card shows it."""
 
+    #: It has no time or no file yet.
+    IDEA = "idea"
     PLANNED = "planned"
     #: A run has transcoded the post, and a person has approved it if it requires that. Its container is still to come.
     SCHEDULED = "scheduled"

@@ -99,7 +99,7 @@ def test_a_file_that_has_changed_meanwhile_is_not_written(
     answer(monkeypatch, "y", lambda: file.write_text(f"{TEXT}  - {{id: third}}\n"))
     code, _, err = run("calendar", "fill", "posts.yaml")
     assert (code, file.read_text()) == (2, f"{TEXT}  - {{id: third}}\n")
-    assert "the file has changed since these times were proposed. Ask for a new proposal." in err
+    assert "the file has changed since this was proposed. Ask for a new proposal." in err
 
 
 def test_a_file_on_object_storage(run: Command, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,12 +71,10 @@ def write(browser: TestClient, name: str, proposal: str, dag_id: str = DAG_ID, h
     return browser.post(ADDRESS, json=body, headers=OURS if headers is None else headers)
 
 
-def test_a_post_without_a_time_is_a_problem_on_the_page(user: Any) -> None:
+def test_a_post_without_a_time_is_an_idea_on_the_page(user: Any) -> None:
     answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
-    (problem,) = [one for shown in answer["calendars"] for one in shown["problems"] if one["post"] == "open"]
-    assert problem["message"] == "the post has no time."
-    assert problem["remedy"].startswith("Run airflow instagram calendar fill, or add publish_at: ")
-    assert [card["id"] for card in answer["cards"]] == ["timed"]
+    assert [one for shown in answer["calendars"] for one in shown["problems"] if one["post"]] == []
+    assert {card["id"]: card["state"] for card in answer["cards"]} == {"timed": "planned", "open": "idea"}
 
 
 def test_an_editor_sees_the_proposal_and_writes_it(user: Any, calendar: Path) -> None:
@@ -111,7 +109,7 @@ def test_a_file_that_has_changed_meanwhile_is_left_as_it_is(user: Any, calendar:
     answer = write(ada, "ada", proposal)
     assert (answer.status_code, answer.json()["detail"]) == (
         422,
-        "the file has changed since these times were proposed. Ask for a new proposal. Nothing was changed.",
+        "the file has changed since this was proposed. Ask for a new proposal. Nothing was changed.",
     )
     assert (calendar.read_text(), audit(DAG_ID)) == (changed, events)
 

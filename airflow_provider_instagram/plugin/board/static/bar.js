@@ -3,6 +3,8 @@
 import { addDays, inWords, isDay, length, moment, today } from "./dates.js";
 import { byId, counted, h, icon, isLow, isNarrow, roving } from "./dom.js";
 import { addPost, editable, fillTimes } from "./edit.js";
+import { ideasButton } from "./ideas.js";
+import { importButton } from "./importing.js";
 import { openPost } from "./panel.js";
 import { chooseByClick } from "./select.js";
 import {
@@ -154,7 +156,8 @@ function views() {
   return h(
     "div",
     { class: "group push" },
-    editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times")] : null,
+    editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times"), importButton()] : null,
+    ideasButton(),
     data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
     h("div", { class: "tabs" }, buttons),
   );

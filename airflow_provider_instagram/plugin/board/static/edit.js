@@ -90,13 +90,13 @@ async function sendSure(path, body, sure = false) {
 }
 
 /** Show an edit that cannot be written here. @param {{ refused: string, patch: string }} answer */
-async function showPatch({ refused, patch }) {
+export async function showPatch({ refused, patch }) {
   await question(`Nothing was changed: ${refused} Here is the edit as a patch.`, "", preformatted("Patch", patch));
   return null;
 }
 
 /** @param {string} label @param {string} text */
-const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
+export const preformatted = (label, text) => h("pre", { class: "mono patch", tabindex: 0, "aria-label": label }, text);
 
 /** Offer to take back what was done. @param {string} text @param {() => Promise<unknown>} back @param {string} word */
 export function offerUndo(text, back, word = "Undo") {

@@ -84,7 +84,7 @@ class Form {
     this.start = { ...(seen ?? { ...about.start, ...valuesOf([]), publish_at: `${day}T12:00` }) };
     /** @type {Values} */
     const shown = { ...this.start };
-    if (name === "duplicate") shown.publish_at = later(String(shown.publish_at), 1440);
+    if (name === "duplicate" && shown.publish_at) shown.publish_at = later(String(shown.publish_at), 1440);
     /** @type {Item[]} */
     this.items = itemsOf(shown);
     this.isNamed = name !== "add"; // whether a user has chosen the id
@@ -115,7 +115,8 @@ class Form {
     const first = FIRST.flatMap((one) => all.find(({ field }) => field.name === one)?.element ?? []);
     const more = all.filter(({ field }) => !FIRST.includes(field.name)).map(({ element }) => element);
     const zone = name === "add" ? this.about.zone : "the calendar's zone";
-    const time = h("input", { name: "publish_at", type: "datetime-local", value: shown.publish_at, required: true });
+    const required = name === "add" || Boolean(shown.publish_at); // an idea may have none
+    const time = h("input", { name: "publish_at", type: "datetime-local", value: shown.publish_at ?? "", required });
     const account = name === "add" ? selectElement("account", this.about.accounts) : null;
     const sure = SURE[name];
     const element = h(

@@ -11,6 +11,7 @@ import {
   historySection,
   insightsSection,
   linesSection,
+  noteSection,
   problemSection,
   transcodeSection,
 } from "./sections.js";
@@ -176,7 +177,8 @@ function sectionsOf(current, card, playing) {
   const errors = [current.refused, current.error].map((error) => error && h("p", { class: "error" }, error));
   const state = card ? stateSection(card, content) : null;
   if (!content) return [...errors, state];
-  const first = [...errors, state, editSection(content.card, content.edit, closePost), problemSection(content.card)];
+  const edit = editSection(content.card, content.edit, closePost);
+  const first = [...errors, state, noteSection(content.card), edit, problemSection(content.card)];
   if (content.caption === undefined) return [...first, linesSection(content)];
   return [
     ...first,

@@ -123,6 +123,10 @@ export function linesSection({ line, lines }) {
   return section(`In the calendar's file, line ${line}`, h("div", { class: "lines" }, code, button));
 }
 
+/** Return what people have noted. @param {import("./state.js").Card} card */
+export const noteSection = ({ note }) =>
+  note ? section("Note, never published", h("p", { class: "note", dir: "auto" }, note)) : null;
+
 /** @param {import("./state.js").Card} card */
 export function problemSection({ dag, problems }) {
   if (!problems) return null;

@@ -12,8 +12,8 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} dag
  * @property {string} id
  * @property {string} account
- * @property {number} at Seconds since the epoch.
- * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30.
+ * @property {number} at Seconds since the epoch; 0 for an idea without a time.
+ * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30; empty for an idea without a time.
  * @property {string} state A key of `STATES`.
  * @property {string} [kind]
  * @property {string} [title]
@@ -23,6 +23,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
  * @property {string[]} [tags]
+ * @property {string} [note] What people have noted, which is never published.
  * @property {boolean} [dry]
  * @property {boolean} [asks]
  * @property {number} [line] Its line, if the file has its id twice.
@@ -75,6 +76,7 @@ export const STATES = {
   failed: "Failed",
   unknown: "Unknown",
   problem: "Needs correction",
+  idea: "Idea",
 };
 /** What each state means. @type {Record<string, string>} */
 export const MEANINGS = {
@@ -314,8 +316,14 @@ export function shown(except = "") {
 export function foundElsewhere() {
   if (!view.q.trim() || isFound() || view.view === "results") return 0;
   const active = FILTERS.filter((name) => view[name]);
-  const all = [...data.cards.values()].filter((card) => active.every((name) => PASSES[name](card)));
+  const all = [...data.cards.values()].filter((card) => card.local && active.every((name) => PASSES[name](card)));
   return all.length - shown().length;
+}
+
+/** Return the posts without a time that pass the filters. @param {string} [only] The filters that count. */
+export function ideas(only = "account,tag,q") {
+  const active = FILTERS.filter((name) => view[name] && only.includes(name));
+  return [...data.cards.values()].filter((card) => !card.local && active.every((name) => PASSES[name](card)));
 }
 
 /** Return the cards by day. @param {Card[]} cards */

@@ -9,12 +9,12 @@ import yaml
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.sheet import Imported, import_sheet
+from airflow_provider_instagram.calendar.file.sheet_import import Imported, SheetReading, import_sheet
 
 
 def made_of(text: str, **how: Any) -> Imported:
     order = how.pop("order", None)
-    return import_sheet(text, defaults={"timezone": "America/New_York", **how}, order=order)
+    return import_sheet(text, defaults={"timezone": "America/New_York", **how}, reading=SheetReading(order=order))
 
 
 def posts(made: Imported) -> list[dict[str, str]]:

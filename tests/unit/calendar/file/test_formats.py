@@ -164,12 +164,6 @@ def test_items_in_one_cell_are_separated_by_commas(
     ("more", "problem"),
     [
         (
-            "",
-            ("3: the post has no video, image or carousel. Add one of them: a file beside the calendar, a "
-            "full path, or an "
-            "https address."),
-        ),
-        (
             "  image: a.jpg,\n  video: a.mp4",
             "5: the post has image and video. Keep one of them. A carousel shows several pictures and videos.",
         ),

@@ -257,7 +257,7 @@ def test_no_slots_at_the_head_and_what_to_do() -> None:
 def test_another_text_than_the_proposals_is_not_written() -> None:
     found = proposal(YAML)
     assert found.fill is not None
-    with pytest.raises(InvalidValue, match="the file has changed since these times were proposed"):
+    with pytest.raises(InvalidValue, match="the file has changed since this was proposed"):
         apply_fill(f"{YAML}# new\n", "/data/calendar.yaml", found.fill, CalendarFiles("/data/calendar.yaml"), {})
 
 

@@ -1,0 +1,305 @@
+"""The CSV export of a spreadsheet or another tool as posts of a calendar, with headings in English or German."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import yaml
+
+from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
+from airflow_provider_instagram.calendar.file.post_parser import items_in
+from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.reader import STAND_INS, read_table
+from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
+from airflow_provider_instagram.calendar.file.sheet_times import AskedFor, Order, TimeCells, read_time_cells
+from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, PostKind, kind_by_name
+from airflow_provider_instagram.posts.post import MEDIA
+
+#: A column such as "File" may hold a video, a picture or several of them.
+ANY_MEDIA: Final = "media"
+#: A column of hashtags, which follow the caption.
+HASHTAGS: Final = "hashtags"
+#: What columns mean that is no field of a post.
+NOT_FIELDS: Final = (ANY_MEDIA, HASHTAGS, "publish_at", "date", "time")
+#: What a post shows, by the word of a sheet for its format. The other words are placements.
+SHOWN: Final = {PostKind.PICTURE: ItemKind.PICTURE, PostKind.CAROUSEL: PostKind.CAROUSEL}
+FEED: Final = ("feed", "post", "feed post", "beitrag", "feed-beitrag")
+#: The columns whose words must be known.
+WORDS: Final = ("account", "placement")
+#: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single spaces. Source of
+#: those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time).
+MORE_NAMES: Final = {
+    "title": ("title", "name", "post", "titel", "thema", "überschrift"),
+    "date": ("date", "day", "publish date", "publishing date", "post date", "scheduled date", "datum", "termin"),
+    "time": ("time", "hour", "publish time", "publishing time", "post time", "scheduled time", "uhrzeit", "zeit"),
+    "publish_at": (
+        *(
+            "posting time",
+            "scheduled at",
+            "scheduled for",
+            "schedule date",
+            "date scheduled",
+            "scheduled date and time",
+        ),
+        *("datum und uhrzeit", "veröffentlichung", "veröffentlichen am", "geplant für", "zeitpunkt"),
+    ),
+    "caption": (
+        *("message", "content", "post caption", "description"),
+        *("bildunterschrift", "beschreibung", "beitragstext", "beitrag", "posttext"),
+    ),
+    ANY_MEDIA: (
+        *("media", "file", "files", "asset", "assets", "creative", "link", "media url", "media urls", "media link"),
+        *("filename", "file name", "datei", "dateien", "dateiname", "medien", "anhang"),
+    ),
+    "account": ("accounts", "channels", "profile name", "social profile", "konto", "kanal", "profil"),
+    "placement": ("post type", "content type", "media type", "typ", "art", "beitragsart", "platzierung"),
+    "first_comment": ("1st comment", "erster kommentar", "kommentar"),
+    "alt_text": ("alt-text", "alternativtext", "bildbeschreibung"),
+    "tags": ("label", "category", "categories", "kategorie", "kampagne", "schlagwörter", "schlagworte"),
+    "timezone": ("zeitzone",),
+    HASHTAGS: ("hashtags", "hashtag"),
+}
+NAMES: Final = {
+    name: (*(about.titles if (about := CALENDAR_FIELDS.get(name)) else ()), *MORE_NAMES.get(name, ()))
+    for name in (*MORE_NAMES, *CALENDAR_FIELDS)
+}
+COLUMNS: Final = {title: name for name, titles in NAMES.items() for title in titles}
+#: What a column of a sheet may mean.
+MEANINGS: Final = frozenset((*COLUMNS.values(), *CALENDAR_FIELDS))
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A calendar that was converted from a sheet.
+
+    :param ignored_columns: Columns that are not fields of a post.
+    :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
+    :param asked: Words that are not known.
+    :param needs: What else has to be said to read the sheet: ``dates``, their order, or ``time``, the time of day.
+    """
+
+    rows: Rows
+    ignored_columns: tuple[str, ...]
+    lines_with_dated_id: tuple[int, ...]
+    problems: tuple[Problem, ...]
+    asked: tuple[Asked, ...] = ()
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The calendar, as YAML."""
+        defaults, *posts = (
+            {name: value.value for name, value in row.values.items()} for row in (self.rows.defaults, *self.rows.rows)
+        )
+        document = {"defaults": defaults, "posts": posts} if defaults else {"posts": posts}
+        return str(yaml.dump(document, Dumper=_Readable, sort_keys=False, allow_unicode=True))
+
+
+@dataclass(frozen=True)
+class SheetReading:
+    """How a sheet is read, as far as it does not say that itself.
+
+    :param columns: What columns mean, by their titles; empty for one that means nothing. Titles that are missing here
+        mean what :data:`NAMES` says.
+    :param order: How to read dates such as 3/4/2027.
+    :param time: The time of day of dates without one.
+    :param words: By field, what words of the sheet mean. Rows with a word that means nothing are left out.
+    :param accounts: The connections that the rows may name. None for any.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    order: Order | None = None
+    time: str = ""
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    accounts: Collection[str] | None = None
+
+    @cached_property
+    def _own(self) -> dict[str, str]:
+        return {folded(title): name for title, name in self.columns.items()}
+
+    def field_of(self, title: str) -> str | None:
+        """Return what a column means, or None."""
+        known = folded(title)
+        return (self._own[known] or None) if known in self._own else _column(known)
+
+    def meaning(self, name: str, word: str) -> str | None:
+        """Return what a word in a column means, or None if that is not known. Empty means that its row is left out."""
+        own = {folded(one): meaning for one, meaning in self.words.get(name, {}).items()}
+        if folded(word) in own:
+            return own[folded(word)]
+        if name == "account":
+            return word if self.accounts is None else _account(word, self.accounts)
+        return _format(word)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A word in a column whose meaning is not known, and the lines of its rows."""
+
+    field: str
+    word: str
+    lines: tuple[int, ...]
+
+
+def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None) -> Imported:
+    """Read the CSV export of a spreadsheet."""
+    reading = reading or SheetReading()
+    table = read_table(text, reading.field_of)
+    if not {*MEDIA, ANY_MEDIA} & {*table.names} and reading.accounts is None:
+        raise InvalidValue(
+            f"no column is named video, image or carousel. The columns are: {', '.join(table.titles) or 'none'}.",
+            "Rename one of them.",
+        )
+    drafts, problems, needs = dict[int, dict[str, str]](), list(table.problems), set[str]()
+    asked: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row in table.rows:
+        cells = {name: str(value.value).strip() for name, value in row.values.items()}
+        problems += row.problems
+        if (words := _meanings(cells, reading, asked, row.line)) is None:
+            continue
+        try:
+            drafts[row.line] = {**_when(cells, reading), **_with_media(words)}
+        except AskedFor as unclear:
+            needs.add(unclear.what)
+            problems.append(Problem(row.line, unclear.message, unclear.remedy))
+        except InvalidValue as invalid:
+            problems.append(Problem(row.line, invalid.message, invalid.remedy))
+    ids, lines_with_dated_id = _ids(drafts)
+    posts = [
+        _row(line, {"id": ids[line], **{name: cell for name, cell in cells.items() if name not in ("id", "title")}})
+        for line, cells in drafts.items()
+    ]
+    titles = zip(table.titles, table.names, strict=True)
+    ignored_columns = tuple(title for title, name in titles if name is None and title)
+    unknown = tuple(Asked(*about, tuple(lines)) for about, lines in asked.items())
+    rows = Rows(posts, _row(0, defaults))
+    return Imported(rows, ignored_columns, lines_with_dated_id, tuple(problems), unknown, frozenset(needs))
+
+
+def _meanings(
+    cells: Mapping[str, str], reading: SheetReading, asked: dict[tuple[str, str], list[int]], line: int
+) -> dict[str, str] | None:
+    """Return a row with what its words mean. None if a word is not known, or means that the row is left out."""
+    found = {name: reading.meaning(name, cells[name]) for name in WORDS if name in cells}
+    if reading.accounts is None:  # nobody is asked, so an unknown word is a problem of the post
+        found = {name: meaning or cells[name] for name, meaning in found.items()}
+    if "" in found.values():
+        return None
+    for name, meaning in found.items():
+        if meaning is None:
+            asked[name, cells[name]].append(line)
+    known = {name: meaning for name, meaning in found.items() if meaning}
+    return {**cells, **known} if len(known) == len(found) else None
+
+
+def _account(word: str, accounts: Collection[str]) -> str | None:
+    """Return the connection that a name of an account means: that name, also without ``instagram_`` or with an @."""
+    names = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in accounts}
+    short = {name.removeprefix("instagram"): one for name, one in names.items()}
+    plain = re.sub(r"[^a-z0-9]", "", word.lower())
+    return names.get(plain) or short.get(plain.removeprefix("instagram") or plain)
+
+
+def _format(word: str) -> str | None:
+    """Return the word of a calendar for the format of a post."""
+    plain = re.sub(r"\b(instagram|ig)\b", "", folded(word)).strip(" -_")
+    known = (*FEED, *PLACEMENTS, ItemKind.VIDEO, *(one for kind in PostKind for one in (kind, *kind.other_words)))
+    return plain if plain in known else None
+
+
+def _when(cells: dict[str, str], reading: SheetReading) -> dict[str, str]:
+    """Return the time of a row as a calendar contains it, if it has one."""
+    times = TimeCells(*(cells.get(name, "") for name in ("publish_at", "date", "time")))
+    at = read_time_cells(times, reading.order, reading.time)
+    return {"publish_at": at} if at else {}
+
+
+def _row(line: int, values: Mapping[str, str]) -> Row:
+    return Row(line, {name: Value(value, line) for name, value in values.items()})
+
+
+def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple[int, ...]]:
+    """Return the ids of the posts by line, and the lines of the rows whose ids contain their date.
+
+    No id depends on the position of its row, because the id keeps a post from being published twice. Rows with the
+    same title differ in their date, and those of one day in their time. Rows that differ in neither keep one id.
+    """
+    ids, lines_with_dated_id = {}, set()
+    for line, cells in drafts.items():
+        given = cells.get("id", "")
+        ids[line] = _slug(given) or given or _slug(cells.get("title", ""))
+    for length in (len("2030-12-24"), len("2030-12-24 18:00")):
+        times = Counter(ids.values())
+        for line, cells in drafts.items():
+            if "id" not in cells and (not ids[line] or times[ids[line]] > 1):
+                text = cells.get("title") or cells.get("caption") or cells.get("note", "")
+                ids[line] = _slug(f"{cells.get('publish_at', '')[:length].replace(':', '')} {text}")
+                lines_with_dated_id.add(line)
+    return ids, tuple(sorted(lines_with_dated_id))
+
+
+def folded(title: str) -> str:
+    """Return a title of a column, or a word, without what makes no difference."""
+    plain = re.sub(r"\(.*?\)|\[.*?\]|[*:]", " ", unicodedata.normalize("NFC", title).lower())
+    return " ".join(plain.split())
+
+
+def _column(folded: str) -> str | None:
+    return COLUMNS.get(folded) or (folded if folded in CALENDAR_FIELDS else COLUMNS.get(folded.replace("_", " ")))
+
+
+def _with_media(cells: dict[str, str]) -> dict[str, str]:
+    """Return a row in which a calendar's fields contain the media, and what was in the field ``media``."""
+    word = " ".join(cells.get("placement", "").lower().split())
+    kind = next((kind for kind in PostKind if word in (kind, *kind.other_words)), None)
+    shown = ItemKind.VIDEO if word == ItemKind.VIDEO else SHOWN.get(kind) if kind else None
+    placement = PostKind.PICTURE.placement if word in FEED else kind.placement if kind else None
+    row = {name: cell for name, cell in cells.items() if name not in NOT_FIELDS}
+    if tags := cells.get(HASHTAGS):
+        row["caption"] = f"{row['caption']}\n\n{tags}" if "caption" in row else tags
+    if shown is not None:
+        del row["placement"]
+    elif placement is not None:
+        row["placement"] = placement
+    if (written := cells.get(ANY_MEDIA)) is not None:
+        if given := [name for name in MEDIA if name in row]:
+            raise InvalidValue(
+                f"the row names {written!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
+                "Leave one of the two cells empty.",
+            )
+        row[str(shown or _field_of(written))] = written
+    return row
+
+
+def _field_of(written: str) -> str:
+    """Return the field for a cell by the names in it. A name may contain a comma, as many links do."""
+    try:
+        kinds = [kind_by_name(str(item)) for item in items_in(written)]
+    except InvalidValue:
+        return PostKind.CAROUSEL if written.lstrip().startswith("[") else ItemKind.VIDEO
+    if len(kinds) > 1 and all(kinds):
+        return PostKind.CAROUSEL
+    return kind_by_name(written) or ItemKind.VIDEO
+
+
+def _slug(text: str) -> str:
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._]+", "-", ascii_text).strip("-._").lower()[:40].rstrip("-._")
+
+
+class _Readable(yaml.SafeDumper):
+    """Writes texts of several lines in YAML's readable form."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> Any:
+    style = '"' if any(chr(sign) in text for sign in STAND_INS) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Readable.add_representer(str, _text)

@@ -1,0 +1,130 @@
+"""The date and the time of a post, as people write them in the cells of a spreadsheet, in English and German."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
+
+Order = Literal["day-first", "month-first"]
+#: The names of the months from January on, also shortened.
+MONTHS: Final = (
+    *("january januar jänner jan", "february februar feb", "march märz maerz mar mär mrz", "april apr", "may mai"),
+    *("june juni jun", "july juli jul", "august aug", "september sept sep", "october oktober oct okt"),
+    *("november nov", "december dezember dec dez"),
+)
+BY_NAME: Final = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
+NAME: Final = "|".join(sorted(BY_NAME, key=len, reverse=True))
+ISO: Final = re.compile(r"(?<!\d)(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
+OTHER: Final = re.compile(r"(?<!\d)(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|\.)?\s*({NAME})\b[.,]?\s*(\d{{4}})", re.IGNORECASE)
+MONTH_FIRST: Final = re.compile(rf"\b({NAME})\b\.?\s*(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})", re.IGNORECASE)
+TIME: Final = re.compile(
+    r"(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s*(am|pm|a\.m\.|p\.m\.|uhr)(?!\w))?(?![\d:])", re.IGNORECASE
+)
+#: Words beside a date that say nothing more: the day of the week, *at* and *um*.
+BESIDE: Final = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun|(?:mon|diens|donners|frei|sams|sonn)tag"
+    r"|mittwoch|sonnabend|mo|di|mi|do|fr|sa|so|at|um)\b[.,]?",
+    re.IGNORECASE,
+)
+#: What a spreadsheet adds to a date without a time, and to a time of whole seconds.
+MIDNIGHT: Final = re.compile(r"0?0:00(:00)?")
+FRACTION: Final = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
+BETWEEN: Final = " ,T\t\n"
+
+
+class AskedFor(InvalidValue):
+    """A cell that does not say enough, so that its author is asked.
+
+    :param what: ``dates``, their order, or ``time``, the time of day.
+    """
+
+    def __init__(self, what: Literal["dates", "time"], message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.what = what
+
+
+class TimeCells(NamedTuple):
+    """The cells of a row that say when."""
+
+    whole: str = ""
+    day: str = ""
+    hour: str = ""
+
+
+def read_time_cells(cells: TimeCells, order: Order | None, time: str = "") -> str:
+    """Return the time of a row as a calendar contains it. A time in that form is not changed; no time is empty.
+
+    :param time: The time of day of a date without one.
+    """
+    whole, day, hour = cells
+    if whole and day and not hour and TIME.fullmatch(whole):
+        whole, hour = "", whole
+    if whole and day:
+        raise InvalidValue(f"the row has two times: {day!r} and {whole!r}.", "Leave one of the two cells empty.")
+    if hour and not (whole or day):
+        whole, hour = hour, ""
+    written = FRACTION.sub("", whole or day)
+    if not written:
+        return ""
+    found = None if hour else DATE_AND_TIME.fullmatch(written)
+    if found and (found["zone"] or "").lower() not in (*AM_PM, "uhr"):
+        return written
+    date, rest = _date(written, order)
+    if hour and not MIDNIGHT.fullmatch(rest):
+        _check_nothing_left(written, rest)
+    if not (hour or rest):
+        hour = time
+    return f"{date} {_time(hour or rest, hour or written)}"
+
+
+def _date(written: str, order: Order | None) -> tuple[str, str]:
+    """Return the date in a cell, and what else is in it."""
+    if found := ISO.search(written):
+        year, month, day = int(found[1]), int(found[3]), int(found[4])
+    elif found := OTHER.search(written):
+        first, second, year = int(found[1]), int(found[3]), int(found[4])
+        year += 2000 if year < 100 else 0
+        if order is None and first <= 12 and second <= 12 and first != second and found[2] != ".":
+            raise AskedFor(
+                "dates",
+                f"{written!r} can be read day first or month first.",
+                "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}.",
+            )
+        month_first = second > 12 or (first <= 12 and order == "month-first" and found[2] != ".")
+        day, month = (second, first) if month_first else (first, second)
+    elif found := DAY_FIRST.search(written):
+        day, month, year = int(found[1]), BY_NAME[found[2].lower()], int(found[3])
+    elif found := MONTH_FIRST.search(written):
+        month, day, year = BY_NAME[found[1].lower()], int(found[2]), int(found[3])
+    else:
+        raise InvalidValue(f"{written!r} is not a date.", "Write it like 2026-12-24.")
+    return f"{year:04}-{month:02}-{day:02}", _without(written, found)
+
+
+def _time(text: str, written: str) -> str:
+    """Read the time of day in the part ``text`` of a cell."""
+    found = next((one for one in TIME.finditer(text) if one[2] or one[4]), None)
+    if found is None:
+        raise AskedFor("time", f"{written!r} has no time of day.", "Write it like 18:00.")
+    _check_nothing_left(written, _without(text, found))
+    hour, half = int(found[1]), (found[4] or "").lower().replace(".", "")
+    if half in AM_PM:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    return f"{hour:02}:{found[2] or '00'}" + (f":{found[3]}" if found[3] else "")
+
+
+def _without(text: str, found: re.Match[str]) -> str:
+    return BESIDE.sub("", f"{text[: found.start()]} {text[found.end() :]}").strip(BETWEEN)
+
+
+def _check_nothing_left(written: str, more: str) -> None:
+    """Check that nothing is left beside the date and the time. It may be the time zone, so it must not be dropped."""
+    if more:
+        raise InvalidValue(
+            f"{written!r} contains more than a date and a time: {more!r}.",
+            "Remove it. Put a time zone into a column named timezone, like Europe/Berlin.",
+        )

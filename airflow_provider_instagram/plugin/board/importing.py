@@ -1,0 +1,200 @@
+"""Posts that are added at once on the page *Posts*: the rows of a sheet, a month's posts again; and an idea's time.
+
+The page shows what would be written, and sends it again with the digest of that. Nothing else is written: if the file
+has changed meanwhile, or another answer makes other posts, the user sees those first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from airflow_provider_instagram.calendar.file.edits import digest, zone_of_new
+from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.reader import sheet_text
+from airflow_provider_instagram.calendar.file.sheet_import import SheetReading
+from airflow_provider_instagram.calendar.file.sheet_times import Order
+from airflow_provider_instagram.calendar.planning.fill import time_on
+from airflow_provider_instagram.calendar.planning.importing import (
+    FIELDS,
+    Additions,
+    Target,
+    month_proposal,
+    sheet_proposal,
+)
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.plugin import users
+from airflow_provider_instagram.plugin.board import edits
+from airflow_provider_instagram.plugin.board.board import problem_as_data
+from airflow_provider_instagram.plugin.board.forms import writer_of
+from airflow_provider_instagram.plugin.board.routes import editable_board
+from airflow_provider_instagram.plugin.bodies import json_body
+from airflow_provider_instagram.plugin.pages import HEADERS
+from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
+from airflow_provider_instagram.utils.locations import shown
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+    from airflow_provider_instagram.plugin.board.board import Board
+
+MAX_SHEET_BYTES: Final = 1_000_000
+MOST_TOLD: Final = 100
+MONTH: Final = r"^20\d\d-(0[1-9]|1[0-2])$"
+#: What a user can say a column means, and a word of a column.
+MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
+FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
+CHANGED: Final = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
+Title = Annotated[str, Field(max_length=1_000)]
+Meaning = Annotated[str, Field(pattern=f"^({'|'.join(MEANINGS)})?$")]
+
+router = APIRouter(prefix="/calendar")
+
+
+class Agreed(BaseModel):
+    """What is common to both requests.
+
+    :param agreed: The digest of the text that the user agrees to; empty for a look at it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    agreed: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+
+class SheetRequest(Agreed):
+    """A sheet, and what a user says about it.
+
+    :param sheet: Its bytes, in Base64.
+    :param columns: What columns mean, by their titles.
+    :param words: What words of a column mean; empty to leave out their rows.
+    :param time: The time of day of dates without one.
+    """
+
+    sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
+    columns: dict[Title, Meaning] = Field(default={}, max_length=200)
+    words: dict[str, dict[Title, Title]] = {}
+    order: Order | Literal[""] = ""
+    time: str = Field(default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    timezone: str = Field(default="", max_length=100)
+    account: str = Field(default="", pattern=f"^({ACCOUNT})?$")
+
+
+class MonthRequest(Agreed):
+    """A month whose posts are copied to another one."""
+
+    month: str = Field(pattern=MONTH)
+    to: str = Field(pattern=MONTH)
+
+
+@router.post("/api/import")
+def import_sheet(
+    request: Request, given: Annotated[SheetRequest, json_body(SheetRequest)], user: users.Viewer
+) -> Response:
+    """Return what a sheet adds to the calendar's file, or write it if the user agrees to that."""
+    users.check_form(request, given.form_token, user)
+    board = editable_board(user, given.dag_id)
+    accounts = list(board.accounts)
+    reading = SheetReading(given.columns, given.order or None, given.time, given.words, accounts)
+    writer, target = _target(board)
+    with edits.told():
+        text = sheet_text(_bytes_of(given.sheet))
+        found = sheet_proposal(target, text, reading, given.timezone, given.account)
+        answer = _answer(board, user, "import", writer, target, found.additions, given.agreed)
+    choices = {"account": accounts, "placement": FORMATS}
+    return JSONResponse(
+        {
+            **answer,
+            "columns": [{"title": title, "field": name, "cells": cells} for title, name, cells in found.columns],
+            "meanings": MEANINGS,
+            "asks": [{**asdict(one), "choices": choices[one.field]} for one in found.asked],
+            "needs": sorted(found.needs),
+            "accounts": accounts,
+            "zone": zone_of_new(target.calendar, target.text),
+            "missing": _missing(writer, found.additions),
+        },
+        headers=HEADERS,
+    )
+
+
+@router.post("/api/months")
+def copy_month(
+    request: Request, given: Annotated[MonthRequest, json_body(MonthRequest)], user: users.Viewer
+) -> Response:
+    """Return the copies of a month's posts in another month, or write them if the user agrees to that."""
+    users.check_form(request, given.form_token, user)
+    board = editable_board(user, given.dag_id)
+    writer, target = _target(board)
+    with edits.told():
+        additions = month_proposal(target, *(date.fromisoformat(f"{one}-01") for one in (given.month, given.to)))
+        answer = _answer(board, user, "copy", writer, target, additions, given.agreed)
+    return JSONResponse(answer, headers=HEADERS)
+
+
+@router.get("/api/ideas/time")
+def idea_time(
+    dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: date, user: users.Viewer
+) -> Response:
+    """Return the time that an idea gets on a day, as an edit has it."""
+    board = editable_board(user, dag_id)
+    writer, now = writer_of(board), utc_now()
+    with edits.told():
+        at = time_on(day, post_id, writer.text(), board.location, writer.files, now, board.rules)
+    return JSONResponse({"at": at}, headers=HEADERS)
+
+
+def _target(board: Board) -> tuple[CalendarWriter, Target]:
+    writer = writer_of(board)
+    with edits.told():
+        return writer, Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
+
+
+def _bytes_of(sheet: str) -> bytes:
+    try:
+        return base64.b64decode(sheet, validate=True)
+    except binascii.Error:
+        raise InvalidValue("the sheet is not sent in Base64.", "Choose the file again.") from None
+
+
+def _answer(
+    board: Board, user: users.PageUser, do: str, writer: CalendarWriter, target: Target, found: Additions, agreed: str
+) -> dict[str, Any]:
+    """Return what is added, or write it if its digest is the one that the user agrees to."""
+    written = writer.in_text(target.text, found.fill, target.now, target.rules) if found.fill is not None else None
+    proposal = digest(written.edited.text) if written is not None else ""
+    if agreed and (found.fill is None or agreed != proposal):
+        raise HTTPException(409, CHANGED)
+    if agreed and found.fill is not None:
+        return edits.write_agreed(board, user, do, found.fill, len(found.fill.added))
+    told = [problem_as_data(problem) for problem in found.left_out]
+    return {
+        "posts": found.posts,
+        "ideas": found.ideas,
+        "present": found.present,
+        "first": found.first and found.first.isoformat(),
+        "problems": told[:MOST_TOLD],
+        "more_problems": max(0, len(told) - MOST_TOLD),
+        "diff": "\n".join(written.diff) if written is not None else "",
+        "proposal": proposal,
+    }
+
+
+def _missing(writer: CalendarWriter, found: Additions) -> list[str]:
+    """Return the names of files beside the calendar that new posts show, and that are not there yet."""
+    names = {str(one[kind]) for one in (found.fill.added if found.fill else ()) for kind in ItemKind if kind in one}
+    local = {name for name in names if "/" not in name}
+    if not local:
+        return []
+    try:
+        return sorted(shown(name) for name in local - {*writer.media_names()})[:MOST_TOLD]
+    except Exception:  # noqa: BLE001 -- each storage has errors of its own, and this is a hint only
+        return []

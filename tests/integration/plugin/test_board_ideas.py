@@ -1,0 +1,327 @@
+"""Ideas, imports and copies of a month on the page Posts: over HTTP, and in a browser."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import threading
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from airflow_provider_instagram.plugin.users import sealed
+from demo.stack import free_port, wait_until
+from tests.integration.calendar.runs import planned
+from tests.integration.pages import OURS, browser_of
+from tests.integration.plugin.runs import store_calendar
+from tests.integration.plugin.test_board_edits import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+    from playwright.sync_api import Page
+
+DAG_ID, OTHER_ID = "posts_with_ideas", "ideas_of_others"
+STUDIO, SHOP = "instagram_studio", "instagram_shop"
+API = "/instagram/calendar/api"
+#: A Monday at least a month ahead.
+MONDAY = (datetime.now(timezone.utc) + timedelta(days=35)).replace(hour=0, minute=0, second=0, microsecond=0)
+MONDAY -= timedelta(days=MONDAY.weekday())
+GERMAN = (
+    "Datum;Uhrzeit;Kanal;Format;Beitragstext;Datei;Notiz\n"
+    "{0:%d.%m.%Y};9 Uhr;@studio;Foto;Grüße aus Köln;brot.jpg;mit Lena\n"
+    "{1:%d.%m.%Y};18:30 Uhr;LinkedIn;Beitrag;Nur für LinkedIn;b.jpg;\n"
+    "{2:%d}. {3} {2:%Y};12.00;Studio;Foto;=1+1;c.jpg;\n"
+    ";;Studio;;Noch ohne Datum;;Idee von Ada\n"
+)
+MONTHS = (
+    *("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli"),
+    *("August", "September", "Oktober", "November", "Dezember"),
+)
+
+
+def german() -> bytes:
+    days = [MONDAY + timedelta(days=later) for later in (1, 2, 3)]
+    return GERMAN.format(*days, MONTHS[days[2].month - 1]).encode("cp1252")
+
+
+def day(later: int) -> str:
+    return f"{MONDAY + timedelta(days=later):%Y-%m-%d}"
+
+
+@pytest.fixture
+def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stored calendar with an idea, a post that is planned, and slots; and one of another team."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
+    monkeypatch.setattr(routes, "boards", Boards())
+    posts = [
+        {"id": "brunch", "note": "Brunch? Ask Lena"},
+        {"id": "planned", "publish_at": f"{day(0)} 08:30", "video": "https://media.example.com/a.mp4", "note": "ok"},
+        {"id": "placeholder", "publish_at": f"{day(1)} 10:00", "caption": "No file yet"},
+    ]
+    for dag_id in (DAG_ID, OTHER_ID):
+        file = tmp_path / dag_id / "calendar.yaml"
+        file.parent.mkdir()
+        defaults = {"account": STUDIO, "timezone": "Europe/Berlin"}
+        content = {"slots": {STUDIO: ["Mon 08:30", "Mon 19:00"]}, "defaults": defaults, "posts": posts}
+        file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        store_calendar(content_calendar_dag(dag_id, file, accounts=[STUDIO, SHOP]))
+    return tmp_path / DAG_ID / "calendar.yaml"
+
+
+@pytest.fixture
+def user(calendar: Path, airflow_app: FastAPI) -> Callable[..., TestClient]:
+    """A browser in which a user with a role is logged in to a whole Airflow."""
+    return partial(browser_of, airflow_app)
+
+
+def send(browser: TestClient, path: str, name: str = "ada", headers: Any = None, **body: Any) -> Any:
+    content = {"dag_id": DAG_ID, "form_token": sealed("form", {"user": name}), **body}
+    return browser.post(f"{API}/{path}", json=content, headers=OURS if headers is None else headers)
+
+
+def in_file(calendar: Path) -> dict[str, dict[str, Any]]:
+    return {post["id"]: post for post in yaml.safe_load(calendar.read_text())["posts"]}
+
+
+def as_sheet(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_ideas_stand_beside_the_calendar_and_are_no_problem(user: Any) -> None:
+    answer = user("ada", "USER").get(f"{API}/posts", params={"dag_id": DAG_ID, "from": 0, "to": 1}).json()
+    (idea,) = answer["cards"]
+    assert (idea["id"], idea["state"], idea["local"], idea["why"]) == ("brunch", "idea", "", "no time and no file")
+    assert (idea["title"], idea["note"]) == ("Brunch? Ask Lena", "Brunch? Ask Lena")
+    assert answer["calendars"][0]["problems"] == []
+    everything = user("ada", "USER").get(f"{API}/posts", params={"dag_id": DAG_ID}).json()["cards"]
+    states = {card["id"]: (card["state"], card.get("note", "")) for card in everything}
+    assert states["planned"] == ("planned", "ok")
+    assert states["placeholder"] == ("idea", "")
+
+
+def test_an_idea_gets_a_free_slot_of_the_day_or_a_time_from_noon_on(user: Any, calendar: Path) -> None:
+    ada = user("ada", "USER")
+
+    def time_on(later: int) -> str:
+        answer = ada.get(f"{API}/ideas/time", params={"dag_id": DAG_ID, "post_id": "brunch", "day": day(later)})
+        return str(answer.json()["at"])
+
+    assert [time_on(later) for later in (0, 2)] == [f"{day(0)}T19:00", f"{day(2)}T12:00"]
+    edit: dict[str, Any] = {"do": "change", "post_id": "brunch", "seen": {}, "fields": {"publish_at": time_on(0)}}
+    assert send(ada, "edits", **edit).json()["done"].startswith("Saved in calendar.yaml.")
+    assert in_file(calendar)["brunch"]["publish_at"] == f"{day(0)} 19:00"
+    back: dict[str, Any] = {"do": "change", "post_id": "brunch", "fields": {"publish_at": ""}}
+    assert send(ada, "edits", **back).json()["done"].startswith("Saved")
+    assert in_file(calendar)["brunch"]["publish_at"] is None
+
+
+def test_a_sheet_is_looked_at_asked_about_and_written_once(user: Any, calendar: Path) -> None:
+    ada, before = user("ada", "USER"), calendar.read_text()
+    sheet = {"sheet": as_sheet(german())}
+    found = send(ada, "import", **sheet).json()
+    columns = {one["title"]: one["field"] for one in found["columns"]}
+    assert columns == {
+        "Datum": "date", "Uhrzeit": "time", "Kanal": "account", "Format": "placement", "Beitragstext": "caption",
+        "Datei": "media", "Notiz": "note",
+    }  # fmt: skip
+    assert found["columns"][4]["cells"][0] == "Grüße aus Köln"
+    (ask,) = found["asks"]
+    assert (ask["word"], ask["lines"], ask["choices"]) == ("LinkedIn", [3], [STUDIO, SHOP])
+    (left_out,) = found["problems"]
+    assert (left_out["line"], left_out["message"]) == (4, "caption holds a formula: '=1+1'.")
+    assert (found["posts"], found["ideas"], found["missing"], found["zone"]) == (1, 1, ["brot.jpg"], "Europe/Berlin")
+    assert calendar.read_text() == before
+    told: dict[str, Any] = {**sheet, "words": {"account": {"LinkedIn": ""}}}
+    found = send(ada, "import", **told).json()
+    assert (found["asks"], found["posts"]) == ([], 1)
+    written = send(ada, "import", **told, agreed=found["proposal"]).json()
+    assert written["done"].startswith("Imported into calendar.yaml.")
+    new = [post for name, post in in_file(calendar).items() if name not in ("brunch", "planned", "placeholder")]
+    assert [{name: value for name, value in post.items() if name != "id"} for post in new] == [
+        {"publish_at": f"{day(1)} 09:00", "caption": "Grüße aus Köln", "note": "mit Lena", "image": "brot.jpg",
+         "account": STUDIO},
+        {"caption": "Noch ohne Datum", "note": "Idee von Ada", "account": STUDIO},
+    ]  # fmt: skip
+    event = audit(DAG_ID)[-1]
+    assert (event["event"], event["owner"], event["posts"]) == ("instagram_post_import", "ada", 2)
+    again = send(ada, "import", **told).json()
+    assert (again["posts"], again["ideas"], again["present"], again["proposal"]) == (0, 0, 2, "")
+
+
+@pytest.mark.parametrize(
+    ("sheet", "status", "told"),
+    [
+        (b"PK\x03\x04\0\0", 422, "is an Excel file"),
+        (b"Date,Video\n" + b"2030-12-24 18:00,a.mp4\n" * 1_001, 422, "at most 1,000 are allowed"),
+        (b'Date,Video\n2030-12-24 18:00,"a.mp4\n', 422, "a quotation mark is not closed"),
+        (b"x" * 1_100_000, 422, "at most 1"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_says_why(user: Any, sheet: bytes, status: int, told: str) -> None:
+    answer = send(user("ada", "USER"), "import", sheet=as_sheet(sheet))
+    assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+@pytest.mark.parametrize(
+    "file", ["/etc/passwd", "../other/a.mp4", "s3://bucket/a.mp4", "file:///etc/a.mp4", "http://10.0.0.1/a.mp4"]
+)
+def test_a_sheet_names_files_of_the_calendars_folder_and_links_only(user: Any, calendar: Path, file: str) -> None:
+    sheet = f"Date,Video,Carousel,Caption file,Approval\n{day(1)} 18:00,{file},,,none\n"
+    sheet += f'{day(2)} 18:00,,"[""a.jpg"", ""{file}""]",,none\n{day(3)} 18:00,a.mp4,,/etc/passwd,none\n'
+    found = send(user("ada", "USER"), "import", sheet=as_sheet(sheet.encode())).json()
+    assert [one["line"] for one in found["problems"]] == [2, 3]
+    assert found["posts"] == 1
+    assert ("caption_file" in found["diff"], "approval" in found["diff"]) == (False, False)
+
+
+def test_who_may_not_edit_imports_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, sheet = calendar.read_text(), {"sheet": as_sheet(german())}
+    months: dict[str, Any] = {"month": day(0)[:7], "to": "2099-01"}
+    vera, ada = user("vera", "VIEWER"), user("ada", "USER")
+    time = {"dag_id": DAG_ID, "post_id": "brunch", "day": day(2)}
+    assert vera.get(f"{API}/ideas/time", params=time).status_code == 403
+    for path, body in (("import", sheet), ("months", months)):
+        assert send(vera, path, "vera", **body).status_code == 403
+        assert send(ada, path, "eve", **body).status_code == 403
+        assert send(ada, path, headers={"Origin": "https://evil.example"}, **body).status_code == 403
+        proposal = send(ada, path, **body).json()["proposal"]
+        assert send(ada, path, **body, agreed="0" * 64).status_code == 409
+        calendar.write_text(f"{before}# by a colleague\n")
+        assert send(ada, path, **body, agreed=proposal).status_code == 409
+        calendar.write_text(before)
+    monkeypatch.delenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING")
+    assert send(ada, "import", **sheet).status_code == 403
+    assert calendar.read_text() == before
+
+
+def test_a_month_is_copied_to_the_same_weekdays_of_another(user: Any, calendar: Path) -> None:
+    ada, to = user("ada", "USER"), (MONDAY.replace(day=1) + timedelta(days=70)).replace(day=1)
+    place = (MONDAY.day - 1) // 7
+    mondays = [to + timedelta(days=later) for later in range(28) if (to + timedelta(days=later)).weekday() == 0]
+    months = {"month": day(0)[:7], "to": f"{to:%Y-%m}"}
+    found = send(ada, "months", **months).json()
+    if place > 3:  # the fifth Monday
+        assert found["problems"][0]["message"].endswith("has no fifth Monday.") or found["posts"] == 1
+        return
+    assert (found["posts"], found["problems"]) == (1, [])
+    assert send(ada, "months", **months, agreed=found["proposal"]).json()["done"].startswith("Copied in calendar.yaml.")
+    copy = in_file(calendar)["planned-2"]
+    assert copy == {**in_file(calendar)["planned"], "id": "planned-2", "publish_at": f"{mondays[place]:%Y-%m-%d} 08:30"}
+
+
+@pytest.fixture
+def server(calendar: Path, airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the pages, served over HTTP."""
+    import uvicorn
+
+    port = free_port()
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"http://127.0.0.1:{port}")
+    server = uvicorn.Server(uvicorn.Config(airflow_app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, "the pages are served", 60)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture
+def page(server: str) -> Iterator[Page]:
+    """An empty page of a browser, which ends with its test: its event loop would bar others."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser.new_page(viewport={"width": 1440, "height": 900})
+        browser.close()
+
+
+@pytest.fixture
+def open_page(server: str, page: Page) -> Callable[[str], Page]:
+    """Open the page as Ada, who may edit."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="ada", role="USER"))
+    page.context.add_cookies([{"name": "_token", "value": token, "url": server}])
+
+    def opened(query: str = "") -> Page:
+        page.goto(f"{server}/instagram/calendar/?dag={DAG_ID}&view=week&day={day(0)}{query}")
+        expect(page.locator("#view")).to_have_attribute("aria-busy", "false", timeout=30_000)
+        return page
+
+    return opened
+
+
+def look_again(calendar: Path) -> None:
+    """Read the calendar as its planner does."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    planned(content_calendar_dag(DAG_ID, calendar, accounts=[STUDIO, SHOP]))
+
+
+@pytest.mark.timeout(300)
+def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[..., Page], calendar: Path) -> None:
+    page = open_page()
+    column = page.locator("#ideas")
+    expect(column.get_by_role("button", name="Brunch? Ask Lena")).to_be_visible()
+    column.get_by_label("New idea").fill("Frühstück & Käse <b>fett</b>")
+    column.get_by_role("button", name="Add").click()
+    wait_until(lambda: len(in_file(calendar)) == 4, "the idea is written", 30)
+    new = [*in_file(calendar).values()][-1]
+    assert (new["note"], new["account"]) == ("Frühstück & Käse <b>fett</b>", STUDIO)
+    look_again(calendar)
+    expect(column.get_by_role("button", name="Frühstück & Käse <b>fett</b>")).to_be_visible(timeout=30_000)
+    expect(column.get_by_label("New idea")).to_have_value("")
+    column.get_by_role("button", name="Brunch? Ask Lena").drag_to(page.locator(f'#view [data-day="{day(2)}"]'))
+    wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") == f"{day(2)} 12:00", "it has a time", 30)
+    card = page.locator(f'#view [data-day="{day(2)}"] .card')
+    expect(card).to_contain_text("Brunch? Ask Lena")
+    look_again(calendar)
+    expect(card).not_to_contain_text("Airflow reads it soon", timeout=30_000)
+    expect(card).to_contain_text("Idea: no file")
+    assert Axe().run(page).response["violations"] == []
+    card.drag_to(column)
+    wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") is None, "it has no time any more", 30)
+    page.screenshot(path="/tmp/ideas1.png")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.screenshot(path="/tmp/ideas4.png")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Undo").click()
+    wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") == f"{day(2)} 12:00", "it is put back", 30)
+
+
+@pytest.mark.timeout(300)
+def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], calendar: Path, tmp_path: Path) -> None:
+    page = open_page()
+    (tmp_path / "plan.csv").write_bytes(german())
+    page.get_by_role("button", name="Import").click()
+    dialog = page.get_by_role("dialog", name="Import posts")
+    page.screenshot(path="/tmp/ideas2.png")
+    dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
+    expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
+    dialog.get_by_label("Account “LinkedIn”").select_option("")
+    expect(dialog.get_by_label("Account “LinkedIn”")).to_have_count(0)
+    dialog.get_by_label("Meaning of Notiz").select_option("")
+    expect(dialog.locator(".patch")).not_to_contain_text("mit Lena")
+    dialog.get_by_label("Meaning of Notiz").focus()
+    dialog.get_by_label("Meaning of Notiz").select_option("note")
+    expect(dialog.locator(".patch")).to_contain_text("mit Lena")
+    expect(dialog.locator("details")).to_contain_text("caption holds a formula")
+    expect(dialog.get_by_label("Meaning of Notiz")).to_be_focused()
+    assert Axe().run(page).response["violations"] == []
+    dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
+    expect(dialog).to_have_count(0)
+    assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]
