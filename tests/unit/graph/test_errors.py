@@ -63,6 +63,7 @@ TABLE: list[tuple[int, int | None, type[InstagramError], bool, bool, int]] = [
     (36000, 2207004, MediaRejectedError, FAIL, False, 0),
     (36001, 2207005, MediaRejectedError, FAIL, False, 0),
     (36003, 2207009, MediaRejectedError, FAIL, False, 0),
+    (110, 2207013, MediaRejectedError, FAIL, False, 0),
     (110, 2207018, MediaRejectedError, FAIL, False, 0),
     (36004, 2207010, MediaRejectedError, FAIL, False, 0),
     (1, 2207057, MediaRejectedError, FAIL, False, 0),
