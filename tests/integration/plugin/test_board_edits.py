@@ -33,7 +33,7 @@ DAG_ID, OTHER_ID = "edited_posts", "posts_of_another_team"
 ACCOUNT = "edit_studio"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 SECRET = "X-Signature=abcdef0123456789"
-VALUES = {"publish_at", "caption", "first_comment", "alt_text", "tags", "placement", "audio_id"}
+VALUES = {"publish_at", "caption", "first_comment", "alt_text", "tags", "note", "placement", "audio_id"}
 
 
 def at(days: float, form: str = "%Y-%m-%d %H:%M UTC") -> str:
