@@ -34,7 +34,7 @@ ACCOUNT = "edit_studio"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 SECRET = "X-Signature=abcdef0123456789"
 #: Values that the form of every post has, whatever else is declared.
-VALUES = {"publish_at", "video", "carousel", "caption", "first_comment", "alt_text", "tags", "approval", "repeat_after"}
+VALUES = {"publish_at", "video", "carousel", "caption", "first_comment", "alt_text", "tags", "approval", "note"}
 
 
 def at(days: float, form: str = "%Y-%m-%d %H:%M UTC") -> str:
