@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import shutil
 import subprocess
@@ -266,6 +267,41 @@ def test_what_is_saved_and_removed_is_seen_at_once(team: Team) -> None:
     page.get_by_role("button", name="Undo").click()
     expect(card).to_be_visible()
     assert team.posts()["hello"]["caption"] == "Good evening"
+
+
+def test_who_saves_twice_conflicts_with_nobody(team: Team) -> None:
+    """The plan is still from before the first save."""
+    page = team.open()
+    for caption in ("One", "Two"):
+        form = team.form("hello")
+        form.locator("[name=caption]").fill(caption)
+        form.get_by_role("button", name="Save").click()
+        expect(page.locator("dialog")).to_have_count(0)
+        page.locator("#panel").get_by_role("button", name="Close").click()
+    assert team.posts()["hello"]["caption"] == "Two"
+
+
+def test_a_day_is_clicked_and_a_file_dropped_on_it_to_add_a_post(team: Team) -> None:
+    page = team.open()
+    day = page.locator(f'[data-day="{on(1)[:10]}"]')
+    day.click(position={"x": 100, "y": 200})
+    form = page.locator("dialog form.edit")
+    expect(form.locator("[name=publish_at]")).to_have_value(on(1))
+    form.get_by_role("button", name="Cancel").click()
+    picture = base64.b64encode((team.file.parent / "sun.jpg").read_bytes()).decode()
+    transfer = page.evaluate_handle(
+        "data => { const all = new DataTransfer();"
+        " const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));"
+        " all.items.add(new File([bytes], 'Brötchen.jpg')); return all; }",
+        picture,
+    )
+    for event in ("dragover", "drop"):
+        day.dispatch_event(event, {"dataTransfer": transfer})
+    expect(form.locator(".items b")).to_have_text(["Brötchen.jpg"])
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("dialog")).to_have_count(0)
+    (added,) = [post for name, post in team.posts().items() if name != "hello"]
+    assert (added["image"], added["publish_at"]) == ("Brötchen.jpg", on(1).replace("T", " "))
 
 
 def test_a_cover_frame_is_chosen_by_moving_through_the_video_and_the_preview_shows_bars_or_a_crop(team: Team) -> None:

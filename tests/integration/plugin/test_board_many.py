@@ -104,22 +104,6 @@ def test_three_moves_by_key_are_sent_in_order_and_conflict_with_nobody(page: Pag
     assert airflow.file["post-0"]["publish_at"] == "2030-05-07T08:30"
 
 
-def test_who_saves_twice_is_not_told_of_somebody_else(page: Page, airflow: Writing) -> None:
-    """The panel still shows what Airflow has read, which is from before the first save."""
-    seen = {"publish_at": f"{DAYS[0]}T08:30", "caption": "A new week", "tags": []}
-    offer = {"does": ["change"], "seen": seen, "placements": [], "approved": False}
-    airflow.file["post-0"]["caption"] = "A new week"
-    airflow.detail = {**DETAIL, "card": card(0), "acts": [], "edit": offer}
-    page.locator('.card[data-key="spring/post-0"]').click()
-    panel = page.locator("#panel")
-    for caption in ("One", "Two"):
-        panel.get_by_role("button", name="Edit").click()
-        panel.locator(".edit [name=caption]").fill(caption)
-        panel.get_by_role("button", name="Save").click()
-        expect(panel.locator(".edit [name=caption]")).to_have_count(0)
-    assert airflow.file["post-0"]["caption"] == "Two"
-
-
 def test_posts_are_moved_in_one_write_and_moved_back_in_another(page: Page, airflow: Writing) -> None:
     bar = choose(page, 0, 1, 2)
     bar.get_by_label("Days").fill("7")

@@ -26,7 +26,6 @@ STATES = (
     "planned", "preparing", "waiting", "scheduled", "ready", "going_out", "late", "published", "dry_run", "skipped",
     "deleted", "failed", "unknown", "problem",
 )  # fmt: skip
-FILES = {"files": ["a.mp4"], "accounts": ["instagram_studio"], "zone": "UTC"}
 
 
 def card(number: int, day: int, **more: Any) -> dict[str, Any]:
@@ -47,8 +46,6 @@ class Airflow(Writing):
 
     def route(self, route: Route) -> None:
         address = urlsplit(route.request.url)
-        if address.path.endswith("api/files"):
-            return route.fulfill(json=FILES)
         if address.path.endswith("api/posts"):
             self.asked.append(query := parse_qs(address.query))
             first, last = int(query["from"][0]), int(query["to"][0])
@@ -166,23 +163,6 @@ def test_a_search_finds_posts_of_the_whole_plan(open_page: Any, airflow: Airflow
     expect(page.locator("#view .card")).to_have_count(1)
     expect(page.locator("h1")).to_have_text("1 post found")
     assert airflow.asked[-1]["q"] == ["bread"]
-
-
-def test_a_day_is_clicked_and_a_file_dropped_on_it_to_add_a_post(open_page: Any) -> None:
-    page = open_page()
-    day = page.locator('[data-day="2030-05-08"]')
-    day.click(position={"x": 100, "y": 80})
-    dialog = page.locator("dialog")
-    expect(dialog.locator("[name=at]")).to_have_value("2030-05-08T12:00")
-    dialog.get_by_role("button", name="Cancel").click()
-    transfer = page.evaluate_handle(
-        "() => { const all = new DataTransfer(); all.items.add(new File(['x'], 'new.mp4')); return all; }"
-    )
-    for event in ("dragover", "drop"):
-        day.dispatch_event(event, {"dataTransfer": transfer})
-    names = "field => [...field.files].map(file => file.name)"
-    expect(dialog.locator("[type=file]")).to_be_visible()
-    assert dialog.locator("[type=file]").evaluate(names) == ["new.mp4"]
 
 
 def test_tiles_of_a_profile_exchange_their_times_by_drag_and_by_key(open_page: Any, airflow: Airflow) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 #: All routes that read a body.
-JSON = tuple(f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "fill"))
+JSON = tuple(f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import", "months"))
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
 
@@ -140,6 +140,9 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
         },
         "edits": {"post_id": "a", "do": "change", "seen": {}, "fields": {}, "undo": "", "new_id": ""},
         "fill": {"proposal": ""},
+        "changes": {"changes": [{"post_id": "a"}], "sure": False},
+        "import": {"sheet": "", "columns": {}, "words": {}, "order": "", "time": "", "timezone": "", "account": ""},
+        "months": {"month": "2030-05", "to": "2030-06", "agreed": ""},
     }
     right |= own[path.rpartition("/")[2]]
     ada = user("ada", "USER")

@@ -413,7 +413,7 @@ export function followDrags() {
   });
   document.addEventListener("pointerup", drop);
   document.addEventListener("pointercancel", endDrag);
-  document.addEventListener("dragstart", (event) => event.preventDefault()); // a picture is no file to drop
+  main.addEventListener("dragstart", (event) => event.preventDefault()); // a picture is no file to drop
   // A finger that drags a card scrolls nothing, and opens no menu.
   document.addEventListener("touchmove", (event) => drag?.isDrag && event.preventDefault(), { passive: false });
   document.addEventListener("contextmenu", (event) => drag?.isDrag && event.preventDefault());

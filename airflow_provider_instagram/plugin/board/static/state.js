@@ -305,6 +305,7 @@ export function shown(except = "") {
   const active = FILTERS.filter((name) => view[name] && name !== except);
   return [...data.cards.values()]
     .filter((card) => {
+      if (!card.local) return false; // an idea without a time stands beside the views
       const { day } = whenOf(card, view.zone);
       const isShown = isFound() || (day >= first && day <= last);
       return isShown && active.every((name) => PASSES[name](card));
