@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.file.edits import (
+from airflow_provider_instagram.calendar.file.edit_checks import (
     UNUSUAL,
+    check_problems,
+    check_result,
+    content_of,
+    document_of,
+    expected_content,
+)
+from airflow_provider_instagram.calendar.file.edits import (
     Edit,
     Edited,
     SeenOther,
-    _check_problems,
-    _check_result,
-    _check_seen,
-    _content,
-    _document,
-    _expected,
-    _place_of,
-    _post,
-    _written_fields,
+    check_seen,
+    place_of,
+    post_of,
+    written_fields,
 )
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -40,30 +42,30 @@ def apply_changes(
     """
     rows = read_rows(text, location)
     before, ids = parse_rows(rows, location, files, **rules), [row.text("id") for row in rows.rows]
-    fields = {one.post_id: _written_fields(one, _seen(one, before, rows), rows, before, None) for one in changes}
+    fields = {one.post_id: written_fields(one, _seen(one, before, rows), rows, before, None) for one in changes}
     try:
-        edited = _document(text, location).change(fields)
+        edited = document_of(text, location).change(fields)
         new_rows = read_rows(edited, location)
     except (RecursionError, InvalidValue):
         raise UNUSUAL from None
-    *shared, posts = _content(rows)
+    *shared, posts = content_of(rows)
     for one in changes:
-        at = _place_of(one, ids)
-        posts[at] = _expected(rows, one, fields[one.post_id], new_rows, at)[-1][at]
-    if _content(new_rows) != (*shared, posts):
+        at = place_of(one, ids)
+        posts[at] = expected_content(rows, one, fields[one.post_id], new_rows, at)[-1][at]
+    if content_of(new_rows) != (*shared, posts):
         raise UNUSUAL
     after = parse_rows(new_rows, location, files, **rules)
-    _check_problems(before, after, None)
+    check_problems(before, after, None)
     for one in changes:
-        _check_result(one, _post(after, one.post_id), new_rows, files, now)
+        check_result(one, post_of(after, one.post_id), new_rows, files, now)
     return Edited(edited, None)
 
 
 def _seen(edit: Edit, calendar: Calendar, rows: Rows) -> AnyPost | None:
     """Return a post of several that are changed, if it is as the author of the edit saw it."""
-    post = _post(calendar, edit.post_id)
+    post = post_of(calendar, edit.post_id)
     try:
-        _check_seen(edit, post, rows)
+        check_seen(edit, post, rows)
     except SeenOther:
         why = f"{edit.post_id}: somebody else has changed this post meanwhile."
         raise InvalidValue(why, "Look at it, and choose the posts again.") from None

@@ -9,21 +9,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_instagram.calendar.file.edit_checks import (
+    UNUSUAL,
+    check_problems,
+    check_result,
+    content_of,
+    document_of,
+    expected_content,
+    plain,
+)
 from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
-from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows
+from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.table_text import TableText, cell
-from airflow_provider_instagram.calendar.file.texts import GONE, TreeText
+from airflow_provider_instagram.calendar.file.texts import GONE
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
 from airflow_provider_instagram.calendar.file.values import (
     FIELDS,
@@ -31,7 +36,6 @@ from airflow_provider_instagram.calendar.file.values import (
     file_value,
     is_same,
     known_locations,
-    read_new,
     shown_value,
     shown_values,
     written_values,
@@ -41,12 +45,6 @@ from airflow_provider_instagram.posts.post import MEDIA
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
-
-#: A message names lines, which move with an edit.
-LINE: Final = re.compile(r"\blines? \d+")
-UNUSUAL: Final = InvalidValue(
-    "this edit cannot be written: the post shares text with others, or is written in an unusual form.", EDIT_THE_FILE
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def values_to_edit(text: str, location: str, post_id: str, files: CalendarFiles,
     rows = _rows(text, location)
     if (row := rows.of(post_id)) is None:
         return None
-    post = _post(parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id)
+    post = post_of(parse_rows(replace(rows, rows=[row], problems=[]), location, files, **rules), post_id)
     return None if post is None else shown_values(post, rows)
 
 
@@ -142,7 +140,8 @@ def zone_of_new(calendar: Calendar, text: str) -> str:
     return _zone_of_new(_rows(text, calendar.location), calendar)[0]
 
 
-def _post(calendar: Calendar, post_id: str) -> AnyPost | None:
+def post_of(calendar: Calendar, post_id: str) -> AnyPost | None:
+    """Return the post with an id: a valid one, one with a problem, or an idea."""
     others: tuple[AnyPost, ...] = (*calendar.invalid, *calendar.ideas)
     return calendar.post(post_id) or next((post for post in others if post.id == post_id), None)
 
@@ -158,11 +157,11 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
     rows = read_rows(text, location)
     ids = [row.text("id") for row in rows.rows]
     calendar = parse_rows(rows, location, files, **rules)
-    post = _post(calendar, edit.post_id)
+    post = post_of(calendar, edit.post_id)
     if edit.do not in ("add", "restore"):
-        _check_seen(edit, post, rows)
+        check_seen(edit, post, rows)
     approval = rules.get("approval") or rows.defaults.text("approval")
-    fields, at = _written_fields(edit, post, rows, calendar, approval), _place_of(edit, ids)
+    fields, at = written_fields(edit, post, rows, calendar, approval), place_of(edit, ids)
     try:
         edited = _changed(text, location, edit, fields, (ids[at - 1] or None) if at else None)
     except RecursionError:  # an alias of YAML that contains itself
@@ -171,14 +170,14 @@ def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datet
         new_rows = read_rows(edited.text, location)
     except InvalidValue:
         raise UNUSUAL from None
-    if _content(new_rows) != _expected(rows, edit, fields, new_rows, at):
+    if content_of(new_rows) != expected_content(rows, edit, fields, new_rows, at):
         raise UNUSUAL
     after = parse_rows(new_rows, location, files, **rules)
-    _check_problems(calendar, after, edit.post_id if edit.do == "restore" and edit.post_id not in ids else None)
+    check_problems(calendar, after, edit.post_id if edit.do == "restore" and edit.post_id not in ids else None)
     if edit.do == "remove":
         return edited
-    written = _post(after, edit.new_id or edit.post_id)
-    _check_result(edit, written, new_rows, files, now)
+    written = post_of(after, edit.new_id or edit.post_id)
+    check_result(edit, written, new_rows, files, now)
     return Edited(edited.text, written if isinstance(written, ScheduledPost) else None)
 
 
@@ -198,7 +197,7 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     changes: dict[str, dict[str, Any]] = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
     new, expected = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
     for row in rows.rows:
-        post_id, content = row.text("id"), _plain(row)
+        post_id, content = row.text("id"), plain(row)
         if entries := fill.repeats.get(post_id, ()):
             copies = [{**content, "id": copy_id, "publish_at": at} for copy_id, at in entries]
             for one in copies[:-1]:
@@ -214,20 +213,24 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
         edited = text
         if not rows.rows and fill.added:
             first, *others = expected = [dict(one) for one in fill.added]
-            edited, new = _document(text, location).insert(first, None), [(str(first["id"]), one) for one in others]
-        edited = _document(edited, location).change(changes, new)
+            edited, new = document_of(text, location).insert(first, None), [(str(first["id"]), one) for one in others]
+        edited = document_of(edited, location).change(changes, new)
         new_rows = read_rows(edited, location)
     except (RecursionError, InvalidValue):
         raise UNUSUAL from None
-    *shared, posts = _content(new_rows)
-    if (shared, posts) != (list(_content(rows)[:-1]), expected):
+    *shared, posts = content_of(new_rows)
+    if (shared, posts) != (list(content_of(rows)[:-1]), expected):
         raise UNUSUAL
     before, after = (parse_rows(one, location, files, **rules) for one in (rows, new_rows))
-    _check_problems(before, after, None)
+    check_problems(before, after, None)
     return Edited(edited, None)
 
 
-def _check_seen(edit: Edit, post: AnyPost | None, rows: Rows) -> None:
+def check_seen(edit: Edit, post: AnyPost | None, rows: Rows) -> None:
+    """Check that a post is as the author of an edit saw it.
+
+    :raises SeenOther: If not.
+    """
     if post is None:
         raise SeenOther(None)
     values = shown_values(post, rows)
@@ -236,7 +239,7 @@ def _check_seen(edit: Edit, post: AnyPost | None, rows: Rows) -> None:
         raise SeenOther(now)
 
 
-def _written_fields(
+def written_fields(
     edit: Edit, post: AnyPost | None, rows: Rows, calendar: Calendar, approval: str | None
 ) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
@@ -280,7 +283,7 @@ def _zone_of_new(rows: Rows, calendar: Calendar) -> tuple[str, str]:
     for row in reversed(rows.rows):
         if name := row.text("timezone"):
             return name, "timezone"
-        if (post := _post(calendar, row.text("id"))) is not None and post.publish_at is not None:
+        if (post := post_of(calendar, row.text("id"))) is not None and post.publish_at is not None:
             return str(post.publish_at.tzname()), "publish_at"
     return "UTC", "publish_at"
 
@@ -311,7 +314,7 @@ def time_like(local: str, row: Row, zone_name: str) -> str:
         return at
 
 
-def _place_of(edit: Edit, ids: list[str]) -> int:
+def place_of(edit: Edit, ids: list[str]) -> int:
     """Return the place of the post among all, or that of a new one."""
     if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
         raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
@@ -322,83 +325,10 @@ def _place_of(edit: Edit, ids: list[str]) -> int:
 
 
 def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], after: str | None) -> Edited:
-    document = _document(text, location)
+    document = document_of(text, location)
     if edit.do == "remove":
         new, removed = document.remove(edit.post_id)
         return Edited(new, None, removed, after)
     if edit.do == "change":
         return Edited(document.change({edit.post_id: fields}), None)
     return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
-
-
-def _document(text: str, location: str) -> TableText | TreeText:
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
-
-
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return _without_none({name: value.value for name, value in row.values.items()})
-
-
-def _content(rows: Rows) -> tuple[Any, ...]:
-    head = [value.value for value in (rows.min_spacing, rows.slots_per_day) if value]
-    return head, _plain(rows.defaults), _plain(rows.slots), [_plain(row) for row in rows.rows]
-
-
-def _expected(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows, at: int) -> tuple[Any, ...]:
-    *shared, posts = _content(rows)
-    if rows.columns.values:
-        fields = {name: text if (text := cell(value)).strip() else None for name, value in fields.items()}
-    if edit.do == "remove":
-        del posts[at]
-    elif edit.do == "change":
-        posts[at] = _without_none({**posts[at], **_as_texts(fields)})
-    else:
-        restored = new.of(edit.post_id) if edit.do == "restore" else None
-        posts.insert(at, _without_none(_as_texts(fields)) if restored is None else _plain(restored))
-    return (*shared, posts)
-
-
-def _as_texts(value: Any) -> Any:
-    """Return a value as a file is read: each number, true and false is a text."""
-    if isinstance(value, Mapping):
-        return {name: _as_texts(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_as_texts(part) for part in value]
-    return None if value is GONE else json.dumps(value) if isinstance(value, (bool, int, float)) else value
-
-
-def _check_problems(before: Calendar, after: Calendar, restored: str | None) -> None:
-    """Refuse an edit that makes a problem. A restored post may have those with which it was removed."""
-
-    def problems(calendar: Calendar) -> dict[tuple[str | None, str], Any]:
-        return {(one.post_id, LINE.sub("line", one.message)): one for one in calendar.problems}
-
-    known = problems(before)
-    for key, problem in problems(after).items():
-        if key not in known and problem != EMPTY and (restored is None or problem.post_id != restored):
-            about = f"{problem.post_id}: " if problem.post_id else ""
-            raise InvalidValue(f"{about}{problem.message}", problem.remedy, problem.field)
-
-
-def _check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime) -> None:
-    """Check that the post is as its author wants it, and that the file of a new one exists."""
-    if post is None:
-        raise UNUSUAL
-    if edit.fields.get("publish_at") and (post.publish_at is None or post.publish_at <= now):
-        message = f"{post.id}: {post.publish_at:%Y-%m-%d %H:%M} has passed."
-        raise InvalidValue(message, "Choose a later time.", "publish_at")
-    values = shown_values(post, rows)
-    for name, value in edit.fields.items():
-        if name in values and not any(is_same(values[name], one) for one in (value, read_new(name, value))):
-            raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
-    if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
-        for location in post.media:
-            try:
-                files.found(location, check=True)
-            except InvalidValue as invalid:  # noqa: PERF203 -- the first one is enough
-                raise InvalidValue(invalid.message, invalid.remedy, MEDIA[0]) from None

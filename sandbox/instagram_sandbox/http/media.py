@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from instagram_sandbox.http import listing, metrics, rows
 from instagram_sandbox.http.pipeline import Call, graph_json
-from instagram_sandbox.simulator import comments, insights, parameters
+from instagram_sandbox.simulator import comments, insights, parameters, values
 from instagram_sandbox.simulator.accounts import DAY_S
 from instagram_sandbox.simulator.clock import graph_time
 from instagram_sandbox.simulator.errors import invalid
@@ -54,7 +54,7 @@ async def list_comments(call: Call, post: Post) -> Response:
 
 async def write_comment(call: Call, post: Post) -> Response:
     """Comment on a post. Two equal calls make two comments. Source: Meta, IG Media Comments."""
-    comment = comments.write(call.world, post, call.account, parameters.text(call.params, "message"))
+    comment = comments.write(call.world, post, call.account, values.text(call.params, "message"))
     return graph_json({"id": comment.id})
 
 
@@ -120,7 +120,7 @@ async def write_reply(call: Call, comment: Comment) -> Response:
     """Reply to a comment. Source: Meta, IG Comment Replies."""
     post = call.world.posts[comment.media_id]
     return graph_json(
-        {"id": comments.write(call.world, post, call.account, parameters.text(call.params, "message"), comment).id}
+        {"id": comments.write(call.world, post, call.account, values.text(call.params, "message"), comment).id}
     )
 
 
@@ -134,8 +134,8 @@ async def hide(call: Call, comment: Comment) -> Response:
 async def private_reply(call: Call, account: Account) -> Response:
     """Send a message to who wrote a comment. Source: Meta, Private Replies, 2026-06-30."""
     recipient, message = (
-        parameters.json_object(call.params, "recipient"),
-        parameters.json_object(call.params, "message"),
+        values.json_object(call.params, "recipient"),
+        values.json_object(call.params, "message"),
     )
     comment = comments.comment_of(call.world, str(recipient.get("comment_id")), account.user_id)
     if comment is None:
@@ -151,7 +151,7 @@ async def delete_comment(call: Call, comment: Comment) -> Response:
 
 
 def _flag(call: Call, name: str) -> bool:
-    found = parameters.flag(call.params, name)
+    found = values.flag(call.params, name)
     if found is None:
         raise invalid(f"Param {name} must be a boolean")
     return found

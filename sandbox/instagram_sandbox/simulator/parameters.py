@@ -5,7 +5,6 @@ Source: Meta, IG User Media reference; the list of names is the Instagram-Login 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from instagram_sandbox.simulator.addresses import web_address
 from instagram_sandbox.simulator.audio import CATALOGUE
 from instagram_sandbox.simulator.errors import GraphError, invalid
 from instagram_sandbox.simulator.state import AudioConfiguration, NewMedia
+from instagram_sandbox.simulator.values import flag, json_value, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -186,7 +186,7 @@ def _location(params: Mapping[str, Any], name: str) -> None:
 
 
 def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
-    names = _json(params, name, list) or []
+    names = json_value(params, name, list) or []
     if len(names) > COLLABORATORS or not all(isinstance(name, str) and name for name in names):
         raise invalid(f"collaborators must be at most {COLLABORATORS} usernames")
     if not all(re.fullmatch(USERNAME, name) for name in names):
@@ -196,7 +196,7 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
 
 def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
     """Check the tags of users, and return their names."""
-    tags = _json(params, "user_tags", list) or []
+    tags = json_value(params, "user_tags", list) or []
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
     for place, tag in enumerate(tags):
@@ -227,7 +227,7 @@ def _check_place(name: str, value: Any) -> None:
 
 def _sponsors(params: Mapping[str, Any], name: str) -> list[str]:
     """Return the ids of the sponsors of a paid partnership. Source: Meta, Content Publishing, 2026-04-22."""
-    ids = [str(one) for one in _json(params, name, list) or []]
+    ids = [str(one) for one in json_value(params, name, list) or []]
     if len(ids) > SPONSORS or not all(re.fullmatch(r"\d{10,20}", one) for one in ids):
         raise invalid(f"{name} must be at most {SPONSORS} ids of professional accounts")
     return ids
@@ -235,7 +235,7 @@ def _sponsors(params: Mapping[str, Any], name: str) -> list[str]:
 
 def _poll(params: Mapping[str, Any], name: str) -> list[str]:
     """Return the options of a poll. Source: Meta, Caption Add-ons."""
-    poll = _json(params, name, dict)
+    poll = json_value(params, name, dict)
     if poll is None:
         return []
     options = [poll.get(option) for option in POLL_OPTIONS[: len(poll)]]
@@ -254,7 +254,7 @@ def _check_add_ons(params: Mapping[str, Any]) -> None:
 
 def _audio(params: Mapping[str, Any], name: str) -> AudioConfiguration | None:
     """Return the audio of a reel. Source: Meta, Instagram Audio API; ``should_loop_audio`` is in its example alone."""
-    given = _json(params, name, dict)
+    given = json_value(params, name, dict)
     if given is None:
         return None
     volumes = {one: given[one] for one in ("audio_volume", "video_volume") if one in given}
@@ -266,7 +266,7 @@ def _audio(params: Mapping[str, Any], name: str) -> AudioConfiguration | None:
 
 
 def _trial(params: Mapping[str, Any], name: str) -> bool:
-    trial = _json(params, name, dict)
+    trial = json_value(params, name, dict)
     if trial is None:
         return False
     if set(trial) != {"graduation_strategy"} or trial["graduation_strategy"] not in {"MANUAL", "SS_PERFORMANCE"}:
@@ -279,27 +279,6 @@ def _upload_type(params: Mapping[str, Any], name: str) -> bool:
     if upload_type not in {"", "resumable"}:
         raise invalid("upload_type must be resumable")
     return upload_type == "resumable"
-
-
-def text(params: Mapping[str, Any], name: str) -> str:
-    """Return a parameter that is text or a number; nothing if it is missing."""
-    value = params.get(name, "")
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise invalid(f"Param {name} must be a string")
-    if "\0" in str(value):
-        raise invalid(f"Param {name} must not hold a NUL character")
-    return str(value)
-
-
-def flag(params: Mapping[str, Any], name: str) -> bool | None:
-    """Return a parameter that is a boolean; None if it is missing."""
-    value = params.get(name)
-    if value is None or value == "":
-        return None
-    said = str(value).lower()
-    if said not in {"true", "false", "1", "0"}:
-        raise invalid(f"Param {name} must be a boolean")
-    return said in {"true", "1"}
 
 
 def _anything(params: Mapping[str, Any], name: str) -> Any:
@@ -322,28 +301,6 @@ def _offset(params: Mapping[str, Any], name: str) -> int:
     return int(found)
 
 
-def json_object(params: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Read a required object, which a form has as JSON."""
-    found: dict[str, Any] | None = _json(params, name, dict)
-    if not found:
-        raise invalid(f"The parameter {name} is required")
-    return found
-
-
-def _json(params: Mapping[str, Any], name: str, form: type) -> Any:
-    value = params.get(name)
-    if value == "":
-        return None
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise invalid(f"Param {name} must be {'an array' if form is list else 'an object'} in JSON") from None
-    if value is not None and not isinstance(value, form):
-        raise invalid(f"Param {name} must be {'an array' if form is list else 'an object'}")
-    return value
-
-
 def _children(params: Mapping[str, Any], name: str) -> list[str]:
     """Read the containers of a carousel: an array or, as Meta's guide writes it, ids between commas."""
     value = params.get(name)
@@ -351,7 +308,7 @@ def _children(params: Mapping[str, Any], name: str) -> list[str]:
         value = str(value)
     if isinstance(value, str) and re.fullmatch(r"\d+(,\s*\d+)*", value):
         return re.split(r",\s*", value)
-    return [str(child) for child in _json(params, name, list) or ()]
+    return [str(child) for child in json_value(params, name, list) or ()]
 
 
 def _url(params: Mapping[str, Any], name: str) -> str | None:
