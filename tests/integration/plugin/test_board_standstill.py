@@ -49,7 +49,7 @@ def no_jobs(no_runs: None) -> Iterator[None]:
 
 
 def queue(task: str, ago: timedelta, works: timedelta | None = None) -> datetime:
-    """Put a task of a post into the queue some time ago, record that one worked, and return since when it waits."""
+    """Record a task of a post as queued some time ago, and one as at work. Return since when it waits."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import update
