@@ -16,7 +16,7 @@ pictures:  ## Take the pictures of the page Posts for the docs, in a running Air
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.pictures
 
-moving-picture:  ## Take the moving picture of the README, in a running Airflow (8 minutes)
+moving-picture:  ## Take the moving picture of the README, in a running Airflow (15 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.moving_picture
 

@@ -66,7 +66,7 @@ def check_callback(url: str) -> None:
 
 
 async def verify(url: str, token: str) -> None:
-    """Ask a callback to repeat a challenge.
+    """Send a challenge to a callback, which must repeat it.
 
     :raises GraphError: 2200: it does not.
     """

@@ -49,7 +49,7 @@ def no_jobs(no_runs: None) -> Iterator[None]:
 
 
 def queue(task: str, ago: timedelta, works: timedelta | None = None) -> datetime:
-    """Let a task of a post be in the queue since a while, and one have worked a while ago. Return since when it is."""
+    """Record a task of a post as queued some time ago, and one as at work. Return since when it waits."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import update
@@ -89,7 +89,7 @@ def test_what_stands_still_is_in_each_answer(user: Any) -> None:
 
 
 def lose(calendar: str, *, has_error: bool, parsed_at: datetime) -> None:
-    """Let Airflow no longer read a DAG, as its DAG processor records it."""
+    """Record that Airflow no longer reads a DAG, as its DAG processor does."""
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import update
