@@ -246,7 +246,7 @@ def _ids(drafts: Mapping[int, Mapping[str, str]]) -> tuple[dict[int, str], tuple
 
 def folded(title: str) -> str:
     """Return a title of a column, or a word, without what makes no difference."""
-    plain = re.sub(r"\(.*?\)|\[.*?\]|[*:]", " ", unicodedata.normalize("NFC", title).lower())
+    plain = re.sub(r"\([^()]*\)|\[[^\[\]]*\]|[*:]", " ", unicodedata.normalize("NFC", title).lower())
     return " ".join(plain.split())
 
 

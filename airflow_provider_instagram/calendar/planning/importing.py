@@ -42,7 +42,7 @@ FIELDS: Final = (
     *("collaborators", "location_id", *MEDIA),
 )
 #: What a spreadsheet program would run when it opens the file again: a formula, or a call that begins as one.
-FORMULA: Final = re.compile(r"=|[+\-@][\w.+\-*/ ]*[|!]|[+\-@][A-Z][A-Z0-9.]*\(")
+RUN_BY_SHEETS: Final = re.compile(r"=|[+\-@][\w.+\-*/ ]*[|!]|[+\-@][A-Z][A-Z0-9.]*\(")
 #: A file beside the calendar, in a folder beside it, or a link.
 A_FILE: Final = re.compile(r"https://\S+|(?!.*\.\.)[^/\\:\s][^/\\:]*(/[^/\\:]+)*")
 #: The id of a row that has no words.
@@ -171,7 +171,7 @@ def _checked(row: Row) -> dict[str, str]:
     """
     values = {name: value.value.replace("\r\n", "\n") for name, value in row.values.items() if name in FIELDS}
     for name, text in values.items():
-        if FORMULA.match(text):
+        if RUN_BY_SHEETS.match(text):
             raise InvalidValue(f"{name} holds a formula: {text[:40]!r}.", "Write its result as a text.")
     for name in MEDIA:
         written = values.get(name, "")

@@ -108,7 +108,7 @@ TEXTS: Final[dict[tuple[int, int | None], Text]] = {
         "Media type VIDEO is not supported",
         "The VIDEO value for media_type is no longer supported. Use the REELS media type to publish a video.",
     ),
-    (110, 2207013): Text("Invalid user id"),
+    (110, 2207013): Text("Invalid user id", "Cannot find User", "The user with this username cannot be found."),
     (110, 2207018): Text(
         "Invalid user id", "Collaborator not found", "The username of a collaborator does not belong to an account."
     ),

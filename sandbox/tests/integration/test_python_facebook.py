@@ -37,6 +37,7 @@ def test_it_reads_account_media_container_and_limit(
     assert [(one.id, one.caption) for one in media] == [(media_id, "Read by a stranger")]
     assert api.media.get_info(media_id).permalink == instagram_sandbox.posts[0].permalink
     assert api.container.get_info(container_id).status_code == "PUBLISHED"
+    instagram_sandbox.switch(retired_for_new_apps="warn")  # the client reads several ids in one request
     assert api.container.get_batch([container_id])[container_id].status_code == "PUBLISHED"
     limit = api.user.get_content_publishing_limit().data[0]
     assert (limit.quota_usage, limit.config.quota_total) == (1, 100)

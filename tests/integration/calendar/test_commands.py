@@ -146,7 +146,8 @@ def test_check_names_an_account_that_may_not_comment(
     assert code == 1
     assert out.startswith(
         f"{file}:4: instagram_default did not grant instagram_business_manage_comments, so its first comments are "
-        "not written. The posts themselves are published. Add comments to the field Scopes"
+        "not written, and no comments are switched off. The posts themselves are published. Add comments to the field "
+        "Scopes"
     )
     assert "4 posts for instagram_default; 1 problem." in out
     manager.store.save(replace(manager.current_token(), scopes=publishing[:1]))

@@ -268,7 +268,7 @@ def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
         ({"ages": "1h"}, r"'1h' in ages is not a timedelta"),
         ({"ages": [3600]}, r"3600 in ages is not a timedelta"),
         ({"ages": []}, r"\[\] are not valid ages.*at least one"),
-        ({"look_every": "20h"}, r"look_every must be a number, not '20h'"),
+        ({"look_every": "soon"}, r"look_every is 'soon', which is not a length of time"),
         ({"backfill": timedelta(days=-1)}, r"backfill must not be negative"),
     ],
 )
