@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import threading
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
-from demo.stack import free_port, wait_until
+from demo.stack import wait_until
 from tests.integration.calendar.runs import planned
 from tests.integration.pages import OURS, browser_of
 from tests.integration.plugin.runs import store_calendar
+from tests.integration.plugin.served import chromium, logged_in, served
 from tests.integration.plugin.test_board_edits import audit
 
 if TYPE_CHECKING:
@@ -224,43 +223,20 @@ def test_a_month_is_copied_to_the_same_weekdays_of_another(user: Any, calendar: 
 
 
 @pytest.fixture
-def server(calendar: Path, airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of the pages, served over HTTP."""
-    import uvicorn
-
-    port = free_port()
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"http://127.0.0.1:{port}")
-    server = uvicorn.Server(uvicorn.Config(airflow_app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started, "the pages are served", 60)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(30)
+def page(calendar: Path, airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Page]]:
+    """The address of the pages, and an empty page of a browser in which Ada is logged in, who may edit."""
+    with served(airflow_app, monkeypatch) as address, chromium() as browser:
+        yield address, logged_in(browser, address, "ada", viewport={"width": 1440, "height": 900}).new_page()
 
 
 @pytest.fixture
-def page(server: str) -> Iterator[Page]:
-    """An empty page of a browser, which ends with its test: its event loop would bar others."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser.new_page(viewport={"width": 1440, "height": 900})
-        browser.close()
-
-
-@pytest.fixture
-def open_page(server: str, page: Page) -> Callable[[str], Page]:
-    """Open the page as Ada, who may edit."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
-    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="ada", role="USER"))
-    page.context.add_cookies([{"name": "_token", "value": token, "url": server}])
+def open_page(page: tuple[str, Page]) -> Callable[[str], Page]:
+    address, tab = page
 
     def opened(query: str = "") -> Page:
-        page.goto(f"{server}/instagram/calendar/?dag={DAG_ID}&view=week&day={day(0)}{query}")
-        expect(page.locator("#view")).to_have_attribute("aria-busy", "false", timeout=30_000)
-        return page
+        tab.goto(f"{address}/instagram/calendar/?dag={DAG_ID}&view=week&day={day(0)}{query}")
+        expect(tab.locator("#view")).to_have_attribute("aria-busy", "false", timeout=30_000)
+        return tab
 
     return opened
 
@@ -295,9 +271,7 @@ def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[
     assert Axe().run(page).response["violations"] == []
     card.drag_to(column)
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") is None, "it has no time any more", 30)
-    page.screenshot(path="/tmp/ideas1.png")
     page.set_viewport_size({"width": 390, "height": 800})
-    page.screenshot(path="/tmp/ideas4.png")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.get_by_role("button", name="Undo").click()
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") == f"{day(2)} 12:00", "it is put back", 30)
@@ -309,7 +283,6 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     (tmp_path / "plan.csv").write_bytes(german())
     page.get_by_role("button", name="Import").click()
     dialog = page.get_by_role("dialog", name="Import posts")
-    page.screenshot(path="/tmp/ideas2.png")
     dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
     dialog.get_by_label("Account “LinkedIn”").select_option("")
