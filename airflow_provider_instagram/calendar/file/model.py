@@ -142,11 +142,6 @@ class ScheduledPost(CalendarPost):
         """The post key, under which the post is published once, whatever happens to its file, its DAG and its runs."""
         return f"{self.account}/{self.id}"
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether its links have their signatures, if any."""
-        return self.known_version is None
-
     def without_signatures(self) -> Self:
         """Return the post as it may be stored and shown, with the version of the complete one."""
         shown = super().without_signatures()

@@ -6,6 +6,7 @@ author wrote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 ONLY_NEW: Final = ("id", "account")
 #: What may be changed of a post, beside its time. The zone stays that of the file.
 FIELDS: Final = tuple(name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW, "publish_at", "timezone"))
+#: What may be named beside the calendar's own author: a file in the calendar's folder or below it, or a link.
+OPEN_TO_ALL: Final = re.compile(r"https://\S+|(?!\.\.?(/|$))[^/\\:\s][^/\\:]*(/(?!\.\.?(/|$))[^/\\:]+)*")
+NAME_A_FILE: Final = "Name a file in the calendar's folder, or an https:// link."
 #: The fields whose values are files or links.
-LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if about.is_location)
+LOCATIONS: Final = ("caption_file", *(name for name, about in CALENDAR_FIELDS.items() if about.is_location))
 
 
 def shown_values(post: AnyPost, rows: Rows) -> dict[str, Any]:
@@ -108,18 +112,33 @@ def known_locations(written: Mapping[str, Value]) -> dict[str, str]:
 
 
 def file_value(name: str, value: Any, known: Mapping[str, str]) -> Any:
-    """Return a new value as the file contains it: a link with its query, and a file alone as its name."""
+    """Return a new value as the file contains it: a link with its query, and a file alone as its name.
+
+    :raises InvalidValue: If it names a file elsewhere that the post does not have yet.
+    """
     if name == PostKind.CAROUSEL and isinstance(value, (list, tuple)):
         return [_file_item(one, known) for one in value] or None
     if name in LOCATIONS and isinstance(value, str):
-        return known.get(value, value) or None
+        return _location(name, value, known) if value else None
     return None if value in ("", (), []) else _plain_value(value)
 
 
+def _location(name: str, value: str, known: Mapping[str, str]) -> str:
+    if value not in known and not OPEN_TO_ALL.fullmatch(value):
+        raise InvalidValue(f"{name} is {value[:80]!r}.", NAME_A_FILE, name)
+    return known.get(value, value)
+
+
 def _file_item(item: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(item, str):
+        return _location(PostKind.CAROUSEL, item, known)
     if not isinstance(item, Mapping):
         return item
-    files = {name: known.get(text, text) for name, text in item.items() if name in (*ItemKind,) and text == str(text)}
+    files = {
+        name: _location(PostKind.CAROUSEL, text, known)
+        for name, text in item.items()
+        if name in (*ItemKind,) and isinstance(text, str)
+    }
     item = {**item, **files}
     ((kind, location), *more) = item.items() or (("", ""),)
     return location if not more and kind == kind_by_name(str(location)) else item

@@ -20,6 +20,7 @@ from airflow_provider_instagram.calendar.file.reader import read_rows, split_csv
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.sheet_import import Asked, SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.times import in_words, zone
+from airflow_provider_instagram.calendar.file.values import NAME_A_FILE, OPEN_TO_ALL
 from airflow_provider_instagram.calendar.planning.proposal import next_id
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.post import MEDIA
@@ -43,8 +44,6 @@ FIELDS: Final = (
 )
 #: What a spreadsheet program would run when it opens the file again: a formula, or a call that begins as one.
 RUN_BY_SHEETS: Final = re.compile(r"=|[+\-@][\w.+\-*/ ]*[|!]|[+\-@][A-Z][A-Z0-9.]*\(")
-#: A file beside the calendar, in a folder beside it, or a link.
-A_FILE: Final = re.compile(r"https://\S+|(?!.*\.\.)[^/\\:\s][^/\\:]*(/[^/\\:]+)*")
 #: The id of a row that has no words.
 NAMELESS: Final = "post"
 
@@ -176,9 +175,8 @@ def _checked(row: Row) -> dict[str, str]:
     for name in MEDIA:
         written = values.get(name, "")
         for file in items_in(written) if name == PostKind.CAROUSEL and written else [written]:
-            if file and not (isinstance(file, str) and A_FILE.fullmatch(file)):
-                remedy = "Name a file in the calendar's folder, or an https:// link."
-                raise InvalidValue(f"{name} is {shown(str(file))[:80]!r}.", remedy)
+            if file and not (isinstance(file, str) and OPEN_TO_ALL.fullmatch(file)):
+                raise InvalidValue(f"{name} is {shown(str(file))[:80]!r}.", NAME_A_FILE)
     return values
 
 

@@ -134,6 +134,17 @@ def test_comments_between_the_items_of_a_list_refuse_its_change(tmp_path: Path, 
     assert file.diff("change", "a", fields={"caption": "c"}) == ["+  caption: c"]
 
 
+@pytest.mark.parametrize("name", ["video", "caption_file", "carousel"])
+@pytest.mark.parametrize(
+    "where", ["/etc/passwd", "s3://others/a.mp4", "../a.mp4", "below/../../a.mp4", "http://x/a.mp4"]
+)
+def test_an_edit_names_no_file_outside_of_the_calendars_folder(tmp_path: Path, name: str, where: str) -> None:
+    post = "- id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n"
+    file = File(tmp_path, "calendar.yaml", f"posts:\n{post}")
+    with pytest.raises(InvalidValue, match=f"{name} is '"):
+        file.edited("change", "a", fields={name: [where, {"video": where}] if name == "carousel" else where})
+
+
 def test_an_alias_that_contains_itself_is_refused(tmp_path: Path) -> None:
     post = "- id: a\n  publish_at: 2030-05-06 08:30 UTC\n  video: a.mp4\n  tags: &t\n  - x\n  - *t\n"
     file = File(tmp_path, "calendar.yaml", f"posts:\n{post}")
