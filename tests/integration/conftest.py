@@ -242,9 +242,9 @@ def moving_pattern(size: str, rate: int = 30, seconds: float = 4) -> tuple[str, 
 
 @pytest.fixture
 def airflow_pages(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The API server's side of Airflow in this process, for the pages below /instagram."""
+    """The API server's side of Airflow in this process, for the pages below /instagram. It leaves no history."""
     from airflow.api_fastapi.app import create_auth_manager
-    from airflow.models import Connection
+    from airflow.models import Connection, DagRun, Log, TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
@@ -254,6 +254,8 @@ def airflow_pages(no_stored_tokens: None, monkeypatch: pytest.MonkeyPatch) -> It
     yield
     with create_session() as session:
         session.execute(delete(Connection).where(Connection.conn_type.in_(["instagram", "http"])))
+        for model in (Log, TaskInstance, DagRun):
+            session.execute(delete(model))
 
 
 @pytest.fixture(scope="session")
