@@ -269,7 +269,7 @@ task.execute({"ti": SimpleNamespace(xcom_push=lambda **_: None)})
 """
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sign", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_a_killed_task_leaves_no_process(sign: signal.Signals, airflow_db: None, mark: str, tmp_path: Path) -> None:
     """A task that is killed tidily leaves no file either; after a kill -9, the next one removes its folder."""
     sources = []

@@ -22,7 +22,7 @@ NOW = datetime(2026, 12, 1, tzinfo=timezone.utc)
 CAPTIONS = ("", "a" * 60, "b" * 200, "c" * 600)
 #: Tags, and the share of the posts that have each.
 TAGS = {"rare": 0.12, "some": 0.2, "often": 0.3, "half": 0.5, "other": 0.15, "more": 0.25, "most": 0.8}
-NOISE = pytest.mark.parametrize("noise", [0.5, 1.0])
+NOISE = pytest.mark.parametrize("noise", [pytest.param(0.5, marks=pytest.mark.long), 1.0])
 
 
 def account(

@@ -15,6 +15,8 @@ from tests.unit.quota.test_races import Death, Life, MortalStore, Register, Turn
 
 DAY = Quota("day", 3, timedelta(days=1))
 OWNER = Owner("calendar", "run-1", "publish", -1)
+#: Hundreds of orders, of which `make test` plays two.
+HUNDREDS = [*range(2), *(pytest.param(hundred, marks=pytest.mark.long) for hundred in range(2, 10))]
 
 
 class Store(dict[str, object]):
@@ -124,7 +126,7 @@ class Race:
         return QuotaReservations(Ledger(Store(self.store), "studio", lambda: now), (self.quota,))
 
 
-@pytest.mark.parametrize("hundred", range(10))
+@pytest.mark.parametrize("hundred", HUNDREDS)
 @pytest.mark.parametrize(("publishers", "posts"), [(3, 2), (12, 10)])
 def test_those_that_begin_at_once_get_each_place_and_no_more(hundred: int, publishers: int, posts: int) -> None:
     """One post is one place: in the same period, nobody is told that there is none before all are used."""
@@ -136,7 +138,7 @@ def test_those_that_begin_at_once_get_each_place_and_no_more(hundred: int, publi
         assert race.later(minutes=61).used(quota) == 0, f"seed {seed}"
 
 
-@pytest.mark.parametrize("hundred", range(10))
+@pytest.mark.parametrize("hundred", HUNDREDS)
 def test_who_dies_at_any_step_takes_one_place_at_most_and_for_ten_minutes_at_most(hundred: int) -> None:
     quota = Quota("hour", 10, timedelta(hours=1))
     for seed in range(100 * hundred, 100 * (hundred + 1)):
