@@ -148,7 +148,9 @@ def _all_over(running: Cluster, plan: Programme) -> bool:
 
 
 def _instances(running: Cluster, plan: Programme) -> list[dict[str, Any]]:
-    return [ti for dag_id in plan.dag_ids for ti in task_instances(running.airflow, dag_id)]
+    """Return the task instances of all posts, and of the planners, which may have runs to start still."""
+    dag_ids = [name for dag_id in plan.dag_ids for name in (dag_id, f"{dag_id}_plan")]
+    return [ti for dag_id in dag_ids for ti in task_instances(running.airflow, dag_id)]
 
 
 def _write(running: Cluster, plan: Programme) -> None:
@@ -295,7 +297,7 @@ def _end(running: Cluster, disturbance: Disturbance) -> None:
 def _show_failures(running: Cluster, plan: Programme) -> None:
     for ti in _instances(running, plan):
         if ti["state"] in ("failed", "up_for_retry", "queued", "running", "deferred"):
-            _say(f"  {ti['task_id']} of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
+            _say(f"  {ti['dag_id']}.{ti['task_id']} of {ti['dag_run_id']}: {ti['state']}, try {ti['try_number']}")
 
 
 def _after(running: Cluster) -> tuple[dict[str, int], str]:
