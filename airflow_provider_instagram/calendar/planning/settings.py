@@ -30,7 +30,7 @@ from airflow_provider_instagram.utils.locations import is_web, shown
 
 FIRST_DELAY = timedelta(seconds=20)
 #: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.
-DELAY_BOUNDS = timedelta(minutes=1), timedelta(minutes=5)
+SHORTEST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(minutes=5)
 #: Tries go on for so long after ``max_lateness``. The first one that starts then marks the post as skipped.
 EXTRA_RETRY_TIME = timedelta(days=1)
 BACKOFF = 2.0
@@ -49,13 +49,13 @@ class Retries:
     retry_exponential_backoff: float = BACKOFF
 
     @classmethod
-    def spanning(cls, ahead: timedelta, max_lateness: timedelta) -> Retries:
+    def spanning(cls, ahead: timedelta, max_lateness: timedelta, longest: timedelta = LONGEST_DELAY) -> Retries:
         """Return the retries that last from the start of a run until its post is too late, and a day longer.
 
         :param ahead: How long before the post's time its run begins.
+        :param longest: The longest delay, whatever ``max_lateness`` is.
         """
-        shortest, longest = DELAY_BOUNDS
-        delay = max(shortest, min(longest, max_lateness / 12))
+        delay = max(SHORTEST_DELAY, min(longest, max_lateness / 12))
         growing = math.ceil(math.log(delay / FIRST_DELAY, BACKOFF))  # retries with shorter delays
         return cls(growing + math.ceil((ahead + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
 
@@ -153,11 +153,6 @@ class CalendarSettings:
             return None
         own = {"account": self.accounts[0]} if len(self.accounts) == 1 else {}
         return SheetForm(tuple(self.columns.items()), tuple({**own, **self.defaults}.items()))
-
-    @property
-    def retries(self) -> Retries:
-        """The retries of each task of the DAG."""
-        return Retries.spanning(self.work_ahead, self.max_lateness)
 
     @property
     def work_ahead(self) -> timedelta:

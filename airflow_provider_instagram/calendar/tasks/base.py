@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning import schedule
 from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
@@ -49,11 +50,14 @@ class CalendarTask(BaseOperator):
 
     #: Which tasks get a free slot first; see :mod:`~airflow_provider_instagram.operators.base`.
     weight: ClassVar[int] = 1
+    #: The longest delay before a retry.
+    longest_delay: ClassVar[timedelta] = LONGEST_DELAY
 
     def __init__(
         self, *, settings: CalendarSettings, default_args: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        ours = {"priority_weight": self.weight, "weight_rule": "absolute", **asdict(settings.retries)}
+        retries = Retries.spanning(settings.work_ahead, settings.max_lateness, self.longest_delay)
+        ours = {"priority_weight": self.weight, "weight_rule": "absolute", **asdict(retries)}
         # Airflow gives the default_args of the DAG to each constructor. None does not replace ours.
         given = {name: one for name, one in (default_args or {}).items() if one is not None or name not in ours}
         super().__init__(default_args=ours | given, **kwargs)

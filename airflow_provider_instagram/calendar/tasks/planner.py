@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_provider_instagram.calendar.planning.look import look, next_look
 from airflow_provider_instagram.calendar.planning.plan import Records, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.settings import SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due, read_plan, store
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
@@ -45,6 +46,8 @@ class PlannerTask(CalendarTask):
     """Base class of the planner's tasks that start runs. If one fails, people are told."""
 
     weight = PLAN
+    #: Each post that comes near waits for the planner, in addition to the delays of its own tasks.
+    longest_delay = SHORTEST_DELAY
     #: What that means.
     failed: ClassVar[str]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.dag import _planner
 from airflow_provider_instagram.calendar.planning.settings import Retries
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
     assert set(tasks.values()) == {
         (1164 + 4, timedelta(minutes=5))
     }  # 26 hours in steps of 5 minutes, after 20 s to 160 s
+
+
+def test_a_planner_waits_a_minute_at_most_because_the_next_post_waits_for_it(calendar: Path) -> None:
+    prepare: Any = content_calendar_dag("content", calendar, accounts=["studio"]).get_task("prepare")
+    planner = _planner(prepare.settings, {})
+    longest = {task.task_id: task.max_retry_delay for task in planner.tasks if task.task_id != "start"}
+    assert longest == {
+        "plan": timedelta(minutes=1), "started": timedelta(minutes=1), "problems": timedelta(minutes=5),
+    }  # fmt: skip
 
 
 def test_the_author_may_set_others(calendar: Path) -> None:
