@@ -239,7 +239,8 @@ class Poller:
 
     def _report(self) -> None:
         Stats.gauge("instagram.waiting", len(self._waiters), tags=self._tags)
-        Stats.gauge("instagram.budget_left", self.budget.left(), tags=self._tags)
+        left = 0.0 if self.budget.is_stopped() else self.budget.left()
+        Stats.gauge("instagram.budget_left", left, tags=self._tags)
 
 
 async def send_within(budget: CallBudget, client: AsyncGraphClient, call: Call[T]) -> T:

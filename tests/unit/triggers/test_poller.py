@@ -376,6 +376,15 @@ def test_the_poller_tells_its_calls_what_is_left_who_waits_and_how_soon_an_end_w
     assert all(tags == {"conn_id": "brand"} for tags in figures.tags)
 
 
+def test_an_account_that_instagram_has_stopped_has_no_calls_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.instagram.refusals = [RateLimitError("Too many calls", code=4, retry_after=timedelta(minutes=30))]
+    scene.instagram.finishes = {"1": START + 100}
+    monkeypatch.setattr("airflow_provider_instagram.triggers.poller.Stats", figures := Figures())
+    scene.run(lambda: scene.wait("1", minutes=60))
+    stopped, *_, resumed = figures.levels["instagram.budget_left"]
+    assert (stopped, resumed > 0) == (0, True)
+
+
 @pytest.mark.parametrize("code", [4, 17, 613, 80002])
 def test_processes_that_share_an_account_lose_one_call_each_to_a_stop(code: int) -> None:
     """The limit's own answer tells a process everything that a note of another could tell it."""
