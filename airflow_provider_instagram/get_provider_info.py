@@ -142,7 +142,7 @@ SETTINGS: Final[dict[str, Any]] = {
             type="integer",
         ),
         "calendar_editing": _option(
-            "Whether users who may edit the DAG of a content calendar may edit its posts on the page Posts. It writes "
+            "Whether users who may edit the DAG of a content calendar may edit its posts on the Posts page. It writes "
             "them into the calendar's file, and uploads into its folder, so the API server needs the right to write "
             "there.",
             type="boolean",
@@ -150,7 +150,7 @@ SETTINGS: Final[dict[str, Any]] = {
             default="False",
         ),
         "insights_target": _option(
-            "The connection of the database into which insights_dag() writes, for Results on the page Posts, with a "
+            "The connection of the database into which insights_dag() writes, for Results on the Posts page, with a "
             "slash and the schema of the tables if it is not the connection's own. The API servers read from it. If "
             "empty, the page shows no results.",
             example="warehouse/marketing",

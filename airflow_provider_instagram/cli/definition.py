@@ -93,7 +93,7 @@ ACCOUNT_COMMANDS: Final = [
             action="store_true",
         ),
         Arg(("--app-id",), help="Instagram Login: the Instagram app id; otherwise the app id of your Meta app"),
-        Arg(("--redirect-uri",), help="default: the callback of the page Instagram, below Airflow's base_url"),
+        Arg(("--redirect-uri",), help="default: the callback of the Instagram page, below Airflow's base_url"),
         Arg(("--host",), help="the Graph host of a new connection, such as a sandbox", default=""),
         Arg(
             ("--scopes",),

@@ -163,7 +163,7 @@ _BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0
 _LOGIN: Final = "Log in again: a code is valid once, for one hour. If that does not help, check the app secret."
 _APP_VALUES: Final = (
     "Copy the app id and the app secret from your Meta app: for Instagram Login from Instagram, API setup with "
-    "Instagram login; for Facebook and Unified Login from App settings, Basic. Enter them on the page Connect, or in "
+    "Instagram login; for Facebook and Unified Login from App settings, Basic. Enter them on the Instagram page, or in "
     "the connection's fields 'Meta app id' and 'Meta app secret', and connect the account again."
 )
 #: What Meta says of a wrong app, which has codes that mean something else, too. Source: reports of clients.

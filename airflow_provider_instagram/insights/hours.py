@@ -172,7 +172,7 @@ class HourTable:
 
 
 def read_table(account: str, hours: Collection[int], zone: ZoneInfo, now: datetime) -> HourTable:
-    """Read the table of an account from the database that *Results* on the page *Posts* reads.
+    """Read the table of an account from the database that *Results* on the Posts page reads.
 
     :raises ValidationError: If no such database is named, or it cannot be read.
     """

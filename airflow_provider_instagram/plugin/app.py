@@ -192,7 +192,7 @@ def _complete_login(request: Request, user: users.PageUser) -> Response:
 def _connected(login: users.PendingLogin, code: str, user: users.PageUser) -> Response:
     connection = connections.require_writable(login.conn_id)
     user.require("PUT" if connection.exists else "POST", login.conn_id)
-    by = f"{user.name} on the page Instagram [{login.nonce}]"
+    by = f"{user.name} on the Instagram page [{login.nonce}]"
     if login.nonce in connections.last_refresh_by(login.conn_id):
         raise ValidationError("This login has already been used.", hint="Start again.")
     done = meta_login.complete_login(login.app, code, by)
@@ -216,7 +216,7 @@ def refresh(form: CheckedForm, user: users.Editor) -> Response:
     user.require("PUT", conn_id)
     if conn_id not in connections.connection_ids():
         raise HTTPException(404, f"The Instagram connection {conn_id!r} does not exist.")
-    done = InstagramHook(conn_id).refresh_token(f"{user.name} on the page Instagram")
+    done = InstagramHook(conn_id).refresh_token(f"{user.name} on the Instagram page")
     return RedirectResponse(f"{pages_path()}/?refreshed={'yes' if done.refreshed else 'young'}", 303)
 
 
@@ -235,7 +235,7 @@ def cover(name: Annotated[str, InPath(pattern=COVER_NAME)]) -> Response:
 
 @app.exception_handler(AnyHTTPException)
 async def refused(request: Request, error: AnyHTTPException) -> Response:
-    """Show Airflow's refusals as pages, and to the script of the page *Posts* as JSON."""
+    """Show Airflow's refusals as pages, and to the script of the Posts page as JSON."""
     if "/calendar/api/" in request.url.path:
         detail: Any = LOG_IN if error.status_code == 401 else error.detail
         content = detail if isinstance(detail, dict) else {"detail": str(detail)}
@@ -250,7 +250,7 @@ async def refused(request: Request, error: AnyHTTPException) -> Response:
 
 @app.exception_handler(InstagramError)
 async def failed(request: Request, error: InstagramError) -> Response:
-    """Show our errors as pages, and to the script of the page *Posts* as JSON."""
+    """Show our errors as pages, and to the script of the Posts page as JSON."""
     if "/calendar/api/" in request.url.path:
         return JSONResponse({"detail": str(error)}, 400)
     return problem("Something went wrong", str(error))

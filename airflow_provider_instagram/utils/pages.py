@@ -10,7 +10,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils.addresses import safe_link
 
-#: The tag of the DAGs of calendars, by which the page *Posts* and the command line find them. From Airflow 3.4 on, no
+#: The tag of the DAGs of calendars, by which the Posts page and the command line find them. From Airflow 3.4 on, no
 #: other DAG has the tab *Posts*.
 CALENDAR_TAG: Final = "instagram calendar"
 #: Path of the pages below Airflow's base URL.
@@ -49,7 +49,7 @@ def redirect_uri(given: str | None = None) -> str:
 
 
 def post_page(dag_id: str, post_id: str | None = None, day: str | None = None) -> str:
-    """Return the address of a post on the page *Posts*, or of the page.
+    """Return the address of a post on the Posts page, or of the page.
 
     :param day: The day of the post, as 2030-12-24, which the page shows behind it.
     :return: The address; empty if ``[api] base_url`` is not set.

@@ -1,4 +1,4 @@
-"""The plan of a calendar as its file keeps it, for the planner, the tasks of its posts, and the page *Posts*."""
+"""The plan of a calendar as its file keeps it, for the planner, the tasks of its posts, and the Posts page."""
 
 from __future__ import annotations
 

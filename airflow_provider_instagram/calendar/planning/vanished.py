@@ -1,7 +1,7 @@
 """Whether a reading of a calendar has lost most of its posts, as an empty sheet and half a file have.
 
 Nothing in such a reading says whether a person wanted it. So the last version stays for a while, and people are told.
-A post that a person removes on the page *Posts* is not lost: the page records its id beside the plan.
+A post that a person removes on the Posts page is not lost: the page records its id beside the plan.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class CalendarEvent:
     :param message: What happened.
     :param remedy: What to do.
     :param text: All of it in one line.
-    :param link: The address of the post on the page *Posts*, or of the page; empty without ``[api] base_url``.
+    :param link: The address of the post on the Posts page, or of the page; empty without ``[api] base_url``.
     """
 
     event: EventName

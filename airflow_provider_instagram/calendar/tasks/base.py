@@ -95,7 +95,7 @@ class PostTask(CalendarTask, AccountTask):
         self._plan: StoredPlan | None = None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Continue after a wait, and report an error to the page *Posts*."""
+        """Continue after a wait, and report an error to the Posts page."""
         resume = super().resume_execution
         return reports_failure(lambda _, context: resume(next_method, next_kwargs, context))(self, context)
 
@@ -136,7 +136,7 @@ class PostTask(CalendarTask, AccountTask):
             return reason
         ledger = Ledger.of(context, post.account)
         if not by_hand and (user := PostRows(ledger.store).skipped_by(post)) is not None:
-            return Skipped("skipped", f"{user} decided on the page Posts that {post.id} is not published.")
+            return Skipped("skipped", f"{user} decided on the Posts page that {post.id} is not published.")
         return self.published_by_another(post.id, ledger.post(post.key)) or post
 
     def use_account(self, post: ScheduledPost) -> None:
@@ -272,7 +272,7 @@ class PostTask(CalendarTask, AccountTask):
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
         """Skip this task and those downstream.
 
-        :param mark: Why, in a few words, for the page *Posts*.
+        :param mark: Why, in a few words, for the Posts page.
         """
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)

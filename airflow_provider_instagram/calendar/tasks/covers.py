@@ -1,4 +1,4 @@
-"""The pictures that a person sees before they approve a post, and on the page *Posts*: one of each item."""
+"""The pictures that a person sees before they approve a post, and on the Posts page: one of each item."""
 
 from __future__ import annotations
 

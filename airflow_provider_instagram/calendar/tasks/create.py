@@ -131,7 +131,7 @@ class CreatePost(PostTask):
         return self.container_id
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
-        """Report what the copyright check found, to the page *Posts* and to whom the calendar tells."""
+        """Report what the copyright check found, to the Posts page and to whom the calendar tells."""
         report_state(context, "held", "copyright", finding)
         remedy = f"{finding} It goes out only if somebody approves it in time."
         self._tell(context, post, Told("held", "waits for an answer.", remedy))

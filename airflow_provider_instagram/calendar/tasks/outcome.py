@@ -1,4 +1,4 @@
-"""What the page *Posts* shows of a task that did not succeed, and of a transcode that is in progress.
+"""What the Posts page shows of a task that did not succeed, and of a transcode that is in progress.
 
 Airflow stores no reason for a task's state, so that is an XCom of the task. Airflow deletes it when a next try starts.
 """
@@ -31,7 +31,7 @@ def report(context: Context, key: str, value: dict[str, Any]) -> None:
     try:
         context["ti"].xcom_push(key=key, value={**value, "try": context["ti"].try_number})
     except Exception as error:  # noqa: BLE001 -- the page shows less, and the task goes on
-        log.warning("The page Posts cannot show the %s of this task: %s", key, error)
+        log.warning("The Posts page cannot show the %s of this task: %s", key, error)
 
 
 def report_state(context: Context, state: Literal["skipped", "later", "held"], mark: str, reason: str) -> None:

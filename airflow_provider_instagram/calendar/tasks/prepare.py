@@ -90,7 +90,7 @@ class PreparePost(PostTask):
         raise AirflowRescheduleException(at)
 
     def _about_result(self, post: ScheduledPost, place: int, location: str, report: Report) -> dict[str, Any]:
-        """Store a picture of a result for the approval and the page *Posts*, and return what an approval is about.
+        """Store a picture of a result for the approval and the Posts page, and return what an approval is about.
 
         Both are of the same content: the digest of a result that a person is asked about is that of a copy, of which
         the picture is made. Without an approval, the picture is all, and nothing fails if there is none.

@@ -1,4 +1,4 @@
-"""All that the page *Posts* takes from Airflow's database, and what it writes there: its audit log.
+"""All that the Posts page takes from Airflow's database, and what it writes there: its audit log.
 
 Of a calendar's runs, tasks, XComs and rows, only what changed since the last look is read, so that a calendar with
 thousands of posts can be looked at every two seconds.

@@ -1,4 +1,4 @@
-"""Changes of several posts at once, as the page *Posts* sends them."""
+"""Changes of several posts at once, as the Posts page sends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits of posts on the page *Posts*, which are written into the calendar's file.
+"""Edits of posts on the Posts page, which are written into the calendar's file.
 
 An edit says what its author saw of the post. Of two people, the second is told what the post says by now. Where the
 other one changed another post, the edit is made in the new file.

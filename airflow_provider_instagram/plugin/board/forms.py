@@ -1,4 +1,4 @@
-"""The forms of the page *Posts*: what a user can edit of a post, and what a new one can have.
+"""The forms of the Posts page: what a user can edit of a post, and what a new one can have.
 
 Their fields come from the declaration of a post, so that a new field is in them by itself.
 """

@@ -1,4 +1,4 @@
-"""Posts that are added at once on the page *Posts*: the rows of a sheet, a month's posts again; and an idea's time.
+"""Posts that are added at once on the Posts page: the rows of a sheet, a month's posts again; and an idea's time.
 
 The page shows what would be written, and sends it again with the digest of that. Nothing else is written: if the file
 has changed meanwhile, or another answer makes other posts, the user sees those first.

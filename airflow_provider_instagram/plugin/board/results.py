@@ -1,4 +1,4 @@
-"""The routes of *Results* on the page *Posts*: what the posts of accounts reached, as tables and as CSV.
+"""The routes of *Results* on the Posts page: what the posts of accounts reached, as tables and as CSV.
 
 Numbers come only of accounts that a calendar names whose posts the user may see.
 """

@@ -1,4 +1,4 @@
-"""The routes of the page *Posts*. Each checks who asks, and what Airflow's own pages allow that user."""
+"""The routes of the Posts page. Each checks who asks, and what Airflow's own pages allow that user."""
 
 from __future__ import annotations
 
