@@ -12,7 +12,7 @@ demo: install  ## Send a real video through Airflow to a post on the sandbox (VI
 ui: install  ## The same in a standalone Airflow that is left running, with the sandbox
 	@.venv/bin/python -m demo.ui
 
-pictures:  ## Take the pictures of the page Posts for the docs, in a running Airflow (5 minutes)
+pictures:  ## Take the pictures of the Posts page for the docs, in a running Airflow (5 minutes)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m demo.pictures
 

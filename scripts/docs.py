@@ -25,6 +25,7 @@ SITE: Final = ROOT / "build" / "docs"
 SEARCHES: Final = {
     "rate limit": "operate/limits",
     "double post": "operate/exactly-once",
+    "duplicate": "operate/exactly-once",
     "expired token": "operate/tokens",
 }
 
