@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from airflow.sdk import conf
 
@@ -182,12 +182,22 @@ def presigned(location: str, life: timedelta) -> str:
     """Return a link with which Instagram can fetch an object for a while. The link is a secret and is never logged."""
     path = object_path(location)
     try:
-        return str(path.fs.sign(path.path, expiration=int(life.total_seconds())))
+        return str(_signer(path.fs).sign(path.path, expiration=int(life.total_seconds())))
     except NotImplementedError as error:
         raise ValidationError(
             f"The storage of {shown(location)} does not support presigned links.",
             hint='Send the bytes of a video instead: upload="file". For a picture, use its public https address.',
         ) from error
+
+
+def _signer(files: Any) -> Any:
+    """Return a file system whose links each server accepts, unless its connection names a form of signatures."""
+    # For us-east-1, and without a region, botocore signs links by Signature Version 2. AWS refuses that for buckets
+    # made since June 2020 and for SSE-KMS, and other servers refuse it always.
+    if "s3" not in files.protocol:
+        return files
+    config = {"signature_version": "s3v4", **files.config_kwargs}
+    return type(files)(session=files.session, config_kwargs=config, endpoint_url=files.endpoint_url, anon=files.anon)
 
 
 def read(location: str, *, max_bytes: int = LARGEST_OWN_FILE_BYTES) -> bytes | None:
