@@ -1,10 +1,13 @@
-"""What an edit must not do: change another post, make a problem, or write a value that is read otherwise."""
+"""Change a calendar's text, and refuse what an edit must not do.
+
+An edit must not change another post, make a problem, or write a value that is read otherwise.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -12,20 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import EMPTY
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
+from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.table_text import TableText, cell
-from airflow_provider_instagram.calendar.file.texts import GONE, TreeText
-from airflow_provider_instagram.calendar.file.values import (
-    is_same,
-    read_new,
-    shown_values,
-)
+from airflow_provider_instagram.calendar.file.texts import GONE, Changes, NewPost, TreeText
+from airflow_provider_instagram.calendar.file.values import is_same, read_new, shown_values
 from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.edits import Edit
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
-
 
 #: A message names lines, which move with an edit.
 LINE: Final = re.compile(r"\blines? \d+")
@@ -34,7 +33,7 @@ UNUSUAL: Final = InvalidValue(
 )
 
 
-def document_of(text: str, location: str) -> TableText | TreeText:
+def _document(text: str, location: str) -> TableText | TreeText:
     """Return a text whose posts can be changed, by its ending."""
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
     return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
@@ -49,30 +48,58 @@ def plain(row: Row) -> dict[str, Any]:
     return _without_none({name: value.value for name, value in row.values.items()})
 
 
-def content_of(rows: Rows) -> tuple[Any, ...]:
-    """Return the content of a calendar: its head, and the values of its posts at the end."""
-    head = [value.value for value in (rows.min_spacing, rows.slots_per_day) if value]
-    return head, plain(rows.defaults), plain(rows.slots), [plain(row) for row in rows.rows]
+def rewritten(text: str, location: str, rows: Rows, changes: Changes, new: Sequence[NewPost]) -> tuple[str, Rows]:
+    """Return a text with other values of posts and with new posts, and its rows, which hold these and nothing else."""
+    try:
+        edited = _document(text, location).change(changes, new)
+    except RecursionError:  # an alias of YAML that contains itself
+        raise UNUSUAL from None
+    new_rows = _read_again(edited, location)
+    if len(new_rows.rows) != len(rows.rows) + len(new):
+        raise UNUSUAL
+    read = _as_cells if rows.columns.values else _as_texts
+    ids = [row.text("id") for row in rows.rows]
+    posts = [plain(row) | read(changes.get(post_id, {})) for post_id, row in zip(ids, rows.rows, strict=True)]
+    for follows, post in reversed(new):
+        at = ids.index(follows) + 1 if follows is not None else 0
+        ids.insert(at, "")
+        posts.insert(at, plain(new_rows.rows[at]) if isinstance(post, str) else read(post))
+    _check_content(rows, new_rows, [_without_none(post) for post in posts])
+    return edited, new_rows
 
 
-def expected_content(rows: Rows, edit: Edit, fields: Mapping[str, Any], new: Rows, at: int) -> tuple[Any, ...]:
-    """Return the content that a calendar has to have after an edit.
+def without_post(text: str, location: str, rows: Rows, post_id: str) -> tuple[str, str, Rows]:
+    """Return a text without a post, what was removed, and its rows, which hold the other posts as before."""
+    try:
+        edited, removed = _document(text, location).remove(post_id)
+    except RecursionError:
+        raise UNUSUAL from None
+    new_rows = _read_again(edited, location)
+    _check_content(rows, new_rows, [plain(row) for row in rows.rows if row.text("id") != post_id])
+    return edited, removed, new_rows
 
-    :param rows: The calendar before it.
-    :param new: The calendar after it, which has the values of a restored post.
-    :param at: The place of the post.
-    """
-    *shared, posts = content_of(rows)
-    if rows.columns.values:
-        fields = {name: text if (text := cell(value)).strip() else None for name, value in fields.items()}
-    if edit.do == "remove":
-        del posts[at]
-    elif edit.do == "change":
-        posts[at] = _without_none({**posts[at], **_as_texts(fields)})
-    else:
-        restored = new.of(edit.post_id) if edit.do == "restore" else None
-        posts.insert(at, _without_none(_as_texts(fields)) if restored is None else plain(restored))
-    return (*shared, posts)
+
+def _read_again(edited: str, location: str) -> Rows:
+    try:
+        return read_rows(edited, location)
+    except InvalidValue:
+        raise UNUSUAL from None
+
+
+def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> None:
+    """Check that a new text has the head of the old one, and the expected posts."""
+    if (_head(after), [plain(row) for row in after.rows]) != (_head(before), posts):
+        raise UNUSUAL
+
+
+def _head(rows: Rows) -> tuple[Any, ...]:
+    values = [value.value for value in (rows.min_spacing, rows.slots_per_day) if value]
+    return values, plain(rows.defaults), plain(rows.slots)
+
+
+def _as_cells(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as a row of CSV is read."""
+    return {name: text if (text := cell(value)).strip() else None for name, value in fields.items()}
 
 
 def _as_texts(value: Any) -> Any:

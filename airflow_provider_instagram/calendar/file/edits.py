@@ -16,19 +16,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.edit_checks import (
-    UNUSUAL,
     check_problems,
     check_result,
-    content_of,
-    document_of,
-    expected_content,
     plain,
+    rewritten,
+    without_post,
 )
-from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.texts import GONE
+from airflow_provider_instagram.calendar.file.texts import GONE, NewPost
 from airflow_provider_instagram.calendar.file.times import DATE_AND_TIME, offset_of, read_local_time
 from airflow_provider_instagram.calendar.file.values import (
     FIELDS,
@@ -44,6 +41,7 @@ from airflow_provider_instagram.posts.post import MEDIA
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
+    from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.file.rows import Row, Rows
 
 
@@ -146,39 +144,36 @@ def post_of(calendar: Calendar, post_id: str) -> AnyPost | None:
     return calendar.post(post_id) or next((post for post in others if post.id == post_id), None)
 
 
-def apply(text: str, location: str, edit: Edit, files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
-    """Return a calendar's text with an edit.
+def apply(text: str, location: str, edits: Sequence[Edit], files: CalendarFiles, now: datetime, rules: Rules) -> Edited:
+    """Return a calendar's text with an edit, or with changes of several posts, which are checked together.
 
     :param now: The current time. No post may be moved to a time before.
     :param rules: What the DAG requires of the calendar, as ``calendar check`` takes it.
-    :raises SeenOther: If the post is another one than the author of the edit saw.
-    :raises InvalidValue: If the file does not take the edit, in the words of the problem.
+    :raises SeenOther: If the post of the only edit is another one than its author saw.
+    :raises InvalidValue: If the file does not take the edits, in the words of the problem.
     """
-    rows = read_rows(text, location)
+    rows, first = read_rows(text, location), edits[0]
     ids = [row.text("id") for row in rows.rows]
-    calendar = parse_rows(rows, location, files, **rules)
-    post = post_of(calendar, edit.post_id)
-    if edit.do not in ("add", "restore"):
-        check_seen(edit, post, rows)
+    before = parse_rows(rows, location, files, **rules)
+    seen = [_seen_post(edit, before, rows, ids, is_alone=len(edits) == 1) for edit in edits]
+    if first.do == "remove":
+        edited, removed, new_rows = without_post(text, location, rows, first.post_id)
+        check_problems(before, parse_rows(new_rows, location, files, **rules), None)
+        return Edited(edited, None, removed, _follows(ids, ids.index(first.post_id)))
     approval = rules.get("approval") or rows.defaults.text("approval")
-    fields, at = written_fields(edit, post, rows, calendar, approval), place_of(edit, ids)
-    try:
-        edited = _changed(text, location, edit, fields, (ids[at - 1] or None) if at else None)
-    except RecursionError:  # an alias of YAML that contains itself
-        raise UNUSUAL from None
-    try:
-        new_rows = read_rows(edited.text, location)
-    except InvalidValue:
-        raise UNUSUAL from None
-    if content_of(new_rows) != expected_content(rows, edit, fields, new_rows, at):
-        raise UNUSUAL
+    changes, new = dict[str, Mapping[str, Any]](), list[NewPost]()
+    for edit, post in zip(edits, seen, strict=True):
+        fields = _written_fields(edit, post, rows, before, approval)
+        if edit.do == "change":
+            changes[edit.post_id] = fields
+        else:
+            new.append((_follows(ids, _place_of(edit, ids)), edit.lines if edit.do == "restore" else fields))
+    edited, new_rows = rewritten(text, location, rows, changes, new)
     after = parse_rows(new_rows, location, files, **rules)
-    check_problems(calendar, after, edit.post_id if edit.do == "restore" and edit.post_id not in ids else None)
-    if edit.do == "remove":
-        return edited
-    written = post_of(after, edit.new_id or edit.post_id)
-    check_result(edit, written, new_rows, files, now)
-    return Edited(edited.text, written if isinstance(written, ScheduledPost) else None)
+    check_problems(before, after, first.post_id if first.do == "restore" and first.post_id not in ids else None)
+    for edit in edits:
+        check_result(edit, post_of(after, edit.new_id or edit.post_id), new_rows, files, now)
+    return Edited(edited, after.post(first.new_id or first.post_id))
 
 
 def digest(text: str) -> str:
@@ -195,51 +190,44 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
         raise InvalidValue("the file has changed since this was proposed.", "Ask for a new proposal.")
     rows = read_rows(text, location)
     changes: dict[str, dict[str, Any]] = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
-    new, expected = list[tuple[str, dict[str, Any]]](), list[dict[str, Any]]()
+    new = list[NewPost]()
     for row in rows.rows:
-        post_id, content = row.text("id"), plain(row)
+        post_id = row.text("id")
         if entries := fill.repeats.get(post_id, ()):
-            copies = [{**content, "id": copy_id, "publish_at": at} for copy_id, at in entries]
+            copies = [{**plain(row), "id": copy_id, "publish_at": at} for copy_id, at in entries]
             for one in copies[:-1]:
                 del one["repeat_after"]
             new += [(post_id, one) for one in copies]
             changes[post_id] = changes.get(post_id, {}) | {"repeat_after": GONE}
-        if row is rows.rows[-1]:
-            new += [(post_id, dict(one)) for one in fill.added]
-        own = content | changes.get(post_id, {})
-        expected += [{name: value for name, value in own.items() if value is not GONE}]
-        expected += [one for after, one in new if after == post_id]
-    try:
-        edited = text
-        if not rows.rows and fill.added:
-            first, *others = expected = [dict(one) for one in fill.added]
-            edited, new = document_of(text, location).insert(first, None), [(str(first["id"]), one) for one in others]
-        edited = document_of(edited, location).change(changes, new)
-        new_rows = read_rows(edited, location)
-    except (RecursionError, InvalidValue):
-        raise UNUSUAL from None
-    *shared, posts = content_of(new_rows)
-    if (shared, posts) != (list(content_of(rows)[:-1]), expected):
-        raise UNUSUAL
+    last = next(filter(None, (row.text("id") for row in reversed(rows.rows))), None)
+    edited, new_rows = rewritten(text, location, rows, changes, [*new, *((last, one) for one in fill.added)])
     before, after = (parse_rows(one, location, files, **rules) for one in (rows, new_rows))
     check_problems(before, after, None)
     return Edited(edited, None)
 
 
-def check_seen(edit: Edit, post: AnyPost | None, rows: Rows) -> None:
-    """Check that a post is as the author of an edit saw it.
+def _seen_post(edit: Edit, calendar: Calendar, rows: Rows, ids: list[str], *, is_alone: bool) -> AnyPost | None:
+    """Return the post of an edit, if it is as the author saw it and the file has it once. A new one has not been seen.
 
-    :raises SeenOther: If not.
+    :param is_alone: Whether it is the only edit, whose author is told what the post says by now.
+    :raises SeenOther: If the post of the only edit is another one by now.
     """
-    if post is None:
-        raise SeenOther(None)
-    values = shown_values(post, rows)
+    post = post_of(calendar, edit.post_id)
+    if edit.do in ("add", "restore"):
+        return post
+    values = shown_values(post, rows) if post is not None else {}
     now = {name: values[name] for name in edit.seen if name in values and not is_same(values[name], edit.seen[name])}
-    if now:
-        raise SeenOther(now)
+    if post is None or now:
+        if is_alone:
+            raise SeenOther(None if post is None else now)
+        why = f"{edit.post_id}: somebody else has changed this post meanwhile."
+        raise InvalidValue(why, "Look at it, and choose the posts again.")
+    if (count := ids.count(edit.post_id)) != 1:
+        raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
+    return post
 
 
-def written_fields(
+def _written_fields(
     edit: Edit, post: AnyPost | None, rows: Rows, calendar: Calendar, approval: str | None
 ) -> dict[str, Any]:
     """Return the values as the file contains them: empty ones as None, and the time in the form of the present one."""
@@ -314,21 +302,12 @@ def time_like(local: str, row: Row, zone_name: str) -> str:
         return at
 
 
-def place_of(edit: Edit, ids: list[str]) -> int:
-    """Return the place of the post among all, or that of a new one."""
-    if edit.do not in ("add", "restore") and (count := ids.count(edit.post_id)) != 1:
-        raise InvalidValue(f"the file has {count} posts with the id {edit.post_id}.", EDIT_THE_FILE)
-    if edit.do in ("change", "remove"):
-        return ids.index(edit.post_id)
+def _place_of(edit: Edit, ids: list[str]) -> int:
+    """Return the place of a new post among all."""
     after = {"duplicate": edit.post_id, "restore": edit.after}.get(edit.do, ids[-1] if ids else None)
     return ids.index(after) + 1 if after and after in ids else 0
 
 
-def _changed(text: str, location: str, edit: Edit, fields: Mapping[str, Any], after: str | None) -> Edited:
-    document = document_of(text, location)
-    if edit.do == "remove":
-        new, removed = document.remove(edit.post_id)
-        return Edited(new, None, removed, after)
-    if edit.do == "change":
-        return Edited(document.change({edit.post_id: fields}), None)
-    return Edited(document.insert(edit.lines if edit.do == "restore" else fields, after), None)
+def _follows(ids: Sequence[str], place: int) -> str | None:
+    """Return the id of the post before a place, if it has one."""
+    return (ids[place - 1] or None) if place else None

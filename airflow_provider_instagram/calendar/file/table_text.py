@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import split_csv
-from airflow_provider_instagram.calendar.file.texts import GONE, Changes, New
+from airflow_provider_instagram.calendar.file.texts import GONE, Changes, NewPost
 
 #: The end of a row as Python writes it: what looks like one within a text is put between quotation marks.
 END_OF_ROW: Final = "\r\n"
@@ -26,18 +26,15 @@ class TableText:
         self._title_row = next(at for at, (_, cells) in enumerate(self._rows) if any(cell.strip() for cell in cells))
         self._titles = [title.strip() for title in self._rows[self._title_row][1]]
 
-    def change(self, changes: Changes, new: New = ()) -> str:
-        """Return the text with other values of posts, and with new posts, each after the one that it names.
-
-        A field without a column gets one.
-        """
+    def change(self, changes: Changes, new: Sequence[NewPost] = ()) -> str:
+        """Return the text with other values of posts, and with new posts. A field without a column gets one."""
         for post_id, fields in changes.items():
             at = self._row(post_id)
             self._add_columns(fields)
             cells = dict(zip(self._titles, self._rows[at][1], strict=False))
             self._rows[at] = self._written(at, cells | {name: cell(value) for name, value in fields.items()})
-        for after, fields in reversed(new):
-            self.insert(fields, after)
+        for after, post in reversed(new):
+            self._insert(post, after)
         return self._text()
 
     def remove(self, post_id: str) -> tuple[str, str]:
@@ -45,8 +42,7 @@ class TableText:
         removed, _ = self._rows.pop(self._row(post_id))
         return self._text(), removed
 
-    def insert(self, post: str | Mapping[str, Any], after: str | None) -> str:
-        """Return the text with one more post."""
+    def _insert(self, post: str | Mapping[str, Any], after: str | None) -> None:
         at = self._row(after) if after is not None else self._title_row
         if not isinstance(post, str):
             self._add_columns(post)
@@ -54,7 +50,6 @@ class TableText:
         before, cells = self._rows[at]
         self._rows[at] = (before if before.endswith(("\n", "\r")) else before + self._newline), cells
         self._rows.insert(at + 1, (post if post.endswith(("\n", "\r")) else post + self._newline, []))
-        return self._text()
 
     def _row(self, post_id: str) -> int:
         column = self._titles.index("id")

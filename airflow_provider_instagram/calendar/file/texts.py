@@ -26,7 +26,8 @@ STEP: Final = 2
 #: The value of a field that is taken out of a post.
 GONE: Final = object()
 Changes = Mapping[str, Mapping[str, Any]]
-New = Sequence[tuple[str, Mapping[str, Any]]]
+#: A new post, and the id of the one that it follows; None if it is the first. A text is what ``remove`` has removed.
+NewPost = tuple[str | None, str | Mapping[str, Any]]
 
 
 class _Splice(NamedTuple):
@@ -55,10 +56,14 @@ class TreeText:
         self._by_id = {_id_of(one): one for one in self._items[::-1] if isinstance(one, yaml.MappingNode)}
         self._is_block = not (is_json or _is_flow(self._posts))
 
-    def change(self, changes: Changes, new: New = ()) -> str:
-        """Return the text with other values of posts, and with new posts, each after the one that it names."""
+    def change(self, changes: Changes, new: Sequence[NewPost] = ()) -> str:
+        """Return the text with other values of posts, and with new posts."""
+        if not self._items and len(new) > 1:  # the first one shows where the others stand
+            (after, first), *others = new
+            only = TreeText(self._spliced([self._inserted(first, after)]), is_json=self._is_json)
+            return only.change(changes, [(_id_of(only._items[0]), post) for _, post in others])
         changed = [splice for post_id, fields in changes.items() for splice in self._changes(post_id, fields)]
-        return self._spliced([*changed, *(self._inserted(fields, after) for after, fields in new)])
+        return self._spliced([*changed, *(self._inserted(post, after) for after, post in new)])
 
     def _changes(self, post_id: str, fields: Mapping[str, Any]) -> Iterable[_Splice]:
         item = self._by_id[post_id]
@@ -89,14 +94,6 @@ class TreeText:
         else:
             cut = _Splice(self._end(self._items[at - 1]) if at else begin, end, "")
         return self._spliced([cut]), self._text[begin:end]
-
-    def insert(self, post: str | Mapping[str, Any], after: str | None) -> str:
-        """Return the text with one more post.
-
-        :param post: What :meth:`remove` has removed, or the values of a new post.
-        :param after: The post that it follows. None if it is the first.
-        """
-        return self._spliced([self._inserted(post, after)])
 
     def _inserted(self, post: str | Mapping[str, Any], after: str | None) -> _Splice:
         ids = [_id_of(item) for item in self._items]

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.changes import apply_changes
 from airflow_provider_instagram.calendar.file.diff import unified_diff
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
@@ -83,7 +82,7 @@ class CalendarWriter:
         except (ChangedMeanwhileError, NotWritableError, InstagramError, OSError):
             return self._last_read
 
-    def write(self, edit: Edit | Sequence[Edit] | Fill, now: datetime, rules: Rules) -> Written:
+    def write(self, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules) -> Written:
         """Write an edit, or changes of several posts. If somebody writes meanwhile, it is made again in their version.
 
         :param rules: What the DAG requires of its calendar.
@@ -118,15 +117,13 @@ class CalendarWriter:
         return read_for_edit(self._location, self.files.own, MAX_BYTES)
 
     def in_text(
-        self, text: str, edit: Edit | Sequence[Edit] | Fill, now: datetime, rules: Rules, refused: str = ""
+        self, text: str, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules, refused: str = ""
     ) -> Written:
         """Return an edit in a text of the file. Nothing is written."""
         if isinstance(edit, Fill):
             edited = apply_fill(text, self._location, edit, self.files, rules)
-        elif isinstance(edit, Edit):
-            edited = apply(text, self._location, edit, self.files, now, rules)
         else:
-            edited = apply_changes(text, self._location, edit, self.files, now, rules)
+            edited = apply(text, self._location, edit, self.files, now, rules)
         name = self._location.partition("?")[0].rpartition("/")[2]
         return Written(edited, tuple(unified_diff(text, edited.text, name, self._public)), refused)
 

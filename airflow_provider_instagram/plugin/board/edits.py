@@ -102,7 +102,7 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     if given.do in ("change", "remove", "duplicate"):
         _check_state(board, given, facts)
     edited = _edit_of(board, given)
-    written = await run_in_threadpool(_write, board, edited)
+    written = await run_in_threadpool(_write, board, [edited])
     if written.refused:
         return _as_patch(written)
     if given.do == "remove" or given.fields.get("publish_at") == "":  # it is taken out of the plan on purpose
@@ -254,7 +254,7 @@ def _refused(message: str, field: str) -> HTTPException:
     return HTTPException(422, {"detail": f"{message} Nothing was changed.", "field": field})
 
 
-def _write(board: Board, edit: edits.Edit | Sequence[edits.Edit] | edits.Fill) -> Written:
+def _write(board: Board, edit: Sequence[edits.Edit] | edits.Fill) -> Written:
     try:
         return writer_of(board).write(edit, utc_now(), board.rules)
     except edits.SeenOther as other:

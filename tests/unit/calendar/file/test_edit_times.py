@@ -40,7 +40,7 @@ class File:
         fields = {"publish_at": local} | ({"video": "a.mp4"} if do == "add" else {})
         edit = Edit(do, "new" if do == "add" else post_id, fields=fields, new_id="new" if do == "duplicate" else "")
         rules: Any = self.rules
-        edited = apply(self.text, self.location, edit, CalendarFiles(self.location), NOW, rules)
+        edited = apply(self.text, self.location, [edit], CalendarFiles(self.location), NOW, rules)
         assert edited.post is not None
         (line,) = [one for one in edited.text.splitlines() if edited.post.id in one]
         return line, edited.post.publish_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M")

@@ -74,7 +74,7 @@ class File:
 
     def edited(self, do: str, post_id: str, **given: Any) -> Edited:
         edit = Edit(do, post_id, **given)
-        return apply(self.text, self.location, edit, CalendarFiles(self.location), NOW, {"accounts": None})
+        return apply(self.text, self.location, [edit], CalendarFiles(self.location), NOW, {"accounts": None})
 
     def diff(self, do: str, post_id: str, **given: Any) -> list[str]:
         """Return the lines that an edit removes and adds."""
@@ -464,7 +464,7 @@ def test_a_new_post_says_the_approval_that_its_dag_or_the_defaults_require(yaml:
     fields = {"publish_at": "2030-06-01T09:15", "video": "a.mp4"}
     edit = Edit("add", "new", fields=fields)
     files = CalendarFiles(yaml.location)
-    by_dag = apply(yaml.text, yaml.location, edit, files, NOW, {"accounts": None, "approval": "required"})
+    by_dag = apply(yaml.text, yaml.location, [edit], files, NOW, {"accounts": None, "approval": "required"})
     assert "    approval: required" in by_dag.text
     yaml.text = yaml.text.replace("video: a.mp4}", "video: a.mp4, approval: required}")
     assert "    approval: required" in yaml.edited("add", "new", fields=fields).text

@@ -80,7 +80,7 @@ def test_a_note_is_no_default() -> None:
 
 
 def edited(text: str, name: str, edit: Edit) -> str:
-    return apply(text, f"/calendars/{name}", edit, CalendarFiles(f"/calendars/{name}"), NOW, {}).text
+    return apply(text, f"/calendars/{name}", [edit], CalendarFiles(f"/calendars/{name}"), NOW, {}).text
 
 
 def test_an_idea_becomes_a_post_in_the_calendars_zone_and_an_idea_again() -> None:
@@ -133,3 +133,10 @@ def test_new_posts_stand_after_all_others(tmp_path: Path, name: str, text: str) 
     assert [idea.note for idea in calendar.ideas][-1] == 'Käse; 5 €, "heute"'
     assert len(calendar.ideas) + len(calendar.posts) == before + 2
     assert written.startswith(text.rstrip("\n]}").removesuffix("[")) or name.endswith("csv")
+
+
+def test_new_posts_are_added_where_the_last_post_has_no_id_yet(tmp_path: Path) -> None:
+    text, location = "posts:\n  - {id: a, note: x}\n  - {note: y}\n", str(tmp_path / "plan.yaml")
+    fill = Fill(digest(text), added=[{"id": "b"}, {"id": "c"}])
+    written = apply_fill(text, location, fill, CalendarFiles(location), {}).text
+    assert written == 'posts:\n  - {id: a, note: x}\n  - {id: "b"}\n  - {id: "c"}\n  - {note: y}\n'
