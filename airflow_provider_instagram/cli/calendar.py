@@ -12,22 +12,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pendulum
 
-from airflow_provider_instagram.calendar.file.parser import EMPTY, parse_rows, read_calendar
+from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_text, sheet_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
+from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
+from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -37,9 +40,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
-    from airflow_provider_instagram.calendar.file.parser import Rules
 
-HAS_PROBLEMS, UNREADABLE = 1, 2
+#: The exit codes of what is done but not all well, and of what cannot be read or written.
+HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
 NARROWEST = 14
 #: So many ideas are named.
 MOST_IDEAS: Final = 10
@@ -142,9 +145,38 @@ def import_calendar(args: argparse.Namespace) -> None:
     written = "; nothing was written" if sheet.problems else ""
     print(f"{_count(len(sheet.rows.rows), 'post')}; {_count(len(problems), 'problem')}{written}.", file=sys.stderr)
     if sheet.problems:
-        raise SystemExit(UNREADABLE)
+        raise SystemExit(FAILED)
     _write(args.output, sheet.text)
     raise SystemExit(HAS_PROBLEMS if calendar.problems else 0)
+
+
+def fill_calendar(args: argparse.Namespace) -> None:
+    """Print what is proposed, and write it if confirmed.
+
+    Exit code 0: each post has a time; 1: a post has none, or the answer was no; 2: the file was not read or written.
+    """
+    now, rules = datetime.now(timezone.utc), Rules()
+    with _exit_if_invalid(args.file):
+        writer = CalendarWriter(args.file, None, read_text(args.file))
+        text = writer.text()
+        found = proposal_for(
+            text, args.file, writer.files, now, rules, more_slots=args.slots,
+            repeats_within=timedelta(days=args.days), **({"order_of": read_table} if args.by_results else {}),
+        )  # fmt: skip
+        if found.fill is None:
+            print(*found.lines, "Nothing is to be written.", sep="\n")
+            raise SystemExit(OPEN if found.still_open else 0)
+        diff = writer.in_text(text, found.fill, now, rules).diff
+        print(*found.tables, *found.lines, "", *diff, sep="\n")
+        if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("Nothing was written.")
+            raise SystemExit(OPEN)
+        written = writer.write(found.fill, now, rules)
+    if why := written.refused or written.unknown:
+        print(why, file=sys.stderr)
+        raise SystemExit(FAILED)
+    print(f"Written into {args.file}.")
+    raise SystemExit(OPEN if found.still_open else 0)
 
 
 def schema(args: argparse.Namespace) -> None:
@@ -158,7 +190,7 @@ def _exit_if_invalid(what: str) -> Iterator[None]:
         yield
     except InvalidValue as invalid:
         print(f"{shown(what)}: {invalid}", file=sys.stderr)
-        raise SystemExit(UNREADABLE) from None
+        raise SystemExit(FAILED) from None
 
 
 def _print_problem_count(calendar: Calendar) -> None:
@@ -176,7 +208,7 @@ def _write(output: str | None, text: str) -> None:
             file.write(text)
     except OSError as error:
         print(f"{output} cannot be written: {error.strerror}. Check the folder and its rights.", file=sys.stderr)
-        raise SystemExit(UNREADABLE) from None
+        raise SystemExit(FAILED) from None
 
 
 def _month(written: str) -> date:

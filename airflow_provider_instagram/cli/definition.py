@@ -181,7 +181,7 @@ CALENDAR_COMMANDS: Final = [
         ARG_TIMEZONE,
     ),
     _command(
-        "fill.fill_calendar",
+        "calendar.fill_calendar",
         "Give posts without a time a slot, and posts that repeat their next entries, on a yes",
         ARG_FILE,
         Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
