@@ -130,7 +130,7 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     def order_of(account: str, *about: Any) -> Order:
         return read_table(account, *about) if account in own else AsTheyCome()
 
-    with told():
+    with errors_as_answers():
         text = writer.text()
         found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=order_of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
@@ -163,7 +163,7 @@ def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, post
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_as_answers() -> Iterator[None]:
     """Turn errors of a proposal into answers: nothing was written."""
     try:
         yield

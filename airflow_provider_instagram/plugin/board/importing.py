@@ -106,7 +106,7 @@ def import_sheet(
     accounts = list(board.accounts)
     reading = SheetReading(given.columns, given.order or None, given.time, given.words, accounts)
     writer, target = _target(board)
-    with edits.told():
+    with edits.errors_as_answers():
         text = sheet_text(_bytes_of(given.sheet))
         found = sheet_proposal(target, text, reading, given.timezone, given.account)
         answer = _answer(board, user, "import", writer, target, found.additions, given.agreed)
@@ -134,7 +134,7 @@ def copy_month(
     users.check_form(request, given.form_token, user)
     board = editable_board(user, given.dag_id)
     writer, target = _target(board)
-    with edits.told():
+    with edits.errors_as_answers():
         additions = month_proposal(target, *(date.fromisoformat(f"{one}-01") for one in (given.month, given.to)))
         answer = _answer(board, user, "copy", writer, target, additions, given.agreed)
     return JSONResponse(answer, headers=HEADERS)
@@ -147,14 +147,14 @@ def idea_time(
     """Return the time that an idea gets on a day, as an edit has it."""
     board = editable_board(user, dag_id)
     writer, now = writer_of(board), utc_now()
-    with edits.told():
+    with edits.errors_as_answers():
         at = time_on(day, post_id, writer.text(), board.location, writer.files, now, board.rules)
     return JSONResponse({"at": at}, headers=HEADERS)
 
 
 def _target(board: Board) -> tuple[CalendarWriter, Target]:
     writer = writer_of(board)
-    with edits.told():
+    with edits.errors_as_answers():
         return writer, Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
 
 
