@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.file.edits import Edit, SeenOther
+from airflow_provider_instagram.calendar.file.edits import Edit
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
@@ -41,7 +41,7 @@ posts:
 
 
 def write(location: str, edit: Edit) -> Any:
-    return CalendarWriter(location, None, TEXT).write(edit, NOW, {"accounts": None})
+    return CalendarWriter(location, None, TEXT).write([edit], NOW, {"accounts": None})
 
 
 def meet_at(barrier: Any) -> None:
@@ -192,17 +192,6 @@ def test_an_upload_without_an_answer_is_looked_for(
     assert storage.read(location) == b"moving"
     with pytest.raises(replace.ChangedMeanwhileError):
         replace.add(tmp_path / "a.mp4", location, access)
-
-
-def test_of_two_who_edit_one_caption_the_second_sees_what_the_first_wrote(tmp_path: Path) -> None:
-    file = tmp_path / "calendar.yaml"
-    file.write_text(TEXT)
-    seen = {"caption": "Hello"}
-    assert write(str(file), Edit("change", "first", seen=seen, fields={"caption": "Mine"})).refused == ""
-    with pytest.raises(SeenOther) as refused:
-        write(str(file), Edit("change", "first", seen=seen, fields={"caption": "Yours"}))
-    assert refused.value.now == {"caption": "Mine"}
-    assert "caption: Mine" in file.read_text()
 
 
 @pytest.mark.parametrize("where", ["a folder", "a bucket"])

@@ -148,6 +148,7 @@ def test_a_post_without_slots_is_named_and_the_command_ends_with_1(run: Command,
     code, out, _ = run("calendar", "fill", "posts.yaml", "--yes")
     assert (code, file.read_text().count("publish_at")) == (1, 1)
     assert "second: no time, other has no slots: write slots: {other: [Mon 08:30, Thu 19:00]} at the head" in out
+    assert "of the file, or give the command --slots." in out
     assert run("calendar", "fill", "posts.yaml", "--yes", "--slots", "Mon 09:00, Tue 09:00")[0] == 0
 
 

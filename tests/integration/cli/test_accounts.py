@@ -26,21 +26,6 @@ CONN_ID = "from_the_shell"
 COMMANDS = "airflow_provider_instagram.cli.accounts"
 
 
-@pytest.fixture
-def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command of ours in this process; gives what it prints."""
-    from airflow.cli.cli_parser import get_parser
-
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the commands set it, and this process is not theirs alone
-
-    def run(*words: str) -> str:
-        args = get_parser().parse_args(["instagram", *words])
-        args.func(args)
-        return capsys.readouterr().out
-
-    return run
-
-
 @pytest.fixture(autouse=True)
 def _clean(no_stored_tokens: None, instagram_sandbox: SandboxHandle) -> Iterator[None]:
     from airflow.models import Connection

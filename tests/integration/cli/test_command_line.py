@@ -21,21 +21,6 @@ if TYPE_CHECKING:
     from instagram_sandbox.testing.handle import SandboxHandle
 
 
-@pytest.fixture
-def shell(airflow_db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command of ours in this process; gives what it prints, or its exit as the error it is."""
-    from airflow.cli.cli_parser import get_parser
-
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # the commands set it, and this process is not theirs alone
-
-    def run(*words: str) -> str:
-        args = get_parser().parse_args(["instagram", *words])
-        args.func(args)
-        return capsys.readouterr().out
-
-    return run
-
-
 def publishing_dag(video: Path, post_key: str) -> DAG:
     from airflow.sdk import DAG
 

@@ -245,22 +245,6 @@ def test_slots_of_the_file_that_cannot_be_read_are_named_before_anything_is_prop
         proposal(text)
 
 
-def test_no_slots_at_the_head_and_what_to_do() -> None:
-    found = proposal("posts:\n- {id: a, video: a.mp4, account: studio}\n")
-    (line,) = found.lines
-    assert line == (
-        "a: no time, studio has no slots: write slots: {studio: [Mon 08:30, Thu 19:00]} at the head of the file, or "
-        "give the command --slots."
-    )
-
-
-def test_another_text_than_the_proposals_is_not_written() -> None:
-    found = proposal(YAML)
-    assert found.fill is not None
-    with pytest.raises(InvalidValue, match="the file has changed since this was proposed"):
-        apply_fill(f"{YAML}# new\n", "/data/calendar.yaml", found.fill, CalendarFiles("/data/calendar.yaml"), {})
-
-
 def test_the_smallest_distance_of_the_dag_counts_more_than_that_of_the_file() -> None:
     text = """\
 slots: {studio: [Mon 08:30, Mon 10:30]}
