@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from instagram_sandbox.http.pipeline import Call, graph_json
 from instagram_sandbox.simulator.errors import invalid
+from instagram_sandbox.simulator.values import json_value
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -23,7 +24,7 @@ Dispatch: TypeAlias = Callable[[Request, str], Awaitable[Response]]
 
 async def run(call: Call, dispatch: Dispatch) -> Response:
     """Run the calls of a batch one after the other. Each counts as a call of its own."""
-    items = _items(call.params.get("batch"))
+    items = _items(call.params)
     version = re.match(r"v\d+\.\d+", call.request.url.path.strip("/"))
     with_headers = str(call.params.get("include_headers", "true")).lower() not in {"false", "0"}
     bodies: dict[str, Any] = {}
@@ -44,13 +45,9 @@ async def run(call: Call, dispatch: Dispatch) -> Response:
     return graph_json(answers)
 
 
-def _items(value: Any) -> list[dict[str, Any]]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise invalid("Param batch must be an array in JSON") from None
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value) or not value:
+def _items(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    value: list[dict[str, Any]] | None = json_value(params, "batch", list)
+    if not value or not all(isinstance(item, dict) for item in value):
         raise invalid("Param batch must be an array of objects")
     if len(value) > MOST:
         raise invalid(f"Too many requests in batch message. Maximum batch size is {MOST}")
