@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.plugin.board.routes import FOLDER, STATIC
-from tests.integration.plugin.test_board_words import browser as browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

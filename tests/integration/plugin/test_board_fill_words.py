@@ -10,7 +10,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.integration.plugin.test_board_words import CALENDAR, CARD, HOME, Answers
-from tests.integration.plugin.test_board_words import browser as browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

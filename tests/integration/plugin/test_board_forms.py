@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from tests.integration.plugin.runs import store_calendar
-from tests.integration.plugin.served import chromium, logged_in, served
+from tests.integration.plugin.served import logged_in, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +70,6 @@ class Team:
         form = self.page.locator("dialog form.edit")
         expect(form).to_be_visible()
         return form
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.integration.plugin.test_board_words import CALENDAR, CARD, DETAIL, HOME, Answers
-from tests.integration.plugin.test_board_words import browser as browser
+from tests.integration.plugin.test_board_words import page as page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Page, Route
 
 DAYS = ["2030-05-06", "2030-05-07", "2030-05-08"]
@@ -71,15 +69,6 @@ class Writing(Answers):
 @pytest.fixture
 def airflow() -> Writing:
     return Writing()
-
-
-@pytest.fixture
-def page(browser: Any, airflow: Writing) -> Iterator[Page]:
-    page = browser.new_page(locale="en-GB")
-    page.route("**/*", airflow.route)
-    page.goto(f"{HOME}?day=2030-05-06")
-    yield page
-    page.close()
 
 
 def choose(page: Page, *numbers: int) -> Any:

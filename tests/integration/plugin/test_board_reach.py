@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 
 from tests.integration.plugin.test_board_many import Writing
 from tests.integration.plugin.test_board_words import CALENDAR, CARD, HOME
-from tests.integration.plugin.test_board_words import browser as browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

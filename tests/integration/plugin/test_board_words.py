@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from airflow_provider_instagram.plugin.board.routes import FOLDER, STATIC
 from airflow_provider_instagram.plugin.pages import templates
@@ -64,14 +63,6 @@ class Answers:
             self.looks += 1
             calendars = [{**CALENDAR, "problems": [], "more_problems": 0, "first": CARD["at"], "last": CARD["at"]}]
             route.fulfill(**({"json": {"calendars": calendars, "cards": [CARD, *TWICE]}} | self.cards))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from playwright.sync_api import expect
 from airflow_provider_instagram.insights.results import METRICS, Measured, Reading, Results
 from airflow_provider_instagram.posts.kinds import PostKind
 from tests.integration.plugin.test_board_words import HOME, Answers
-from tests.integration.plugin.test_board_words import browser as browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
