@@ -170,17 +170,17 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 36_807, 31_500),
-    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_705, 5_500),
+    Measure("lines of Python", House.lines, 36_704, 31_500),
+    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_630, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 4_179, 2_600),
-    Measure("lines of the sandbox", House.lines_of_sandbox, 10_041, 9_000),
-    Measure("lines of tests", House.lines_of_tests, 55_135, 45_000),
-    Measure("modules", House.module_count, 202, 175),
+    Measure("lines of the sandbox", House.lines_of_sandbox, 10_038, 9_000),
+    Measure("lines of tests", House.lines_of_tests, 55_104, 45_000),
+    Measure("modules", House.module_count, 200, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
     Measure("arrows", House.arrow_count, 102, 92),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 5_116, 4_788),
+    Measure("lines of docstrings", House.docstring_lines, 5_101, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 0, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 1, 1),
