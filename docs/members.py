@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _FIELD: Final = re.compile(r"^:(\w+)(?: ([\w.]+))?:", re.MULTILINE)
 _ROLE: Final = re.compile(r":[\w:]+:`[.~]*([^`]+)`")
@@ -55,15 +54,22 @@ def _described(shown: Any) -> Iterator[str]:
     if not callable(shown):
         return
     signature = inspect.signature(shown)
-    rows = [
-        (f"`{name}`", _type(parameter), _default(parameter), fields.get(name, ""))
-        for name, parameter in signature.parameters.items()
-        if name in fields or dataclasses.is_dataclass(shown)
-    ]
+    known: Mapping[str, inspect.Parameter] = signature.parameters
+    if "__dataclass_fields__" not in vars(shown):  # an operator inherits it from BaseOperator
+        taken = {**_of_bases(shown), **known}
+        known = {name: taken[name] for name in fields if name in taken}
+    rows = [(f"`{name}`", _type(known[name]), _default(known[name]), fields.get(name, "")) for name in known]
     if rows:
         yield table(("name", "type", "default", "meaning"), rows)
     if not inspect.isclass(shown):
         yield f"Returns `{signature.return_annotation}`. {' '.join(fields.get('return', '').split())}".rstrip()
+
+
+def _of_bases(shown: Any) -> dict[str, inspect.Parameter]:
+    """Return the arguments of the constructors to which a constructor passes on its ``kwargs``."""
+    bases = reversed(inspect.getmro(shown)[1:]) if inspect.isclass(shown) else ()
+    signatures = (inspect.signature(base.__init__) for base in bases)  # type: ignore[misc]
+    return {name: value for signature in signatures for name, value in signature.parameters.items()}
 
 
 def _type(parameter: inspect.Parameter) -> str:

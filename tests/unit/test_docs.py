@@ -121,6 +121,7 @@ def test_the_tables_show_what_the_code_has() -> None:
     assert "| `RateLimitError` | Too many calls." in TABLES["error classes"]()
     assert "## PublishOperator\n\n`from airflow_provider_instagram.operators import P" in TABLES["operators"]()
     assert "| `retries` |" not in TABLES["operators"]()
+    assert TABLES["operators"]().count("| `comment_id` |") == 2  # the constructor of their base class takes it
     assert "### InstagramHook.list_media\n\nRead the account's posts, the newest" in TABLES["reads"]()
     assert "| `lead_time` | `timedelta` | `timedelta(seconds=3600)` | How long before" in TABLES["functions"]()
     assert "| `posts_per_day` | Posts per day |" in TABLES["connection"]()
