@@ -1,4 +1,4 @@
-"""How long the page Posts takes for 2,000 posts on 200 accounts: processor time, size, and time to paint in Chromium.
+"""How long the Posts page takes for 2,000 posts on 200 accounts: processor time, size, and time to paint in Chromium.
 
 Run it with ``python -m benchmarks.page``. The posts are around now, 76 a day, as a lead meets them. The past half has
 runs, whose tasks, XComs and rows of the ledger exist and changed one after the other within the last hour. It exits

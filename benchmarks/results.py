@@ -1,4 +1,4 @@
-"""Measure how long the page Posts waits for the results of a year, from a PostgreSQL with a million snapshots.
+"""Measure how long the Posts page waits for the results of a year, from a PostgreSQL with a million snapshots.
 
 Run it with ``python -m benchmarks.results``. It exits with 1 if a limit does not hold, or if a whole table is read.
 """

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 _FIELD: Final = re.compile(r"^:(\w+)(?: ([\w.]+))?:", re.MULTILINE)
 _ROLE: Final = re.compile(r":[\w:]+:`[.~]*([^`]+)`")
@@ -45,7 +45,7 @@ def _member(name: str) -> Iterator[str]:
 
 
 def _described(shown: Any) -> Iterator[str]:
-    """Yield the text of a docstring, and a table of the arguments that it documents, or of all fields."""
+    """Yield the text of a docstring, and a table of the arguments. Of a class, only those that it documents."""
     text = inspect.getdoc(shown) or ""
     found = list(_FIELD.finditer(text))
     ends = [*(each.start() for each in found[1:]), len(text)]
@@ -54,11 +54,11 @@ def _described(shown: Any) -> Iterator[str]:
     if not callable(shown):
         return
     signature = inspect.signature(shown)
-    known: Mapping[str, inspect.Parameter] = signature.parameters
-    if "__dataclass_fields__" not in vars(shown):  # an operator inherits it from BaseOperator
-        taken = {**_of_bases(shown), **known}
-        known = {name: taken[name] for name in fields if name in taken}
-    rows = [(f"`{name}`", _type(known[name]), _default(known[name]), fields.get(name, "")) for name in known]
+    taken = {**_of_bases(shown), **signature.parameters}
+    is_whole = not inspect.isclass(shown) or "__dataclass_fields__" in vars(shown)  # operators inherit BaseOperator's
+    own = [name for name, one in signature.parameters.items() if name in fields or (is_whole and _is_shown(one))]
+    named = dict.fromkeys([*own, *(name for name in fields if name in taken)])
+    rows = [(f"`{name}`", _type(taken[name]), _default(taken[name]), fields.get(name, "")) for name in named]
     if rows:
         yield table(("name", "type", "default", "meaning"), rows)
     if not inspect.isclass(shown):
@@ -70,6 +70,10 @@ def _of_bases(shown: Any) -> dict[str, inspect.Parameter]:
     bases = reversed(inspect.getmro(shown)[1:]) if inspect.isclass(shown) else ()
     signatures = (inspect.signature(base.__init__) for base in bases)  # type: ignore[misc]
     return {name: value for signature in signatures for name, value in signature.parameters.items()}
+
+
+def _is_shown(parameter: inspect.Parameter) -> bool:
+    return parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD
 
 
 def _type(parameter: inspect.Parameter) -> str:

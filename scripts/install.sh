@@ -2,7 +2,7 @@
 # Makes .venv with both packages (editable) and everything their tests need, and installs ffmpeg if it is missing.
 # Needs a Python from 3.10 to 3.13, with which the pinned versions were tried (PYTHON=… names any). The script installs everything else.
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
-# --for-lint and --for-clients also install node_modules, with what checks the script of the page Posts and calendars in an editor.
+# --for-lint and --for-clients also install node_modules, with what checks the script of the Posts page and calendars in an editor.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
 # --docs makes .venv-docs with what builds the documentation site, --dbt makes .venv-dbt with what runs the dbt package.
 set -euo pipefail

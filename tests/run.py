@@ -94,7 +94,7 @@ REST: Final = (
         (PYTHON, "-m", "pytest", "tests/system/test_calendar.py", "tests/system/test_sheet.py"),
     ),
     Part(
-        "system, the page Posts",
+        "system, the Posts page",
         20,
         (PYTHON, "-m", "pytest", "tests/system/test_board.py", "tests/system/test_edits.py"),
     ),

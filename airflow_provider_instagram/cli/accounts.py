@@ -332,7 +332,7 @@ def prune(args: argparse.Namespace) -> None:
                 print(f"{conn_id}: {database.prune(store, before)} rows deleted")
             except LedgerRowError as error:
                 print(f"{conn_id}: nothing deleted. {error.message}")
-    print(f"What was told of posts: {database.prune_told(before)} rows deleted")
+    print(f"Notifications of posts: {database.prune_told(before)} rows deleted")
 
 
 def reseal(args: argparse.Namespace) -> None:

@@ -182,7 +182,7 @@ CALENDAR_COMMANDS: Final = [
     ),
     _command(
         "calendar.fill_calendar",
-        "Give posts without a time a slot, and posts that repeat their next entries, on a yes",
+        "Give posts without a time a slot, and posts that repeat their next entries, if you confirm",
         ARG_FILE,
         Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
         Arg(("--days",), help="how many days ahead posts are repeated (default: %(default)s)", type=int, default=14),

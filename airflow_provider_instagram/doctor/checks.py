@@ -88,7 +88,7 @@ def _token(manager: TokenManager, token: StoredToken) -> Finding:
         return Finding("token", True, "works and does not expire")
     if left is None:
         tell = f"Run: airflow instagram refresh {manager.conn_id}"
-        to_do = tell if manager.can_refresh else "Enter the app id and the app secret, with which Meta tells it"
+        to_do = tell if manager.can_refresh else "Enter the app id and the app secret, and Meta will report it"
         return Finding("token", None, f"works, but its expiry date is unknown. {to_do}")
     to_do = "Turn on the DAG refresh_instagram_tokens" if manager.can_refresh else reconnect_hint(manager.conn_id)
     end = "" if manager.can_refresh else f": it {token.end}"
@@ -168,7 +168,7 @@ def host_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return what must be the same on every machine: versions, and Airflow's key, of which only a digest is told."""
+    """Return what must be the same on every machine: versions, and Airflow's key, of which only a digest is shown."""
     return {
         "Airflow": version("apache-airflow-core"),
         "airflow-provider-instagram": version("airflow-provider-instagram"),

@@ -151,6 +151,7 @@ def instagram_doctor_dag(
 ) -> DAG:
     """Return a DAG that checks a worker of each queue, and reports in the log of its task ``report``.
 
+    :param conn_ids: The connections of the accounts.
     :param queues: The queues whose workers are checked. Default: ``[operators] default_queue``.
     :param patience: How long a task may wait for a worker.
     """

@@ -188,7 +188,7 @@ def media_list(
 
 
 def media_insights(media_id: str, metrics: Sequence[str]) -> Call[dict[str, int | float]]:
-    """Read numbers about a post. Source: Meta, Instagram Media Insights.
+    """Read metrics of a post. Source: Meta, Instagram Media Insights.
 
     :param metrics: The names of the metrics. One name that the post does not have makes Meta refuse all of them.
     """

@@ -209,7 +209,7 @@ class Cause(Enum):
     INVALID_CHILDREN = "invalid children"
     #: The post was made before the account became a professional one, so it has no insights.
     OLDER_THAN_ACCOUNT = "older than the account"
-    #: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
+    #: Fewer than five accounts have seen the story, so Meta keeps its metrics private.
     TOO_FEW_VIEWERS = "too few viewers"
     #: A permission or a capability is missing.
     NO_PERMISSION = "no permission"

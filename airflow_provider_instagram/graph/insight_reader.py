@@ -1,4 +1,4 @@
-"""Reads insights: leaves out the metrics that Meta refuses, and keeps reasons for numbers that do not exist."""
+"""Reads insights: leaves out the metrics that Meta refuses, and keeps the reasons of missing values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class Reason(str, Enum):
-    """Why a reading has fewer numbers than metrics."""
+    """Why a reading has fewer values than metrics."""
 
     #: It has all of them.
     NONE = ""
-    #: Meta has no numbers yet, or no longer.
+    #: Meta has no values yet, or no longer.
     NO_DATA = "no_data"
-    #: Fewer than five accounts have seen the story, so Meta keeps its numbers private.
+    #: Fewer than five accounts have seen the story, so Meta keeps its metrics private.
     TOO_FEW_VIEWERS = "too_few_viewers"
     #: Meta refuses each of the metrics.
     REFUSED = "refused"
@@ -73,7 +73,7 @@ class Reading:
     refused: frozenset[str] = frozenset()
 
     def reason_of(self, metric: str) -> str | None:
-        """Return why a metric has no number, or None if it has one."""
+        """Return why a metric has no value, or None if it has one."""
         if self.values[metric] is not None:
             return None
         if metric in self.refused:
@@ -89,7 +89,7 @@ class InsightReader:
     refused: RefusedMetrics = field(default_factory=NothingRefused)
 
     def of_media(self, media_id: str, kind: str, metrics: Sequence[str]) -> Reading:
-        """Read numbers about a medium."""
+        """Read metrics of a medium."""
         return self._read(kind, metrics, lambda names: calls.media_insights(media_id, names))
 
     def of_account(self, ig_user_id: str, metrics: Sequence[str], since: datetime, until: datetime) -> Reading:
@@ -142,7 +142,7 @@ class InsightReader:
 
 
 class _NoNumbersError(Exception):
-    """Meta has no numbers of the medium, whatever the metrics."""
+    """Meta has no metrics of the medium, whatever the metrics."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)

@@ -1,6 +1,6 @@
-"""Which numbers of which posts are read when, and where they are stored.
+"""Which metrics of which posts are read when, and where they are stored.
 
-How Instagram is asked for numbers does not belong here: ``graph`` holds that.
+How Instagram is asked for metrics does not belong here: ``graph`` holds that.
 """
 
 from __future__ import annotations

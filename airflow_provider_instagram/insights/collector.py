@@ -83,21 +83,21 @@ class Batch:
 
 @dataclass
 class Collector:
-    """Reads the numbers of an account that are due, once each.
+    """Reads the metrics of an account that are due, once each.
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days whose numbers are complete, and its audience once a week or month.
+    3. Read the account's days whose metrics are complete, and its audience once a week or month.
     4. With the calls that are left, read older posts, and find a page of those that are still older.
     5. Write all rows to the target, by key.
-    6. Record in the ledger the latest numbers of its posts, and how many rows no event has announced yet.
+    6. Record in the ledger the latest metrics of its posts, and how many rows no event has announced yet.
     7. Record in the ledger what is done.
 
     If the process dies before step 7, the next run reads the same again, and rows that exist stay as they are. If it
     dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
 
     :param backfill: Up to which age posts from before the first run are read, once each. Default: none is.
-    :param is_of_facebook: Whether the login is on Facebook's host. It has more numbers, and tells how people respond to
+    :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics, and says how people respond to
         polls, prompts and invitations.
     """
 
@@ -249,7 +249,7 @@ class Collector:
         }
 
     def _read_days(self, batch: Batch) -> None:
-        """Read the days whose numbers are complete: the last one, and after an outage those before it."""
+        """Read the days whose metrics are complete: the last one, and after an outage those before it."""
         head, now = self.tracking.head, self.ledger.clock()
         last = (now - ACCOUNT_AFTER).date() - timedelta(days=1)
         first = date.fromisoformat(head.account_day) + timedelta(days=1) if head.account_day else last

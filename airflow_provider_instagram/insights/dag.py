@@ -1,4 +1,4 @@
-"""The DAG that reads the numbers of posts and accounts."""
+"""The DAG that reads the metrics of posts and accounts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CollectInsights(InstagramBaseOperator):
-    """Read the numbers of an account that are due, and write them to the target.
+    """Read the metrics of an account that are due, and write them to the target.
 
     The task sends what the calls for insights allow, and leaves the rest to the next run, so it never waits. An account
     without the scope for insights is skipped. Returns how many rows of each kind are written.
@@ -172,17 +172,18 @@ def insights_dag(
     backfill: timedelta | None = None,
     **dag_arguments: Any,
 ) -> DAG:
-    """Return the DAG that reads the numbers of each post at certain ages, and those of each account daily.
+    """Return the DAG that reads the metrics of each post at certain ages, and those of each account daily.
 
     Every account has a task of its own, so that none holds another back. A run reads what is due, as far as the calls
     for insights suffice, and the next run reads the rest.
 
+    :param accounts: The connections of the accounts.
     :param target: Where to write: the id of a database's connection, a :class:`SqlTarget`, or a folder or prefix for
         Parquet files, which need the extra ``parquet``.
     :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
-    :param backfill: Up to which age posts from before the first run are read, once each, with calls that nothing else
-        needs. Meta keeps numbers for two years. Default: none is.
+    :param backfill: How far back to read older posts, once each, with calls that nothing else needs. Meta keeps
+        metrics for two years. Default: no older post is read.
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or ``tags``.
     """
     opened, ordered = open_target(target), checked_ages(ages)
@@ -195,7 +196,7 @@ def insights_dag(
             "catchup": False,
             "max_active_runs": 2,  # a task that is retried does not hold back the others' next run
             "tags": ["instagram"],
-            "doc_md": f"Reads the numbers of posts at the ages {names}, and of accounts daily, into {opened.name}.",
+            "doc_md": f"Reads the metrics of posts at the ages {names}, and of accounts daily, into {opened.name}.",
             **dag_arguments,
         },
     ) as dag:

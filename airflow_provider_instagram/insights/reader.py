@@ -56,7 +56,7 @@ def read_posts(
     except Exception as error:  # noqa: BLE001 -- each database has errors of its own
         log.warning("%s cannot be read: %s", target.name, shown(str(error)))
         raise ValidationError(
-            f"The numbers cannot be read from {target.name}.",
+            f"The metrics cannot be read from {target.name}.",
             hint="The insights DAG makes the tables at its first run. The log of the API server says more.",
         ) from None
     return [_measured(row, readings[row[0]]) for row in rows[:MOST_POSTS]], len(rows) > MOST_POSTS

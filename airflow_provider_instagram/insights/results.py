@@ -49,9 +49,9 @@ LONGEST_TITLE: Final = 120
 #: The longest caption of each group. Instagram shows about 125 characters before *more*.
 LENGTHS: Final = {"no caption": 0, "up to 125 characters": 125, "126 to 500": 500, "more than 500": 10**9}
 TOO_YOUNG, NOT_READ, NO_NUMBER, READ_LATE = "too young", "not read", "no number", "read too late"
-#: What the status of a snapshot without numbers means.
+#: What the status of a snapshot without metrics means.
 WORDS: Final = {
-    Reason.NO_DATA.value: "no numbers yet",
+    Reason.NO_DATA.value: "no metrics yet",
     Reason.TOO_FEW_VIEWERS.value: "too few viewers",
     Reason.REFUSED.value: "refused by Instagram",
     Reason.GONE.value: "deleted",

@@ -17,7 +17,7 @@ from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
 
 Row = dict[str, Any]
-#: The status of a snapshot whose numbers were read, and of one whose age had passed before.
+#: The status of a snapshot whose metrics were read, and of one whose age had passed before.
 READ, MISSED = "read", "missed"
 #: The status of an audience of which Meta tells nothing, because it is too small.
 TOO_FEW_FOLLOWERS: Final = "too_few_followers"
@@ -133,11 +133,11 @@ SNAPSHOTS: Final = Table(
         Column("post_id", "id", "Instagram's id of the post"),
         Column("age", "id", "The age of the post, such as 24h or 7d; older if it was past all ages when found"),
         Column(
-            "age_seconds", "integer", "The same age in seconds; of an older post, its age when its numbers were read"
+            "age_seconds", "integer", "The same age in seconds; of an older post, its age when its metrics were read"
         ),
-        Column("status", "text", "read, or why there are no numbers"),
+        Column("status", "text", "read, or why it has no metrics"),
         Column("due_timestamp", "time", "When the post reached this age"),
-        Column("snapshot_timestamp", "time", "When the numbers were read; empty if they were missed"),
+        Column("snapshot_timestamp", "time", "When the metrics were read; empty if they were missed"),
         _USER,
         *_ORIGIN,
         *_metric_columns(),
@@ -155,9 +155,9 @@ ACCOUNT_DAYS: Final = Table(
     (
         _USER,
         Column("day", "day", "The day"),
-        Column("status", "text", "read, or why there are no numbers"),
+        Column("status", "text", "read, or why it has no metrics"),
         _CONN,
-        Column("snapshot_timestamp", "time", "When the numbers were read"),
+        Column("snapshot_timestamp", "time", "When the metrics were read"),
         *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
@@ -171,12 +171,12 @@ AUDIENCE: Final = Table(
         _USER,
         Column("dimension", "id", "hour, age, city, country or gender"),
         Column(
-            "value", "text", "The hour of UTC from 00 to 23, the age, city, country or gender; empty without numbers"
+            "value", "text", "The hour of UTC from 00 to 23, the age, city, country or gender; empty without metrics"
         ),
-        Column("status", "text", "read, or why there are no numbers"),
+        Column("status", "text", "read, or why it has no metrics"),
         Column("followers", "integer", "How many followers were online, or are of this age, city, country or gender"),
         _CONN,
-        Column("snapshot_timestamp", "time", "When the numbers were read"),
+        Column("snapshot_timestamp", "time", "When the metrics were read"),
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE)

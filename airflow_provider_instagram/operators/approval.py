@@ -28,7 +28,7 @@ SHORTEST_QUESTION: Final = timedelta(seconds=1)
 class Verdict:
     """What a person answered.
 
-    :param person: Their name. None if nobody answered in time, which is a no.
+    :param person: Their name. None if nobody answered in time, which is a rejection.
     """
 
     approved: bool
@@ -50,7 +50,7 @@ class Verdict:
 
 
 def ask(context: Context, subject: str, body: str, timeout: timedelta, **known: Any) -> NoReturn:
-    """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a no.
+    """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a rejection.
 
     :param body: What they need to know to decide, in Markdown.
     :param known: Further arguments of ``answered``.

@@ -173,7 +173,7 @@ class _OfComment(InstagramBaseOperator):
 class HideCommentOperator(_OfComment):
     """Hide a comment of somebody else: one ``comment_key``, hidden once.
 
-    Whoever wrote it still sees it. If a person shows it again, the task does not hide it again. If the answer to the
+    Its author still sees it. If a person shows it again, the task does not hide it again. If the answer to the
     request was lost, the task reads the comment to find out what happened. Returns the comment's id.
 
     :param comment_id: The comment: its id, or the payload of an event of InstagramCommentTrigger.
@@ -196,7 +196,7 @@ class PrivateReplyOperator(_OfComment):
     """Send a private message to who wrote a comment: one ``comment_key``, one message.
 
     * Instagram takes one for each comment, within 7 days.
-    * If the answer to the request was lost, nothing tells whether the message was sent. The task fails with
+    * If the answer to the request was lost, the task cannot know whether the message was sent. It fails with
       ``OutcomeUnknownError``, says how a person finds out, and sends nothing again.
     * If the message is empty, the task is skipped. With Unified Login, it fails before it sends anything.
 

@@ -33,7 +33,7 @@ RESULT: Final = ("media_id", "post_key", "permalink", "deleted_at")
 class DeleteOperator(InstagramBaseOperator):
     """Delete a post of the account, after a person has agreed to that in Airflow.
 
-    * The task waits for the answer among Airflow's *Required Actions*. After a no, or without an answer in time, it is
+    * The task waits for the answer among Airflow's *Required Actions*. After a rejection, or without an answer in time, it is
       skipped.
     * If the answer to the request was lost, the task reads the post to find out what happened. If that cannot be
       determined, it fails with ``OutcomeUnknownError``.

@@ -1,4 +1,4 @@
-"""The operator that reads the numbers of posts."""
+"""The operator that reads the metrics of posts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NEWEST: Final = 25
 
 
 class InsightsOperator(InstagramBaseOperator):
-    """Read the numbers of posts: views, reach, likes and so on.
+    """Read the metrics of posts: views, reach, likes and so on.
 
-    * A number that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
+    * A value that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
       ``refused`` or ``gone``. None of them is a failure.
     * A metric that Instagram refuses to the account or the kind of medium is left out, and remembered for the account.
     * How people responded to a poll, a comment prompt or invitations is read, too, if the post has them, this provider
-      published it, and the login tells it. Their metrics are those of ``graph.responses``.
+      published it, and the login allows it. Their metrics are those of ``graph.responses``.
     * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
       are free, and keeps what it has read.
 
@@ -75,7 +75,7 @@ class InsightsOperator(InstagramBaseOperator):
         pending: list[dict[str, Any]] | None = None,
         rows: list[dict[str, Any]] | None = None,
     ) -> list[dict[str, Any]]:
-        """Read the numbers of all posts, as far as the calls of this hour suffice, and wait for further calls."""
+        """Read the metrics of all posts, as far as the calls of this hour suffice, and wait for further calls."""
         from airflow_provider_instagram.graph.capabilities import INSIGHTS
         from airflow_provider_instagram.graph.insight_reader import InsightReader
         from airflow_provider_instagram.hooks.instagram import InstagramHook
@@ -103,7 +103,7 @@ class InsightsOperator(InstagramBaseOperator):
                 budget.save()
         if reading.pending:
             self._wait_for_calls(budget, reading, rows)
-        self.log.info("Read %d numbers of %s", len(rows), self.instagram_conn_id)
+        self.log.info("Read %d values of %s", len(rows), self.instagram_conn_id)
         return rows
 
     def _wait_for_calls(self, budget: InsightsBudget, reading: _Reading, rows: list[dict[str, Any]]) -> None:

@@ -63,7 +63,7 @@ class Fate:
     :param made: How many posts there are with its caption.
     :param late_s: How late its first publish request came; None if there was none.
     :param tasks: The state of each task of its latest version, with the number of tries.
-    :param card: The state that the page *Posts* shows, and why.
+    :param card: The state that the Posts page shows, and why.
     """
 
     due: Due
@@ -104,7 +104,7 @@ class Fate:
 
 
 def observed(posts: Sequence[Due], airflow: AirflowStack, sandbox: SandboxHandle) -> list[Fate]:
-    """Return what has become of posts: as the sandbox, Airflow's REST API and the page *Posts* say."""
+    """Return what has become of posts: as the sandbox, Airflow's REST API and the Posts page say."""
     instances = [ti for dag_id in {post.dag_id for post in posts} for ti in task_instances(airflow, dag_id)]
     page = json.loads(airflow.download("/instagram/calendar/api/posts"))
     cards = {card["id"]: (card.get("state", ""), card.get("why", "")) for card in page["cards"]}
@@ -124,7 +124,7 @@ def fates(
     :param made: How many posts the sandbox has, by caption.
     :param requests: When publish requests reached the sandbox, by caption.
     :param instances: Airflow's task instances, as its REST API gives them.
-    :param cards: The state of each post on the page *Posts*, and why.
+    :param cards: The state of each post on the Posts page, and why.
     """
     tasks: dict[str, dict[str, str]] = {}
     for ti in sorted(instances, key=lambda ti: version_of(ti["dag_run_id"])):

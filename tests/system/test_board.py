@@ -1,4 +1,4 @@
-"""The page Posts in a running Airflow: each state is brought about for real, and each act is done through the page."""
+"""The Posts page in a running Airflow: each state is brought about for real, and each act is done through the page."""
 
 from __future__ import annotations
 

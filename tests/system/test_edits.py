@@ -1,4 +1,4 @@
-"""Edits on the page Posts in a running Airflow and a browser: with the mouse, by keys, and several posts at once."""
+"""Edits on the Posts page in a running Airflow and a browser: with the mouse, by keys, and several posts at once."""
 
 from __future__ import annotations
 

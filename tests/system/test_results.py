@@ -1,4 +1,4 @@
-"""Results on the page Posts in a running Airflow: a browser shows charts and tables, and saves both."""
+"""Results on the Posts page in a running Airflow: a browser shows charts and tables, and saves both."""
 
 from __future__ import annotations
 

@@ -267,7 +267,7 @@ class PostTask(CalendarTask, AccountTask):
         try:
             within_timeout(NOTIFIERS_TIMEOUT_S, tell, "a notifier")
         except Exception:
-            self.log.exception("It could not be told that %s %s", post.id, told.message)
+            self.log.exception("No notification was sent that %s %s", post.id, told.message)
 
     def skip_post(self, context: Context, mark: str, reason: str) -> NoReturn:
         """Skip this task and those downstream.

@@ -192,7 +192,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
 
 
 def _needs_file(facts: Facts) -> bool:
-    """Return whether a post has failed because of its file, which only another one mends."""
+    """Return whether a post has failed because of its file, which only another one fixes."""
     run = facts.run
     failed = None if run is None else next(filter(run.has_failed, STEPS), None)
     if run is None or failed is None or facts.done is not None:
@@ -257,7 +257,7 @@ def _history(board: Board, facts: Facts, answer: Answer | None, answered_at: str
 
 
 def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Return the containers of a post as events, and its latest numbers if it has any."""
+    """Return the containers of a post as events, and its latest metrics if it has any."""
     if facts.published_by is not None:
         return [], None
     media_id = facts.done.media_id if facts.done is not None else None

@@ -121,8 +121,8 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
 def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     """Return which times the posts without one would get, as JSON. Nothing is written.
 
-    :param by_results: Whether the hours whose posts reached most are preferred, of accounts whose numbers may be seen.
-    :raises HTTPException: If the file or the numbers cannot be read.
+    :param by_results: Whether the hours whose posts reached most are preferred, of accounts whose metrics may be seen.
+    :raises HTTPException: If the file or the metrics cannot be read.
     """
     writer, now = writer_of(board), utc_now()
     own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []

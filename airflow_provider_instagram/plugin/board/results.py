@@ -1,6 +1,6 @@
 """The routes of *Results* on the Posts page: what the posts of accounts reached, as tables and as CSV.
 
-Numbers come only of accounts that a calendar names whose posts the user may see.
+Metrics come only of accounts that a calendar names whose posts the user may see.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: So many requests read the database at once.
 MOST_READS: Final = 4
 NO_TARGET: Final = (
-    "Results need the numbers of posts in a database: insights_dag() writes them there, and [instagram] "
+    "Results need the metrics of posts in a database: insights_dag() writes them there, and [instagram] "
     "insights_target names its connection."
 )
 

@@ -1,4 +1,4 @@
-"""Keep what is known to be no one's: the words of the API, numbers, times. All else becomes a stand-in of its kind.
+"""Keep only non-personal data: the words of the API, numbers, times. All else becomes a stand-in of its kind.
 
 The same id, name, text or link has the same stand-in everywhere.
 """

@@ -1,4 +1,4 @@
-"""The words of the Graph API, which are no one's: names of parameters, fields, edges and metrics, and their values.
+"""The words of the Graph API, which name nobody: names of parameters, fields, edges and metrics, and their values.
 
 A recording keeps these words and no other. Source: what the sandbox serves, which follows Meta's references.
 """

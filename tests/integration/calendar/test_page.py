@@ -1,4 +1,4 @@
-"""The page Posts over HTTP, after real runs of a calendar and of insights."""
+"""The Posts page over HTTP, after real runs of a calendar and of insights."""
 
 from __future__ import annotations
 

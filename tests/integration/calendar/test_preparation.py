@@ -136,7 +136,7 @@ def grey(picture: Image.Image, row: int) -> int:
 
 
 def previews() -> dict[str, Any]:
-    """Return the row of the previews, as the page Posts reads it."""
+    """Return the row of the previews, as the Posts page reads it."""
     from airflow.models.asset import AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.utils.session import create_session

@@ -220,7 +220,7 @@ def test_old_rows_of_what_was_told_of_posts_are_deleted_and_those_of_problems_st
         for key, days in (("told:studio/old", 91), ("told:studio/new", 89), ("problems", 91)):
             at = now - timedelta(days=days)
             session.add(AssetStateStoreModel(asset_id=asset.id, key=key, value="{}", updated_at=at))
-    assert "What was told of posts: " in shell("ledger", "prune", "--days", "90")
+    assert "Notifications of posts: " in shell("ledger", "prune", "--days", "90")
     with create_session() as session:
         rows = select(AssetStateStoreModel.key).join(AssetModel, AssetModel.id == AssetStateStoreModel.asset_id)
         assert {*session.scalars(rows.where(AssetModel.uri == uri))} == {"told:studio/new", "problems"}

@@ -1,4 +1,4 @@
-"""What the tests of the page *Posts* share: a stored calendar, and runs of its posts as Airflow stores them."""
+"""What the tests of the Posts page share: a stored calendar, and runs of its posts as Airflow stores them."""
 
 from __future__ import annotations
 

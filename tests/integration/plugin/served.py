@@ -1,4 +1,4 @@
-"""The page *Posts* of a whole Airflow app, served to a browser on this machine."""
+"""The Posts page of a whole Airflow app, served to a browser on this machine."""
 
 from __future__ import annotations
 

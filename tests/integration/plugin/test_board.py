@@ -1,4 +1,4 @@
-"""The page Posts over HTTP: Airflow's own API server with its users and roles in this process, and its database."""
+"""The Posts page over HTTP: Airflow's own API server with its users and roles in this process, and its database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page Posts says of the account of a post: what it cannot do, and which DAG deletes its posts."""
+"""What the Posts page says of the account of a post: what it cannot do, and which DAG deletes its posts."""
 
 from __future__ import annotations
 

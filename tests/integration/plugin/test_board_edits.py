@@ -1,4 +1,4 @@
-"""Edits on the page Posts over HTTP: who may make them, what they write, and what is in the audit log."""
+"""Edits on the Posts page over HTTP: who may make them, what they write, and what is in the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""*Fill in times* on the page Posts over HTTP: who may, what is proposed, and what is written."""
+"""*Fill in times* on the Posts page over HTTP: who may, what is proposed, and what is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of the page Posts in a browser: posts of every kind are made and edited, and nothing typed is lost."""
+"""The forms of the Posts page in a browser: posts of every kind are made and edited, and nothing typed is lost."""
 
 from __future__ import annotations
 

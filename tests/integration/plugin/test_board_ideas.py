@@ -1,4 +1,4 @@
-"""Ideas, imports and copies of a month on the page Posts: over HTTP, and in a browser."""
+"""Ideas, imports and copies of a month on the Posts page: over HTTP, and in a browser."""
 
 from __future__ import annotations
 

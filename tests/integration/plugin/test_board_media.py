@@ -1,4 +1,4 @@
-"""The videos of the page Posts in object storage: a real S3 server on this machine."""
+"""The videos of the Posts page in object storage: a real S3 server on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on the page Posts over HTTP: who sees the numbers of which accounts, and what becomes of hostile texts."""
+"""Results on the Posts page over HTTP: who sees the numbers of which accounts, and what becomes of hostile texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page Posts and the runs of posts: which run tells the state of a post, and what acts do to it."""
+"""The Posts page and the runs of posts: which run tells the state of a post, and what acts do to it."""
 
 from __future__ import annotations
 

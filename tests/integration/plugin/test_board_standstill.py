@@ -1,4 +1,4 @@
-"""What the page Posts says while nobody works: parts of Airflow that are away, and DAG files that are broken."""
+"""What the Posts page says while nobody works: parts of Airflow that are away, and DAG files that are broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page Posts says: its own script and style in a browser, with answers that a test chooses."""
+"""What the Posts page says: its own script and style in a browser, with answers that a test chooses."""
 
 from __future__ import annotations
 

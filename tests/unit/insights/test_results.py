@@ -202,7 +202,7 @@ def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age()
 @pytest.mark.parametrize(
     ("status", "word"),
     [
-        ("no_data", "no numbers yet"),
+        ("no_data", "no metrics yet"),
         ("too_few_viewers", "too few viewers"),
         ("refused", "refused by Instagram"),
         ("gone", "deleted"),

@@ -1,4 +1,4 @@
-"""What the page *Posts* takes from Airflow's models: public names, on each version of Airflow that tests run on."""
+"""What the Posts page takes from Airflow's models: public names, on each version of Airflow that tests run on."""
 
 from __future__ import annotations
 

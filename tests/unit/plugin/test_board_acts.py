@@ -1,4 +1,4 @@
-"""What a user may enter on the page Posts."""
+"""What a user may enter on the Posts page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of a calendar's file that the page Posts shows of one post."""
+"""The lines of a calendar's file that the Posts page shows of one post."""
 
 from __future__ import annotations
 

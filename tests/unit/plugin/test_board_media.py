@@ -1,4 +1,4 @@
-"""Which files the page Posts reads, and how much of them at once."""
+"""Which files the Posts page reads, and how much of them at once."""
 
 from __future__ import annotations
 

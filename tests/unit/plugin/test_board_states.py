@@ -1,4 +1,4 @@
-"""The state of a post on the page Posts, from what Airflow and the ledger know of it."""
+"""The state of a post on the Posts page, from what Airflow and the ledger know of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names under which the page Posts stores files of phones and people."""
+"""The names under which the Posts page stores files of phones and people."""
 
 from __future__ import annotations
 
