@@ -174,16 +174,14 @@ def insights_dag(
 ) -> DAG:
     """Return the DAG that reads the metrics of each post at certain ages, and those of each account daily.
 
-    Every account has a task of its own, so that none holds another back. A run reads what is due, as far as the calls
-    for insights suffice, and the next run reads the rest.
+    Every account has a task of its own. A run reads what is due as far as the calls suffice, the next run the rest.
 
     :param accounts: The connections of the accounts.
     :param target: Where to write: the id of a database's connection, a :class:`SqlTarget`, or a folder or prefix for
         Parquet files, which need the extra ``parquet``.
     :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
-    :param backfill: How far back to read older posts, once each, with calls that nothing else needs. Meta keeps
-        metrics for two years. Default: no older post is read.
+    :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years. Default: none.
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or ``tags``.
     """
     opened, ordered = open_target(target), checked_ages(ages)

@@ -33,8 +33,8 @@ RESULT: Final = ("media_id", "post_key", "permalink", "deleted_at")
 class DeleteOperator(InstagramBaseOperator):
     """Delete a post of the account, after a person has agreed to that in Airflow.
 
-    * The task waits for the answer among Airflow's *Required Actions*. After a rejection, or without an answer in time, it is
-      skipped.
+    * The task waits for the answer among Airflow's *Required Actions*. After a rejection, or without an answer in
+      time, it is skipped.
     * If the answer to the request was lost, the task reads the post to find out what happened. If that cannot be
       determined, it fails with ``OutcomeUnknownError``.
     * The key of the post stays used: nothing is published under it again.
