@@ -56,7 +56,7 @@ cluster:  ## A calendar on CeleryExecutor while each component is killed, frozen
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster
 
-cluster-short:  ## The same with two of the disturbances (7 minutes)
+cluster-short:  ## The same with two of the faults (7 minutes)
 	@scripts/install.sh --for-cluster
 	@.venv/bin/python -m tests.cluster --short
 
