@@ -48,7 +48,7 @@ MOST_TAGS: Final = 30
 LONGEST_TITLE: Final = 120
 #: The longest caption of each group. Instagram shows about 125 characters before *more*.
 LENGTHS: Final = {"no caption": 0, "up to 125 characters": 125, "126 to 500": 500, "more than 500": 10**9}
-TOO_YOUNG, NOT_READ, NO_NUMBER, READ_LATE = "too young", "not read", "no number", "read too late"
+TOO_YOUNG, NOT_READ, NO_VALUE, READ_LATE = "too young", "not read", "no value", "read too late"
 #: What the status of a snapshot without metrics means.
 WORDS: Final = {
     Reason.NO_DATA.value: "no metrics yet",
@@ -183,7 +183,7 @@ class Results:
             return TOO_YOUNG if self.now < post.at + post.age(age_s) else NOT_READ
         if reading.status != READ:
             return WORDS.get(reading.status, reading.status)
-        return NO_NUMBER if reading.value is None else reading.value
+        return NO_VALUE if reading.value is None else reading.value
 
     def compared(self, posts: Iterable[Measured], age_s: int) -> dict[str, float]:
         """Return the numbers at an age that are compared, by media id."""

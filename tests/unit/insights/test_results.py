@@ -207,7 +207,7 @@ def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age()
         ("refused", "refused by Instagram"),
         ("gone", "deleted"),
         ("missed", "missed"),
-        ("read", "no number"),
+        ("read", "no value"),
     ],
 )
 def test_a_number_that_is_missing_says_why_and_is_not_zero(status: str, word: str) -> None:
