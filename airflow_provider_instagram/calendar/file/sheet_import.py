@@ -80,7 +80,7 @@ class Imported:
 
     :param ignored_columns: Columns that are not fields of a post.
     :param lines_with_dated_id: Lines of the rows whose ids contain their date, because their titles are not unique.
-    :param asked: Words that are not known.
+    :param asked: Words whose meaning only the user knows.
     :param needs: What else has to be said to read the sheet: ``dates``, their order, or ``time``, the time of day.
     """
 
@@ -128,11 +128,14 @@ class SheetReading:
         known = folded(title)
         return (self._own[known] or None) if known in self._own else _column(known)
 
+    def said(self, name: str, word: str) -> str | None:
+        """Return what the user has said that a word in a column means, or None."""
+        return self.words.get(name, {}).get(word)
+
     def meaning(self, name: str, word: str) -> str | None:
         """Return what a word in a column means, or None if that is not known. Empty means that its row is left out."""
-        own = {folded(one): meaning for one, meaning in self.words.get(name, {}).items()}
-        if folded(word) in own:
-            return own[folded(word)]
+        if (said := self.said(name, word)) is not None:
+            return said
         if name == "account":
             return word if self.accounts is None else _account(word, self.accounts)
         return _format(word)
@@ -140,11 +143,15 @@ class SheetReading:
 
 @dataclass(frozen=True)
 class Asked:
-    """A word in a column whose meaning is not known, and the lines of its rows."""
+    """A word in a column whose meaning only the user knows, and the lines of its rows.
+
+    :param said: What the user has said that it means, which they may change until the posts are written.
+    """
 
     field: str
     word: str
     lines: tuple[int, ...]
+    said: str | None
 
 
 def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None) -> Imported:
@@ -161,10 +168,10 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
     for row in table.rows:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
         problems += row.problems
-        if (words := _meanings(cells, reading, asked, row.line)) is None:
+        if (meant := _meanings(cells, reading, asked, row.line)) is None:
             continue
         try:
-            drafts[row.line] = {**_when(cells, reading), **_with_media(words)}
+            drafts[row.line] = {**_when(cells, reading), **_with_media(meant)}
         except AskedFor as unclear:
             needs.add(unclear.what)
             problems.append(Problem(row.line, unclear.message, unclear.remedy))
@@ -177,9 +184,9 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
     ]
     titles = zip(table.titles, table.names, strict=True)
     ignored_columns = tuple(title for title, name in titles if name is None and title)
-    unknown = tuple(Asked(*about, tuple(lines)) for about, lines in asked.items())
+    words = tuple(Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items())
     rows = Rows(posts, _row(0, defaults))
-    return Imported(rows, ignored_columns, lines_with_dated_id, tuple(problems), unknown, frozenset(needs))
+    return Imported(rows, ignored_columns, lines_with_dated_id, tuple(problems), words, frozenset(needs))
 
 
 def _meanings(
@@ -189,10 +196,9 @@ def _meanings(
     found = {name: reading.meaning(name, cells[name]) for name in WORDS if name in cells}
     if reading.accounts is None:  # nobody is asked, so an unknown word is a problem of the post
         found = {name: meaning or cells[name] for name, meaning in found.items()}
-    if "" in found.values():
-        return None
     for name, meaning in found.items():
-        if meaning is None:
+        is_open = meaning is None and "" not in found.values()
+        if is_open or reading.said(name, cells[name]) is not None:
             asked[name, cells[name]].append(line)
     known = {name: meaning for name, meaning in found.items() if meaning}
     return {**cells, **known} if len(known) == len(found) else None

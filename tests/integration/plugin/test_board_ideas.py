@@ -146,7 +146,7 @@ def test_a_sheet_is_looked_at_asked_about_and_written_once(user: Any, calendar: 
     assert calendar.read_text() == before
     told: dict[str, Any] = {**sheet, "words": {"account": {"LinkedIn": ""}}}
     found = send(ada, "import", **told).json()
-    assert (found["asks"], found["posts"]) == ([], 1)
+    assert ([one["said"] for one in found["asks"]], found["posts"]) == ([""], 1)
     written = send(ada, "import", **told, agreed=found["proposal"]).json()
     assert written["done"].startswith("Imported into calendar.yaml.")
     new = [post for name, post in in_file(calendar).items() if name not in ("brunch", "planned", "placeholder")]
@@ -285,8 +285,11 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog = page.get_by_role("dialog", name="Import posts")
     dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
-    dialog.get_by_label("Account “LinkedIn”").select_option("")
-    expect(dialog.get_by_label("Account “LinkedIn”")).to_have_count(0)
+    linked_in = dialog.get_by_label("Account “LinkedIn”")
+    for said, words in (("", "1 post and 1 idea"), (SHOP, "2 posts and 1 idea"), ("", "1 post and 1 idea")):
+        linked_in.select_option(said)
+        expect(dialog.get_by_role("button", name=f"Write {words}")).to_be_visible()
+        expect(linked_in).to_have_value(said)
     dialog.get_by_label("Meaning of Notiz").select_option("")
     expect(dialog.locator(".patch")).not_to_contain_text("mit Lena")
     dialog.get_by_label("Meaning of Notiz").focus()

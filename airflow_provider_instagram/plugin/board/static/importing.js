@@ -9,7 +9,7 @@ import { go, refresh, view } from "./state.js";
 
 /**
  * @typedef {{ title: string, field: string, cells: string[] }} Column
- * @typedef {{ field: "account" | "placement", word: string, lines: number[], choices: string[] }} Ask
+ * @typedef {{ field: "account" | "placement", word: string, lines: number[], choices: string[], said: string | null }} Ask
  *
  * @typedef {object} Found What is added.
  * @property {number} posts
@@ -266,7 +266,7 @@ class Import {
   }
 
   /** @param {Ask} ask */
-  askElement({ field, word, lines, choices }) {
+  askElement({ field, word, lines, choices, said }) {
     const label = `${field === "account" ? "Account" : "Format"} “${word}” (${counted(lines.length, "row")}) means`;
     const known = this.given.words?.[field] ?? {};
     /** @type {[string, string][]} */
@@ -277,7 +277,7 @@ class Import {
     ];
     const choose = (/** @type {string} */ value) =>
       value !== "?" && this.look({ words: { ...this.given.words, [field]: { ...known, [word]: value } } });
-    return h("label", {}, label, choice(label, pairs, "?", choose));
+    return h("label", {}, label, choice(label, pairs, said ?? "?", choose));
   }
 }
 

@@ -140,15 +140,16 @@ def test_what_is_unclear_is_asked_for_and_what_was_said_counts() -> None:
         ("placement", "Shorts", (2,)),
     ]
     assert found.needs == {"time"}
-    words = {"account": {"tiktok": SHOP}, "placement": {"Shorts": "reel"}}
+    words = {"account": {"TikTok": SHOP}, "placement": {"Shorts": "reel"}}
     found = look(sheet, words=words, time="12:00")
-    assert found.asked == ()
+    assert [one.said for one in found.asked] == [SHOP, "reel"], "what was said can be changed"
     assert found.needs == {"dates"}
     first, second = added(look(sheet, words=words, time="12:00", order="day-first").additions)
     assert (first["publish_at"], first["account"]) == ("2031-04-03 12:00", SHOP)
     assert second["publish_at"] == "2030-12-05 12:00"
     left_out = look(sheet, words={"account": {"TikTok": ""}}, time="12:00")
-    assert (left_out.asked, left_out.additions.posts) == ((), 1)
+    assert [(one.word, one.said) for one in left_out.asked] == [("TikTok", "")], "no other word of its row is asked for"
+    assert left_out.additions.posts == 1
 
 
 def test_a_column_means_what_the_user_says() -> None:
