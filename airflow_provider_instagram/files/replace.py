@@ -17,7 +17,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,15 +84,19 @@ def _fresh_info(path: Any) -> Any:
     return path.fs.info(path.path)
 
 
-def replace(location: str, access: FileAccess, before: ReadFile, content: bytes) -> None:
+def replace(
+    location: str, access: FileAccess, before: ReadFile, content: bytes, check: Callable[[], object] = lambda: None
+) -> None:
     """Replace a file.
 
+    :param check: Raises if the content must not be written any more. A local file is locked meanwhile.
     :raises ChangedMeanwhileError: If it is another one by now.
     :raises NotWritableError: If it cannot be written.
     :raises MayBeWrittenError: If that is unknown.
     """
     if not is_local(location):
         path = object_path(location)
+        check()
         try:
             with _refusals(location):
                 within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
@@ -113,6 +117,7 @@ def replace(location: str, access: FileAccess, before: ReadFile, content: bytes)
                     out.write(content)
                 if access.read(location, len(before.content) + 1) != before.content:
                     raise ChangedMeanwhileError
+                check()
                 os.rename(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)
             finally:
                 with suppress(FileNotFoundError):
@@ -138,9 +143,10 @@ def _upload_of(path: Any) -> str | None:
     return None
 
 
-def add(source: Path, location: str, access: FileAccess) -> None:
+def add(source: Path, location: str, access: FileAccess) -> str:
     """Write a copy of a local file where no file is.
 
+    :return: What tells this copy from another file in its place: the number of its upload, or that of its inode.
     :raises ChangedMeanwhileError: If a file is there.
     :raises NotWritableError: If the folder cannot be written to.
     :raises MayBeWrittenError: If a storage has not answered.
@@ -158,7 +164,7 @@ def add(source: Path, location: str, access: FileAccess) -> None:
         except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
             if _upload_of(path) != about[UPLOAD]:  # as above
                 raise
-        return
+        return about[UPLOAD]
     file = access.resolved(location)
     try:
         with _folder(file.parent) as folder:
@@ -168,6 +174,7 @@ def add(source: Path, location: str, access: FileAccess) -> None:
                     while block := given.read(1 << 20):
                         out.write(block)
                 os.link(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
+                return _inode(file.name, folder)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(part, dir_fd=folder)
@@ -175,6 +182,32 @@ def add(source: Path, location: str, access: FileAccess) -> None:
         raise ChangedMeanwhileError from None
     except OSError as error:
         raise NotWritableError(f"{shown(location)} cannot be written: {error.strerror}.") from None
+
+
+def remove_added(location: str, access: FileAccess, number: str, beside: str, is_wanted: Callable[[], bool]) -> bool:
+    """Remove a copy that :func:`add` has written, unless it is wanted. Return whether it was there and is gone.
+
+    :param number: What :func:`add` has returned. Another file in its place stays.
+    :param beside: The name of the file that says what is wanted. If it is local, nobody replaces it meanwhile.
+    """
+    access.check(location)
+    if not is_local(location):
+        path = object_path(location)
+        if is_wanted() or _upload_of(path) != number:
+            return False
+        within_small_file_timeout(lambda: path.fs.rm_file(path.path))
+        return True
+    file = access.resolved(location)
+    with _folder(file.parent) as folder, _lock(folder, f".{beside}.lock"), suppress(FileNotFoundError):
+        if not is_wanted() and _inode(file.name, folder) == number:
+            os.unlink(file.name, dir_fd=folder)
+            return True
+    return False
+
+
+def _inode(name: str, folder: int) -> str:
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 @contextmanager

@@ -37,9 +37,17 @@ from airflow_provider_instagram.utils.encryption import derived_fernet
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)
 #: What is sealed, and for how long: a login in its cookie, its way to Instagram and back, the secret that only our own
-#: forms contain, a post that was removed from a calendar, whose links may have signatures, and proposed times.
-_LIVES: Final = {"cookie": LOGIN_LIFE, "state": LOGIN_LIFE, "form": _FORM_LIFE, "undo": _FORM_LIFE, "fill": _FORM_LIFE}
-Purpose = Literal["cookie", "state", "form", "undo", "fill"]
+#: forms contain, a post that was removed from a calendar, whose links may have signatures, proposed times, and a
+#: file that a form has uploaded, which a browser keeps with what was typed.
+_LIVES: Final = {
+    "cookie": LOGIN_LIFE,
+    "state": LOGIN_LIFE,
+    "form": _FORM_LIFE,
+    "undo": _FORM_LIFE,
+    "fill": _FORM_LIFE,
+    "upload": timedelta(days=30),
+}
+Purpose = Literal["cookie", "state", "form", "undo", "fill", "upload"]
 Right = tuple["Literal['GET', 'POST', 'PUT']", DagAccessEntity | None]
 
 #: Who may read a calendar's posts may read the DAG and its task instances.

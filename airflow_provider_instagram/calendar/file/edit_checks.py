@@ -125,7 +125,7 @@ def check_problems(before: Calendar, after: Calendar, restored: str | None) -> N
 
 
 def check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFiles, now: datetime) -> None:
-    """Check that the post is as its author wants it, and that the file of a new one exists."""
+    """Check that the post is as its author wants it, and that its new files exist."""
     if post is None:
         raise UNUSUAL
     if edit.fields.get("publish_at") and (post.publish_at is None or post.publish_at <= now):
@@ -135,6 +135,11 @@ def check_result(edit: Edit, post: AnyPost | None, rows: Rows, files: CalendarFi
     for name, value in edit.fields.items():
         if name in values and not any(is_same(values[name], one) for one in (value, read_new(name, value))):
             raise InvalidValue(f"{name} would not be as you wrote it.", EDIT_THE_FILE, name)
+    check_files(edit, post, files)
+
+
+def check_files(edit: Edit, post: AnyPost | None, files: CalendarFiles) -> None:
+    """Check that the files exist which an edit gives to a post."""
     if isinstance(post, ScheduledPost) and edit.fields.keys() & {*MEDIA}:
         for location in post.media:
             try:

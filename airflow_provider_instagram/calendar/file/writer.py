@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edit_checks import check_files, content_of
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
+from airflow_provider_instagram.calendar.file.reader import FORMATS, MAX_BYTES, as_text, read_rows
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -26,6 +28,7 @@ from airflow_provider_instagram.files.replace import (
     ReadFile,
     add,
     read_for_edit,
+    remove_added,
     replace,
 )
 from airflow_provider_instagram.posts.kinds import kind_by_name
@@ -33,6 +36,7 @@ from airflow_provider_instagram.publishing.transcode import OWN_NAME
 from airflow_provider_instagram.utils.locations import is_local, local_path, shown
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.calendar.file.parser import Rules
     from airflow_provider_instagram.files.pins import Pin
 
@@ -96,9 +100,14 @@ class CalendarWriter:
                 why = shown(str(getattr(error, "message", error)))
                 return self.in_text(self._last_read, edit, now, rules, why)
             written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
+
+            def still(post: AnyPost | None = written.edited.post) -> None:  # a form may take its upload back meanwhile
+                if isinstance(edit, Edit):
+                    check_files(edit, post, self.files)
+
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             try:
-                replace(self._location, self.files.own, before, bom + written.edited.text.encode())
+                replace(self._location, self.files.own, before, bom + written.edited.text.encode(), still)
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -142,21 +151,46 @@ class CalendarWriter:
         names = (f"{stem} ({number}).{ending}" if number > 1 else name for number in count(1))
         return next(one for one in names if one.lower() not in taken)
 
-    def add_file(self, file: Path) -> str:
+    def add_file(self, file: Path) -> tuple[str, str]:
         """Write a copy of a new video or picture into the calendar's folder. A large one takes minutes.
 
-        :return: Why nobody knows whether the file is there; empty if it is.
+        :return: What tells it from another file of its name, and why nobody knows whether it is there; one is empty.
         :raises InvalidValue: If the folder has a file of this name, or cannot be written to.
         """
         try:
-            add(file, f"{self._folder}/{file.name}", self.files.own)
+            return add(file, f"{self._folder}/{file.name}", self.files.own), ""
         except MayBeWrittenError as error:
-            return str(error)
+            return "", str(error)
         except ChangedMeanwhileError:
             raise InvalidValue(f"The folder has a file {file.name} already.", "Give this one another name.") from None
         except NotWritableError as error:
             raise InvalidValue(str(error), "Ask who maintains Airflow.") from None
-        return ""
+
+    def remove_file(self, name: str, number: str) -> bool:
+        """Remove a file that :meth:`add_file` has added, unless a calendar in the folder names it.
+
+        :param number: What tells it from another file of its name.
+        :return: Whether it was there and is gone.
+        """
+        named = re.compile(rf"(?<![\w.()-]){re.escape(name)}(?!\w)")
+
+        def is_wanted() -> bool:
+            return any(named.search(text) for text in self._calendars())
+
+        beside = self._location.rpartition("/")[2]
+        try:
+            return remove_added(f"{self._folder}/{name}", self.files.own, number, beside, is_wanted)
+        except (NotWritableError, OSError) as error:
+            raise InvalidValue(f"{name} cannot be removed: {shown(str(error))}", "Ask who maintains Airflow.") from None
+
+    def _calendars(self) -> Iterator[str]:
+        """Yield the text of each calendar in the folder, and then its content, in which nothing is escaped."""
+        for name in self._names():
+            if name.lower().endswith(FORMATS):
+                location = f"{self._folder}/{name}"
+                yield (text := as_text(self.files.own.read(location, MAX_BYTES)))
+                with suppress(InvalidValue):
+                    yield str(content_of(read_rows(text, location)))
 
 
 @contextmanager

@@ -246,6 +246,16 @@ async def upload(
     return JSONResponse(await uploads.upload(board, user, request, name), headers=HEADERS)
 
 
+@router.post("/api/files/unused")
+def remove_unused(
+    request: Request, given: Annotated[uploads.UnusedRequest, json_body(uploads.UnusedRequest)], user: users.Viewer
+) -> Response:
+    """Remove files that a form has uploaded and no longer needs."""
+    users.check_form(request, given.form_token, user)
+    removed = uploads.remove_unused(editable_board(user, given.dag_id), user, given)
+    return JSONResponse({"removed": removed}, headers=HEADERS)
+
+
 def editable_board(user: users.PageUser, dag_id: str) -> Any:
     """Return the board of a calendar that a user may edit, as it is now.
 

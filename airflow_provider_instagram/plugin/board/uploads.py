@@ -6,18 +6,21 @@ import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 from fastapi import HTTPException
 from fastapi.concurrency import contextmanager_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import scratch_file
 from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.bodies import received
+from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
@@ -58,8 +61,20 @@ def stored_name(given: str) -> str:
     return f"{stem}.{ending.strip()}"
 
 
+class UnusedRequest(BaseModel):
+    """Files that a form has uploaded and no longer needs, as :func:`upload` has sealed them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form_token: str = ""
+    dag_id: str = Field(max_length=250)
+    uploads: list[Annotated[str, Field(max_length=5_000)]] = Field(max_length=100)
+
+
 async def upload(board: Board, user: PageUser, request: Request, given: str) -> dict[str, str]:
     """Write the body of a request into the calendar's folder, and return its name there, and what happened.
+
+    The answer contains the file once more as a seal, with which this user can take it back.
 
     The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
     in a thread, so that the API server answers others meanwhile.
@@ -82,7 +97,7 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
         name = await run_in_threadpool(writer.free_name, stored_name(given))
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
-            unknown = await run_in_threadpool(writer.add_file, file)
+            number, unknown = await run_in_threadpool(writer.add_file, file)
     except InvalidValue as invalid:
         detail = f"{invalid.message} {invalid.remedy} Nothing was changed."
         raise HTTPException(422, {"detail": detail, "field": "media"}) from None
@@ -96,7 +111,24 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     if unknown:
         raise HTTPException(503, f"{unknown} Look into the calendar's folder before you try again.")
     is_same = name == unicodedata.normalize("NFC", given)
-    return {"name": name, "done": "" if is_same else f"{given} is stored as {name}."}
+    seal = sealed("upload", {"dag_id": board.calendar.dag_id, "user": user.id, "name": name, "number": number})
+    return {"name": name, "done": "" if is_same else f"{given} is stored as {name}.", "upload": seal}
+
+
+def remove_unused(board: Board, user: PageUser, given: UnusedRequest) -> list[str]:
+    """Remove the files that a form has uploaded and that no calendar in the folder names. Return their names.
+
+    A seal that is forged, too old, of another user or of another calendar removes nothing.
+    """
+    writer, removed = writer_of(board), []
+    for upload in filter(None, (opened("upload", seal) for seal in given.uploads)):
+        if (upload["dag_id"], upload["user"]) == (given.dag_id, user.id):
+            with edits.told():
+                is_gone = writer.remove_file(upload["name"], upload["number"])
+            if is_gone:
+                removed.append(upload["name"])
+                write_act(user.name, given.dag_id, "remove_upload", {"file": upload["name"]})
+    return removed
 
 
 async def _received(request: Request, file: Path) -> None:

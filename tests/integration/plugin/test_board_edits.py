@@ -601,6 +601,10 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     again = upload(ada, "ada", "new.mp4", content=b"other", dag_id=dag_id)
     assert (again.status_code, again.json()["name"]) == (200, "new (2).mp4"), "it takes no other file's place"
     assert storage.read(f"{bucket}/team/new.mp4") == b"moving"
+    third = upload(ada, "ada", "new.mp4", dag_id=dag_id).json()
+    assert remove(ada, "ada", third["upload"], dag_id=dag_id) == ["new (3).mp4"]
+    storage.write(f"{bucket}/team/new (2).mp4", b"by a colleague")
+    assert remove(ada, "ada", again.json()["upload"], dag_id=dag_id) == []
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": dag_id}).json()
     assert listed["files"] == ["a.mp4", "new (2).mp4", "new.mp4"]
 
@@ -663,16 +667,72 @@ def test_a_form_shows_the_pictures_and_videos_of_the_calendars_folder_and_nothin
 
 def test_an_upload_says_under_which_name_a_file_is_stored(user: Any, calendar: Path) -> None:
     ada = user("ada", "USER")
-    assert upload(ada, "ada", "Brötchen (1).mp4").json() == {"name": "Brötchen (1).mp4", "done": ""}
+    assert upload(ada, "ada", "Brötchen (1).mp4").json().items() >= {"name": "Brötchen (1).mp4", "done": ""}.items()
     again = upload(ada, "ada", "Brötchen (1).mp4", content=b"other")
     stored = "Brötchen (1) (2).mp4"
-    assert again.json() == {"name": stored, "done": f"Brötchen (1).mp4 is stored as {stored}."}
+    assert again.json().items() >= {"name": stored, "done": f"Brötchen (1).mp4 is stored as {stored}."}.items()
     assert ((calendar.parent / "Brötchen (1).mp4").read_bytes(), (calendar.parent / stored).read_bytes()) == (
         b"moving", b"other",
     )  # fmt: skip
     refused = upload(ada, "ada", "plan.xlsx")
     assert (refused.status_code, refused.json()["field"]) == (422, "media")
     assert "neither a video nor a picture" in refused.json()["detail"]
+
+
+def remove(browser: TestClient, name: str, *seals: str, dag_id: str = DAG_ID, headers: Any = None) -> Any:
+    body = {"dag_id": dag_id, "form_token": sealed("form", {"user": name}), "uploads": seals}
+    sent = browser.post("/instagram/calendar/api/files/unused", json=body, headers=OURS if headers is None else headers)
+    return sent.json()["removed"] if sent.status_code == 200 else sent.status_code
+
+
+def test_an_upload_that_no_post_names_is_removed_by_its_uploader_alone(user: Any, calendar: Path) -> None:
+    ada, eve, folder = user("ada", "USER"), user("eve", "USER"), calendar.parent
+    seal = upload(ada, "ada", "Brötchen (1).mp4").json()["upload"]
+    assert remove(user("vic", "VIEWER"), "vic", seal) == 403
+    assert remove(ada, "ada", seal, headers={"Origin": "https://evil.example"}) == 403
+    assert (remove(eve, "eve", seal), remove(ada, "ada", seal, dag_id=OTHER_ID)) == ([], [])
+    assert remove(ada, "ada", "forged", sealed("undo", {"dag_id": DAG_ID, "user": "ada", "name": "a.mp4"})) == []
+    assert (folder / "Brötchen (1).mp4").read_bytes() == b"moving"
+    assert remove(ada, "ada", seal) == ["Brötchen (1).mp4"]
+    assert not (folder / "Brötchen (1).mp4").exists()
+    assert audit()[-1] == {"event": "instagram_post_remove_upload", "owner": "ada", "file": "Brötchen (1).mp4"}
+    (folder / "Brötchen (1).mp4").write_bytes(b"by a colleague")
+    assert remove(ada, "ada", seal) == [], "another file of this name stays"
+    assert remove(ada, "ada", upload(ada, "ada", "first.mp4").json()["upload"]) == ["first.mp4"]
+
+
+@pytest.mark.parametrize("name", ["calendar.yaml", "more.csv"])
+def test_an_upload_that_a_post_names_by_now_stays(user: Any, calendar: Path, name: str) -> None:
+    ada = user("ada", "USER")
+    seal = upload(ada, "ada", "Brötchen (1).mp4").json()["upload"]
+    plan = calendar.with_name(name)
+    posts = [{"id": "new", "carousel": [{"video": "Brötchen (1).mp4"}, "a.mp4"]}]
+    text = "id,video\nnew,Brötchen (1).mp4\n" if name == "more.csv" else yaml.safe_dump({"posts": posts})
+    before = calendar.read_text()
+    plan.write_text(text)
+    assert remove(ada, "ada", seal) == []
+    plan.write_text("id,video\n") if name == "more.csv" else plan.write_text(before)
+    assert remove(ada, "ada", seal) == ["Brötchen (1).mp4"]
+
+
+def test_a_post_never_names_an_upload_that_was_removed_while_it_was_saved(
+    user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is there when the edit is checked, and gone when it is written."""
+    ada, before = user("ada", "USER"), calendar.read_text()
+    seal = upload(ada, "ada", "new.mp4").json()["upload"]
+    read_again = replace.FileAccess.read
+
+    def read(*given: Any) -> bytes:
+        if (calendar.parent / "new.mp4").exists() and given[2] == len(before.encode()) + 1:
+            (calendar.parent / "new.mp4").unlink()  # as the request of another process does
+        return read_again(*given)
+
+    monkeypatch.setattr(replace.FileAccess, "read", read)
+    refused = edit(ada, "ada", seen=detail(ada)["edit"]["seen"], fields={"video": "new.mp4"})
+    assert (refused.status_code, "there is no file" in refused.text) == (422, True), refused.text
+    assert calendar.read_text() == before
+    assert remove(ada, "ada", seal) == []
 
 
 def test_whoever_saves_twice_sees_their_own_words_and_meets_no_conflict(user: Any, calendar: Path) -> None:

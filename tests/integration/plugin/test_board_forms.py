@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import re
 import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
@@ -15,8 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import expect
 
-from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board import routes, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards
+from demo.stack import wait_until
 from tests.integration.plugin.runs import store_calendar
 from tests.integration.plugin.served import logged_in, served
 
@@ -273,6 +275,46 @@ def test_who_saves_twice_conflicts_with_nobody(team: Team) -> None:
         expect(page.locator("dialog")).to_have_count(0)
         page.locator("#panel").get_by_role("button", name="Close").click()
     assert team.posts()["hello"]["caption"] == "Two"
+
+
+def test_a_form_that_is_cancelled_leaves_no_upload_and_offers_what_was_typed(team: Team, pictures: list[Path]) -> None:
+    page, before = team.open(), sorted(team.file.parent.iterdir())
+    form = team.form()
+    form.get_by_label("Upload files").set_input_files(pictures[:2])
+    form.locator("[name=caption]").fill("For Sunday")
+    expect(form.locator(".items img")).to_have_count(2)
+    assert (team.file.parent / FIVE[0]).exists()
+    form.get_by_role("button", name="Cancel").click()
+    wait_until(lambda: sorted(team.file.parent.iterdir()) == before, "the uploads are gone", 20)
+    form = team.form()
+    form.get_by_role("button", name="Use it").click()
+    expect(form.locator("[name=caption]")).to_have_value("For Sunday")
+    expect(form.locator(".items li")).to_have_count(0)
+    form.get_by_label("Upload files").set_input_files(pictures[:2])
+    form.get_by_role("button", name=f"Remove {FIVE[0]}").click()
+    form.locator("[name=publish_at]").fill(on(1))
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("dialog")).to_have_count(0)
+    wait_until(lambda: not (team.file.parent / FIVE[0]).exists(), "the picture that was taken out is gone", 20)
+    assert (team.file.parent / FIVE[1]).exists()
+
+
+def test_an_upload_tells_its_percent_and_ends_with_its_form(team: Team, tmp_path: Path) -> None:
+    page, before = team.open(), sorted(team.file.parent.iterdir())
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.enable")
+    speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000}
+    (tmp_path / "long.mp4").write_bytes(bytes(3_000_000))
+    form = team.form()
+    slow.send("Network.emulateNetworkConditions", speed)
+    form.get_by_label("Upload files").set_input_files(tmp_path / "long.mp4")
+    expect(form.locator(".items small")).to_have_text(re.compile(r"is being uploaded: [1-9]\d? %"))
+    page.screenshot(path="/tmp/forms_upload.png")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    slow.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})
+    wait_until(lambda: not any(uploads._uploads.values()), "the server has given the upload up", 20)
+    assert sorted(team.file.parent.iterdir()) == before
 
 
 def test_a_day_is_clicked_and_a_file_dropped_on_it_to_add_a_post(team: Team) -> None:

@@ -43,23 +43,57 @@ export async function request(path, options = {}) {
   if (answer.status === 304) return null;
   const content = await answer.json().catch(() => null); // a proxy's page, or an answer that was cut off
   if (answer.ok && content !== null) return { content, etag: answer.headers.get("ETag") ?? "" };
-  const isOurs = answer.status !== 401 && answer.status < 500;
-  const given = isOurs && typeof content?.detail === "string" && content.detail;
-  const words = ANSWERS[answer.status];
-  const next = options.method ? (words ? "Nothing was changed." : "Look at the post before you try again.") : "";
-  throw new RequestError(given || `${words ?? FAILED} ${next}`.trim(), answer.status, content);
+  throw refusal(answer.status, content, Boolean(options.method));
 }
 
-/** Send something to be written. @param {string} path @param {Record<string, unknown> | File} body */
+/** Return why a request was refused. @param {number} status @param {any} content @param {boolean} isWrite */
+function refusal(status, content, isWrite) {
+  const isOurs = status !== 401 && status < 500;
+  const given = isOurs && typeof content?.detail === "string" && content.detail;
+  const words = ANSWERS[status];
+  const next = isWrite ? (words ? "Nothing was changed." : "Look at the post before you try again.") : "";
+  return new RequestError(given || `${words ?? FAILED} ${next}`.trim(), status, content);
+}
+
+/** Send something to be written. @param {string} path @param {Record<string, unknown>} body */
 export async function send(path, body) {
-  const isFile = body instanceof File;
-  const headers = { "Content-Type": isFile ? "application/octet-stream" : "application/json" };
   const answer = await request(path, {
     method: "POST",
-    headers: isFile ? { ...headers, "X-Form-Token": FORM_TOKEN } : headers,
-    body: isFile ? body : JSON.stringify({ ...body, form_token: FORM_TOKEN }),
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...body, form_token: FORM_TOKEN }),
   });
   return answer?.content;
+}
+
+/**
+ * Upload a file. `fetch` does not say how much of it is sent.
+ * @param {string} path @param {File} file
+ * @param {(share: number) => void} told Hears which share of it is sent.
+ * @param {AbortSignal} signal Ends an upload that is not sent completely yet. After that, the server's answer counts.
+ * @returns {Promise<any>}
+ */
+export function upload(path, file, told, signal) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open("POST", `${ROOT}/calendar/api/${path}`);
+    sending.responseType = "json";
+    sending.setRequestHeader("Content-Type", "application/octet-stream");
+    sending.setRequestHeader("X-Form-Token", FORM_TOKEN);
+    let isSent = false;
+    sending.upload.addEventListener("progress", ({ loaded, total }) => told(loaded / (total || 1)));
+    sending.upload.addEventListener("load", () => {
+      isSent = true;
+      told(1);
+    });
+    sending.addEventListener("loadend", () => {
+      const { status, response } = sending;
+      if (status === 200 && response) resolve(response);
+      else if (status) reject(refusal(status, response, true));
+      else reject(new RequestError("Airflow cannot be reached. Look at the list of files before you repeat this."));
+    });
+    signal.addEventListener("abort", () => isSent || sending.abort());
+    sending.send(file);
+  });
 }
 
 /** Do something to a post. @param {Record<string, unknown>} body */

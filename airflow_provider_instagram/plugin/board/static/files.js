@@ -1,6 +1,6 @@
 // The files of a post in a form: they are uploaded or chosen, put in order, described, and tagged.
 
-import { ROOT, send } from "./api.js";
+import { ROOT, send, upload } from "./api.js";
 import { h, icon, messageOf, say } from "./dom.js";
 
 /**
@@ -12,7 +12,8 @@ import { h, icon, messageOf, say } from "./dom.js";
  * @property {ItemKind} kind
  * @property {string} [alt_text]
  * @property {(string | Tag)[]} [user_tags]
- * @property {Promise<void>} [upload] Ends when it is in the folder, or refused.
+ * @property {AbortController} [upload] Ends its upload, while that goes on.
+ * @property {string} [seal] With which it can be removed again, of a file that was uploaded here.
  * @property {string} [error] Why it was refused.
  *
  * @typedef {Record<string, any>} Values The values of a post, by the names of their fields.
@@ -89,11 +90,18 @@ function thumb(dag, item) {
 /** Uploads go one after the other: a server takes few of them at a time. @type {Promise<void>} */
 let last = Promise.resolve();
 
+/** Say how far an upload is. @param {number} share */
+const progressOf = (share) =>
+  share < 1 ? `is being uploaded: ${Math.floor(100 * share)} %` : "is uploaded, and being stored …";
+
 /**
  * The list of files in a form.
- * @param {{ dag: string, items: Item[], names: string[], changed: () => void, show: (item: Item) => void, isStory: () => boolean }} form
+ * @param {{ dag: string, items: Item[], names: string[], seals: string[], changed: () => void, show: (item: Item) => void, isStory: () => boolean }} form
  */
 export function filesElement(form) {
+  const seals = new Set(form.seals);
+  /** What says how far an upload is. @type {WeakMap<Item, HTMLElement>} */
+  const notes = new WeakMap();
   const list = h("ol", { class: "items" });
   const box = h("input", {
     type: "file",
@@ -153,17 +161,25 @@ export function filesElement(form) {
     for (const one of given) {
       /** @type {Item} */
       const item = { file: one.name, kind: one.type.startsWith("video/") ? "video" : kindByName(one.name) };
-      item.upload = last = last.then(() => uploaded(item, one));
+      const { signal } = (item.upload = new AbortController());
+      last = last.then(() => uploaded(item, one, signal));
       form.items.push(item);
     }
     draw();
   }
 
-  /** @param {Item} item @param {File} file */
-  async function uploaded(item, file) {
+  /** @param {Item} item @param {File} file @param {AbortSignal} signal */
+  async function uploaded(item, file, signal) {
+    if (signal.aborted) return;
     try {
-      const { name, done } = await send(`files?${new URLSearchParams({ dag_id: form.dag, name: file.name })}`, file);
-      item.file = name;
+      const path = `files?${new URLSearchParams({ dag_id: form.dag, name: file.name })}`;
+      const told = (/** @type {number} */ share) => {
+        const note = notes.get(item);
+        if (note) note.textContent = progressOf(share);
+      };
+      const { name, done, upload: seal } = await upload(path, file, told, signal);
+      seals.add(seal);
+      Object.assign(item, { file: name, seal });
       if (done) say(done);
       if (!form.names.includes(name)) form.names.push(name);
     } catch (error) {
@@ -171,6 +187,14 @@ export function filesElement(form) {
     }
     delete item.upload;
     draw();
+  }
+
+  /** End what goes on, and remove what was uploaded here and is in no post. @param {boolean} isSaved */
+  async function end(isSaved) {
+    for (const item of form.items) item.upload?.abort();
+    await last; // an upload that is sent completely is in the folder in a moment
+    for (const { seal } of isSaved ? form.items : []) if (seal) seals.delete(seal);
+    if (seals.size) await send("files/unused", { dag_id: form.dag, uploads: [...seals] });
   }
 
   /** @param {number} from @param {number} to */
@@ -233,15 +257,23 @@ export function filesElement(form) {
           button("Down", () => moveItem(at, at + 1), at === form.items.length - 1),
           item.kind === "image" && !form.isStory() ? button(`Tag people${tags}`, () => form.show(item)) : null,
           button("Remove", () => {
+            item.upload?.abort();
             form.items.splice(at, 1);
             draw();
           }),
         ),
-        item.upload ? h("small", {}, "is being uploaded …") : null,
+        item.upload ? noteOf(item) : null,
         item.error ? h("small", { class: "error" }, item.error) : null,
         item.kind === "image" && !form.isStory() ? alt : null,
       ),
     );
+  }
+
+  /** @param {Item} item */
+  function noteOf(item) {
+    const note = notes.get(item) ?? h("small", {}, progressOf(0));
+    notes.set(item, note);
+    return note;
   }
 
   /** @param {string} name */
@@ -268,5 +300,12 @@ export function filesElement(form) {
   }
 
   draw();
-  return { element, add, draw };
+  return {
+    element,
+    add,
+    draw,
+    end,
+    /** Wait until all files are in the folder, or refused. */
+    ready: () => last,
+  };
 }

@@ -4,7 +4,7 @@ import { request } from "./api.js";
 import { moment } from "./dates.js";
 import { h, messageOf, say } from "./dom.js";
 import { draftOf, keepDraft } from "./drafts.js";
-import { editable, sendEdit } from "./edit.js";
+import { editable, sendEdit, tell } from "./edit.js";
 import { fieldElement, idOf, labelled, same, selectElement, setValue, showError, valueOf } from "./fields.js";
 import { filesElement, itemsOf, kindOf, valuesOf } from "./files.js";
 import { formPreview } from "./formpreview.js";
@@ -63,8 +63,12 @@ export async function openForm(opened) {
   }
   const words = { add: "Add a post", change: `Edit ${opened.card?.id}`, duplicate: `Duplicate ${opened.card?.id}` };
   const dialog = h("dialog", { class: "wide", "aria-label": words[opened.name] });
-  dialog.append(new Form(opened, about, () => dialog.close()).element);
-  dialog.addEventListener("close", () => dialog.remove());
+  const form = new Form(opened, about, () => dialog.close());
+  dialog.append(form.element);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    form.end();
+  });
   document.body.append(dialog);
   dialog.showModal();
   /** @type {HTMLElement | null} */
@@ -78,6 +82,7 @@ class Form {
     this.opened = opened;
     this.about = about;
     this.close = close;
+    this.isSaved = false;
     const { name, seen, card, day, dag } = opened;
     this.key = name === "add" ? "new" : `${dag}/${card?.id}/${name}`;
     /** What the form showed first, with which its values are compared. @type {Values} */
@@ -93,6 +98,7 @@ class Form {
       dag,
       items: this.items,
       names: about.files,
+      seals: draftOf(this.key)?.items.flatMap((/** @type {Item} */ item) => item.seal ?? []) ?? [],
       changed: () => this.changed(),
       show: (item) => this.preview.show(this.items.indexOf(item)),
       isStory: () => this.kind() === "story",
@@ -300,8 +306,8 @@ class Form {
     button.disabled = true;
     showError(this.form, "", "");
     try {
-      await Promise.all(this.items.map((item) => item.upload));
-      await this.send();
+      await this.files.ready();
+      if (this.element.isConnected) await this.send(); // it may be closed while files are sent
     } catch (error) {
       this.refused(error);
     }
@@ -340,7 +346,15 @@ class Form {
 
   done() {
     keepDraft(this.key, null);
+    this.isSaved = true;
     this.close();
+  }
+
+  /** Leave no file behind that no post names. What was typed is still offered. */
+  end() {
+    const draft = draftOf(this.key);
+    if (draft) keepDraft(this.key, { ...draft, items: draft.items.filter((/** @type {Item} */ one) => !one.seal) });
+    tell(() => this.files.end(this.isSaved));
   }
 
   /** Say why an edit was refused, and take over what somebody else has written meanwhile. @param {unknown} error */
