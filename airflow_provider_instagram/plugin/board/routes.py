@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Query, Request
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, changes, edits, forms, uploads
-from airflow_provider_instagram.plugin.board.airflow_rows import returned
+from airflow_provider_instagram.plugin.board import acts, changes, edits, forms, media, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
 from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS, templates
-from airflow_provider_instagram.utils.locations import is_local, is_web
 from airflow_provider_instagram.utils.pages import pages_path
-from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.plugin.board.board import Board
 
 #: Files that the page loads, with their types.
 STATIC: Final = {"css": "text/css", "js": "text/javascript", "mjs": "text/javascript"}
@@ -46,22 +36,6 @@ SETTLED_BY: Final = (
     "To record whether it is live takes the rights to edit this DAG's task instances and assets. Ask somebody who has "
     "them, such as an administrator of Airflow."
 )
-
-#: The most that one answer contains of a video. A browser asks for the next part by itself.
-PART_BYTES: Final = 2 * 1024 * 1024
-RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
-#: What a browser may show of the calendar's folder, by how it begins. A picture is not larger than a camera's.
-SHOWN_AS: Final = {
-    "image/jpeg": rb"\xff\xd8\xff",
-    "image/png": rb"\x89PNG\r\n\x1a\n",
-    "image/webp": rb"RIFF....WEBP",
-    "video/mp4": rb"....ftyp(?!heic|heix|mif1|avif)",
-}
-MOST_PICTURE_BYTES: Final = 30_000_000
-#: Nothing of ours may run as a page of its own.
-HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
-#: A video that is replaced under the same name has another cover soon.
-COVER_CACHE: Final = "private, max-age=60"
 
 router = APIRouter(prefix="/calendar")
 boards = Boards()
@@ -94,7 +68,7 @@ def static(
 @router.get("/{name}.svg")
 def icon(name: Annotated[str, InPath(pattern="^icon(-dark)?$")], user: users.Viewer) -> Response:
     """Return the icon of the menu's entry."""
-    headers = {**HARMLESS, "Cache-Control": "private, max-age=86400"}
+    headers = {**media.HARMLESS, "Cache-Control": "private, max-age=86400"}
     return Response((FOLDER / f"{name}.svg").read_bytes(), media_type="image/svg+xml", headers=headers)
 
 
@@ -154,7 +128,7 @@ def cover(
         content = read_cover(name, is_small=size == "small")
     if content is None:
         raise HTTPException(404, "[instagram] calendar_snapshots does not contain this cover on this machine.")
-    return Response(content, media_type="image/jpeg", headers={**HARMLESS, "Cache-Control": COVER_CACHE})
+    return Response(content, media_type="image/jpeg", headers={**media.HARMLESS, "Cache-Control": media.COVER_CACHE})
 
 
 @router.get("/api/video")
@@ -167,7 +141,7 @@ def video(
     facts = board.facts.get(post_id)
     if facts is None or facts.run is None:
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return video_part(board, facts.run.run_id, item, request.headers.get("range", ""))
+    return media.video_part(board, facts.run.run_id, item, request.headers.get("range", ""))
 
 
 @router.post("/api/acts")
@@ -233,7 +207,7 @@ def files(dag_id: str, user: users.Viewer) -> Response:
 @router.get("/api/file")
 def shown_file(request: Request, user: users.Viewer, dag_id: str, name: str) -> Response:
     """Return a picture, or a part of a video, from the calendar's folder. Who may edit may choose any of them."""
-    return file_part(editable_board(user, dag_id), name, request.headers.get("range", ""))
+    return media.file_part(editable_board(user, dag_id), name, request.headers.get("range", ""))
 
 
 @router.post("/api/files")
@@ -272,107 +246,3 @@ def editable_board(user: users.PageUser, dag_id: str) -> Any:
 def _fresh_board(user: users.PageUser, dag_id: str) -> Any:
     users.require_read(user, dag_id)
     return boards.board(dag_id, is_fresh=True)
-
-
-def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
-    """Return a part of the video that a run has made for a post, which is read in bounds and never decoded here.
-
-    :param place: The place of the video in a carousel, from 1.
-    :param asked: The header ``Range``.
-    :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
-    """
-    location = _result(board.calendar.dag_id, run_id, place)
-    pin = board.stored.plan.calendar.pin if board.stored is not None else None
-    try:
-        with _opened(location, CalendarFiles(board.location, pin)) as (file, size):
-            first, last = _part(asked, size)
-            # A storage that does not answer would hold one of the few threads that answer all users of Airflow.
-            content, kind = within_small_file_timeout(lambda: _read(file, first, last))
-    except (OSError, ValidationError):
-        raise HTTPException(404, "This video is not on this machine.") from None
-    if kind != b"ftyp":
-        raise HTTPException(404, "This is not an MP4.")
-    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
-    return Response(content, 206, media_type="video/mp4", headers=headers)
-
-
-def file_part(board: Board, name: str, asked: str) -> Response:
-    """Return a picture, or a part of a video, that is in the calendar's folder. It is never decoded here.
-
-    :raises HTTPException: 404 if there is no such file, or none that a browser shows.
-    """
-    files = CalendarFiles(board.location, board.stored.plan.calendar.pin if board.stored is not None else None)
-    location = f"{board.location.rpartition('/')[0]}/{name}"
-    try:
-        files.own.check(location)
-        with _opened(location, files) as (file, size):
-            begin = within_small_file_timeout(lambda: file.read(12))
-            kind = next((kind for kind, signs in SHOWN_AS.items() if re.match(signs, begin, re.DOTALL)), "")
-            is_video = kind.startswith("video")
-            if not kind or (not is_video and size > MOST_PICTURE_BYTES):
-                raise HTTPException(404, "A browser cannot show this file.")
-            first, last = _part(asked, size) if is_video else (0, size - 1)
-            content, _ = within_small_file_timeout(lambda: _read(file, first, last))
-    except (OSError, ValidationError):
-        raise HTTPException(404, "The calendar's folder has no such file.") from None
-    if not is_video:
-        return Response(content, media_type=kind, headers={**HARMLESS, "Cache-Control": COVER_CACHE})
-    headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
-    return Response(content, 206, media_type=kind, headers=headers)
-
-
-def _result(dag_id: str, run_id: str, place: int) -> str:
-    prepared = returned(dag_id, run_id, "prepare")
-    made = prepared.get("media") if isinstance(prepared, dict) else None
-    location = made[place - 1] if isinstance(made, list) and place <= len(made) else None
-    if not isinstance(location, str) or is_web(location):
-        raise HTTPException(404, "There is no transcoded video of this post.")
-    return location
-
-
-@contextmanager
-def _opened(location: str, files: CalendarFiles) -> Iterator[tuple[IO[bytes], int]]:
-    """Open a file that may be shown, and yield its size, too.
-
-    An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
-
-    :raises ValidationError: If it is not.
-    """
-    access = files.access_to(location)
-    access.check(location)
-    if not is_local(location):
-        from airflow.sdk import ObjectStoragePath
-
-        path = ObjectStoragePath(location)
-        path.fs  # noqa: B018 -- the connection is looked up here, in the thread that talks with Airflow
-        size = within_small_file_timeout(lambda: path.stat().st_size)
-        # With its cache, s3fs would read 50 MB for each part.
-        with within_small_file_timeout(lambda: path.open("rb", cache_type="none")) as remote:
-            yield remote, size
-        return
-    with access.opened(location) as file:
-        yield file, os.fstat(file.fileno()).st_size
-
-
-def _read(file: IO[bytes], first: int, last: int) -> tuple[bytes, bytes]:
-    """Return a part of a file, and what its beginning says that it is."""
-    file.seek(first)
-    content = file.read(last - first + 1)
-    file.seek(4)
-    return content, file.read(4)
-
-
-def _part(asked: str, size: int) -> tuple[int, int]:
-    """Return the first and the last byte of the part to send, at most ``PART_BYTES`` of it.
-
-    :raises HTTPException: 416.
-    """
-    found = RANGE.fullmatch(asked or "bytes=0-")
-    first_text, last_text = found.groups() if found else ("", "")
-    if not (first_text or last_text) or size == 0:
-        raise HTTPException(416, "Ask for one range of bytes.", {"Content-Range": f"bytes */{size}"})
-    first = int(first_text) if first_text else max(0, size - int(last_text))
-    last = int(last_text) if first_text and last_text else size - 1
-    if first >= size or last < first:
-        raise HTTPException(416, "The video is shorter.", {"Content-Range": f"bytes */{size}"})
-    return first, min(last, size - 1, first + PART_BYTES - 1)

@@ -10,7 +10,7 @@ import pytest
 from fastapi import HTTPException
 
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board import media
 from airflow_provider_instagram.utils import time_limit
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes
     (tmp_path / "made.mp4").write_bytes(content)
     storage.put(tmp_path / "made.mp4", f"{bucket}/results/made.mp4")
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", f"{bucket}/results")
-    monkeypatch.setattr(routes, "_result", lambda *asked: f"{bucket}/results/made.mp4")
+    monkeypatch.setattr(media, "_result", lambda *asked: f"{bucket}/results/made.mp4")
     return content
 
 
 def part(bucket: str, asked: str) -> Any:
-    return routes.video_part(BoardOf(f"{bucket}/calendar.yaml"), "a-run", 1, asked)  # type: ignore[arg-type]
+    return media.video_part(BoardOf(f"{bucket}/calendar.yaml"), "a-run", 1, asked)  # type: ignore[arg-type]
 
 
 def test_a_part_of_a_video_is_read_without_what_is_around_it(

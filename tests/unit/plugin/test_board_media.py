@@ -9,7 +9,7 @@ from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board import media
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ MB = 1024 * 1024
     ],
 )
 def test_a_range_is_bounded(asked: str, size: int, part: tuple[int, int]) -> None:
-    assert routes._part(asked, size) == part
+    assert media._part(asked, size) == part
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_range_is_bounded(asked: str, size: int, part: tuple[int, int]) -> Non
 )
 def test_a_range_that_the_video_does_not_have_is_refused(asked: str) -> None:
     with pytest.raises(HTTPException) as refused:
-        routes._part(asked, 100)
+        media._part(asked, 100)
     assert refused.value.status_code == 416
 
 
@@ -53,14 +53,14 @@ def test_only_files_of_the_calendar_and_of_the_transcodes_are_shown(
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__WORK_PREFIX", str(work))
     calendar = CalendarFiles(str(own / "calendar.yaml"))
     for allowed in (own, work):
-        with routes._opened(str(allowed / "a.mp4"), calendar) as (file, size):
+        with media._opened(str(allowed / "a.mp4"), calendar) as (file, size):
             assert (file.read(), size) == (b"a video", 7)
     for refused in (elsewhere / "a.mp4", own / "link.mp4", own / ".." / "elsewhere" / "a.mp4"):
-        with pytest.raises(ValidationError), routes._opened(str(refused), calendar):
+        with pytest.raises(ValidationError), media._opened(str(refused), calendar):
             pass
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     calendar = CalendarFiles(str(tmp_path / "calendar.yaml"))
-    with pytest.raises(ValidationError, match="not a regular file"), routes._opened(str(tmp_path), calendar):
+    with pytest.raises(ValidationError, match="not a regular file"), media._opened(str(tmp_path), calendar):
         pass
