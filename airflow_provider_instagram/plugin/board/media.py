@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
@@ -12,7 +13,10 @@ from fastapi import HTTPException
 from starlette.responses import Response
 
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.calendar.file.writer import scratch_file
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
+from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
+from airflow_provider_instagram.media.spec import PictureSpec
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.utils.locations import is_local, is_web
@@ -24,18 +28,23 @@ if TYPE_CHECKING:
 #: The most that one answer contains of a video. A browser asks for the next part by itself.
 PART_BYTES: Final = 2 * 1024 * 1024
 RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
-#: What a browser may show of the calendar's folder, by how it begins. A picture is not larger than a camera's.
-SHOWN_AS: Final = {
-    "image/jpeg": rb"\xff\xd8\xff",
-    "image/png": rb"\x89PNG\r\n\x1a\n",
-    "image/webp": rb"RIFF....WEBP",
-    "video/mp4": rb"....ftyp(?!heic|heix|mif1|avif)",
-}
+#: Pictures that each browser shows. A JPEG is made of the others.
+SHOWN_AS: Final[dict[str | None, str]] = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+VIDEO: Final = re.compile(rb"....ftyp", re.DOTALL)
+#: A picture is not larger than a camera's.
 MOST_PICTURE_BYTES: Final = 30_000_000
+#: What a JPEG for the page is made as: in its own shape, and as wide as a preview on a sharp screen.
+PREVIEW: Final = PictureSpec("preview", 1 / 100, 100, min_columns=1, max_columns=1080, max_size_bytes=2_000_000)
+#: Pictures that are decoded one after the other in an API server process, whose threads also answer other requests.
+MOST_WAITING: Final = 8
 #: Nothing of ours may run as a page of its own.
 HARMLESS: Final = {**HEADERS, "Content-Security-Policy": "default-src 'none'; sandbox"}
 #: A video that is replaced under the same name has another cover soon.
 COVER_CACHE: Final = "private, max-age=60"
+
+
+_places: Final = threading.BoundedSemaphore(MOST_WAITING)
+_turn: Final = threading.Lock()
 
 
 def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
@@ -61,7 +70,9 @@ def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
 
 
 def file_part(board: Board, name: str, asked: str) -> Response:
-    """Return a picture, or a part of a video, that is in the calendar's folder. It is never decoded here.
+    """Return a picture, or a part of a video, that is in the calendar's folder.
+
+    The API server itself decodes neither. A JPEG is made of a HEIC in a process of its own, with limits.
 
     :raises HTTPException: 404 if there is no such file, or none that a browser shows.
     """
@@ -70,19 +81,39 @@ def file_part(board: Board, name: str, asked: str) -> Response:
     try:
         files.own.check(location)
         with _opened(location, files) as (file, size):
-            begin = within_small_file_timeout(lambda: file.read(12))
-            kind = next((kind for kind, signs in SHOWN_AS.items() if re.match(signs, begin, re.DOTALL)), "")
-            is_video = kind.startswith("video")
-            if not kind or (not is_video and size > MOST_PICTURE_BYTES):
+            head = within_small_file_timeout(lambda: file.read(HEAD_BYTES))
+            kind = format_of(head)
+            is_video = kind is None and VIDEO.match(head) is not None
+            if not is_video and (kind is None or size > MOST_PICTURE_BYTES):
                 raise HTTPException(404, "A browser cannot show this file.")
             first, last = _part(asked, size) if is_video else (0, size - 1)
             content, _ = within_small_file_timeout(lambda: _read(file, first, last))
     except (OSError, ValidationError):
         raise HTTPException(404, "The calendar's folder has no such file.") from None
     if not is_video:
-        return Response(content, media_type=kind, headers={**HARMLESS, "Cache-Control": COVER_CACHE})
+        shown = content if kind in SHOWN_AS else _as_jpeg(content)
+        headers = {**HARMLESS, "Cache-Control": COVER_CACHE}
+        return Response(shown, media_type=SHOWN_AS.get(kind, "image/jpeg"), headers=headers)
     headers = {**HARMLESS, "Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{size}"}
-    return Response(content, 206, media_type=kind, headers=headers)
+    return Response(content, 206, media_type="video/mp4", headers=headers)
+
+
+def _as_jpeg(content: bytes) -> bytes:
+    """Return a picture as a small JPEG, which a process with limits makes of it."""
+    from airflow_provider_instagram.media.picture import PictureItem
+
+    if not _places.acquire(blocking=False):
+        raise HTTPException(503, "Other pictures are being decoded. Try again.")
+    try:
+        with _turn, scratch_file("picture.heic") as source:  # its content says what it is
+            made = source.with_name("preview.jpg")
+            source.write_bytes(content)
+            PictureItem.read(source, PREVIEW, is_written_next=True).write(made)
+            return made.read_bytes()
+    except InstagramError:
+        raise HTTPException(404, "This picture cannot be decoded.") from None
+    finally:
+        _places.release()
 
 
 def _result(dag_id: str, run_id: str, place: int) -> str:

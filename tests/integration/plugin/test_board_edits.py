@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 from collections import Counter
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import yaml
+from PIL import Image
+from pillow_heif import register_heif_opener
 
 from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.plugin.board import routes, uploads
@@ -660,7 +663,24 @@ def test_a_form_shows_the_pictures_and_videos_of_the_calendars_folder_and_nothin
     assert "sandbox" in shown.headers["content-security-policy"]
     part = shown_file(ada, "a.mp4", {"Range": "bytes=2900000-"})
     assert (part.status_code, part.content) == (206, video[2_900_000:])
-    for name in ("page.jpg", "calendar.yaml", "link.jpg", f"../{OTHER_ID}/secret.jpg", "/etc/passwd", "none.jpg", ""):
+    heic, tall = io.BytesIO(), Image.new("RGB", (1500, 3000), "teal")
+    register_heif_opener()
+    tall.save(heic, "HEIF")
+    (folder / "IMG 2031.HEIC").write_bytes(heic.getvalue())
+    (folder / "broken.heic").write_bytes(heic.getvalue()[:600])
+    made = shown_file(ada, "IMG 2031.HEIC")
+    assert (made.status_code, made.headers["content-type"]) == (200, "image/jpeg"), made.text
+    assert Image.open(io.BytesIO(made.content)).size == (1080, 2160)
+    for name in (
+        "page.jpg",
+        "broken.heic",
+        "calendar.yaml",
+        "link.jpg",
+        f"../{OTHER_ID}/secret.jpg",
+        "/etc/passwd",
+        "none.jpg",
+        "",
+    ):
         assert shown_file(ada, name).status_code == 404, name
     assert shown_file(user("vic", "VIEWER"), "Brötchen (1).jpg").status_code == 403
 

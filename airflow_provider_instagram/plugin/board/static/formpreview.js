@@ -76,7 +76,7 @@ export function formPreview(read, setCover, changed) {
     const why = item?.upload
       ? "It is being uploaded."
       : item
-        ? "The page shows files of the calendar's folder only."
+        ? "A link has no preview, because this page opens no other site. Open the link yourself to check it."
         : "";
     const none = () =>
       media.replaceChildren(h("p", {}, why || "Choose a file, and it is shown here."), ...turner(draft));
@@ -99,7 +99,7 @@ export function formPreview(read, setCover, changed) {
           });
     shown.addEventListener("error", () => {
       media.replaceChildren(
-        h("p", {}, "Your browser cannot show this file. Instagram gets it as JPEG or MP4."),
+        h("p", {}, "This file cannot be shown here. Instagram gets it as JPEG or MP4, if it can be read."),
         ...turner(draft),
       );
     });
