@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue, Prob
 from airflow_provider_instagram.calendar.file.reader import read_rows, split_csv
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.sheet_import import Asked, SheetReading, import_sheet
-from airflow_provider_instagram.calendar.file.times import in_words, zone
+from airflow_provider_instagram.calendar.file.times import in_words, read_local_time, zone
 from airflow_provider_instagram.calendar.file.values import NAME_A_FILE, OPEN_TO_ALL
 from airflow_provider_instagram.calendar.planning.proposal import next_id
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -214,10 +215,13 @@ def _row(line: int, values: Mapping[str, Any]) -> Row:
 def month_proposal(target: Target, month: date, to: date) -> Additions:
     """Propose copies of a month's posts in another month: the second Monday's on the second Monday, at the same time.
 
+    Where the account has a post at that time, as after a first copy, nothing is added.
+
     :param month: A day of the month that is copied.
     """
     rows, times = {row.text("id"): row for row in target.rows.rows}, Counter(row.text("id") for row in target.rows.rows)
-    new, left_out, ids = list[Row](), list[Problem](), {*target.ids}
+    new, left_out, ids, present = list[Row](), list[Problem](), {*target.ids}, 0
+    taken = {(post.account, post.publish_at) for post in target.calendar.posts}
     for post in target.calendar.posts:
         local, row = post.publish_at, rows[post.id]
         if (local.year, local.month) != (month.year, month.month) or times[post.id] > 1:
@@ -226,13 +230,17 @@ def month_proposal(target: Target, month: date, to: date) -> Additions:
             about = f"{to:%B %Y} has no fifth {local:%A}."
             left_out.append(Problem(row.line, about, "Add it by hand where it is wanted.", post.id))
             continue
-        ids.add(copy_id := _id_of_copy(post.id, local.date(), day, ids))
         zone_name = row.text("timezone") or target.default("timezone")
         at = time_like(f"{day:%Y-%m-%d}T{local:%H:%M}", row, zone_name)
+        with suppress(InvalidValue):  # a time that a clock change skips or repeats, which is told below
+            if (post.account, read_local_time(at, zone_name or None)) in taken:
+                present += 1
+                continue
+        ids.add(copy_id := _id_of_copy(post.id, local.date(), day, ids))
         values = {name: value.value for name, value in row.values.items() if value.value is not None}
         values.pop("repeat_after", None)
         new.append(_row(row.line, {**values, "id": copy_id, "publish_at": at}))
-    return target.add(new, left_out)
+    return target.add(new, left_out, present)
 
 
 def _same_weekday(day: date, to: date) -> date | None:

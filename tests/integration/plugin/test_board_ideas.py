@@ -301,3 +301,34 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
     expect(dialog).to_have_count(0)
     assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]
+
+
+@pytest.mark.timeout(300)
+def test_a_month_is_copied_on_the_page_and_a_second_copy_adds_nothing(open_page: Any, calendar: Path) -> None:
+    place = (MONDAY.day - 1) // 7
+    first = MONDAY.replace(day=1)
+    while (copied := _monday(first := (first + timedelta(days=32)).replace(day=1), place)) is None:
+        continue
+    page = open_page()
+    for words in ("1 post to add.", "nothing to add. 1 post left as it is: its account has a post at the time"):
+        page.get_by_role("button", name="Import").click()
+        dialog = page.get_by_role("dialog", name="Import posts")
+        dialog.get_by_label("From").fill(day(0)[:7])
+        dialog.get_by_label("To").fill(f"{first:%Y-%m}")
+        dialog.get_by_role("button", name="Show the copies").click()
+        expect(dialog.get_by_role("heading")).to_contain_text(words)
+        page.screenshot(path="/tmp/copy_month.png")
+        if words.startswith("1"):
+            expect(dialog.locator(".patch")).to_contain_text(f"{copied:%Y-%m-%d} 08:30")
+            dialog.get_by_role("button", name="Write 1 post").click()
+        else:
+            expect(dialog.get_by_role("button", name="Write")).to_have_count(0)
+            dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
+    assert [post for post in in_file(calendar) if post.startswith("planned")] == ["planned", "planned-2"]
+
+
+def _monday(month: datetime, place: int) -> datetime | None:
+    """Return a Monday of a month by its place, or None if the month has fewer."""
+    found = month + timedelta(days=-month.weekday() % 7 + 7 * place)
+    return found if found.month == month.month else None

@@ -159,7 +159,9 @@ class Import {
       found.ideas ? counted(found.ideas, "idea") : "",
     ].filter(Boolean);
     const words = parts.join(" and ");
-    const present = found.present ? ` ${counted(found.present, "row")} in the file already.` : "";
+    const already =
+      "columns" in found ? " in the file already." : " left as it is: its account has a post at the time of the copy.";
+    const present = found.present ? ` ${counted(found.present, "columns" in found ? "row" : "post")}${already}` : "";
     const write = { class: "btn main", type: "button", click: () => this.write(found) };
     return [
       h("h2", {}, `${this.calendar.file}: ${words || "nothing"} to add.${present}`),
