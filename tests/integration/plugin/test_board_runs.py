@@ -274,6 +274,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     push_xcom(DAG_ID, "asked", "approve", "return_value", record)
     assert look(ada, "asked") == ("scheduled", "approved")
     shown = detail(ada, "asked")
+    assert shown["file_caption"] == "Asked"
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
     push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})
     shown = detail(ada, "asked")

@@ -125,9 +125,10 @@ def test_what_was_typed_about_an_act_or_a_caption_stays_where_it_is_refused_or_t
 
 
 def test_the_panel_says_that_the_file_has_another_caption_than_the_one_approved(panel: Any, airflow: Answers) -> None:
-    airflow.detail = {**DETAIL, "acts": [], "caption": "Approved", "file_caption": "👨‍👩‍👧 of the file"}
-    panel.page.reload()
-    expect(panel).to_contain_text("the calendar's file has another: “👨‍👩‍👧 of the file”")
+    for caption, words in (("👨‍👩‍👧 of the file", "still has: “👨‍👩‍👧 of the file”"), ("", "has none.")):
+        airflow.detail = {**DETAIL, "acts": [], "caption": "Approved", "file_caption": caption}
+        panel.page.reload()
+        expect(panel).to_contain_text(f"Instagram gets the changed one. The calendar's file {words}")
 
 
 def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approved(panel: Any, airflow: Answers) -> None:

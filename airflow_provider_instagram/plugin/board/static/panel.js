@@ -263,7 +263,7 @@ function stateSection(card, content) {
     content?.hint && !isProblem ? h("p", { class: "hint" }, content.hint) : null,
     post?.link ? h("p", { class: "why" }, outward("View on Instagram", post.link)) : null,
     post?.deletion ? deletionElement(post.deletion) : null,
-    post?.file_caption ? h("p", { class: "hint" }, otherCaption(post.file_caption)) : null,
+    typeof post?.file_caption === "string" ? h("p", { class: "hint" }, otherCaption(post.file_caption)) : null,
     post && acts.includes("approve") && !post.held && post.kind !== "story" ? captionField(post.caption) : null,
     acts.length ? actsElement(acts) : null,
   );
@@ -271,7 +271,7 @@ function stateSection(card, content) {
 
 /** @param {string} text */
 const otherCaption = (text) =>
-  `Its caption was changed with the approval. That one is published; the calendar's file has another: “${text}”`;
+  `The caption was changed with the approval, and Instagram gets the changed one. The calendar's file ${text ? `still has: “${text}”` : "has none."}`;
 
 /** Airflow's form of a run cannot be filled in by a link. @param {{ link: string, key: string }} deletion */
 const deletionElement = ({ link, key }) =>
