@@ -33,7 +33,8 @@ FEED: Final = ("feed", "post", "feed post", "beitrag", "feed-beitrag")
 #: The columns whose words must be known.
 WORDS: Final = ("account", "placement")
 #: Titles of columns in the exports of tools and in sheets, by field, in lower case and with single spaces. Source of
-#: those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time).
+#: those of Buffer: its bulk upload (Text, Image URL, Tags, Posting Time). Later and Planoly document no CSV of posts
+#: (November 2026), so the others are words that people use; what a title does not say is chosen on the page.
 MORE_NAMES: Final = {
     "title": ("title", "name", "post", "titel", "thema", "überschrift"),
     "date": ("date", "day", "publish date", "publishing date", "post date", "scheduled date", "datum", "termin"),
