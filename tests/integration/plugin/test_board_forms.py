@@ -50,6 +50,10 @@ class Team:
     def posts(self) -> dict[str, dict[str, Any]]:
         return {post["id"]: post for post in yaml.safe_load(self.file.read_text())["posts"] or ()}
 
+    def files(self) -> set[str]:
+        """Return the names of what people see in the folder."""
+        return {one.name for one in self.file.parent.iterdir() if not one.name.startswith(".")}
+
     def read(self) -> None:
         """Read the file as Airflow does."""
         from airflow_provider_instagram.calendar import content_calendar_dag
@@ -151,6 +155,60 @@ def test_a_post_of_each_kind_is_made_of_the_files_in_the_folder(team: Team) -> N
             "account": ACCOUNT,
             **written,
         }
+
+
+#: What a lead enters into the fields of a reel's form, and what is then in the file. None: nothing, as by default.
+OF_A_REEL: dict[str, tuple[Any, Any]] = {
+    "placement": ("reels", None), "caption": ("With Ann", "With Ann"),
+    "tags": ("one, two", ["one", "two"]), "approval": ("required", "required"), "note": ("ok", "ok"),
+    "video_cover_timestamp_ms": ("500", 500), "location_id": ("1234", "1234"), "comment_enabled": ("false", False),
+    "collaborators": ("ann.lee", ["ann.lee"]), "user_tags": ("bob", ["bob"]), "share_to_feed": ("false", False),
+    "is_paid_partnership": ("true", True), "branded_content_sponsor_ids": ("one, two", ["one", "two"]),
+    "is_ai_generated": ("true", True), "fit": ("blur", "blur"), "background": ("white", "white"),
+    "trim": ("end", "end"), "dry_run": ("true", True), "upload": ("file", "file"),
+    "on_copyright_match": ("hold", "hold"),
+    "audio_name": ("Our sound", "Our sound"), "repeat_after": ("30 days", "30 days"),
+}  # fmt: skip
+#: What fits to no other field of the same post, or needs a file of its own.
+ALONE = {
+    *("trial_graduation", "audio_id", "audio_volume", "video_volume", "poll_attachment", "is_poll_duration_extended"),
+    *("is_comment_prompt_used", "cover_url", "caption_file", "first_comment"),
+}
+
+
+def test_each_field_that_a_post_declares_is_filled_in_and_changed_on_the_page(team: Team) -> None:
+    (team.file.parent / "clip.mp4").write_bytes(b"")
+    page = team.open()
+    form = team.form()
+    form.locator(".name", has_text="clip.mp4").click()
+    form.get_by_text("More", exact=True).click()
+    shown = {one.get_attribute("data-field") for one in form.locator("[data-field]:visible").all()}
+    assert shown - {"media", "publish_at", "account", "id"} == {*OF_A_REEL, *ALONE}, "the next field is here by itself"
+    for name, (typed, _) in OF_A_REEL.items():
+        control = form.locator(f"[name={name}]")
+        is_choice = control.evaluate("(one) => one.tagName") == "SELECT"
+        control.select_option(typed) if is_choice else control.fill(typed)
+    form.locator("[name=publish_at]").fill(on(1))
+    form.locator("[name=id]").fill("all")
+    page.screenshot(path="/tmp/forms_fields.png", full_page=True)
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("dialog")).to_have_count(0)
+    written = {name: value for name, (_, value) in OF_A_REEL.items() if value is not None}
+    assert {name: value for name, value in team.posts()["all"].items() if name in OF_A_REEL} == written
+    team.read()
+    page.reload()
+    form = team.form("all")
+    form.get_by_text("More", exact=True).click()
+    for name, (typed, _) in OF_A_REEL.items():
+        expect(form.locator(f"[name={name}]")).to_have_value(typed)
+    form.locator("[name=comment_enabled]").select_option("true")
+    form.locator("[name=is_paid_partnership]").select_option("")
+    form.locator("[name=branded_content_sponsor_ids]").fill("")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    post = team.posts()["all"]
+    assert post.get("comment_enabled", True) is True
+    assert not {"is_paid_partnership", "branded_content_sponsor_ids"} & post.keys()
 
 
 def test_a_refused_post_keeps_what_was_typed_and_says_why_beside_the_field(team: Team) -> None:
@@ -278,14 +336,14 @@ def test_who_saves_twice_conflicts_with_nobody(team: Team) -> None:
 
 
 def test_a_form_that_is_cancelled_leaves_no_upload_and_offers_what_was_typed(team: Team, pictures: list[Path]) -> None:
-    page, before = team.open(), sorted(team.file.parent.iterdir())
+    page, before = team.open(), team.files()
     form = team.form()
     form.get_by_label("Upload files").set_input_files(pictures[:2])
     form.locator("[name=caption]").fill("For Sunday")
     expect(form.locator(".items img")).to_have_count(2)
     assert (team.file.parent / FIVE[0]).exists()
     form.get_by_role("button", name="Cancel").click()
-    wait_until(lambda: sorted(team.file.parent.iterdir()) == before, "the uploads are gone", 20)
+    wait_until(lambda: team.files() == before, "the uploads are gone", 20)
     form = team.form()
     form.get_by_role("button", name="Use it").click()
     expect(form.locator("[name=caption]")).to_have_value("For Sunday")
@@ -300,7 +358,7 @@ def test_a_form_that_is_cancelled_leaves_no_upload_and_offers_what_was_typed(tea
 
 
 def test_an_upload_tells_its_percent_and_ends_with_its_form(team: Team, tmp_path: Path) -> None:
-    page, before = team.open(), sorted(team.file.parent.iterdir())
+    page, before = team.open(), team.files()
     slow = page.context.new_cdp_session(page)
     slow.send("Network.enable")
     speed = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 300_000}
@@ -314,7 +372,7 @@ def test_an_upload_tells_its_percent_and_ends_with_its_form(team: Team, tmp_path
     expect(page.locator("dialog")).to_have_count(0)
     slow.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})
     wait_until(lambda: not any(uploads._uploads.values()), "the server has given the upload up", 20)
-    assert sorted(team.file.parent.iterdir()) == before
+    assert team.files() == before
 
 
 def test_a_day_is_clicked_and_a_file_dropped_on_it_to_add_a_post(team: Team) -> None:

@@ -296,6 +296,7 @@ class Form {
   }
 
   keep() {
+    if (!this.element.isConnected) return; // an upload that is given up ends after its form
     const items = this.items.filter((item) => !item.upload && !item.error);
     const entries = [...new FormData(this.form)].filter(([name, value]) => name && name !== "calendar" && value);
     keepDraft(this.key, { items, values: Object.fromEntries(entries) });
