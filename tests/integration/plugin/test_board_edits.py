@@ -478,10 +478,10 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
 ) -> None:
     ada, begun, answered, in_time = user("ada", "USER"), threading.Event(), threading.Event(), []
 
-    def slow(*given: Any) -> None:
+    def slow(*given: Any) -> str:
         begun.set()
         in_time.append(answered.wait(timeout=10))
-        replace.add(*given)
+        return replace.add(*given)
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.add", slow)
 

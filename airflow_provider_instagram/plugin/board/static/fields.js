@@ -96,7 +96,7 @@ export function counterOf(longest, control) {
 export const same = (one, other) => JSON.stringify(plain(one)) === JSON.stringify(plain(other));
 /** @param {unknown} value */
 const plain = (value) =>
-  value === undefined || value === "" || value === false || (Array.isArray(value) && !value.length) ? null : value;
+  value === undefined || value === "" || (Array.isArray(value) && !value.length) ? null : value;
 
 /** Say in a form what is wrong, beside the field that has it if there is one. @param {HTMLElement} form @param {string} text @param {string} name */
 export function showError(form, text, name) {
