@@ -310,7 +310,7 @@ def test_a_month_is_copied_on_the_page_and_a_second_copy_adds_nothing(open_page:
     while (copied := _monday(first := (first + timedelta(days=32)).replace(day=1), place)) is None:
         continue
     page = open_page()
-    for words in ("1 post to add.", "nothing to add. 1 post left as it is: its account has a post at the time"):
+    for words in ("1 post to add.", "nothing to add. Not copied: 1 post whose account has a post at that time"):
         page.get_by_role("button", name="Import").click()
         dialog = page.get_by_role("dialog", name="Import posts")
         dialog.get_by_label("From").fill(day(0)[:7])

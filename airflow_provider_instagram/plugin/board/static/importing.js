@@ -159,12 +159,14 @@ class Import {
       found.ideas ? counted(found.ideas, "idea") : "",
     ].filter(Boolean);
     const words = parts.join(" and ");
+    const { present } = found;
     const already =
-      "columns" in found ? " in the file already." : " left as it is: its account has a post at the time of the copy.";
-    const present = found.present ? ` ${counted(found.present, "columns" in found ? "row" : "post")}${already}` : "";
+      "columns" in found
+        ? `${counted(present, "row")} in the file already.`
+        : `Not copied: ${counted(present, "post")} whose account has a post at that time already.`;
     const write = { class: "btn main", type: "button", click: () => this.write(found) };
     return [
-      h("h2", {}, `${this.calendar.file}: ${words || "nothing"} to add.${present}`),
+      h("h2", {}, `${this.calendar.file}: ${words || "nothing"} to add. ${present ? already : ""}`),
       ...("columns" in found ? this.sheetElements(found) : []),
       this.leftOut(found),
       found.diff ? preformatted("Changes", found.diff) : null,
