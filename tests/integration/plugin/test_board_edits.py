@@ -18,6 +18,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from airflow_provider_instagram.files import replace, storage
+from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.plugin.board import routes, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
@@ -741,14 +742,14 @@ def test_a_post_never_names_an_upload_that_was_removed_while_it_was_saved(
     """The file is there when the edit is checked, and gone when it is written."""
     ada, before = user("ada", "USER"), calendar.read_text()
     seal = upload(ada, "ada", "new.mp4").json()["upload"]
-    read_again = replace.FileAccess.read
+    read_again = FileAccess.read
 
     def read(*given: Any) -> bytes:
         if (calendar.parent / "new.mp4").exists() and given[2] == len(before.encode()) + 1:
             (calendar.parent / "new.mp4").unlink()  # as the request of another process does
         return read_again(*given)
 
-    monkeypatch.setattr(replace.FileAccess, "read", read)
+    monkeypatch.setattr(FileAccess, "read", read)
     refused = edit(ada, "ada", seen=detail(ada)["edit"]["seen"], fields={"video": "new.mp4"})
     assert (refused.status_code, "there is no file" in refused.text) == (422, True), refused.text
     assert calendar.read_text() == before

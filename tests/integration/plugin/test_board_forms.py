@@ -14,6 +14,7 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from pillow_heif import register_heif_opener
 from playwright.sync_api import expect
 
 from airflow_provider_instagram.plugin.board import routes, uploads
@@ -416,6 +417,23 @@ def test_a_cover_frame_is_chosen_by_moving_through_the_video_and_the_preview_sho
     form.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("dialog")).to_have_count(0)
     assert team.posts()["clip"].items() >= {"video": "clip.mp4", "video_cover_timestamp_ms": 2500}.items()
+
+
+def test_a_heic_is_shown_as_a_jpeg_is_and_a_link_says_why_it_is_not(team: Team) -> None:
+    register_heif_opener()
+    Image.new("RGB", (900, 1200), "purple").save(team.file.parent / "IMG 2031.HEIC", "HEIF")
+    page = team.open()
+    form = team.form()
+    form.locator(".name", has_text="IMG 2031.HEIC").click()
+    for shown in (form.locator(".name", has_text="IMG").locator("img"), page.locator(".beside .media img").last):
+        expect(shown).to_have_js_property("naturalWidth", 900)
+    page.screenshot(path="/tmp/forms_heic.png")
+    form.get_by_role("button", name="Remove IMG 2031.HEIC").click()
+    form.get_by_label("Link of a file").fill("https://media.example.com/a.jpg")
+    form.get_by_role("button", name="Add link").click()
+    expect(page.locator(".beside .media")).to_contain_text(
+        "A link has no preview, because this page opens no other site."
+    )
 
 
 def test_a_copy_has_a_time_and_an_id_of_its_own(team: Team) -> None:
