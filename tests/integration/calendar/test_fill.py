@@ -119,9 +119,9 @@ def test_a_write_at_the_same_moment_is_found(run: Command, file: Path, monkeypat
     """Between the look at the file and its replacement."""
     replaced = replace.replace
 
-    def late(location: str, access: Any, before: Any, content: bytes) -> None:
+    def late(*given: Any) -> None:
         file.write_text(f"{TEXT}# new\n")
-        replaced(location, access, before, content)
+        replaced(*given)
 
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.replace", late)
     assert run("calendar", "fill", "posts.yaml", "--yes")[0] == 2
