@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.diff import unified_diff
-from airflow_provider_instagram.calendar.file.edit_checks import check_files, content_of
+from airflow_provider_instagram.calendar.file.edit_checks import check_files, plain
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
@@ -100,14 +101,10 @@ class CalendarWriter:
                 why = shown(str(getattr(error, "message", error)))
                 return self.in_text(self._last_read, edit, now, rules, why)
             written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
-
-            def still(post: AnyPost | None = written.edited.post) -> None:  # a form may take its upload back meanwhile
-                if isinstance(edit, Edit):
-                    check_files(edit, post, self.files)
-
+            check = partial(self._check_uploads, edit, written.edited.post)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
             try:
-                replace(self._location, self.files.own, before, bom + written.edited.text.encode(), still)
+                replace(self._location, self.files.own, before, bom + written.edited.text.encode(), check)
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -116,6 +113,11 @@ class CalendarWriter:
                 return Written(written.edited, written.diff, unknown=str(error))
             return written
         raise BUSY
+
+    def _check_uploads(self, edit: Sequence[Edit] | Fill, post: AnyPost | None) -> None:
+        """Check once more that a post has its new files: its form may have taken an upload back meanwhile."""
+        if not isinstance(edit, Fill):
+            check_files(edit[0], post, self.files)
 
     def _read(self) -> ReadFile:
         from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
@@ -190,7 +192,8 @@ class CalendarWriter:
                 location = f"{self._folder}/{name}"
                 yield (text := as_text(self.files.own.read(location, MAX_BYTES)))
                 with suppress(InvalidValue):
-                    yield str(content_of(read_rows(text, location)))
+                    rows = read_rows(text, location)
+                    yield str([plain(row) for row in (rows.defaults, *rows.rows)])
 
 
 @contextmanager

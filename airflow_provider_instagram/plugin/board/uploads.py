@@ -123,7 +123,7 @@ def remove_unused(board: Board, user: PageUser, given: UnusedRequest) -> list[st
     writer, removed = writer_of(board), []
     for upload in filter(None, (opened("upload", seal) for seal in given.uploads)):
         if (upload["dag_id"], upload["user"]) == (given.dag_id, user.id):
-            with edits.told():
+            with edits.errors_as_answers():
                 is_gone = writer.remove_file(upload["name"], upload["number"])
             if is_gone:
                 removed.append(upload["name"])
