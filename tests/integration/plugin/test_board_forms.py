@@ -368,7 +368,6 @@ def test_an_upload_tells_its_percent_and_ends_with_its_form(team: Team, tmp_path
     slow.send("Network.emulateNetworkConditions", speed)
     form.get_by_label("Upload files").set_input_files(tmp_path / "long.mp4")
     expect(form.locator(".items small")).to_have_text(re.compile(r"is being uploaded: [1-9]\d? %"))
-    page.screenshot(path="/tmp/forms_upload.png")
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0)
     slow.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 #: All routes that read a body.
-JSON = tuple(f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import", "months"))
+JSON = tuple(
+    f"/instagram/calendar/api/{what}"
+    for what in ("acts", "edits", "changes", "fill", "import", "months", "files/unused")
+)
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
 

@@ -69,7 +69,7 @@ export async function send(path, body) {
  * Upload a file. `fetch` does not say how much of it is sent.
  * @param {string} path @param {File} file
  * @param {(share: number) => void} told Hears which share of it is sent.
- * @param {AbortSignal} signal Ends an upload that is not sent completely yet. After that, the server's answer counts.
+ * @param {AbortSignal} signal Ends an upload that has something to send still. After that, the server's answer counts.
  * @returns {Promise<any>}
  */
 export function upload(path, file, told, signal) {
@@ -79,11 +79,9 @@ export function upload(path, file, told, signal) {
     sending.responseType = "json";
     sending.setRequestHeader("Content-Type", "application/octet-stream");
     sending.setRequestHeader("X-Form-Token", FORM_TOKEN);
-    let isSent = false;
-    sending.upload.addEventListener("progress", ({ loaded, total }) => told(loaded / (total || 1)));
-    sending.upload.addEventListener("load", () => {
-      isSent = true;
-      told(1);
+    sending.upload.addEventListener("progress", ({ loaded, total }) => {
+      if (signal.aborted && loaded < total) sending.abort();
+      else told(loaded / (total || 1));
     });
     sending.addEventListener("loadend", () => {
       const { status, response } = sending;
@@ -91,7 +89,6 @@ export function upload(path, file, told, signal) {
       else if (status) reject(refusal(status, response, true));
       else reject(new RequestError("Airflow cannot be reached. Look at the list of files before you repeat this."));
     });
-    signal.addEventListener("abort", () => isSent || sending.abort());
     sending.send(file);
   });
 }
