@@ -191,7 +191,6 @@ def test_each_field_that_a_post_declares_is_filled_in_and_changed_on_the_page(te
         control.select_option(typed) if is_choice else control.fill(typed)
     form.locator("[name=publish_at]").fill(on(1))
     form.locator("[name=id]").fill("all")
-    page.screenshot(path="/tmp/forms_fields.png", full_page=True)
     form.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("dialog")).to_have_count(0)
     written = {name: value for name, (_, value) in OF_A_REEL.items() if value is not None}
@@ -411,7 +410,6 @@ def test_a_cover_frame_is_chosen_by_moving_through_the_video_and_the_preview_sho
     for fit, shown in (("crop", "cover"), ("pad", "contain")):
         form.locator("[name=fit]").select_option(fit)
         expect(video).to_have_css("object-fit", shown)
-    page.screenshot(path="/tmp/forms_cover.png")
     form.locator("[name=publish_at]").fill(on(1))
     form.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("dialog")).to_have_count(0)
@@ -426,7 +424,6 @@ def test_a_heic_is_shown_as_a_jpeg_is_and_a_link_says_why_it_is_not(team: Team) 
     form.locator(".name", has_text="IMG 2031.HEIC").click()
     for shown in (form.locator(".name", has_text="IMG").locator("img"), page.locator(".beside .media img").last):
         expect(shown).to_have_js_property("naturalWidth", 900)
-    page.screenshot(path="/tmp/forms_heic.png")
     form.get_by_role("button", name="Remove IMG 2031.HEIC").click()
     form.get_by_label("Link of a file").fill("https://media.example.com/a.jpg")
     form.get_by_role("button", name="Add link").click()
@@ -498,6 +495,5 @@ def test_the_form_is_accessible_and_fits(team: Team, size: tuple[int, int]) -> N
     expect(page.locator(".beside .media img:not(.blurred)")).to_be_visible()
     found = Axe().run(page).response["violations"]
     assert not found, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
-    page.screenshot(path=f"/tmp/forms_{size[0]}.png")
     for wide in ("dialog", "dialog form"):
         assert page.locator(wide).evaluate("(one) => one.scrollWidth <= one.clientWidth + 1")

@@ -317,7 +317,6 @@ def test_a_month_is_copied_on_the_page_and_a_second_copy_adds_nothing(open_page:
         dialog.get_by_label("To").fill(f"{first:%Y-%m}")
         dialog.get_by_role("button", name="Show the copies").click()
         expect(dialog.get_by_role("heading").first).to_contain_text(words)
-        page.screenshot(path="/tmp/copy_month.png")
         if words.startswith("1"):
             expect(dialog.locator(".patch")).to_contain_text(f"{copied:%Y-%m-%d} 08:30")
             dialog.get_by_role("button", name="Write 1 post").click()

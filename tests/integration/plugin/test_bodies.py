@@ -146,6 +146,7 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
         "changes": {"changes": [{"post_id": "a"}], "sure": False},
         "import": {"sheet": "", "columns": {}, "words": {}, "order": "", "time": "", "timezone": "", "account": ""},
         "months": {"month": "2030-05", "to": "2030-06", "agreed": ""},
+        "unused": {"uploads": []},
     }
     right |= own[path.rpartition("/")[2]]
     ada = user("ada", "USER")
