@@ -274,25 +274,34 @@ def _with_media(cells: dict[str, str]) -> dict[str, str]:
         del row["placement"]
     elif placement is not None:
         row["placement"] = placement
-    if (written := cells.get(ANY_MEDIA)) is not None:
-        if given := [name for name in MEDIA if name in row]:
-            raise InvalidValue(
-                f"the row names {written!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
-                "Leave one of the two cells empty.",
-            )
-        row[str(shown or _field_of(written))] = written
+    given = [name for name in (*MEDIA, ANY_MEDIA) if name in cells]
+    if len(given) > 1 and ANY_MEDIA in given:
+        raise InvalidValue(
+            f"the row names {cells[ANY_MEDIA]!r}, and also {row[given[0]]!r} in a column for {given[0]}.",
+            "Leave one of the two cells empty.",
+        )
+    if given == [ANY_MEDIA] and shown is not None:
+        row[str(shown)] = cells[ANY_MEDIA]
+    elif len(given) == 1:  # a column named "Image" may hold a video, or several files
+        row.pop(given[0], None)
+        row[_field_of(cells[given[0]], given[0], is_carousel=shown == PostKind.CAROUSEL)] = cells[given[0]]
     return row
 
 
-def _field_of(written: str) -> str:
-    """Return the field for a cell by the names in it. A name may contain a comma, as many links do."""
+def _field_of(written: str, column: str, *, is_carousel: bool) -> str:
+    """Return the field for a cell by the names in it. A name may contain a comma, as many links do.
+
+    :param column: What its column means, for a name that does not show what it is.
+    :param is_carousel: Whether the row says that it is one.
+    """
+    default = str(ItemKind.VIDEO) if column == ANY_MEDIA else column
     try:
         kinds = [kind_by_name(str(item)) for item in items_in(written)]
     except InvalidValue:
-        return PostKind.CAROUSEL if written.lstrip().startswith("[") else ItemKind.VIDEO
-    if len(kinds) > 1 and all(kinds):
-        return PostKind.CAROUSEL
-    return kind_by_name(written) or ItemKind.VIDEO
+        return str(PostKind.CAROUSEL) if written.lstrip().startswith("[") else default
+    if len(kinds) > 1 and (is_carousel or all(kinds)):
+        return str(PostKind.CAROUSEL)
+    return str(kind_by_name(written) or default)
 
 
 def _slug(text: str) -> str:

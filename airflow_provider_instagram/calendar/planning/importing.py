@@ -70,11 +70,13 @@ class SheetProposal:
     """A sheet, what was understood of it, and what is added.
 
     :param columns: The title, the meaning and the first cells of each column.
+    :param account: The account of rows without one; empty if somebody has to choose it.
     """
 
     columns: tuple[tuple[str, str, tuple[str, ...]], ...]
     asked: tuple[Asked, ...]
     needs: frozenset[str]
+    account: str
     additions: Additions
 
 
@@ -125,7 +127,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
     """Propose the rows of a sheet as posts of a calendar. Nothing is written.
 
     :param zone_name: The zone of times without one; empty for that of the calendar.
-    :param account: The account of rows without one.
+    :param account: The account of rows without one; empty for that of the file, or the only one of the calendar.
     :raises InvalidValue: If the sheet cannot be read, or has too many rows.
     """
     records = [one for one in split_csv(sheet)[2] if any(cell.strip() for cell in one.cells)]
@@ -133,6 +135,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         raise InvalidValue(f"the sheet has {len(records) - 1:,} rows; at most {MOST_ROWS:,} are allowed.", "Split it.")
     imported = import_sheet(sheet, defaults={}, reading=reading)
     left_out = [*imported.problems]
+    account = account or _own_account(target, reading)
     named = {"timezone": zone_name, "account": account}
     if zone_name:
         zone(zone_name)
@@ -151,6 +154,8 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
             continue
         if (post_id := _new_id(values, target, new)) is None:
             present += 1
+        elif not (account or "account" in values):
+            left_out.append(Problem(row.line, "the row names no account.", "Choose the account of rows without one."))
         elif post_id in new:
             about = f"the row has the name of the one in line {new[post_id].line}, and its time."
             left_out.append(Problem(row.line, about, "Remove one of them, or give them an id."))
@@ -160,8 +165,15 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         tuple(_columns(records, reading)),
         imported.asked,
         imported.needs,
+        account,
         target.add([*new.values()], left_out, present),
     )
+
+
+def _own_account(target: Target, reading: SheetReading) -> str:
+    """Return the account that the calendar's file has for rows without one, or the only one that it may use."""
+    accounts, default = [*(reading.accounts or ())], target.default("account")
+    return default if default in accounts or reading.accounts is None else accounts[0] if len(accounts) == 1 else ""
 
 
 def _checked(row: Row) -> dict[str, str]:

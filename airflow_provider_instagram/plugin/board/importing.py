@@ -119,6 +119,7 @@ def import_sheet(
             "asks": [{**asdict(one), "choices": choices[one.field]} for one in found.asked],
             "needs": sorted(found.needs),
             "accounts": accounts,
+            "account": found.account,
             "zone": zone_of_new(target.calendar, target.text),
             "missing": _missing(writer, found.additions),
         },

@@ -21,12 +21,17 @@ import { go, refresh, view } from "./state.js";
  * @property {string} diff
  * @property {string} proposal
  *
- * @typedef {Found & { columns: Column[], meanings: string[], asks: Ask[], needs: string[], accounts: string[], zone: string, missing: string[] }} FoundInSheet
+ * @typedef {Found & { columns: Column[], meanings: string[], asks: Ask[], needs: string[], accounts: string[], account: string, zone: string, missing: string[] }} FoundInSheet
  */
 
 const MOST_BYTES = 1_000_000;
 /** What a column may mean, as people say it. The others are the names of fields. @type {Record<string, string>} */
-const MEANINGS = { publish_at: "date and time", media: "file (video, picture or several)", image: "picture" };
+const MEANINGS = {
+  publish_at: "date and time",
+  media: "file (video, picture or several)",
+  image: "picture",
+  placement: "format",
+};
 const NOTHING = "– nothing –";
 
 /** Return the button of the bar that imports posts. */
@@ -189,7 +194,7 @@ class Import {
   }
 
   /** @param {FoundInSheet} found */
-  sheetElements({ columns, meanings, asks, needs, accounts, zone, missing }) {
+  sheetElements({ columns, meanings, asks, needs, accounts, account, zone, missing }) {
     /** @type {[string, string][]} */
     const pairs = [["", NOTHING], ...meanings.map((name) => /** @type {[string, string]} */ ([name, meaningOf(name)]))];
     const heads = columns.map(({ title, field }) =>
@@ -217,16 +222,16 @@ class Import {
       h(
         "div",
         { class: "choices" },
-        this.questions(needs, accounts, zone),
+        this.questions(needs, accounts, account, zone),
         asks.map((ask) => this.askElement(ask)),
       ),
       missing.length ? h("p", { class: "hint" }, `Not in the calendar's folder yet: ${missing.join(", ")}`) : null,
     ];
   }
 
-  /** @param {string[]} needs @param {string[]} accounts @param {string} zone */
-  questions(needs, accounts, zone) {
-    const { order = "", time = "", timezone, account } = this.given;
+  /** @param {string[]} needs @param {string[]} accounts @param {string} account @param {string} zone */
+  questions(needs, accounts, account, zone) {
+    const { order = "", time = "", timezone } = this.given;
     /** @type {[string, string][]} */
     const orders = [
       ["", "choose …"],
@@ -261,7 +266,7 @@ class Import {
             "label",
             {},
             "Account of rows without one",
-            choice("Account", [["", "that of the file"], ...named], account ?? "", (value) =>
+            choice("Account", account ? named : [["", "choose …"], ...named], account, (value) =>
               this.look({ account: value }),
             ),
           )

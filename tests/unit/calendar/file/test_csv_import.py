@@ -180,6 +180,10 @@ def test_a_caption_pasted_from_word_comes_out_as_it_was() -> None:
         ("Video,Format", "a.mp4,Reel", {"video": "a.mp4", "placement": "reels"}),
         ("Video,Format", "a.mp4,Post", {"video": "a.mp4", "placement": "feed"}),
         ("Slides", '"one.jpg, two.jpg"', {"carousel": "one.jpg, two.jpg"}),
+        ("Image", "teaser.mp4", {"video": "teaser.mp4"}),
+        ("Image", '"one.jpg, two.jpg"', {"carousel": "one.jpg, two.jpg"}),
+        ("Image,Format", '"one, two",Carousel', {"carousel": "one, two"}),
+        ("Image URL", '"https://example.com/w_3,h_2/abc"', {"image": "https://example.com/w_3,h_2/abc"}),
         (
             "Image,Alt text,First comment",
             "a.jpg,A tree,#one",

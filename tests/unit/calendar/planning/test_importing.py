@@ -162,6 +162,21 @@ def test_a_column_means_what_the_user_says() -> None:
     )
 
 
+def test_an_account_that_neither_the_row_nor_the_file_names_is_asked_for() -> None:
+    """What a calendar without one takes by default is not for every DAG."""
+    text = YAML.replace(", account: instagram_studio", "").replace("video", "account: instagram_studio, video")
+    found = look(BUFFER, text)
+    assert (found.account, told(found.additions)) == (
+        "", [(2, "the row names no account."), (3, "the row names no account.")],
+    )  # fmt: skip
+    chosen = look(BUFFER, text, account=SHOP)
+    assert (chosen.account, [post["account"] for post in added(chosen.additions, text)]) == (SHOP, [SHOP, SHOP])
+    again = written(chosen.additions, text)
+    assert (look(BUFFER, again).additions.present, told(look(BUFFER, again).additions)) == (2, [])
+    only = sheet_proposal(target(text), BUFFER, SheetReading(accounts=[STUDIO]), "", "")
+    assert (only.account, only.additions.left_out) == (STUDIO, ())
+
+
 def test_times_are_in_the_zone_that_the_user_names() -> None:
     (first, _) = added(look(BUFFER, zone="America/New_York").additions)
     assert (first["publish_at"], first["timezone"]) == ("2030-12-01 08:30", "America/New_York")
