@@ -135,7 +135,7 @@ class _Look:
             calendar = Calendar(settings.location, problems=(problem,), min_spacing=spacing, pin=self.files.pin)
             plan = replace(Plan(calendar), readable=False)
             return StoredPlan(location=settings.location, at=self._at, plan=plan, about=settings.about())
-        used = f"Until then, its version of {stored.at.isoformat()} is used."
+        used = f"Until then, its version of {stored.at:%Y-%m-%d %H:%M} UTC is used."
         problem = Problem(0, invalid.message, f"{invalid.remedy} {used}")
         return self._last_version(stored, problem, stored.vanished)
 

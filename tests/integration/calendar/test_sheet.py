@@ -113,7 +113,7 @@ def test_an_outage_is_one_problem_and_what_was_read_last_is_published(sheet: She
         (problem,) = plan.timely.problems
         assert times(plan) == BOTH
         assert problem.message == f"the sheet {sheet.url.partition('?')[0]}?… does not answer."
-        assert "Until then, its version of 2030-05-01T12:00:00+00:00 is used." in problem.remedy
+        assert "Until then, its version of 2030-05-01 12:00 UTC is used." in problem.remedy
         assert "secret" not in str(problem)
     if status is not None:
         sheet.answers |= before

@@ -67,9 +67,9 @@ def test_a_post_goes_on_while_its_file_cannot_be_read(calendar: SimulatedCalenda
     (problem,) = calendar.problems()
     assert "line 2" in problem
     remedy = calendar.stored().calendar.problems[0].remedy
-    assert remedy.endswith("Until then, its version of 2026-12-01T11:55:00+00:00 is used.")
+    assert remedy.endswith("Until then, its version of 2026-12-01 11:55 UTC is used.")
     calendar.plan(1)
-    assert "T11:55:00" in calendar.stored().calendar.problems[0].remedy
+    assert " 11:55 UTC" in calendar.stored().calendar.problems[0].remedy
     calendar.write(post("a", 60), post("b", 90, caption="B"))
     assert calendar.plan(2) == ["b", "b~v2"]
     assert calendar.problems() == []
