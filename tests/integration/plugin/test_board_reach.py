@@ -154,6 +154,30 @@ def test_nothing_at_the_foot_covers_a_button_that_can_be_scrolled(open_page: Any
     assert box["y"] + box["height"] <= foot["y"]
 
 
+def test_long_titles_leave_the_button_that_shows_all_its_width(open_page: Any, airflow: Airflow) -> None:
+    airflow.posts = [{**post, "state": "waiting", "title": "A long title " * 9} for post in airflow.posts]
+    button = open_page().locator(".waits").get_by_role("button", name="Show all")
+    assert button.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_the_bar_fits_beside_the_panel_in_the_frame_of_airflow(open_page: Any) -> None:
+    page = open_page(size=(1366, 900))
+    page.locator("#view .card").first.click()
+    expect(page.locator("#panel")).to_be_visible()
+    assert page.locator("#bar").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_a_list_that_was_scrolled_fits_beside_the_panel(open_page: Any) -> None:
+    """The browser remembers how wide its rows were, also of those that it does not draw any more."""
+    page = open_page("list")
+    for _ in range(6):
+        page.mouse.wheel(0, 900)
+        page.wait_for_timeout(100)
+    page.locator("#view .card").last.click()
+    expect(page.locator("#panel")).to_be_visible()
+    assert page.locator("#view").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
 def test_a_search_finds_posts_of_the_whole_plan(open_page: Any, airflow: Airflow) -> None:
     airflow.posts.append(card(99, 400, title="Easter bread"))
     page = open_page("week")
@@ -200,11 +224,16 @@ def test_a_finger_that_holds_a_post_moves_it_to_another_day(open_page: Any, airf
 
 
 @pytest.mark.parametrize(
-    ("locale", "parts"), [("de-DE", ("Donnerstag", "09:00")), ("en-US", ("Thursday, May", "9:00 AM"))]
+    ("locale", "parts", "number"),
+    [("de-DE", ("Donnerstag", "09:00"), "2.200"), ("en-US", ("Thursday, May", "9:00 AM"), "2,200")],
 )
-def test_dates_are_written_as_the_browsers_language_does(open_page: Any, locale: str, parts: tuple[str, ...]) -> None:
+def test_dates_and_numbers_are_written_as_the_browsers_language_does(
+    open_page: Any, locale: str, parts: tuple[str, ...], number: str
+) -> None:
     page = open_page("list", locale=locale)
     text = page.locator("#view").inner_text()
     for part in parts:
         assert part in text
+    page.locator("#view .card").first.click()
+    expect(page.locator("#panel .count")).to_contain_text(f"10 of {number}")
     assert json.dumps(text).count("en-GB") == 0
