@@ -258,9 +258,17 @@ def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[
     wait_until(lambda: len(in_file(calendar)) == 4, "the idea is written", 30)
     new = [*in_file(calendar).values()][-1]
     assert (new["note"], new["account"]) == ("Frühstück & Käse <b>fett</b>", STUDIO)
+    assert new["id"].startswith("fruehstueck-kaese-b-fett-b-")
     look_again(calendar)
     expect(column.get_by_role("button", name="Frühstück & Käse <b>fett</b>")).to_be_visible(timeout=30_000)
     expect(column.get_by_label("New idea")).to_have_value("")
+    column.get_by_role("button", name="Frühstück").click()
+    page.locator("#panel").get_by_role("button", name="Edit", exact=True).click()
+    page.locator("dialog").get_by_text("More", exact=True).click()
+    page.locator("dialog [name=note]").fill("Frühstück im Hof")
+    page.locator("dialog").get_by_role("button", name="Save").click()
+    expect(column.get_by_role("button", name="Frühstück im Hof")).to_be_visible()  # before Airflow has read it
+    page.locator("#panel").get_by_role("button", name="Close").click()
     column.get_by_role("button", name="Brunch? Ask Lena").drag_to(page.locator(f'#view [data-day="{day(2)}"]'))
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") == f"{day(2)} 12:00", "it has a time", 30)
     card = page.locator(f'#view [data-day="{day(2)}"] .card')
@@ -285,6 +293,7 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog = page.get_by_role("dialog", name="Import posts")
     dialog.locator("[type=file]").set_input_files(str(tmp_path / "plan.csv"))
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
+    expect(dialog.get_by_label("Account", exact=True)).to_have_value(STUDIO)  # as the file has it
     linked_in = dialog.get_by_label("Account “LinkedIn”")
     for said, words in (("", "1 post and 1 idea"), (SHOP, "2 posts and 1 idea"), ("", "1 post and 1 idea")):
         linked_in.select_option(said)

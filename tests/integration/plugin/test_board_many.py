@@ -109,6 +109,7 @@ def test_posts_are_moved_in_one_write_and_moved_back_in_another(page: Page, airf
     ]
     page.get_by_role("button", name="Undo").click()
     expect(page.locator('[data-day="2030-05-06"]')).to_contain_text("A new week")
+    expect(page.locator("#live")).to_have_text("Undone: 3 posts moved by 7 days.")
     assert len(airflow.written) == 2
     assert [one["publish_at"][:10] for one in airflow.file.values()] == DAYS
 

@@ -11,7 +11,7 @@ export { addPost } from "./form.js";
 
 /** @typedef {import("./state.js").Card} Card */
 /** @typedef {import("./files.js").Values} Values */
-/** @typedef {{ does: string[], seen: Values, approved: boolean }} Offer What a user can edit of a post. */
+/** @typedef {{ does: string[], seen: Values, zone: string | null, approved: boolean }} Offer What a user can edit of a post. */
 /** @typedef {{ dag: string, id: string, seen?: Values, fields?: Values, new_id?: string, undo?: string }} Edit */
 
 /** Return the calendars that the user may edit. */
@@ -106,7 +106,7 @@ export function offerUndo(text, back, word = "Undo") {
   };
   const undo = async () => {
     close();
-    await tell(back);
+    if ((await tell(back)) && word === "Undo") say(`Undone: ${text}`);
   };
   box.replaceChildren(
     h("span", {}, text),
@@ -116,10 +116,10 @@ export function offerUndo(text, back, word = "Undo") {
   box.hidden = false;
 }
 
-/** Do something, and say if it is refused. Return whether it was done. @param {() => Promise<unknown>} work */
+/** Do something, and say if it is refused. Return whether it was done: work that was not returns null or false. @param {() => Promise<unknown>} work */
 export async function tell(work) {
   try {
-    return (await work()) !== null;
+    return ![null, false].includes(/** @type {null | false} */ (await work()));
   } catch (error) {
     say(messageOf(error));
     return false;
@@ -175,7 +175,7 @@ export function editSection(card, offer, close) {
   if (!offer?.does.length) return null;
   const does = {
     change: () => editPost(card, offer),
-    duplicate: () => openForm({ name: "duplicate", dag: card.dag, card, seen: offer.seen }),
+    duplicate: () => openForm({ name: "duplicate", dag: card.dag, card, seen: offer.seen, zone: offer.zone }),
     remove: () => removePost(card, offer, close),
   };
   const looks = { change: card.state === "problem" ? " main" : "", duplicate: "", remove: " danger" };
@@ -189,7 +189,7 @@ export function editSection(card, offer, close) {
 }
 
 /** Open the form of a post. @param {Card} card @param {Offer} offer */
-export const editPost = (card, { seen, approved }) => openForm({ name: "change", dag: card.dag, card, seen, approved });
+export const editPost = (card, { does: _, ...offer }) => openForm({ name: "change", dag: card.dag, card, ...offer });
 
 /** @param {Card} card @param {Offer} offer @param {() => void} close */
 async function removePost(card, offer, close) {
@@ -205,7 +205,6 @@ async function removePost(card, offer, close) {
     offerUndo(`${card.id} was removed.`, async () => {
       const back = await sendEdit("restore", { ...edit, undo: answer.undo });
       if (back) removed(card, false);
-      if (back) say(back.done);
       return back;
     });
     return answer;

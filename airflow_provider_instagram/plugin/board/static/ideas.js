@@ -4,6 +4,7 @@ import { request } from "./api.js";
 import { longDay } from "./dates.js";
 import { byId, h, say } from "./dom.js";
 import { editable, mayEdit, offerUndo, sendEdit, tell } from "./edit.js";
+import { idOf } from "./fields.js";
 import { openPost } from "./panel.js";
 import { data, edited, go, ideas, keyOf, short, view } from "./state.js";
 
@@ -96,12 +97,7 @@ function newIdea(text) {
 async function addIdea(dag, note) {
   const answer = await request(`files?${new URLSearchParams({ dag_id: dag })}`);
   const [account] = /** @type {string[]} */ (answer?.content.accounts ?? []);
-  const words = note
-    .normalize("NFKD")
-    .replace(/[^A-Za-z0-9]+/g, "-")
-    .toLowerCase();
-  const name = words.slice(0, 40).replace(/^-|-$/g, "") || "idea";
-  const id = `${name}-${Date.now().toString(36).slice(-4)}`; // two people may have one idea
+  const id = `${idOf(note) || "idea"}-${Date.now().toString(36).slice(-4)}`; // two people may have one idea
   /** @type {Record<string, string>} */
   const fields = account ? { note, account } : { note };
   const done = await sendEdit("add", { dag, id, fields });
