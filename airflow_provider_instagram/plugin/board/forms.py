@@ -41,7 +41,8 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
         ["duplicate"] if is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
     )
     seen = _values(board, post_id)
-    return {"does": does if seen else [], "seen": seen, "approved": is_approved(facts)}
+    zone = facts.post.publish_at.tzname() if facts else None
+    return {"does": does if seen else [], "seen": seen, "zone": zone, "approved": is_approved(facts)}
 
 
 def _values(board: Board, post_id: str) -> dict[str, Any] | None:

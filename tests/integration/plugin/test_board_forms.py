@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 DAG_ID, ACCOUNT = "forms", "forms_studio"
 NOON = (datetime.now(timezone.utc) + timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -145,6 +145,8 @@ def test_a_post_of_each_kind_is_made_of_the_files_in_the_folder(team: Team) -> N
             form.locator(".name", has_text=file).click()
         if placement:
             form.locator("[name=placement]").select_option(placement)
+        described = form.get_by_placeholder("Alt text")
+        expect(described).to_have_count(1 if name in ("picture", "album") else 0)
         expect(form.locator("[name=caption]")).to_be_visible(visible=not placement)
         form.locator("[name=publish_at]").fill(on(day))
         form.locator("[name=id]").fill(name)
@@ -249,6 +251,7 @@ def test_a_session_that_ended_loses_nothing(team: Team) -> None:
     page.context.clear_cookies()
     form.get_by_role("button", name="Save").click()
     expect(form.locator(".error")).to_contain_text("Log in in another tab")
+    expect(form.locator(".error")).to_be_in_viewport()
     page.context.add_cookies(cookies)  # type: ignore[arg-type]  # as they were
     form.get_by_role("button", name="Save").click()
     expect(page.locator("dialog")).to_have_count(0)
@@ -265,7 +268,11 @@ def test_a_picture_is_described_and_tagged_by_a_click_and_becomes_a_carousel_in_
     box = media.bounding_box()
     assert box is not None
     media.click(position={"x": box["width"] * 0.25, "y": box["height"] * 0.75})
-    page.keyboard.type("ann.lee")
+    page.keyboard.type("ann lee")
+    form.get_by_role("button", name="Save").click()
+    expect(page.locator(".beside .tags .error")).to_contain_text("'ann lee' in user_tags is not a valid Instagram")
+    expect(page.locator("[aria-invalid]")).to_have_count(0)  # the alt text is right
+    page.locator(".tag-row input").first.fill("ann.lee")
     expect(media.locator(".pin")).to_have_count(1)
     form.get_by_role("button", name="Save").click()
     expect(page.locator("dialog")).to_have_count(0)
@@ -432,6 +439,23 @@ def test_a_heic_is_shown_as_a_jpeg_is_and_a_link_says_why_it_is_not(team: Team) 
     )
 
 
+def test_a_file_that_fails_late_does_not_hide_the_one_that_is_shown_by_then(team: Team) -> None:
+    page = team.open()
+    held: list[Route] = []
+    page.route("**/api/file?*name=wide.jpg", lambda route: held.append(route))
+    form = team.form()
+    wide = form.locator(".name", has_text="wide.jpg")
+    for name in ("wide.jpg", "wide.jpg", "sun.jpg"):  # chosen, taken out again, and another one in its place
+        form.locator(".name", has_text=name).click()
+    shown = page.locator(".beside .media img:not(.blurred)")
+    expect(shown).to_be_visible()
+    for route in reversed(held):
+        route.fulfill(status=404)
+    expect(wide.locator("img")).to_have_count(0)
+    expect(shown).to_have_attribute("src", re.compile("sun.jpg"))
+    page.unroute_all()
+
+
 def test_a_copy_has_a_time_and_an_id_of_its_own(team: Team) -> None:
     page = team.open()
     page.locator(f'.card[data-key="{DAG_ID}/hello"]').click()
@@ -491,6 +515,7 @@ def test_the_form_is_accessible_and_fits(team: Team, size: tuple[int, int]) -> N
     page = team.open()
     page.set_viewport_size({"width": size[0], "height": size[1]})
     form = team.form("hello")
+    expect(form.locator("[data-field=publish_at]")).to_contain_text("Time (UTC)")
     form.get_by_text("More", exact=True).click()
     expect(page.locator(".beside .media img:not(.blurred)")).to_be_visible()
     found = Axe().run(page).response["violations"]

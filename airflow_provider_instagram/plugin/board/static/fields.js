@@ -84,7 +84,7 @@ export function counterOf(longest, control) {
     const hashtags = control.value.match(HASHTAG)?.length ?? 0;
     const tags = hashtags ? `, ${hashtags} of ${MOST_HASHTAGS} hashtags` : "";
     const isCaption = control.name === "caption";
-    counter.textContent = `${length.toLocaleString("en-GB")} of ${longest.toLocaleString("en-GB")}${isCaption ? tags : ""}`;
+    counter.textContent = `${length.toLocaleString()} of ${longest.toLocaleString()}${isCaption ? tags : ""}`;
     counter.classList.toggle("error", length > longest || (isCaption && hashtags > MOST_HASHTAGS));
   };
   for (const event of ["input", "count"]) control.addEventListener(event, count);
@@ -98,16 +98,16 @@ export const same = (one, other) => JSON.stringify(plain(one)) === JSON.stringif
 const plain = (value) =>
   value === undefined || value === "" || (Array.isArray(value) && !value.length) ? null : value;
 
-/** Say in a form what is wrong, beside the field that has it if there is one. @param {HTMLElement} form @param {string} text @param {string} name */
-export function showError(form, text, name) {
-  for (const old of form.querySelectorAll(".error[data-error]")) old.remove();
-  for (const old of form.querySelectorAll("[aria-invalid]")) old.removeAttribute("aria-invalid");
+/** Say what is wrong, beside the field that has it, or else at the buttons. @param {HTMLElement} sides A form with its preview. @param {string} text @param {string} name */
+export function showError(sides, text, name) {
+  for (const old of sides.querySelectorAll(".error[data-error]")) old.remove();
+  for (const old of sides.querySelectorAll("[aria-invalid]")) old.removeAttribute("aria-invalid");
   if (!text) return;
   /** @type {HTMLElement | null} */
-  const place = name ? form.querySelector(`[data-field="${CSS.escape(name)}"]`) : null;
+  const place = name ? sides.querySelector(`[data-field="${CSS.escape(name)}"]`) : null;
   const error = h("p", { class: "error", "data-error": name || "form", role: "alert" }, text);
-  const control = place?.querySelector("input, textarea, select");
-  if (!place || place.hidden) form.querySelector(".acts")?.before(error);
+  const control = place?.querySelector(`[name="${CSS.escape(name)}"]`);
+  if (!place || place.hidden) sides.querySelector("form > .acts")?.prepend(error);
   else {
     const fold = place.closest("details");
     if (fold) fold.open = true;
@@ -118,6 +118,7 @@ export function showError(form, text, name) {
   error.scrollIntoView({ block: "nearest" });
 }
 
+const LONGEST_ID = 60; // characters, so that a number still fits behind it
 /** Return an id made of a text. @param {string} text */
 export const idOf = (text) =>
   text
@@ -128,6 +129,7 @@ export const idOf = (text) =>
     .replace(/\p{M}+/gu, "")
     .replace(/[^A-Za-z0-9]+/g, "-")
     .toLowerCase()
+    .slice(0, LONGEST_ID)
     .split("-")
     .filter(Boolean)
     .slice(0, 5)

@@ -29,6 +29,7 @@ import { data, edited, refresh, view } from "./state.js";
  * @property {string} dag
  * @property {Card} [card]
  * @property {Values} [seen] The values of the post, as its file has them.
+ * @property {string | null} [zone] That of the post's time, if it has one.
  * @property {boolean} [approved]
  * @property {string} [day]
  * @property {File[]} [files] Files to upload at once.
@@ -109,6 +110,7 @@ class Form {
       () => this.changed(),
     );
     this.element = this.drawn(shown);
+    this.drawnKind = this.kind();
     this.isReady = true;
     this.changed(false);
     if (opened.files?.length) this.files.add(opened.files);
@@ -120,7 +122,7 @@ class Form {
     const all = this.fields.map((field) => ({ field, element: fieldElement(field, shown[field.name]) }));
     const first = FIRST.flatMap((one) => all.find(({ field }) => field.name === one)?.element ?? []);
     const more = all.filter(({ field }) => !FIRST.includes(field.name)).map(({ element }) => element);
-    const zone = name === "add" ? this.about.zone : "the calendar's zone";
+    const zone = name === "add" ? this.about.zone : this.opened.zone;
     const required = name === "add" || Boolean(shown.publish_at); // an idea may have none
     const time = h("input", { name: "publish_at", type: "datetime-local", value: shown.publish_at ?? "", required });
     const account = name === "add" ? selectElement("account", this.about.accounts) : null;
@@ -139,7 +141,7 @@ class Form {
         : null,
       name === "add" && editable().length > 1 ? this.calendars() : null,
       this.files.element,
-      labelled("publish_at", `Time (${zone})`, time),
+      labelled("publish_at", zone ? `Time (${zone})` : "Time in the plan", time),
       account ? labelled("account", "Account", account) : null,
       first,
       name === "change" ? null : this.idElement(),
@@ -271,6 +273,10 @@ class Form {
   changed(isTyped = true) {
     if (!this.isReady) return;
     const kind = this.kind();
+    if (kind !== this.drawnKind) {
+      this.drawnKind = kind;
+      return this.files.draw(); // which comes back here: a story has no alt texts
+    }
     for (const { name, kinds } of this.fields) {
       /** @type {HTMLElement | null} */
       const place = this.form.querySelector(`[data-field="${name}"]`);
@@ -305,7 +311,7 @@ class Form {
   async submit() {
     const button = /** @type {HTMLButtonElement} */ (this.form.querySelector(".acts [type=submit]"));
     button.disabled = true;
-    showError(this.form, "", "");
+    showError(this.element, "", "");
     try {
       await this.files.ready();
       if (this.element.isConnected) await this.send(); // it may be closed while files are sent
@@ -319,7 +325,7 @@ class Form {
   async send() {
     const { name, dag, card } = this.opened;
     const failed = this.items.find((item) => item.error);
-    if (failed) return showError(this.form, `${failed.error} Remove it, or upload it again.`, "media");
+    if (failed) return showError(this.element, `${failed.error} Remove it, or upload it again.`, "media");
     const values = this.values();
     const changed = Object.entries(values).filter(([one, value]) => name !== "change" || !same(value, this.start[one]));
     /** @type {Values} */
@@ -329,7 +335,7 @@ class Form {
       fields = Object.fromEntries(changed.filter(([one]) => isOwn(one)));
       fields.account = this.control("account")?.value;
       if (!this.items.length && !itemsOf(this.about.start).length)
-        return showError(this.form, "Choose a video or a picture.", "media");
+        return showError(this.element, "Choose a video or a picture.", "media");
     }
     if (name === "duplicate")
       fields = Object.fromEntries(
@@ -340,7 +346,7 @@ class Form {
     const about = name === "change" ? { seen: this.start } : name === "duplicate" ? { new_id: id } : {};
     const answer = await sendEdit(name, { dag, id: name === "add" ? id : (card?.id ?? ""), fields, ...about });
     if (!answer) return; // nothing was changed, and the user knows why
-    if (name === "change" && card) edited(card, shownAtOnce(fields, answer.at ?? card.at));
+    if (name === "change" && card) edited(card, shownAtOnce(card, fields, answer.at ?? card.at));
     this.done();
     say(answer.done);
   }
@@ -367,8 +373,8 @@ class Form {
       text += " Save again to write what you have typed.";
     }
     const field = content?.field ?? "";
-    const hasPlace = field && !OF_FILES.includes(field) && (field !== "user_tags" || this.kind() !== "picture");
-    showError(this.form, text, hasPlace ? field : field && "media");
+    const place = field === "user_tags" && this.kind() === "picture" ? "pins" : field;
+    showError(this.element, text, OF_FILES.includes(place) ? "media" : place);
     say(text);
   }
 
@@ -388,21 +394,29 @@ class Form {
 }
 
 const LONGEST_LINE = 120; // characters of a title, as the server cuts it
-/** Return what a card shows of what was written, before Airflow has read it. @param {Values} fields @param {number} at */
-function shownAtOnce(fields, at) {
+/** Return the first line of a text that has a visible character. @param {unknown} text */
+function firstLine(text) {
+  const lines = String(text ?? "").split("\n");
+  const line = [...(lines.find((one) => one.trim())?.trim() ?? "")];
+  return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE).join("")}…` : line.join("");
+}
+
+/** Return what a card shows of what was written, before Airflow has read it. @param {Card} card @param {Values} fields @param {number} at */
+function shownAtOnce(card, fields, at) {
   /** @type {Partial<Card>} */
   const values = {};
   if (fields.publish_at) Object.assign(values, { local: fields.publish_at, at });
   if ("tags" in fields) values.tags = fields.tags?.length ? fields.tags : undefined;
+  if ("note" in fields) values.note = fields.note || undefined;
   if ("caption" in fields) {
-    const caption = String(fields.caption ?? "");
-    const line =
-      caption
-        .split("\n")
-        .find((one) => one.trim())
-        ?.trim() ?? "";
-    const title = [...line].length > LONGEST_LINE ? `${[...line].slice(0, LONGEST_LINE).join("")}…` : line;
-    Object.assign(values, { title: title || undefined, caption: caption === title ? undefined : caption });
+    const title = firstLine(fields.caption);
+    Object.assign(values, {
+      title: title || undefined,
+      caption: (fields.caption !== title && fields.caption) || undefined,
+    });
   }
+  const { title, note } = { ...card, ...values };
+  const isNoted = !title || (!("caption" in fields) && title === firstLine(card.note)); // an idea without a caption
+  if (card.state === "idea" && isNoted) values.title = firstLine(note) || undefined;
   return values;
 }

@@ -98,6 +98,7 @@ export function formPreview(read, setCover, changed) {
             loadedmetadata: (_, self) => measured(self.videoWidth, self.videoHeight),
           });
     shown.addEventListener("error", () => {
+      if (!shown.isConnected) return; // another file is shown by now
       media.replaceChildren(
         h("p", {}, "This file cannot be shown here. Instagram gets it as JPEG or MP4, if it can be read."),
         ...turner(draft),
@@ -145,7 +146,7 @@ export function formPreview(read, setCover, changed) {
     below.prepend(
       h(
         "div",
-        { class: "tags" },
+        { class: "tags", "data-field": "pins" },
         h("p", { class: "hint" }, "Click into the picture to tag somebody, or:"),
         tags.map((tag) => tagElement(item, tag)),
         h("button", { class: "btn", type: "button", click: add }, "Add a tag"),
