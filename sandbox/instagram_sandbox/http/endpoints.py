@@ -38,7 +38,7 @@ class Kind(Generic[T]):
     :param name: Its name in the documentation; empty for calls that name no object.
     :param type: Its type, as errors name it.
     :param owns: Whether an id belongs to such an object, of any account.
-    :param find: Return the object of the account that calls; None if it has none with this id.
+    :param find: Return the object of the call's account; None if it has none with this id.
     :param show: Return its fields; None if it cannot be read.
     """
 
@@ -102,12 +102,11 @@ def _account(call: Call, node: str) -> Account | None:
 
 
 def _page(call: Call, node: str) -> Account | None:
-    pages = facebook.managed(call, call.account) if call.token.kind == "user" else [call.account]
-    return next((each for each in pages if node in {"me", each.page_id}), None)
+    return call.account if node in {"me", call.account.page_id} else None
 
 
 def _container(call: Call, node: str) -> Container | None:
-    found = call.world.container(node, call.token.user_id)
+    found = call.world.container(node, call.account.user_id)
     if found is None or _is_fresh(call, found.created_at):
         return None
     call.entry.container_id = found.id
@@ -115,7 +114,7 @@ def _container(call: Call, node: str) -> Container | None:
 
 
 def _post(call: Call, node: str) -> Post | None:
-    found = call.world.post(node, call.token.user_id)
+    found = call.world.post(node, call.account.user_id)
     if found is None or _is_fresh(call, found.published_at):
         return None
     call.entry.media_id = found.id
@@ -124,7 +123,7 @@ def _post(call: Call, node: str) -> Post | None:
 
 def _child(call: Call, node: str) -> Child | None:
     found = call.world.children.get(node)
-    return found if found and call.world.post(found.post_id, call.token.user_id) else None
+    return found if found and call.world.post(found.post_id, call.account.user_id) else None
 
 
 def _of_any_account(name: str) -> Callable[[World, str], bool]:
@@ -133,7 +132,7 @@ def _of_any_account(name: str) -> Callable[[World, str], bool]:
 
 ME: Final[Kind[Account]] = Kind(
     "me", "IGUser", lambda world, node: node == "me" or _of_any_account("app_scoped_id")(world, node),
-    lambda call, node: _account(call, node) if node != call.token.user_id else None,
+    lambda call, node: _account(call, node) if node != call.account.user_id else None,
     lambda call, account: rows.account_node(call, account, of_me=True),
 )  # fmt: skip
 ACCOUNT: Final[Kind[Account]] = Kind(
@@ -159,7 +158,7 @@ CHILD: Final[Kind[Child]] = Kind(
 )
 COMMENT: Final[Kind[Comment]] = Kind(
     "{comment}", "IGComment", lambda world, node: node in world.comments,
-    lambda call, node: comments.comment_of(call.world, node, call.token.user_id), rows.comment_node,
+    lambda call, node: comments.comment_of(call.world, node, call.account.user_id), rows.comment_node,
 )  # fmt: skip
 PAGE: Final[Kind[Account]] = Kind("{page}", "Page", _of_any_account("page_id"), _page, facebook.page_node)
 PERSON: Final[Kind[Account]] = Kind(

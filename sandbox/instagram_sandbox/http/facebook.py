@@ -79,7 +79,7 @@ def person_node(call: Call, account: Account) -> Node:
         "picture": picture(call, account),
         "accounts": lambda field: paged(
             call,
-            _shown(call, account),
+            _shown(call),
             partial(_listed_page, call),
             field,
             link_to(call, "me/accounts", field),
@@ -99,16 +99,11 @@ def picture(call: Call, account: Account) -> Value:
     return lambda field: {"data": of_picture(field)}
 
 
-def managed(call: Call, account: Account) -> list[Account]:
-    """Return the accounts whose Pages the person of an account manages, directly or through a portfolio."""
-    return [each for each in call.world.accounts.values() if each.person_id == account.person_id]
-
-
-def _shown(call: Call, account: Account) -> list[Account]:
+def _shown(call: Call) -> list[Account]:
     """Return the accounts whose Pages a person's token lists."""
     if "pages_show_list" not in call.token.scopes or call.token.kind == "system":
         return []  # as the live API answers; it is the first trap of this login
-    return [each for each in managed(call, account) if not each.portfolio]
+    return [each for each in call.world.reached(call.token) if not each.portfolio]
 
 
 def _listed_page(call: Call, account: Account) -> Node:
@@ -128,7 +123,7 @@ def system_user_node(call: Call, account: Account) -> Node:
 
 async def pages(call: Call, account: Account) -> Response:
     """Return the Pages that a person manages, with their tokens and Instagram accounts."""
-    return page(call, _shown(call, account), partial(_listed_page, call), PAGE_ID)
+    return page(call, _shown(call), partial(_listed_page, call), PAGE_ID)
 
 
 async def businesses(call: Call, account: Account) -> Response:
@@ -138,13 +133,13 @@ async def businesses(call: Call, account: Account) -> Response:
 
 async def owned_pages(call: Call, account: Account) -> Response:
     """Return the Pages that a portfolio owns."""
-    own = [each for each in managed(call, account) if each.portfolio != "client"]
+    own = [each for each in call.world.reached(call.token) if each.portfolio != "client"]
     return page(call, own, partial(_listed_page, call), PAGE_ID)
 
 
 async def client_pages(call: Call, account: Account) -> Response:
     """Return the Pages of a portfolio's clients."""
-    of_clients = [each for each in managed(call, account) if each.portfolio == "client"]
+    of_clients = [each for each in call.world.reached(call.token) if each.portfolio == "client"]
     return page(call, of_clients, partial(_listed_page, call), PAGE_ID)
 
 
@@ -157,7 +152,7 @@ async def revoke(call: Call, account: Account) -> Response:
     """Take back what a person granted to the app: all of it, or one permission. Source: Meta, User, Permissions."""
     name = call.request.url.path.rstrip("/").rpartition("/permissions")[2].strip("/")
     for token in call.world.tokens.values():
-        if token.user_id != account.user_id or token.kind == "instagram":
+        if call.world.accounts[token.user_id].person_id != account.person_id or token.kind == "instagram":
             continue
         if name:
             token.scopes = [scope for scope in token.scopes if scope != name]
@@ -210,8 +205,7 @@ async def debug_token(call: Call, settings: Settings) -> Response:
 
 def _granular(call: Call, token: Token, scope: Scope) -> dict[str, Any]:
     """Return a permission with the Pages and accounts that it covers. Source: Meta, Debug Token."""
-    account = call.world.accounts[token.user_id]
-    reached = managed(call, account) if token.kind == "user" else [account]
+    reached = call.world.reached(token)
     if scope.startswith("instagram_"):
         return {"scope": scope, "target_ids": [each.user_id for each in reached if each.account_type != "PERSONAL"]}
     if scope.startswith("pages_"):

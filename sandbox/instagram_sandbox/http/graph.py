@@ -127,7 +127,7 @@ def _handler(found: Endpoint[Any], node: str) -> Handler:
             endpoint = next(one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge)
         if call.token.kind not in endpoint.tokens:
             raise _not_for_this_login(call, endpoint, node)
-        thing = endpoint.kind.find(call, node)
+        thing = call.find(endpoint.kind.find, node)
         if thing is None:
             raise missing(node, endpoint.method)
         if endpoint.permission is not None:
@@ -175,7 +175,7 @@ async def _many(call: Call) -> Response:
 
 def _row(call: Call, node: str) -> dict[str, Any]:
     for kind in NODES:
-        thing = kind.find(call, node)
+        thing = call.find(kind.find, node)
         if thing is not None and kind.show is not None:
             return kind.show(call, thing).read(fields_of(call))
     raise missing(node, "GET")

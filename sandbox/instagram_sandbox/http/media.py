@@ -126,7 +126,7 @@ async def write_reply(call: Call, comment: Comment) -> Response:
 
 async def hide(call: Call, comment: Comment) -> Response:
     """Hide a comment or show it again. One's own comment is always shown. Source: Meta, IG Comment, Updating."""
-    comment.hidden = _flag(call, "hide") and comment.user_id != call.token.user_id
+    comment.hidden = _flag(call, "hide") and comment.user_id != call.account.user_id
     call.world.comments.keep(comment)
     return graph_json({"success": True})
 

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from instagram_sandbox.simulator.state import Account, Token
     from instagram_sandbox.simulator.world import World
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Call:
@@ -40,6 +42,7 @@ class Call:
     params: dict[str, Any]
     entry: Entry
     token: Token = field(init=False)  #: set by :meth:`enter`
+    account: Account = field(init=False)  #: the token's own until :meth:`find` finds an object of another
     version: str = NEWEST
     cut_after_bytes: int | None = None
     regain_minutes: int | None = None
@@ -109,21 +112,26 @@ class Call:
         value = self.params.get("access_token")
         return value if isinstance(value, str) else None
 
-    @property
-    def account(self) -> Account:
-        """The account that the token belongs to."""
-        return self.world.accounts[self.token.user_id]
-
     def enter(self, weight: int = 1) -> None:
         """Authenticate the client by its token, and count the call.
 
         :param weight: How many calls this call counts as.
         """
         self.token = self.world.authenticate(self.token_text(), self.named_host)
+        self.account = self.world.accounts[self.token.user_id]
         self.entry.account = self.token.user_id
         self.entry.weight = weight
         self._check_proof(self.token.token)
         self.world.count_call(self.token.user_id, weight)
+
+    def find(self, find: Callable[[Call, str], T | None], node: str) -> T | None:
+        """Return an object of an account that the token acts for, which then is the call's account."""
+        for account in self.world.reached(self.token):
+            self.account = account
+            thing = find(self, node)
+            if thing is not None:
+                return thing
+        return None
 
     def require(self, permission: Permission) -> None:
         """Check that the token has a permission.

@@ -59,7 +59,7 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
     world, picture = call.world, f"{call.base_url}/u/{account.username}/picture.svg"
 
     def listed(field: Field, posts: Sequence[Post]) -> dict[str, Any]:
-        is_own = account.user_id == call.token.user_id
+        is_own = account in call.world.reached(call.token)
         link = link_to(call, f"{account.user_id}/{field.name}", field) if is_own else None
         return paged(call, posts, lambda post: post_node(call, post), field, link)
 

@@ -51,10 +51,11 @@ def _enter(call: Call) -> Container:
         raise UploadError("NotAuthorizedError", str(error)) from None
     container_id = call.request.path_params["container_id"]
     call.entry.account, call.entry.container_id = token.user_id, container_id
-    container = call.world.container(container_id, token.user_id)
-    if container is None or not container.resumable:
+    owners = {account.user_id for account in call.world.reached(token)}
+    container = call.world.containers.get(container_id)
+    if container is None or container.user_id not in owners or not container.resumable:
         raise UploadError("NotAuthorizedError", "The token has no upload session of that id")
-    if not call.world.accounts[token.user_id].resumable:
+    if not call.world.accounts[container.user_id].resumable:
         raise UploadError("NotAuthorizedError", "The application is not allowed to use resumable upload")
     if call.world.status_code(container) == "EXPIRED":
         raise UploadError("ProcessingFailedError", "The upload session has expired")

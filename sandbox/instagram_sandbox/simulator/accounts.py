@@ -73,6 +73,13 @@ class Accounts:
         )
         return self.tokens.keep(record)
 
+    def reached(self, token: Token) -> list[Account]:
+        """Return the accounts that a token acts for, its own first: a person's, all whose Pages the person manages."""
+        own = self.accounts[token.user_id]
+        if token.kind != "user":
+            return [own]
+        return [own, *(one for one in self.accounts.values() if one.person_id == own.person_id and one is not own)]
+
     def page_token(self, account: Account, person: Token) -> Token:
         """Return the token of an account's Page with a person's permissions; the same one each time.
 

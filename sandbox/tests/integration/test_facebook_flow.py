@@ -10,6 +10,8 @@ import pytest
 from sandbox.tests.integration.conftest import Caller
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from instagram_sandbox.testing.handle import SandboxHandle
     from sandbox.tests.integration.conftest import WebServer
 
@@ -155,6 +157,55 @@ def test_a_person_manages_several_pages_and_a_personal_account_has_none(document
     assert accounts == ["sandbox_studio", "second", None]
     me = Caller(documented, pages[1]["access_token"]).get("me", fields="instagram_business_account{username}").json()
     assert me["instagram_business_account"]["username"] == "second"
+
+
+def test_a_persons_token_acts_for_each_account_whose_page_the_person_manages(
+    documented: SandboxHandle, picture: WebServer
+) -> None:
+    """As Airbyte's connector reads: it lists the Pages, and asks for each account with the one token that it has."""
+    second, stranger = "17841400000000077", "17841400000000079"
+    documented.add_account(second, "second", managed_with=documented.user_id)
+    documented.add_account(stranger, "stranger")
+    posts = {owner: documented.add_foreign_post("Older", user_id=owner) for owner in (second, stranger)}
+    asked = documented.add_comment(posts[second], "Where is it?").comment_id
+    person = Caller(documented, documented.add_token(documented.user_id, kind="user"))
+    first = Caller(documented, documented.add_token(documented.user_id, kind="page"))
+    sent = {"image_url": picture.url, "caption": "Newer"}
+    made = person.http.post(f"/v27.0/{second}/media", data=sent).json()["id"]
+    published = person.http.post(f"/v27.0/{second}/media_publish", data={"creation_id": made}).json()["id"]
+    assert [row["id"] for row in person.get(f"{second}/media").json()["data"]] == [published, posts[second]]
+    assert person.get("me/media").json()["data"] == [], "the token's own account is the first one"
+    answer = person.http.post(f"/v27.0/{asked}/replies", data={"message": "In Vienna"}).json()["id"]
+    assert person.get(answer, fields="username").json()["username"] == "second"
+    pages = person.get("me/accounts", fields="instagram_business_account{media.limit(1)}").json()["data"]
+    more = pages[1]["instagram_business_account"]["media"]["paging"]["next"]
+    assert [row["id"] for row in person.http.get(more).json()["data"]] == [posts[second]]
+    for caller, node in ((first, second), (first, published), (person, stranger), (person, posts[stranger])):
+        assert caller.get(node).json()["error"]["error_subcode"] == 33
+
+
+def test_a_persons_token_uploads_for_another_account_of_the_person(documented: SandboxHandle, clip: Path) -> None:
+    second = "17841400000000077"
+    documented.add_account(second, "second", managed_with=documented.user_id)
+    tokens = [documented.add_token(documented.user_id, kind=kind) for kind in ("page", "user")]
+    sent = {"media_type": "REELS", "upload_type": "resumable"}
+    made = Caller(documented, tokens[1]).http.post(f"/v27.0/{second}/media", data=sent).json()
+    video = clip.read_bytes()
+    sizes = {"offset": "0", "file_size": str(len(video))}
+    answers = [
+        httpx.post(made["uri"], content=video, headers=sizes | {"Authorization": f"OAuth {token}"}, trust_env=False)
+        for token in tokens
+    ]
+    assert [answer.is_success for answer in answers] == [False, True]
+
+
+def test_who_takes_all_permissions_back_ends_the_tokens_of_each_page(documented: SandboxHandle) -> None:
+    documented.add_account("17841400000000077", "second", managed_with=documented.user_id)
+    person = Caller(documented, documented.add_token(documented.user_id, kind="user"))
+    pages = person.get("me/accounts", fields="access_token").json()["data"]
+    assert person.http.delete("/v27.0/me/permissions").json() == {"success": True}
+    for page in pages:
+        assert Caller(documented, page["access_token"]).get("me").json()["error"]["error_subcode"] == 458
 
 
 def test_a_page_of_a_portfolio_is_listed_by_the_portfolio_and_named_by_the_token(documented: SandboxHandle) -> None:
