@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -165,6 +166,30 @@ def test_comments_are_switched_off_once_when_the_post_is_published(
     result = run_post(run_dag, made(calendar({"loud": 5}, loud={"comment_enabled": False})), "loud")
     assert (result.state, result.states()["comment"]) == ("success", "failed")
     assert "loud is published, but its comments are not switched off: " in capsys.readouterr().out
+
+
+def test_the_label_of_a_paid_partnership_goes_from_the_calendar_to_the_post(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    pictures: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sponsor's name becomes an id, and a second run publishes nothing again."""
+    instagram_sandbox.switch(login="facebook")
+    instagram_sandbox.add_account("17841400000000077", "brand.one")
+    token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page")
+    page = instagram_sandbox.connection | {"password": token}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{ACCOUNT.upper()}", json.dumps(page))
+    label = {"is_paid_partnership": True, "branded_content_sponsor_ids": ["@brand.one"]}
+    file = calendar({"paid": 5}, paid=of(image="wide.png", caption="Ad", **label))
+    for _ in range(2):
+        assert run_post(run_dag, made(file), "paid").state == "success"
+    (entry,) = instagram_sandbox.journal("create")
+    sent = {name: entry.parameters[name] for name in label}
+    assert sent == {"is_paid_partnership": "true", "branded_content_sponsor_ids": '["17841400000000077"]'}
+    (post,) = instagram_sandbox.posts
+    assert "Paid partnership with brand.one" in httpx.get(post.permalink, trust_env=False).text
 
 
 def test_a_comment_that_fails_leaves_the_post_and_the_run_green_and_says_what_is_missing(
