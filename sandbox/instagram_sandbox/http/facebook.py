@@ -78,12 +78,7 @@ def person_node(call: Call, account: Account) -> Node:
         "email": constant(f"{account.username}@example.com"),
         "picture": picture(call, account),
         "accounts": lambda field: paged(
-            call,
-            _shown(call),
-            partial(_listed_page, call),
-            field,
-            link_to(call, "me/accounts", field),
-            PAGE_ID,
+            call, _shown(call), partial(_listed_page, call), field, link_to(call, "me/accounts", field), PAGE_ID
         ),
         "businesses": lambda field: paged(
             call, [account], _business, field, link_to(call, "me/businesses", field), BUSINESS_ID

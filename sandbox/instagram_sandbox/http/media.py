@@ -119,9 +119,8 @@ async def list_replies(call: Call, comment: Comment) -> Response:
 async def write_reply(call: Call, comment: Comment) -> Response:
     """Reply to a comment. Source: Meta, IG Comment Replies."""
     post = call.world.posts[comment.media_id]
-    return graph_json(
-        {"id": comments.write(call.world, post, call.account, values.text(call.params, "message"), comment).id}
-    )
+    reply = comments.write(call.world, post, call.account, values.text(call.params, "message"), comment)
+    return graph_json({"id": reply.id})
 
 
 async def hide(call: Call, comment: Comment) -> Response:
@@ -133,10 +132,7 @@ async def hide(call: Call, comment: Comment) -> Response:
 
 async def private_reply(call: Call, account: Account) -> Response:
     """Send a message to who wrote a comment. Source: Meta, Private Replies, 2026-06-30."""
-    recipient, message = (
-        values.json_object(call.params, "recipient"),
-        values.json_object(call.params, "message"),
-    )
+    recipient, message = (values.json_object(call.params, name) for name in ("recipient", "message"))
     comment = comments.comment_of(call.world, str(recipient.get("comment_id")), account.user_id)
     if comment is None:
         raise invalid("The recipient must be a comment on a post of the account")

@@ -128,8 +128,7 @@ class Call:
         """Return an object of an account that the token acts for, which then is the call's account."""
         for account in self.world.reached(self.token):
             self.account = account
-            thing = find(self, node)
-            if thing is not None:
+            if (thing := find(self, node)) is not None:
                 return thing
         return None
 

@@ -46,16 +46,15 @@ def _enter(call: Call) -> Container:
     except GraphError as error:
         raise UploadError("ProcessingFailedError", str(error)) from None
     try:
-        token = call.world.authenticate(text.strip())  # the upload host serves both logins
+        call.token = call.world.authenticate(text.strip())  # the upload host serves both logins
     except GraphError as error:
         raise UploadError("NotAuthorizedError", str(error)) from None
     container_id = call.request.path_params["container_id"]
-    call.entry.account, call.entry.container_id = token.user_id, container_id
-    owners = {account.user_id for account in call.world.reached(token)}
-    container = call.world.containers.get(container_id)
-    if container is None or container.user_id not in owners or not container.resumable:
+    call.entry.account, call.entry.container_id = call.token.user_id, container_id
+    container = call.find(lambda _, node: call.world.container(node, call.account.user_id), container_id)
+    if container is None or not container.resumable:
         raise UploadError("NotAuthorizedError", "The token has no upload session of that id")
-    if not call.world.accounts[container.user_id].resumable:
+    if not call.account.resumable:
         raise UploadError("NotAuthorizedError", "The application is not allowed to use resumable upload")
     if call.world.status_code(container) == "EXPIRED":
         raise UploadError("ProcessingFailedError", "The upload session has expired")
