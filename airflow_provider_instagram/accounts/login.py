@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: For the pages, which import nothing of ``graph``.
 LoginApp = oauth.LoginApp
 
+#: The most accounts or Pages that an error names.
+MOST_NAMED: Final = 10
 _IN_PORTFOLIO: Final = (
     f" If its Page belongs to a business portfolio, add {listing.PORTFOLIOS} to the permissions beyond publishing."
 )
@@ -149,7 +151,7 @@ def _page(app: LoginApp, person: str, info: TokenInfo) -> tuple[str, Account]:
                 break
     more = "" if listing.PORTFOLIOS in info.scopes else _IN_PORTFOLIO
     if not found:
-        unlinked = f"the Facebook Page {' and '.join(names)}, which no professional Instagram account is linked to"
+        unlinked = f"the Facebook Page {_named(list(names))}, which no professional Instagram account is linked to"
         raise PermissionDeniedError(
             f"The login reaches {unlinked if names else 'no Facebook Page'}.",
             hint="Switch the account to a professional account in the Instagram app, link it in the Page's settings, "
@@ -176,10 +178,17 @@ def _chosen(app: LoginApp, reached: Mapping[str, str], more: str = "") -> str:
     if len(chosen) != 1 or (app.login is MetaLogin.FACEBOOK and chosen[0] not in reached):
         asked = f", not the account {app.account_id}" if app.account_id else ""
         raise PermissionDeniedError(
-            f"The login reaches {' and '.join(reached.values()) or 'no account that Meta names'}{asked}.",
+            f"The login reaches {_named(list(reached.values())) or 'no account that Meta names'}{asked}.",
             hint=f"Connect again, and enter the Instagram user id of the account to publish on.{more}",
         )
     return chosen[0]
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: the first ones, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    parts = [*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])]
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def _refused(app: LoginApp, granted: Sequence[str]) -> tuple[str, ...]:

@@ -590,6 +590,20 @@ def test_of_several_pages_the_person_names_the_account(browser: TestClient, face
     assert "@second_brand" in InstagramHook(CONN_ID).test_connection()[1], "the token is that of the chosen Page"
 
 
+def test_of_a_hundred_pages_ten_are_named_and_the_last_one_can_be_chosen(
+    browser: TestClient, facebook: SandboxHandle
+) -> None:
+    """Meta lists 100 at a time. This login does not know the type of an account, so the page says none."""
+    ids = [str(17841400000001000 + number) for number in range(100)]
+    for number, user_id in enumerate(ids):
+        facebook.add_account(user_id, f"brand_{number:02}", managed_with=facebook.user_id)
+    page = by_dialog(browser, facebook, BY_FACEBOOK)
+    assert f"@brand_07 ({ids[7]}), @brand_08 ({ids[8]}) and 91 more. " in page.text
+    page = by_dialog(browser, facebook, {**BY_FACEBOOK, "account_id": ids[-1]})
+    assert "@brand_99 is connected" in page.text
+    assert f">user id {ids[-1]}<" in page.text
+
+
 @pytest.mark.parametrize("portfolio", ["owned", "client"])
 def test_the_page_of_a_business_portfolio_is_found(
     browser: TestClient, facebook: SandboxHandle, portfolio: str
