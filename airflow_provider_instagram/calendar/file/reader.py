@@ -52,6 +52,8 @@ LOOK_THERE = "Check that line and the one above it for indentation, a missing qu
 QUOTE = 'Put the text between quotation marks: "…".'
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_COLUMNS = 200
+#: More than a calendar has posts: spreadsheets save the empty rows below a table, too. A million take seconds to read.
+MOST_RECORDS = 12 * MAX_POSTS
 #: Excel's own first line, which names the separator.
 SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)
 QUOTATION = 'Check the quotation marks: one is missing, or there is one too many. Inside a text, write it twice: "".'
@@ -324,6 +326,8 @@ def split_csv(text: str) -> tuple[str, str, list[Record]]:
     reader, begin, first_line = csv.reader(lines, delimiter=separator, strict=True), 0, 2 if head else 1
     try:
         for cells in reader:
+            if len(records) == MOST_RECORDS:
+                raise InvalidValue(f"the file has more than {MOST_RECORDS:,} rows, also empty ones.", "Delete those.")
             records.append(Record(begin + first_line, "".join(lines[begin : reader.line_num]), cells))
             begin = reader.line_num
     except csv.Error as error:

@@ -44,7 +44,11 @@ FIELDS: Final = (
     *("collaborators", "location_id", *MEDIA),
 )
 #: What a spreadsheet program would run when it opens the file again: a formula, or a call that begins as one.
-RUN_BY_SHEETS: Final = re.compile(r"=|[+\-@][\w.+\-*/ ]*[|!]|[+\-@][A-Z][A-Z0-9.]*\(")
+#: A name and a word, as in "@lena is here!" and "- Rezept(e)", are none.
+RUN_BY_SHEETS: Final = re.compile(
+    r"[=\uff1d]|[+\-@][\w.+\-*/ ]*\|[^!]*![\w']|"
+    r"[+\-@][+\-@ ]*(?:[\w.$%]+ *[+\-*/&^<>=,;] *)*[A-Za-z][\w.]*\((?![^\W\d_]+\))"
+)
 #: The id of a row that has no words.
 NAMELESS: Final = "post"
 
@@ -140,7 +144,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
     if zone_name:
         zone(zone_name)
     shared = {name: text for name, text in named.items() if text and text != target.default(name)}
-    new, present = dict[str, Row](), 0
+    new, taken, present = dict[str, Row](), {*target.ids}, 0
     refused = {problem.line for problem in left_out}
     if records and records[0].line in refused:  # two columns mean the same
         refused |= {row.line for row in imported.rows.rows}
@@ -152,7 +156,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
         except InvalidValue as invalid:
             left_out.append(Problem(row.line, invalid.message, invalid.remedy))
             continue
-        if (post_id := _new_id(values, target, new)) is None:
+        if (post_id := _new_id(values, target, taken)) is None:
             present += 1
         elif not (account or "account" in values):
             left_out.append(Problem(row.line, "the row names no account.", "Choose the account of rows without one."))
@@ -161,6 +165,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
             left_out.append(Problem(row.line, about, "Remove one of them, or give them an id."))
         else:
             new[post_id] = _row(row.line, {**values, "id": post_id})
+            taken.add(post_id)
     return SheetProposal(
         tuple(_columns(records, reading)),
         imported.asked,
@@ -193,14 +198,14 @@ def _checked(row: Row) -> dict[str, str]:
     return values
 
 
-def _new_id(values: Mapping[str, str], target: Target, new: Mapping[str, Row]) -> str | None:
+def _new_id(values: Mapping[str, str], target: Target, taken: set[str]) -> str | None:
     """Return the id of a row in the calendar, or None if the calendar has its post already.
 
     A title is used again in another month. A post of the same name and time is the same one.
     """
     post_id, at = values["id"], values.get("publish_at", "")
     if not post_id:
-        return NAMELESS if NAMELESS not in {*target.ids, *new} else next_id(NAMELESS, {*target.ids, *new})
+        return NAMELESS if NAMELESS not in taken else next_id(NAMELESS, taken)
     if post_id not in target.ids:
         return post_id
     dated = f"{at[:10]}-{post_id}" if at else ""
