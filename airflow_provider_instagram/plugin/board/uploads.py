@@ -52,9 +52,11 @@ def stored_name(given: str) -> str:
 
     :raises InvalidValue: If it could hide the file, lead out of the folder, or has too little that stays.
     """
-    if not given.isprintable() or re.search(r"[/\\]", given) or given.startswith("."):
-        raise InvalidValue(f"{given!r} is not a name of a file: it begins with a dot, or has a slash.", "Rename it.")
-    stem, dot, ending = unicodedata.normalize("NFC", given).translate(BRACKETS).rpartition(".")
+    name = unicodedata.normalize("NFC", re.sub(r"\s", " ", given))  # macOS has a narrow space in names of screenshots
+    if not name.isprintable() or re.search(r"[/\\]", name) or name.startswith("."):
+        why = "it begins with a dot, has a slash, or has a character that nobody sees"
+        raise InvalidValue(f"{given!r} is not a name of a file: {why}.", "Rename it.")
+    stem, dot, ending = name.translate(BRACKETS).rpartition(".")
     stem = UNUSUAL.sub("_", stem).encode()[:LONGEST_NAME_BYTES].decode(errors="ignore").strip(" .-_")
     if not (stem and dot):
         raise InvalidValue(f"{given!r} has no letter or digit before its ending.", "Rename it.")

@@ -16,6 +16,7 @@ from airflow_provider_instagram.plugin.board.uploads import stored_name
         ("photo (1).jpg", "photo (1).jpg"),
         ("IMG 2031.HEIC", "IMG 2031.HEIC"),
         ("[Final] a, b; 50% #1?.mp4", "(Final) a_ b_ 50_ _1.mp4"),
+        ("Screenshot at 9.41.00\u202fAM.png", "Screenshot at 9.41.00 AM.png"),  # as macOS names it in English
         ("日本.png", "日本.png"),
         ("we ❤️ it.jpg", "we _ it.jpg"),
         ("-rf.mp4", "rf.mp4"),
