@@ -6,6 +6,7 @@ names are not checked.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -30,6 +31,8 @@ DESCRIPTORS: Final = Path("/proc/self/fd")
 #: How long reading one small local file may take, in seconds.
 READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
+#: So often an object is read that others write at the same moment.
+MOST_READS: Final = 5
 #: The longest location that is looked at: the longest path of Linux, and room for a signature. To resolve a path of a
 #: million parts would take minutes.
 LONGEST_LOCATION: Final = 8192
@@ -89,7 +92,11 @@ class FileAccess:
 
     def resolved(self, location: str) -> Path:
         """Return the real path of a local location, which must be in the folders, also behind links."""
-        return self._inside(local_path(location).resolve(), location)
+        try:
+            path = local_path(location).resolve()
+        except RuntimeError:  # Python before 3.13; later, it cannot be opened
+            raise ValidationError(f"{shown(location)} is a link to itself.", hint="Put the file there.") from None
+        return self._inside(path, location)
 
     @contextmanager
     def opened(self, location: str) -> Iterator[IO[bytes]]:
@@ -187,9 +194,15 @@ def read_file(location: str, max_bytes: int) -> bytes:
             return _content(file, location, max_bytes)
     path = object_path(location)  # the connection is looked up here, in the thread that talks with Airflow
 
-    def read() -> bytes:
-        with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
-            return bytes(file.read(max_bytes + 1))
+    def read(attempt: int = 1) -> bytes:
+        try:
+            with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
+                return bytes(file.read(max_bytes + 1))
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == MOST_READS:
+                raise
+        path.fs.invalidate_cache(path.path)  # s3fs has seen two versions: somebody writes at this moment
+        return read(attempt + 1)
 
     try:
         content = within_small_file_timeout(read)

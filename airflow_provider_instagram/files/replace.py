@@ -11,7 +11,6 @@ An object of S3 is replaced by a request with ``If-Match``, which S3 refuses if 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import secrets
@@ -62,7 +61,7 @@ class ReadFile:
 
 
 def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile:
-    """Read a small file that is to be replaced, unless it changes at this moment."""
+    """Read a small file that is to be replaced."""
     if is_local(location):
         return ReadFile(access.read(location, max_bytes))
     access.check(location)
@@ -71,12 +70,7 @@ def read_for_edit(location: str, access: FileAccess, max_bytes: int) -> ReadFile
         raise NotWritableError(f"{path.protocol}:// has no writes that depend on the version of a file.")
     # An older version than the content belongs to is harmless: the write is refused, and both are read again.
     etag = within_small_file_timeout(lambda: str(_fresh_info(path)["ETag"]))
-    try:
-        return ReadFile(read_file(location, max_bytes), etag)
-    except OSError as error:
-        if error.errno == errno.EBUSY:  # s3fs has seen two versions
-            raise ChangedMeanwhileError from None
-        raise
+    return ReadFile(read_file(location, max_bytes), etag)
 
 
 def _fresh_info(path: Any) -> Any:

@@ -42,9 +42,14 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.files.pins import Pin
 
 MOST_FILES: Final = 1_000
+#: The bytes in a name that are no UTF-8, as Python reads them. No calendar can name such a file, and no page show it.
+NOT_UTF_8: Final = re.compile("[\ud800-\udfff]")
 #: So often a file is read again that others write at the same moment.
 TRIES: Final = 50
 FETCHED: Final = "the calendar's file is in a bundle that Airflow fetches, such as a git repository."
+TOO_LARGE: Final = InvalidValue(
+    f"the calendar's file would have more than {MAX_BYTES:,} bytes, and is not read then.", "Split the calendar."
+)
 BUSY: Final = InvalidValue("others are changing the calendar's file all the time.", "Try again.")
 
 
@@ -84,7 +89,7 @@ class CalendarWriter:
         """Return the file's text as it is now or, if it cannot be opened here, as it was read last."""
         try:
             return as_text(self._read().content)
-        except (ChangedMeanwhileError, NotWritableError, InstagramError, OSError):
+        except (NotWritableError, InstagramError, OSError):
             return self._last_read
 
     def write(self, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules) -> Written:
@@ -95,16 +100,17 @@ class CalendarWriter:
         for _ in range(TRIES):
             try:
                 before = self._read()
-            except ChangedMeanwhileError:
-                continue
             except (NotWritableError, InstagramError, OSError) as error:
                 why = shown(str(getattr(error, "message", error)))
                 return self.in_text(self._last_read, edit, now, rules, why)
-            written = self.in_text(before.content.decode("utf-8-sig"), edit, now, rules)
+            written = self.in_text(as_text(before.content), edit, now, rules)
             check = partial(self._check_uploads, edit, written.edited.post)
             bom = codecs.BOM_UTF8 if before.content.startswith(codecs.BOM_UTF8) else b""
+            content = bom + written.edited.text.encode()
+            if len(content) > MAX_BYTES:
+                raise TOO_LARGE
             try:
-                replace(self._location, self.files.own, before, bom + written.edited.text.encode(), check)
+                replace(self._location, self.files.own, before, content, check)
             except ChangedMeanwhileError:
                 continue
             except NotWritableError as error:
@@ -141,7 +147,8 @@ class CalendarWriter:
     def media_names(self) -> list[str]:
         """Return the names of the videos and pictures that people have put into the calendar's folder."""
         names = (one for one in self._names() if kind_by_name(one) is not None and not one.startswith("."))
-        return sorted(one for one in names if not OWN_NAME.search(one))[:MOST_FILES]
+        own = (one for one in names if not OWN_NAME.search(one) and not NOT_UTF_8.search(one))
+        return sorted(own)[:MOST_FILES]
 
     def _names(self) -> list[str]:
         is_here = is_local(self._folder)

@@ -265,6 +265,15 @@ def test_a_lock_that_is_never_released_refuses_the_edit(tmp_path: Path, monkeypa
     assert file.read_text() == TEXT
 
 
+def test_no_edit_makes_a_file_so_large_that_nobody_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_instagram.calendar.file.writer.MAX_BYTES", len(TEXT) + 2)
+    file = tmp_path / "calendar.yaml"
+    file.write_text(TEXT)
+    with pytest.raises(InvalidValue, match="would have more than 10,000,000 bytes"):
+        write(str(file), Edit("change", "first", fields={"caption": "Hello, all of you"}))
+    assert file.read_text() == TEXT
+
+
 def test_no_edit_follows_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> None:
     outside, inside = tmp_path / "secret.yaml", tmp_path / "team" / "calendar.yaml"
     inside.parent.mkdir()

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.files.access import object_path, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,24 @@ def test_an_object_is_copied_and_the_copy_goes_away(bucket: str, tmp_path: Path)
     with storage.as_local_file(location) as copy:
         assert (copy.name, copy.read_bytes()) == ("made.mp4", b"moving pictures")
     assert not copy.exists()
+
+
+def test_an_object_that_others_write_while_it_is_read_is_read_again(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location, writes = f"{bucket}/busy/calendar.yaml", iter([b"two", b"three"])
+    storage.write(location, b"one")
+    files = object_path(location).fs
+    opened = files.open
+
+    def busy(path: str, *given: Any, **more: Any) -> Any:
+        file = opened(path, *given, **more)  # has seen a version, which is gone before it is read
+        if (content := next(writes, None)) is not None:
+            files.pipe_file(path, content)
+        return file
+
+    monkeypatch.setattr(files, "open", busy)
+    assert read_file(location, 100) == b"three"
 
 
 def test_a_task_that_is_ended_leaves_no_copy(bucket: str, tmp_path: Path) -> None:
