@@ -146,7 +146,7 @@ def _file_item(item: Any, known: Mapping[str, str]) -> Any:
 
 def read_new(name: str, value: Any) -> Any:
     """Return a value as it is shown once it was read: a name without its @, a link without its query."""
-    if name == PostKind.CAROUSEL:
+    if name == PostKind.CAROUSEL and isinstance(value, (list, tuple)):
         return [_shown_item(item) for item in _items(Value([*value], 0))]
     if name in LOCATIONS and isinstance(value, str):
         return shown(value)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 #: What the values of a form must look like before a calendar reads them, and what to enter instead.
 FORMS: Final = {
-    "publish_at": (r"(\d{4}-\d\d-\d\dT\d\d:\d\d)?", "Enter a date and a time."),
+    "publish_at": ("([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})?", "Enter a date and a time."),
     "account": (ACCOUNT, "Choose an account."),
     "id": (ID, CALENDAR_FIELDS["id"].remedy),
 }

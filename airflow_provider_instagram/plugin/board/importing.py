@@ -20,8 +20,9 @@ from airflow_provider_instagram.calendar.file.edits import digest, zone_of_new
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import sheet_text
-from airflow_provider_instagram.calendar.file.sheet_import import SheetReading
+from airflow_provider_instagram.calendar.file.sheet_import import WORDS, SheetReading
 from airflow_provider_instagram.calendar.file.sheet_times import Order
+from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.planning.fill import time_on
 from airflow_provider_instagram.calendar.planning.importing import (
     FIELDS,
@@ -47,13 +48,15 @@ if TYPE_CHECKING:
 
 MAX_SHEET_BYTES: Final = 1_000_000
 MOST_TOLD: Final = 100
-MONTH: Final = r"^20\d\d-(0[1-9]|1[0-2])$"
+MONTH: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 #: What a user can say a column means, and a word of a column.
 MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
 CHANGED: Final = "The calendar's file, or what is added, has changed. Nothing was written. Look at it again."
 Title = Annotated[str, Field(max_length=1_000)]
+Word = Annotated[str, Field(pattern=f"^({'|'.join(WORDS)})$")]
 Meaning = Annotated[str, Field(pattern=f"^({'|'.join(MEANINGS)})?$")]
+Day = Annotated[date, Query(ge=date(YEARS[0], 1, 1), le=date(YEARS[1], 12, 31))]
 
 router = APIRouter(prefix="/calendar")
 
@@ -82,9 +85,9 @@ class SheetRequest(Agreed):
 
     sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
-    words: dict[str, dict[Title, Title]] = {}
+    words: dict[Word, dict[Title, Title]] = {}
     order: Order | Literal[""] = ""
-    time: str = Field(default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    time: str = Field(default="", pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     timezone: str = Field(default="", max_length=100)
     account: str = Field(default="", pattern=f"^({ACCOUNT})?$")
 
@@ -142,9 +145,7 @@ def copy_month(
 
 
 @router.get("/api/ideas/time")
-def idea_time(
-    dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: date, user: users.Viewer
-) -> Response:
+def idea_time(dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: Day, user: users.Viewer) -> Response:
     """Return the time that an idea gets on a day, as an edit has it."""
     board = editable_board(user, dag_id)
     writer, now = writer_of(board), utc_now()

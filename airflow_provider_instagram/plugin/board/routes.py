@@ -37,6 +37,9 @@ SETTLED_BY: Final = (
     "them, such as an administrator of Airflow."
 )
 
+#: Later than any post, in seconds since the epoch.
+LATEST: Final = 2**40
+
 router = APIRouter(prefix="/calendar")
 boards = Boards()
 
@@ -77,8 +80,8 @@ def posts(
     user: users.Viewer,
     dag_id: str | None = None,
     if_none_match: Annotated[str, Header()] = "",
-    first: Annotated[int, Query(alias="from")] = 0,
-    last: Annotated[int, Query(alias="to")] = 2**40,
+    first: Annotated[int, Query(alias="from", le=LATEST, ge=-LATEST)] = 0,
+    last: Annotated[int, Query(alias="to", le=LATEST, ge=-LATEST)] = LATEST,
     q: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
     """Return the cards of the posts in a span of time, and those that a search finds. 304 if the page shows them."""
