@@ -153,7 +153,8 @@ def _read_header(path: Path, ffprobe: str, cancel: Cancel | None) -> dict[str, A
                 f"{ffprobe} crashed when it read {path} ({complaint}).",
                 hint="If the video plays, install another build of ffmpeg.",
             )
-        hint = f"Use a video file, or export this one again. ffprobe says: {complaint}."
+        says = "" if "moov atom not found" in complaint else f" ffprobe says: {complaint}."  # each other file lacks it
+        hint = f"Use a video file, or export this one again.{says}"
         raise ValidationError(f"{path} is not a video, or is damaged.", hint=hint)
     header: dict[str, Any] = json.loads(finished.stdout)
     return header

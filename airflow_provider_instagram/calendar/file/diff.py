@@ -9,6 +9,8 @@ from itertools import islice
 from typing import Final
 
 CONTEXT_LINES: Final = 3
+#: In more lines than those of some 10,000 posts, a comparison may take half a minute of a processor.
+MOST_LINES: Final = 60_000
 #: As the readers count lines. A caption may contain other ends of lines, such as U+2028.
 END_OF_LINE: Final = re.compile(r"\r\n|\r|\n")
 #: The numbers of lines in the head of a part of a diff.
@@ -31,6 +33,9 @@ def unified_diff(
         last += 1
     begin, kept = max(0, first - CONTEXT_LINES), max(0, last - CONTEXT_LINES)
     parts = old[begin : len(old) - kept], new[begin : len(new) - kept]
+    if max(map(len, parts)) > MOST_LINES:
+        yield f"The first and the last change are more than {MOST_LINES:,} lines apart, too many to compare."
+        return
     lines = difflib.unified_diff(*parts, f"a/{name}", f"b/{name}", lineterm="", n=CONTEXT_LINES)
     yield from islice(lines, 2)
     old, new = [*public(old)], [*public(new)]

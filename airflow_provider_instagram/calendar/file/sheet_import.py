@@ -305,7 +305,9 @@ def _field_of(written: str, column: str, *, is_carousel: bool) -> str:
 
 
 def _slug(text: str) -> str:
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    """Return an id made of a text, as the page makes one of a caption."""
+    german = re.sub("[äöüÄÖÜ]", r"\g<0>e", unicodedata.normalize("NFC", text).replace("ß", "ss"))
+    ascii_text = unicodedata.normalize("NFKD", german).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._]+", "-", ascii_text).strip("-._").lower()[:40].rstrip("-._")
 
 

@@ -1,4 +1,4 @@
-"""The videos and pictures that the page *Posts* shows: of a calendar's folder, and what runs have made."""
+"""The videos and pictures that the Posts page shows: of a calendar's folder, and what runs have made."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ function lostText({ file, error, since, plan }) {
   const at = since ? ` since ${moment(since * 1000)}` : "";
   const shows = plan ? ` You see the plan of ${moment(plan * 1000)}.` : "";
   return error
-    ? `Airflow cannot read the DAG file ${file}${at}, because it has an error. Nothing is published until it is mended.${shows} Tell its author: Airflow's home page shows the error.`
+    ? `Airflow cannot read the DAG file ${file}${at}, because it has an error. Nothing is published until it is fixed.${shows} Tell its author: Airflow's home page shows the error.`
     : `Airflow no longer finds the DAG of this calendar in ${file}${at}. Nothing is published until it is back.${shows} Tell its author. If it was removed on purpose, delete the DAG in Airflow, and it leaves this page.`;
 }
 

@@ -372,6 +372,13 @@ def test_a_diff_names_the_lines_of_the_file() -> None:
     ]  # fmt: skip
 
 
+def test_a_diff_of_lines_that_are_too_many_to_compare_in_seconds_says_so() -> None:
+    before = [f"line {number % 200}" for number in range(300_000)]
+    after = ["new", *before[1:-1], "new"]
+    (line,) = unified_diff("\n".join(before), "\n".join(after), "plan.yaml")
+    assert line == "The first and the last change are more than 60,000 lines apart, too many to compare."
+
+
 PINNED = {"username": "ann", "x": 0.25, "y": 1}
 ALBUM: list[dict[str, Any]] = [
     {"image": "b.jpg", "alt_text": 'A "tree"\nin a, wood', "user_tags": [PINNED]},

@@ -44,7 +44,7 @@ shop,Story,12/13/2030,6:15 PM,,,https://cdn.example.com/c.jpg,
 """
 GERMAN = """\
 Datum;Uhrzeit;Kanal;Format;Beitragstext;Datei;Notiz
-So, 01.12.2030;9 Uhr;studio;Karussell;Grüße;a.jpg, b.jpg;mit Lena
+So, 01.12.2030;9 Uhr;studio;Karussell;Größe 52 Ärmel;a.jpg, b.jpg;mit Lena
 3. Dezember 2030;18:30 Uhr;Studio;Reel;Käse 5 €;markt.mp4;
 """
 
@@ -118,6 +118,7 @@ def test_a_german_sheet_is_understood_in_each_encoding(encoding: str) -> None:
         "a.jpg, b.jpg",
         "mit Lena",
     )
+    assert (carousel["id"], reel["id"]) == ("2030-12-01-groesse-52-aermel", "2030-12-03-kaese-5")
     assert (reel["publish_at"], reel["caption"], reel["video"]) == ("2030-12-03 18:30", "Käse 5 €", "markt.mp4")
 
 
