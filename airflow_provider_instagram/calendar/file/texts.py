@@ -52,16 +52,16 @@ class TreeText:
         if not found:
             raise InvalidValue("the file has no list of posts.", "Write posts: in it.")
         self._key, self._posts = found[0]
-        self._items: list[yaml.Node] = self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
-        self._by_id = {_id_of(one): one for one in self._items[::-1] if isinstance(one, yaml.MappingNode)}
+        self.items: list[yaml.Node] = self._posts.value if isinstance(self._posts, yaml.SequenceNode) else []
+        self._by_id = {_id_of(one): one for one in self.items[::-1] if isinstance(one, yaml.MappingNode)}
         self._is_block = not (is_json or _is_flow(self._posts))
 
     def change(self, changes: Changes, new: Sequence[NewPost] = ()) -> str:
         """Return the text with other values of posts, and with new posts."""
-        if not self._items and len(new) > 1:  # the first one shows where the others stand
+        if not self.items and len(new) > 1:  # the first one shows where the others stand
             (after, first), *others = new
             only = TreeText(self._spliced([self._inserted(first, after)]), is_json=self._is_json)
-            return only.change(changes, [(_id_of(only._items[0]), post) for _, post in others])
+            return only.change(changes, [(_id_of(only.items[0]), post) for _, post in others])
         changed = [splice for post_id, fields in changes.items() for splice in self._changes(post_id, fields)]
         return self._spliced([*changed, *(self._inserted(post, after) for after, post in new)])
 
@@ -81,24 +81,24 @@ class TreeText:
         if self._is_block:
             begin, end = self._with_comments(item), self._line_end(end)
             after, removed = self._next_line(end), self._text[begin:end]
-            if item is self._items[0]:
-                is_spaced = len(self._items) > 1 and not self._line(after).strip()
+            if item is self.items[0]:
+                is_spaced = len(self.items) > 1 and not self._line(after).strip()
                 cut = _Splice(begin, self._next_line(self._line_end(after)) if is_spaced else after, "")
             else:
                 is_spaced = self._blank_before(begin)
                 cut = _Splice(self._text.rfind("\n", 0, begin - 1) + 1 if is_spaced else begin, after, "")
             return self._spliced([cut]), removed + ("\n" if is_spaced else "")
-        at = self._items.index(item)
-        if at + 1 < len(self._items):
-            cut = _Splice(begin, self._items[at + 1].start_mark.index, "")
+        at = self.items.index(item)
+        if at + 1 < len(self.items):
+            cut = _Splice(begin, self.items[at + 1].start_mark.index, "")
         else:
-            cut = _Splice(self._end(self._items[at - 1]) if at else begin, end, "")
+            cut = _Splice(self._end(self.items[at - 1]) if at else begin, end, "")
         return self._spliced([cut]), self._text[begin:end]
 
     def _inserted(self, post: str | Mapping[str, Any], after: str | None) -> _Splice:
-        ids = [_id_of(item) for item in self._items]
+        ids = [_id_of(item) for item in self.items]
         at = -1 if after is None else ids.index(after)
-        beside = self._items[max(at, 0)] if ids else None
+        beside = self.items[max(at, 0)] if ids else None
         written = post if isinstance(post, str) else self._written(post, beside)
         if beside is None:
             return self._as_only(written.rstrip("\n"))
@@ -111,15 +111,15 @@ class TreeText:
             place = self._line_end(self._end(beside))
             return _Splice(place, place, gap + written.rstrip("\n"))
         opening = self._text[self._posts.start_mark.index + 1 : beside.start_mark.index]
-        between = self._between(self._items[0], self._items[1]) if len(ids) > 1 else f",{opening or ' '}"
+        between = self._between(self.items[0], self.items[1]) if len(ids) > 1 else f",{opening or ' '}"
         if at < 0:
             return _Splice(beside.start_mark.index, beside.start_mark.index, written + between)
         return _Splice(self._end(beside), self._end(beside), between + written)
 
     def _is_spaced(self, item: yaml.Node) -> bool:
         """Return whether a blank line is between a post and those beside it."""
-        if item is self._items[-1]:
-            return item is not self._items[0] and self._blank_before(self._with_comments(item))
+        if item is self.items[-1]:
+            return item is not self.items[0] and self._blank_before(self._with_comments(item))
         return not self._line(self._next_line(self._line_end(self._end(item)))).strip()
 
     def _with_comments(self, item: yaml.Node) -> int:

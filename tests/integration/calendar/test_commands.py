@@ -182,7 +182,7 @@ def test_import_makes_a_calendar_of_a_spreadsheets_export(
     assert code == 0, err
     assert "Ignored column 'Owner'" in err
     tour, fest = read_calendar(str(target)).posts
-    assert (tour.id, tour.account, tour.caption) == ("buro-tour", "studio", "Hallo; erste Zeile\nzweite #tag")
+    assert (tour.id, tour.account, tour.caption) == ("buero-tour", "studio", "Hallo; erste Zeile\nzweite #tag")
     assert (fest.id, fest.account) == ("2030-12-25-frohes-fest", "shop")
     assert [f"{post.publish_at:%d %H:%M}" for post in (tour, fest)] == ["24 18:00", "25 21:30"]
 

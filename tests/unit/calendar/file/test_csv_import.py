@@ -143,7 +143,7 @@ def test_no_id_depends_on_where_its_row_stands() -> None:
         "three": "2030-12-25-1900-a",
         "four": "2030-12-26",
         "Frohes Fest!": "2030-12-27-frohes-fest",
-        "six": "buro-tour",
+        "six": "buero-tour",
     }
     assert made.lines_with_dated_id == (2, 3, 4, 5, 6)
     later = made_of(head + "2030-12-23,9:00,New,none,a.mp4\n" + "".join(reversed(rows)))
