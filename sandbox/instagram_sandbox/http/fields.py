@@ -74,7 +74,7 @@ class Node:
     """An object of the Graph API.
 
     :param type: Its type, as errors name it.
-    :param values: How to read each field. A field whose value is None is left out of the answer.
+    :param values: How to read each field. None and an empty list are left out of the answer.
     :param unset: Fields that the type has, but this sandbox has no value for.
     :param default: The fields of an answer when none is asked for.
     """
@@ -100,7 +100,7 @@ class Node:
                 if modifier not in MODIFIERS.get(one.name, ()):
                     raise invalid(f"Unexpected parameter {modifier} of the field {one.name}")
             value = None if one.name in self.unset else self.values[one.name](one)
-            if value is not None:
+            if value not in (None, {"data": []}):
                 row[one.key] = value
         return row
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from instagram_sandbox.http import metrics
 from instagram_sandbox.http.fields import Field, Node, Value, computed, constant, row_node
@@ -15,12 +16,14 @@ from instagram_sandbox.simulator.state import Post, legacy_id
 from instagram_sandbox.simulator.webhooks import mentioned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from instagram_sandbox.http.pipeline import Call
     from instagram_sandbox.simulator.sandbox import Sandbox
     from instagram_sandbox.simulator.state import Account, Child, Collaborator, Comment, Container, MediaFacts
     from instagram_sandbox.simulator.world import World
+
+T = TypeVar("T")
 
 _MEDIA_UNSET: Final = frozenset(
     {"boost_ads_list", "boost_eligibility_info", "copyright_check_information", "current_live_viewer_count"}
@@ -202,7 +205,7 @@ def _medium(call: Call, medium: Post | Child, path: str, *, has_video: bool) -> 
 def post_node(call: Call, post: Post) -> Node:
     """Return a post. Source: Meta, IG Media reference."""
     world = call.world
-    children = [world.children[child] for child in post.children]
+    children, of_comment = [world.children[child] for child in post.children], partial(comment_node, call)
     values = _medium(call, post, post.path, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
         "media_url": constant(_media_url(call, post, children)),
@@ -211,15 +214,15 @@ def post_node(call: Call, post: Post) -> Node:
         "audio_id": constant(post.audio_id),
         "caption": constant(post.caption or None),
         "is_comment_enabled": constant(post.is_comment_enabled),
-        "children": lambda field: _children(call, post, children, field),
-        "comments": lambda field: _comments(call, post.id, comments.shown_on(world, post.id), field),
+        "children": lambda field: _edge(call, post.id, children, partial(child_node, call), field),
+        "comments": lambda field: _edge(call, post.id, comments.shown_on(world, post.id), of_comment, field),
         "insights": lambda field: _insights(call, post, field),
     }
     for total in ("", "total_"):
         values[f"{total}like_count"] = computed(lambda: insights.value(world, post, "likes"))
         values[f"{total}comments_count"] = computed(lambda: len(comments.on_post(world, post.id)))
     if call.host == "facebook":
-        values["collaborators"] = lambda field: _collaborators(call, post, field)
+        values["collaborators"] = lambda field: _edge(call, post.id, post.collaborators, collaborator_node, field)
     return Node("Media", values, _MEDIA_UNSET)
 
 
@@ -228,19 +231,9 @@ def collaborator_node(one: Collaborator) -> Node:
     return row_node("IGUser", one.model_dump(), ("id", "username", "invite_status"))
 
 
-def _collaborators(call: Call, post: Post, field: Field) -> dict[str, Any]:
-    return paged(call, post.collaborators, collaborator_node, field, link_to(call, f"{post.id}/{field.name}", field))
-
-
-def _children(call: Call, post: Post, children: Sequence[Child], field: Field) -> dict[str, Any] | None:
-    link = link_to(call, f"{post.id}/children", field)
-    return paged(call, children, lambda child: child_node(call, child), field, link) if children else None
-
-
-def _comments(call: Call, of: str, found: Sequence[Comment], field: Field) -> dict[str, Any]:
-    """Return the comments on a post, or the replies to a comment, by its id."""
-    link = link_to(call, f"{of}/{field.name}", field)
-    return paged(call, found, lambda comment: comment_node(call, comment), field, link)
+def _edge(call: Call, of: str, items: Sequence[T], node: Callable[[T], Node], field: Field) -> dict[str, Any]:
+    """Return a list that a post or a comment has, by its id."""
+    return paged(call, items, node, field, link_to(call, f"{of}/{field.name}", field))
 
 
 def _insights(call: Call, post: Post, field: Field) -> dict[str, Any]:
@@ -291,7 +284,7 @@ def child_node(call: Call, child: Child) -> Node:
 def comment_node(call: Call, comment: Comment) -> Node:
     """Return a comment. Source: Meta, IG Comment reference."""
     world = call.world
-    own = comment.user_id in world.accounts
+    own, of_comment = comment.user_id in world.accounts, partial(comment_node, call)
     values: dict[str, Value] = {
         "id": constant(comment.id),
         "text": constant(comment.text),
@@ -303,11 +296,6 @@ def comment_node(call: Call, comment: Comment) -> Node:
         "like_count": constant(comment.like_count),
         "media": lambda field: post_node(call, world.posts[comment.media_id]).read(field.inner),
         "parent_id": constant(comment.parent_id),
-        "replies": lambda field: _replies(call, comment, field),
+        "replies": lambda field: _edge(call, comment.id, comments.replies(world, comment), of_comment, field),
     }
     return Node("IGComment", values, frozenset({"legacy_instagram_comment_id"}), default=("id", "text", "timestamp"))
-
-
-def _replies(call: Call, comment: Comment, field: Field) -> dict[str, Any] | None:
-    found = comments.replies(call.world, comment)
-    return _comments(call, comment.id, found, field) if found else None

@@ -90,7 +90,7 @@ EXPRESSIONS: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("{nice}", "media{caption}", {"media": post("third", caption="third")}),
     ("{thanks}", "parent_id,username", {"parent_id": "<nice>", "username": "mira.k"}),
     # lists inside fields
-    (ACCOUNT, "stories", {"stories": {"data": []}}),
+    (ACCOUNT, "stories", {}),
     (ACCOUNT, "media", {"media": of(THIRD, SECOND, FIRST)}),
     (ACCOUNT, "media{id}", {"media": of(THIRD, SECOND, FIRST)}),
     (ACCOUNT, "media.limit(1)", {"media": of(THIRD, paging=NEXT)}),
@@ -101,7 +101,7 @@ EXPRESSIONS: Final[list[tuple[str, str, dict[str, Any]]]] = [
     (ACCOUNT, "media.fields(id,caption).limit(1)", {"media": of(post("third", caption="third"), paging=NEXT)}),
     (ACCOUNT, "media.limit(1).after({cursor of third})", {"media": of(SECOND, paging=sorted([*NEXT, "previous"]))}),
     (ACCOUNT, "media.limit(2).after({cursor of second}){id}", {"media": of(FIRST, paging=PREVIOUS)}),
-    (ACCOUNT, "media.after({cursor of first})", {"media": {"data": []}}),
+    (ACCOUNT, "media.after({cursor of first})", {}),
     (ACCOUNT, "media.limit(1).before({cursor of first})", {"media": of(SECOND, paging=sorted([*NEXT, "previous"]))}),
     (ACCOUNT, "media.since({day 2})", {"media": of(THIRD, SECOND)}),
     (ACCOUNT, "media.until({day 2}).limit(5)", {"media": of(FIRST)}),
@@ -109,7 +109,7 @@ EXPRESSIONS: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("{third}", "comments.limit(1){text}", {"comments": of(NICE, paging=NEXT)}),
     ("{third}", "comments.limit(1).fields(text)", {"comments": of(NICE, paging=NEXT)}),
     ("{third}", "comments.fields(text).limit(1)", {"comments": of(NICE, paging=NEXT)}),
-    ("{first}", "comments", {"comments": {"data": []}}),
+    ("{first}", "comments", {}),
     ("{nice}", "replies{text}", {"replies": of({"id": "<thanks>", "text": "Thanks"})}),
     ("{wow}", "replies{text}", {}),
     (
@@ -222,4 +222,4 @@ def test_the_links_inside_fields_lead_to_the_other_pages(world: World) -> None:
     second = world.caller.http.get(media["data"][0]["comments"]["paging"]["next"]).json()
     assert world.named(second) == of(WOW, paging=PREVIOUS)
     third = world.caller.http.get(media["paging"]["next"]).json()
-    assert world.named(third)["data"] == [post("second", comments={"data": []})]
+    assert world.named(third)["data"] == [post("second")], "it has no comments"

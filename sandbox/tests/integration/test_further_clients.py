@@ -114,7 +114,7 @@ def test_insights_are_a_field_of_the_media_list(client: Caller, published: str) 
 def test_edges_inside_fields_have_cursors(client: Caller, published: str) -> None:
     other = client.sandbox.add_foreign_post("Newer")
     first = client.get("me", fields="stories{id},media.limit(1){id}").json()
-    assert first["stories"] == {"data": []}
+    assert "stories" not in first
     assert [row["id"] for row in first["media"]["data"]] == [other]
     after = first["media"]["paging"]["cursors"]["after"]
     second = client.get("me", fields=f"media.limit(1).after({after}){{id}}").json()
