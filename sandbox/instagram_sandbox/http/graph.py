@@ -125,9 +125,10 @@ def _handler(found: Endpoint[Any], node: str) -> Handler:
         call.enter()
         if (node, endpoint.method, endpoint.edge) == ("me", "GET", ""):
             endpoint = next(one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge)
+        thing = call.find(endpoint.kind.find, node) if call.token.kind in endpoint.tokens else None
+        call.count()
         if call.token.kind not in endpoint.tokens:
             raise _not_for_this_login(call, endpoint, node)
-        thing = call.find(endpoint.kind.find, node)
         if thing is None:
             raise missing(node, endpoint.method)
         if endpoint.permission is not None:
@@ -154,6 +155,7 @@ def _unknown(method: str, parts: list[str]) -> Handler:
         if said:
             call.warn(said)
         call.enter()
+        call.count()
         if parts and (method != "GET" or len(parts) == 1):
             error = missing(parts[0], method)
         else:
@@ -166,7 +168,8 @@ def _unknown(method: str, parts: list[str]) -> Handler:
 
 async def _many(call: Call) -> Response:
     ids = names(call.params["ids"])
-    call.enter(weight=max(1, len(ids)))
+    call.enter()
+    call.count(weight=max(1, len(ids)))
     call.retired("multi-id requests")
     if not ids or len(ids) > MAX_IDS:
         raise invalid(f"ids must be 1 to {MAX_IDS} ids")

@@ -70,11 +70,10 @@ class Call:
     def host(self) -> Login:
         """The login whose host is asked, by its name, by the token, or by the switch."""
         token = self.world.tokens.get(self.token_text() or "")
-        of_token: Login | None = None
-        if token is not None:
-            of_token = "instagram" if token.kind == "instagram" else "facebook"
         only = self.world.switches.login
-        return self.named_host or (of_token if only == "any" else only) or "instagram"
+        if only == "any":
+            only = token.login if token is not None else "instagram"
+        return self.named_host or only
 
     def warn(self, *what: str) -> None:
         """Add warnings to the journal's entry of this call."""
@@ -112,24 +111,35 @@ class Call:
         value = self.params.get("access_token")
         return value if isinstance(value, str) else None
 
-    def enter(self, weight: int = 1) -> None:
-        """Authenticate the client by its token, and count the call.
+    def authenticate(self, host: Login | None = None) -> Token:
+        """Return the call's token if it is valid. If the switch ``login`` refuses it, the journal says so."""
+        text, only = self.token_text(), self.world.switches.login
+        token = self.world.tokens.get(text or "")
+        if token is not None and host is None and only not in {token.login, "any"}:
+            self.warn(
+                f"The token of {token.login.title()} Login was refused because the switch login is {only}. "
+                "Remedy: set the switch to any. (--strict sets it to instagram.)"
+            )
+        return self.world.authenticate(text, host)
 
-        :param weight: How many calls this call counts as.
-        """
-        self.token = self.world.authenticate(self.token_text(), self.named_host)
+    def enter(self) -> None:
+        """Authenticate the client by its token."""
+        self.token = self.authenticate(self.named_host)
         self.account = self.world.accounts[self.token.user_id]
-        self.entry.account = self.token.user_id
-        self.entry.weight = weight
         self._check_proof(self.token.token)
-        self.world.count_call(self.token.user_id, weight)
+
+    def count(self, weight: int = 1) -> None:
+        """Count the call, as this many, for the account that it is about, which need not be the token's own."""
+        self.entry.account, self.entry.weight = self.account.user_id, weight
+        self.world.count_call(self.account.user_id, weight)
 
     def find(self, find: Callable[[Call, str], T | None], node: str) -> T | None:
         """Return an object of an account that the token acts for, which then is the call's account."""
-        for account in self.world.reached(self.token):
-            self.account = account
+        reached = self.world.reached(self.token)
+        for self.account in reached:
             if (thing := find(self, node)) is not None:
                 return thing
+        self.account = reached[0]
         return None
 
     def require(self, permission: Permission) -> None:

@@ -38,20 +38,19 @@ async def upload(call: Call) -> Response:
 
 
 def _enter(call: Call) -> Container:
-    scheme, _, text = call.request.headers.get("authorization", "").partition(" ")
-    if scheme != "OAuth":
+    if not call.request.headers.get("authorization", "").startswith("OAuth "):
         raise UploadError("NotAuthorizedError", "The Authorization header must be: OAuth <access token>")
     try:
         check_version(call.world, call.request.path_params["version"])
     except GraphError as error:
         raise UploadError("ProcessingFailedError", str(error)) from None
     try:
-        call.token = call.world.authenticate(text.strip())  # the upload host serves both logins
+        call.token = call.authenticate()  # the upload host serves both logins
     except GraphError as error:
         raise UploadError("NotAuthorizedError", str(error)) from None
     container_id = call.request.path_params["container_id"]
-    call.entry.account, call.entry.container_id = call.token.user_id, container_id
     container = call.find(lambda _, node: call.world.container(node, call.account.user_id), container_id)
+    call.entry.account, call.entry.container_id = call.account.user_id, container_id
     if container is None or not container.resumable:
         raise UploadError("NotAuthorizedError", "The token has no upload session of that id")
     if not call.account.resumable:

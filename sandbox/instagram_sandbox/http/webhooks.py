@@ -73,9 +73,8 @@ def _fields(call: Call, name: str, known: tuple[str, ...]) -> list[str]:
 
 async def show_app(call: Call, settings: Settings) -> Response:
     """Return the app, by its own token or one that it has given. Source: Meta, Application."""
-    token = call.token_text()
     if not _is_of_app(call):
-        call.world.authenticate(token)
+        call.authenticate()
     row = {"id": settings.app_id, "name": "Sandbox app", "link": call.base_url, "category": "Business"}
     return graph_json(row_node("Application", row, ("id", "name", "link", "category")).read(fields_of(call)))
 

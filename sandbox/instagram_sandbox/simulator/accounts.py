@@ -102,7 +102,7 @@ class Accounts:
         if not token:
             raise GraphError(104)
         record = self.tokens.get(token)
-        if record is None or self._login_of(record) != (host or self._only_login() or self._login_of(record)):
+        if record is None or (host or self.switches.login) not in {record.login, "any"}:
             raise GraphError(190)
         if record.revoked is not None:
             raise GraphError(190, record.revoked or None)
@@ -111,13 +111,6 @@ class Accounts:
         if self.switches.data_access_ends and self.clock.now() >= record.data_access_ends_at > 0:
             raise GraphError(10, None, "(#10) The app's access to the data of this user has expired")
         return record
-
-    def _only_login(self) -> Login | None:
-        return None if self.switches.login == "any" else self.switches.login
-
-    @staticmethod
-    def _login_of(token: Token) -> Login:
-        return "instagram" if token.kind == "instagram" else "facebook"
 
     def count_call(self, user_id: str, weight: int = 1) -> None:
         """Count calls of an account against its rolling limit.

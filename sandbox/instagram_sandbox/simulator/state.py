@@ -151,6 +151,11 @@ class Token(Record):
     revoked: Subcode190 | None = None
 
     @property
+    def login(self) -> Login:
+        """The login that issued it, whose host takes it."""
+        return "instagram" if self.kind == "instagram" else "facebook"
+
+    @property
     def data_access_ends_at(self) -> int:
         """When it gets no more data: 90 days after its person last used the app; 0: never.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -184,6 +185,20 @@ def test_a_persons_token_acts_for_each_account_whose_page_the_person_manages(
         assert caller.get(node).json()["error"]["error_subcode"] == 33
 
 
+def test_a_call_counts_for_the_account_that_it_is_about(documented: SandboxHandle) -> None:
+    second = "17841400000000077"
+    documented.add_account(second, "second", managed_with=documented.user_id)
+    person = Caller(documented, documented.add_token(documented.user_id, kind="user"))
+    documented.switch(calls_per_24_h=2)
+    answers = [person.get(node) for node in (second, second, second, documented.user_id, "1")]
+    used = [json.loads(answer.headers["X-Business-Use-Case-Usage"]) for answer in answers]
+    percents = [(account, row["call_count"]) for each in used for account, (row,) in each.items()]
+    own = documented.user_id
+    assert percents == [(second, 50), (second, 100), (second, 150), (own, 50), (own, 100)]
+    assert [answer.json().get("error", {}).get("code") for answer in answers] == [None, None, 80002, None, 100]
+    assert [entry.account for entry in documented.journal()] == [second, second, second, own, own]
+
+
 def test_a_persons_token_uploads_for_another_account_of_the_person(documented: SandboxHandle, clip: Path) -> None:
     second = "17841400000000077"
     documented.add_account(second, "second", managed_with=documented.user_id)
@@ -197,6 +212,7 @@ def test_a_persons_token_uploads_for_another_account_of_the_person(documented: S
         for token in tokens
     ]
     assert [answer.is_success for answer in answers] == [False, True]
+    assert [entry.account for entry in documented.journal("upload")] == [documented.user_id, second]
 
 
 def test_who_takes_all_permissions_back_ends_the_tokens_of_each_page(documented: SandboxHandle) -> None:

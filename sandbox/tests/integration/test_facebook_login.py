@@ -38,6 +38,17 @@ def test_a_token_of_the_other_login_cannot_be_parsed(page: Caller, instagram_san
     assert ours.get("me").status_code == 200
 
 
+def test_the_journal_says_which_switch_refused_a_token(page: Caller, instagram_sandbox: SandboxHandle) -> None:
+    refused = "Facebook Login was refused because the switch login is instagram. Remedy: set the switch to any."
+    page.get("me")
+    page.http.get("/v27.0/me", headers={"Host": "graph.instagram.com"})
+    assert instagram_sandbox.warnings == []
+    instagram_sandbox.switch(login="instagram")
+    page.get("me")
+    page.http.post("/ig-api-upload/v27.0/1", headers={"Authorization": f"OAuth {page.token}"})
+    assert [refused in warning for warning in instagram_sandbox.warnings] == [True, True]
+
+
 def test_the_token_of_a_page_shows_its_account(page: Caller, instagram_sandbox: SandboxHandle) -> None:
     shown = page.get("me", fields=LINKED).json()
     assert shown["instagram_business_account"] == {"id": instagram_sandbox.user_id, "username": "sandbox_studio"}
