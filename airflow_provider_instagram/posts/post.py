@@ -166,7 +166,7 @@ class Post(BaseModel):
         About(
             "Up to three user names to invite.",
             read_user_names,
-            "Write user names: [studio_two, jane.doe].",
+            "Write user names, separated by commas: studio_two, jane.doe.",
             kinds=NO_STORY,
             sent_as="collaborators",
         ),
@@ -176,7 +176,7 @@ class Post(BaseModel):
         About(
             "Users to tag: in a reel by their names, in a picture with a place.",
             read_user_tags,
-            "Write user names: [studio_two, jane.doe]; in a picture, [{username: jane.doe, x: 0.5, y: 0.4}].",
+            "Write user names, separated by commas: studio_two, jane.doe.",
             kinds=EVERY_KIND - CAROUSEL,
             label="Tagged users",
             instead={
@@ -236,7 +236,7 @@ class Post(BaseModel):
         About(
             "A poll whose question is the caption: 2 to 4 answers. Facebook Login only.",
             read_words,
-            "Write 2 to 4 different answers: [Yes, No].",
+            "Write 2 to 4 different answers, separated by commas: Yes, No.",
             kinds=NO_STORY,
             sent_as="poll_attachment",
             sent=lambda answers: dict(zip(POLL_ANSWERS, answers, strict=False)),
@@ -265,7 +265,7 @@ class Post(BaseModel):
         About(
             "Up to two sponsors of a paid partnership: the user names or ids of professional accounts.",
             read_user_names,
-            "Write user names: [brand_one, brand.two].",
+            "Write user names, separated by commas: brand_one, brand.two.",
             sent_as="branded_content_sponsor_ids",
             titles=("sponsors",),
         ),

@@ -81,9 +81,9 @@ class CalendarPost(Post):
     background: Annotated[
         Annotated[str, Field(pattern=f"^({COLOUR})$")],
         About(
-            "The colour of the bars, and behind transparent parts: a name, or #rrggbb in quotation marks.",
+            "The colour of the bars, and behind transparent parts: a name, or #rrggbb (in YAML, in quotation marks).",
             read_word("black"),
-            'Write a name such as white, or "#ffffff" with its quotation marks.',
+            'Write a name such as white, or #ffffff (in YAML, "#ffffff").',
         ),
     ] = "black"
     trim: Annotated[

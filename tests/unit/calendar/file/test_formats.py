@@ -220,7 +220,7 @@ def test_items_in_one_cell_are_separated_by_commas(
         ("  image: a.jpg, trim: end", "4: A picture does not take trim. Remove trim."),
         (
             "  image: a.jpg, background: reddish",
-            "4: background is 'reddish'. Write a name such as white, or \"#ffffff\" with its quotation marks.",
+            "4: background is 'reddish'. Write a name such as white, or #ffffff (in YAML, \"#ffffff\").",
         ),
         (
             "  image: a.jpg, trial_graduation: SOON",

@@ -226,8 +226,8 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
         (
             "user_tags: [a, b c]",
             (
-                "'b c' in user_tags is not a valid Instagram user name. Write user names: [studio_two, jane.doe]; in a "
-                "picture, [{username: jane.doe, x: 0.5, y: 0.4}]."
+                "'b c' in user_tags is not a valid Instagram user name. Write user names, separated by commas: "
+                "studio_two, jane.doe."
             ),
         ),
         ("caption: [a]", 'caption is ["a"]. Write a text.'),
