@@ -96,6 +96,7 @@ def test_posts_that_are_not_compared_stand_apart_and_say_why(opened: Any) -> Non
     expect(page.locator("[data-table=posts] tbody tr")).to_have_count(20)
     late, missed = page.locator("[data-table=apart] tbody tr").all()
     expect(late).to_contain_text("9,999")
+    expect(late).to_contain_text("Oct 22, 2026, 12:00 AM, read too late")
     expect(late).to_contain_text("read too late")
     expect(missed).to_contain_text("missed")
 

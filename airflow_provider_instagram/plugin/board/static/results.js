@@ -2,6 +2,7 @@
 
 import { ROOT, request } from "./api.js";
 import { draw, drawable, save, savePicture } from "./charts.js";
+import { inWords, timeOfDay } from "./dates.js";
 import { h, messageOf, outward, say } from "./dom.js";
 import { openPost } from "./panel.js";
 import { metricName } from "./sections.js";
@@ -177,8 +178,12 @@ function section(table, of) {
   );
 }
 
-/** @param {Cell} cell */
-const words = (cell) => (typeof cell === "number" ? cell.toLocaleString() : (cell ?? ""));
+const TIME = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2})(?=$|, read too late$)/;
+/** Write numbers and times as the browser's language does. @param {Cell} cell */
+const words = (cell) =>
+  typeof cell === "number"
+    ? cell.toLocaleString()
+    : (cell ?? "").replace(TIME, (_, day, time) => `${inWords(day, { dateStyle: "medium" })}, ${timeOfDay(time)}`);
 /** Return how a cell is set: a long text is broken into lines. @param {Cell} cell */
 function formOf(cell) {
   if (typeof cell === "number") return "number";
