@@ -124,11 +124,14 @@ def test_a_move_that_one_post_refuses_moves_none(page: Page, airflow: Writing) -
 
 
 @pytest.mark.parametrize(("name", "act"), [("Reject …", "reject"), ("Skip …", "skip")])
-def test_posts_are_rejected_or_skipped_with_a_reason_and_brought_back(
+def test_the_chosen_posts_that_wait_are_rejected_or_the_others_skipped_with_a_reason_and_brought_back(
     page: Page, airflow: Writing, name: str, act: str
 ) -> None:
     airflow.act = {"json": {"done": "Done.", "seen": "1.000"}}
-    choose(page, 0, 1).get_by_role("button", name=name).click()
+    states = {"reject": ("waiting", "planned"), "skip": ("planned", "waiting")}[act]
+    airflow.cards["json"]["cards"] = [card(number, state=states[number == 2]) for number in range(3)]
+    page.reload()
+    choose(page, 0, 1, 2).get_by_role("button", name=name).click()
     dialog = page.locator("dialog")
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)

@@ -63,6 +63,7 @@ const button = (text, click, key = "") =>
 function barElements() {
   const all = cards();
   const waiting = all.filter((card) => card.state === "waiting");
+  const others = all.filter((card) => card.state !== "waiting"); // those that wait are rejected instead
   const edits = all.filter(mayEdit);
   const tagged = edits.filter((card) => card.kind); // the tags of a post with a problem are not known here
   const days = h("input", { type: "number", value: 1, "aria-label": "Days", step: 1 });
@@ -71,7 +72,7 @@ function barElements() {
     h("b", {}, chosen.size ? `${chosen.size} chosen` : "Click the posts to choose"),
     waiting.length ? button(`Approve ${waiting.length} …`, () => review(waiting)) : null,
     waiting.length ? button("Reject …", () => rejectAll(waiting)) : null,
-    all.length ? button("Skip …", () => skipAll(all)) : null,
+    others.length ? button("Skip …", () => skipAll(others)) : null,
     edits.length
       ? h(
           "span",
