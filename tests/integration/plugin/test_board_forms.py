@@ -330,6 +330,21 @@ def test_what_is_saved_and_removed_is_seen_at_once(team: Team) -> None:
     assert team.posts()["hello"]["caption"] == "Good evening"
 
 
+def test_who_removes_what_somebody_has_changed_is_told_and_may_remove_it_again(team: Team) -> None:
+    page = team.open()
+    page.locator(f'.card[data-key="{DAG_ID}/hello"]').click()
+    remove = page.locator("#panel").get_by_role("button", name="Remove")
+    expect(remove).to_be_visible()
+    team.file.write_text(team.file.read_text().replace("caption: Hello", "caption: Long thought about"))
+    for _ in range(2):
+        assert "hello" in team.posts()
+        remove.click()
+        page.locator("dialog").get_by_role("button", name="Remove").click()
+        expect(page.locator("#live")).to_contain_text(re.compile("Remove it again|Removed from"))
+    expect(page.locator("#undo")).to_be_visible()
+    assert "hello" not in team.posts()
+
+
 def test_who_saves_twice_conflicts_with_nobody(team: Team) -> None:
     """The plan is still from before the first save."""
     page = team.open()

@@ -197,7 +197,11 @@ async function removePost(card, offer, close) {
   const text = "This post is taken out of the calendar's file. You can undo this.";
   if (!(await question(text, "Remove"))) return;
   await tell(async () => {
-    const answer = await sendEdit("remove", { ...edit, seen: offer.seen });
+    const answer = await sendEdit("remove", { ...edit, seen: offer.seen }).catch((error) => {
+      if (error.content?.now) error.message += " Remove it again to remove what it is now.";
+      Object.assign(offer.seen, error.content?.now); // which the user has read by then
+      throw error;
+    });
     if (!answer) return null;
     removed(card, true);
     close();
