@@ -78,19 +78,21 @@ def choose(page: Page, *numbers: int) -> Any:
     return page.locator("#bulk")
 
 
-def test_three_moves_by_key_are_sent_in_order_and_conflict_with_nobody(page: Page, airflow: Writing) -> None:
+def test_three_moves_by_key_are_sent_in_order_conflict_with_nobody_and_are_taken_back_together(
+    page: Page, airflow: Writing
+) -> None:
     airflow.is_held.set()
     page.locator('.card[data-key="spring/post-0"]').focus()
     for _ in range(3):
         page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("#undo")).to_be_hidden()
     airflow.release()
-    expect(page.locator("#undo")).to_contain_text("post-0 moved to Thu 9 May, 08:30.")
+    expect(page.locator("#undo")).to_contain_text("post-0 moved from Mon 6 May, 08:30 to Thu 9 May, 08:30.")
     moves = [(one["seen"]["publish_at"], one["fields"]["publish_at"]) for one in airflow.written]
     assert moves == [("2030-05-06T08:30", "2030-05-07T08:30"), ("2030-05-07T08:30", "2030-05-09T08:30")]
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator('[data-day="2030-05-07"] [data-key="spring/post-0"]')).to_be_visible()
-    assert airflow.file["post-0"]["publish_at"] == "2030-05-07T08:30"
+    expect(page.locator('[data-day="2030-05-06"] [data-key="spring/post-0"]')).to_be_visible()
+    assert airflow.file["post-0"]["publish_at"] == "2030-05-06T08:30"
 
 
 def test_posts_are_moved_in_one_write_and_moved_back_in_another(page: Page, airflow: Writing) -> None:

@@ -219,7 +219,7 @@ def test_a_finger_that_holds_a_post_moves_it_to_another_day(open_page: Any, airf
     expect(page.locator("body.dragging")).to_have_count(1)
     touch("touchMove", to)
     touch("touchEnd", None)
-    expect(page.locator("#undo")).to_contain_text("post-0 moved to Thu 16 May")
+    expect(page.locator("#undo")).to_contain_text("post-0 moved from Mon 6 May, 09:00 to Thu 16 May")
     assert airflow.file["post-0"]["publish_at"] == "2030-05-16T09:00"
 
 

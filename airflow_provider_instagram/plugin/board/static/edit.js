@@ -113,6 +113,7 @@ export function offerUndo(text, back, word = "Undo") {
     h("button", { class: "btn", type: "button", click: undo }, word),
     h("button", { class: "btn square", type: "button", "aria-label": "Dismiss", click: close }, icon("close")),
   );
+  delete box.dataset.moved;
   box.hidden = false;
 }
 
@@ -148,7 +149,7 @@ export async function move(card, local) {
 const moving = inTurn();
 /** By how many days posts are still to be moved. @type {Map<string, number>} */
 const days = new Map();
-/** Move a post by days, after the moves before it, and offer to move it back. @param {string} key @param {number} more */
+/** Move a post by days, after the moves before it, and offer to take back its moves in a row. @param {string} key @param {number} more */
 export function moveByDays(key, more) {
   days.set(key, (days.get(key) ?? 0) + more);
   return moving(async () => {
@@ -156,14 +157,16 @@ export function moveByDays(key, more) {
     const by = days.get(key);
     days.delete(key); // what was pressed meanwhile is one move
     if (!card || !by) return;
-    const before = card.local;
+    const box = byId("undo");
+    const from = (!box.hidden && box.dataset.moved === key && box.dataset.from) || card.local;
     const local = movedTo(card, by);
     const isDone = await tell(() => move(card, local));
     const now = data.cards.get(key);
     if (!isDone || !now) return;
-    const text = `${card.id} moved to ${localInWords(local)}.`;
+    const text = `${card.id} moved from ${localInWords(from)} to ${localInWords(local)}.`;
     say(text);
-    offerUndo(text, () => move(now, before));
+    offerUndo(text, () => move(now, from));
+    Object.assign(box.dataset, { moved: key, from });
   });
 }
 
