@@ -194,7 +194,7 @@ class InstagramHook(ReadingHook):
         return self.token_manager().refresh(by)
 
     def get_conn(self) -> GraphClient:
-        """Return an open client for use in a task. Close it, or use it in a ``with`` statement."""
+        """Return an open client for use in a task: in a ``with`` statement, whose end closes it."""
         from airflow_provider_instagram.graph.client import GraphClient
 
         token = self.access_token()
@@ -232,7 +232,7 @@ class InstagramHook(ReadingHook):
         )
 
     async def get_async_conn(self) -> AsyncGraphClient:
-        """Return an open client for use in a trigger. Close it, or use it in an ``async with`` statement."""
+        """Return an open client for use in a trigger: in an ``async with`` statement, whose end closes it."""
         from asgiref.sync import sync_to_async
 
         from airflow_provider_instagram.graph.client import AsyncGraphClient
