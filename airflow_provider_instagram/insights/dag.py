@@ -179,7 +179,7 @@ def insights_dag(
     :param accounts: The connections of the accounts.
     :param target: Where to write: the id of a database's connection, a :class:`SqlTarget`, or a folder or prefix for
         Parquet files, which need the extra ``parquet``.
-    :param ages: The ages at which each post is read. A story is read at those below 23 hours, and at 23 hours.
+    :param ages: The ages at which each post is read. A story is read at those up to 22.5 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
     :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years. Default: none.
     :param dag_arguments: More arguments of the DAG, for example ``schedule``, ``default_args`` or ``tags``.
