@@ -131,6 +131,7 @@ def test_the_chosen_posts_that_wait_are_rejected_or_the_others_skipped_with_a_re
 ) -> None:
     airflow.act = {"json": {"done": "Done.", "seen": "1.000"}}
     states = {"reject": ("waiting", "planned"), "skip": ("planned", "waiting")}[act]
+    assert airflow.cards is not None
     airflow.cards["json"]["cards"] = [card(number, state=states[number == 2]) for number in range(3)]
     page.reload()
     choose(page, 0, 1, 2).get_by_role("button", name=name).click()
