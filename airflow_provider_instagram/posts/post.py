@@ -54,8 +54,8 @@ def _poll(answers: tuple[str, ...]) -> tuple[str, ...]:
     return answers
 
 
-def _yes_or_no(name: str, says: str, kinds: frozenset[PostKind] = EVERY_KIND) -> About:
-    return About(says, arguments.boolean, "Write true or false.", kinds, sent_as=name)
+def _yes_or_no(name: str, says: str, kinds: frozenset[PostKind] = EVERY_KIND, label: str = "") -> About:
+    return About(says, arguments.boolean, "Write true or false.", kinds, sent_as=name, label=label)
 
 
 def _volume(name: str, says: str) -> About:
@@ -271,7 +271,7 @@ class Post(BaseModel):
         ),
     ] = ()
     is_ai_generated: Annotated[
-        bool | None, _yes_or_no("is_ai_generated", "Whether to label the post as made with AI.")
+        bool | None, _yes_or_no("is_ai_generated", "Whether to label the post as made with AI.", label="Made with AI")
     ] = None
     alt_text: Annotated[
         str | None,

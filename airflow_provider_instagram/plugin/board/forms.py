@@ -100,7 +100,7 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     of_tags = "anyOf" in value.get("items", {})
     content = {
         "name": name,
-        "label": about.label or name.replace("_", " ").capitalize(),
+        "label": about.label or name.removeprefix("is_").replace("_", " ").capitalize(),
         "says": about.says,
         "kinds": sorted(about.kinds),
         "input": "choice" if words else "tags" if of_tags else INPUTS[value["type"]],
