@@ -122,6 +122,7 @@ def test_a_mention_by_another_account_is_sent_and_can_be_read(client: Caller, ap
     client.http.post("/v27.0/me/subscribed_apps", data={"subscribed_fields": "mentions"})
     client.sandbox.add_account(OTHER, "a_friend")
     media_id = client.sandbox.add_foreign_post("With @sandbox_studio.", user_id=OTHER, tagged=["sandbox_studio"])
+    client.sandbox.settle()
     comment_id = client.sandbox.add_comment(media_id, "Look, @sandbox_studio!").comment_id
     client.sandbox.settle()
     assert callback.changes == [

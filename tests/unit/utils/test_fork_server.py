@@ -117,7 +117,7 @@ def test_work_that_takes_too_long_is_killed_with_all_that_it_started(do: Do, tmp
     script = f"import subprocess; subprocess.Popen(['sleep', '98.{os.getpid()}']); import time; time.sleep(60)"
     finished = do(script, ProcessLimits(wall_s=1.5, cpu_s=20, output_bytes=1))
     assert finished.timed_out
-    assert not running_with(f"98.{os.getpid()}")
+    wait_for(lambda: not running_with(f"98.{os.getpid()}"))
     assert do("print('fine')").stdout == "fine\n"
 
 
