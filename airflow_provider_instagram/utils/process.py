@@ -311,7 +311,10 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Return whether a process has ended. It stays a zombie, so that its id cannot be reused."""
     if process.returncode is not None:
         return True
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # a signal handler asks just after its own thread has read the exit code
+        return True
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

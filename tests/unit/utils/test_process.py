@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
-from airflow_provider_instagram.utils.process import ProcessLimits, run
+from airflow_provider_instagram.utils.process import ProcessLimits, end_group, run, start
 from tests.processes import alive, running_with, wait_for
 
 AMPLE = ProcessLimits(wall_s=30, cpu_s=30, output_bytes=10**6)
@@ -57,9 +57,16 @@ def test_a_missing_program_is_named_with_the_remedy() -> None:
         run(["no-ffmpeg"], AMPLE)
 
 
+def test_a_signal_may_cancel_a_program_whose_exit_code_is_just_being_read() -> None:
+    """``Popen.wait`` was interrupted after the kernel had forgotten the process, and before it kept the exit code."""
+    with start(["true"], AMPLE) as process:
+        os.waitpid(process.pid, 0)
+        end_group(process)
+
+
 SILENT_WORKER = """
 import sys
-from airflow_provider_instagram.utils.process import ProcessLimits, run
+from airflow_provider_instagram.utils.process import ProcessLimits, end_group, run, start
 run(["sleep", sys.argv[1]], ProcessLimits(wall_s=100, cpu_s=10))
 """
 
