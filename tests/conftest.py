@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ MOST_KEPT = 1000
 
 # Airflow reads its environment once, when it is first imported: before any fixture could set it.
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
+DATABASE = Path(_home.name, "airflow.db")
 Path(_home.name, "dags").mkdir()
 os.environ.update(
     AIRFLOW_HOME=_home.name,
@@ -27,7 +31,7 @@ os.environ.update(
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL="0",  # a test's DAG may have the name of the one before
     AIRFLOW__CORE__FERNET_KEY="dGVzdHMtb25seS1rZXktMzItYnl0ZXMtbG9uZyEhISE=",
-    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_home.name}/airflow.db",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{DATABASE}",
     AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL="0",  # in one process, a deferral may be as short as it likes
 )
 
@@ -43,15 +47,32 @@ def pytest_runtest_setup() -> None:
         pytest.skip("The time budget is used up.")
 
 
-def make_airflow_db() -> None:
-    """Make Airflow's database. Its commits, hundreds a run, do not wait for the disk: it does not outlive the tests."""
+def make_airflow_db(made: Path | None = None) -> None:
+    """Make Airflow's database. Its commits, hundreds a run, do not wait for the disk: it does not outlive the tests.
+
+    :param made: Where another process may have put one, or this one puts it: making it takes ten seconds.
+    """
     from airflow.utils.db import initdb
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
     event.listen(Engine, "connect", _sync_nothing)
     _inspect_signatures_once()
-    initdb()
+    if made is None:
+        initdb()
+        return
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            _copy_database(made, DATABASE)
+        else:
+            initdb()
+            _copy_database(DATABASE, made)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _sync_nothing(connection: Any, _: Any) -> None:
@@ -86,9 +107,11 @@ def _inspect_signatures_once() -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow_db() -> Iterator[None]:
-    """Airflow's database, made once."""
-    make_airflow_db()
+def airflow_db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Airflow's database. Of several test processes, the first makes it, and the others copy it."""
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    made = tmp_path_factory.getbasetemp().parent / "airflow.db" if is_one_of_many else None
+    make_airflow_db(made)
     yield
     from airflow.settings import dispose_orm
 

@@ -50,6 +50,7 @@ def page(airflow_app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return get
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("pictures", "no_stored_tokens")
 def test_pictures_carousels_and_stories_are_shown_item_by_item(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], portrait_video: Path, page: Any

@@ -234,7 +234,13 @@ def dies(*_: Any, **__: Any) -> None:
     raise RuntimeError("killed")
 
 
-@pytest.mark.parametrize("where", ["in its preparation", "before its preparation", "in the run that publishes it"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "in the run that publishes it",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("in its preparation", "before its preparation")),
+    ],
+)
 def test_an_edited_post_goes_out_once_in_its_last_version_whichever_run_dies(
     instagram_sandbox: SandboxHandle,
     run_dag: Any,

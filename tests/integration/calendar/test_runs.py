@@ -269,7 +269,7 @@ def test_a_post_that_finds_no_free_quota_at_its_time_is_skipped_at_once_when_it_
     assert result.xcom("publish", key="outcome")["mark"] in ("skipped: 23 h 59 min late", "skipped: 24 h late")
 
 
-@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize("is_live", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_removed_post_whose_publication_is_open_is_settled_before_the_calendar_counts(
     instagram_sandbox: SandboxHandle,
     run_dag: Any,

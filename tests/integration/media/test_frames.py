@@ -19,6 +19,8 @@ from airflow_provider_instagram.media.video import VideoItem
 Make = Callable[..., Path]
 Run = Callable[..., tuple[Report, Any, Path]]
 
+pytestmark = pytest.mark.long  # a minute of a processor
+
 
 @pytest.fixture
 def run(tmp_path: Path, complies: Callable[..., Any]) -> Run:

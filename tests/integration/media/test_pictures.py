@@ -78,6 +78,7 @@ def test_the_corpus_has_sixty_pictures_with_names_of_their_own() -> None:
 HUGE = [sample for sample in SAMPLES if sample.name.startswith("huge")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sample", HUGE, ids=str)
 def test_a_hundred_million_pixels_fit_into_the_limits_of_the_process(
     sample: Sample, run: Callable[..., tuple[Report, Path]], tmp_path: Path
@@ -149,7 +150,7 @@ def _ssim(made: Path, wanted: Path) -> float:
     ("graph", "size"),
     [
         ("testsrc2=s=1080x1350", "1080:1350"),
-        ("mandelbrot=s=4000x3000", "1440:1080"),
+        pytest.param("mandelbrot=s=4000x3000", "1440:1080", marks=pytest.mark.long),
         ("mandelbrot=s=1920x1080", "1440:810"),
     ],
 )

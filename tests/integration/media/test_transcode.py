@@ -51,9 +51,12 @@ SOURCES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "telephone.mp4": (("540x960", "-ac", "1", "-ar", "8000"), {}),
     "broadcast.ts": (("540x304", "-c:v", "mpeg2video", "-c:a", "mp2"), {}),
 }
+#: A few sources between which each kind of work is done.
+MANY_KINDS = ("odd.mkv", "film.mp4", "telephone.mp4", "broadcast.ts")
+LONG = pytest.mark.long
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", [name if name in MANY_KINDS else pytest.param(name, marks=LONG) for name in SOURCES])
 def test_any_source_comes_out_compliant(
     name: str, clip: Make, run: Callable[..., tuple[Report, Path]], complies: Callable[..., Any]
 ) -> None:

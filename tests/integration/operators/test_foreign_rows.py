@@ -83,9 +83,9 @@ def test_a_clear_after_all_rows_were_deleted_makes_no_second_post(
             {"container_id": "17", "published_at": AT, "media_id": "180", "permalink": "https://x.example"},
             True,
         ),
-        ("intent:{}", INTENT, False),
+        pytest.param("intent:{}", INTENT, False, marks=pytest.mark.long),
         ("claim:{}", CLAIM, True),
-        ("containers:{}", ["17"], False),
+        pytest.param("containers:{}", ["17"], False, marks=pytest.mark.long),
     ],
 )
 def test_a_forged_row_stops_its_post_until_a_person_has_looked(

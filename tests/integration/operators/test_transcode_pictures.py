@@ -234,7 +234,11 @@ def test_the_pictures_of_a_carousel_share_as_many_programs_as_there_are_processo
 
 
 @pytest.mark.parametrize(
-    ("hostile", "words"), [(endless_scans, "within 4 s"), (lambda: cut("jpg", 0.6), "is damaged")], ids=["cpu", "cut"]
+    ("hostile", "words"),
+    [
+        pytest.param(endless_scans, "within 4 s", id="cpu", marks=pytest.mark.long),
+        pytest.param(lambda: cut("jpg", 0.6), "is damaged", id="cut"),
+    ],
 )
 def test_a_picture_that_goes_wrong_fails_alone(
     hostile: Callable[[], bytes], words: str, transcode: Transcode, mark: str, tmp_path: Path
@@ -269,7 +273,8 @@ task.execute({"ti": SimpleNamespace(xcom_push=lambda **_: None)})
 """
 
 
-@pytest.mark.parametrize("sign", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
+@pytest.mark.long
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_task_leaves_no_process(sign: signal.Signals, airflow_db: None, mark: str, tmp_path: Path) -> None:
     """A task that is killed tidily leaves no file either; after a kill -9, the next one removes its folder."""
     sources = []

@@ -391,9 +391,9 @@ def test_an_upload_tells_its_percent_and_ends_with_its_form(team: Team, tmp_path
     expect(form.locator(".items small")).to_have_text(re.compile(r"is being uploaded: [1-9]\d? %"))
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0)
-    slow.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})
-    wait_until(lambda: not any(uploads._uploads.values()), "the server has given the upload up", 20)
+    wait_until(lambda: not any(uploads._uploads.values()), "the server has given the upload up", 8)
     assert team.files() == before
+    slow.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})
 
 
 def test_a_day_is_clicked_and_a_file_dropped_on_it_to_add_a_post(team: Team) -> None:

@@ -102,7 +102,7 @@ def text_before() -> str:
     return "\n".join([*lines, ""])
 
 
-@pytest.fixture(params=["a folder", "a bucket"])
+@pytest.fixture(params=["a folder", pytest.param("a bucket", marks=pytest.mark.long)])
 def location(
     airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> str:
