@@ -161,7 +161,7 @@ def fill_calendar(args: argparse.Namespace) -> None:
         text = writer.text()
         found = proposal_for(
             text, args.file, writer.files, now, rules, more_slots=args.slots,
-            repeats_within=timedelta(days=args.days), **({"order_of": read_table} if args.by_results else {}),
+            repeats_within=timedelta(days=args.days), **({"preference_of": read_table} if args.by_results else {}),
         )  # fmt: skip
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")

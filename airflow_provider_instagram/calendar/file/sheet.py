@@ -11,7 +11,7 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
 from airflow_provider_instagram.calendar.file.sheet_import import MEANINGS, SheetReading, import_sheet
-from airflow_provider_instagram.calendar.file.sheet_times import Order
+from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.utils.addresses import Origin
 from airflow_provider_instagram.utils.locations import shown
@@ -123,4 +123,4 @@ def invalid_form(name: str, value: Any) -> str | None:
         return f"{wrong[0]!r} is not what a column can mean: {', '.join(sorted(MEANINGS))}." if wrong else None
     if wrong := [field for field in value if field != DATES and field not in CALENDAR_FIELDS]:
         return f"{wrong[0]!r} is not a field of a post."
-    return None if value.get(DATES) in (None, *get_args(Order)) else f"Use one of {', '.join(get_args(Order))}."
+    return None if value.get(DATES) in (None, *get_args(DateOrder)) else f"Use one of {', '.join(get_args(DateOrder))}."

@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import STAND_INS, read_table
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.sheet_times import AskedFor, Order, TimeCells, read_time_cells
+from airflow_provider_instagram.calendar.file.sheet_times import AskedFor, DateOrder, TimeCells, read_time_cells
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
 
@@ -115,7 +115,7 @@ class SheetReading:
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    order: Order | None = None
+    order: DateOrder | None = None
     time: str = ""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     accounts: Collection[str] | None = None

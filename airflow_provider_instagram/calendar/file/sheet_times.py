@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
 
-Order = Literal["day-first", "month-first"]
+DateOrder = Literal["day-first", "month-first"]
 #: The names of the months from January on, also shortened.
 MONTHS: Final = (
     *("january januar jänner jan", "february februar feb", "march märz maerz mar mär mrz", "april apr", "may mai"),
@@ -55,7 +55,7 @@ class TimeCells(NamedTuple):
     hour: str = ""
 
 
-def read_time_cells(cells: TimeCells, order: Order | None, time: str = "") -> str:
+def read_time_cells(cells: TimeCells, order: DateOrder | None, time: str = "") -> str:
     """Return the time of a row as a calendar contains it. A time in that form is not changed; no time is empty.
 
     :param time: The time of day of a date without one.
@@ -81,7 +81,7 @@ def read_time_cells(cells: TimeCells, order: Order | None, time: str = "") -> st
     return f"{date} {_time(hour or rest, hour or written)}"
 
 
-def _date(written: str, order: Order | None) -> tuple[str, str]:
+def _date(written: str, order: DateOrder | None) -> tuple[str, str]:
     """Return the date in a cell, and what else is in it."""
     if found := ISO.search(written):
         year, month, day = int(found[1]), int(found[3]), int(found[4])

@@ -24,7 +24,7 @@ from airflow_provider_instagram.calendar.planning.proposal import (
     REPEATS_WITHIN,
     AccountSlots,
     AsTheyCome,
-    Order,
+    Preference,
     Proposed,
     Wanted,
     propose,
@@ -40,7 +40,7 @@ QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 48
 MANY: Final = 1_000
 #: Takes an account, the hours of its slots, the zone in which these are meant, and the present time.
-OrderOf: TypeAlias = Callable[[str, Collection[int], ZoneInfo, datetime], Order]
+PreferenceOf: TypeAlias = Callable[[str, Collection[int], ZoneInfo, datetime], Preference]
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def proposal_for(
     now: datetime,
     rules: Rules,
     *,
-    order_of: OrderOf = lambda *_: AsTheyCome(),
+    preference_of: PreferenceOf = lambda *_: AsTheyCome(),
     more_slots: str = "",
     repeats_within: timedelta = REPEATS_WITHIN,
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param order_of: Returns what chooses among the slots of an account, by default the first one.
+    :param preference_of: Returns what chooses among the slots of an account, by default the first one.
     :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
     :raises InvalidValue: If the text cannot be read.
     :raises ValidationError: If the results cannot be read.
@@ -82,9 +82,9 @@ def proposal_for(
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
     per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
     for account, own in slots.items():
-        order = order_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
-        tables += [f"{account}:", *based_on] if (based_on := [*order.text()]) else []
-        free[account] = AccountSlots(own, _taken(calendar, account), calendar.min_spacing, per_day, order)
+        preference = preference_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
+        tables += [f"{account}:", *based_on] if (based_on := [*preference.text()]) else []
+        free[account] = AccountSlots(own, _taken(calendar, account), calendar.min_spacing, per_day, preference)
     by_id = {row.text("id"): row for row in rows.rows}
     found = propose(wanted, free, now, by_id, repeats_within)
     times, repeats = dict[str, str](), dict[str, list[tuple[str, str]]]()

@@ -21,7 +21,7 @@ AHEAD: Final = timedelta(hours=1)
 HORIZON: Final = timedelta(days=366)
 #: How far ahead the next entries of posts that repeat are written.
 REPEATS_WITHIN: Final = timedelta(days=14)
-#: Among the free slots of so many days, from the first one on, an order chooses.
+#: Among the free slots of so many days, from the first one on, a preference chooses.
 CHOICE: Final = timedelta(days=7)
 FIRST_FREE: Final = "the first free slot"
 NO_SLOTS: Final = (
@@ -32,7 +32,7 @@ LONGEST_ID: Final = 100
 NUMBERED: Final = re.compile(r"(.+)-([2-9]|[1-9]\d+)")
 
 
-class Order(Protocol):
+class Preference(Protocol):
     """What prefers some slots of an account to others."""
 
     def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
@@ -98,7 +98,7 @@ class AccountSlots:
     taken: list[float] = field(default_factory=list)
     min_spacing: timedelta = timedelta()
     per_day: int = 1
-    order: Order = field(default_factory=AsTheyCome)
+    preference: Preference = field(default_factory=AsTheyCome)
 
     def __post_init__(self) -> None:
         self.taken.sort()
@@ -112,7 +112,7 @@ class AccountSlots:
 
     def take(self, post_id: str, free: Sequence[datetime]) -> tuple[datetime, str]:
         """Take one of the free slots, and return it and why."""
-        at, why = self.order.pick(post_id, free, self.taken)
+        at, why = self.preference.pick(post_id, free, self.taken)
         insort(self.taken, at.timestamp())
         return at, why
 
@@ -166,7 +166,7 @@ def _first_times(post_ids: Sequence[str], slots: AccountSlots, now: datetime) ->
             break
         chosen.append(slots.take(post_id, free))
         after = free[0]
-    chosen.sort()  # an order may prefer a later slot for an earlier post
+    chosen.sort()  # a later slot may be preferred for an earlier post
     found = [Proposed(post_id, at, why) for post_id, (at, why) in zip(post_ids, chosen, strict=False)]
     why = f"no slot is free within {HORIZON.days} days"
     return found + [Proposed(post_id, None, why) for post_id in post_ids[len(chosen) :]]

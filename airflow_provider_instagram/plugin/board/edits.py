@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIE
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
-from airflow_provider_instagram.calendar.planning.proposal import AsTheyCome, Order
+from airflow_provider_instagram.calendar.planning.proposal import AsTheyCome, Preference
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
@@ -127,12 +127,12 @@ def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
     writer, now = writer_of(board), utc_now()
     own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
 
-    def order_of(account: str, *about: Any) -> Order:
+    def preference_of(account: str, *about: Any) -> Preference:
         return read_table(account, *about) if account in own else AsTheyCome()
 
     with errors_as_answers():
         text = writer.text()
-        found = proposal_for(text, board.location, writer.files, now, board.rules, order_of=order_of)
+        found = proposal_for(text, board.location, writer.files, now, board.rules, preference_of=preference_of)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
     seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
     return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}

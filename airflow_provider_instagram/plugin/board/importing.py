@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar.file.model import ACCOUNT, ID
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import sheet_text
 from airflow_provider_instagram.calendar.file.sheet_import import WORDS, SheetReading
-from airflow_provider_instagram.calendar.file.sheet_times import Order
+from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
 from airflow_provider_instagram.calendar.file.times import YEARS
 from airflow_provider_instagram.calendar.planning.fill import time_on
 from airflow_provider_instagram.calendar.planning.importing import (
@@ -86,7 +86,7 @@ class SheetRequest(Agreed):
     sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
     words: dict[Word, dict[Title, Title]] = {}
-    order: Order | Literal[""] = ""
+    order: DateOrder | Literal[""] = ""
     time: str = Field(default="", pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     timezone: str = Field(default="", max_length=100)
     account: str = Field(default="", pattern=f"^({ACCOUNT})?$")

@@ -183,7 +183,7 @@ class Evenings(AsTheyCome):
 
 def test_posts_keep_the_order_of_the_file_whatever_is_preferred() -> None:
     """An order chooses among the free slots of seven days, and the reason belongs to the slot."""
-    of = AccountSlots(slots("Wed 08:00", "Thu 08:00", "Fri 08:00"), order=Evenings())
+    of = AccountSlots(slots("Wed 08:00", "Thu 08:00", "Fri 08:00"), preference=Evenings())
     found = propose([post("a"), post("b"), post("c")], {"brand": of}, NOON, ())
     assert said(found) == {"a": "Wed 02 Dec 08:00", "b": "Thu 03 Dec 08:00", "c": "Fri 04 Dec 08:00"}
     assert [one.why for one in found] == ["the last of 1", "the last of 2", "the last of 3"]
