@@ -63,7 +63,7 @@ def content_calendar_dag(
     :param dry_run: Whether each run stops before it publishes.
     :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip": "video"}``.
     :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
-    :param notify: A notifier or a callable, or a list of them, for posts that need somebody, and for new problems.
+    :param notify: A notifier or a callable, or a list of them, for posts that need attention, and for new problems.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
     """
     unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}

@@ -110,7 +110,7 @@ ACCOUNT_COMMANDS: Final = [
     ),
     _command(
         "accounts.audio",
-        "Search music that a reel can have, for its option audio_id",
+        "Search for music for a reel's option audio_id",
         ARG_ACCOUNT,
         Arg(("query",), help="words of the title or the artist (default: what is trending)", nargs="*"),
         Arg(("--sounds",), help="the sounds of other reels instead of music", action="store_true"),
@@ -118,7 +118,7 @@ ACCOUNT_COMMANDS: Final = [
     ),
     _command(
         "accounts.places",
-        "Search places that a post can name, for its option location_id",
+        "Search for places for a post's option location_id",
         Arg(("query",), help="words of the name or the address", nargs="+"),
         ARG_CONN_ID,
         ARG_OUTPUT,
@@ -135,7 +135,7 @@ LEDGER_COMMANDS: Final = [
     _command("accounts.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
     _command(
         "accounts.settle_post",
-        "Record whether a post is live whose outcome is unknown, or that a restored backup lacks",
+        "Record whether a post is live, if its outcome is unknown or a restored backup lacks it",
         ARG_POST_KEY,
         ARG_CONN_ID,
         Arg(("--live",), help="the post is live", action="store_true"),
@@ -158,7 +158,7 @@ LEDGER_COMMANDS: Final = [
     _command(
         "accounts.reseal",
         "Seal the rows of all accounts with the first key of [core] fernet_key, before an old key is removed",
-        Arg(("--trust",), help="rows without a good seal as well: the key was lost, or is new", action="store_true"),
+        Arg(("--trust",), help="also seal rows without a good seal if the key was lost or is new", action="store_true"),
         Arg(("--yes",), help="with --trust: do not ask for confirmation", action="store_true"),
     ),
 ]
@@ -168,7 +168,7 @@ CALENDAR_COMMANDS: Final = [
         "List everything that is wrong with a calendar",
         ARG_FILE,
         Arg(("--accounts",), help="the accounts that the DAG file names, separated by commas (default: any)"),
-        Arg(("--min-spacing",), help="the smallest distance of two posts, such as '15 min'"),
+        Arg(("--min-spacing",), help="the smallest distance between two posts, such as '15 min'"),
         Arg(("--allow-past",), help="accept times in the past", action="store_true"),
         Arg(("--skip-files",), help="do not check that the videos exist", action="store_true"),
         description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
@@ -182,13 +182,13 @@ CALENDAR_COMMANDS: Final = [
     ),
     _command(
         "calendar.fill_calendar",
-        "Give posts without a time a slot, and posts that repeat their next entries, if you confirm",
+        "Give each post without a time a slot, and each repeating post its next entries, if you confirm",
         ARG_FILE,
         Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
         Arg(("--days",), help="how many days ahead posts are repeated (default: %(default)s)", type=int, default=14),
         Arg(("--slots",), help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'", default=""),
-        Arg(("--yes",), help="write without a question", action="store_true"),
-        description="Exit codes: 0, each post has a time; 1, not each, or the answer was no; 2, nothing was written.",
+        Arg(("--yes",), help="write without asking", action="store_true"),
+        description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
     ),
     _command(
         "calendar.import_calendar",

@@ -67,8 +67,8 @@ _GRANT: Final = (
 )
 _SLOW_DOWN: Final = "Wait before the next call. Calls while the account is throttled make the wait longer."
 _LATER: Final = "This is temporary: try again later."
-_TRANSCODE: Final = "Run the video through TranscodeOperator first. If that made it, use another video."
-_TRANSCODE_PICTURE: Final = "Run the picture through TranscodeOperator first. If that made it, use another picture."
+_TRANSCODE: Final = "Run the video through TranscodeOperator first. If you already did, use another video."
+_TRANSCODE_PICTURE: Final = "Run the picture through TranscodeOperator first. If you already did, use another picture."
 _FETCH: Final = (
     "The link must be public, in ASCII, without redirects, served with the content type of a picture or a video, and "
     "valid for 24 hours."

@@ -47,7 +47,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     },
     "--tls": {
         "action": "store_true",
-        "help": "answer over https, by an authority whose path is printed (needs instagram-sandbox[tls])",
+        "help": "answer over https, and print the path of the authority to trust (needs instagram-sandbox[tls])",
     },
     "--port-file": {"type": Path, "help": "file to write the port to once the sandbox is ready"},
     "--state": {"type": Path, "metavar": "DIR", "help": "folder to keep all state in for the next start"},

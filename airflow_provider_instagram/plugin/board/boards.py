@@ -150,7 +150,7 @@ class Boards:
     def answer(
         self, user: PageUser, dag_id: str | None, window: tuple[int, int], shown: str, search: str = ""
     ) -> tuple[str, bytes | None]:
-        """Return the posts in a span of time, and those that need somebody, as JSON, and their ETag.
+        """Return the posts in a span of time, and those that need attention, as JSON, and their ETag.
 
         The JSON is None if the page shows it already.
 
