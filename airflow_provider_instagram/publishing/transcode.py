@@ -132,6 +132,8 @@ class Transcode:
             made[location] = self._writing(work, path, begin)
         else:
             folder = files.enter_context(scratch.scratch_folder())
+            item = work.item
+            scratch.require_space(folder, item.info.size_bytes if item.complies else item.spec.max_size_bytes)
             made[location] = self._writing(work, folder / f"result{work.item.suffix}", begin)
         return location
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 
 Transcode = Callable[..., Path]
 
@@ -63,6 +65,16 @@ def test_a_long_name_leaves_room_for_what_is_added_to_it(transcode: Transcode, v
 def test_a_folder_that_cannot_be_made_is_named(transcode: Transcode, video: Path) -> None:
     with pytest.raises(ValidationError, match=r"camera\.mp4/out cannot be created.*Use another folder"):
         transcode(video, output=f"{video}/out/")
+
+
+def test_a_result_for_object_storage_that_this_disk_has_no_space_for_is_tried_again(
+    transcode: Transcode, video: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may have the space, and another output would not help."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 10**8))
+    with pytest.raises(TransientError, match=r"100 MB free, but needs 167 MB.*TMPDIR"):
+        transcode(video, output=f"{bucket}/out/")
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "OUT.MOV"])
