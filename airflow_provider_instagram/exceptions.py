@@ -85,7 +85,7 @@ def _sentence(text: str) -> str:
 
 
 class ValidationError(InstagramError):
-    """The input breaks a documented rule, so the provider refuses it instead of passing it to Instagram."""
+    """The input or the state of the post breaks a rule, so the provider refuses to go on."""
 
 
 class AuthenticationError(InstagramError):
@@ -146,7 +146,7 @@ class LedgerRowError(InstagramError):
 
 
 class TranscodeError(InstagramError):
-    """ffmpeg could not convert the source into a compliant video."""
+    """The source could not be converted into a compliant video or picture."""
 
 
 _CLASSES: list[type[InstagramError]] = [InstagramError, *InstagramError.__subclasses__(), MediaNotFetchedError]

@@ -60,7 +60,8 @@ CONNECTION: Final[dict[str, Any]] = {
             format="password",
         ),
         "config_id": _field(
-            "Configuration id", "The configuration of Unified Login in the Meta app. Used only to connect the account."
+            "Configuration id",
+            "The app's configuration of Facebook or Unified Login. Used only to connect the account.",
         ),
         "oauth_host": _field(
             "OAuth host", "Replaces both of Meta's login hosts, for example with a sandbox. Must be a trusted host."

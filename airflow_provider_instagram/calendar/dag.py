@@ -54,7 +54,7 @@ def content_calendar_dag(
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of a sheet.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
     :param lead_time: How long before a post's time its container is created.
-    :param prepare_ahead: How long before that its run begins, which transcodes it and asks, such as ``7 days``.
+    :param prepare_ahead: How long before a post's time its run begins, which transcodes and asks, such as ``7 days``.
     :param late: What to do with a post whose time has passed: ``publish`` or ``skip``.
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between two posts of an account. None goes by the file.

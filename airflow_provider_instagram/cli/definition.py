@@ -99,7 +99,7 @@ ACCOUNT_COMMANDS: Final = [
             ("--scopes",),
             help="what to ask for beyond publishing, such as comments,insights (default: the connection's own)",
         ),
-        description="Prints the URL of the login page. After the login, paste the URL that Instagram sent you to.",
+        description="Prints the URL of the login page. After the login, paste the URL that it ended at.",
     ),
     _command("accounts.accounts", "List the accounts with their token's remaining days and quota", ARG_OUTPUT),
     _command("accounts.refresh", "Refresh the token of an account", ARG_ACCOUNT),

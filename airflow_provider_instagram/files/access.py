@@ -179,7 +179,7 @@ class FileCheck:
 
 
 def inside_media_roots(location: str) -> str:
-    """Check that a location from outside, such as a run parameter, is in ``[instagram] media_roots``."""
+    """Check that a location from outside, such as a run parameter, is https, or in ``[instagram] media_roots``."""
     FileAccess.of_media_roots().check(location)
     return location
 

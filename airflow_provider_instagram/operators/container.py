@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class CreateContainerOperator(InstagramBaseOperator):
     """Create the container of a post, and send the media to it: one video, one picture, or 2 to 10 of them.
 
-    For a ``post_key`` that has a container already (after a retry, a Clear or in a new run), the operator returns that
-    container, and resumes an interrupted upload. The items of a carousel have containers of their own, and each one
-    that is good is used again. Returns the container's id.
+    For a ``post_key`` that has a good container of this content already (after a retry, a Clear or in a new run), the
+    operator returns that one, and resumes an interrupted upload. The items of a carousel have containers of their own,
+    and each one that is good is used again. Returns the container's id.
 
     Set exactly one of ``video``, ``image`` and ``carousel``. Instagram fetches pictures by link: an https address as it
     is, an object in storage by a presigned link, and a local file by its copy below ``[instagram] public_prefix``.

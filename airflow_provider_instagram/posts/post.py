@@ -211,7 +211,7 @@ class Post(BaseModel):
     audio_id: Annotated[
         Annotated[str, Field(pattern="^[0-9]+$")] | None,
         About(
-            "Music or another reel's sound, by its id: airflow instagram audio finds it. Facebook Login only.",
+            "Music or another reel's sound, by its id: airflow instagram audio finds it. Not with Instagram Login.",
             arguments.text,
             "Write the numeric id of an audio asset (only digits).",
             kinds=REEL,
@@ -234,7 +234,7 @@ class Post(BaseModel):
     poll_attachment: Annotated[
         Annotated[tuple[str, ...], Field(max_length=len(POLL_ANSWERS)), AfterValidator(_poll)],
         About(
-            "A poll whose question is the caption: 2 to 4 answers. Facebook Login only.",
+            "A poll whose question is the caption: 2 to 4 answers. Not with Instagram Login.",
             read_words,
             "Write 2 to 4 different answers, separated by commas: Yes, No.",
             kinds=NO_STORY,
@@ -252,13 +252,13 @@ class Post(BaseModel):
         bool | None,
         _yes_or_no(
             "is_comment_prompt_used",
-            "Whether the caption is a question that asks for comments. Facebook Login only.",
+            "Whether the caption is a question that asks for comments. Not with Instagram Login.",
             NO_STORY,
         ),
     ] = None
     is_paid_partnership: Annotated[
         bool | None,
-        _yes_or_no("is_paid_partnership", "Whether to label the post as a paid partnership. Facebook Login only."),
+        _yes_or_no("is_paid_partnership", "Whether to label the post as a paid partnership. Not with Instagram Login."),
     ] = None
     branded_content_sponsor_ids: Annotated[
         Annotated[tuple[str, ...], Field(max_length=2)],

@@ -120,9 +120,9 @@ class InstagramCommentTrigger(BaseEventTrigger):
     triggerer is killed, an event may come twice. None is lost if Airflow stores it within 5 s, which pass between two
     events. The watched asset keeps which comments had an event.
 
-    A look takes one call for all of the latest 25 posts, or one for each post that is named, and one more for each post
-    whose number of comments has changed. The calls come from the budget with which the triggerer waits for containers.
-    A look that fails is logged, and repeated after the interval.
+    A look takes one call for all of the latest 25 posts, two if the connection has no user id, or one for each post
+    that is named, and at least one more for each post whose number of comments has changed. The calls come from the
+    budget with which the triggerer waits for containers. A look that fails is logged, and repeated after the interval.
 
     :param instagram_conn_id: The Airflow connection of the account.
     :param media: The post to watch, or several, as media ids. Default: the account's latest 25 posts.

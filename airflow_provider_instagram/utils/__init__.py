@@ -1,1 +1,1 @@
-"""Helpers that any room may use. They know no posts, and import no room but ``exceptions``."""
+"""Helpers that any room may use. They import no room but ``exceptions``."""

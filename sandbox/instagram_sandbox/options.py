@@ -64,7 +64,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     },
     "--strict": {
         "action": "store_true",
-        "help": "answer every open question as harshly as possible; by default, as Meta documents or clients observe",
+        "help": "answer open questions harshly; by default, as Meta documents or clients observe",
     },
     "--processing-time": {
         "type": float,

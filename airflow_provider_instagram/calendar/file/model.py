@@ -187,7 +187,7 @@ class WrittenPost(BaseModel):
         str,
         Field(examples=["30 days"]),
         About(
-            "After how long airflow instagram calendar fill repeats the post: 30 days. At least a day.",
+            "After how long airflow instagram calendar fill repeats the post, such as 30 days. At least a day.",
             arguments.text,
             kinds=NO_STORY,
             has_default=False,

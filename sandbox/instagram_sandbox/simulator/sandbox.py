@@ -34,7 +34,7 @@ class Settings:
 
     :param folder: Where media and the state are stored. A sandbox with the folder of an earlier one goes on from there.
     :param app_id: The Meta app that may log people in.
-    :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as harshly as possible.
+    :param switches: How the sandbox behaves where Meta's behaviour is open; by default, as in the strict mode.
     :param allowed_hosts: Host names that pages and control routes accept, besides ``localhost`` and IP addresses.
     """
 

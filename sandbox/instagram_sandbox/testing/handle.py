@@ -253,7 +253,7 @@ def sandbox_process(
     """Run a sandbox in a process of its own.
 
     :param options: More options of ``instagram-sandbox``.
-    :param strict: Whether each open question gets its harshest answer, as a test of one's own client should have it.
+    :param strict: Whether open questions get harsh answers, as a test of one's own client should have it.
     :param token: The first account's token, which is passed in the environment, not on the command line.
     :param user_id: The first account's Instagram user id.
     :param port: Port to listen on, or 0 for any free port.

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting of the sandbox's mode."""
     parser.addini(
         "instagram_sandbox_strict",
-        "whether the sandbox answers every open question as harshly as possible",
+        "whether the sandbox answers open questions harshly",
         type="bool",
         default=True,
     )
