@@ -31,8 +31,8 @@ async def stories(call: Call, account: Account) -> Response:
 
 
 async def tags(call: Call, account: Account) -> Response:
-    """Return the posts in which an account is tagged, newest first. Source: Meta, IG User Tags."""
-    found = call.world.tagged_posts(account.username)
+    """Return other accounts' posts in which an account is tagged, newest first. Source: Meta, IG User Tags."""
+    found = call.world.tagged_posts(account)
     return listing.page(call, found, lambda post: rows.post_node(call, post))
 
 

@@ -77,7 +77,7 @@ def account_node(call: Call, account: Account, *, of_me: bool = False) -> Node:
         "media_count": computed(lambda: len(world.visible_posts(account.user_id))),
         "media": lambda field: listed(field, media_of(call, account, field.arguments)),
         "stories": lambda field: listed(field, world.visible_posts(account.user_id, stories=True)),
-        "tags": lambda field: listed(field, world.tagged_posts(account.username)),
+        "tags": lambda field: listed(field, world.tagged_posts(account)),
     }
     if call.host == "instagram":
         values |= {"user_id": constant(account.user_id), "account_type": constant(account.account_type)}

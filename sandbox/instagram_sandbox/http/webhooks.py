@@ -76,7 +76,8 @@ async def show_app(call: Call, settings: Settings) -> Response:
     if not _is_of_app(call):
         call.authenticate()
     row = {"id": settings.app_id, "name": "Sandbox app", "link": call.base_url, "category": "Business"}
-    return graph_json(row_node("Application", row, ("id", "name", "link", "category")).read(fields_of(call)))
+    unset = dict.fromkeys(("company", "description", "namespace"))
+    return graph_json(row_node("Application", row | unset, tuple(row)).read(fields_of(call)))
 
 
 async def subscribe_app(call: Call, settings: Settings) -> Response:

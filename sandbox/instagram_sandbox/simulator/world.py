@@ -300,10 +300,11 @@ class World(Accounts):
         now = self.clock.now()
         return [p for p in self.existing_posts(user_id) if p.visible_at <= now and p.is_story == stories]
 
-    def tagged_posts(self, username: str) -> list[Post]:
-        """Return the posts in which an account is tagged, newest first."""
+    def tagged_posts(self, account: Account) -> list[Post]:
+        """Return other accounts' posts in which an account is tagged, newest first."""
         now = self.clock.now()
-        return [p for p in self.existing_posts() if username in p.tagged and p.visible_at <= now and not p.is_story]
+        found = (p for p in self.existing_posts() if account.username in p.tagged and p.user_id != account.user_id)
+        return [p for p in found if p.visible_at <= now and not p.is_story]
 
     def delete_post(self, post: Post) -> None:
         """Delete a post. It still counts for the quota."""

@@ -142,12 +142,12 @@ def test_a_mention_by_another_account_is_sent_and_can_be_read(client: Caller, ap
 
 def test_a_tag_in_a_published_picture_is_among_the_tags_of_the_account(client: Caller) -> None:
     client.sandbox.add_account(OTHER, "a_friend")
-    tags = json.dumps([{"username": "a_friend", "x": 0.5, "y": 1}])
+    tags = json.dumps([{"username": name, "x": 0.5, "y": 1} for name in ("a_friend", "sandbox_studio")])
     picture = f"{client.sandbox.url}/samples/picture.jpg"
     media_id = client.publish(client.create(media_type="", image_url=picture, user_tags=tags).json()["id"]).json()["id"]
     friend = Caller(client.sandbox, client.sandbox.add_token(OTHER))
     assert [row["id"] for row in friend.get("me/tags").json()["data"]] == [media_id]
-    assert client.get("me/tags").json() == {"data": []}
+    assert client.get("me/tags").json() == {"data": []}, "what an account tags of its own"
 
 
 def test_a_webhook_that_is_refused_is_sent_once_more(client: Caller, app: Caller, callback: Callback) -> None:
@@ -181,6 +181,7 @@ def test_the_app_and_its_subscriptions_need_its_token(client: Caller, app: Calle
         "category": "Business",
     }
     assert client.get("app", fields="name").json() == {"name": "Sandbox app", "id": app.sandbox.app_id}
+    assert client.get("app", fields="name,namespace,company,description").json() == client.get("app", fields="name").json()
     assert Caller(client.sandbox, "1|x").get("app").json()["error"]["code"] == 190
     refused = client.get(f"{app.sandbox.app_id}/subscriptions").json()["error"]
     assert (refused["code"], refused["message"]) == (15, "(#15) This method must be called with an app access_token.")
