@@ -62,8 +62,8 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     :param container_id: The container's id, as returned by CreateContainerOperator.
     :param post_key: The key under which the post is published exactly once. Default: the key that create recorded for
         the container, or else ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop.
-    :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until half
-        a minute before.
+    :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until about
+        20 s before.
     :param max_lateness: How late the post may be published: ``15 minutes``, seconds, or a timedelta. After that, the
         task fails.
     :param deferrable: Whether to wait for ``publish_at`` and for quota in the triggerer. With False, the task waits
