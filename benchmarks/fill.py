@@ -72,7 +72,7 @@ def by_results(audience: Audience, noise: float, plan: int, seed: str) -> list[f
         table = HourTable("24h", [one for one in posts if one.at <= now - timedelta(days=1)], HOURS, ZONE, now)
         taken = [one.at.timestamp() for one in posts]
         wanted = [Wanted(f"{seed} {first} {number}", "brand") for number in range(A_WEEK * plan)]
-        for one in propose(wanted, {"brand": AccountSlots(slots, taken, order=table)}, now, ()):
+        for one in propose(wanted, {"brand": AccountSlots(slots, taken, preference=table)}, now, ()):
             assert one.at is not None
             week, hour = (one.at - START).days // 7, one.at.hour
             missed[week].append(audience.missed(hour, week))
