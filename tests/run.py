@@ -66,18 +66,18 @@ class Result:
     word: str
 
 
-#: The processes wait for the sandbox, the clock and Airflow for two thirds of their time: six keep two cores busy.
-IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "6", "--dist", "worksteal", "--ignore-glob=*_live.py")
+#: The processes wait for the sandbox, the clock and Airflow for two thirds of their time: eight keep two cores busy.
+IN_PARALLEL: Final = (PYTHON, "-m", "pytest", "--numprocesses", "8", "--dist", "worksteal", "--ignore-glob=*_live.py")
 FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/reliability")
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        15,
+        12,
         (*IN_PARALLEL, "-m", "not long and not registry", *FOLDERS),
     ),
 )
 REST: Final = (
-    Part("long tests of the sandbox and of one process", 5, (*IN_PARALLEL, "-m", "long", *FOLDERS)),
+    Part("long tests of the sandbox and of one process", 7, (*IN_PARALLEL, "-m", "long", *FOLDERS)),
     Part(
         "a sample of the reliability scenarios in a running Airflow",
         4,
