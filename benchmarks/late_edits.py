@@ -95,7 +95,15 @@ def _day(
             due = {name: at + shift for name, at in due.items()}
             write()
             time.sleep(SECOND_MOVE_AFTER_S)
-    wait_until(lambda: set(due) <= set(calendar.requests()), f"all posts of the {day} day are published", LIMIT_S, 1.0)
+
+    def missing() -> set[str]:
+        return set(due) - set(calendar.requests())
+
+    try:
+        wait_until(lambda: not missing(), f"all posts of the {day} day are published", LIMIT_S, 1.0)
+    except TimeoutError as error:
+        tasks = {task: state for task, state in calendar.states(day).items() if task[1] in missing()}
+        raise TimeoutError("\n".join([str(error), f"Missing: {tasks}", *calendar.failed(day)])) from None
     requests = calendar.requests()
     return [requests[name][0] - at.timestamp() for name, at in due.items() if len(requests[name]) == 1]
 
