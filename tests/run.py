@@ -72,7 +72,7 @@ FOLDERS: Final = ("sandbox/tests", "tests/unit", "tests/integration", "tests/rel
 TEST: Final = (
     Part(
         "sandbox, unit, integration, and a sample of the reliability scenarios in one process",
-        12,
+        13,
         (*IN_PARALLEL, "-m", "not long and not registry", *FOLDERS),
     ),
 )
