@@ -11,7 +11,7 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 #: What a file may contain, each with its meaning.
 SETTINGS: Final = {
     "defaults": "The values of posts that have none of their own.",
-    "min_spacing": "The least distance of two posts of an account, such as 15 minutes. A number alone counts minutes.",
+    "min_spacing": "The least distance between an account's posts, such as 15 minutes. A number alone counts minutes.",
     "slots": "The weekly times of each account, for posts without publish_at: [Mon 08:30, Thu 19:00]. "
     "airflow instagram calendar fill writes one into each post.",
     "slots_per_day": "How many posts a day of an account fill gives a slot to at most: 1, unless written otherwise.",
