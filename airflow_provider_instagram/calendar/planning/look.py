@@ -182,7 +182,7 @@ class _Look:
 
 def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> float:
     """Return when the planner looks again although nothing has changed, in seconds since the epoch."""
-    moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, now, settings.work_ahead)]
+    moments = [now + LOOK_AGAIN_AFTER, next_moment(plan.plan, settings.work_ahead)]
     if plan.vanished is not None:
         moments.append(plan.vanished.until(kept_for()))
     if plan.plan.pending or plan.plan.unsettled:

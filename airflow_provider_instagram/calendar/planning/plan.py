@@ -261,11 +261,14 @@ def post_of(run_id: str) -> str:
     return post_id if mark and number.isdecimal() else run_id
 
 
-def next_moment(plan: Plan, now: datetime, prepare_ahead: timedelta) -> datetime | None:
-    """Return when the next run is to be started if nobody edits the calendar, or None if none is."""
+def next_moment(plan: Plan, prepare_ahead: timedelta) -> datetime | None:
+    """Return when the next run is to be started if nobody edits the calendar, or None if none is.
+
+    That is in the past for a post that came near after the look that made the plan.
+    """
     to_come = (
         post.publish_at - prepare_ahead
         for post in plan.calendar.posts
         if post.id not in plan.begun and post.id not in plan.passed
     )
-    return min((at for at in to_come if at > now), default=None)
+    return min(to_come, default=None)

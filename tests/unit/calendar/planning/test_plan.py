@@ -218,8 +218,8 @@ def test_runs_are_forgotten_a_month_after_their_posts() -> None:
 
 def test_the_planner_looks_again_when_the_next_post_comes_near() -> None:
     posts = calendar(post(DAY), post(5 * DAY, post_id="q"), post(9 * DAY, post_id="r"))
-    assert next_moment(plan(posts, None), NOW, AHEAD) == NOW + 2 * DAY
-    assert next_moment(plan(calendar(post(DAY)), None), NOW, AHEAD) is None
+    assert next_moment(plan(posts, None), AHEAD) == NOW + 2 * DAY
+    assert next_moment(plan(calendar(post(DAY)), None), AHEAD) is None
 
 
 def test_two_thousand_posts_are_decided_at_once() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts, RecordStarts
-from tests.unit.calendar.simulated_runs import post
+from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
+from airflow_provider_instagram.utils.server_clock import CLOCK
+from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -25,6 +28,21 @@ def test_a_run_that_could_not_be_started_makes_no_other_one_begin_anew(calendar:
     calendar.states = {"start_0": "success"}
     RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
     assert calendar.plan(4) == []
+
+
+def test_a_post_that_comes_near_while_runs_are_started_is_not_forgotten(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else wakes the planner for the last post of a calendar."""
+    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+    calendar.write(post("a", 120), post("b", 121))
+    assert calendar.plan(0, all_started=False) == ["a"]
+    calendar.states = {"start_0": "success"}
+    monkeypatch.setattr(CLOCK, "now", lambda: after_noon(2))
+    RecordStarts(task_id="started", settings=calendar.settings).execute(calendar.context())
+    trigger = CalendarTrigger(str(calendar.file), calendar.settings.plan_file, calendar.settings.digest)
+    assert trigger.reason().startswith("time")
+    assert calendar.plan(3) == ["b"]
 
 
 def test_more_runs_than_airflow_maps_a_task_over_are_started_one_look_after_the_other(
