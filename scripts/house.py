@@ -174,7 +174,7 @@ MEASURES: Final = (
     Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_731, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 4_280, 2_600),
     Measure("lines of the sandbox", House.lines_of_sandbox, 10_035, 9_000),
-    Measure("lines of tests", House.lines_of_tests, 55_960, 45_000),
+    Measure("lines of tests", House.lines_of_tests, 55_978, 45_000),
     Measure("modules", House.module_count, 201, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),

@@ -262,10 +262,7 @@ def post_of(run_id: str) -> str:
 
 
 def next_moment(plan: Plan, prepare_ahead: timedelta) -> datetime | None:
-    """Return when the next run is to be started if nobody edits the calendar, or None if none is.
-
-    That is in the past for a post that came near after the look that made the plan.
-    """
+    """Return when the next run is to be started, or None. This has passed if a post has come near since the look."""
     to_come = (
         post.publish_at - prepare_ahead
         for post in plan.calendar.posts
