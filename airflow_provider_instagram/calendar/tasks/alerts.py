@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from airflow.sdk import BaseNotifier, Context
@@ -24,6 +25,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import post_page
+from airflow_provider_instagram.utils.time_limit import within_timeout
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 #: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the others.
 MOST_AT_ONCE: Final = 20
+#: How long a notifier may take. Posts wait for it, and the planner.
+NOTIFIER_TIMEOUT_S: Final = 10.0
 EventName = Literal["waiting", "held", "late", "problem", "failed", "unknown"]
 
 log = logging.getLogger(__name__)
@@ -89,7 +93,7 @@ def told_assets(dag_id: str) -> dict[str, Any]:
 
 def tell_problems(
     context: Context, settings: CalendarSettings, problems: Iterable[Problem], found: Iterable[Problem], *, is_all: bool
-) -> None:
+) -> bool:
     """Report the problems that have not been told. One that is corrected and returns counts as new.
 
     1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
@@ -100,6 +104,7 @@ def tell_problems(
 
     :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
+    :return: Whether all notifiers succeeded.
     """
     store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
     before = ProblemRecord.of(store.get(RECORD)).told
@@ -119,6 +124,7 @@ def tell_problems(
     told = {key: succeeded.get(key, True) for key in now}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
+    return all(succeeded.values())
 
 
 def tell_post(
@@ -184,19 +190,21 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
 
 
 def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:
-    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded."""
+    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time."""
     succeeded = True
     for notifier in notifiers:
-        given: Any = {**context, "event": event}
         try:
-            if isinstance(notifier, BaseNotifier):  # called, it would only log its errors
-                one = copy(notifier)  # it renders its templates in place, once
-                given |= {name: getattr(one, name) for name in one.template_fields}
-                one.render_template_fields(given)
-                one.notify(given)
-            else:
-                notifier(given)
+            within_timeout(NOTIFIER_TIMEOUT_S, partial(_call, notifier, {**context, "event": event}), "a notifier")
         except Exception:
             log.exception("A notifier failed for: %s", event)
             succeeded = False
     return succeeded
+
+
+def _call(notifier: Any, given: Any) -> None:
+    if not isinstance(notifier, BaseNotifier):
+        return notifier(given)
+    one = copy(notifier)  # it renders its templates in place, once
+    given |= {name: getattr(one, name) for name in one.template_fields}
+    one.render_template_fields(given)
+    return one.notify(given)  # called, it would only log its errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import BaseOperator, Context
@@ -21,7 +20,7 @@ from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -32,15 +31,12 @@ from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
-from airflow_provider_instagram.utils.time_limit import within_timeout
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
 
-#: How long a task of a post waits for the notifiers, so that none of them keeps a post from being published.
-NOTIFIERS_TIMEOUT_S = 10.0
 #: A run that a user started to publish a post at once counts for so long. A Clear on another day follows the calendar.
 REQUEST_COUNTS_FOR = CONTAINER_LIFE
 
@@ -113,7 +109,7 @@ class PostTask(CalendarTask, AccountTask):
 
         :raises ValidationError: If a user started this run for a post that has a problem or does not exist, or if the
             account is not one of the DAG's.
-        :raises TransientError: If the plan cannot be read.
+        :raises TransientError: If the plan cannot be read, or fits another ``dry_run``.
         """
         stored, post_id = self.settings.stored(), post_id_of(context)
         self._plan = stored
@@ -151,16 +147,25 @@ class PostTask(CalendarTask, AccountTask):
         self.instagram_conn_id = post.account
 
     def _reason_to_drop(self, context: Context, post: ScheduledPost, *, by_hand: bool) -> Skipped | None:
-        """Return why this run drops the post: the version that it has prepared is not that of the plan."""
+        """Return why this run drops the post: the version that it has prepared is not that of the plan.
+
+        The run that the planner has begun for this version never drops it: no other run publishes it.
+
+        :raises TransientError: If only the planner, or only this worker, has read a changed ``dry_run``.
+        """
+        begun = self._plan.plan.begun.get(post.id) if self._plan is not None and not by_hand else None
+        is_current = begun is not None and begun.version.removesuffix(DRY_MARK) == post.version
         ahead = post.publish_at - self.settings.work_ahead
-        if not by_hand and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
+        if not by_hand and not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
             word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
             return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
-        begun = self._plan.plan.begun.get(post.id) if self._plan is not None and not by_hand else None
         if begun is not None and begun.run != context["ti"].run_id:
             return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
         if begun is not None and begun.version.endswith(DRY_MARK) != self.settings.dry_run:
-            return Skipped("edited", "The DAG has another dry_run by now. Another run begins for that.")
+            raise TransientError(
+                "The planner and this worker have read different values of dry_run in the DAG file.",
+                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
+            )
         version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
         if version != post.version:
             new = "Trigger the DAG again" if by_hand else "Another run begins"
@@ -263,9 +268,8 @@ class PostTask(CalendarTask, AccountTask):
         """Report something, if the calendar has anybody to tell. The task goes on if that fails or hangs."""
         if self.settings.notify is None:
             return
-        tell = partial(tell_post, context, self.settings, post, told, emits=emits)
         try:
-            within_timeout(NOTIFIERS_TIMEOUT_S, tell, "a notifier")
+            tell_post(context, self.settings, post, told, emits=emits)
         except Exception:
             self.log.exception("No notification was sent that %s %s", post.id, told.message)
 

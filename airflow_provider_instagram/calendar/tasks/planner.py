@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -106,9 +106,17 @@ class PlanPosts(PlannerTask):
 
 
 class RecordStarts(PlannerTask):
-    """Record which runs were started. One that was not keeps no other one from going on."""
+    """Record which runs were started. One that was not keeps no other one from going on.
+
+    :param runs: What this run of the planner had to start: the plan may name others, after a Clear or a retry.
+    """
 
     failed = "a run was not started."
+    template_fields: Sequence[str] = ("runs",)
+
+    def __init__(self, *, runs: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.runs = runs
 
     def execute(self, context: Context) -> None:
         """Write the plan and the next look without the runs of which Airflow reports that they were started.
@@ -120,13 +128,14 @@ class RecordStarts(PlannerTask):
             return
         ti = context["ti"]
         states = ti.get_task_states(ti.dag_id, task_ids=[START], run_ids=[ti.run_id]).get(ti.run_id, {})
-        pending = stored.plan.pending
-        left = tuple(one for place, one in enumerate(pending) if states.get(f"{START}_{place}") != "success")
+        tried = [one["trigger_run_id"] for one in self.runs or ()]
+        begun = {one for place, one in enumerate(tried) if states.get(f"{START}_{place}") == "success"}
+        left = tuple(one for one in stored.plan.pending if one not in begun)
         started = stored.model_copy(update={"plan": replace(stored.plan, pending=left)})
         store(self.settings.plan_file, started)
         at = next_look(self.settings, started, CLOCK.now())
         store(due_file(self.settings.plan_file), due.model_copy(update={"at": at}))
-        if failed := [one for one in left if one in pending[: most_at_once()]]:
+        if failed := [one for one in left if one in tried]:
             raise AirflowFailException(f"Not started, and started again in two minutes: {', '.join(failed)}")
 
 

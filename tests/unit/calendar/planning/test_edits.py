@@ -220,6 +220,27 @@ def test_the_planner_looks_again_when_a_post_comes_near_and_once_a_day(calendar:
     assert next_look() == 184 + DAY
 
 
+def test_a_run_that_has_begun_goes_on_if_posts_are_to_be_prepared_later(calendar: SimulatedCalendar) -> None:
+    """No other run would publish its post."""
+    calendar.given = {"prepare_ahead": timedelta(days=3)}
+    calendar.write(post("a", 2 * DAY))
+    assert calendar.plan(0) == ["a"]
+    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+    assert calendar.plan(1) == []
+    assert calendar.step(prepared=calendar.prepared()) == "wanted"
+    calendar.write(post("a", 3 * DAY))
+    assert calendar.plan(2) == ["a"]
+    assert calendar.step() == "skipped (moved to 2026-12-04 12:00)"
+
+
+def test_a_run_goes_on_whose_worker_is_behind_the_planners_clock(calendar: SimulatedCalendar) -> None:
+    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+    calendar.write(post("a", 120))
+    assert calendar.plan(0) == ["a"]
+    calendar.now = -5
+    assert calendar.step() == "wanted"
+
+
 def test_a_lead_time_that_grows_starts_the_posts_within_it(calendar: SimulatedCalendar) -> None:
     calendar.given = {"prepare_ahead": timedelta(0)}
     calendar.write(post("a", 300))

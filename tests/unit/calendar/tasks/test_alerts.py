@@ -13,6 +13,7 @@ from airflow.sdk import BaseNotifier
 from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
     calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is called before the publication, and its server may take the connection and say nothing."""
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.base.NOTIFIERS_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
     server_answers, told = Event(), list[str]()
 
     def hangs(context: Any) -> None:
@@ -158,6 +159,33 @@ def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
     step.tell_that_it_is_late(calendar.context(), scheduled, scheduled.publish_at + timedelta(hours=1))
     assert told == ["begins to tell late"]
     server_answers.set()
+
+
+def test_a_notifier_that_hangs_holds_the_planner_for_seconds_and_is_called_again_in_an_hour(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner's next run waits for this one."""
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.alerts.NOTIFIER_TIMEOUT_S", 0.1)
+    server_answers, calls = Event(), list[str]()
+
+    def hangs(context: Any) -> None:
+        calls.append(context["event"].message)
+        server_answers.wait(5)
+
+    calendar.given["notify"] = hangs
+    calendar.write(post("bad", HOUR, captoin="x"))
+    calendar.plan(0)
+    trigger = CalendarTrigger(str(calendar.file), calendar.settings.plan_file, calendar.settings.digest)
+    calendar.report()
+    assert len(calls) == 1
+    assert trigger.reason() == ""
+    calendar.now = 61
+    assert trigger.reason().startswith("time")
+    server_answers.set()
+    calendar.plan()
+    calendar.report()
+    calendar.report()
+    assert len(calls) == 2, "then it is told"
 
 
 def test_a_post_beyond_its_accounts_limit_is_a_problem(calendar: SimulatedCalendar) -> None:

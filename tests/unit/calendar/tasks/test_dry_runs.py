@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.exceptions import TransientError
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
@@ -47,6 +48,20 @@ def test_a_dry_run_publishes_nothing_when_its_dag_is_not_one_any_more(calendar: 
     calendar.plan(0)
     assert calendar.step("a") == "wanted"
     calendar.given = {}
-    assert calendar.step("a") == "skipped (edited)"
+    with pytest.raises(TransientError, match="different values of dry_run"):
+        calendar.step("a")
     calendar.plan(1)
+    assert calendar.step("a") == "skipped (edited)"
     assert calendar.step("a~v2") == "wanted"
+
+
+def test_a_worker_that_has_the_old_dag_file_drops_no_post_that_goes_live(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60))
+    calendar.given = {"dry_run": True}
+    calendar.plan(0)
+    assert calendar.step("a") == "wanted"
+    calendar.given = {}
+    calendar.plan(1)
+    calendar.given = {"dry_run": True}
+    with pytest.raises(TransientError, match="different values of dry_run"):
+        calendar.step("a~v2")
