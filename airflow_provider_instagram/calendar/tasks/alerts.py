@@ -195,16 +195,17 @@ def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> 
     for notifier in notifiers:
         try:
             within_timeout(NOTIFIER_TIMEOUT_S, partial(_call, notifier, {**context, "event": event}), "a notifier")
-        except Exception:
+        except Exception:  # noqa: PERF203 -- each of them is called
             log.exception("A notifier failed for: %s", event)
             succeeded = False
     return succeeded
 
 
 def _call(notifier: Any, given: Any) -> None:
-    if not isinstance(notifier, BaseNotifier):
-        return notifier(given)
-    one = copy(notifier)  # it renders its templates in place, once
-    given |= {name: getattr(one, name) for name in one.template_fields}
-    one.render_template_fields(given)
-    return one.notify(given)  # called, it would only log its errors
+    if isinstance(notifier, BaseNotifier):  # called, it would only log its errors
+        one = copy(notifier)  # it renders its templates in place, once
+        given |= {name: getattr(one, name) for name in one.template_fields}
+        one.render_template_fields(given)
+        one.notify(given)
+    else:
+        notifier(given)

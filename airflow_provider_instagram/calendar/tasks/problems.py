@@ -55,11 +55,11 @@ TELL_AGAIN_AFTER = timedelta(hours=1)
 class ReportProblems(CalendarTask):
     """Report each problem of the calendar once, and make previews of its posts.
 
-    The planner's next run waits for this task, so it takes minutes at most: what it does not finish is left to that run.
+    The planner's next run waits for this task, so it is short: what it does not finish is left to that run.
     """
 
     def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        bounds = {"retries": 2, "execution_timeout": WITHIN}
+        bounds: dict[str, Any] = {"retries": 2, "execution_timeout": WITHIN}
         super().__init__(settings=settings, **told_assets(settings.dag_id), **bounds, **kwargs)
 
     def execute(self, context: Context) -> None:

@@ -27,8 +27,9 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
 from airflow_provider_instagram.plugin.board.airflow_rows import returned, write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
+from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
-from airflow_provider_instagram.plugin.users import may_act
+from airflow_provider_instagram.plugin.users import may_act, may_edit
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
 from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
@@ -49,6 +50,11 @@ CREDENTIALS: Final = ("authorization", "cookie")
 #: Airflow 3.3.2 takes both of two answers that arrive at one moment, so this process sends them one after the other.
 ONE_ANSWER: Final = asyncio.Lock()
 ANSWERS: Final = ("approve", "reject")
+#: Acts that would be about the version before an edit that Airflow has not read yet.
+OF_THE_VERSION: Final = ("publish_now", "skip", "unskip")
+UNREAD: Final = (
+    "The calendar was edited, and Airflow has not read that yet. Nothing was changed. Try again in a few seconds."
+)
 #: Acts with a reason, which the history of the post shows.
 WITH_REASON: Final = ("reject", "skip")
 #: How the ids of runs begin that publish one post at once. What follows is the post and a number.
@@ -127,6 +133,8 @@ async def perform(act: Act) -> str:
 def _require(act: Act, verb: str) -> None:
     if not may_act(act.user, act.dag_id, act.name):
         raise HTTPException(403, f"You do not have permission to {verb} posts of {act.dag_id!r}.")
+    if act.name in OF_THE_VERSION and may_edit(act.user, act.dag_id) and has_unread_edit(act.board):
+        raise HTTPException(409, UNREAD)
     is_answer = act.name in ANSWERS
     if is_answer and act.given.get("version") != act.facts.post.version:
         raise HTTPException(409, CHANGED)

@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, Cale
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.calendar.planning.stored_plan import content_digest, due_file, read_due
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import public_lines
 from airflow_provider_instagram.plugin.board.states import is_over
@@ -121,6 +122,17 @@ def writer_of(board: Board) -> CalendarWriter:
     location = board.location
     public = partial(public_lines, location=location)
     return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
+
+
+def has_unread_edit(board: Board) -> bool:
+    """Return whether the file was edited since the planner read it. False if it cannot be read here."""
+    if board.stored is None or board.is_sheet or (due := read_due(due_file(board.calendar.plan_file))) is None:
+        return False
+    try:
+        text = writer_of(board).text()
+    except (HTTPException, InvalidValue):
+        return False
+    return text != board.stored.text and content_digest(text.encode()) != due.contents.get(due.calendar)
 
 
 def is_approved(facts: Facts | None) -> bool:

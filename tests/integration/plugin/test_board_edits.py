@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 from pillow_heif import register_heif_opener
 
+from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.plugin.board import routes, uploads
@@ -52,8 +53,6 @@ def local(days: float) -> str:
 @pytest.fixture
 def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stored calendar that may be edited, and one of another team."""
-    from airflow_provider_instagram.calendar import content_calendar_dag
-
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
     monkeypatch.setattr(routes, "boards", Boards())
@@ -134,6 +133,27 @@ def test_an_editor_changes_a_post_and_the_audit_log_has_the_diff(user: Any, cale
     assert "-  caption: Hello\n" in entry["diff"]
     assert "+    Bye\n" in entry["diff"]
     assert "Changed by ada" in [event["what"] for event in detail(ada)["history"]]
+
+
+def test_a_post_is_not_skipped_or_published_in_the_version_before_an_edit(user: Any, calendar: Path) -> None:
+    """The planner reads an edit some seconds later, and a skip is about the version that the plan has."""
+    ada = user("ada", "USER")
+
+    def do(act: str) -> Any:
+        about = {"act": act, "dag_id": DAG_ID, "post_id": "hello", "form_token": sealed("form", {"user": "ada"})}
+        return ada.post("/instagram/calendar/api/acts", json=about, headers=OURS)
+
+    assert edit(ada, "ada", seen={"caption": "Hello"}, fields={"caption": "Bye"}).status_code == 200
+    for act in ("skip", "publish_now"):
+        refused = do(act)
+        assert refused.status_code == 409
+        assert refused.json()["detail"].startswith("The calendar was edited, and Airflow has not read that yet.")
+    store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    assert do("skip").status_code == 200
+    calendar.write_text("posts: [")
+    assert do("unskip").status_code == 409
+    store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
+    assert do("unskip").status_code == 200, "the planner has read what cannot be understood"
 
 
 def test_a_reel_gets_music_by_its_id(user: Any, calendar: Path) -> None:
