@@ -126,8 +126,8 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
             task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False,
             priority_weight=plan.priority_weight, weight_rule="absolute",
         ).expand_kwargs(plan.output)  # fmt: skip
-        started = RecordStarts(task_id="started", settings=settings, runs=plan.output, trigger_rule="all_done")
-        start >> started >> ReportProblems(task_id="problems", settings=settings, trigger_rule="all_done")
+        start >> RecordStarts(task_id="started", settings=settings, runs=plan.output, trigger_rule="all_done")
+        plan >> ReportProblems(task_id="problems", settings=settings)
     return dag
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -132,16 +132,6 @@ def read_due(file: str) -> Due | None:
         return None if content is None else Due.model_validate_json(content)
     except ValueError:
         return None
-
-
-def look_by(file: str, at: datetime) -> None:
-    """Have the planner look again at a time, if it does not look sooner.
-
-    :param file: The file of its plan.
-    """
-    due = read_due(due_file(file))
-    if due is not None and at.timestamp() < due.at:
-        store(due_file(file), due.model_copy(update={"at": at.timestamp()}))
 
 
 def read_stored_file(file: str) -> bytes | None:

@@ -20,6 +20,7 @@ from airflow_provider_instagram.calendar.planning.told import (
     events_alias,
     events_asset,
 )
+from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.events import become_first_emitter
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.seal import SealedStore
@@ -99,12 +100,13 @@ def tell_problems(
     1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
     2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
        it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
-    3. Write the row. If a notifier failed, the next run calls it again. Airflow stores the event when the task
+    3. Write the row. If a notifier failed, nothing new counts as told: the task has to fail, and its next try does all
+       of it again. After the last try, the next run calls that notifier again. Airflow stores the event when the task
        succeeds. If the process dies before that, the event is lost.
 
     :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
-    :return: Whether all notifiers succeeded.
+    :return: Whether all notifiers succeeded, or this is the last try.
     """
     store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
     before = ProblemRecord.of(store.get(RECORD)).told
@@ -121,10 +123,11 @@ def tell_problems(
     }
     _emit(context, settings, [event for key, event in events.items() if key not in before])
     succeeded = {key: notify(context, settings.notify or (), event) for key, event in events.items()}
-    told = {key: succeeded.get(key, True) for key in now}
+    is_told = all(succeeded.values()) or is_last_try(context)
+    told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))
-    return all(succeeded.values())
+    return is_told
 
 
 def tell_post(
@@ -157,6 +160,16 @@ def tell_failed_run(context: Context, settings: CalendarSettings, message: str, 
     """Call the notifiers for a run that failed."""
     text = f"{shown(settings.calendar)}: {message} {remedy}"
     notify(context, settings.notify or (), _event(settings, Told("failed", message, remedy), text))
+
+
+def notifier_failed() -> TransientError:
+    """Return the error with which a task is tried again, and calls the notifiers again."""
+    return TransientError("A notifier failed.", hint="Its error is above, in this log.")
+
+
+def is_last_try(context: Context) -> bool:
+    """Return whether a task is not tried again. Then its event counts, whatever the notifiers do."""
+    return bool(context["ti"].try_number > context["ti"].max_tries)
 
 
 def _event(

@@ -17,8 +17,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.planning.stored_plan import look_by
-from airflow_provider_instagram.calendar.tasks.alerts import tell_problems, told_assets
+from airflow_provider_instagram.calendar.tasks.alerts import notifier_failed, tell_problems, told_assets
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
 from airflow_provider_instagram.calendar.tasks.covers import covers_folder
 from airflow_provider_instagram.calendar.tasks.previews import make_previews
@@ -48,14 +47,12 @@ LOOK_AHEAD = timedelta(days=1)
 MOST_MISSING = 200
 #: How long one try may take. A storage that hangs costs 8 s for each file.
 WITHIN = timedelta(minutes=3)
-#: When the planner looks again after a notifier failed.
-TELL_AGAIN_AFTER = timedelta(hours=1)
 
 
 class ReportProblems(CalendarTask):
     """Report each problem of the calendar once, and make previews of its posts.
 
-    The planner's next run waits for this task, so it is short: what it does not finish is left to that run.
+    The planner's next run waits for this task, so it is short. What it does not finish is left to that run.
     """
 
     def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
@@ -63,7 +60,10 @@ class ReportProblems(CalendarTask):
         super().__init__(settings=settings, **told_assets(settings.dag_id), **bounds, **kwargs)
 
     def execute(self, context: Context) -> None:
-        """Report the problems of the whole calendar, and the missing files of the next day."""
+        """Report the problems of the whole calendar, and the missing files of the next day.
+
+        :raises TransientError: If a notifier failed, and the task is tried again.
+        """
         plan, now = self.settings.stored().plan, CLOCK.now()
         limits, unreadable = _limits(plan.timely)
         calendar = within_limits(plan.timely, limits)
@@ -78,10 +78,11 @@ class ReportProblems(CalendarTask):
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))
-        if not tell_problems(context, self.settings, problems, found, is_all=plan.readable):
-            look_by(self.settings.plan_file, now + TELL_AGAIN_AFTER)
+        is_told = tell_problems(context, self.settings, problems, found, is_all=plan.readable)
         remove_old_files(self.settings, plan.calendar, now)
         make_previews(context, self.settings, plan, now)
+        if not is_told:
+            raise notifier_failed()
 
 
 def _limits(calendar: Calendar) -> tuple[dict[str, Limits], list[Problem]]:

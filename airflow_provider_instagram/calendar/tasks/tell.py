@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
-from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post
+from airflow_provider_instagram.calendar.tasks.alerts import Told, is_last_try, notifier_failed, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, other_publisher, post_id_of
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
-from airflow_provider_instagram.exceptions import LedgerRowError, TransientError
+from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ class TellPost(PostTask):
             return  # it was removed, or has a problem, which the planner tells
         self.use_account(post)
         told = self._told(context, post)
-        is_last = context["ti"].try_number > context["ti"].max_tries  # its event counts, whatever the notifiers do
-        if told is not None and not tell_post(context, self.settings, post, told) and not is_last:
-            raise TransientError("A notifier failed.", hint="Its error is above, in this log.")
+        if told is not None and not tell_post(context, self.settings, post, told) and not is_last_try(context):
+            raise notifier_failed()
 
     def _told(self, context: Context, post: ScheduledPost) -> Told | None:
         """Return what there is to tell: the ledger decides first, then the first task that did not succeed."""
