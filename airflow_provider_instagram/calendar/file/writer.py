@@ -92,6 +92,10 @@ class CalendarWriter:
         except (NotWritableError, InstagramError, OSError):
             return self._last_read
 
+    def edited_at(self) -> datetime | None:
+        """Return when the file was last written, or None if its storage does not say."""
+        return storage.modified(self._location)
+
     def write(self, edit: Sequence[Edit] | Fill, now: datetime, rules: Rules) -> Written:
         """Write an edit, or changes of several posts. If somebody writes meanwhile, it is made again in their version.
 

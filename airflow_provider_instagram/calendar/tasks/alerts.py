@@ -100,13 +100,13 @@ def tell_problems(
     1. Read the row of the problems that have been told. No other task of this DAG does so at this time.
     2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
        it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
-    3. Write the row. If a notifier failed, nothing new counts as told: the task has to fail, and its next try does all
-       of it again. After the last try, the next run calls that notifier again. Airflow stores the event when the task
-       succeeds. If the process dies before that, the event is lost.
+    3. Write the row. If a notifier failed for a new problem, no new one counts as told: the task has to fail, and its
+       next try does all of it again. After the last try, the next run calls that notifier again, once. Airflow stores
+       the event when the task succeeds. If the process dies before that, the event is lost.
 
     :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
-    :return: Whether all notifiers succeeded, or this is the last try.
+    :return: Whether the new ones are told, or this is the last try.
     """
     store, location = SealedStore.of(context, events_asset(settings.dag_id)), shown(settings.calendar)
     before = ProblemRecord.of(store.get(RECORD)).told
@@ -123,7 +123,7 @@ def tell_problems(
     }
     _emit(context, settings, [event for key, event in events.items() if key not in before])
     succeeded = {key: notify(context, settings.notify or (), event) for key, event in events.items()}
-    is_told = all(succeeded.values()) or is_last_try(context)
+    is_told = all(succeeded.get(key, True) for key in now.keys() - before.keys()) or is_last_try(context)
     told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
     store.set(RECORD, record.model_dump(mode="json"))

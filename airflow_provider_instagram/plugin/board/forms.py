@@ -5,6 +5,7 @@ Their fields come from the declaration of a post, so that a new field is in them
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, Cale
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import content_digest, due_file, read_due
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import public_lines
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 #: The most characters of a text, as UTF-16 counts them: an emoji is two or more.
 LONGEST: Final = {"caption": LONGEST_CAPTION, "first_comment": LONGEST_COMMENT}
+#: If the planner has not read an edit for so long, it is paused or stands still, and the version in the plan counts.
+READ_WITHIN: Final = timedelta(minutes=2)
 #: The fields of forms by the type of a value in a JSON schema.
 INPUTS: Final = {"boolean": "flag", "integer": "number", "array": "words", "string": "text"}
 
@@ -125,14 +129,16 @@ def writer_of(board: Board) -> CalendarWriter:
 
 
 def has_unread_edit(board: Board) -> bool:
-    """Return whether the file was edited since the planner read it. False if it cannot be read here."""
+    """Return whether the planner is about to read an edit of the file. False if the file cannot be read here."""
     if board.stored is None or board.is_sheet or (due := read_due(due_file(board.calendar.plan_file))) is None:
         return False
     try:
-        text = writer_of(board).text()
-    except (HTTPException, InvalidValue):
+        writer = writer_of(board)
+        edited, text = writer.edited_at(), writer.text()
+    except (HTTPException, InvalidValue, InstagramError, OSError):
         return False
-    return text != board.stored.text and content_digest(text.encode()) != due.contents.get(due.calendar)
+    is_new = edited is not None and utc_now() - edited < READ_WITHIN
+    return is_new and text != board.stored.text and content_digest(text.encode()) != due.contents.get(due.calendar)
 
 
 def is_approved(facts: Facts | None) -> bool:

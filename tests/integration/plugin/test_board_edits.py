@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import threading
 from collections import Counter
 from datetime import datetime, timedelta, timezone
@@ -154,6 +155,10 @@ def test_a_post_is_not_skipped_or_published_in_the_version_before_an_edit(user: 
     assert do("unskip").status_code == 409
     store_calendar(content_calendar_dag(DAG_ID, calendar, accounts=[ACCOUNT]))
     assert do("unskip").status_code == 200, "the planner has read what cannot be understood"
+    calendar.write_text("posts: []")
+    assert do("skip").status_code == 409
+    os.utime(calendar, (0, 0))
+    assert do("skip").status_code == 200, "the planner stands still, and its version would go out"
 
 
 def test_a_reel_gets_music_by_its_id(user: Any, calendar: Path) -> None:
