@@ -170,17 +170,17 @@ class Measure(NamedTuple):
 
 
 MEASURES: Final = (
-    Measure("lines of Python", House.lines, 37_048, 31_500),
-    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_780, 5_500),
+    Measure("lines of Python", House.lines, 37_059, 31_500),
+    Measure("lines of the calendar", lambda house: house.lines("calendar/"), 8_791, 5_500),
     Measure("lines of the plugin", lambda house: house.lines("plugin/"), 4_306, 2_600),
     Measure("lines of the sandbox", House.lines_of_sandbox, 10_035, 9_000),
-    Measure("lines of tests", House.lines_of_tests, 56_085, 45_000),
+    Measure("lines of tests", House.lines_of_tests, 56_118, 45_000),
     Measure("modules", House.module_count, 201, 175),
     Measure("rooms", House.rooms, 20, 23),
     Measure("floors", House.floors, 9, 9),
     Measure("arrows", House.arrow_count, 103, 92),
     Measure("rooms in circles", House.circles, 0, 0),
-    Measure("lines of docstrings", House.docstring_lines, 5_163, 4_788),
+    Measure("lines of docstrings", House.docstring_lines, 5_166, 4_788),
     Measure("setattr in operators and calendars", House.setattrs, 0, 0),
     Measure("calendar tasks that are public operators", House.inheriting_tasks, 0, 0),
     Measure("places that list the kinds of posts", House.definitions_of_kinds, 1, 1),

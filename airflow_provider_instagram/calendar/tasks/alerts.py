@@ -101,8 +101,8 @@ def tell_problems(
     2. Add one event with all new problems, and call the notifiers for each. If the process dies now, the next try does
        it again. Airflow hands a DAG that waits for the asset only the first of several events of one task.
     3. Write the row. If a notifier failed for a new problem, no new one counts as told: the task has to fail, and its
-       next try does all of it again. After the last try, the next run calls that notifier again, once. Airflow stores
-       the event when the task succeeds. If the process dies before that, the event is lost.
+       next try does all of it again. After the last try, each later run calls that notifier once, until it succeeds.
+       Airflow stores the event when the task succeeds. If the process dies before that, the event is lost.
 
     :param found: Those of them that are not in the plan.
     :param is_all: Whether these are all. If the calendar cannot be read, none counts as corrected.
@@ -122,7 +122,8 @@ def tell_problems(
         for one in due
     }
     _emit(context, settings, [event for key, event in events.items() if key not in before])
-    succeeded = {key: notify(context, settings.notify or (), event) for key, event in events.items()}
+    silent: list[Any] = []
+    succeeded = {key: notify(context, settings.notify or (), event, silent) for key, event in events.items()}
     is_told = all(succeeded.get(key, True) for key in now.keys() - before.keys()) or is_last_try(context)
     told = {key: succeeded.get(key, True) for key in now if is_told or key in before}
     record = ProblemRecord(told=told if is_all else before | told, found=tuple(found)[:MOST_FOUND])
@@ -202,15 +203,22 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
         context["outlet_events"][alias].add(asset, extra=extra)
 
 
-def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent) -> bool:
-    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time."""
-    succeeded = True
+def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent, silent: list[Any] | None = None) -> bool:
+    """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time.
+
+    :param silent: Those that were too slow for an event before: they are not called again. It becomes longer.
+    """
+    succeeded, silent = True, [] if silent is None else silent
     for notifier in notifiers:
+        if notifier in silent:
+            succeeded = False
+            continue
         try:
             within_timeout(NOTIFIER_TIMEOUT_S, partial(_call, notifier, {**context, "event": event}), "a notifier")
-        except Exception:  # noqa: PERF203 -- each of them is called
+        except Exception as error:
             log.exception("A notifier failed for: %s", event)
             succeeded = False
+            silent += [notifier] if isinstance(error, TimeoutError) else []
     return succeeded
 
 

@@ -161,11 +161,13 @@ class PostTask(CalendarTask, AccountTask):
             return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
         if begun is not None and begun.run != context["ti"].run_id:
             return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
-        if begun is not None and begun.version.endswith(DRY_MARK) != self.settings.dry_run:
+        if self._plan is not None and begun is not None and self._plan.about.is_dry != self.settings.dry_run:
             raise TransientError(
                 "The planner and this worker have read different values of dry_run in the DAG file.",
                 hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
             )
+        if begun is not None and begun.version.endswith(DRY_MARK) != self.settings.dry_run:
+            return Skipped("edited", "The DAG has another dry_run by now.")
         version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
         if version != post.version:
             new = "Trigger the DAG again" if by_hand else "Another run begins"

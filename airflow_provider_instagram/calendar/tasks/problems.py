@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -45,8 +46,8 @@ log = logging.getLogger(__name__)
 LOOK_AHEAD = timedelta(days=1)
 #: A folder that is not mounted is as many problems as there are posts.
 MOST_MISSING = 200
-#: How long one try may take. A storage that hangs costs 8 s for each file.
-WITHIN = timedelta(minutes=3)
+#: How long it checks them. A storage that hangs takes 8 s for each.
+CHECK_FOR_S = 60.0
 
 
 class ReportProblems(CalendarTask):
@@ -55,9 +56,8 @@ class ReportProblems(CalendarTask):
     The planner's next run waits for this task, so it is short. What it does not finish is left to that run.
     """
 
-    def __init__(self, *, settings: CalendarSettings, **kwargs: Any) -> None:
-        bounds: dict[str, Any] = {"retries": 2, "execution_timeout": WITHIN}
-        super().__init__(settings=settings, **told_assets(settings.dag_id), **bounds, **kwargs)
+    def __init__(self, *, settings: CalendarSettings, retries: int = 2, **kwargs: Any) -> None:
+        super().__init__(settings=settings, retries=retries, **told_assets(settings.dag_id), **kwargs)
 
     def execute(self, context: Context) -> None:
         """Report the problems of the whole calendar, and the missing files of the next day.
@@ -152,10 +152,11 @@ def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHE
     """Return a problem for each missing video or picture of the next posts."""
     soon = (post for post in calendar.posts if now <= post.publish_at <= now + ahead)
     problems: list[Problem] = []
+    until_s = time.monotonic() + CHECK_FOR_S
     for post, location in ((one, location) for one in soon for location in one.media):
         if locations.is_web(location):
             continue
-        if len(problems) == MOST_MISSING:
+        if len(problems) == MOST_MISSING or time.monotonic() >= until_s:
             break
         try:
             there = storage.exists(location)

@@ -135,9 +135,9 @@ def has_unread_edit(board: Board) -> bool:
     try:
         writer = writer_of(board)
         edited, text = writer.edited_at(), writer.text()
-    except (HTTPException, InvalidValue, InstagramError, OSError):
+    except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
-    is_new = edited is not None and utc_now() - edited < READ_WITHIN
+    is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN
     return is_new and text != board.stored.text and content_digest(text.encode()) != due.contents.get(due.calendar)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import timedelta
 from threading import Event
@@ -13,8 +14,9 @@ from airflow.sdk import BaseNotifier
 from airflow_provider_instagram.calendar.planning.told import ProblemRecord, events_asset
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.calendar.tasks.problems import missing_files
 from airflow_provider_instagram.exceptions import TransientError
-from tests.unit.calendar.simulated_runs import post
+from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -173,18 +175,37 @@ def test_a_notifier_that_hangs_holds_the_planner_for_seconds_and_is_called_again
         calls.append(context["event"].message)
         server_answers.wait(5)
 
-    calendar.given["notify"] = hangs
-    calendar.write(post("bad", HOUR, captoin="x"))
+    others = list[str]()
+    calendar.given["notify"] = [hangs, lambda context: others.append(context["event"].message)]
+    calendar.write(post("bad", HOUR, captoin="x"), post("worse", HOUR, captoin="x"))
     calendar.plan(0)
     with pytest.raises(TransientError, match="A notifier failed"):
         calendar.report()
+    assert (len(calls), len(others)) == (1, 2), "one that hangs is not called for each problem"
     calendar.try_number = calendar.max_tries + 1
-    assert len(calendar.report()) == 1, "Airflow keeps the event of the try that succeeds"
+    assert len(calendar.report()) == 2, "Airflow keeps the event of the try that succeeds"
     calendar.try_number = 1
     assert calendar.report() == [], "later looks do not wait for a notifier that is away for long"
     server_answers.set()
     assert [calendar.report() for _ in range(2)] == [[], []]
-    assert len(calls) == 4, "it is told"
+    assert len(calls) == 5, "both are told"
+
+
+def test_a_storage_that_hangs_holds_the_planner_for_a_minute_at_most(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+
+    def hangs(location: str) -> bool:
+        asked.append(location)
+        time.sleep(0.2)
+        raise TimeoutError
+
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.CHECK_FOR_S", 0.1)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.storage.exists", hangs)
+    calendar.write(*(post(f"p{number}", HOUR + number) for number in range(9)))
+    calendar.plan(0)
+    assert len(missing_files(calendar.stored().calendar, after_noon(0))) == len(asked) == 1
 
 
 def test_a_post_beyond_its_accounts_limit_is_a_problem(calendar: SimulatedCalendar) -> None:

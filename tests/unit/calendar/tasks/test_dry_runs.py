@@ -65,3 +65,15 @@ def test_a_worker_that_has_the_old_dag_file_drops_no_post_that_goes_live(calenda
     calendar.given = {"dry_run": True}
     with pytest.raises(TransientError, match="different values of dry_run"):
         calendar.step("a~v2")
+
+
+def test_a_dry_run_of_a_post_that_is_over_is_skipped_when_it_is_cleared_in_a_dag_that_publishes(
+    calendar: SimulatedCalendar,
+) -> None:
+    """The planner begins no run for it, so to wait for that would last for days."""
+    calendar.given = {"dry_run": True}
+    calendar.write(post("a", 60))
+    calendar.plan(0)
+    calendar.given = {}
+    assert calendar.plan(1000) == []
+    assert calendar.step("a") == "skipped (edited)"
