@@ -206,7 +206,7 @@ def _emit(context: Context, settings: CalendarSettings, events: Sequence[Calenda
 def notify(context: Context, notifiers: Iterable[Any], event: CalendarEvent, silent: list[Any] | None = None) -> bool:
     """Call the notifiers with the context, as Airflow does. Return whether all of them succeeded in time.
 
-    :param silent: Those that were too slow for an event before: they are not called again. It becomes longer.
+    :param silent: The notifiers that were too slow for an earlier event. They are not called again. New ones are added.
     """
     succeeded, silent = True, [] if silent is None else silent
     for notifier in notifiers:
