@@ -68,7 +68,7 @@ docs:  ## Build the documentation site into build/docs, and check its links (1 m
 	@scripts/install.sh --docs
 	@.venv-docs/bin/python -m scripts.docs
 
-lint:  ## Style, types, who may import whom, and code-size limits (1 minute)
+lint:  ## Style, types, who may import whom, and the size of the code (1 minute)
 	@scripts/install.sh --for-lint
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,64 +13,61 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = {
-    "__init__.py": '"""A package."""\n',
-    "exceptions.py": "class Wrong(Exception):\n    '''One.\n\n    Three.\n    '''\n",
-    "operators/__init__.py": '__all__ = ["PostOperator"]\n',
-    "operators/post.py": "from rooms_of_a_test.exceptions import Wrong\n\nclass PostOperator: ...\n",
-    "calendar/__init__.py": "",
-    "calendar/tasks/__init__.py": "",
-    "calendar/tasks/post.py": (
+    "house_of_a_test/__init__.py": '"""A package."""\n',
+    "house_of_a_test/exceptions.py": "class Wrong(Exception):\n    '''One.\n\n    Three.\n    '''\n",
+    "house_of_a_test/calendar/__init__.py": "",
+    "house_of_a_test/calendar/task.py": (
         "from typing import TYPE_CHECKING\n"
-        "from rooms_of_a_test.operators.post import PostOperator\n"
-        "if TYPE_CHECKING:\n    from rooms_of_a_test.exceptions import Wrong\n\n"
-        "class PostTask(PostOperator):\n    def run(self): setattr(self, 'ran', True)\n"
+        "from house_of_a_test.operators.post import Post\n"
+        "if TYPE_CHECKING:\n    from house_of_a_test.exceptions import Wrong\n\n"
+        "# A comment.\n"
+        "post = Post(\n    1\n)  # fmt: skip\n"
     ),
-    "calendar/kinds.py": (
-        "from enum import Enum\n\n"
-        "class Kind(Enum):\n    REEL = 'reel'\n    STORY = 'story'\n\n"
-        "PLACES = {'reels': 1, 'story': 2}\nONE = 'reel'\n"
-    ),
+    "house_of_a_test/operators/__init__.py": "",
+    "house_of_a_test/operators/post.py": "import house_of_a_test.operators.sent\n",
+    "house_of_a_test/operators/sent.py": "import house_of_a_test.operators.post\n",
+    "house_of_a_test/static/one.js": 'import { two } from "./two.js";\n',
+    "house_of_a_test/static/two.js": 'export { one } from "./one.js";\n',
+    "house_of_a_test/static/three.js": 'import { one } from "./one.js";\n\n',
+    "tests/test_post.py": "def test_it(): ...\n\n",
+    "sandbox/instagram_sandbox/world.py": "pass\n",
+    "sandbox/tests/test_world.py": "pass\npass\n",
 }
 
 
 @pytest.fixture
-def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    package = tmp_path / "rooms_of_a_test"
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     for name, text in MODULES.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_post.py").write_text("def test_it(): ...\n")
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return House(package)
+    return House(tmp_path / "house_of_a_test")
 
 
-def test_each_number_is_that_of_the_package(rooms: House) -> None:
-    assert {measure.name: measure.count(rooms) for measure in house.MEASURES} == {
-        "lines of Python": 25,
-        "lines of the calendar": 15,
-        "lines of the plugin": 0,
-        "lines of the sandbox": 0,
-        "lines of tests": 1,
-        "modules": 4,
-        "rooms": 3,
-        "floors": 3,
-        "arrows": 3,  # with the one for type checkers
-        "rooms in circles": 0,
-        "lines of docstrings": 5,
-        "setattr in operators and calendars": 1,
-        "calendar tasks that are public operators": 1,
-        "places that list the kinds of posts": 2,
-    }
+def test_each_number_is_that_of_the_package(built: House) -> None:
+    counted = {measure.name: measure.count(built) for measure in house.MEASURES}
+    assert counted["modules"] == 4
+    assert counted["arrows between rooms"] == 2, "with the one for type checkers"
+    assert counted["modules in circles"] == 2
+    assert counted["scripts in circles"] == 2
+    assert counted["lines of the page's scripts"] == 4
+    assert counted["places without the formatter"] == 1
+    assert counted["nodes of the sandbox"] == 2
+    assert counted["lines of tests"] == 2
+    assert counted["lines of the sandbox's tests"] == 2
 
 
-def test_rooms_that_import_each_other_are_a_circle_without_a_top_floor(rooms: House) -> None:
-    (rooms.folder / "exceptions.py").write_text("from rooms_of_a_test.calendar import kinds\n")
-    assert rooms.circles() == 3
-    assert rooms.floors() == sys.maxsize
+def test_docstrings_comments_and_blank_lines_are_no_lines_of_code() -> None:
+    text = '"""A module."""\n\n# Why.\ndef one():\n    """Say it."""\n    return (\n        1\n    )\n'
+    assert house._lines_of_code(text) == {4, 6, 7, 8}
 
 
-@pytest.mark.parametrize(("limit", "result"), [(100_000, 0), (100, 1)])
+def test_nodes_are_those_of_pythons_grammar() -> None:
+    """A module, an expression statement, a call, a name with its context, and a constant."""
+    assert house._nodes("print(1)\n") == 6
+
+
+@pytest.mark.parametrize(("limit", "result"), [(100_000, 0), (3, 1)])
 def test_a_number_above_its_limit_fails(limit: int, result: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house, "MEASURES", [Measure("lines of Python", House.lines, limit, 10)])
+    monkeypatch.setattr(house, "MEASURES", [Measure("modules", House.module_count, limit, 10)])
     assert house.main() == result

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_provider_instagram.media.encode import Progress, ProgressReader
+from airflow_provider_instagram.media.encode import ProgressReader
+from airflow_provider_instagram.media.spec import Progress
 
 
 def test_progress_is_reported_once_in_five_seconds_and_at_the_end() -> None:
