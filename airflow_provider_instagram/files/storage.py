@@ -16,7 +16,7 @@ from typing import IO, Any
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.files import scratch, storage
+from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import DESCRIPTORS, FileCheck, object_path, read_file
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
@@ -308,15 +308,15 @@ def public_link(picture: Path, life: timedelta) -> str:
     name = f"{digest}.jpg"
     copy = f"{public_prefix(picture)}/{name}"
     if not _has_content(copy, digest):
-        storage.put(picture, copy)
+        put(picture, copy)
     if public_url := str(conf.get("instagram", "public_url", fallback="")).strip():
         return f"{public_url.rstrip('/')}/{name}"
-    return storage.presigned(copy, life)
+    return presigned(copy, life)
 
 
 def _has_content(location: str, digest: str) -> bool:
     try:
-        with storage.as_local_file(location) as stored:
+        with as_local_file(location) as stored:
             return file_digest(stored) == digest
     except ValidationError:  # it does not exist
         return False

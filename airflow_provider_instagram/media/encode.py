@@ -13,6 +13,7 @@ from typing import Final
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
+from airflow_provider_instagram.media.spec import Progress
 from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, beside, run
 from airflow_provider_instagram.utils.throttle import Throttle
 
@@ -23,19 +24,6 @@ PER_SECOND_S: Final = 120.0
 DIGEST_OF_VIDEO: Final = "0,v,"
 #: Before the first frame, ffmpeg's time is the largest number of 64 bits. No video lasts as long as this.
 NO_TIME_US: Final = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of the encoder, with the seconds of video that it encodes per second."""
-
-    percent: float
-    speed: float
-    remaining: timedelta | None
-
-    def __str__(self) -> str:
-        left = "" if self.remaining is None else f", {self.remaining.total_seconds():.0f} s left"
-        return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
 
 
 class ProgressReader:

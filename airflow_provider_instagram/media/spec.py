@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.fork_server import ForkServers
 from airflow_provider_instagram.utils.process import Cancel
-
-if TYPE_CHECKING:
-    from airflow_provider_instagram.media.encode import Progress
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
@@ -142,6 +140,19 @@ class Profile:
                 aspect_tolerance=self.video.aspect_tolerance,
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress of the encoder, with the seconds of video that it encodes per second."""
+
+    percent: float
+    speed: float
+    remaining: timedelta | None
+
+    def __str__(self) -> str:
+        left = "" if self.remaining is None else f", {self.remaining.total_seconds():.0f} s left"
+        return f"{self.percent:.0f} %, {self.speed:.2f} times real time{left}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import check_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.encode import Progress
+    from airflow_provider_instagram.media.spec import Progress
     from airflow_provider_instagram.publishing.transcode import Result
 
 #: How the name of a result ends, by the kind of its source.

@@ -14,8 +14,8 @@ from airflow_provider_instagram.media.spec import FEED, REELS, Options
 from airflow_provider_instagram.media.video import VideoItem
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.encode import Progress
     from airflow_provider_instagram.media.report import Report
+    from airflow_provider_instagram.media.spec import Progress
 
 Make = Callable[..., Path]
 
