@@ -47,7 +47,7 @@ def probe(path: Path, *, ffprobe: str = "ffprobe", cancel: Cancel | None = None)
     video, audio = _played_streams(path, header)
     _check_bounds(path, video, header["format"])
     container = header["format"]["format_name"]
-    layout = _whole_layout(path, header, cancel) if "mp4" in container else None
+    layout = _whole_layout(path, header) if "mp4" in container else None
     more_s = status.st_size / SLOWEST_DISK_BYTES_PER_S
     packet_limits = replace(
         HEADER_LIMITS, wall_s=HEADER_LIMITS.wall_s + more_s, cpu_s=HEADER_LIMITS.cpu_s + int(more_s)
@@ -123,8 +123,8 @@ def _check_frames(path: Path, container: str, timeline: Timeline) -> None:
         )
 
 
-def _whole_layout(path: Path, header: dict[str, Any], cancel: Cancel | None) -> Mp4Layout:
-    layout = read_layout(path, cancel)
+def _whole_layout(path: Path, header: dict[str, Any]) -> Mp4Layout:
+    layout = read_layout(path)
     if layout.missing_bytes:
         raise _truncated(path, f"{layout.missing_bytes} bytes are missing at the end")
     return layout.ordered_as([int(stream.get("id", "0"), 16) for stream in header["streams"]])

@@ -172,7 +172,7 @@ def with_hostile_boxes(corpus: Make, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize("name", [*IN_MOVIE, *BEHIND])
 def test_boxes_that_are_made_to_fill_the_memory_fill_none(name: str, with_hostile_boxes: Callable[[str], Path]) -> None:
-    """Two megabytes of them took 15 s and 2 GB of the worker. They are read in a process with limits, by offsets."""
+    """Two megabytes of them took 15 s and 2 GB of the worker. They are read by offsets, and counted."""
     source = with_hostile_boxes(name)
     tracemalloc.start()
     try:
@@ -181,7 +181,7 @@ def test_boxes_that_are_made_to_fill_the_memory_fill_none(name: str, with_hostil
                 read_layout(source)
         else:
             assert read_layout(source).tracks[0].samples == 120
-        assert tracemalloc.get_traced_memory()[1] < 1024**2
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024**2
     finally:
         tracemalloc.stop()
 
