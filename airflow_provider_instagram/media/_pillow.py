@@ -14,13 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from PIL import Image, ImageCms, ImageColor, ImageFilter, ImageOps
+from PIL import Image, ImageCms, ImageFilter, ImageOps
 
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.media.geometry import Layout, picture_layout
 from airflow_provider_instagram.media.info import SIDEWAYS, UPRIGHT, PictureInfo
 from airflow_provider_instagram.media.kind import HEAD_BYTES, PictureFormat, format_of
 from airflow_provider_instagram.media.plan import plan_picture
+from airflow_provider_instagram.media.spec import rgb
 from airflow_provider_instagram.utils.local_files import ends_with
 
 if TYPE_CHECKING:
@@ -207,15 +208,9 @@ def _location_tags(image: Image.Image, exif: Image.Exif) -> Iterator[str]:
             yield "IPTC"
 
 
-def colour_of(name: str) -> tuple[int, int, int]:
-    """Return a colour of Pillow by its name or ``#rrggbb``, also as ffmpeg spells them: ``0xrrggbb``, ``red@0.5``."""
-    plain = name.partition("@")[0].replace("0x", "#")
-    return ImageColor.getrgb(plain)[:3]
-
-
 def converted(image: Image.Image, info: PictureInfo, layout: Layout, fit: Fit, background: str) -> Image.Image:
     """Return a picture, not yet decoded, in its frame: upright, in sRGB, and opaque."""
-    colour = colour_of(background)
+    colour = rgb(background)
     profile = profile_of(image)
     size = layout.picture[::-1] if info.orientation in SIDEWAYS else layout.picture
     image.draft(image.mode, (round(size[0] * DRAFT_GAP), round(size[1] * DRAFT_GAP)))

@@ -15,6 +15,7 @@ from airflow_provider_instagram.media.geometry import Layout, Size, covering, fr
 from airflow_provider_instagram.media.loudness import Loudness, adjusted, meter
 from airflow_provider_instagram.media.plan import MAX_PRIMING_S, Plan
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE
+from airflow_provider_instagram.media.spec import rgb
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import Video, VideoInfo
@@ -181,7 +182,7 @@ class Steps:
         if video.has_alpha:
             # After fps: the overlay of ffmpeg 6 does not say how long the last picture stands, and fps would leave it
             # out.
-            stream = _on_background(stream, options.background)
+            stream = _on_background(stream, _in_ffmpeg(options.background))
         if picture != frame and options.fit == "blur":
             stream = _over_blurred_copy(stream, video, numbers.layout)
         else:
@@ -189,7 +190,7 @@ class Steps:
             if picture != frame and options.fit == "crop":
                 stream = stream.filter("crop", frame.columns, frame.rows)
             elif picture != frame:
-                stream = stream.filter("pad", frame.columns, frame.rows, -1, -1, color=options.background)
+                stream = stream.filter("pad", frame.columns, frame.rows, -1, -1, color=_in_ffmpeg(options.background))
         return (
             stream.filter("setsar", 1)
             .filter("format", "yuv420p")
@@ -241,6 +242,11 @@ def arguments(stream: Any) -> list[str]:
     """Return the arguments of ffmpeg for an output, with progress on standard output and errors on standard error."""
     words: list[str] = stream.global_args("-nostdin", "-v", "error", *PROGRESS).overwrite_output().get_args()
     return words
+
+
+def _in_ffmpeg(colour: str) -> str:
+    """Return a colour as numbers, because ffmpeg knows other names than CSS."""
+    return "#{:02x}{:02x}{:02x}".format(*rgb(colour))
 
 
 def _on_background(stream: Any, background: str) -> Any:

@@ -18,33 +18,8 @@ Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
 #: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
 MAX_DENOMINATOR: Final = 40
-#: The names of colours that both ffmpeg and Pillow know.
-_NAMES: Final = (
-    "aliceblue|antiquewhite|aqua|aquamarine|azure|beige|bisque|black|blanchedalmond|blue|blueviolet|brown|burlywood|"
-    "cadetblue|chartreuse|chocolate|coral|cornflowerblue|cornsilk|crimson|cyan|darkblue|darkcyan|darkgoldenrod|"
-    "darkgray|darkgreen|darkkhaki|darkmagenta|darkolivegreen|darkorange|darkorchid|darkred|darksalmon|darkseagreen|"
-    "darkslateblue|darkslategray|darkturquoise|darkviolet|deeppink|deepskyblue|dimgray|dodgerblue|firebrick|"
-    "floralwhite|forestgreen|fuchsia|gainsboro|ghostwhite|gold|goldenrod|gray|green|greenyellow|honeydew|hotpink|"
-    "indianred|indigo|ivory|khaki|lavender|lavenderblush|lawngreen|lemonchiffon|lightblue|lightcoral|lightcyan|"
-    "lightgoldenrodyellow|lightgreen|lightgrey|lightpink|lightsalmon|lightseagreen|lightskyblue|lightslategray|"
-    "lightsteelblue|lightyellow|lime|limegreen|linen|magenta|maroon|mediumaquamarine|mediumblue|mediumorchid|"
-    "mediumpurple|mediumseagreen|mediumslateblue|mediumspringgreen|mediumturquoise|mediumvioletred|midnightblue|"
-    "mintcream|mistyrose|moccasin|navajowhite|navy|oldlace|olive|olivedrab|orange|orangered|orchid|palegoldenrod|"
-    "palegreen|paleturquoise|palevioletred|papayawhip|peachpuff|peru|pink|plum|powderblue|purple|red|rosybrown|"
-    "royalblue|saddlebrown|salmon|sandybrown|seagreen|seashell|sienna|silver|skyblue|slateblue|slategray|snow|"
-    "springgreen|steelblue|tan|teal|thistle|tomato|turquoise|violet|wheat|white|whitesmoke|yellow|yellowgreen"
-)
-#: The other names of CSS, which Pillow knows, and what ffmpeg calls them.
-_IN_FFMPEG: Final = {
-    **{f"{one}grey": f"{one}gray" for one in ("", "dark", "darkslate", "dim", "lightslate", "slate")},
-    "lightgray": "lightgrey",
-    "rebeccapurple": "#663399",
-}
-#: A colour: a name in small letters, or numbers, also as ffmpeg writes them.
-COLOUR: Final = (
-    f"({_NAMES}|{'|'.join(_IN_FFMPEG)}|(#|0x)[0-9A-Fa-f]{{6}}([0-9A-Fa-f]{{2}})?)"
-    "(@(0x[0-9A-Fa-f]{2}|[01]|0?[.][0-9]{1,6}))?"
-)
+#: How a colour is written: a name in CSS, or numbers.
+COLOUR: Final = "^([A-Za-z]+|#[0-9A-Fa-f]{6})$"
 #: How the names of files may end, by the ending of a result. A name without an ending says nothing wrong.
 ENDINGS: Final = {".mp4": (".mp4", ".m4v", ""), ".jpg": (".jpg", ".jpeg", "")}
 
@@ -142,6 +117,25 @@ class Profile:
         )
 
 
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return the red, the green and the blue of a colour, each from 0 to 255.
+
+    :raises ValidationError: If it is neither the name of a colour in CSS nor ``#rrggbb``.
+    """
+    from PIL import ImageColor
+
+    try:
+        if not re.fullmatch(COLOUR, colour):
+            raise ValueError(colour)
+        red, green, blue = ImageColor.getrgb(colour)[:3]
+    except ValueError:
+        raise ValidationError(
+            f"background={colour!r} is not a colour.",
+            hint="Use the name of a colour in CSS, such as white, or #rrggbb.",
+        ) from None
+    return red, green, blue
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of the encoder, with the seconds of video that it encodes per second."""
@@ -181,15 +175,8 @@ class Options:
         for name, value, choices in (("fit", self.fit, get_args(Fit)), ("trim", self.trim, get_args(Trim))):
             if value not in choices:
                 raise ValidationError(f"{name}={value!r} is not valid.", hint=f"Use one of: {', '.join(choices)}.")
-        colour = self.background.lower() if self.background[:1].isalpha() else self.background
-        if not re.fullmatch(COLOUR, colour):
-            raise ValidationError(
-                f"background={self.background!r} is not a colour.",
-                hint="Use the name of a colour in CSS, such as white, or #rrggbb.",
-            )
-        name, at, opacity = colour.partition("@")
-        if name in _IN_FFMPEG:
-            object.__setattr__(self, "background", f"{_IN_FFMPEG[name]}{at}{opacity}")
+        if self.background != "black":  # the default loads no Pillow into the process that reads a DAG file
+            rgb(self.background)
 
 
 DEFAULTS: Final = Options()

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, PlainValidator
 from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 
 from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
 from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.pins import Pin  # noqa: TC001
-from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim
+from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim, rgb
 from airflow_provider_instagram.posts.fields import (
     EVERY_KIND,
     NO_STORY,
@@ -36,6 +37,14 @@ ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 #: A time of which a store keeps the name of its zone.
 Moment = Annotated[datetime, PlainValidator(load_moment), PlainSerializer(dump_moment)]
 ACCOUNT = "[A-Za-z0-9][A-Za-z0-9_-]{0,149}"
+
+
+def _checked_colour(colour: str) -> str:
+    try:
+        rgb(colour)
+    except ValidationError as error:
+        raise ValueError(error.message) from error
+    return colour
 
 
 class CalendarPost(Post):
@@ -79,7 +88,7 @@ class CalendarPost(Post):
         ),
     ] = "pad"
     background: Annotated[
-        Annotated[str, Field(pattern=f"^({COLOUR})$")],
+        Annotated[str, Field(pattern=COLOUR), AfterValidator(_checked_colour)],
         About(
             "The colour of the bars, and behind transparent parts: a name, or #rrggbb (in YAML, in quotation marks).",
             read_word("black"),

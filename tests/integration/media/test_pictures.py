@@ -130,7 +130,9 @@ def test_what_a_wide_picture_leaves_free_is_filled_as_asked(
     assert picture.getpixel((picture.width // 2, picture.height // 2)) == pytest.approx((200, 60, 40), abs=8)
 
 
-@pytest.mark.parametrize(("background", "shown"), [("white", (255, 255, 255)), ("0x204060", (32, 64, 96))])
+@pytest.mark.parametrize(
+    ("background", "shown"), [("white", (255, 255, 255)), ("#204060", (32, 64, 96)), ("rebeccapurple", (102, 51, 153))]
+)
 def test_what_is_transparent_shows_the_background(
     background: str, shown: tuple[int, ...], run: Callable[..., tuple[Report, Path]], tmp_path: Path
 ) -> None:

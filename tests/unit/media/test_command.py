@@ -86,7 +86,7 @@ def _graph(arguments: list[str]) -> str:
         (
             {"columns": 1920, "rows": 1080},
             {"fit": "pad", "background": "white"},
-            ["scale=1080:608", "]pad=1080:1920:-1:-1:color=white"],
+            ["scale=1080:608", "]pad=1080:1920:-1:-1:color=#ffffff"],
             ["crop", "overlay"],
         ),
         (
@@ -102,7 +102,7 @@ def _graph(arguments: list[str]) -> str:
             ["]pad="],
         ),
         ({"interlaced": True}, {}, ["bwdif"], []),
-        ({"pixel_format": "rgba"}, {"background": "red"}, ["drawbox", "color=red", "overlay"], []),
+        ({"pixel_format": "rgba"}, {"background": "red"}, ["drawbox", "color=#ff0000", "overlay"], []),
     ],
     ids=["the same shape", "pad", "crop", "blur", "interlaced", "transparent"],
 )
