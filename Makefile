@@ -1,4 +1,4 @@
-.PHONY: help install demo ui pictures moving-picture test test-all test-next test-clients test-dbt reliability soak cluster cluster-outages cluster-short docs lint release-check lock
+.PHONY: help install demo ui pictures moving-picture test test-all test-next test-clients reliability soak cluster cluster-outages cluster-short docs lint release-check lock
 
 help:  ## List the targets, with the time that they take on two cores
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -38,11 +38,6 @@ test-next:  ## The unit and integration tests on the next version of Airflow, an
 test-clients:  ## Publish with clients from the npm registry and PyPI, and edit a calendar with its language server, on Debian's Node (2 minutes)
 	@scripts/install.sh --for-clients
 	@.venv/bin/python -m pytest -m registry sandbox/tests tests/integration/calendar
-
-test-dbt:  ## The dbt package on PostgreSQL and DuckDB (1 minute)
-	@scripts/install.sh --for-tests
-	@scripts/install.sh --dbt
-	@.venv/bin/python -m pytest tests/analytics
 
 reliability:  ## Break the main job in hundreds of ways and count the posts (50 minutes)
 	@scripts/install.sh --for-tests
@@ -93,8 +88,5 @@ lock:  ## Pin the newest versions again
 		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml - --group dev --output-file requirements-next.txt
 	.tools/bin/uv pip compile --universal --generate-hashes --python-version 3.11 --upgrade --constraint requirements.txt \
 		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements-docs.txt
-	@# From 1.12 on, dbt-core installs a parser that is downloaded outside the package index, past the hashes.
-	printf 'dbt-core<1.12\ndbt-duckdb\ndbt-postgres\n' | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate \
-		--python-version 3.11 --upgrade --custom-compile-command "make lock" --quiet - --output-file requirements-dbt.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt

@@ -4,7 +4,7 @@
 # --for-tests also installs the system packages that the tests need, --for-cluster and --for-clients those of these targets as well.
 # --for-lint and --for-clients also install node_modules, with what checks the script of the Posts page and calendars in an editor.
 # --next does the same as --for-tests, and makes .venv-next with the next Airflow.
-# --docs makes .venv-docs with what builds the documentation site, --dbt makes .venv-dbt with what runs the dbt package.
+# --docs makes .venv-docs with what builds the documentation site.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +15,6 @@ if [ "${1:-}" = --next ]; then
     venv=.venv-next pins=requirements-next.txt oldest=11 targets="make test-next"
 elif [ "${1:-}" = --docs ]; then
     venv=.venv-docs pins=requirements-docs.txt oldest=11 targets="make docs"
-elif [ "${1:-}" = --dbt ]; then
-    venv=.venv-dbt pins=requirements-dbt.txt oldest=11 targets="make test-dbt"
 fi
 
 suitable() { "$1" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, $newest))" 2>/dev/null; }
@@ -86,7 +84,7 @@ fi
 if ! [ "$venv/.installed" -nt "$pins" ] || ! [ "$venv/.installed" -nt pyproject.toml ] || ! [ "$venv/.installed" -nt sandbox/pyproject.toml ]; then
     [ -x "$venv/bin/python" ] && suitable "$venv/bin/python" || .tools/bin/uv venv --quiet --clear --python "$python" "$venv"
     .tools/bin/uv pip sync --quiet --python "$venv/bin/python" --require-hashes "$pins"
-    [ "$venv" = .venv-dbt ] || .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . --editable sandbox
+    .tools/bin/uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable . --editable sandbox
     touch "$venv/.installed"
     echo "Installed in $venv. Next: $targets." >&2
 fi

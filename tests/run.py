@@ -106,7 +106,6 @@ REST: Final = (
             *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "sheet", "board", "edits")),
         ),
     ),
-    Part("the dbt package", 1, ("make", "test-dbt")),
     Part("unit and integration tests on the next Airflow", 16, ("make", "test-next")),
     Part("soak", 17, (PYTHON, "-m", "tests.soak")),
     Part("forty posts that are edited twenty times", 11, (PYTHON, "-m", "pytest", "tests/soak/test_forty_edits.py")),

@@ -32,7 +32,7 @@ from airflow_provider_instagram.posts.kinds import PostKind
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient
-    from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
+    from airflow_provider_instagram.insights.targets import SqlTarget
     from airflow_provider_instagram.ledger.ledger import Ledger
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
@@ -104,7 +104,7 @@ class Collector:
     client: GraphClient
     ledger: Ledger
     user_id: str
-    target: SqlTarget | FileTarget
+    target: SqlTarget
     budget: InsightsBudget
     ages: Sequence[timedelta] = schema.DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY

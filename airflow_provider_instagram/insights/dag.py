@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_instagram.exceptions import PermissionDeniedError, ValidationError
 from airflow_provider_instagram.insights.schema import DEFAULT_AGES, TABLES, checked_ages, name_of
-from airflow_provider_instagram.insights.targets import FileTarget, SqlTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
 from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
@@ -33,7 +33,7 @@ class CollectInsights(InstagramBaseOperator):
     The task sends what the calls for insights allow, and leaves the rest to the next run, so it never waits. An account
     without the scope for insights is skipped. Returns how many rows of each kind are written.
 
-    :param target: Where to write: a target, the id of a database's connection, or a folder or prefix.
+    :param target: Where to write: a target, or the id of a database's connection.
     """
 
     ui_color = "#e9f3fb"
@@ -42,7 +42,7 @@ class CollectInsights(InstagramBaseOperator):
     def __init__(
         self,
         *,
-        target: str | SqlTarget | FileTarget,
+        target: str | SqlTarget,
         ages: Sequence[timedelta] = DEFAULT_AGES,
         look_every: timedelta = timedelta(hours=20),
         backfill: timedelta | None = None,
@@ -143,16 +143,14 @@ class CollectInsights(InstagramBaseOperator):
         return operator_lineage([account], [self.target.location(table) for table in TABLES])
 
 
-def open_target(target: str | SqlTarget | FileTarget) -> SqlTarget | FileTarget:
+def open_target(target: str | SqlTarget) -> SqlTarget:
     """Return a target from the text that the author of a DAG writes, or from itself."""
     if not isinstance(target, str):
         return target
     text = target.strip()
     if not text:
-        raise ValidationError(
-            "The target is empty.", hint="Use the id of a database's connection, or a folder or prefix for files."
-        )
-    return FileTarget(text) if "/" in text else SqlTarget(text)
+        raise ValidationError("The target is empty.", hint="Use the id of a database's connection.")
+    return SqlTarget(text)
 
 
 #: Twice an hour, not at the full hour, when posts are published.
@@ -177,8 +175,7 @@ def insights_dag(
     Every account has a task of its own. A run reads what is due as far as the calls suffice, the next run the rest.
 
     :param accounts: The connections of the accounts.
-    :param target: Where to write: the id of a database's connection, a :class:`SqlTarget`, or a folder or prefix for
-        Parquet files, which need the extra ``parquet``.
+    :param target: Where to write: the id of a database's connection, or a :class:`SqlTarget`.
     :param ages: The ages at which each post is read. A story is read at those up to 22.5 hours, and at 23 hours.
     :param look_every: How often to look for posts and stories that were not made by this provider.
     :param backfill: How far back to read older posts, once each. Meta keeps metrics for two years. Default: none.

@@ -41,13 +41,11 @@ class Table:
     """A table.
 
     :param key: The columns that identify a row. A row that exists is never changed.
-    :param day: The column by whose day files are partitioned.
     :param index: The columns by which a database finds rows fast, beside the key.
     """
 
     name: str
     key: tuple[str, ...]
-    day: str
     about: str
     columns: tuple[Column, ...]
     index: tuple[str, ...] = ()
@@ -106,7 +104,6 @@ _ORIGIN: Final = (
 POSTS: Final = Table(
     "instagram_posts",
     ("post_id",),
-    "created_timestamp",
     "One row for each post of an account on Instagram",
     (
         Column("post_id", "id", "Instagram's id of the post"),
@@ -127,7 +124,6 @@ POSTS: Final = Table(
 SNAPSHOTS: Final = Table(
     "instagram_post_snapshots",
     ("post_id", "age"),
-    "due_timestamp",
     "One row for each post and age; a number that does not exist is null, never 0",
     (
         Column("post_id", "id", "Instagram's id of the post"),
@@ -150,7 +146,6 @@ SNAPSHOTS: Final = Table(
 ACCOUNT_DAYS: Final = Table(
     "instagram_account_days",
     ("user_id", "day"),
-    "day",
     "One row for each account and day of UTC",
     (
         _USER,
@@ -164,7 +159,6 @@ ACCOUNT_DAYS: Final = Table(
 AUDIENCE: Final = Table(
     "instagram_audience",
     ("day", "user_id", "dimension", "value"),
-    "day",
     "The followers of an account: online in each hour of UTC, and by age, city, country and gender in each month",
     (
         Column("day", "day", "The day of the hour, or the first of the month"),

@@ -1,11 +1,7 @@
-"""Writes rows into the tables of a database, or into files in a folder or in object storage.
-
-A database is reached through its Airflow connection.
-"""
+"""Writes rows into the tables of a database, which is reached through its Airflow connection."""
 
 from __future__ import annotations
 
-import io
 import logging
 import random
 import re
@@ -14,13 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import quote
 
-from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights.schema import TABLES, Column, Row, Table, Type
-from airflow_provider_instagram.operators.lineage import dataset_of
-from airflow_provider_instagram.utils.locations import shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -223,99 +215,3 @@ def stored(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return str(int(value)) if isinstance(value, bool) else value
-
-
-@dataclass
-class FileTarget:
-    """Parquet files such as ``instagram_post_snapshots/day=2026-11-26/brand.parquet``.
-
-    A file has the rows of one account and one day of UTC: the day of a post's publication, the day on which a snapshot
-    is due, or the day of an account. Rows are written by key: a row that exists is not changed.
-
-    :param prefix: The folder, or the prefix in object storage, as ObjectStoragePath opens it.
-    """
-
-    prefix: str
-
-    def __post_init__(self) -> None:
-        self.prefix = self.prefix.rstrip("/")
-
-    @property
-    def name(self) -> str:
-        """What the target is, for log lines."""
-        return shown(self.prefix)
-
-    @property
-    def identity(self) -> str:
-        """What identifies the target."""
-        return f"files {self.prefix}"
-
-    def location(self, table: Table) -> tuple[str, str]:
-        """Return the namespace and the name of a table, for lineage."""
-        return dataset_of(f"{self.prefix}/{table.name}")
-
-    def prepare(self) -> None:
-        """Check that files can be written, before any call is spent on them."""
-        _pyarrow()
-        if (reason := storage.unwritable_because(self.prefix)) is not None:
-            raise TransientError(
-                f"{self.name} cannot be written to: {reason}.", hint="Check the folder, its rights and its connection."
-            )
-
-    def write(self, table: Table, rows: Sequence[Row]) -> int:
-        """Write the rows whose key is new, and return their number.
-
-        Each file is written whole, in one step. Only one task at a time writes the rows of an account.
-        """
-        files: dict[str, list[Row]] = {}
-        for row in rows:
-            day, account = stored(row[table.day])[:10], quote(str(row["conn_id"]), safe="")
-            file = f"{self.prefix}/{table.name}/day={day}/{account}.parquet"
-            files.setdefault(file, []).append(row)
-        return sum(self._extend(table, file, some) for file, some in files.items())
-
-    def _extend(self, table: Table, file: str, rows: Sequence[Row]) -> int:
-        content = storage.read(file)
-        before = [] if content is None else self.read_rows(content)
-        known = {table.key_of(row) for row in before}
-        new = list({key: row for row in rows if (key := table.key_of(row)) not in known}.values())
-        if new:
-            storage.write(file, self._content(table, [*before, *new], content))
-        return len(new)
-
-    def read_rows(self, content: bytes) -> list[Row]:
-        """Return the rows in the content of a file."""
-        _, parquet = _pyarrow()
-        rows: list[Row] = parquet.read_table(io.BytesIO(content), partitioning=None).to_pylist()
-        return rows
-
-    def _content(self, table: Table, rows: Sequence[Row], before: bytes | None) -> bytes:
-        """Return the content of a file. Rows of an earlier provider lack columns, those of a later one have more."""
-        arrow, parquet = _pyarrow()
-        types = {
-            "id": arrow.string(),
-            "text": arrow.string(),
-            "time": arrow.timestamp("us", tz="UTC"),
-            "day": arrow.date32(),
-            "integer": arrow.int64(),
-            "number": arrow.float64(),
-            "boolean": arrow.bool_(),
-        }
-        fields = {column.name: types[column.type] for column in table.columns}
-        if before is not None:
-            fields |= {field.name: field.type for field in parquet.read_schema(io.BytesIO(before))}
-        out = io.BytesIO()
-        parquet.write_table(arrow.Table.from_pylist(rows, schema=arrow.schema(list(fields.items()))), out)
-        return out.getvalue()
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise ValidationError(
-            "Parquet files need pyarrow, which is not installed on this worker.",
-            hint="Install airflow-provider-instagram[parquet].",
-        ) from None
-    return pyarrow, parquet

@@ -14,7 +14,7 @@ DOCS: Final = ROOT / "docs"
 #: Those that the site shows, and those that only the repository has.
 PAGES: Final = (
     *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
-    *sorted(page for room in ("analytics", "benchmarks", "develop", "sandbox") for page in (ROOT / room).glob("*.md")),
+    *sorted(page for room in ("benchmarks", "sandbox") for page in (ROOT / room).glob("*.md")),
     *sorted(DOCS.rglob("*.md")),
 )
 #: About two screens.

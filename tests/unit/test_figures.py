@@ -71,19 +71,7 @@ TABLES = tables()
 
 def test_the_page_has_tables_of_these_benchmarks() -> None:
     assert {table.benchmark for table in TABLES} == {
-        *(
-            "scale",
-            "crowd",
-            "day",
-            "late_edits",
-            "preparation",
-            "insights",
-            "upload",
-            "media",
-            "pictures",
-            "page",
-            "fill",
-        )
+        *("scale", "late_edits", "preparation", "upload", "media", "pictures", "page")
     }
     assert {path.stem for path in RESULTS.iterdir()} >= {table.benchmark for table in TABLES}
 

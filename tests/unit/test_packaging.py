@@ -36,7 +36,6 @@ THERE_WITHOUT_A_DECLARATION = {
     "airflow-provider-instagram": {
         "instagram-sandbox",  # the command line asks for it and says how to get it
         "openlineage-python",  # only OpenLineage asks for the facets
-        "pyarrow",  # an extra: only Parquet files need it
     },
     "instagram-sandbox": {
         "cryptography",  # an extra: only the certificate of --tls needs it
@@ -163,7 +162,6 @@ def test_each_extra_brings_what_it_is_named_for() -> None:
     assert {re.sub(r"[\s'\"]|>=[\d.]+", "", each) for each in extras} == {
         "apache-airflow-providers-common-sql;extra==sql",
         "instagram-sandbox;extra==sandbox",
-        "pyarrow;extra==parquet",
     }
 
 

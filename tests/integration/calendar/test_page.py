@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -98,9 +99,15 @@ def test_pictures_carousels_and_stories_are_shown_item_by_item(
 @pytest.mark.usefixtures("no_stored_tokens")
 @pytest.mark.usefixtures("no_known_posts")
 def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
-    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], tmp_path: Path, page: Any
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    tmp_path: Path,
+    page: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The page asks neither Instagram nor the target for them. A post that was not read has none."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/w.db"}))
     media_id = instagram_sandbox.add_foreign_post("Published two hours ago", age_s=TWO_HOURS)
     instagram_sandbox.set_insights(media_id, views=4321, likes=7, reach=0)
     dag = content_calendar_dag(DAG_ID, str(calendar({"read": -TWO_HOURS, "unread": 3600})))
@@ -111,7 +118,7 @@ def test_the_numbers_of_the_latest_insights_run_are_shown_with_their_age(
         Ledger(rows, ACCOUNT).record_post(PublishedPost(f"{ACCOUNT}/read", "1", at, media_id))
     try:
         begun = datetime.now(timezone.utc)
-        assert run_dag(insights_dag("page_insights", [ACCOUNT], str(tmp_path / "target"))).state == "success"
+        assert run_dag(insights_dag("page_insights", [ACCOUNT], "warehouse")).state == "success"
         calls = len(instagram_sandbox.journal())
 
         found = page("post", post_id="read").json()["insights"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyarrow import parquet
 
 from airflow_provider_instagram.insights.schema import TABLES
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 ONE_LINE, TRY = EXAMPLE.findall((ROOT / "docs/insights/index.md").read_text())
+(CONNECTION,) = re.findall(r"AIRFLOW_CONN_WAREHOUSE='(.*)'", (ROOT / "docs/insights/index.md").read_text())
 (BEST,) = EXAMPLE.findall((ROOT / "docs/insights/dags.md").read_text())
 TEXT = (ROOT / "docs/insights/targets.md").read_text()
 pytestmark = pytest.mark.usefixtures("no_stored_tokens")
@@ -47,13 +49,15 @@ def test_the_best_post_is_found(
 
 
 def test_the_first_try_of_an_analyst_writes_a_row_with_the_numbers_of_the_post(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", CONNECTION.replace("/tmp", str(tmp_path)))
     post = instagram_sandbox.add_foreign_post("Hello", age_s=7200)
     instagram_sandbox.set_insights(post, views=685)
-    assert run_dag(dag_of(TRY.replace("/tmp/insights", str(tmp_path)))).state == "success"
-    (row,) = parquet.read_table(tmp_path / "instagram_post_snapshots").to_pylist()
-    assert (row["post_id"], row["age"], row["status"], row["reel_views"]) == (post, "1h", "read", 685)
+    assert run_dag(dag_of(TRY)).state == "success"
+    with closing(sqlite3.connect(tmp_path / "insights.db")) as database:
+        rows = database.execute("select post_id, age, status, reel_views from instagram_post_snapshots").fetchall()
+    assert rows == [(post, "1h", "read", 685)]
 
 
 def foreign(sandbox: SandboxHandle) -> Any:

@@ -37,16 +37,12 @@ with GraphClient("IGAAtoken", base_url=f"https://{sys.argv[1]}", hosts=TrustedHo
 HOST: Final = "graph.instagram.com"
 #: Small numbers, with which a benchmark says the same in seconds. Whether a limit holds then means nothing.
 SMALL: Final = {
-    "crowd": "--containers 40 --accounts 4",
-    "day": "--accounts 2 --posts 2 --naive 1",
-    "insights": "--accounts 2 --posts 6",
-    "fill": "--accounts 5",
     "pictures": "--pictures 2 --pairs 1",
     "preparation": "--posts 40 --accounts 2",
     "upload": "--mb 4 --rounds 1 --at-once 2",
 }
 #: They start a triggerer, a whole Airflow or many encodings: minutes, also with small numbers. The page says so.
-BY_HAND: Final = {"scale", "late_edits", "media", "results"}
+BY_HAND: Final = {"scale", "late_edits", "media"}
 
 
 def script(page: str, word: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.insights.collector import Collector
-from airflow_provider_instagram.insights.targets import FileTarget
+from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
@@ -39,7 +39,7 @@ CALLS_PER_HOUR: Final = 200
 KINDS: Final = ("reel", "reel", "story", "reel", "app", "reel", "reel")
 
 
-class MemoryTarget(FileTarget):
+class MemoryTarget(SqlTarget):
     """Rows by table and key. A row that exists is not changed."""
 
     def __init__(self) -> None:

@@ -24,14 +24,27 @@ if TYPE_CHECKING:
 HOUR = 3600
 #: How often the client sends a call that only reads.
 TRIES = 4
+#: What the target is called in events.
+NAME = "the database of connection 'warehouse'"
 NO_INSIGHTS = ["instagram_business_basic", "instagram_business_content_publish"]
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("no_stored_tokens", "no_known_posts")
 
 
-def rows(folder: str, table: Table) -> list[dict[str, Any]]:
-    files, target = sorted(Path(folder, table.name).rglob("*.parquet")), targets.FileTarget(folder)
-    return [row for file in files for row in target.read_rows(file.read_bytes())]
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the connection of an empty database."""
+    return database_in(tmp_path, monkeypatch)
+
+
+def database_in(folder: Path, monkeypatch: pytest.MonkeyPatch, conn_id: str = "warehouse") -> str:
+    connection = {"conn_type": "sqlite", "host": str(folder / f"{conn_id}.db")}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+    return conn_id
+
+
+def rows(conn_id: str, table: Table) -> list[dict[str, Any]]:
+    return rows_of(SqlTarget(conn_id), table)
 
 
 def events(conn_id: str) -> list[dict[str, Any]]:
@@ -50,10 +63,9 @@ def events(conn_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str
 ) -> None:
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = str(tmp_path)
     dag = insights_dag("insights_run", ["instagram_default"], target)
     before = len(events("instagram_default"))
     earlier = instagram_sandbox.insights(media_id)
@@ -66,7 +78,7 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
     assert (row["post_id"], row["age"], row["status"]) == (media_id, "1h", "read")
     assert earlier["likes"] <= row["reel_likes"] <= truth["likes"]  # they grow by the second
     assert [post["post_caption"] for post in rows(target, POSTS)] == ["A post"]
-    assert events("instagram_default")[before:] == [{**counts, "target": str(tmp_path)}]
+    assert events("instagram_default")[before:] == [{**counts, "target": NAME}]
     calls = len(instagram_sandbox.journal())
     again = run_dag(dag)
     assert again.xcom("read_instagram_default") == dict.fromkeys(counts, 0)
@@ -75,10 +87,9 @@ def test_a_run_reads_what_is_due_and_the_next_one_changes_nothing(
 
 
 def test_posts_from_before_the_first_run_are_read_if_the_dag_asks_for_them(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str
 ) -> None:
     media_id = instagram_sandbox.add_foreign_post("An old post", age_s=100 * 24 * HOUR)
-    target = str(tmp_path)
     dag = insights_dag("insights_backfill", ["instagram_default"], target, backfill=timedelta(days=730))
     found = [run_dag(dag).xcom("read_instagram_default") for _ in range(3)]
     assert [(counts["posts"], counts["read"]) for counts in found] == [(1, 0), (0, 1), (0, 0)]
@@ -91,11 +102,10 @@ def test_posts_from_before_the_first_run_are_read_if_the_dag_asks_for_them(
 
 
 def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that_succeeds(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str
 ) -> None:
     """The numbers of the post are in, and then the account's day cannot be read. The next try skips what is in."""
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = str(tmp_path)
     dag = insights_dag("insights_interrupted", ["instagram_default"], target, default_args={"retries": 0})
     before = len(events("instagram_default"))
     instagram_sandbox.fail("insights", 1, nth=2, times=TRIES)
@@ -103,53 +113,46 @@ def test_numbers_of_a_try_that_fails_are_named_by_the_event_of_the_next_one_that
     assert [row["status"] for row in rows(target, SNAPSHOTS)] == ["read"]
     assert events("instagram_default")[before:] == []
     assert run_dag(dag).xcom("read_instagram_default") == {"posts": 0, "read": 0, "missed": 0, "days": 1, "left": 0}
-    named = {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0, "target": str(tmp_path)}
+    named = {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0, "target": NAME}
     assert events("instagram_default")[before:] == [named]
     run_dag(dag)
     assert events("instagram_default")[before:] == [named]
 
 
-@pytest.mark.parametrize("kind", ["a folder", "a database"])
 def test_a_target_that_fails_spends_no_calls(
-    kind: str,
-    instagram_sandbox: SandboxHandle,
-    run_dag: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The calls of insights are few, and those whose numbers cannot be written are lost, run after run."""
     (tmp_path / "file").touch()
     monkeypatch.setattr(targets, "MOST_TRIES", 1)
     monkeypatch.setenv("AIRFLOW_CONN_GONE", json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/file/gone.db"}))
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    target = "gone" if kind == "a database" else f"{tmp_path}/file/insights"
-    dag = insights_dag("insights_target_gone", ["instagram_default"], target, default_args={"retries": 0})
+    dag = insights_dag("insights_target_gone", ["instagram_default"], "gone", default_args={"retries": 0})
     assert run_dag(dag).states() == {"read_instagram_default": "failed"}
     assert instagram_sandbox.journal() == []
 
 
 def test_a_second_target_receives_the_same_numbers(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read for one target is not in another: a team adds a warehouse, or moves to one."""
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     instagram_sandbox.set_insights(media_id, views=120, reach=80)
-    folders = [str(tmp_path / "first"), str(tmp_path / "second")]
-    for number, folder in enumerate(folders):
-        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], folder))
+    targets = [database_in(tmp_path, monkeypatch, name) for name in ("first", "second")]
+    for number, target in enumerate(targets):
+        result = run_dag(insights_dag(f"insights_target_{number}", ["instagram_default"], target))
         assert result.xcom("read_instagram_default") == {"posts": 1, "read": 1, "missed": 0, "days": 1, "left": 0}
-    assert [row["reel_views"] for folder in folders for row in rows(folder, SNAPSHOTS)] == [120, 120]
+    assert [row["reel_views"] for target in targets for row in rows(target, SNAPSHOTS)] == [120, 120]
 
 
 def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, portrait_video: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str, portrait_video: Path
 ) -> None:
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
-    target = str(tmp_path)
     insights = insights_dag("insights_of_published", ["instagram_default"], target)
     run_dag(insights)
     with DAG("published_for_insights", schedule=None, default_args={"retries": 0}) as dag:
@@ -166,7 +169,7 @@ def test_a_published_post_is_found_by_its_event_with_its_key_and_its_dag(
 
 
 def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     media_id = instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     user_id = "17841400000000077"
@@ -175,7 +178,6 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     instagram_sandbox.add_foreign_post("Not to be read", age_s=2 * HOUR, user_id=user_id)
     shy = instagram_sandbox.connection | {"login": user_id, "password": token}
     monkeypatch.setenv("AIRFLOW_CONN_SHY", json.dumps(shy))
-    target = str(tmp_path)
     result = run_dag(insights_dag("insights_of_two", ["shy", "instagram_default"], target))
     assert result.states() == {"read_shy": "skipped", "read_instagram_default": "success"}
     assert [row["post_id"] for row in rows(target, SNAPSHOTS)] == [media_id]
@@ -186,22 +188,11 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
     assert found == {"shy": True, "instagram_default": False}
 
 
-def test_a_database_is_named_by_its_connection(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
-    connection = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
-    assert run_dag(insights_dag("insights_in_sqlite", ["instagram_default"], "warehouse")).state == "success"
-    assert [row["age"] for row in rows_of(SqlTarget("warehouse"), SNAPSHOTS)] == ["1h"]
-
-
 def test_a_throttled_account_leaves_the_rest_to_a_later_run(
-    instagram_sandbox: SandboxHandle, run_dag: Any, tmp_path: Path
+    instagram_sandbox: SandboxHandle, run_dag: Any, target: str
 ) -> None:
     instagram_sandbox.add_foreign_post("A post", age_s=2 * HOUR)
     instagram_sandbox.fail("insights", 80002, regain_minutes=30)
-    target = str(tmp_path)
     dag = insights_dag("insights_throttled", ["instagram_default"], target)
     assert run_dag(dag).states() == {"read_instagram_default": "success"}
     assert rows(target, SNAPSHOTS) == []
@@ -219,9 +210,9 @@ def test_a_throttled_account_leaves_the_rest_to_a_later_run(
         (["{{ var.value.x }}"], "cannot be the account of a task"),
     ],
 )
-def test_what_cannot_be_accounts_is_refused_when_the_dag_is_parsed(accounts: Any, message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_accounts_is_refused_when_the_dag_is_parsed(accounts: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        insights_dag("insights_of_none", accounts, str(tmp_path))
+        insights_dag("insights_of_none", accounts, "warehouse")
 
 
 def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
@@ -235,16 +226,16 @@ def test_the_dag_file_needs_nothing_and_reads_the_default_account() -> None:
     assert namespace["dag"].catchup is False
 
 
-def test_openlineage_sees_the_account_and_the_tables(tmp_path: Path) -> None:
-    dag = insights_dag("insights_lineage", ["brand"], str(tmp_path))
+def test_openlineage_sees_the_account_and_the_tables() -> None:
+    dag = insights_dag("insights_lineage", ["brand"], "warehouse")
     task: Any = dag.get_task("read_brand")
     lineage = task.get_openlineage_facets_on_complete(None)
     assert [(one.namespace, one.name) for one in lineage.inputs] == [("instagram://brand", "insights")]
     assert {(one.namespace, one.name) for one in lineage.outputs} == {
-        ("file", f"{tmp_path}/instagram_posts"),
-        ("file", f"{tmp_path}/instagram_post_snapshots"),
-        ("file", f"{tmp_path}/instagram_account_days"),
-        ("file", f"{tmp_path}/instagram_audience"),
+        ("airflow://warehouse", "instagram_posts"),
+        ("airflow://warehouse", "instagram_post_snapshots"),
+        ("airflow://warehouse", "instagram_account_days"),
+        ("airflow://warehouse", "instagram_audience"),
     }
 
 
@@ -276,4 +267,4 @@ def test_openlineage_sees_the_media_become_a_container_and_a_post() -> None:
 )
 def test_an_age_that_is_not_a_time_is_refused_when_the_dag_is_parsed(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        insights_dag("insights_ages", ["instagram_default"], "/data/", **given)
+        insights_dag("insights_ages", ["instagram_default"], "warehouse", **given)

@@ -1,4 +1,4 @@
-"""Databases and files: the same rows read back, by key, in tables that are made and that new versions extend."""
+"""Databases: the same rows read back, by key, in tables that are made and that new versions extend."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.files import storage
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights import SqlTarget, targets
 from airflow_provider_instagram.insights.dag import open_target
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
-from airflow_provider_instagram.insights.targets import FileTarget
 from tests.integration.insights.conftest import database, plain, rows_of
 
 if TYPE_CHECKING:
@@ -80,12 +78,6 @@ PART: dict[str, Any] = {
     "conn_id": "brand",
     "snapshot_timestamp": AT,
 }
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Callable[[], FileTarget]:
-    """Open the target of one empty folder, each time as a new task does."""
-    return lambda: FileTarget(str(tmp_path / "insights"))
 
 
 def expected(table: Table, row: dict[str, Any]) -> dict[str, Any]:
@@ -260,72 +252,8 @@ def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -
     assert [rows_of(sql(), table) for table in TABLES] == [[], [], [], []]
 
 
-def test_files_are_partitioned_by_day_and_a_rerun_changes_nothing(files: Callable[[], FileTarget]) -> None:
-    target = files()
-    for table, row, day in (
-        (POSTS, POST, "2026-09-01"),
-        (SNAPSHOTS, SNAPSHOT, "2026-09-02"),
-        (ACCOUNT_DAYS, DAY, "2026-09-01"),
-        (AUDIENCE, PART, "2026-09-01"),
-    ):
-        assert files().write(table, [row]) == 1
-        file = f"{target.prefix}/{table.name}/day={day}/brand.parquet"
-        content = storage.read(file)
-        assert content is not None
-        assert read(target.read_rows(content)) == [expected(table, row)]
-        assert files().write(table, [row | {"user_id": row["user_id"], "snapshot_timestamp": AT}]) == 0
-        assert storage.read(file) == content
-
-
-def test_a_caption_may_contain_any_separator_of_lines(files: Callable[[], FileTarget]) -> None:
-    """Phones write U+2028 into captions."""
-    caption = "one\u2028two\u2029three\x85four\nfive\x1esix\rseven"
-    files().write(POSTS, [POST | {"post_caption": caption}])
-    target = files()
-    assert target.write(POSTS, [POST | {"post_id": "17900000000000002"}]) == 1
-    content = storage.read(f"{target.prefix}/instagram_posts/day=2026-09-01/brand.parquet")
-    assert content is not None
-    assert [row["post_caption"] for row in target.read_rows(content)] == [caption, POST["post_caption"]]
-
-
-def test_a_file_keeps_the_columns_of_each_provider_that_writes_it(files: Callable[[], FileTarget]) -> None:
-    """A later provider adds a metric to the file of an earlier one, which then adds a row without that metric."""
-    files().write(SNAPSHOTS, [SNAPSHOT])
-    files().write(WITH_A_NEW_METRIC, [NEWER])
-    files().write(SNAPSHOTS, [SNAPSHOT | {"age": "24h"}])
-    target = files()
-    content = storage.read(f"{target.prefix}/{SNAPSHOTS.name}/day=2026-09-02/brand.parquet")
-    assert content is not None
-    found = {row["age"]: row.get("reel_new") for row in target.read_rows(content)}
-    assert found == {"1h": None, "6h": 7, "24h": None}
-    assert [row["reel_skip_rate"] for row in target.read_rows(content)] == [31.25] * 3
-
-
-def test_a_folder_is_checked_before_there_are_rows_and_nothing_is_left_in_it(
-    files: Callable[[], FileTarget], tmp_path: Path
-) -> None:
-    files().prepare()
-    assert not list((tmp_path / "insights").rglob("*"))
-    (tmp_path / "file").touch()
-    with pytest.raises(TransientError, match=r"file/insights cannot be written to: .*Check the folder, its rights"):
-        replace(files(), prefix=str(tmp_path / "file" / "insights")).prepare()
-
-
-def test_files_may_be_in_object_storage(bucket: str) -> None:
-    target = FileTarget(f"{bucket}/insights/")
-    assert target.write(SNAPSHOTS, [SNAPSHOT]) == 1
-    assert FileTarget(f"{bucket}/insights").write(SNAPSHOTS, [SNAPSHOT]) == 0
-    content = storage.read(f"{bucket}/insights/instagram_post_snapshots/day=2026-09-02/brand.parquet")
-    assert content is not None
-    rows = [(row["reel_views"], row["poll_option_a_share"]) for row in target.read_rows(content)]
-    assert rows == [(9_007_199_254_740_993, 0.625)]
-    assert target.location(SNAPSHOTS) == ("s3://clips", "insights/instagram_post_snapshots")
-
-
-def test_a_text_is_a_connection_or_a_place_for_files() -> None:
+def test_a_text_is_a_connection() -> None:
     assert open_target("warehouse") == SqlTarget("warehouse")
-    assert open_target("s3://media@clips/insights/") == FileTarget("s3://media@clips/insights")
-    assert open_target("/data/insights") == FileTarget("/data/insights")
     with pytest.raises(ValidationError, match="empty"):
         open_target(" ")
 

@@ -19,8 +19,6 @@ from tests.integration.conftest import store_dag
 from tests.integration.pages import CONN_ID, begin, decide, rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastapi.testclient import TestClient
 
     from instagram_sandbox.testing.handle import SandboxHandle
@@ -74,7 +72,7 @@ def test_scopes_are_asked_for_granted_and_shown(browser: TestClient, instagram_s
 
 
 def test_refused_insights_are_shown_also_if_the_scopes_are_not_known(
-    browser: TestClient, instagram_sandbox: SandboxHandle, tmp_path: Path
+    browser: TestClient, instagram_sandbox: SandboxHandle
 ) -> None:
     """The token was entered in the connection, so that only an answer of Instagram tells that it lacks the scope."""
     from airflow.models import Connection
@@ -83,7 +81,7 @@ def test_refused_insights_are_shown_also_if_the_scopes_are_not_known(
     token = instagram_sandbox.token
     with create_session() as session:
         session.add(Connection(conn_id=CONN_ID, conn_type="instagram", host=instagram_sandbox.url, password=token))
-    store_dag(insights_dag("insights_refused", [CONN_ID], str(tmp_path)))
+    store_dag(insights_dag("insights_refused", [CONN_ID], "warehouse"))
     for refusal, shown in (
         (None, "<dd>not known</dd>"),
         ("no scope", '<dd class="bad">not known; off: insights (refused by Instagram)</dd>'),

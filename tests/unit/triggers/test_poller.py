@@ -1,6 +1,6 @@
 """Many containers of one account, one poller, on a clock that jumps from one event to the next.
 
-Instagram is played here, because time is; the poller meets the sandbox over HTTP in the simulated day and in Airflow.
+Instagram is played here, because time is; the poller meets the sandbox over HTTP in Airflow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_provider_instagram.graph.models import ContainerStatus
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.quota.call_budget import CallBudget
 from airflow_provider_instagram.triggers.poller import Poller, Wait
-from benchmarks.virtual_time import VirtualTimeLoop
+from tests.unit.triggers.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
