@@ -97,6 +97,14 @@ _FAILED_AT_INSTAGRAM: Final = {
     2207053: "The upload failed on Instagram's side",
     None: "Instagram failed with an unknown error",
 }
+_REFUSED_CODE: Final = {
+    36007: ("The login code is not valid, or is older than an hour", "Log in again: a code is valid for one hour."),
+    36008: (
+        "The login code was given for another redirect URI",
+        "Log in again, and keep to one address of Airflow: [api] base_url, or --redirect-uri.",
+    ),
+    36009: ("The login code was used before", "Log in again: a code works once. Do not load the last page again."),
+}
 _FAILED_ON_CONTAINER: Final = {
     2207076: "The media could not be fetched or processed",
     2207077: "The media could not be fetched or processed",
@@ -107,7 +115,11 @@ _FAILED_ON_CONTAINER: Final = {
 
 RULES: Final = (
     Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
+    Rule(190, 459, PermissionDeniedError, "Instagram asks the account's owner to confirm that it is them",
+         "Log in to the account at instagram.com or in the app, follow the instructions there, and clear this task. The "
+         "access token stays valid."),
     Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
+    *(Rule(100, subcode, AuthenticationError, meaning, hint) for subcode, (meaning, hint) in _REFUSED_CODE.items()),
     *(Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
       for code in (3, 10, *range(200, 300))),
     *(Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN) for code in (4, 17, 32, 341, 613)),
@@ -155,6 +167,8 @@ RULES: Final = (
          "Open the Instagram app and check the account's status. The block may be temporary."),
     Rule(506, None, OutcomeUnknownError, "Instagram considers this a duplicate post",
          "Check whether the post is live before you post it again.", may_have_taken_effect=True),
+    Rule(20, 1772107, OutcomeUnknownError, "Instagram cannot answer in the form that was asked for, after the change",
+         "Look at Instagram: the comment is usually there.", may_have_taken_effect=True),
 )  # fmt: skip
 
 _EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
@@ -166,13 +180,16 @@ _APP_VALUES: Final = (
     "Instagram login; for Facebook and Unified Login from App settings, Basic. Enter them on the Instagram page, or in "
     "the connection's fields 'Meta app id' and 'Meta app secret', and connect the account again."
 )
-#: What Meta says of a wrong app, which has codes that mean something else, too. Source: reports of clients.
-_OF_APP: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), Rule(None, None, AuthenticationError, meaning, _APP_VALUES))
-    for pattern, meaning in (
-        ("require an appsecret_proof", "The app secret is missing"),
-        ("client.secret|appsecret_proof", "The app secret is wrong"),
-        ("client.id|platform app|validating application", "Meta knows no app with this app id"),
+_DATA_ENDED: Final = "Instagram gives this app no more data of the account: its owner must log in again"
+#: What Meta says of a wrong app and of access to data that has ended, with codes that mean something else, too. Source:
+#: reports of clients.
+_BY_WORDS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), Rule(None, None, AuthenticationError, meaning, hint))
+    for pattern, meaning, hint in (
+        ("require an appsecret_proof", "The app secret is missing", _APP_VALUES),
+        ("client.secret|appsecret_proof", "The app secret is wrong", _APP_VALUES),
+        ("client.id|platform app|validating application", "Meta knows no app with this app id", _APP_VALUES),
+        (r"\bdata\b.* expired", _DATA_ENDED, _RECONNECT),
     )
 )
 
@@ -189,8 +206,8 @@ UPLOAD_RULES: Final[Mapping[str, tuple[type[InstagramError], str, str]]] = {
 }
 
 
-def _rule_of_app(meta_message: str) -> Rule | None:
-    return next((rule for pattern, rule in _OF_APP if pattern.search(meta_message)), None)
+def _rule_by_words(meta_message: str) -> Rule | None:
+    return next((rule for pattern, rule in _BY_WORDS if pattern.search(meta_message)), None)
 
 
 def rule_for(code: int | None, subcode: int | None) -> Rule | None:
@@ -239,6 +256,8 @@ def cause_of(error: InstagramError) -> Cause | None:
         return Cause.TOO_FEW_VIEWERS
     if isinstance(error, MediaRejectedError) and error.code is None and error.subcode is None:
         return Cause.NOT_FETCHED_OR_UNFIT  # a container or an upload that failed without a code
+    if isinstance(error, AuthenticationError):
+        return None
     code = None if (error.subcode or 0) >= _FIRST_UNIQUE_SUBCODE else error.code
     return _CAUSES.get((code, error.subcode))
 
@@ -254,7 +273,7 @@ def error_from_answer(
         return _upload_error(action, status, debug)
     if "error_message" in answer:
         meta_message = _text_of(answer.get("error_message"))
-        rule = _rule_of_app(meta_message)
+        rule = _rule_by_words(meta_message)
         return AuthenticationError(
             f"Cannot {action}: {rule.meaning if rule else 'Instagram refused the login'}{_quoted(meta_message)}.",
             hint=rule.hint if rule else _LOGIN,
@@ -274,7 +293,7 @@ def _graph_error(
         "fbtrace_id": _text_of(error.get("fbtrace_id")) or None,
         "user_message": _text_of(error.get("error_user_msg") or error.get("error_user_title")) or None,
     }
-    rule = _rule_of_app(meta_message) or rule_for(code, subcode)
+    rule = _rule_by_words(meta_message) or rule_for(code, subcode)
     if rule is None:
         failed = status >= 500
         return (TransientError if failed else InstagramError)(

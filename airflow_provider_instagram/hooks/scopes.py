@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.exceptions import PermissionDeniedError
+from airflow_provider_instagram.exceptions import AuthenticationError, PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import COMMENTS, FEATURES, Capability, MetaLogin, Missing, missing
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.pages import reconnect_hint
@@ -59,6 +59,15 @@ class AccountScopes:
                 raise PermissionDeniedError(
                     f"Connection {self.conn_id!r}: {lack.message} Nothing was sent.", hint=lack.remedy
                 )
+
+    def end_of_access(self, now: datetime) -> AuthenticationError | None:
+        """Return the error of a token that is past its end, which Meta may report as a missing permission."""
+        if self.expires is None or self.expires > now:
+            return None
+        return AuthenticationError(
+            f"The token of connection {self.conn_id!r} {self.end}. The account's owner must log in again.",
+            hint=reconnect_hint(self.conn_id),
+        )
 
     def how_to_grant(self, feature: Capability) -> str:
         """Return the instructions for a person to grant the scopes of a feature."""

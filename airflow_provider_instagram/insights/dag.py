@@ -72,15 +72,21 @@ class CollectInsights(InstagramBaseOperator):
     def execute(self, context: Context) -> dict[str, int]:
         """Read and write what is due, and emit the event of the batch."""
         from airflow_provider_instagram.graph.capabilities import INSIGHTS
+        from airflow_provider_instagram.graph.errors import Cause, cause_of
         from airflow_provider_instagram.hooks.scopes import known_scopes
 
         ledger = Ledger.of(context, self.instagram_conn_id, is_lenient=True)
+        scopes = known_scopes(self.instagram_conn_id)
         try:
-            known_scopes(self.instagram_conn_id).require(INSIGHTS)
+            scopes.require(INSIGHTS)
             batch = self._collect(context, ledger)
             if isinstance(batch.error, PermissionDeniedError):
                 raise batch.error
         except PermissionDeniedError as error:
+            if (ended := scopes.end_of_access(ledger.clock())) is not None:
+                raise ended from None
+            if error.code is not None and cause_of(error) is not Cause.NO_PERMISSION:
+                raise
             record_refusal(ledger.store, str(error), ledger.clock(), INSIGHTS.name)
             raise AirflowSkipException(str(error)) from error
         record_refusal(ledger.store, None, ledger.clock(), INSIGHTS.name)

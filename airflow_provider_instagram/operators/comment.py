@@ -54,7 +54,7 @@ class CommentOperator(InstagramBaseOperator):
         "media_id": arguments.if_set(arguments.media_id),
         "reply_to": arguments.if_set(arguments.comment_id),
         "message": lambda _, value: read_message(value),
-        "comment_key": arguments.text,
+        "comment_key": arguments.key,
     }
     ui_color = "#fbdce9"
     aliases = (ledger_alias,)
@@ -65,7 +65,7 @@ class CommentOperator(InstagramBaseOperator):
         media_id: str | Mapping[str, Any] | XComArg | None = None,
         message: str | XComArg,
         reply_to: str | Mapping[str, Any] | XComArg | None = None,
-        comment_key: str | XComArg | None = None,
+        comment_key: str | XComArg = arguments.NOT_GIVEN,
         priority_weight: int = COMMENT,
         **kwargs: Any,
     ) -> None:
@@ -95,7 +95,7 @@ class CommentOperator(InstagramBaseOperator):
 
         self._check_not_both({"media_id": self.media_id, "reply_to": self.reply_to})
         message = read_message(self.message)
-        comment_key = arguments.text("comment_key", self.comment_key)
+        comment_key = arguments.key("comment_key", self.comment_key)
         is_reply = arguments.given(self.reply_to) is not None
         target, act = (self.reply_to, REPLY) if is_reply else (self.media_id, COMMENT)
         return write_comment(self, context, target, message, comment_key, act)
@@ -116,7 +116,7 @@ class SwitchOffCommentsOperator(InstagramBaseOperator):
     template_fields: Sequence[str] = ("media_id", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "media_id": arguments.media_id,
-        "comment_key": arguments.text,
+        "comment_key": arguments.key,
     }
     ui_color = "#fbdce9"
     aliases = (ledger_alias,)
@@ -125,7 +125,7 @@ class SwitchOffCommentsOperator(InstagramBaseOperator):
         self,
         *,
         media_id: str | Mapping[str, Any] | XComArg,
-        comment_key: str | XComArg | None = None,
+        comment_key: str | XComArg = arguments.NOT_GIVEN,
         priority_weight: int = COMMENT,
         **kwargs: Any,
     ) -> None:
@@ -138,7 +138,7 @@ class SwitchOffCommentsOperator(InstagramBaseOperator):
         """Switch them off unless the ledger says that it was done."""
         from airflow_provider_instagram.publishing.acts import SWITCH_OFF
 
-        key = arguments.text("comment_key", self.comment_key)
+        key = arguments.key("comment_key", self.comment_key)
         return write_comment(self, context, self.media_id, "", key, SWITCH_OFF)
 
 
@@ -148,7 +148,7 @@ class _OfComment(InstagramBaseOperator):
     template_fields: Sequence[str] = ("comment_id", "comment_key")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "comment_id": arguments.comment_id,
-        "comment_key": arguments.text,
+        "comment_key": arguments.key,
     }
     ui_color = "#fbdce9"
     aliases = (ledger_alias,)
@@ -157,7 +157,7 @@ class _OfComment(InstagramBaseOperator):
         self,
         *,
         comment_id: str | Mapping[str, Any] | XComArg,
-        comment_key: str | XComArg | None = None,
+        comment_key: str | XComArg = arguments.NOT_GIVEN,
         priority_weight: int = COMMENT,
         **kwargs: Any,
     ) -> None:
@@ -166,7 +166,7 @@ class _OfComment(InstagramBaseOperator):
         self.comment_key = comment_key
 
     def _do(self, context: Context, act: Act, message: str | None = "") -> str:
-        key = arguments.text("comment_key", self.comment_key)
+        key = arguments.key("comment_key", self.comment_key)
         return write_comment(self, context, self.comment_id, message, key, act)
 
 

@@ -71,7 +71,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         is not sent to Instagram.
     :param post_key: The key under which the post is published exactly once. Default:
         ``dag_id/run_id/task_id/map_index``, followed by the pass in a loop. In a mapped task, the index is a
-        position, so set a key if the list may change.
+        position, so set a key if the list may change. A key that is given must not be empty.
     :param wait_for_completion: Whether to wait until Instagram has processed the container. If the container fails for
         a reason that a new one can fix, the task creates a new one, up to three until it is cleared. By default, only
         media that Instagram fetches are waited for: if a fetch fails, the task is retried, and no other task could do
@@ -85,7 +85,7 @@ class CreateContainerOperator(InstagramBaseOperator):
     template_fields: Sequence[str] = (*FIELDS, "publish_at", "post_key", "wait_for_completion", "deferrable")
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "publish_at": arguments.moment,
-        "post_key": arguments.text,
+        "post_key": arguments.key,
         "wait_for_completion": arguments.boolean,
         "deferrable": arguments.boolean,
     }
@@ -123,7 +123,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         upload: str | XComArg = "auto",
         on_copyright_match: str | XComArg = "publish",
         publish_at: datetime | str | XComArg | None = None,
-        post_key: str | XComArg | None = None,
+        post_key: str | XComArg = arguments.NOT_GIVEN,
         wait_for_completion: bool | str | XComArg | None = None,
         deferrable: bool | str | XComArg | None = None,
         priority_weight: int = CREATE,
@@ -151,7 +151,7 @@ class CreateContainerOperator(InstagramBaseOperator):
 
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Create the container unless the ledger has it, send the media, and wait if ``wait_for_completion`` is set."""
-        post_key = arguments.text("post_key", self.post_key) or str(Owner.of(context))
+        post_key = arguments.key("post_key", self.post_key) or str(Owner.of(context))
         waits_here = not is_deferrable(self.deferrable)
         self.container_id = create(self, context, event, post_key, self.order, waits_here=waits_here)
         publish_at = arguments.moment("publish_at", self.publish_at)

@@ -81,7 +81,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     template_field_aliases: ClassVar[dict[str, str]] = {"dry_run": "is_dry_run"}
     argument_readers: ClassVar[dict[str, Callable[[str, Any], Any]]] = {
         "container_id": arguments.container_id,
-        "post_key": arguments.text,
+        "post_key": arguments.key,
         "publish_at": arguments.moment,
         "max_lateness": arguments.duration,
         "deferrable": arguments.boolean,
@@ -95,7 +95,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self,
         *,
         container_id: str | XComArg,
-        post_key: str | XComArg | None = None,
+        post_key: str | XComArg = arguments.NOT_GIVEN,
         publish_at: datetime | str | XComArg | None = None,
         max_lateness: timedelta | float | str | XComArg | None = None,
         deferrable: bool | str | XComArg | None = None,
@@ -118,9 +118,10 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless the post exists."""
         container_id = arguments.container_id("container_id", self.container_id)
-        record = Ledger.of(context, self.instagram_conn_id).container(container_id)
-        default_key = record.post_key if record else str(Owner.of(context))
-        post_key = arguments.text("post_key", self.post_key) or default_key
+        post_key = arguments.key("post_key", self.post_key)
+        if post_key is None:
+            record = Ledger.of(context, self.instagram_conn_id).container(container_id)
+            post_key = record.post_key if record else str(Owner.of(context))
         is_dry_run, is_resumed = arguments.boolean("dry_run", self.is_dry_run) is True, event is not None
         while True:
             try:

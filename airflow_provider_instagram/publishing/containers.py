@@ -70,6 +70,25 @@ class PreparedCarousel:
     videos: list[str]
 
 
+def content_of(post: Post, sources: Sequence[MediaSource], contents: Sequence[str] | None = None) -> str:
+    """Return the digest of the media and options of a post.
+
+    :param contents: The digests of the items of a carousel, if they are known.
+    """
+    options = canonical(post.parameters())
+    if not post.carousel:
+        (source,) = sources
+        return source.fingerprint(f"{source.kind} {options}")
+    if contents is None:
+        contents = _contents_of_items(post, sources)
+    return hashlib.sha256("\n".join([options, *contents]).encode()).hexdigest()
+
+
+def _contents_of_items(post: Post, sources: Sequence[MediaSource]) -> list[str]:
+    items = zip(post.carousel, sources, strict=True)
+    return [source.fingerprint(canonical(item.parameters())) for item, source in items]
+
+
 @dataclass(frozen=True)
 class ContainerCreator:
     """Creates the containers of one post, for which the ledger has no finished post.
@@ -105,7 +124,7 @@ class ContainerCreator:
         if (kept := self._kept_for_open_intent()) is not None:
             return kept
         parameters = self.post.parameters()
-        content = source.fingerprint(f"{source.kind} {canonical(parameters)}")
+        content = content_of(self.post, [source])
         reused = self._reusable(self.ledger.containers(self.post_key), content, is_same=source.is_read)
         record, status = reused or (self._create(self._draft(content, source.kind), source, parameters), None)
         if (rest := self._unfinished_upload(record, status, source)) is not None:
@@ -115,8 +134,8 @@ class ContainerCreator:
     def prepare(self, sources: Sequence[MediaSource]) -> str | PreparedCarousel:
         """Return the parent of a carousel if it exists, or else the containers of its items: steps 1 and 2."""
         items = list(zip(self.post.carousel, sources, strict=True))
-        contents = [source.fingerprint(canonical(item.parameters())) for item, source in items]
-        content = hashlib.sha256("\n".join([canonical(self.post.parameters()), *contents]).encode()).hexdigest()
+        contents = _contents_of_items(self.post, sources)
+        content = content_of(self.post, sources, contents)
         if (parent := self._existing_parent(content)) is not None:
             return parent
         known = self.ledger.children(self.post_key)

@@ -26,7 +26,8 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.media.probe import probe
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
-from airflow_provider_instagram.publishing.containers import ContainerCreator
+from airflow_provider_instagram.publishing.containers import ContainerCreator, content_of
+from airflow_provider_instagram.publishing.outcome import key_of_another
 from airflow_provider_instagram.publishing.sources import (
     MediaSource,
     open_sources,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.posts.post import Post
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Create:
             log.warning("%s", warning)
         self._check_expiry(order.publish_at)
         if (post := self.ledger.post(self.post_key)) is not None:
+            self._check_is_own(post, order)
             log.info("%s is already published, from container %s: %s", self.post_key, post.container_id, post.origin)
             return post.container_id
         needed = needed_by(order.post.parameters())
@@ -100,6 +103,18 @@ class Create:
         with self._fetches(), self._refusals(*needed):
             sent = self._send(order)
         return sent if isinstance(sent, WaitForContainers) else self._finish(order, sent)
+
+    def _check_is_own(self, post: PublishedPost, order: Order) -> None:
+        """Check that the post of the key is not another one, of another DAG. A renamed DAG has the same post."""
+        if post.dag_id is None or post.dag_id == self.attempt.owner.dag_id:
+            return
+        record = self.ledger.container(post.container_id)
+        if record is None:
+            return
+        with open_sources(order.post.items, order.post.upload, order.checks) as sources:
+            content = content_of(order.post, sources)
+        if content != record.content:
+            raise key_of_another(post, self.attempt.owner.dag_id)
 
     def resume(
         self,

@@ -14,6 +14,7 @@ from airflow_provider_instagram.exceptions import (
     NotReadyError,
     OutcomeUnknownError,
     QuotaExhaustedError,
+    ValidationError,
 )
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.listing import media_since, read_after_create, stories_since
@@ -191,6 +192,15 @@ def undecided(ledger: Ledger, intent: Intent, finding: str) -> OutcomeUnknownErr
     return OutcomeUnknownError(
         f"A task started to publish container {intent.container_id}, and the container {finding}.",
         hint=ledger.how_to_settle(intent.post_key),
+    )
+
+
+def key_of_another(post: PublishedPost, dag_id: str) -> ValidationError:
+    """Return the error of a DAG whose post has the key of another DAG's other post."""
+    return ValidationError(
+        f"The post_key {post.post_key!r} is that of another post, {post.origin}. DAG {dag_id} has other media or other "
+        "options.",
+        hint="A post_key belongs to the account, not to a DAG. Use another one, for example with the name of the DAG.",
     )
 
 

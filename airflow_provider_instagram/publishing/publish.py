@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.graph import calls
-from airflow_provider_instagram.publishing.outcome import with_permalink
+from airflow_provider_instagram.publishing.outcome import key_of_another, with_permalink
 from airflow_provider_instagram.publishing.publisher import Live, Publisher
 from airflow_provider_instagram.publishing.use_case import Account, WaitUntil
 from airflow_provider_instagram.quota.reservations import post_quotas
@@ -119,6 +119,11 @@ class Publish:
     def refuse_another_post(self, post: PublishedPost) -> None:
         """Raise an error if the post is not the one that the container was created for."""
         container_id, record = self.container_id, self.ledger.container(self.container_id)
+        published = self.ledger.container(post.container_id)
+        own = self.attempt.owner.dag_id
+        is_of_another_dag = self.calendar is None and post.dag_id not in (None, own)
+        if is_of_another_dag and record is not None and published is not None and record.content != published.content:
+            raise key_of_another(post, own)
         if post.container_id != container_id and record is not None and record.post_key != post.post_key:
             raise ValidationError(
                 f"The post with the post_key {post.post_key!r} was published from container {post.container_id}, but "

@@ -24,7 +24,7 @@ QUOTA_PERIOD: Final = timedelta(hours=24)
 MARGIN: Final = timedelta(seconds=10)
 #: How long a reservation lasts without a request. Longer than a task needs to send it.
 KEPT_FOR = timedelta(minutes=10)
-#: How long an attempt waits for others that want the last reservations, too.
+#: How long an attempt waits for others that want the last reservations, too, before it joins the list again.
 DECIDED_WITHIN = timedelta(seconds=30)
 #: The row of the number from which the end of the list is looked for.
 END: Final = "quota-end"
@@ -94,7 +94,9 @@ class QuotaReservations:
     5. writes its entry,
     6. leaves if the quota is full of those that hold a reservation, and of those in the list before it,
     7. writes that it tries, and reads the list. If the quota has room for it beside all others that try or hold, it
-       holds its reservation. If not, it waits a moment and goes back to step 6.
+       holds its reservation. If not, it waits a moment and goes back to step 6. If that lasts longer than
+       ``DECIDED_WITHIN``, it leaves and joins again, behind all that still try. A process that died there is then
+       before it in the list, and is the reason of step 6.
 
     Who writes last in step 7 reads all others, so no more than the quota hold one. The first in the list never leave,
     so that no fewer hold one. If the process dies after step 3, its number stays empty. If it dies after step 5, its
@@ -114,19 +116,24 @@ class QuotaReservations:
         :raises QuotaExhaustedError: If a period is full. The error carries the time until it is not.
         """
         own = self._join(post_key, nonce)
-        give_up_at = self.ledger.clock() + DECIDED_WITHIN
+        again_at = self.ledger.clock() + DECIDED_WITHIN
         while True:
             others = self._others(own)
             ahead = self._full([one for one in others if one.stand == "holds" or one.number < own.number])
-            if ahead or self.ledger.clock() > give_up_at:
+            if ahead:
                 self.release(nonce)
-                raise self._exhausted(*(ahead or self._full(others) or (self.quotas[0], own.lapses_at)))
+                raise self._exhausted(*ahead)
             self._write(own, "tries")
             if not self._full([one for one in self._others(own) if one.stand != "waits"]):
                 self._write(own, "holds")
                 return
             self._write(own, "waits")
             self.sleep(random.uniform(0.1, 0.5))  # noqa: S311 -- no secret
+            if self.ledger.clock() > again_at:
+                log.warning("Reserving a post took longer than %s. That is no limit of posts: again", DECIDED_WITHIN)
+                self.release(nonce)
+                own = self._join(post_key, nonce)
+                again_at = self.ledger.clock() + DECIDED_WITHIN
 
     def release(self, nonce: str) -> None:
         """Release the reservation of an attempt that certainly made no post."""

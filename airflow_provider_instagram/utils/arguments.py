@@ -34,6 +34,19 @@ class _Literal(str):
     __slots__ = ()
 
 
+class _NotGiven(str):
+    """A text, because Airflow stores the value of a template field. A copy of it is one, too."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+#: The default of an argument that must not be empty if its author gives it.
+NOT_GIVEN: Final[str] = _NotGiven()
+
+
 def literal(value: Any) -> Any:
     """Mark a text as data, so that the text ``None`` is taken literally and not as the result of an empty template."""
     return _Literal(value) if isinstance(value, str) else value
@@ -107,6 +120,22 @@ def required_text(name: str, value: Any) -> str:
         raise ValidationError(
             f"{name} is empty.",
             hint="Set it. If a template or an upstream task provides the value, check that it returns one.",
+        )
+    return result
+
+
+def key(name: str, value: Any) -> str | None:
+    """Read a key, or return None if its author has given none.
+
+    :raises ValidationError: If the key is given and empty: its default may be a new one in each run.
+    """
+    if isinstance(value, _NotGiven):
+        return None
+    result = text(name, value)
+    if result is None:
+        raise ValidationError(
+            f"{name} is given, but is empty.",
+            hint="Check the template or the task that provides it. To use the default key, leave it out.",
         )
     return result
 

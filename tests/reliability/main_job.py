@@ -197,6 +197,7 @@ def main_job(
             "sensor_timeout": Param(1800, type="integer"),
         },
     ) as dag:
+        key = "{{ params.post_key or dag.dag_id ~ run_id }}"
         create = CreateContainerOperator(
             task_id="create",
             video="{{ params.video }}",
@@ -206,7 +207,7 @@ def main_job(
             caption="{{ params.caption }}",
             audio_id="{{ params.audio_id }}",
             poll_attachment="{{ params.poll }}",
-            post_key="{{ params.post_key }}",
+            post_key=key,
             wait_for_completion="{{ params.create_waits }}",
         )
         wait = ContainerStatusSensor(
@@ -215,7 +216,6 @@ def main_job(
             poke_interval=1,
             timeout="{{ params.sensor_timeout }}",
         )
-        key = "{{ params.post_key }}"
         publish = PublishOperator(task_id="publish", container_id=wait.output, post_key=key)
         if last_task == "comment":
             CommentOperator(task_id="comment", media_id=publish.output, message=COMMENT, comment_key=key)

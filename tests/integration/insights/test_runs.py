@@ -15,6 +15,7 @@ from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
 from airflow_provider_instagram.ledger.assets import insights_asset
 from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import refusals
+from airflow_provider_instagram.utils.server_clock import CLOCK
 from tests.integration.insights.conftest import rows_of
 
 if TYPE_CHECKING:
@@ -186,6 +187,39 @@ def test_an_account_without_the_scope_is_skipped_and_holds_no_other_back(
         with open_ledger(conn_id) as store:
             found[conn_id] = "insights" in refusals(store, datetime.now(timezone.utc))
     assert found == {"shy": True, "instagram_default": False}
+
+
+@pytest.mark.parametrize("code", [10, 200])
+def test_an_account_whose_data_has_ended_fails_and_says_to_log_in_again(
+    code: int,
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    target: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A Page token lives on. Meta does not document with which code it is refused data after 90 days."""
+    instagram_sandbox.switch(login="facebook", data_access_ends=code == 10)
+    page = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", ends=False)
+    connection = {**instagram_sandbox.connection, "password": page}
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", json.dumps(connection))
+    later = timedelta(days=91)
+    monkeypatch.setattr(CLOCK, "_local", lambda: datetime.now(timezone.utc) + later)
+    instagram_sandbox.advance(later)
+    if code != 10:
+        instagram_sandbox.fail("insights", code, times=0)
+    dag = insights_dag("insights_ended", ["instagram_default"], target, default_args={"retries": 0})
+    assert run_dag(dag).states() == {"read_instagram_default": "failed"}
+    said = capsys.readouterr().out
+    assert "log in again" in said
+    assert "instagram_business_manage_insights" not in said
+
+
+def test_a_restricted_account_fails(instagram_sandbox: SandboxHandle, run_dag: Any, target: str) -> None:
+    """Only a permission that is missing is a decision of somebody, for which the task is skipped."""
+    instagram_sandbox.fail("insights", 368, times=0)
+    dag = insights_dag("insights_blocked", ["instagram_default"], target, default_args={"retries": 0})
+    assert run_dag(dag).states() == {"read_instagram_default": "failed"}
 
 
 def test_a_throttled_account_leaves_the_rest_to_a_later_run(

@@ -112,14 +112,14 @@ def test_beside_a_lost_answer_of_create_stands_what_becomes_of_a_container(
     assert becomes_of_it not in said
 
 
-def _four_steps(video: Path, post_key: str) -> DAG:
+def _four_steps(video: Path, post_key: str, dag_id: str = "done_before", **options: Any) -> DAG:
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
     from airflow_provider_instagram.sensors import ContainerStatusSensor
 
-    with DAG("done_before", schedule=None, default_args={"retries": 0}) as dag:
-        made = CreateContainerOperator(task_id="create", video=str(video), post_key=post_key)
+    with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
+        made = CreateContainerOperator(task_id="create", video=str(video), post_key=post_key, **options)
         ready = ContainerStatusSensor(task_id="wait", container_id=made.output)
         PublishOperator(task_id="publish", container_id=ready.output)
     return dag
@@ -135,6 +135,45 @@ def test_a_run_whose_post_is_there_does_not_call_instagram(
     assert result.state == "success"
     assert result.xcom("publish")["already_published"] is True
     assert len(instagram_sandbox.journal()) == calls
+
+
+def test_a_key_of_another_dags_post_stops_a_post_before_its_upload(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A renamed DAG has the same post, which is published already. A DAG may also edit what it has published."""
+    assert run_dag(_four_steps(portrait_video, "teaser", "spring")).state == "success"
+    edited = run_dag(_four_steps(portrait_video, "teaser", "spring", caption="Edited"))
+    renamed = run_dag(_four_steps(portrait_video, "teaser", "spring_2"))
+    assert (edited.state, renamed.state) == ("success", "success")
+    assert renamed.xcom("publish")["already_published"] is True
+    capsys.readouterr()
+    assert run_dag(_four_steps(portrait_video, "teaser", "autumn", caption="Another")).states()["create"] == "failed"
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("'teaser'", "DAG spring", "DAG autumn", "belongs to the account"))
+    assert instagram_sandbox.calls("create") == 1
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_of_two_dags_that_upload_two_posts_under_one_key_the_second_fails(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
+
+    def one_task(dag_id: str, task: Any, **options: Any) -> Any:
+        with DAG(dag_id, schedule=None, default_args={"retries": 0}) as dag:
+            task(task_id="t", **options)
+        return run_dag(dag)
+
+    about: dict[str, Any] = {"video": str(portrait_video), "post_key": "same", "wait_for_completion": True}
+    first, second = (
+        one_task(name, CreateContainerOperator, caption=name, **about).xcom("t") for name in ("spring", "autumn")
+    )
+    assert one_task("spring", PublishOperator, container_id=first).state == "success"
+    assert one_task("autumn", PublishOperator, container_id=second).state == "failed"
+    assert "belongs to the account" in capsys.readouterr().out
+    assert [post.caption for post in instagram_sandbox.posts] == ["spring"]
 
 
 def test_a_run_reads_the_permalink_that_the_posts_maker_has_not_read_yet(

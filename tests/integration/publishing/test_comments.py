@@ -103,8 +103,9 @@ def test_the_default_key_names_the_task_and_what_it_comments_on(
         {"code": 2, "when": "after"},
         {"html": True, "when": "after"},
         {"status": 500, "when": "after"},
+        {"code": 20, "subcode": 1772107, "when": "after"},
     ],
-    ids=["dropped", "code 2", "HTML", "HTTP 500"],
+    ids=["dropped", "code 2", "HTML", "HTTP 500", "no such format of an answer"],
 )
 def test_a_lost_answer_is_settled_by_reading(writing: Writing, fault: dict[str, Any]) -> None:
     """The comment is live, but its answer never arrived: it is found, and nothing is sent again."""
@@ -230,8 +231,11 @@ def test_a_missing_scope_is_a_refusal_that_leaves_nothing_open(writing: Writing)
     assert writing.texts == [TEXT]
 
 
-def test_a_duplicate_that_instagram_reports_is_left_to_a_person(writing: Writing) -> None:
-    writing.sandbox.fail("comment", code=506)
+@pytest.mark.parametrize(("code", "subcode"), [(506, None), (20, 1772107)])
+def test_a_comment_that_instagram_says_it_made_and_that_is_not_found_is_left_to_a_person(
+    writing: Writing, code: int, subcode: int | None
+) -> None:
+    writing.sandbox.fail("comment", code=code, subcode=subcode)
     with pytest.raises(OutcomeUnknownError) as unknown:
         writing.write()
     assert "clear this task" in str(unknown.value)

@@ -23,7 +23,7 @@ with DAG(
         task_id="create",
         video="{{ params.video }}",
         caption="{{ params.caption }}",
-        post_key="{{ params.post_key }}",
+        post_key="{{ params.post_key or run_id }}",
         publish_at="{{ params.publish_at }}",
         wait_for_completion=True,
     )

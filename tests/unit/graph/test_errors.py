@@ -27,7 +27,10 @@ TABLE: list[tuple[int, int | None, type[InstagramError], bool, bool, int]] = [
     (190, None, AuthenticationError, FAIL, False, 0),
     (190, 0, AuthenticationError, FAIL, False, 0),
     (190, 463, AuthenticationError, FAIL, False, 0),
+    (190, 459, PermissionDeniedError, FAIL, False, 0),
     (102, None, AuthenticationError, FAIL, False, 0),
+    *((100, subcode, AuthenticationError, FAIL, False, 0) for subcode in (36007, 36008, 36009)),
+    (20, 1772107, OutcomeUnknownError, FAIL, True, 0),
     (10, None, PermissionDeniedError, FAIL, False, 0),
     (200, None, PermissionDeniedError, FAIL, False, 0),
     (299, None, PermissionDeniedError, FAIL, False, 0),
@@ -301,6 +304,29 @@ def test_a_refused_code_of_instagram_login_may_come_from_a_wrong_secret() -> Non
     said = str(error_from_answer("exchange the login code", 400, {}, json.dumps(body).encode(), changes=True))
     assert "app secret" in said
     assert "valid once, for one hour" in said
+
+
+@pytest.mark.parametrize(
+    ("subcode", "says"), [(36007, "not valid"), (36008, "other redirect"), (36009, "was used before")]
+)
+def test_a_refused_code_of_facebook_says_why(subcode: int, says: str) -> None:
+    raised = refused({"code": 100, "error_subcode": subcode, "message": "No."})
+    assert says in raised.message
+    assert "Log in again" in str(raised.hint)
+
+
+def test_at_a_checkpoint_the_token_stays_valid() -> None:
+    raised = refused({"code": 190, "error_subcode": 459, "message": "You cannot access the app"})
+    assert "stays valid" in str(raised.hint)
+
+
+@pytest.mark.parametrize("code", [10, 200, 190])
+def test_access_to_data_that_has_ended_is_mended_by_a_login_and_by_no_scope(code: int) -> None:
+    raised = refused({"code": code, "message": "(#10) The app's access to the data of this user has expired"})
+    assert type(raised) is AuthenticationError
+    assert cause_of(raised) is None
+    assert "log in again" in raised.message
+    assert "_insights" not in str(raised)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b'{"error": "no"}', b"\xff\xfe", b"null"])

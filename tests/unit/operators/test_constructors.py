@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import json
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +18,11 @@ from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.operators import (
     CommentOperator,
     CreateContainerOperator,
+    HideCommentOperator,
+    PrivateReplyOperator,
     PublishOperator,
     RefreshTokenOperator,
+    SwitchOffCommentsOperator,
     TranscodeOperator,
 )
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
@@ -155,3 +160,43 @@ def test_more_hashtags_than_instagram_has_announced_are_a_warning_in_the_log(cap
 def test_numbers_of_the_sensor_may_be_templates() -> None:
     sensor = ContainerStatusSensor(task_id="s", container_id="1", timeout="{{ params.t }}", poke_interval="10")
     assert [str(sensor.timeout), str(sensor.poke_interval)] == ["{{ params.t }}", "10"]
+
+
+KEYED = [
+    (CreateContainerOperator, {"video": "a.mp4"}, "post_key"),
+    (PublishOperator, {"container_id": "1"}, "post_key"),
+    (CommentOperator, {"media_id": "1", "message": "first"}, "comment_key"),
+    (SwitchOffCommentsOperator, {"media_id": "1"}, "comment_key"),
+    (HideCommentOperator, {"comment_id": "1"}, "comment_key"),
+    (PrivateReplyOperator, {"comment_id": "1", "message": "first"}, "comment_key"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Task 'm' was never mapped")
+@pytest.mark.parametrize(("task", "given", "key"), KEYED)
+def test_a_key_that_is_given_and_empty_is_refused_before_anything_is_sent(
+    task: Any, given: dict[str, str], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default key has the run's id: it would post again in each run."""
+    monkeypatch.setenv("AIRFLOW_CONN_INSTAGRAM_DEFAULT", "instagram://:IGtoken@")
+    for empty in (None, "", " "):
+        with pytest.raises(ValidationError, match=key):
+            task(task_id="t", **given, **{key: empty})
+        with DAG("d", schedule=None), pytest.raises(ValidationError, match=key):
+            task.partial(task_id="m", **{key: empty}, **given)
+    with DAG("e", schedule=None, params={"name": ""}):
+        made = task(task_id="t", **given, **{key: "{{ params.name }}"})
+    context: Any = {"params": {"name": ""}}
+    made.render_template_fields(context)
+    with pytest.raises(ValidationError, match=f"{key}.*leave it out"):
+        made.execute(context)
+
+
+@pytest.mark.parametrize(("task", "given", "key"), KEYED)
+def test_a_key_that_is_not_given_may_be_copied_rendered_and_stored(task: Any, given: dict[str, str], key: str) -> None:
+    with DAG("d", schedule=None) as dag:
+        task(task_id="t", **given)
+    made: Any = copy.deepcopy(dag).get_task("t")
+    made.render_template_fields({})
+    assert task.argument_readers[key](key, getattr(made, key)) is None
+    assert json.loads(json.dumps(getattr(made, key))) == ""

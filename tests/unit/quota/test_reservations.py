@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_instagram.exceptions import QuotaExhaustedError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Claim, Owner, PublishedPost
-from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas
+from airflow_provider_instagram.quota.reservations import Attempt, Quota, QuotaReservations, post_quotas
 from tests.unit.quota.test_races import Death, Life, MortalStore, Register, Turns, in_turns
 
 DAY = Quota("day", 3, timedelta(days=1))
@@ -88,6 +88,32 @@ def test_an_attempt_with_an_open_outcome_keeps_its_reservation_for_the_period() 
     account.now += timedelta(hours=23)
     with pytest.raises(QuotaExhaustedError):
         account.publish("next")
+
+
+def test_a_store_that_stalls_while_an_attempt_reserves_uses_up_no_quota() -> None:
+    account = Account(*post_quotas(200, 200))
+
+    class Stalling(Store):
+        def get(self, key: str, default: object = None) -> object:
+            account.now += timedelta(seconds=31)
+            return super().get(key, default)
+
+    account.ledger.store = Stalling()
+    account.publish("post")
+
+
+def test_an_attempt_that_died_while_it_tried_is_waited_for_as_one_that_holds_the_place() -> None:
+    account = Account(Quota("day", 1, timedelta(days=1)))
+
+    def sleep(seconds: float) -> None:
+        account.now += timedelta(seconds=seconds)
+
+    account.reservations.sleep = sleep
+    account.ledger.store.set("quota-taken:1", True)
+    account.ledger.store.set("quota-attempt:1", vars(Attempt(1, "died", "n", account.ledger.now(), "tries")))
+    with pytest.raises(QuotaExhaustedError) as refused:
+        account.publish("post")
+    assert timedelta(minutes=9) < (refused.value.retry_after or timedelta()) < timedelta(minutes=10)
 
 
 class Race:
