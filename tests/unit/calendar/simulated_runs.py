@@ -161,7 +161,7 @@ class SimulatedCalendar:
             "ti": ti,
             "task_instance": ti,
             "params": params,
-            "dag_run": SimpleNamespace(run_after=after_noon(self.now)),
+            "dag_run": SimpleNamespace(run_after=after_noon(self.now), run_type="asset_triggered"),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
             "outlet_events": self.events,
