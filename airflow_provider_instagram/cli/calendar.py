@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pendulum
+from airflow.configuration import conf
 
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
@@ -27,7 +28,7 @@ from airflow_provider_instagram.calendar.file.spacing import within_limits
 from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
-from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures
+from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures, pictures_without_link
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
 from airflow_provider_instagram.insights.hours import read_table
@@ -68,6 +69,9 @@ def check_calendar(args: argparse.Namespace) -> None:
     limits = {account: _limits(account) for account in calendar.accounts}
     calendar = within_limits(calendar, {account: limit for account, (limit, _) in limits.items()})
     problems = [*calendar.problems, *account_problems(calendar, now)]
+    has_public_prefix = bool(conf.get("instagram", "public_prefix", fallback=""))
+    if has_public_prefix:
+        problems += pictures_without_link(calendar, now, has_keys=False)
     for problem in problems:
         print(problem.text(args.file))
     for post in calendar.posts:
@@ -75,7 +79,8 @@ def check_calendar(args: argparse.Namespace) -> None:
             print(Problem(post.line, f"Warning: {warning}", "The post is published.", post.id).text(args.file))
     for account, (limit, source) in limits.items():
         print(f"{account}: at most {limit.posts_per_hour} posts an hour and {limit.posts_per_day} a day ({source}).")
-    if local := sum(bool(local_pictures(post)) for post in calendar.posts):
+    local = sum(bool(local_pictures(post)) for post in calendar.posts)
+    if local and not has_public_prefix:
         print(
             f"{args.file}: {_count(local, 'post')} with local pictures, which Instagram fetches by link. [instagram] "
             "public_prefix is not set here: set it where the posts are published, or these posts fail."

@@ -185,6 +185,7 @@ def machine_findings(test_file: str) -> Iterator[Finding]:
     yield from (_program(name) for name in ("ffmpeg", "ffprobe"))
     yield _disk()
     yield _work_prefix(test_file)
+    yield _public_prefix()
     yield _snapshots()
     yield _queued_tasks()
     yield _fernet_key()
@@ -241,6 +242,16 @@ def _work_prefix(test_file: str) -> Finding:
         to_do = "Check [instagram] work_prefix, its rights and its connection"
         return Finding("work_prefix", False, f"{shown(location)} cannot be written ({why}). {to_do}")
     return Finding("work_prefix", True, f"{shown(conf.get('instagram', 'work_prefix'))} can be written and read")
+
+
+def _public_prefix() -> Finding:
+    """Check whether Instagram can get a link to a local picture. Calendars and DAGs of videos alone need none."""
+    prefix = conf.get("instagram", "public_prefix", fallback="")
+    why = storage.why_no_link(has_keys=True)
+    if why is None:
+        return Finding("public_prefix", True, f"links to local pictures come from {shown(prefix)}")
+    text = f"{why}, so posts with local pictures fail. {storage.SET_PUBLIC_PREFIX}"
+    return Finding("public_prefix", False if prefix else None, text)
 
 
 def read_work_file(name: str) -> bool:

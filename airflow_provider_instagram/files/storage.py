@@ -27,6 +27,10 @@ from airflow_provider_instagram.utils.time_limit import within_small_file_timeou
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
 LARGEST_OWN_FILE_BYTES = 64 * 1024**2
+SET_PUBLIC_PREFIX = (
+    "Set [instagram] public_prefix to a prefix in object storage, such as s3://my_aws@bucket/instagram/. Or use the "
+    "picture's https address, or its URI in object storage."
+)
 
 _downloads: set[Cancel] = set()
 
@@ -277,22 +281,41 @@ def names_below(prefix: str) -> list[str]:
     return [name.rpartition("/")[2] for name in within_small_file_timeout(lambda: path.fs.ls(path.path, detail=False))]
 
 
-def public_prefix(picture: Path) -> str:
-    """Read ``[instagram] public_prefix``, without a slash at its end.
+def why_no_link(*, has_keys: bool = False) -> str | None:
+    """Return why Instagram can fetch no picture below ``[instagram] public_prefix``; None if nothing is known.
 
-    :raises ValidationError: If it is not set, or is not in object storage.
+    :param has_keys: Whether this machine must have the connection and its keys, because it publishes.
     """
-    prefix = str(conf.get("instagram", "public_prefix", fallback="")).strip()
-    if prefix and not locations.is_local(prefix) and not locations.is_web(prefix):
-        return prefix.rstrip("/")
-    why = (
-        f"[instagram] public_prefix is {locations.shown(prefix)}" if prefix else "[instagram] public_prefix is not set"
-    )
-    raise ValidationError(
-        f"Instagram fetches pictures by link, and {picture} is a local file; {why}.",
-        hint="Set [instagram] public_prefix to a prefix in object storage, such as s3://my_aws@bucket/instagram/. Or "
-        "use the picture's https address, or its URI in object storage.",
-    )
+    prefix, public_url = _public("prefix"), _public("url")
+    if not prefix:
+        return "[instagram] public_prefix is not set"
+    named = f"[instagram] public_prefix is {locations.shown(prefix)}"
+    try:
+        if is_local(prefix) or is_web(prefix):
+            return f"{named}, which is not in object storage"
+        if public_url and not locations.is_public_url(public_url):
+            return f"[instagram] public_url is {locations.shown(public_url)}, which is not an https address"
+        if not public_url:
+            presigned(f"{prefix}/picture.jpg", timedelta(minutes=1))
+    except ValidationError as error:
+        return f"{named}: {error.message}"
+    except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
+        return f"{named}, and no link comes from it: {shown(str(error))}" if has_keys else None
+    return None
+
+
+def check_public_prefix(picture: Path) -> None:
+    """Check that Instagram can fetch a local picture from somewhere.
+
+    :raises ValidationError: If no link can come from ``[instagram] public_prefix``.
+    """
+    if (why := why_no_link()) is not None:
+        message = f"Instagram fetches pictures by link, and {picture} is a local file; {why}."
+        raise ValidationError(message, hint=SET_PUBLIC_PREFIX)
+
+
+def _public(what: str) -> str:
+    return str(conf.get("instagram", f"public_{what}", fallback="")).strip().rstrip("/")
 
 
 def public_link(picture: Path, life: timedelta) -> str:
@@ -306,11 +329,12 @@ def public_link(picture: Path, life: timedelta) -> str:
     """
     digest = file_digest(picture)
     name = f"{digest}.jpg"
-    copy = f"{public_prefix(picture)}/{name}"
+    check_public_prefix(picture)
+    copy = f"{_public('prefix')}/{name}"
     if not _has_content(copy, digest):
         put(picture, copy)
-    if public_url := str(conf.get("instagram", "public_url", fallback="")).strip():
-        return f"{public_url.rstrip('/')}/{name}"
+    if public_url := _public("url"):
+        return f"{public_url}/{name}"
     return presigned(copy, life)
 
 

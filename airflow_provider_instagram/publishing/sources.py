@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.storage import public_link, public_prefix
+from airflow_provider_instagram.files.storage import check_public_prefix, public_link
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
@@ -111,7 +111,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
             f"{path} is not a JPEG, the only format of pictures that Instagram takes.",
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
-    public_prefix(locations.local_path(location))
+    check_public_prefix(locations.local_path(location))
     return MediaSource(location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None)
 
 

@@ -9,7 +9,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text
+from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text, read_table
 from airflow_provider_instagram.calendar.file.sheet_import import MEANINGS, SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
@@ -39,8 +39,8 @@ class SheetForm:
     def rows(self, text: str) -> Rows:
         """Return the rows of a sheet."""
         defaults = dict(self.defaults)
-        order: Any = defaults.pop(DATES, None)
-        sheet = import_sheet(text, defaults=defaults, reading=SheetReading(dict(self.columns), order))
+        defaults.pop(DATES, None)
+        sheet = import_sheet(text, defaults=defaults, reading=self._reading)
         unnamed = {*sheet.lines_with_dated_id}
         problems = [
             Problem(line, "its title is not unique, so it has no id that would stay the same.", "Add a column id.")
@@ -48,6 +48,33 @@ class SheetForm:
         ]
         rows = [row for row in sheet.rows.rows if row.line not in unnamed]
         return replace(sheet.rows, rows=rows, problems=[*sheet.problems, *problems])
+
+    def check_columns(self, text: str, before: str) -> None:
+        """Check that a sheet has each column that its posts were read from.
+
+        :param before: The last text of the sheet that could be read.
+        :raises InvalidValue: If it lacks one, as after its title was changed.
+        """
+        known, found = (read_table(one, self._reading.field_of) for one in (before, text))
+        used = {name for row in known.rows for name in row.values}
+        titles = zip(known.titles, known.names, strict=True)
+        missing = [title for title, name in titles if name in used and name not in found.names]
+        if not missing:
+            return
+        new = [title for title in found.titles if title.strip() and title not in known.titles]
+        message = f"the sheet has no column {', '.join(map(repr, missing))} any more."
+        if new:
+            message += f" New in it: {', '.join(map(repr, new))}."
+        raise InvalidValue(
+            message,
+            "Give the column its title back, or name the new one in columns={…} in the DAG file. If the sheet is to be "
+            "without it, start the DAG that plans it by hand.",
+        )
+
+    @property
+    def _reading(self) -> SheetReading:
+        order: Any = dict(self.defaults).get(DATES)
+        return SheetReading(dict(self.columns), order)
 
 
 @dataclass(frozen=True)

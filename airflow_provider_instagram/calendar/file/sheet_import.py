@@ -17,7 +17,13 @@ from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import STAND_INS, read_table
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.sheet_times import AskedFor, DateOrder, TimeCells, read_time_cells
+from airflow_provider_instagram.calendar.file.sheet_times import (
+    AskedFor,
+    ContradictedDates,
+    DateOrder,
+    TimeCells,
+    read_time_cells,
+)
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
 
@@ -156,7 +162,10 @@ class Asked:
 
 
 def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReading | None = None) -> Imported:
-    """Read the CSV export of a spreadsheet."""
+    """Read the CSV export of a spreadsheet. If one date contradicts the order of dates, no row is read.
+
+    :raises InvalidValue: If it cannot be read, or if a date contradicts the order and nobody is asked for another.
+    """
     reading = reading or SheetReading()
     table = read_table(text, reading.field_of)
     if not {*MEDIA, ANY_MEDIA} & {*table.names} and reading.accounts is None:
@@ -166,6 +175,7 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
         )
     drafts, problems, needs = dict[int, dict[str, str]](), list(table.problems), set[str]()
     asked: dict[tuple[str, str], list[int]] = defaultdict(list)
+    is_contradicted = False
     for row in table.rows:
         cells = {name: str(value.value).strip() for name, value in row.values.items()}
         problems += row.problems
@@ -175,9 +185,15 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
             drafts[row.line] = {**_when(cells, reading), **_with_media(meant)}
         except AskedFor as unclear:
             needs.add(unclear.what)
+            if isinstance(unclear, ContradictedDates):
+                is_contradicted = True
+                if reading.accounts is None:
+                    raise InvalidValue(f"in line {row.line}, {unclear.message}", unclear.remedy) from None
             problems.append(Problem(row.line, unclear.message, unclear.remedy))
         except InvalidValue as invalid:
             problems.append(Problem(row.line, invalid.message, invalid.remedy))
+    if is_contradicted:
+        drafts.clear()
     ids, lines_with_dated_id = _ids(drafts)
     posts = [
         _row(line, {"id": ids[line], **{name: cell for name, cell in cells.items() if name not in ("id", "title")}})

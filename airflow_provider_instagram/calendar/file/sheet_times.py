@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME
+from airflow_provider_instagram.calendar.file.times import AM_PM, DATE_AND_TIME, hour_of_day
 
 DateOrder = Literal["day-first", "month-first"]
 #: The names of the months from January on, also shortened.
@@ -24,16 +25,20 @@ MONTH_FIRST: Final = re.compile(rf"\b({NAME})\b\.?\s*(\d{{1,2}})(?:st|nd|rd|th)?
 TIME: Final = re.compile(
     r"(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s*(am|pm|a\.m\.|p\.m\.|uhr)(?!\w))?(?![\d:])", re.IGNORECASE
 )
-#: Words beside a date that say nothing more: the day of the week, *at* and *um*.
-BESIDE: Final = re.compile(
-    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun|(?:mon|diens|donners|frei|sams|sonn)tag"
-    r"|mittwoch|sonnabend|mo|di|mi|do|fr|sa|so|at|um)\b[.,]?",
-    re.IGNORECASE,
+#: The names of the days of the week from Monday on, also shortened.
+DAYS: Final = (
+    *("monday mon montag mo", "tuesday tue dienstag di", "wednesday wed mittwoch mi", "thursday thu donnerstag do"),
+    *("friday fri freitag fr", "saturday sat samstag sonnabend sa", "sunday sun sonntag so"),
 )
+WEEKDAYS: Final = {name: number for number, names in enumerate(DAYS) for name in names.split()}
+WEEKDAY: Final = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})\b", re.IGNORECASE)
+#: Words beside a date that are not a part of it: the day of the week, *at* and *um*.
+BESIDE: Final = re.compile(rf"(?:{WEEKDAY.pattern}|\bat\b|\bum\b)[.,]?", re.IGNORECASE)
 #: What a spreadsheet adds to a date without a time, and to a time of whole seconds.
 MIDNIGHT: Final = re.compile(r"0?0:00(:00)?")
 FRACTION: Final = re.compile(r"(?<=:\d\d)\.0+(?!\d)")
 BETWEEN: Final = " ,T\t\n"
+SAY_THE_ORDER: Final = "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}."
 
 
 class AskedFor(InvalidValue):
@@ -45,6 +50,13 @@ class AskedFor(InvalidValue):
     def __init__(self, what: Literal["dates", "time"], message: str, remedy: str) -> None:
         super().__init__(message, remedy)
         self.what = what
+
+
+class ContradictedDates(AskedFor):
+    """A date that contradicts the order of the dates, so that the other dates of its sheet are in doubt, too."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("dates", message, f"Correct it. If another order is meant: {SAY_THE_ORDER}")
 
 
 class TimeCells(NamedTuple):
@@ -73,36 +85,63 @@ def read_time_cells(cells: TimeCells, order: DateOrder | None, time: str = "") -
     found = None if hour else DATE_AND_TIME.fullmatch(written)
     if found and (found["zone"] or "").lower() not in (*AM_PM, "uhr"):
         return written
-    date, rest = _date(written, order)
+    at, rest = _date(written, order, " ".join(cells))
     if hour and not MIDNIGHT.fullmatch(rest):
         _check_nothing_left(written, rest)
     if not (hour or rest):
         hour = time
-    return f"{date} {_time(hour or rest, hour or written)}"
+    return f"{at} {_time(hour or rest, hour or written)}"
 
 
-def _date(written: str, order: DateOrder | None) -> tuple[str, str]:
-    """Return the date in a cell, and what else is in it."""
+def _date(written: str, order: DateOrder | None, row: str) -> tuple[str, str]:
+    """Return the date in a cell, and what else is in it.
+
+    :param row: All that the row says of its time: the day of the week must be that of the date.
+    """
     if found := ISO.search(written):
         year, month, day = int(found[1]), int(found[3]), int(found[4])
     elif found := OTHER.search(written):
-        first, second, year = int(found[1]), int(found[3]), int(found[4])
-        year += 2000 if year < 100 else 0
-        if order is None and first <= 12 and second <= 12 and first != second and found[2] != ".":
-            raise AskedFor(
-                "dates",
-                f"{written!r} can be read day first or month first.",
-                "Give --dates day-first or --dates month-first. In a DAG: defaults={'dates': …}.",
-            )
-        month_first = second > 12 or (first <= 12 and order == "month-first" and found[2] != ".")
-        day, month = (second, first) if month_first else (first, second)
+        year = int(found[4]) + (2000 if len(found[4]) == 2 else 0)
+        month, day = _month_and_day(written, int(found[1]), int(found[3]), "day-first" if found[2] == "." else order)
     elif found := DAY_FIRST.search(written):
         day, month, year = int(found[1]), BY_NAME[found[2].lower()], int(found[3])
     elif found := MONTH_FIRST.search(written):
         month, day, year = BY_NAME[found[1].lower()], int(found[2]), int(found[3])
     else:
         raise InvalidValue(f"{written!r} is not a date.", "Write it like 2026-12-24.")
+    if another := _another_weekday(row, year, month, day):
+        message = f"{written!r} is read as {year:04}-{month:02}-{day:02}, which is not a {another}."
+        if found.re is OTHER:
+            raise ContradictedDates(message)
+        raise InvalidValue(message, "Correct the date or the day of the week.")
     return f"{year:04}-{month:02}-{day:02}", _without(written, found)
+
+
+def _month_and_day(written: str, first: int, second: int, order: DateOrder | None) -> tuple[int, int]:
+    """Return the month and the day of a date, given its numbers.
+
+    :param order: The order of all dates, if that is known. If not, the numbers must say it.
+    """
+    orders: set[DateOrder] = set()
+    if second <= 12:
+        orders.add("day-first")
+    if first <= 12:
+        orders.add("month-first")
+    if order is not None and orders and order not in orders:
+        raise ContradictedDates(f"{written!r} is not a date if dates are {order}.")
+    if order is None and len(orders) == 2 and first != second:
+        raise AskedFor("dates", f"{written!r} can be read day first or month first.", SAY_THE_ORDER)
+    is_month_first = order == "month-first" or "day-first" not in orders
+    return (first, second) if is_month_first else (second, first)
+
+
+def _another_weekday(row: str, year: int, month: int, day: int) -> str | None:
+    """Return a day of the week that a row names and its date is not on, if there is one."""
+    try:
+        weekday = date(year, month, day).weekday()
+    except ValueError:
+        return None  # the calendar says that there is no such date
+    return next((word for word in WEEKDAY.findall(row) if WEEKDAYS[word.lower()] != weekday), None)
 
 
 def _time(text: str, written: str) -> str:
@@ -113,7 +152,7 @@ def _time(text: str, written: str) -> str:
     _check_nothing_left(written, _without(text, found))
     hour, half = int(found[1]), (found[4] or "").lower().replace(".", "")
     if half in AM_PM:
-        hour = hour % 12 + (12 if half == "pm" else 0)
+        hour = hour_of_day(written, hour, half)
     return f"{hour:02}:{found[2] or '00'}" + (f":{found[3]}" if found[3] else "")
 
 

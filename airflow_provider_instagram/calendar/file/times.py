@@ -136,7 +136,7 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
         raise InvalidValue(f"publish_at is {written!r}, which is not a date and time.", f"Write it like {EXAMPLE}.")
     naive = _naive(written, found["date"], found["time"])
     if found["zone"] and found["zone"].lower() in AM_PM:
-        hour = naive.hour % 12 + (12 if found["zone"].lower() == "pm" else 0)
+        hour = hour_of_day(written, naive.hour, found["zone"].lower())
         raise InvalidValue(f"publish_at {written!r} uses am or pm.", f"Write {hour:02}:{naive.minute:02}.")
     offset = found["offset"]
     if offset is None and found["zone"] in ("Z", "UTC"):
@@ -147,6 +147,13 @@ def read_local_time(written: str, zone_name: str | None) -> datetime:
     if name is None:
         raise MissingTimezone(f"publish_at {written!r} has no time zone.", ADD_ZONE)
     return _in_zone(naive, zone(name))
+
+
+def hour_of_day(written: str, hour: int, half: str) -> int:
+    """Return the hour from 0 to 23 of one with ``am`` or ``pm``. Some programs write 13:00 pm and 00:30 am."""
+    if hour > 23 or (hour > 12 and half == "am") or (hour == 0 and half == "pm"):
+        raise InvalidValue(f"{written!r} is not a time of day.", f"Write it without {half}, like 18:00.")
+    return hour % 12 + (12 if half == "pm" else 0)
 
 
 def _naive(written: str, date: str, time: str) -> datetime:

@@ -37,15 +37,17 @@ def look(
     now: datetime,
     *,
     came_at: datetime | None = None,
+    by_hand: bool = False,
     records: Records = NO_RECORDS,
 ) -> tuple[StoredPlan, Due]:
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
+    :param by_hand: Whether a person has started the planner: the file counts as it is, whatever it has lost.
     :raises TransientError: If a storage does not answer that has caption files.
     """
-    one = _Look(settings, stored, now)
+    one = _Look(settings, stored, now, by_hand=by_hand)
     found = one.found()
     # Until its file could be read for the first time, a calendar is new.
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
@@ -60,8 +62,10 @@ def look(
 class _Look:
     """One look at a calendar."""
 
-    def __init__(self, settings: CalendarSettings, stored: StoredPlan | None, now: datetime) -> None:
-        self.settings, self.now = settings, now
+    def __init__(
+        self, settings: CalendarSettings, stored: StoredPlan | None, now: datetime, *, by_hand: bool = False
+    ) -> None:
+        self.settings, self.now, self.by_hand = settings, now, by_hand
         self.stored = stored if stored is not None and stored.location == settings.location else None
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
@@ -100,6 +104,8 @@ class _Look:
         if stored is not None and self._is_current(stored, made_of):
             plan = replace(stored.plan, readable=True)
             return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
+        if settings.sheet is not None and stored is not None and stored.text and not self.by_hand:
+            settings.sheet.check_columns(read.text, stored.text)
         calendar = self._parse(read.text)
         if (kept := self._kept(calendar)) is not None:
             return kept
@@ -117,7 +123,7 @@ class _Look:
     def _kept(self, calendar: Calendar) -> StoredPlan | None:
         """Return the plan of the last version, for a while, if the file has lost most of the posts to come."""
         stored, keeps_for = self.stored, kept_for()
-        if stored is None or not keeps_for:
+        if stored is None or not keeps_for or self.by_hand:
             return None
         removed = partial(removed_on_page, self.settings.plan_file, self.now)
         vanished = vanished_now(stored.vanished, stored.plan.calendar, calendar, self.now, removed)

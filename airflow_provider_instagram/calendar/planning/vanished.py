@@ -55,14 +55,14 @@ class Vanished(BaseModel):
             f"{len(self.lost)} of its {len(self.to_come)} posts to come have vanished at once: "
             f"{named}{f' and {more} more' if more > 0 else ''}.",
             f"They stay planned until {until:%Y-%m-%d %H:%M %Z}, and the calendar as it was before. If they were lost, "
-            "bring them back. From then on, the file counts as it is.",
+            "bring them back. From then on, or once a person starts the planner, the file counts as it is.",
         )
 
 
 def vanished_now(
     known: Vanished | None, before: Calendar, after: Calendar, now: datetime, removed: Callable[[], Collection[str]]
 ) -> Vanished | None:
-    """Return which posts a reading has lost, or None if it still has half of those that were to come.
+    """Return which posts a reading has lost, or None if these are not most of those that were to come.
 
     :param known: What the last reading had lost, if it does not count yet. The posts that were to come then still do.
     :param before: The last version that counts.
@@ -75,14 +75,20 @@ def vanished_now(
     lost = to_come - {post.id for post in after.posts} - after.left_out
     if known is None and not lost & planned:
         return None
-    if 2 * len(lost) > len(to_come):
+    if _are_most(lost, to_come):
         on_page = {*removed()}
         to_come, lost = to_come - on_page, lost - on_page
-    if 2 * len(lost) <= len(to_come):
+    if not _are_most(lost, to_come):
         return None
     if known is not None and lost <= {*known.lost}:
         return known
     return Vanished(to_come=tuple(sorted(to_come)), lost=tuple(sorted(lost)), since=int(now.timestamp()))
+
+
+def _are_most(lost: Collection[str], to_come: Collection[str]) -> bool:
+    """Return whether posts are most of those to come: half of them or more, but one of two is an edit."""
+    kept = len(to_come) - len(lost)
+    return len(lost) > kept or len(lost) == kept > 1
 
 
 def kept_for() -> timedelta:

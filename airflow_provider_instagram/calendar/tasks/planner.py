@@ -85,11 +85,12 @@ class PlanPosts(PlannerTask):
             runs=partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
             exists=lambda run_id: context["ti"].get_dr_count(settings.dag_id, run_ids=[run_id]) > 0,
         )
-        planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, records=records)
+        by_hand = context["dag_run"].run_type == "manual"
+        planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records)
         listed = {post.id for post in planned.plan.calendar.posts}
         if not planned.plan.readable or not listed.issuperset(map(post_of, planned.plan.pending)):
             time.sleep(SECOND_LOOK_AFTER_S)  # the file may be half-written at this moment
-            planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, records=records)
+            planned, due = look(settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records)
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         plan = planned.plan

@@ -72,7 +72,7 @@ class ReportProblems(CalendarTask):
             *(problem for problem in calendar.problems if problem not in plan.timely.problems),
             *missing_files(calendar, now),
             *account_problems(calendar, now),
-            *pictures_without_link(calendar, now),
+            *pictures_without_link(calendar, now, has_keys=True),
         )
         problems = (*self.settings.problems, *plan.timely.problems, *found)
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
@@ -131,20 +131,22 @@ def _lacking(known: AccountScopes, firsts: dict[Capability, ScheduledPost]) -> I
             yield Problem(post.line, message, lack.remedy, post.id)
 
 
-def pictures_without_link(calendar: Calendar, now: datetime) -> Iterator[Problem]:
-    """Yield a problem for each of the next posts with a local picture that Instagram cannot fetch from anywhere."""
+def pictures_without_link(calendar: Calendar, now: datetime, *, has_keys: bool) -> Iterator[Problem]:
+    """Yield a problem for each post to come with a local picture that Instagram cannot fetch from anywhere.
+
+    :param has_keys: Whether this machine must have the keys of the storage, because it publishes.
+    """
+    why = storage.why_no_link(has_keys=has_keys)
     for post in calendar.posts:
         local = local_pictures(post)
-        if local and now <= post.publish_at <= now + LOOK_AHEAD:
-            message = f"{local[0]} is a local picture. Instagram fetches pictures by link, so this post will fail."
-            remedy = "Set [instagram] public_prefix, or give the picture's https address or its URI in object storage."
-            yield Problem(post.line, message, remedy, post.id)
+        if why is not None and local and post.publish_at >= now:
+            about = "Instagram fetches pictures by link, so this post will fail"
+            message = f"{local[0]} is a local picture. {about}: {why}."
+            yield Problem(post.line, message, storage.SET_PUBLIC_PREFIX, post.id)
 
 
 def local_pictures(post: ScheduledPost) -> list[str]:
-    """Return the local pictures of a post, unless they are copied to where Instagram fetches them."""
-    if conf.get("instagram", "public_prefix", fallback=""):
-        return []
+    """Return the local pictures of a post."""
     return [one for one in post.media if locations.is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 

@@ -158,13 +158,17 @@ def test_check_names_an_account_that_may_not_comment(
 def test_check_says_that_local_pictures_need_a_place_from_which_they_are_fetched(
     run: Callable[..., tuple[int, str, str]], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The setting belongs to the machines that publish, so it is no problem of the calendar."""
+    """The setting belongs to the machines that publish: that it is missing here is no problem of the calendar."""
     file.with_name("front.jpg").touch()
     file.write_text(CALENDAR + "  - {id: picture, publish_at: 2030-04-02 18:00, image: front.jpg, video: null}\n")
     note = f"{file}: 1 post with local pictures, which Instagram fetches by link. [instagram] public_prefix is not set"
     assert note in run("calendar", "check", str(file))[1]
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", "s3://bucket/public")
     assert "public_prefix" not in run("calendar", "check", str(file))[1]
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", "file:///var/www/public")
+    code, out, _ = run("calendar", "check", str(file))
+    (problem,) = [line for line in out.splitlines() if "public_prefix" in line]
+    assert (code, "post 'picture'" in problem) == (1, True)
 
 
 def test_import_makes_a_calendar_of_a_spreadsheets_export(

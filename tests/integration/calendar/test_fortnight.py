@@ -84,7 +84,7 @@ class World:
         return {
             "ti": ti,
             "params": {},
-            "dag_run": SimpleNamespace(run_after=self.now()),
+            "dag_run": SimpleNamespace(run_after=self.now(), run_type="asset_triggered"),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
         }

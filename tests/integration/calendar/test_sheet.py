@@ -143,6 +143,37 @@ def test_a_sheet_that_has_lost_its_rows_keeps_its_posts_for_a_while(sheet: Sheet
         assert told == ([] if "other" in lost else ["the calendar has no posts, so nothing is published."])
 
 
+RENAMED = {
+    "time": (HEAD.replace("Wann", "When"), "'Wann' any more. New in it: 'When'"),
+    "video": (HEAD.replace("Clip", "Clip 2"), "'Clip' any more. New in it: 'Clip 2'"),
+    "caption": (HEAD.replace("Caption,", ","), "'Caption' any more."),
+}
+
+
+@pytest.mark.parametrize(("head", "said"), RENAMED.values(), ids=RENAMED)
+def test_a_renamed_column_empties_no_calendar(sheet: Sheet, head: str, said: str) -> None:
+    sheet.plan()
+    sheet.answers["/pub"] = (200, GOOD.replace(HEAD, head), {"ETag": '"2"'})
+    for now in (NOON, None, NOON + timedelta(minutes=16), NOON + timedelta(days=2)):
+        plan = sheet.plan(now)
+        (problem,) = plan.timely.problems
+        assert (plan.readable, times(plan)) == (False, BOTH)
+        assert said in problem.message
+    sheet.answers["/pub"] = (200, GOOD.replace(HEAD, f"{HEAD},Wer"), {"ETag": '"3"'})
+    assert (sheet.plan().timely.problems, times(sheet.plan())) == ((), BOTH)
+
+
+def test_a_column_that_means_the_same_or_nothing_may_change(sheet: Sheet) -> None:
+    sheet.plan()
+    sheet.answers["/pub"] = (200, GOOD.replace("Caption,Notes", "Text,"), {"ETag": '"2"'})
+    plan = sheet.plan(columns={**COLUMNS, "Notes": "tags"})
+    assert "'Notes' any more" in plan.timely.problems[0].message, "it was read from one of them"
+    sheet.answers["/pub"] = (200, GOOD.replace("Caption,Notes", "Text,Idea").replace(",x", ","), {"ETag": '"3"'})
+    assert (sheet.plan().timely.problems, times(sheet.plan())) == ((), BOTH)
+    sheet.answers["/pub"] = (200, GOOD.replace("Caption,Notes", "Text,").replace(",x", ","), {"ETag": '"4"'})
+    assert (sheet.plan().timely.problems, times(sheet.plan())) == ((), BOTH), "it was empty"
+
+
 def test_a_slow_server_holds_the_planner_up_for_seconds_only(sheet: Sheet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_instagram.calendar.file.sheet.TIMEOUT_S", 0.3)
     sheet.plan()
@@ -182,7 +213,7 @@ def test_what_is_no_sheet_says_so(sheet: Sheet, status: int, body: str, headers:
     assert (plan.readable, plan.calendar.posts) == (False, ())
 
 
-def test_a_sheet_names_no_files_of_the_server_and_each_row_has_an_id_that_stays(sheet: Sheet, tmp_path: Path) -> None:
+def test_a_sheet_names_no_files_of_the_server(sheet: Sheet, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     rows = [
         f"local,2030-05-06 08:30,{tmp_path}/a.mp4,,",
@@ -193,6 +224,9 @@ def test_a_sheet_names_no_files_of_the_server_and_each_row_has_an_id_that_stays(
     problems = {problem.post_id: problem.message for problem in sheet.plan().timely.problems}
     assert {*problems} == {"local", "uri", "near"}
     assert all("is a path, and a sheet has no folder" in message for message in problems.values())
+
+
+def test_each_row_of_a_sheet_has_an_id_that_stays(sheet: Sheet) -> None:
     twice = "\n".join(["Title,Wann,Clip", *(f"Tip,2030-05-06 1{n}:00,https://x.example/a.mp4" for n in (0, 2))])
     sheet.answers["/pub"] = (200, twice, {})
     plan = sheet.plan()

@@ -44,6 +44,29 @@ def test_a_bucket_that_does_not_exist_needs_fixing(
 
 
 @pytest.mark.parametrize(
+    ("prefix", "public_url", "good"),
+    [
+        ("", "", None),
+        ("{bucket}/public/", "", True),
+        ("{bucket}/public/", "https://media.example.com/public/", True),
+        ("{bucket}/public/", "file:///var/www", False),
+        ("file:///var/www/public/", "", False),
+        ("/var/www/public", "https://media.example.com/public/", False),
+        ("https://media.example.com/public/", "", False),
+        ("memory://public/", "", False),
+    ],
+)
+def test_a_prefix_that_no_link_can_come_from_needs_fixing(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, prefix: str, public_url: str, good: bool | None
+) -> None:
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", prefix.format(bucket=bucket))
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_URL", public_url)
+    finding = findings("d.txt")["public_prefix"]
+    assert finding.good is good
+    assert good or "Set [instagram] public_prefix to" in finding.text
+
+
+@pytest.mark.parametrize(
     ("timeout_s", "queued_again", "good", "minutes"), [("600", "2", None, 30), ("60", "1000", True, 1001)]
 )
 def test_a_deployment_says_how_long_its_workers_may_be_away(

@@ -64,6 +64,17 @@ def test_a_time_that_is_written_as_in_a_calendar_keeps_its_zone(written: str, pu
     assert post["publish_at"] == publish_at
 
 
+@pytest.mark.parametrize(
+    ("first", "order"), [("4/13/2030", "day-first"), ("Di 3.5.2030", None), ("13/4/2030", "month-first")]
+)
+def test_one_date_that_contradicts_the_order_puts_the_whole_sheet_in_doubt(first: str, order: str | None) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        made_of(f"Title,Date,Time,Video\nA,{first},18:00,a.mp4\nB,3/4/2030,18:00,b.mp4\n", order=order)
+    assert "line 2" in refused.value.message
+    assert first in refused.value.message
+    assert "--dates" in refused.value.remedy
+
+
 def test_a_time_column_goes_with_a_date_that_the_spreadsheet_gave_a_midnight() -> None:
     (post,) = posts(made_of("Title,Date,Time,Video\nA,24.12.2030 00:00:00,18.30,a.mp4\n"))
     assert post["publish_at"] == "2030-12-24 18:30"

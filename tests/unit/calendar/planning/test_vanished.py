@@ -55,6 +55,30 @@ def test_more_than_half_of_the_posts_to_come_are_not_lost_in_silence(
     assert planned(calendar, 17) == left
 
 
+@pytest.mark.parametrize(
+    ("before", "left", "is_kept"), [(4, 2, True), (4, 3, False), (2, 1, False), (2, 0, True), (1, 0, True)]
+)
+def test_half_of_the_posts_to_come_are_not_lost_in_silence_but_one_of_two_is_an_edit(
+    calendar: SimulatedCalendar, before: int, left: int, is_kept: bool
+) -> None:
+    posts = [post(f"p{number}", 60 + number) for number in range(before)]
+    calendar.write(*posts)
+    calendar.plan(0)
+    calendar.write(*posts[:left])
+    assert len(planned(calendar, 1)) == (before if is_kept else left)
+    assert len(calendar.problems()) == is_kept
+
+
+def test_a_person_who_starts_the_planner_says_that_the_file_is_right(calendar: SimulatedCalendar) -> None:
+    calendar.write(*FOUR)
+    calendar.plan(0)
+    calendar.write(post("a", 60))
+    assert len(planned(calendar, 1)) == 4
+    calendar.plan(2, by_hand=True)
+    assert [one.id for one in calendar.stored().timely.posts] == ["a"]
+    assert planned(calendar, 3) == ["a"]
+
+
 def test_people_are_told_at_once_until_when_the_posts_stay(calendar: SimulatedCalendar) -> None:
     calendar.given["notify"] = []
     calendar.write(*FOUR, defaults={"timezone": "Europe/Berlin"})

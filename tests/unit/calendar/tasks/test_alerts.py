@@ -130,16 +130,19 @@ def test_a_forged_row_keeps_no_problem_from_being_told(calendar: SimulatedCalend
     assert calendar.report() == []
 
 
+@pytest.mark.parametrize("prefix", ["", "file:///var/www/public"])
 def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, prefix: str
 ) -> None:
-    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.problems.LOOK_AHEAD", timedelta(days=9_999))
+    """Such as that no link to a picture can come from the setting, long before the post."""
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__PUBLIC_PREFIX", prefix)
     calendar.write(post("a", 365 * DAY, image="a.jpg"), post("bad", 366 * DAY, captoin="x"))
     calendar.plan(0)
     assert len(calendar.report()) == 2
     (problem,) = ProblemRecord.of(calendar.rows(events_asset("content")).get("problems")).found
     assert problem.post_id == "a"
     assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
+    assert "public_prefix" in problem.remedy
 
 
 def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(
