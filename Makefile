@@ -90,3 +90,5 @@ lock:  ## Pin the newest versions again
 		--custom-compile-command "make lock" --quiet pyproject.toml sandbox/pyproject.toml --group docs --output-file requirements-docs.txt
 	echo uv | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --upgrade \
 		--custom-compile-command "make lock" --quiet - --output-file requirements-uv.txt
+	echo cyclonedx-bom | .tools/bin/uv pip compile --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
+		--custom-compile-command "make lock" --quiet - --output-file requirements-sbom.txt

@@ -9,7 +9,7 @@
 6. Add the sandbox as the provider's extra, and run ``make demo`` on the installed packages.
 7. Install both with each other Python from 3.10 to 3.13 that the machine has, also pyenv's, and import what is public.
 
-The versions and hashes of everything else are those of ``requirements.txt``.
+The versions and hashes of everything else are those of ``requirements.txt``, and for step 5 ``requirements-sbom.txt``.
 """
 
 from __future__ import annotations
@@ -143,10 +143,11 @@ def main() -> int:
     expect(version == other, f"The versions differ: {version} and {other}")
     with tempfile.TemporaryDirectory(prefix="release-check-") as folder:
         alone, together = Environment(Path(folder) / "sandbox"), Environment(Path(folder) / "provider")
+        cyclonedx = install_cyclonedx(Path(folder) / "cyclonedx")
         check_sandbox_alone(alone, sandbox)
-        write_sbom(alone, sandbox)
+        write_sbom(cyclonedx, alone, sandbox)
         check_provider_alone(together, provider)
-        write_sbom(together, provider)
+        write_sbom(cyclonedx, together, provider)
         check_main_job(together, provider, sandbox)
         for python, interpreter in other_pythons():
             check_python(Environment(Path(folder) / python, interpreter), python, provider, sandbox)
@@ -285,12 +286,25 @@ def check_provider_alone(environment: Environment, provider: Wheel) -> None:
     report("alone", f"{PROVIDER} is listed by Airflow, and `airflow instagram sandbox` says how to install it")
 
 
-def write_sbom(environment: Environment, wheel: Wheel) -> None:
+def install_cyclonedx(folder: Path) -> Path:
+    """Install CycloneDX in an environment of its own, because what it brings slows the import of Airflow.
+
+    :param folder: Where to make the environment.
+    :return: The program.
+    """
+    python = folder / "bin" / "python"
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder)
+    pins = ("--require-hashes", "--requirement", ROOT / "requirements-sbom.txt")
+    run(UV, "pip", "install", "--quiet", "--python", python, *pins)
+    return folder / "bin" / "cyclonedx-py"
+
+
+def write_sbom(cyclonedx: Path, environment: Environment, wheel: Wheel) -> None:
     """Write what an environment consists of into ``dist/sbom/``, and check that each part names its license."""
     file = DIST / "sbom" / f"{wheel.path.stem}.cdx.json"
     file.parent.mkdir(exist_ok=True)
-    command = (Path(sys.executable).parent / "cyclonedx-py", "environment", "--output-reproducible")
-    run(*command, "--output-file", file, environment.program("python"))
+    python = environment.program("python")
+    run(cyclonedx, "environment", "--output-reproducible", "--output-file", file, python)
     parts = {part["name"]: part for part in json.loads(file.read_text())["components"]}
     without = sorted(name for name, part in parts.items() if not part.get("licenses"))
     expect(wheel.name in parts, f"{file} does not name {wheel.name}")

@@ -29,6 +29,7 @@ from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 
 from airflow_provider_instagram.accounts.login import LoginApp
+from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.logins import read_login
 from airflow_provider_instagram.utils.addresses import Origin
@@ -236,9 +237,12 @@ def dag_that_deletes(user: PageUser, account: str) -> str | None:
 
 
 def may_edit(user: PageUser, dag_id: str) -> bool:
-    """Return whether a user may edit a calendar's file: if the deployment allows it, who may edit the DAG."""
+    """Return whether a user may edit a calendar's file: if the deployment allows it, who may edit the planner's DAG.
+
+    An approver needs the right to edit the DAG of the posts, so that right does not count.
+    """
     is_allowed = conf.getboolean("instagram", "calendar_editing", fallback=False)
-    return is_allowed and may(user, dag_id, (*READ, ("PUT", None)))
+    return is_allowed and may(user, dag_id, READ) and may(user, planner_id(dag_id), (("PUT", None),))
 
 
 def require_read(user: PageUser, dag_id: str) -> None:

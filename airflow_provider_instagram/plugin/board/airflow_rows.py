@@ -20,8 +20,10 @@ from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
+from airflow.models.hitl_history import HITLDetailHistory
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.sdk import conf
 from airflow.utils.session import create_session
@@ -164,7 +166,8 @@ class CalendarSource:
         task = TaskInstance
         event = case((task.task_id == "approve", task.next_kwargs)).label("kwargs")
         times = (task.start_date, task.end_date, task.trigger_timeout)
-        statement = select(task.run_id, task.task_id, task.state, task.try_number, *times, event)
+        before = _asked_before().label("asked_before")
+        statement = select(task.run_id, task.task_id, task.state, task.try_number, *times, event, before)
         statement = statement.where(task.task_id.in_((*STEPS, COMMENT)))
         for row in self._of_runs(session, statement, task, task.updated_at, runs):
             if self._tasks.get(key := (row.run_id, row.task_id)) != row:
@@ -195,7 +198,8 @@ class CalendarSource:
         percent = self._of_this_try(row, PROGRESS).get("percent")
         times = (row.start_date, row.end_date, row.trigger_timeout)
         outcome = self._of_this_try(row, OUTCOME)
-        return Task(row.state, *times, row.try_number, outcome, percent if isinstance(percent, int) else None)
+        percent = percent if isinstance(percent, int) else None
+        return Task(row.state, *times, row.try_number, outcome, percent, is_asked_again=row.asked_before)
 
     def _of_this_try(self, row: Any, key: str) -> dict[str, Any]:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
@@ -232,6 +236,17 @@ class CalendarSource:
             self.rows.clear()
         for asset_id, key, value in session.execute(statement):
             self.rows[self._ledgers[uris[asset_id]]][key] = _row(value, key, uris[asset_id])
+
+
+def _asked_before() -> Any:
+    """Return the condition that an earlier try of a task instance has asked a person."""
+    task, earlier, asked = TaskInstance, TaskInstanceHistory, HITLDetailHistory
+    return (
+        select(asked.ti_history_id)
+        .join(earlier, earlier.task_instance_id == asked.ti_history_id)
+        .where(earlier.dag_id == task.dag_id, earlier.run_id == task.run_id, earlier.task_id == task.task_id)
+        .exists()
+    )
 
 
 def away_now() -> tuple[Away, ...]:

@@ -89,6 +89,7 @@ class PostCard:
             "state": status.state.value,
             "why": cut(status.text),
             "percent": status.percent,
+            "login": status.needs_login,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
             "dry": self.is_dry,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.exceptions import AuthenticationError
 from airflow_provider_instagram.plugin.board.standstill import NOTHING, Standstill
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 NO_COMMENT: Final = "its first comment is not written"
+ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
 IN_WORDS: Final = {
     "prepare": "the video is transcoded",
     "approve": "its approval is looked for",
@@ -107,6 +109,7 @@ class Task:
 
     :param deadline: Until when it waits, if it waits for an answer.
     :param outcome: What it reported in its latest try.
+    :param is_asked_again: Whether an earlier try of it has asked a person, too.
     """
 
     state: str | None
@@ -116,6 +119,7 @@ class Task:
     try_number: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
     percent: int | None = None
+    is_asked_again: bool = False
 
     def said(self, name: str) -> str:
         """Return a part of what it reported, or an empty text."""
@@ -224,13 +228,17 @@ def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a post, with its reason, and what a user can do about it."""
+    """The state of a post, with its reason, and what a user can do about it.
+
+    :param needs_login: Whether it failed because Instagram no longer accepts the account's token.
+    """
 
     state: State
     text: str = ""
     hint: str = ""
     percent: int | None = None
     until: datetime | None = None
+    needs_login: bool = False
 
 
 def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = NOTHING) -> Status:
@@ -345,7 +353,9 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             mark = task.said("mark") or "see the log of its task"
             return Status(State.SKIPPED, mark.removeprefix("skipped: "), task.said("reason"))
         if task.state in ENDED_BADLY:
-            return Status(State.FAILED, without_folders(task.said("reason") or SEE_LOG), task.said("hint"))
+            reason = without_folders(task.said("reason") or SEE_LOG)
+            needs_login = task.said("mark") == AuthenticationError.__name__
+            return Status(State.FAILED, reason, task.said("hint"), needs_login=needs_login)
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:
@@ -368,7 +378,10 @@ def without_folders(text: str) -> str:
 
 def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if task.state == "awaiting_input":
-        return Status(State.WAITING, task.said("reason") if name == HOLDS else "", until=task.deadline)
+        reason = task.said("reason") if name == HOLDS else ""
+        if not task.is_asked_again:
+            return Status(State.WAITING, reason, until=task.deadline)
+        return Status(State.WAITING, reason or "asked again", ASKED_AGAIN, until=task.deadline)
     again = ""
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"

@@ -19,6 +19,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.files.access import FileAccess
 from airflow_provider_instagram.plugin.board import routes, uploads
@@ -452,7 +453,9 @@ def test_nobody_edits_where_the_deployment_does_not_allow_it(
 def test_a_calendar_of_another_team_is_out_of_reach(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.api_fastapi.app import get_auth_manager
 
-    monkeypatch.setattr(get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id == DAG_ID)
+    monkeypatch.setattr(
+        get_auth_manager(), "is_authorized_dag", lambda **asked: asked["details"].id in (DAG_ID, planner_id(DAG_ID))
+    )
     ada, other = user("ada", "USER"), calendar.parent.with_name(OTHER_ID) / "calendar.yaml"
     before = other.read_text()
     assert edit(ada, "ada", dag_id=OTHER_ID, fields={"caption": "x"}).status_code == 403

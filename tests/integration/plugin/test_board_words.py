@@ -110,6 +110,26 @@ def test_a_failed_post_needs_somebody(page: Page, airflow: Answers) -> None:
     expect(page.locator(".waits")).to_contain_text("1 post needs you")
 
 
+def test_posts_that_a_revoked_token_has_failed_are_one_line_and_one_button_tries_them_all_again(
+    page: Page, airflow: Answers
+) -> None:
+    calendar = {**CALENDAR, "problems": [], "more_problems": 0, "first": CARD["at"], "last": CARD["at"]}
+    failed = {"state": "failed", "why": "The access token is expired, revoked or malformed.", "login": True}
+    posts = [{**CARD, **failed, "id": f"post-{number}"} for number in range(5)]
+    airflow.cards = {"json": {"calendars": [calendar], "cards": [*posts, CARD]}}
+    airflow.act = {"json": {"done": "It is tried again.", "seen": "1.000"}}
+    page.reload()
+    notices = page.locator("#notices")
+    expect(notices.locator('[data-state="failed"]')).to_have_count(1)
+    expect(notices.locator('[data-state="failed"]')).to_contain_text("5 posts failed because")
+    expect(notices.locator(".waits")).to_contain_text("1 post needs you")
+    notices.get_by_role("button", name="Try all 5 again").click()
+    expect(page.locator("#live")).to_have_text("Tried again: 5 of 5.")
+    assert {(one["act"], one["post_id"]) for one in airflow.sent} == {
+        ("retry", f"post-{number}") for number in range(5)
+    }
+
+
 def test_what_was_typed_about_an_act_or_a_caption_stays_where_it_is_refused_or_the_page_is_closed(
     panel: Any, airflow: Answers
 ) -> None:

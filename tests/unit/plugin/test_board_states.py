@@ -17,7 +17,7 @@ from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.standstill import Standstill
-from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, Task, status_of
+from airflow_provider_instagram.plugin.board.states import ASKED_AGAIN, Facts, PostRun, State, Status, Task, status_of
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
@@ -100,12 +100,16 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
     [
         (in_run(prepare="running"), Status(State.PREPARING, "the video is transcoded")),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
+        (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
+         Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
         (required(in_run(prepare="success", approve="success", create="deferred")),
          Status(State.SCHEDULED, "approved")),
         (in_run(prepare="success", approve="success", create="deferred"), Status(State.SCHEDULED)),
         (in_run(prepare="success", approve="success", create=None), Status(State.SCHEDULED)),
         (in_run(prepare="success", approve="success", create=Task("failed", outcome={"reason": "No."})),
          Status(State.FAILED, "No.")),
+        (in_run(prepare=Task("failed", outcome={"reason": "No.", "mark": "AuthenticationError"})),
+         Status(State.FAILED, "No.", needs_login=True)),
         (in_run(prepare=WAITS_FOR_FILE), Status(State.PLANNED, "waits for its file")),
         (in_run(prepare="success", approve=REJECTED),
          Status(State.SKIPPED, "rejected: loud", "Rejected by Ada: loud")),

@@ -6,7 +6,7 @@ import { addPost, editable, fillTimes } from "./edit.js";
 import { ideasButton } from "./ideas.js";
 import { importButton } from "./importing.js";
 import { openPost } from "./panel.js";
-import { chooseByClick } from "./select.js";
+import { chooseByClick, tryAgain } from "./select.js";
 import {
   DAYS_IN_LIST,
   FILTERS,
@@ -29,6 +29,7 @@ import {
 } from "./state.js";
 
 /** @typedef {import("./state.js").Calendar} Calendar */
+/** @typedef {import("./state.js").Card} Card */
 /** @typedef {import("./state.js").Problem} Problem */
 
 function title() {
@@ -297,19 +298,44 @@ export function drawNotices() {
   const active = document.activeElement;
   const focused = active instanceof HTMLElement ? active.dataset.waits : undefined;
   byId("notices").replaceChildren(
-    ...[data.error && notice("failed", data.error), awayElement(), waitingElement(), ...notices].filter(
-      (one) => one instanceof Node,
-    ),
+    ...[
+      data.error && notice("failed", data.error),
+      awayElement(),
+      ...loginElements(),
+      waitingElement(),
+      ...notices,
+    ].filter((one) => one instanceof Node),
   );
   /** @type {HTMLElement | null} */
   const again = focused ? document.querySelector(`[data-waits="${CSS.escape(focused)}"]`) : null;
   again?.focus();
 }
 
+/** Return the posts of each account that failed because Instagram no longer accepts its token, if they are several. */
+function postsWithoutLogin() {
+  /** @type {Map<string, Card[]>} */
+  const all = new Map();
+  for (const card of data.cards.values())
+    if (card.login) all.set(card.account, [...(all.get(card.account) ?? []), card]);
+  return new Map([...all].filter(([, cards]) => cards.length > 1));
+}
+
+/** Return a line for each account whose token ended, in place of one for each of its posts. */
+function loginElements() {
+  return [...postsWithoutLogin()].map(([account, cards]) => {
+    const text = `${cards.length} posts failed because Instagram no longer accepts the token of ${account}. Connect the account again, then try them again. `;
+    const again = { class: "btn", type: "button", "data-waits": account, click: () => tryAgain(cards) };
+    const line = notice("failed", text);
+    line.append(h("button", again, `Try all ${cards.length} again`));
+    return line;
+  });
+}
+
 const FEW_WAITING = 4; // so many posts are named above the others
 /** Return the posts about which a person has to decide, whatever days the view shows. */
 function waitingElement() {
-  const cards = [...data.cards.values()].filter((card) => NEEDS.includes(card.state));
+  const withoutLogin = new Set([...postsWithoutLogin().values()].flat());
+  const cards = [...data.cards.values()].filter((card) => NEEDS.includes(card.state) && !withoutLogin.has(card));
   cards.sort((a, b) => a.at - b.at);
   const [first] = cards;
   if (!first) return null;

@@ -133,6 +133,9 @@ async function each(verb, all, work) {
 
 /** @param {Card} card */
 const named = (card) => ({ dag_id: card.dag, post_id: placeOf(card) });
+/** Try posts again that have failed. @param {Card[]} all */
+export const tryAgain = (all) => each("Tried again", all, (card) => post({ ...named(card), act: "retry" }));
+
 const bringBack = (/** @type {Card[]} */ all) =>
   each("Brought back", all, (card) => post({ ...named(card), act: "unskip" }));
 

@@ -19,6 +19,7 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} [title]
  * @property {string} [caption]
  * @property {string} [why]
+ * @property {boolean} [login] Whether it failed because Instagram no longer accepts the account's token.
  * @property {number} [percent]
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
@@ -277,7 +278,10 @@ export function stateText(card) {
   const word = STATES[card.state] ?? card.state;
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
   if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
-  if (card.state === "waiting" && card.until) return `${word}, ${length(card.until - Date.now() / 1000)} left`;
+  if (card.state === "waiting" && card.until) {
+    const left = `${word}, ${length(card.until - Date.now() / 1000)} left`;
+    return card.why ? `${left}: ${card.why}` : left;
+  }
   if (card.state === "late") return `${word} by ${length(Date.now() / 1000 - card.at)}: ${card.why}`;
   const still = card.asks && card.state === "planned" ? `${word}, needs an approval` : word;
   return card.why && card.state !== "preparing" ? `${still}: ${card.why}` : still;
