@@ -16,6 +16,7 @@ from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.control_bodies import explain
 from instagram_sandbox.http.guard import only_ours
 from instagram_sandbox.http.upload import upload
+from instagram_sandbox.simulator.addresses import metas_host
 from instagram_sandbox.simulator.clock import Clock
 from instagram_sandbox.simulator.errors import ApiError
 from instagram_sandbox.simulator.sandbox import Sandbox, Settings
@@ -95,7 +96,7 @@ def _add_login(app: FastAPI, sandbox: Sandbox) -> None:
 
 
 async def _is_of_facebook(sandbox: Sandbox, request: Request) -> bool:
-    if request.headers.get("host", "").startswith("graph.facebook.com"):
+    if metas_host(request.headers) == "graph.facebook.com":
         return True
     try:
         return login.is_of_facebook(sandbox, await parameters(request))
@@ -127,6 +128,10 @@ def _add_pages(app: FastAPI, sandbox: Sandbox) -> None:
             return await graph.endpoint(sandbox, request, f"{kind}/{shortcode}")
         await check(request)
         return pages.post_page(sandbox, request, shortcode)
+
+    @app.get("/stories/{username}/{number}", response_model=None, dependencies=[Depends(check)])
+    async def story(request: Request, number: str) -> Response:
+        return pages.post_page(sandbox, request, number)
 
 
 def _add_files(app: FastAPI, sandbox: Sandbox) -> None:

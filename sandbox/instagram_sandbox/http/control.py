@@ -339,7 +339,8 @@ def _comment_truth(sandbox: Sandbox, comment: Comment) -> CommentTruth:
 
 
 def _truth_of(sandbox: Sandbox, post: Post, request: Request) -> PostTruth:
-    link = str(request.base_url).rstrip("/") + post.path
+    path = post.path(sandbox.world.accounts[post.user_id].username)
+    link = str(request.base_url).rstrip("/") + path
     return _truth(PostTruth, post, media_id=post.id, permalink=link, visible=post.visible_at <= sandbox.now)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from instagram_sandbox.http.fields import Node
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Settings
-    from instagram_sandbox.simulator.scopes import Permission
+    from instagram_sandbox.simulator.scopes import Login, Permission
     from instagram_sandbox.simulator.state import Account, Child, Comment, Container, Post, TokenKind
     from instagram_sandbox.simulator.world import World
 
@@ -97,12 +97,13 @@ def _is_fresh(call: Call, since: float) -> bool:
 
 
 def _account(call: Call, node: str) -> Account | None:
-    own, is_person = call.account, call.token.kind != "system"
-    return own if node in {own.user_id, own.app_scoped_id} or (node == "me" and is_person) else None
+    own, is_me = call.account, node == "me" and call.token.kind == "instagram"
+    return own if is_me or node in {own.user_id, own.app_scoped_id} else None
 
 
 def _page(call: Call, node: str) -> Account | None:
-    return call.account if node in {"me", call.account.page_id} else None
+    is_me = node == "me" and call.token.kind == "page"
+    return call.account if is_me or node == call.account.page_id else None
 
 
 def _container(call: Call, node: str) -> Container | None:
@@ -199,6 +200,7 @@ PAGE_TOKENS: Final[frozenset[TokenKind]] = frozenset({"page"})
 OURS, PAGES, UNIFIED = LOGINS.values()
 FACEBOOK: Final = PAGES | UNIFIED
 ALL: Final = OURS | FACEBOOK
+OF_HOST: Final[dict[Login, frozenset[TokenKind]]] = {"instagram": OURS, "facebook": FACEBOOK}
 
 
 async def _me(call: Call, account: Account) -> Response:

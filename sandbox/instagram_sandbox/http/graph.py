@@ -13,16 +13,18 @@ from instagram_sandbox.http.body import names, parameters
 from instagram_sandbox.http.endpoints import (
     APP,
     ENDPOINTS,
-    LOGINS,
     NODES,
     NOT_SERVED,
+    OF_HOST,
     OF_TOKEN,
+    OURS,
     Endpoint,
     endpoint_of,
     missing,
 )
 from instagram_sandbox.http.fields import fields_of
 from instagram_sandbox.http.pipeline import Call, Handler, graph_json
+from instagram_sandbox.simulator.addresses import GRAPH_HOSTS, login_of_host, metas_host
 from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
 from instagram_sandbox.simulator.versions import check_version
 
@@ -43,6 +45,7 @@ async def endpoint(sandbox: Sandbox, request: Request, path: str) -> Response:
     operation, handler = _route(sandbox, await _method(request), version, parts, request)
 
     async def versioned(call: Call) -> Response:
+        call.served_by("The Graph API is at graph.instagram.com or graph.facebook.com", GRAPH_HOSTS)
         if "method" in call.params:
             call.retired("method override")
         if "date_format" in call.params:
@@ -90,9 +93,11 @@ def _route(
         return _of_root(sandbox, method, request)
     node, edge = "app" if parts[0] == sandbox.settings.app_id else parts[0], "/".join(parts[1:])
     found = endpoint_of(sandbox.world, method, node, edge)
-    if found is not None and found.kind is APP and found.tokens == LOGINS["Instagram Login"]:
-        login = sandbox.world.switches.login
-        if login == "facebook" or (version is not None and login == "instagram"):
+    if found is not None and found.kind is APP:
+        named, login = login_of_host(metas_host(request.headers)), sandbox.world.switches.login
+        if named is not None and not found.tokens & OF_HOST[named]:
+            found = None
+        elif found.tokens == OURS and (login == "facebook" or (version is not None and login == "instagram")):
             found = None  # these have no version, which --strict takes literally
     if found is None:
         return "unknown", _unknown(method, parts)
@@ -127,7 +132,7 @@ def _handler(found: Endpoint[Any], node: str) -> Handler:
             endpoint = next(one for one in ENDPOINTS if one.kind is OF_TOKEN[call.token.kind] and not one.edge)
         thing = call.find(endpoint.kind.find, node) if call.token.kind in endpoint.tokens else None
         call.count()
-        if call.token.kind not in endpoint.tokens:
+        if call.token.kind not in endpoint.tokens or (thing is None and node == "me"):
             raise _not_for_this_login(call, endpoint, node)
         if thing is None:
             raise missing(node, endpoint.method)

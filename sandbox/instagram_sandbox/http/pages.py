@@ -186,10 +186,13 @@ def _waiting(sandbox: Sandbox, account: Account) -> list[tuple[Container, str, s
     return sorted(rows, key=lambda row: row[0].created_at, reverse=True)[:6]
 
 
-def post_page(sandbox: Sandbox, request: Request, shortcode: str) -> Response:
-    """Show one post, as its permalink does."""
+def post_page(sandbox: Sandbox, request: Request, name: str) -> Response:
+    """Show one post, as its permalink does.
+
+    :param name: Its shortcode, or the number of a story.
+    """
     world = sandbox.world
-    post = next((p for p in world.existing_posts() if p.shortcode == shortcode), None)
+    post = next((p for p in world.existing_posts() if name in {p.shortcode, p.ig_id}), None)
     if post is None:
         return page(request, "problem.html", {"problem": "This page isn't available."}, status=404)
     names = insights.BY_PRODUCT[post.media_product_type]

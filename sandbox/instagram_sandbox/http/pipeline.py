@@ -16,13 +16,15 @@ from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.http.body import parameters
 from instagram_sandbox.http.connections import drop_connection
-from instagram_sandbox.simulator.addresses import login_of_host
-from instagram_sandbox.simulator.errors import ApiError, GraphError, invalid
+from instagram_sandbox.simulator.addresses import login_of_host, metas_host
+from instagram_sandbox.simulator.errors import ApiError, GraphError, HostError, invalid
 from instagram_sandbox.simulator.faults import taken
 from instagram_sandbox.simulator.journal import Entry, redact, without
 from instagram_sandbox.simulator.versions import NEWEST
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from instagram_sandbox.simulator.faults import Fault
     from instagram_sandbox.simulator.journal import Operation
     from instagram_sandbox.simulator.sandbox import Sandbox
@@ -55,8 +57,10 @@ class Call:
     @property
     def base_url(self) -> str:
         """The sandbox's URL as the client wrote it; its own address if the client wrote one of Meta's hosts."""
-        server = self.request.scope.get("server")
-        if self.named_host is not None and server is not None:  # a client that was led here: Meta's name leads nowhere
+        server, host = self.request.scope.get("server"), self.request.headers.get("host", "").partition(":")[0]
+        if (
+            login_of_host(host) is not None and server is not None
+        ):  # a client that was led here: Meta's name leads nowhere
             host, port = server
             return f"{self.request.url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         return str(self.request.base_url).rstrip("/")
@@ -64,7 +68,18 @@ class Call:
     @property
     def named_host(self) -> Login | None:
         """The login whose host the request names; None if it names the sandbox itself."""
-        return login_of_host(self.request.headers.get("host", "").partition(":")[0])
+        return login_of_host(metas_host(self.request.headers))
+
+    def served_by(self, what: str, hosts: Collection[str]) -> None:
+        """Refuse a call that names one of Meta's other hosts.
+
+        :raises HostError: It does.
+        """
+        host = metas_host(self.request.headers)
+        if host and host not in hosts:
+            said = f"{what}, not {host}."
+            self.warn(said)
+            raise HostError(said)
 
     @property
     def host(self) -> Login:

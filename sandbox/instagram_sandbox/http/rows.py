@@ -185,13 +185,13 @@ def _error(container: Container, failure: MediaFacts) -> dict[str, Any]:
     return {"code": failure.subcode, "message": f"Media upload has failed with error code {failure.subcode}"}
 
 
-def _medium(call: Call, medium: Post | Child, path: str, *, has_video: bool) -> dict[str, Value]:
+def _medium(call: Call, medium: Post | Child, post: Post, *, has_video: bool) -> dict[str, Value]:
     """Return what a post and a carousel's medium have in common."""
-    account, base = call.world.accounts[medium.user_id], call.base_url
+    account = call.world.accounts[post.user_id]
     return {
         "id": constant(medium.id),
         "ig_id": constant(legacy_id(medium.id)),
-        "permalink": constant(base + path),
+        "permalink": constant(call.base_url + post.path(account.username)),
         "shortcode": constant(medium.shortcode),
         "timestamp": constant(graph_time(medium.published_at)),
         "media_type": constant(medium.media_type),
@@ -206,7 +206,7 @@ def post_node(call: Call, post: Post) -> Node:
     """Return a post. Source: Meta, IG Media reference."""
     world = call.world
     children, of_comment = [world.children[child] for child in post.children], partial(comment_node, call)
-    values = _medium(call, post, post.path, has_video=post.has_video) | {
+    values = _medium(call, post, post, has_video=post.has_video) | {
         "media_product_type": constant(post.media_product_type),
         "media_url": constant(_media_url(call, post, children)),
         "is_shared_to_feed": constant(post.share_to_feed),
@@ -274,7 +274,7 @@ def _file_url(call: Call, medium: Post | Child, ending: str) -> str:
 def child_node(call: Call, child: Child) -> Node:
     """Return one medium of a carousel."""
     post, is_video = call.world.posts[child.post_id], child.media_type == "VIDEO"
-    values = _medium(call, child, post.path, has_video=is_video) | {
+    values = _medium(call, child, post, has_video=is_video) | {
         "media_product_type": constant("FEED"),
         "media_url": constant(_child_url(call, child)),
     }

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from instagram_sandbox.http.pipeline import Call, DroppedError
+from instagram_sandbox.simulator.addresses import UPLOAD_HOSTS
 from instagram_sandbox.simulator.errors import GraphError, UploadError
 from instagram_sandbox.simulator.fetch import FetchError
 from instagram_sandbox.simulator.journal import redact
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 async def upload(call: Call) -> Response:
     """Receive the bytes of a video from an offset to its end, or as many of them as arrive."""
+    call.served_by("Files are uploaded to rupload.facebook.com", UPLOAD_HOSTS)
     container = _enter(call)
     if "file_url" in call.request.headers:
         if container.source_at is not None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from instagram_sandbox.simulator.scopes import Login
 
 INSTAGRAM, FACEBOOK, UPLOADS = (
@@ -15,6 +17,8 @@ INSTAGRAM, FACEBOOK, UPLOADS = (
     "https://graph.facebook.com",
     "https://rupload.facebook.com",
 )
+GRAPH_HOSTS = frozenset({"graph.instagram.com", "graph.facebook.com", "graph-video.facebook.com"})
+UPLOAD_HOSTS = frozenset({"rupload.facebook.com"})
 
 
 def web_address(text: str) -> SplitResult | None:
@@ -62,3 +66,9 @@ def login_of_host(host: str) -> Login | None:
     """Return which login one of Meta's host names belongs to, or None for any other name."""
     logins: tuple[Login, ...] = ("facebook", "instagram")
     return next((login for login in logins if f".{host.lower()}".endswith(f".{login}.com")), None)
+
+
+def metas_host(headers: Mapping[str, str]) -> str:
+    """Return which of Meta's hosts a client has called, by a redirect helper's header or by ``Host``; else nothing."""
+    named = headers.get("x-meta-host") or headers.get("host", "").partition(":")[0]
+    return named.lower() if login_of_host(named) else ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from instagram_sandbox.simulator.error_texts import code_of, for_users, text_of
 
@@ -94,6 +95,18 @@ class LoginError(ApiError):
     def summary(self) -> str:
         """Return the error's name in the journal."""
         return self.error_type
+
+
+class HostError(ApiError):
+    """What a host of Meta's answers to a path that it does not serve: a page that is not found."""
+
+    def response(self) -> Response:
+        """Return the error as a response."""
+        return HTMLResponse(f"<title>Page not found</title><p>{escape(str(self))}</p>", 404)
+
+    def summary(self) -> str:
+        """Return the error's name in the journal."""
+        return "not found"
 
 
 class UploadError(ApiError):

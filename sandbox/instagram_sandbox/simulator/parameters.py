@@ -41,6 +41,7 @@ USERNAME: Final = r"[A-Za-z0-9._]{1,30}"
 ANNOUNCED_HASHTAGS: Final = 5
 CAPTION_UNITS, HASHTAGS, MENTIONS, COLLABORATORS, CHILDREN_MIN, CHILDREN_MAX, USER_TAGS = 2200, 30, 20, 3, 2, 10, 20
 SPONSORS: Final = 2
+ALT_TEXT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,13 @@ def _caption(params: Mapping[str, Any], name: str) -> str:
     return caption
 
 
+def _alt_text(params: Mapping[str, Any], name: str) -> str:
+    found = text(params, name)
+    if len(found) > ALT_TEXT:
+        raise invalid(f"Param {name} must be at most {ALT_TEXT} characters long")
+    return found
+
+
 def _hashtags(caption: str) -> int:
     return len(re.findall(r"#\w+", caption))
 
@@ -196,7 +204,7 @@ def _collaborators(params: Mapping[str, Any], name: str) -> list[str]:
 
 def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
     """Check the tags of users, and return their names."""
-    tags = json_value(params, "user_tags", list) or []
+    tags, are_texts = json_value(params, "user_tags", list) or [], isinstance(params.get("user_tags"), list)
     if len(tags) > USER_TAGS:
         raise GraphError(100, 2207040)
     for place, tag in enumerate(tags):
@@ -204,7 +212,10 @@ def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
         if not isinstance(name, str) or not re.fullmatch(USERNAME, name):
             raise GraphError(100, 2207037)
         for axis in sorted({"x", "y"} & set(tag)):
-            _check_place(f"user_tags[{place}]['{axis}']", tag[axis])
+            value = tag[axis]
+            if are_texts and isinstance(value, str) and re.fullmatch(r"-?\d*\.?\d+", value):
+                value = float(value)  # user_tags[0][x]=0.5, as a form writes it
+            _check_place(f"user_tags[{place}]['{axis}']", value)
         placed = "x" in tag or "y" in tag
         if placed and kind == REELS:  # a story takes tags with and without a position
             raise GraphError(100, 2207035)
@@ -347,7 +358,7 @@ PLACES: Final[dict[str, Parameter]] = {
     "share_to_feed": Parameter(frozenset({REELS}), flag, "share_to_feed"),
     "is_carousel_item": Parameter(_CHILDREN, _bool, "is_carousel_item"),
     "children": Parameter(frozenset({CAROUSEL}), _children, "children"),
-    "alt_text": Parameter(frozenset({IMAGE, CHILD_IMAGE}), text, "alt_text"),
+    "alt_text": Parameter(frozenset({IMAGE, CHILD_IMAGE}), _alt_text, "alt_text"),
     "is_ai_generated": Parameter(_WHOLE_POSTS | {STORIES}, _bool, "is_ai_generated"),
     "audio_name": Parameter(frozenset({REELS}), _anything),
     "media_type": Parameter(_WHOLE_POSTS | {STORIES} | _CHILDREN, text),

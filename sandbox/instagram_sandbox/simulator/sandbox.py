@@ -65,7 +65,9 @@ class Sandbox:
         """Start a sandbox, or resume the one whose state is in the folder, with the switches that it had."""
         media = settings.folder / "media"
         media.mkdir(parents=True, exist_ok=True)
-        store = Store(settings.folder / "state.sqlite")
+        state = settings.folder / "state.sqlite"
+        state.touch(mode=0o600)  # it holds tokens, and SQLite gives its other files the same mode
+        store = Store(state)
         if offset := store.one("clock", float):
             clock.advance(offset)
         world = World(clock, store.one("switches", Switches) or settings.switches, store)

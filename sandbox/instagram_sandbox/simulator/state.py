@@ -317,8 +317,14 @@ class Post(Details):
     deleted: bool = False
 
     @property
-    def path(self) -> str:
-        """Where the post's page is, as in its permalink."""
+    def ig_id(self) -> str:
+        """The post's id of an earlier API, which is in a story's permalink."""
+        return legacy_id(self.id)
+
+    def path(self, username: str) -> str:
+        """Return where the post's page is, as in its permalink."""
+        if self.is_story:
+            return f"/stories/{username}/{self.ig_id}"
         return f"/{'reel' if self.media_product_type == 'REELS' else 'p'}/{self.shortcode}/"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -365,8 +366,12 @@ def test_a_story_is_shown_for_24_hours_in_a_list_of_its_own(
     client.sandbox.settle()
     media_id = client.publish(container_id).json()["id"]
     assert client.get("me/media").json()["data"] == []
-    shown = client.get("me/stories", fields="media_type,media_product_type").json()["data"]
-    assert shown == [{"id": media_id, "media_type": kind, "media_product_type": "STORY"}]
+    (shown,) = client.get("me/stories", fields="media_type,media_product_type,permalink").json()["data"]
+    permalink = shown.pop("permalink")
+    assert shown == {"id": media_id, "media_type": kind, "media_product_type": "STORY"}
+    assert re.fullmatch(rf"{client.sandbox.url}/stories/sandbox_studio/\d+", permalink)
+    assert client.sandbox.posts[0].permalink == permalink
+    assert client.http.get(permalink).status_code == 200
     assert 'class="ring"' in client.http.get("/").text
     client.sandbox.advance(86_400)
     assert client.get("me/stories").json()["data"] == []

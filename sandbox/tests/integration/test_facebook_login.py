@@ -58,6 +58,21 @@ def test_the_token_of_a_page_shows_its_account(page: Caller, instagram_sandbox: 
     assert (code, "node type (User)" in message) == (100, True)
 
 
+@pytest.mark.parametrize(("kind", "node"), [("page", "Page"), ("user", "User"), ("system", "SystemUser")])
+@pytest.mark.parametrize(
+    "call",
+    ["POST media", "POST media_publish", "GET media", "GET stories", "GET insights", "GET content_publishing_limit"],
+)
+def test_me_is_no_account_of_instagram(page: Caller, kind: str, node: str, call: str) -> None:
+    """Source: Meta, node types: ``/me`` is a person, a Page or a system user, none of which has these edges."""
+    caller = Caller(page.sandbox, page.sandbox.add_token(page.user_id, kind=kind))
+    method, edge = call.split()
+    data = {"image_url": "https://media.example/a.jpg"} if method == "POST" else None
+    code, message = error(caller.http.request(method, f"/v27.0/me/{edge}", data=data))
+    assert code == 100
+    assert (f"nonexisting field ({edge}) on node type ({node})" if method == "GET" else "Unsupported post") in message
+
+
 def test_the_token_of_a_page_does_not_end(page: Caller, instagram_sandbox: SandboxHandle) -> None:
     person = Caller(instagram_sandbox, instagram_sandbox.add_token(instagram_sandbox.user_id, kind="user"))
     instagram_sandbox.advance(61 * 86_400)

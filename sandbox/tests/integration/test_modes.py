@@ -125,6 +125,36 @@ def test_a_host_that_is_named_takes_its_own_tokens_only(client: Caller, facebook
         assert one.http.get("/v27.0/me", headers={"Host": wrong}).json()["error"]["code"] == 190
 
 
+@pytest.mark.parametrize("header", ["Host", "X-Meta-Host"])
+@pytest.mark.parametrize(
+    "host", ["api.instagram.com", "www.instagram.com", "rupload.facebook.com", "www.facebook.com", "i.instagram.com"]
+)
+def test_a_host_that_does_not_serve_the_graph_api_is_not_found(client: Caller, host: str, header: str) -> None:
+    """Clients that write such a host fail on each call to Instagram."""
+    answer = client.http.post("/v27.0/me/media", data=REEL, headers={header: host})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (404, "text/html")
+    assert f"graph.instagram.com or graph.facebook.com, not {host}" in client.sandbox.warnings[-1]
+    assert client.sandbox.containers == []
+
+
+def test_a_host_that_does_not_serve_uploads_is_not_found(client: Caller) -> None:
+    for host, status in (("graph.facebook.com", 404), ("rupload.facebook.com", 200)):
+        uri = client.create(media_type="REELS", upload_type="resumable").json()["uri"]
+        headers = {"Authorization": f"OAuth {client.token}", "Offset": "0", "File_size": "3", "Host": host}
+        assert client.http.post(uri, content=b"abc", headers=headers).status_code == status
+
+
+def test_a_host_serves_the_calls_of_its_own_login_only(client: Caller, facebook: Caller) -> None:
+    client.sandbox.advance(2 * 86_400)
+    query = {"grant_type": "ig_refresh_token", "access_token": client.token}
+    for host, status in (("graph.facebook.com", 400), ("graph.instagram.com", 200)):
+        answer = client.http.get("/refresh_access_token", params=query, headers={"Host": host})
+        assert answer.status_code == status
+    asked = {"input_token": facebook.token, "access_token": facebook.token}
+    for host, status in (("graph.facebook.com", 200), ("graph.instagram.com", 400)):
+        assert facebook.http.get("/v27.0/debug_token", params=asked, headers={"Host": host}).status_code == status
+
+
 def test_the_old_token_lives_on_after_a_refresh(client: Caller) -> None:
     client.sandbox.advance(2 * 86_400)
     query = {"grant_type": "ig_refresh_token", "access_token": client.token}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from instagram_sandbox.http.body import structured
 from instagram_sandbox.simulator.errors import GraphError
 from instagram_sandbox.simulator.parameters import Rules, check
 
@@ -213,6 +214,23 @@ def test_a_tag_that_cannot_be_is_refused_in_both_modes(tag: dict[str, Any], says
     with pytest.raises(GraphError) as refused:
         check(PICTURE | {"user_tags": json.dumps([tag])}, Rules(ignore_unknown))
     assert str(refused.value) == says
+
+
+@pytest.mark.parametrize(
+    ("x", "is_taken"), [("0.5", True), ("1", True), ("1.5", False), ("nan", False), ("left", False)]
+)
+def test_the_place_of_a_tag_in_the_notation_of_forms_is_a_text(x: str, is_taken: bool) -> None:
+    """Source: clients send ``user_tags[0][x]=0.5``."""
+    form = structured([("user_tags[0][username]", "a"), ("user_tags[0][x]", x), ("user_tags[0][y]", "0.25")])
+    if is_taken:
+        assert check(PICTURE | form).media.tagged == ["a"]
+    else:
+        assert "user_tags[0]['x'] must be a number" in str(refusal(**PICTURE, **form))
+
+
+def test_an_alternative_text_has_at_most_1000_characters() -> None:
+    assert check(PICTURE | {"alt_text": "x" * 1000}).media.alt_text == "x" * 1000
+    assert "alt_text" in str(refusal(**PICTURE, alt_text="x" * 1001))
 
 
 @pytest.mark.parametrize("place", [{"x": 0, "y": 1}, {"x": 0.0, "y": 1.0}, {"x": 0.25, "y": 0.75}])
