@@ -1,4 +1,4 @@
-"""The two DAGs of a content calendar: one run of the first is one post, and the second starts these runs.
+"""The three DAGs of a content calendar: a run of the first is one post, the second starts these runs, the third reports.
 
 To parse their DAG file reads no calendar, so no mistake in one raises there.
 """
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
-from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings, planner_id
+from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings, planner_id, report_id
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG
-from airflow_provider_instagram.calendar.planning.told import due_asset
+from airflow_provider_instagram.calendar.planning.told import due_asset, looked_asset
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MAX_ACTIVE_RUNS: Final = 10_000
 #: Arguments of the DAG that its author may set. The calendar sets the others.
 DAG_ARGUMENTS: Final = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
-#: Those of them that count for the planner, too.
-FOR_BOTH: Final = ("access_control", "default_args", "owner_links")
+#: Those of them that count for all three DAGs.
+FOR_ALL: Final = ("access_control", "default_args", "owner_links")
 
 
 def content_calendar_dag(
@@ -49,7 +49,8 @@ def content_calendar_dag(
 ) -> DAG:
     """Return the DAG that publishes a calendar's posts on time: one run is one post.
 
-    A second DAG, ``<dag_id>_plan``, which is not created paused, reads the file and starts the runs.
+    Two more DAGs, which are not created paused, read the file and start the runs (``<dag_id>_plan``), and report
+    problems (``<dag_id>_report``).
 
     :param calendar: The file: a path or a URI that ObjectStoragePath opens, or the https address of a sheet.
     :param accounts: The connections that the file may name, at most 200. A post of another account is left out.
@@ -72,7 +73,9 @@ def content_calendar_dag(
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
         notify=notify, columns=columns or {}, defaults=defaults or {}, **unknown,
     )  # fmt: skip
-    _planner(settings, {name: dag_arguments[name] for name in FOR_BOTH if name in dag_arguments})
+    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
+    _planner(settings, shared)
+    _reporter(settings, shared)
     return _posts(settings, dag_arguments)
 
 
@@ -101,11 +104,13 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 
 
 def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
-    """Return the DAG that starts the runs of posts. It runs when the file has changed, or a post comes near."""
+    """Return the DAG that starts the runs of posts. It runs when the file has changed, or a post comes near.
+
+    Its next run begins when the present one has ended. So nothing else may be in it that waits for a slot.
+    """
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
     from airflow_provider_instagram.calendar.tasks.planner import START, PlanPosts, RecordStarts
-    from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
     from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
     due = due_asset(settings.dag_id)
@@ -121,13 +126,30 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
         **dag_arguments,
     ) as dag:
-        plan = PlanPosts(task_id="plan", settings=settings)
+        plan = PlanPosts(task_id="plan", settings=settings, outlets=[looked_asset(settings.dag_id)])
         start = TriggerDagRunOperator.partial(
             task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False,
             priority_weight=plan.priority_weight, weight_rule="absolute",
         ).expand_kwargs(plan.output)  # fmt: skip
         start >> RecordStarts(task_id="started", settings=settings, runs=plan.output, trigger_rule="all_done")
-        plan >> ReportProblems(task_id="problems", settings=settings)
+    return dag
+
+
+def _reporter(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
+    """Return the DAG that reports problems and makes pictures, after one or several looks of the planner."""
+    from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
+
+    with DAG(
+        report_id(settings.dag_id),
+        schedule=[looked_asset(settings.dag_id)],
+        max_active_runs=1,
+        catchup=False,
+        is_paused_upon_creation=False,
+        tags=["instagram"],
+        doc_md=f"Reports the problems of `{settings.location}`, and makes pictures of its posts.",
+        **dag_arguments,
+    ) as dag:
+        ReportProblems(task_id="problems", settings=settings)
     return dag
 
 

@@ -148,8 +148,8 @@ def _all_over(running: Cluster, plan: Programme) -> bool:
 
 
 def _instances(running: Cluster, plan: Programme) -> list[dict[str, Any]]:
-    """Return the task instances of all posts, and of the planners, which may have runs to start still."""
-    dag_ids = [name for dag_id in plan.dag_ids for name in (dag_id, f"{dag_id}_plan")]
+    """Return the task instances of all posts, of the planners, which may have runs to start still, and of reports."""
+    dag_ids = [name for dag_id in plan.dag_ids for name in (dag_id, f"{dag_id}_plan", f"{dag_id}_report")]
     return [ti for dag_id in dag_ids for ti in task_instances(running.airflow, dag_id)]
 
 

@@ -195,6 +195,11 @@ def planner_id(dag_id: str) -> str:
     return f"{dag_id}_plan"
 
 
+def report_id(dag_id: str) -> str:
+    """Return the id of the DAG that reports the problems of a calendar."""
+    return f"{dag_id}_report"
+
+
 def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the connections that the DAG's author named. What is not a connection id allows no account."""
     if not isinstance(named, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in named):

@@ -36,6 +36,12 @@ def due_asset(dag_id: str) -> Asset:
     return Asset(name=uri, uri=uri)
 
 
+def looked_asset(dag_id: str) -> Asset:
+    """Return the asset that has an event when the planner of a calendar has read its file."""
+    uri = f"instagram://calendar/{quote(dag_id)}/looked"
+    return Asset(name=uri, uri=uri)
+
+
 def events_alias(dag_id: str) -> AssetAlias:
     """Return the alias through which a task emits such an event, only if it has something to tell."""
     return AssetAlias(events_asset(dag_id).uri)

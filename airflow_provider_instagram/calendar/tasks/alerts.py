@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: A mistake in a large file may be hundreds of problems. One run tells so many, and counts the others.
 MOST_AT_ONCE: Final = 20
-#: How long a notifier may take. Posts wait for it, and the planner.
+#: How long a notifier may take. Posts wait for it.
 NOTIFIER_TIMEOUT_S: Final = 10.0
 EventName = Literal["waiting", "held", "late", "problem", "failed", "unknown"]
 

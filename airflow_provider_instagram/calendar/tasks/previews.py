@@ -1,7 +1,7 @@
 """Pictures of posts before their preparation: as their ``fit`` and ``background`` will show them.
 
-1. The planner's task ``problems`` makes the picture soon after an edit: of a video one frame at the cover's time, of a
-   picture what its transcode makes. The preparation of a post that begins within ten minutes makes it itself.
+1. The task ``problems`` makes the picture soon after an edit: of a video one frame at the cover's time, of a picture
+   what its transcode makes. The preparation of a post that begins within ten minutes makes it itself.
 2. The covers' folder keeps it under the version, where the transcode replaces it, and a row says what is lost.
 3. A run makes at most ``MOST_AT_ONCE``, the next posts first, within ``TIME_LIMIT_S``. Each later run goes on, and
    tries again what failed a day ago. If the process dies, the next one makes again what the row does not contain.

@@ -53,7 +53,7 @@ CHECK_FOR_S = 60.0
 class ReportProblems(CalendarTask):
     """Report each problem of the calendar once, and make previews of its posts.
 
-    The planner's next run waits for this task, so it is short. What it does not finish is left to that run.
+    No post waits for this task, but the report of the next look does. What it does not finish is left to that one.
     """
 
     def __init__(self, *, settings: CalendarSettings, retries: int = 2, **kwargs: Any) -> None:

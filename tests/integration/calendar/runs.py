@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.dag import _planner
+from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.look import look
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
@@ -64,6 +64,12 @@ def run_planner(run_dag: Any, dag: DAG) -> Any:
 
     store_dag(dag)
     return run_dag(planner_of(dag))
+
+
+def run_report(run_dag: Any, dag: DAG) -> Any:
+    """Run the planner, and then the DAG that reports, which its event starts."""
+    assert run_planner(run_dag, dag).states()["plan"] == "success"
+    return run_dag(_reporter(settings_of(dag), {"default_args": dag.default_args}))
 
 
 def run_post(run_dag: Any, dag: DAG, post_id: str) -> Any:

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.tasks.problems import RESULT
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import old_files, storage
 from airflow_provider_instagram.files.access import FileAccess
-from tests.integration.calendar.runs import made, run_planner
+from tests.integration.calendar.runs import made, run_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def cleaned(run_dag: Any, file: Path) -> None:
     """Run a calendar's planner, with the cleaning of its day."""
     for mark in file.parent.glob("snapshots/*.cleaned"):
         mark.unlink()
-    assert run_planner(run_dag, made(file)).states()["problems"] == "success"
+    assert run_report(run_dag, made(file)).states()["problems"] == "success"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_run_removes_the_covers_and_results_of_posts_that_are_long_past(
     assert [one.exists() for one in kept] == [True] * len(kept)
 
     again = written(work / f"clip.reels.{KEY}.mp4", 40)
-    run_planner(run_dag, made(file))
+    run_report(run_dag, made(file))
     assert again.exists(), "once a day"
 
 

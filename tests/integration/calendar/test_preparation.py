@@ -21,7 +21,7 @@ from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.previews import _preview
 from airflow_provider_instagram.calendar.tasks.publish import PublishPost
-from tests.integration.calendar.runs import ACCOUNT, made, planned, run_by_hand, run_planner, run_post, settings_of
+from tests.integration.calendar.runs import ACCOUNT, made, planned, run_by_hand, run_post, run_report, settings_of
 from tests.integration.calendar.test_problems import events
 from tests.integration.calendar.test_told import new_events
 
@@ -174,7 +174,7 @@ def test_posts_have_pictures_with_their_bars_or_their_crop_long_before_they_are_
     }
     file = calendar({**dict.fromkeys(files, TEN_DAYS_S), "prepared": FIVE_HOURS_S}, **files)
     dag = made(file, accounts=[ACCOUNT])
-    assert run_planner(run_dag, dag).state == "success"
+    assert run_report(run_dag, dag).state == "success"
     assert instagram_sandbox.journal() == []
     versions = {post.id: post.version for post in settings_of(dag).stored().plan.calendar.posts}
     row = previews()
@@ -194,7 +194,7 @@ def test_posts_have_pictures_with_their_bars_or_their_crop_long_before_they_are_
     assert Image.open(cover_file(f"{versions['slides']}-2")).size == (1440, 900)  # 600x900, with bars
 
     written = {name: Path(cover_file(versions[name])).stat().st_mtime_ns for name in covers}
-    run_planner(run_dag, dag)
+    run_report(run_dag, dag)
     assert {name: Path(cover_file(versions[name])).stat().st_mtime_ns for name in covers} == written
 
 
@@ -210,7 +210,7 @@ def test_a_look_makes_so_many_previews_the_next_posts_first_and_a_later_look_the
     plan = planned(made(file)).plan
     first, second = (one.version for one in plan.calendar.posts)
     for expected in ({first}, {first, second}):
-        run_planner(run_dag, made(file))
+        run_report(run_dag, made(file))
         assert set(previews()) == expected
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.dag import _planner, _reporter
+from airflow_provider_instagram.calendar.planning.told import due_asset
 from airflow_provider_instagram.operators import PublishOperator
 from tests.integration.calendar.runs import made, planned, run_planner, settings_of
 from tests.integration.conftest import store_dag
@@ -110,3 +112,65 @@ def test_a_post_gets_the_only_free_slot_before_the_32_posts_that_another_calenda
         ours = select(TaskInstance.dag_id).where(TaskInstance.dag_id.in_(("crowd", "one_post")))
         assert session.scalars(ours.where(TaskInstance.state == TaskInstanceState.QUEUED)).all() == ["one_post"]
         session.rollback()
+
+
+def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_and_the_last_report(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner has one run at a time: what waits for a slot in it keeps the next look from beginning."""
+    from airflow.executors.local_executor import LocalExecutor
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.asset import AssetDagRunQueue, AssetModel
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    (tmp_path / "posts.json").write_text(json.dumps({"posts": []}))
+    posts = content_calendar_dag("busy", tmp_path / "posts.json", is_paused_upon_creation=False)
+    planner, reporter = _planner(settings_of(posts), {}), _reporter(settings_of(posts), {})
+    for dag in (posts, planner, reporter):
+        store_dag(dag)
+    executor = LocalExecutor(parallelism=1)
+    scheduler = SchedulerJobRunner(job=Job(), executors=[executor])
+    with create_session() as session:
+        for number in range(32):
+            _begun(session, posts, f"p{number}", prepare=TaskInstanceState.SCHEDULED)
+        done = {task_id: TaskInstanceState.SUCCESS for task_id in planner.task_ids if task_id != "problems"}
+        _begun(session, planner, "look", **done)
+        _begun(session, reporter, "report", problems=TaskInstanceState.SCHEDULED)
+        edited = session.scalar(select(AssetModel.id).where(AssetModel.uri == due_asset("busy").uri))
+        session.add(AssetDagRunQueue(asset_id=edited, target_dag_id=planner.dag_id))
+    executor.running.add("another task")  # type: ignore[arg-type]
+    with create_session() as session:
+        for _ in range(3):
+            scheduler._do_scheduling(session)
+        executor.running.clear()
+        scheduler._do_scheduling(session)
+        queued = select(TaskInstance.dag_id, TaskInstance.task_id).where(TaskInstance.state == TaskInstanceState.QUEUED)
+        ours = queued.where(TaskInstance.dag_id.in_([posts.dag_id, planner.dag_id, reporter.dag_id]))
+        assert session.execute(ours).all() == [(planner.dag_id, "plan")]
+
+
+def _begun(session: Any, dag: DAG, run_id: str, **states: Any) -> None:
+    """Store a running run, some of whose tasks have a state."""
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    stored = SerializedDagModel.get_dag(dag.dag_id, session=session)
+    assert stored is not None
+    now = datetime.now(timezone.utc)
+    run = stored.create_dagrun(
+        run_id=run_id,
+        logical_date=None,
+        run_after=now,
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.TEST,
+        state=DagRunState.RUNNING,
+        session=session,
+    )
+    for ti in run.get_task_instances(session=session):
+        ti.state = states.get(ti.task_id, ti.state)

@@ -10,7 +10,7 @@ from airflow.sdk import BaseNotifier
 
 from airflow_provider_instagram.exceptions import OutcomeUnknownError
 from airflow_provider_instagram.hooks import InstagramHook
-from tests.integration.calendar.runs import ACCOUNT, made, planned, run_planner, run_post
+from tests.integration.calendar.runs import ACCOUNT, made, planned, run_planner, run_post, run_report
 from tests.integration.calendar.test_problems import events
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_a_token_that_ends_within_two_weeks_is_told_once(
     manager.store.save(replace(manager.current_token(), expires_at=ends.isoformat(), issued_at=ends.isoformat()))
     dag = made(calendar({"later": 3600}), notify=[lambda context: said.append(str(context["event"]))])
     for _ in range(2):
-        assert run_planner(run_dag, dag).states()["problems"] == "success"
+        assert run_report(run_dag, dag).states()["problems"] == "success"
     (warning,) = [text for text in said if "expires" in text]
     assert f"the token of {ACCOUNT} expires on {ends:%Y-%m-%d}. Posts after that fail." in warning
     assert f"airflow instagram connect {ACCOUNT}" in warning

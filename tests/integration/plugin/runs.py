@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_instagram.calendar.dag import _planner
+from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.plan import Begun
 from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
 from tests.integration.calendar.runs import planned, settings_of
@@ -26,6 +26,7 @@ def store_calendar(dag: DAG) -> None:
     """Store a calendar's DAGs as the DAG processor does, and its plan as its planner does."""
     store_dag(dag)
     store_dag(_planner(settings_of(dag), {}))
+    store_dag(_reporter(settings_of(dag), {}))
     planned(dag)
 
 
