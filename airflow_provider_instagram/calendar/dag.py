@@ -102,9 +102,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 
 def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     """Return the DAG that starts the runs of posts. It runs when the file has changed, or a post comes near."""
-    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-
-    from airflow_provider_instagram.calendar.tasks.planner import START, PlanPosts, RecordStarts
+    from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
     from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
     from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
@@ -122,11 +120,6 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         **dag_arguments,
     ) as dag:
         plan = PlanPosts(task_id="plan", settings=settings)
-        start = TriggerDagRunOperator.partial(
-            task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False,
-            priority_weight=plan.priority_weight, weight_rule="absolute",
-        ).expand_kwargs(plan.output)  # fmt: skip
-        start >> RecordStarts(task_id="started", settings=settings, runs=plan.output, trigger_rule="all_done")
         plan >> ReportProblems(task_id="problems", settings=settings)
     return dag
 
