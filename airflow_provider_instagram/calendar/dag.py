@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
-from airflow_provider_instagram.calendar.planning.settings import SET_BY_CALENDAR, CalendarSettings, planner_id, report_id
+from airflow_provider_instagram.calendar.planning.settings import (
+    SET_BY_CALENDAR,
+    CalendarSettings,
+    planner_id,
+    report_id,
+)
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG
 from airflow_provider_instagram.calendar.planning.told import due_asset, looked_asset
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
@@ -108,9 +113,7 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 
     Its next run begins when the present one has ended. So nothing else may be in it that waits for a slot.
     """
-    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-
-    from airflow_provider_instagram.calendar.tasks.planner import START, PlanPosts, RecordStarts
+    from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
     from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 
     due = due_asset(settings.dag_id)
@@ -126,12 +129,7 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
         doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
         **dag_arguments,
     ) as dag:
-        plan = PlanPosts(task_id="plan", settings=settings, outlets=[looked_asset(settings.dag_id)])
-        start = TriggerDagRunOperator.partial(
-            task_id=START, trigger_dag_id=settings.dag_id, reset_dag_run=True, openlineage_inject_parent_info=False,
-            priority_weight=plan.priority_weight, weight_rule="absolute",
-        ).expand_kwargs(plan.output)  # fmt: skip
-        start >> RecordStarts(task_id="started", settings=settings, runs=plan.output, trigger_rule="all_done")
+        PlanPosts(task_id="plan", settings=settings, outlets=[looked_asset(settings.dag_id)])
     return dag
 
 

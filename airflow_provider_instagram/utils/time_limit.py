@@ -150,9 +150,7 @@ def within_timeout(
     """
     done: list[T] = []
     try:
-        run_with_time_limit(
-            lambda _: done.append(work()), total_s, Cancel(), what, own_time_counts=own_time_counts
-        )
+        run_with_time_limit(lambda _: done.append(work()), total_s, Cancel(), what, own_time_counts=own_time_counts)
     except TimeoutError:
         raise TimeoutError(f"{what} has not answered within {total_s:.0f} s") from None
     return done[0]

@@ -1,19 +1,21 @@
 """Which runs the planner of a calendar starts: one for each post, and one for each later version of it.
 
 Airflow keeps the first question of a task instance, also when its run begins anew: so an edited post is asked about in
-another run. No Airflow, no files, no calls.
+another run. The id of a run is never used again. No Airflow, no files, no calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from airflow_provider_instagram.calendar.file.model import Calendar  # noqa: TC001 -- pydantic resolves it
+from pydantic import StringConstraints
+
+from airflow_provider_instagram.calendar.file.model import ID, Calendar
 from airflow_provider_instagram.calendar.file.problems import Problem
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ KEPT = timedelta(days=30)
 VERSION_MARK: Final = "~v"
 #: What is added to the version of a post that its DAG publishes in dry runs only.
 DRY_MARK: Final = " dry run"
+#: The id of a run that the planner starts: that of its post, with the number of a later version.
+RunId = Annotated[str, StringConstraints(pattern=f"^{ID}({VERSION_MARK}[0-9]+)?$")]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Begun:
     version: str
     due: float
     key: str
-    run: str
+    run: RunId
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Plan:
     :param calendar: Its posts and problems. If the file cannot be read, those of its last readable version.
     :param begun: The posts whose run was started, by id.
     :param passed: The posts whose time had passed when they came, by id.
-    :param pending: The ids of runs that are to be started. It is not certain yet that each of them was.
+    :param pending: The ids of runs that are to be started, or to end. It is not certain yet that each of them was.
     :param readable: Whether the file could be read.
     :param unsettled: Whether a change waits until it is known whether a post is live.
     """
@@ -69,7 +73,7 @@ class Plan:
     calendar: Calendar
     begun: dict[str, Begun] = field(default_factory=dict)
     passed: dict[str, Passed] = field(default_factory=dict)
-    pending: tuple[str, ...] = ()
+    pending: tuple[RunId, ...] = ()
     readable: bool = True
     unsettled: bool = False
 
@@ -110,14 +114,18 @@ class Records:
 
     :param is_live: Returns whether a post is published. Its run is left alone.
     :param is_open: Returns whether a request to publish a post may have been sent. Its run settles that.
-    :param runs: Returns the versions of a post that a task has worked on, by their runs, also of a renamed DAG.
-    :param exists: Returns whether there is a run. It is of another version, or of another account's post.
+    :param runs: Returns the versions of a post by the runs that a planner has begun for them, also of a renamed DAG.
+    :param exists: Returns whether Airflow has a run with this id, whoever started it.
+    :param is_active: Returns whether Airflow has this run, and it has not ended.
+    :param lost: Returns which of the runs that were begun Airflow does not have any more.
     """
 
     is_live: Callable[[str], bool] = lambda _: False
     is_open: Callable[[str], bool] = lambda _: False
     runs: Callable[[str], Mapping[str, str]] = lambda _: {}
     exists: Callable[[str], bool] = lambda _: False
+    is_active: Callable[[str], bool] = lambda _: False
+    lost: Callable[[Collection[str]], Collection[str]] = lambda _: ()
 
 
 NO_RECORDS: Final = Records()
@@ -136,8 +144,8 @@ def decide(
 ) -> Plan:
     """Decide which runs to start, or to begin anew, for the posts of a calendar as it is now.
 
-    A version has a run of its own. The run of a version that does not count any more begins anew, and skips itself:
-    its question is closed, and what it was about to do is not done.
+    A version has a run of its own, and another one if that was deleted. The run of a version that does not count any
+    more begins anew, and skips itself: its question is closed, and what it was about to do is not done.
 
     :param before: The plan of the last look. None if the calendar is new.
     :param came_at: When the triggerer woke the planner. What was to come then is in time, also if its run had to wait.
@@ -178,15 +186,21 @@ class _Look:
         self.passed_before = before.passed if before is not None else {}
         #: The posts whose time could not be read at the last look, for example because of a default.
         self.untimed = before.calendar.left_out - self.known.keys() if before is not None else frozenset()
-        # What is not certain to have been started is started again: a run begins anew, and finds its work done.
+        # What is not certain to have been started is tried again.
         self.start = list(before.pending) if before is not None else []
         self.begun = dict(before.begun) if before is not None else {}
         self.passed: dict[str, Passed] = {}
+        started = [one.run for one in self.begun.values() if self._is_in_time(one) and one.run not in self.start]
+        self.lost = frozenset(records.lost(started) if started else ())
 
     def at(self, post: ScheduledPost) -> None:
         """Decide what becomes of a post."""
         begun, due, version = self.begun.get(post.id), post.publish_at.timestamp(), f"{post.version}{self.mark}"
-        if begun is not None and (begun.version == version or self._is_unsettled(begun)):
+        if begun is not None and begun.version == version:
+            if begun.run in self.lost and not self.records.is_live(post.key):
+                self._begin(post, version, begun)
+            return
+        if begun is not None and self._is_unsettled(begun):
             return
         live = begun is not None and self.records.is_live(post.key)
         if begun is not None and live and not begun.due <= self.now.timestamp() < due:
@@ -200,18 +214,45 @@ class _Look:
         if post.publish_at - self.prepare_ahead > self.now:
             if begun is not None:  # moved far ahead: its run ends now, and another one begins in time
                 del self.begun[post.id]
-                self.start += [] if live else [begun.run]
+                if not live:
+                    self._end(begun)
             return
-        self.start += [begun.run] if begun is not None and not self.records.is_live(begun.key) else []
-        self.begun[post.id] = begun = Begun(version, due, post.key, self._run_for(post, version, begun))
-        self.start.append(begun.run)
+        if begun is not None and not self.records.is_live(begun.key):
+            self._end(begun)
+        self._begin(post, version, begun)
 
-    def _run_for(self, post: ScheduledPost, version: str, before: Begun | None) -> str:
-        """Return the id of the run of a version: that of the post, unless it is the run of another version."""
-        known = dict(self.records.runs(post.key)) | ({before.run: before.version} if before is not None else {})
-        names = (f"{post.id}{VERSION_MARK}{number}" if number > 1 else post.id for number in count(1))
-        same = (run for run, its_version in known.items() if its_version == version)
-        return next(same, None) or next(name for name in names if name not in known and not self.records.exists(name))
+    def _begin(self, post: ScheduledPost, version: str, before: Begun | None) -> None:
+        """Give a version of a post its run."""
+        known = dict(self.records.runs(post.key))
+        if before is not None:
+            known[before.run] = before.version
+        run_id = self._run_of_lost_plan(known, version)
+        if run_id is None:
+            run_id = self._free_name(post.id, known)
+            self.start.append(run_id)
+        self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
+
+    def _run_of_lost_plan(self, known: Mapping[str, str], version: str) -> str | None:
+        """Return the run that goes on for a version, if the planner has lost its plan."""
+        if not self.is_new:
+            return None
+        for run_id, its_version in known.items():
+            if its_version == version and self.records.is_active(run_id):
+                return run_id
+        return None
+
+    def _free_name(self, post_id: str, known: Collection[str]) -> str:
+        """Return an id that no run of a post has or had."""
+        for number in count(1):
+            run_id = f"{post_id}{VERSION_MARK}{number}" if number > 1 else post_id
+            if run_id not in known and not self.records.exists(run_id):
+                return run_id
+        raise AssertionError
+
+    def _end(self, begun: Begun) -> None:
+        """Let a run begin anew, which then skips itself."""
+        if begun.run not in self.lost:
+            self.start.append(begun.run)
 
     def at_removed(self, post_id: str) -> None:
         """Decide what becomes of the run of a post that the calendar does not have, or that has a problem."""
@@ -219,7 +260,7 @@ class _Look:
         if self._is_unsettled(begun):
             return
         if self._is_in_time(begun) and not self.records.is_live(begun.key):
-            self.start.append(begun.run)
+            self._end(begun)
             del self.begun[post_id]
         elif begun.due + KEPT.total_seconds() < self.now.timestamp():
             del self.begun[post_id]
@@ -251,7 +292,7 @@ class _Look:
         return True
 
     def _has_begun(self, key: str) -> bool:
-        """Return whether a task has worked on a post, for publication or as a dry run as the DAG does now."""
+        """Return whether a run was begun for a post, for publication or as a dry run as the DAG does now."""
         return any(version.endswith(DRY_MARK) == bool(self.mark) for version in self.records.runs(key).values())
 
 

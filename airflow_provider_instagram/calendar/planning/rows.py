@@ -33,9 +33,9 @@ class LateTime(BaseModel):
 
 
 class Runs(BaseModel):
-    """The row of the runs that have worked on a post.
+    """The row of a post's runs.
 
-    :param runs: Its versions, by the ids of the runs that the planner started.
+    :param runs: Its versions, by the ids of the runs that the planner has begun for them. Only the planner writes them.
     :param asked: What each run has asked a person about.
     """
 
@@ -60,11 +60,11 @@ class PostRows:
     store: StateStore
 
     def runs(self, key: str) -> dict[str, str]:
-        """Return the versions of a post that a task has worked on, by their runs."""
+        """Return the versions of a post, by the runs that a planner has begun for them."""
         return self._begun(key).runs
 
     def record_run(self, key: str, run_id: str, version: str) -> None:
-        """Record that a run works on a version of a post, also for a DAG with another name."""
+        """Record which run the planner begins for a version of a post, also for a DAG with another name."""
         begun = self._begun(key)
         if begun.runs.get(run_id) != version:
             self._write(key, Runs(runs=begun.runs | {run_id: version}, asked=begun.asked))

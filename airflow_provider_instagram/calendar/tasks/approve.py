@@ -91,7 +91,7 @@ class ApprovePost(PostTask, ApprovalOperator):
         self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
         self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
         self.body = question(post, reports_of(self.prepared))
-        if self.is_dry_run(context, post):
+        if self.is_dry_run(context):
             self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
         if publishes and not is_first:
             self.body = f"{SILENCE_REJECTS}\n\n{self.body}"

@@ -63,7 +63,9 @@ class CalendarTask(BaseOperator):
 class PostTask(CalendarTask, AccountTask):
     """Base class of a task that works on the post of its run.
 
-    The run names the post by its id. All else is read from the stored plan: a user may start a run with any parameters.
+    The run names the post by its id. All else is read from the stored plan: a user may start a run with any id and any
+    parameters. So the parameters of a run that the plan names count for nothing, and any other run works only on the
+    post that the user names in them.
     """
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
@@ -105,15 +107,14 @@ class PostTask(CalendarTask, AccountTask):
         """Return the post of the run as it is in the plan now.
 
         If it is not to be published, return why: it was removed, has a problem, was skipped by a user, was edited after
-        this run prepared it, or has the id of another post.
+        this run prepared it, has another run, or has the id of another post.
 
         :raises ValidationError: If a user started this run for a post that has a problem or does not exist, or if the
             account is not one of the DAG's.
         :raises TransientError: If the plan cannot be read, or fits another ``dry_run``.
         """
-        stored, post_id = self.settings.stored(), post_id_of(context)
-        self._plan = stored
-        by_hand = bool(requested_post(context))
+        self._plan = stored = self.settings.stored()
+        post_id, by_hand = self.post_id(context), bool(self.requested_post(context))
         calendar = stored.plan.calendar if by_hand else stored.plan.timely
         if (post := calendar.post(post_id)) is None:
             if post_id in calendar.left_out:
@@ -147,32 +148,76 @@ class PostTask(CalendarTask, AccountTask):
         self.instagram_conn_id = post.account
 
     def _reason_to_drop(self, context: Context, post: ScheduledPost, *, by_hand: bool) -> Skipped | None:
-        """Return why this run drops the post: the version that it has prepared is not that of the plan.
+        """Return why this run drops the post: it is not the post's run, or has prepared another version.
 
         The run that the planner has begun for this version never drops it: no other run publishes it.
 
         :raises TransientError: If only the planner, or only this worker, has read a changed ``dry_run``.
         """
-        begun = self._plan.plan.begun.get(post.id) if self._plan is not None and not by_hand else None
-        is_current = begun is not None and begun.version.removesuffix(DRY_MARK) == post.version
-        ahead = post.publish_at - self.settings.work_ahead
-        if not by_hand and not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
-            word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
-            return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
-        if begun is not None and begun.run != context["ti"].run_id:
-            return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
-        if self._plan is not None and begun is not None and self._plan.about.is_dry != self.settings.dry_run:
-            raise TransientError(
-                "The planner and this worker have read different values of dry_run in the DAG file.",
-                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
-            )
-        if begun is not None and begun.version.endswith(DRY_MARK) != self.settings.dry_run:
-            return Skipped("edited", "The DAG has another dry_run by now.")
+        refusal = None if by_hand else self._not_its_run(context, post)
+        if refusal is not None:
+            return refusal
         version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
         if version != post.version:
             new = "Trigger the DAG again" if by_hand else "Another run begins"
             return Skipped("edited", f"{post.id} was edited. {new} for the new version.")
         return None
+
+    def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
+        """Return why a run without a request of a user is not that of the post: the plan names it, or no run is.
+
+        :raises TransientError: If only the planner, or only this worker, has read a changed ``dry_run``.
+        """
+        stored = self.known_plan()
+        begun = stored.plan.begun.get(post.id)
+        is_current = begun is not None and begun.version.removesuffix(DRY_MARK) == post.version
+        ahead = post.publish_at - self.settings.work_ahead
+        if not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
+            word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
+            return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
+        if begun is None:
+            hint = "To publish the post yourself, trigger the DAG with its id as post."
+            return Skipped("not its run", f"The planner has not started this run for {post.id}. {hint}")
+        if begun.run != context["ti"].run_id:
+            return Skipped("edited", f"{post.id} was edited. The run {begun.run} publishes the new version.")
+        if stored.about.is_dry != self.settings.dry_run:
+            raise TransientError(
+                "The planner and this worker have read different values of dry_run in the DAG file.",
+                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
+            )
+        if begun.version.endswith(DRY_MARK) != self.settings.dry_run:
+            return Skipped("edited", "The DAG has another dry_run by now.")
+        return None
+
+    def known_plan(self) -> StoredPlan:
+        """Return the plan as this task has read it last."""
+        if self._plan is None:
+            self._plan = self.settings.stored()
+        return self._plan
+
+    def requested_post(self, context: Context) -> str:
+        """Return the id of the post for which a user started this run.
+
+        Empty for the run that the planner begins for a post: a user may have started it before, with any parameters.
+        """
+        run_id = context["ti"].run_id
+        begun = self.known_plan().plan.begun.get(post_of(run_id))
+        if begun is not None and begun.run == run_id:
+            return ""
+        return str(context["params"].get("post") or "").strip()
+
+    def post_id(self, context: Context) -> str:
+        """Return the id of the post of this run."""
+        return self.requested_post(context) or post_of(context["ti"].run_id)
+
+    def is_requested_now(self, context: Context, post: ScheduledPost) -> bool:
+        """Return whether a user started this run to publish the post at once.
+
+        That is a post whose time had passed, however late it is, or any post if the user chose *now*.
+        """
+        started = context["dag_run"].run_after
+        at_once = post.publish_at <= started or bool(context["params"].get("now"))
+        return bool(self.requested_post(context)) and at_once and started > CLOCK.now() - REQUEST_COUNTS_FOR
 
     @property
     def _files(self) -> CalendarFiles:
@@ -212,7 +257,7 @@ class PostTask(CalendarTask, AccountTask):
 
     def skip_if_over(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is too late already, unless this is a dry run or the post may be live."""
-        if self.is_dry_run(context, post) or self.may_be_live(context, post):
+        if self.is_dry_run(context) or self.may_be_live(context, post):
             return
         now = CLOCK.now()
         if self.too_late(context, post, now, now) is not None:
@@ -223,7 +268,7 @@ class PostTask(CalendarTask, AccountTask):
 
     def too_late(self, context: Context, post: ScheduledPost, now: datetime, at: datetime) -> Skipped | None:
         """Return why a post is too late even at the earliest possible time, or None if it is not."""
-        if is_requested_now(context, post):
+        if self.is_requested_now(context, post):
             return None
         return schedule.too_late(post, now, at, late=self.settings.late, max_lateness=self.settings.max_lateness)
 
@@ -238,7 +283,7 @@ class PostTask(CalendarTask, AccountTask):
         For a post that a user requested after its time, that is one lead time.
         """
         now = self.compared_now()
-        if is_requested_now(context, post):
+        if self.is_requested_now(context, post):
             return now + self.settings.lead_time
         is_late = now >= post.publish_at and self.settings.late == "publish"
         return post.publish_at + (self.settings.max_lateness if is_late else timedelta())
@@ -247,9 +292,10 @@ class PostTask(CalendarTask, AccountTask):
         """Return whether a person has to approve the post. What the DAG's author requires, no file lifts."""
         return "required" in (self.settings.approval, post.approval)
 
-    def is_dry_run(self, context: Context, post: ScheduledPost) -> bool:
-        """Return whether this post goes through a dry run: everything but the publication."""
-        return self.settings.dry_run or bool(context["params"].get("dry_run")) or post.dry_run
+    def is_dry_run(self, context: Context) -> bool:
+        """Return whether this is a dry run: everything but the publication."""
+        is_asked = bool(self.requested_post(context)) and bool(context["params"].get("dry_run"))
+        return self.settings.dry_run or is_asked
 
     def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
         """Report once that a post waits for an approval."""
@@ -262,7 +308,7 @@ class PostTask(CalendarTask, AccountTask):
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
         """Report once to the notifiers that a post is not out at its time. What becomes of it is told at its end."""
         delay = at - post.publish_at
-        if delay > schedule.CLOCKS_DIFFER and not is_requested_now(context, post):
+        if delay > schedule.CLOCKS_DIFFER and not self.is_requested_now(context, post):
             message = f"is not published yet, and will be at least {in_words(delay)} late."
             self._tell(context, post, Told("late", message, once="not published yet"))
 
@@ -283,26 +329,6 @@ class PostTask(CalendarTask, AccountTask):
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)
         raise AirflowSkipException(reason)
-
-
-def requested_post(context: Context) -> str:
-    """Return the id of the post for which a user started this run. Empty for the run that the planner started."""
-    return str(context["params"].get("post") or "").strip()
-
-
-def post_id_of(context: Context) -> str:
-    """Return the id of the post of this run."""
-    return requested_post(context) or post_of(context["ti"].run_id)
-
-
-def is_requested_now(context: Context, post: ScheduledPost) -> bool:
-    """Return whether a user started this run to publish the post at once.
-
-    That is a post whose time had passed, however late it is, or any post if the user chose *now*.
-    """
-    started = context["dag_run"].run_after
-    at_once = post.publish_at <= started or bool(context["params"].get("now"))
-    return bool(requested_post(context)) and at_once and started > CLOCK.now() - REQUEST_COUNTS_FOR
 
 
 def reports_of(prepared: Any) -> list[dict[str, Any]]:
@@ -354,7 +380,7 @@ def _invalid_post(post_id: str, calendar: Calendar, *, by_hand: bool) -> Skipped
     remedies = " ".join(problem.remedy for problem in problems)
     if by_hand:
         raise ValidationError(f"The post has a problem: {messages}", hint=f"{remedies} Then clear this task.")
-    return Skipped("has a problem", f"The post has a problem: {messages} {remedies} Then its run begins anew.")
+    return Skipped("has a problem", f"The post has a problem: {messages} {remedies} Then another run begins.")
 
 
 def other_publisher(done: PublishedPost, settings: CalendarSettings) -> str | None:

@@ -14,7 +14,6 @@ from airflow_provider_instagram.calendar.tasks.base import (
     PostTask,
     check_bound,
     has_caption,
-    is_requested_now,
     is_sent_as_link,
     kind_in,
     reports_of,
@@ -115,7 +114,7 @@ class CreatePost(PostTask):
         """Wait until the lead time begins, so that the container outlives the post's time."""
         moment = post.publish_at - self.settings.lead_time
         left = moment - CLOCK.now()
-        if is_requested_now(context, post) or left <= shortest_deferral():
+        if self.is_requested_now(context, post) or left <= shortest_deferral():
             return
         self.log.info("Creating the container at %s", moment.isoformat())
         self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
@@ -148,8 +147,8 @@ class CreatePost(PostTask):
         answer = self._answer(context, post)
         created = self._post_to_create(post, answer)
         self.media_sent = created.media
-        is_dry_run = self.is_dry_run(context, post)
-        publish_at = None if is_dry_run or is_requested_now(context, post) else post.publish_at
+        is_dry_run = self.is_dry_run(context)
+        publish_at = None if is_dry_run or self.is_requested_now(context, post) else post.publish_at
         if is_resumed:
             return Order(created, publish_at, waits=True)
         digests = (answer and answer.sha256) or (None,) * len(created.items)
@@ -170,7 +169,7 @@ class CreatePost(PostTask):
 
         A person who wants the post now waits for about an hour.
         """
-        if is_requested_now(context, post):
+        if self.is_requested_now(context, post):
             return Try.of(self, context).number < TRIES_FOR_A_PERSON
         at = CLOCK.now() + (error.retry_after or timedelta())
         return self.too_late(context, post, at, at) is None

@@ -10,14 +10,11 @@ from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_instagram.calendar.file.rows import public_name
-from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
-from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, requested_post, used_before
+from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
 from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.media.spec import Options, profile_for
 from airflow_provider_instagram.operators.base import TRANSCODE
 from airflow_provider_instagram.operators.transcode import transcode
@@ -57,9 +54,6 @@ class PreparePost(PostTask):
             return {"version": post.version, "media": [], "reports": []}
         self.skip_if_over(context, post)
         self.check_links(post)
-        if not requested_post(context):
-            version = f"{post.version}{DRY_MARK if self.settings.dry_run else ''}"
-            PostRows(Ledger.of(context, post.account).store).record_run(post.key, context["ti"].run_id, version)
         if missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]:
             self._wait_for_file(context, post, missing[0])
         results = transcode(

@@ -12,7 +12,7 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY, Answer
-from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, post_id_of
+from airflow_provider_instagram.calendar.tasks.base import PostTask
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
@@ -64,7 +64,7 @@ class PublishPost(PostTask, PublishingTask):
             context,
             post.key,
             container_id,
-            is_dry_run=self.is_dry_run(context, post),
+            is_dry_run=self.is_dry_run(context),
             is_resumed=event is not None,
             planned_at=post.publish_at,
             calendar=shown(self.settings.calendar),
@@ -82,10 +82,10 @@ class PublishPost(PostTask, PublishingTask):
         :raises ValidationError: If the container is that of another post.
         """
         post, now = self.wanted_post(context), self.compared_now()
-        if self.is_dry_run(context, post):
+        if self.is_dry_run(context):
             return post.publish_at
         self._check_approval(context, post)
-        if now - post.publish_at <= PUNCTUAL and not is_requested_now(context, post):
+        if now - post.publish_at <= PUNCTUAL and not self.is_requested_now(context, post):
             return post.publish_at
         if (reason := self.too_late(context, post, now, now)) is not None:
             self.skip_post(context, *reason)
@@ -99,7 +99,7 @@ class PublishPost(PostTask, PublishingTask):
 
     def check_live(self, context: Context, post: PublishedPost) -> None:
         """Skip the task if the post was deleted, or published by another calendar."""
-        if (reason := self.published_by_another(post_id_of(context), post)) is not None:
+        if (reason := self.published_by_another(self.post_id(context), post)) is not None:
             self.skip_post(context, *reason)
 
     def check_quota_wait(self, context: Context, available_at: datetime, error: QuotaExhaustedError) -> None:
@@ -119,11 +119,11 @@ class PublishPost(PostTask, PublishingTask):
         # The container names the key. Users may edit the XCom with its id, so its record must be of this run's post.
         for account in self.settings.accounts:
             record = Ledger.of(context, account).container(container_id)
-            if record is not None and record.post_key == f"{account}/{post_id_of(context)}":
+            if record is not None and record.post_key == f"{account}/{self.post_id(context)}":
                 self.instagram_conn_id = account
                 if Ledger.of(context, account).open_intents(record.post_key, Owner.of(context)):
                     return ScheduledPost.model_construct(
-                        id=post_id_of(context), account=account, publish_at=CLOCK.now(), line=0
+                        id=self.post_id(context), account=account, publish_at=CLOCK.now(), line=0
                     )
         return self.skip_post(context, *wanted)
 

@@ -9,7 +9,7 @@ from airflow_provider_instagram.calendar.file.times import in_words
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.alerts import Told, is_last_try, notifier_failed, tell_post
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
-from airflow_provider_instagram.calendar.tasks.base import PostTask, is_requested_now, other_publisher, post_id_of
+from airflow_provider_instagram.calendar.tasks.base import PostTask, other_publisher
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -40,7 +40,7 @@ class TellPost(PostTask):
     def execute(self, context: Context) -> None:
         """Report what went wrong with the post, if anything did."""
         calendar = self.settings.stored().plan.calendar
-        if (post := calendar.post(post_id_of(context))) is None:
+        if (post := calendar.post(self.post_id(context))) is None:
             return  # it was removed, or has a problem, which the planner tells
         self.use_account(post)
         told = self._told(context, post)
@@ -59,7 +59,7 @@ class TellPost(PostTask):
             if states.get("comment") == "failed":
                 return self._failed(context, "comment")
             late = datetime.fromisoformat(done.published_at) - post.publish_at
-            is_late = late > CLOCKS_DIFFER and not is_requested_now(context, post)
+            is_late = late > CLOCKS_DIFFER and not self.is_requested_now(context, post)
             return Told("late", f"was published {in_words(late)} after its time.") if is_late else None
         failed = next((step for step in STEPS if states.get(step) == "failed"), None)
         if failed is not None and done is None and intents:

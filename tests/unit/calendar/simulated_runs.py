@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 import yaml
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse, GetDagRun, OKResponse
 from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_instagram.calendar.planning.look import look
@@ -77,6 +78,44 @@ class Events(dict[Any, Any]):
 
 
 @dataclass
+class AirflowRuns:
+    """The runs of a calendar's DAG, as Airflow's API for tasks has them.
+
+    :param found: The runs by their ids.
+    :param refuses: The ids of runs that Airflow cannot start.
+    :param asked: The requests, in order.
+    """
+
+    found: dict[str, Any] = field(default_factory=dict)
+    refuses: set[str] = field(default_factory=set)
+    asked: list[Any] = field(default_factory=list)
+
+    def add(self, run_id: str, *, at: float = 0, state: str = "running", run_type: str = "operator_triggered") -> None:
+        self.found[run_id] = SimpleNamespace(state=state, run_after=after_noon(at), run_type=run_type)
+
+    def get_dr_count(self, _: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        runs = [self.found[run_id] for run_id in run_ids if run_id in self.found]
+        return sum(states is None or run.state in states for run in runs)
+
+    def send(self, message: Any) -> Any:
+        if isinstance(message, GetDagRun):
+            return self.found[message.run_id]
+        self.asked.append(message)
+        if message.run_id in self.refuses:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+        if message.run_id in self.found and not message.reset_dag_run:
+            return ErrorResponse(error=ErrorType.DAGRUN_ALREADY_EXISTS)
+        self.add(message.run_id)
+        return OKResponse(ok=True)
+
+    def started(self) -> list[str]:
+        """Return which runs were started or begun anew since this was asked last."""
+        ids = [message.run_id for message in self.asked]
+        self.asked.clear()
+        return ids
+
+
+@dataclass
 class SimulatedCalendar:
     """A calendar whose planner and tasks run in this process. Times are minutes after noon.
 
@@ -87,6 +126,9 @@ class SimulatedCalendar:
     :param max_tries: Its number of tries, which a Clear raises.
     :param states: The states of the tasks of the run.
     :param pushed: What tasks have pushed to XCom, by key.
+    :param deleted: The ids of runs that Airflow does not have any more, for ``plan``.
+    :param started: The DAGs and ids of runs that ``plan`` has started.
+    :param airflow: The runs that Airflow has, for the planner's own task.
     """
 
     file: Path
@@ -99,6 +141,9 @@ class SimulatedCalendar:
     dag_id: str = "content"
     states: dict[str, str | None] = field(default_factory=dict)
     pushed: dict[str, Any] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    started: set[tuple[str, str]] = field(default_factory=set)
+    airflow: AirflowRuns = field(default_factory=AirflowRuns)
 
     @property
     def settings(self) -> CalendarSettings:
@@ -124,10 +169,15 @@ class SimulatedCalendar:
             records=Records(
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
+                lost=lambda runs: self.deleted.intersection(runs),
+                is_active=lambda run: (self.dag_id, run) in self.started and run not in self.deleted,
             ),
         )
+        for begun in stored.plan.begun.values():
+            PostRows(self.ledger(begun.key.partition("/")[0]).store).record_run(begun.key, begun.run, begun.version)
         starts = list(stored.plan.pending)
         if all_started:
+            self.started |= {(self.dag_id, run) for run in starts}
             stored = stored.model_copy(update={"plan": replace(stored.plan, pending=())})
         store(settings.plan_file, stored)
         store(due_file(settings.plan_file), due)
@@ -153,7 +203,7 @@ class SimulatedCalendar:
             try_number=self.try_number,
             max_tries=self.max_tries,
             get_task_states=lambda *_, run_ids, **__: {run_ids[0]: dict(self.states)},
-            get_dr_count=lambda *_, **__: 0,
+            get_dr_count=self.airflow.get_dr_count,
             xcom_push=lambda key, value: self.pushed.update({key: value}),
             xcom_pull=lambda task_id, key: self.pushed.get(key),
         )

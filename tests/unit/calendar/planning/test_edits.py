@@ -39,7 +39,7 @@ DAY = 24 * 60
         ([post("a", -5)], "has a problem", "The post has a problem: its time, 2026-12-01 11:55, had passed"),
     ],
 )
-def test_a_run_ends_with_the_edit_of_its_post_and_begins_anew_when_it_is_put_back(
+def test_a_run_ends_with_the_edit_of_its_post_which_has_another_one_when_it_is_put_back(
     calendar: SimulatedCalendar, meanwhile: list[dict[str, Any]], mark: str, reason: str
 ) -> None:
     calendar.write(post("a", 60), min_spacing="15 min")
@@ -52,8 +52,10 @@ def test_a_run_ends_with_the_edit_of_its_post_and_begins_anew_when_it_is_put_bac
     assert calendar.pushed["outcome"]["reason"].startswith(reason)
 
     calendar.write(post("a", 60), min_spacing="15 min")
-    assert "a" in calendar.plan(3)
-    assert calendar.step("a", had) == "wanted"
+    calendar.plan(3)
+    last = calendar.stored().begun["a"].run
+    assert calendar.step("a", had) == "skipped (edited)"
+    assert calendar.step(last, had) == "wanted"
     assert calendar.plan(4) == []
 
 
@@ -96,9 +98,9 @@ def test_what_was_over_when_the_calendar_was_new_is_no_mistake_when_a_default_is
         assert calendar.plan(at) == ["a"] * (at == 1)
         assert calendar.step("a") == "skipped (has a problem)"
     calendar.write(*posts)
-    assert calendar.plan(3) == ["a"]
+    assert calendar.plan(3) == ["a~v2"]
     assert calendar.problems() == []
-    assert calendar.step("a") == "wanted"
+    assert calendar.step("a~v2") == "wanted"
 
 
 @pytest.mark.parametrize(("repaired_at", "starts"), [(61, ["late", "a"]), (121, ["a"])])
@@ -172,13 +174,14 @@ def test_a_folder_that_cannot_be_written_to_is_said_to_the_planner(
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b'{"form": 1}', b"\xff", b'{"plan": ' + b"[" * 100_000])
 def test_a_damaged_plan_is_as_good_as_none(calendar: SimulatedCalendar, damaged: bytes) -> None:
-    """Each run is started again, and finds its work done."""
+    """What had begun goes on, and asks nobody again."""
     from pathlib import Path
 
     calendar.write(post("a", 60))
     calendar.plan(-5)
     Path(calendar.settings.plan_file).write_bytes(damaged)
-    assert calendar.plan(0) == ["a"]
+    assert calendar.plan(0) == []
+    assert calendar.step("a") == "wanted"
 
 
 def test_a_post_whose_id_was_used_before_has_the_run_say_so(calendar: SimulatedCalendar) -> None:

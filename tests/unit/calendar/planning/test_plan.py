@@ -55,8 +55,10 @@ class Case:
 
 
 EMPTY = calendar()
-#: A task has worked on the post, whatever the planner knows.
+#: A run was begun for the post, whatever the plan knows.
 WORKED_ON = {"runs": lambda _: {"p": post(-HOUR / 2).version}}
+#: Airflow does not have its first run any more.
+LOST = {"lost": {"p"}.intersection}
 #: The runs that are to be started: the first one, that of a later version, and that one while the first one ends.
 NONE: tuple[str, ...] = ()
 FIRST, NEW, BOTH = ("p",), ("p~v2",), ("p", "p~v2")
@@ -67,8 +69,11 @@ CASES = {
     "a new calendar, but the post was to come when the planner was woken": Case(
         (), calendar(post(-HOUR / 2)), FIRST, more={"came_at": NOW - HOUR}
     ),
-    "a new calendar, but a task has worked on the late post: the DAG was renamed": Case(
-        (), calendar(post(-HOUR / 2)), FIRST, more=WORKED_ON
+    "a new calendar, but a run was begun for the late post: the DAG was renamed": Case(
+        (), calendar(post(-HOUR / 2)), NEW, more=WORKED_ON
+    ),
+    "the same, and that run goes on: the plan was lost": Case(
+        (), calendar(post(-HOUR / 2)), NONE, more=WORKED_ON | {"is_active": {"p"}.__contains__}
     ),
     "the same, but it is live": Case((), calendar(post(-HOUR / 2)), NONE, passed=False, live="/p", more=WORKED_ON),
     "the same, but it is too late": Case((), calendar(post(-2 * HOUR)), NONE, passed=False, more=WORKED_ON),
@@ -133,13 +138,30 @@ CASES = {
     "its problem was corrected shortly after its time": Case(
         ((HOUR, calendar(invalid=(invalid(-HOUR / 4),))),), calendar(post(-HOUR / 4)), FIRST
     ),
-    "it was put back as it was": Case(((2 * HOUR, calendar(post(DAY))), (HOUR, EMPTY)), calendar(post(DAY)), FIRST),
+    "it was put back as it was, and the ledger was lost": Case(
+        ((2 * HOUR, calendar(post(DAY))), (HOUR, EMPTY)), calendar(post(DAY)), FIRST
+    ),
     "nobody looked while its time came: it is late": Case(
         ((4 * DAY, calendar(post(-HOUR / 4))),), calendar(post(-HOUR / 4)), FIRST
     ),
     "nobody looked for days: its run says that it is too late": Case(
         ((9 * DAY, calendar(post(-DAY))),), calendar(post(-DAY)), FIRST
     ),
+    "its run was deleted": Case(((HOUR, calendar(post(DAY))),), calendar(post(DAY)), NEW, more=LOST),
+    "its run was deleted after its time": Case(
+        ((HOUR, calendar(post(-HOUR / 2))),), calendar(post(-HOUR / 2)), NEW, more=LOST
+    ),
+    "its run was deleted after it went out": Case(
+        ((HOUR, calendar(post(-HOUR / 4))),), calendar(post(-HOUR / 4)), NONE, live="/p", more=LOST
+    ),
+    "its run was deleted long after its time": Case(
+        ((5 * HOUR, calendar(post(-4 * HOUR))),), calendar(post(-4 * HOUR)), NONE, more=LOST
+    ),
+    "its run was deleted, and it was edited: no run has to end": Case(
+        ((HOUR, calendar(post(DAY))),), calendar(post(DAY, "B")), NEW, more=LOST
+    ),
+    "its run was deleted, and it was removed": Case(((HOUR, calendar(post(DAY))),), EMPTY, NONE, more=LOST),
+    "the id of its run is taken": Case((), calendar(post(DAY)), NEW, more={"exists": {"p"}.__contains__}),
     "the DAG was a dry run": Case(((HOUR, calendar(post(DAY))),), calendar(post(DAY)), BOTH, more={"was_dry": True}),
 }
 

@@ -65,8 +65,8 @@ def test_every_task_of_a_calendar_has_them(calendar: Path) -> None:
 def test_a_planner_waits_a_minute_at_most_because_the_next_post_waits_for_it(calendar: Path) -> None:
     prepare: Any = content_calendar_dag("content", calendar, accounts=["studio"]).get_task("prepare")
     planner = _planner(prepare.settings, {})
-    longest = {task.task_id: task.max_retry_delay for task in planner.tasks if task.task_id != "start"}
-    assert longest == {"plan": timedelta(minutes=1), "started": timedelta(minutes=1)}
+    longest = {task.task_id: task.max_retry_delay for task in planner.tasks}
+    assert longest == {"plan": timedelta(minutes=1)}
 
 
 def test_the_author_may_set_others(calendar: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-from airflow_provider_instagram.calendar.tasks.base import is_requested_now
 from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ def test_who_names_a_post_today_wants_it_now(
     context = calendar.context("manual__1" if params else "a", **params)
     context["dag_run"].run_after = after_noon(-started_ago)
     one = calendar.stored().calendar.posts[0]
-    assert is_requested_now(context, one) is at_once
     step = ApprovePost(task_id="step", settings=calendar.settings)
+    assert step.is_requested_now(context, one) is at_once
     if at_once:
         assert step.answer_by(context, one) == after_noon(HOUR), "a person has time to approve it"
 

@@ -1,76 +1,250 @@
-"""What the planner remembers of the runs that it had to start."""
+"""Which runs the planner starts, which it does not take for its own, and what it remembers of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time import task_runner
 
-from airflow_provider_instagram.calendar.tasks.planner import PlanPosts, RecordStarts
+from airflow_provider_instagram.calendar.planning.rows import PostRows
+from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
-from airflow_provider_instagram.utils.server_clock import CLOCK
-from tests.unit.calendar.simulated_runs import after_noon, post
+from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
-
-def record_starts(calendar: SimulatedCalendar, *runs: str) -> None:
-    task = RecordStarts(task_id="started", settings=calendar.settings, runs=[{"trigger_run_id": run} for run in runs])
-    task.execute(calendar.context())
+DAY = 24 * 60
 
 
-def test_a_run_that_could_not_be_started_makes_no_other_one_begin_anew(calendar: SimulatedCalendar) -> None:
+@pytest.fixture
+def planner(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", calendar.airflow, raising=False)
+    monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.SECOND_LOOK_AFTER_S", 0)
+    return Planner(calendar)
+
+
+class Planner:
+    """The planner of a simulated calendar, with the runs that Airflow has."""
+
+    def __init__(self, calendar: SimulatedCalendar) -> None:
+        self.calendar, self.airflow = calendar, calendar.airflow
+
+    def look(self, at: float) -> list[str]:
+        """Run the planner's task, and return which runs it has asked Airflow to start or to begin anew."""
+        self.calendar.now = at
+        task = PlanPosts(task_id="plan", settings=self.calendar.settings)
+        try:
+            task.execute(self.calendar.context("scheduled__1"))
+        finally:
+            self.requests = list(self.airflow.asked)
+            started = self.airflow.started()
+        return started
+
+    def run_of(self, post_id: str) -> str | None:
+        begun = self.calendar.stored().begun.get(post_id)
+        return None if begun is None else begun.run
+
+
+def test_a_run_is_started_without_parameters_and_its_row_is_written_before(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 60))
+    calendar.airflow.refuses = {"a"}
+    with pytest.raises(AirflowFailException):
+        planner.look(0)
+    assert [(one.conf, one.reset_dag_run) for one in planner.requests] == [(None, False)]
+    (one,) = calendar.stored().calendar.posts
+    assert PostRows(calendar.ledger().store).runs(one.key) == {"a": one.version}
+
+
+def test_a_run_that_could_not_be_started_makes_no_other_one_begin_anew(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
     """That would take the answer from a person who has just approved another post."""
     calendar.write(post("a", 60), post("b", 60), post("c", 60))
-    calendar.plan(0, all_started=False)
-    calendar.states = {"start_0": "success", "start_1": "failed", "start_2": "success"}
+    calendar.airflow.refuses = {"b"}
     with pytest.raises(AirflowFailException, match=r"started again in two minutes: b$"):
-        record_starts(calendar, "a", "b", "c")
-    assert calendar.plan(2, all_started=False) == ["b"]
-    calendar.states = {"start_0": "success"}
-    record_starts(calendar, "b")
-    assert calendar.plan(4) == []
+        planner.look(0)
+    assert calendar.stored().pending == ("b",)
+    calendar.airflow.refuses.clear()
+    assert planner.look(2) == ["b"]
+    assert planner.look(4) == []
 
 
-def test_starts_that_are_recorded_again_take_no_other_run_from_the_plan(calendar: SimulatedCalendar) -> None:
-    """The process may die after the first of two writes, and users clear tasks of old runs."""
-    calendar.write(post("a", 60), post("b", 60), post("c", 60))
-    calendar.plan(0, all_started=False)
-    calendar.states = {"start_0": "success", "start_1": "failed", "start_2": "success"}
-    for _ in range(2):
-        with pytest.raises(AirflowFailException, match=r": b$"):
-            record_starts(calendar, "a", "b", "c")
-    calendar.states = {"start_0": "success"}
-    record_starts(calendar, "c")
-    assert calendar.plan(2, all_started=False) == ["b"]
+def test_the_planner_does_not_ask_for_hundreds_of_runs_an_airflow_that_starts_none(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    posts = [post(f"p{number}", 60) for number in range(9)]
+    calendar.write(*posts)
+    calendar.airflow.refuses = {one["id"] for one in posts}
+    with pytest.raises(AirflowFailException):
+        planner.look(0)
+    assert len(planner.requests) == 3
+    assert len(calendar.stored().pending) == 9
+
+
+def test_a_run_whose_start_was_not_recorded_does_not_begin_anew(planner: Planner, calendar: SimulatedCalendar) -> None:
+    """The process may die after the run was started: it asks nobody again."""
+    calendar.write(post("a", 60))
+    planner.look(0)
+    file = calendar.settings.plan_file
+    stored = read_plan(file)
+    assert stored is not None
+    store(file, stored.model_copy(update={"plan": replace(stored.plan, pending=("a",))}))
+    assert planner.look(2) == ["a"]
+    assert [one.reset_dag_run for one in planner.requests] == [False]
+    assert (planner.run_of("a"), calendar.stored().pending) == ("a", ())
 
 
 def test_a_post_that_comes_near_while_runs_are_started_is_not_forgotten(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else wakes the planner for the last post of a calendar."""
     calendar.given = {"prepare_ahead": timedelta(hours=2)}
     calendar.write(post("a", 120), post("b", 121))
-    assert calendar.plan(0, all_started=False) == ["a"]
-    calendar.states = {"start_0": "success"}
-    monkeypatch.setattr(CLOCK, "now", lambda: after_noon(2))
-    record_starts(calendar, "a")
+    send = calendar.airflow.send
+
+    def slow(message: object) -> object:
+        calendar.now = 2
+        return send(message)
+
+    monkeypatch.setattr(calendar.airflow, "send", slow)
+    assert planner.look(0) == ["a"]
     trigger = CalendarTrigger(str(calendar.file), calendar.settings.plan_file, calendar.settings.digest)
     assert trigger.reason().startswith("time")
-    assert calendar.plan(3) == ["b"]
+    assert planner.look(3) == ["b"]
 
 
-def test_more_runs_than_airflow_maps_a_task_over_are_started_one_look_after_the_other(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_a_stranger_has_begun_with_the_id_of_a_post_is_not_adopted(
+    planner: Planner, calendar: SimulatedCalendar
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+    calendar.write(post("a", 60))
+    calendar.airflow.add("a", run_type="manual")
+    assert planner.look(0) == ["a~v2"]
+    assert calendar.step("a") == "skipped (edited)"
+    assert calendar.step("a~v2") == "wanted"
+
+
+def test_a_run_that_a_stranger_begins_between_the_look_and_the_start_is_not_adopted(
+    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar.write(post("a", 60))
+    send = calendar.airflow.send
+
+    def overtaken(message: object) -> object:
+        calendar.airflow.add("a", at=99 * DAY, state="queued", run_type="manual")
+        return send(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calendar.airflow, "send", overtaken)
+        assert planner.look(0) == ["a"]
+    assert planner.run_of("a") is None
+    assert calendar.step("a") == "skipped (not its run)"
+    assert planner.look(2) == ["a~v2"]
+    assert planner.run_of("a") == "a~v2"
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced by one that is dated ahead"])
+def test_a_run_that_was_deleted_is_begun_again_under_another_id(
+    planner: Planner, calendar: SimulatedCalendar, replaced: bool
+) -> None:
+    calendar.write(*(post(f"p{number}", 60) for number in range(30)))
+    assert len(planner.look(0)) == 30
+    assert planner.look(1) == []
+    del calendar.airflow.found["p7"]
+    if replaced:
+        calendar.airflow.add("p7", at=99 * DAY, state="queued", run_type="manual")
+    assert planner.look(2) == ["p7~v2"]
+    assert calendar.step("p7~v2") == "wanted"
+    del calendar.airflow.found["p7~v2"]
+    assert planner.look(3) == ["p7~v3"]
+    assert planner.look(4) == []
+    calendar.airflow.found.clear()
+    assert planner.look(500) == [], "what is over needs no run"
+
+
+def test_a_run_that_waits_for_a_dag_that_is_paused_is_not_lost(planner: Planner, calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60))
+    planner.look(0)
+    calendar.airflow.add("a", state="queued")
+    assert planner.look(2) == []
+
+
+def test_a_run_of_an_earlier_version_that_was_deleted_is_not_made_again_to_end(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 60))
+    planner.look(0)
+    del calendar.airflow.found["a"]
+    calendar.write(post("a", 60, caption="better"))
+    assert planner.look(2) == ["a~v2"]
+
+
+def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobody_again(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """Which run that was is in a row that no user can write."""
+    from pathlib import Path
+
     calendar.write(post("a", 60), post("b", 60), post("c", 60))
-    plan = PlanPosts(task_id="plan", settings=calendar.settings)
-    assert [one["trigger_run_id"] for one in plan.execute(calendar.context())] == ["a", "b"]
-    calendar.states = {"start_0": "success", "start_1": "success"}
-    for _ in range(2):
-        record_starts(calendar, "a", "b")
-    assert [one["trigger_run_id"] for one in plan.execute(calendar.context())] == ["c"]
+    planner.look(0)
+    Path(calendar.settings.plan_file).unlink()
+    del calendar.airflow.found["b"]
+    calendar.airflow.add("c", state="failed")
+    assert planner.look(2) == ["b~v2", "c~v2"]
+    assert calendar.step("a") == "wanted"
+
+
+@pytest.mark.parametrize("params", [{"dry_run": True}, {"post": "b"}, {"post": "a", "now": True, "dry_run": True}])
+def test_parameters_of_the_run_of_a_post_count_for_nothing(
+    planner: Planner, calendar: SimulatedCalendar, params: dict[str, object]
+) -> None:
+    """A user may have started it a moment before the planner."""
+    from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+
+    calendar.write(post("a", 60), post("b", 60))
+    planner.look(0)
+    step, context = PreparePost(task_id="step", settings=calendar.settings), calendar.context("a", **params)
+    one = step.wanted_post(context)
+    assert (one.id, step.is_dry_run(context), step.is_requested_now(context, one)) == ("a", False, False)
+    by_hand = calendar.context("a~v9", **params | {"post": "a"})
+    assert step.wanted_post(by_hand).id == "a"
+    assert step.is_dry_run(by_hand) is ("dry_run" in params)
+
+
+@pytest.mark.parametrize("run_id", ["a~v2", "a~v99", "manual", "b"])
+def test_a_run_that_the_planner_has_not_started_and_that_names_no_post_works_on_none(
+    planner: Planner, calendar: SimulatedCalendar, run_id: str
+) -> None:
+    calendar.write(post("a", 60))
+    planner.look(0)
+    assert calendar.step(run_id).startswith("skipped")
+    assert calendar.step(run_id, dry_run=True, now=True).startswith("skipped")
+
+
+def test_a_stored_plan_with_something_else_than_ids_of_runs_is_refused(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    from pathlib import Path
+
+    calendar.write(post("a", 60))
+    planner.look(0)
+    file: Path = Path(calendar.settings.plan_file)
+    good = file.read_text()
+    for bad in ("{{ conn.other.password }}", "a b", "../a", "a~v", "a\\n", ""):
+        for old in ('"run": "a"', '"pending": []'):
+            text = good.replace('"begun"', '"pending": [], "begun"') if "pending" in old else good
+            new = old.replace('"a"', f'"{bad}"').replace("[]", f'["{bad}"]')
+            assert old in text
+            file.write_text(text.replace(old, new))
+            assert read_plan(str(file)) is None, (old, bad)
+    file.write_text(good)
+    assert read_plan(str(file)) is not None

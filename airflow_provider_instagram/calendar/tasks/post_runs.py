@@ -1,0 +1,109 @@
+"""The runs of a calendar's DAG, which its planner starts through Airflow's API for tasks.
+
+Airflow's ``TriggerDagRunOperator`` would be mapped over an XCom, which users may edit, and Airflow renders what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.utils.server_clock import CLOCK
+
+#: The states of a run that Airflow has begun, or that has ended.
+BEGUN: Final = ("running", "success", "failed")
+ACTIVE: Final = ("queued", "running")
+#: So many runs are asked for at once: their ids are parts of one address.
+AT_ONCE: Final = 100
+#: Of so few runs, each is looked at by itself.
+FEW: Final = 8
+
+
+@dataclass(frozen=True)
+class PostRuns:
+    """The runs of a calendar's DAG.
+
+    :param ti: The task instance that asks.
+    """
+
+    ti: Any
+    dag_id: str
+
+    def exists(self, run_id: str) -> bool:
+        """Return whether Airflow has a run with this id, whoever started it."""
+        return self._count([run_id]) > 0
+
+    def is_active(self, run_id: str) -> bool:
+        """Return whether Airflow has a run, and it has not ended."""
+        run = self._run(run_id)
+        return run is not None and run.state in ACTIVE and not _is_dated_ahead(run)
+
+    def lost(self, run_ids: Collection[str]) -> list[str]:
+        """Return which of these runs Airflow does not have any more, or has with a date that a user has chosen."""
+        ordered = sorted(run_ids)
+        found: list[str] = []
+        for first in range(0, len(ordered), AT_ONCE):
+            found += self._lost_among(ordered[first : first + AT_ONCE])
+        return found
+
+    def start(self, run_id: str) -> bool:
+        """Start a run, without any parameters. Return whether it is one that the planner has started.
+
+        :raises AirflowRuntimeError: If Airflow refuses that.
+        """
+        from airflow.sdk.execution_time.comms import ErrorResponse
+
+        if not isinstance(self._trigger(run_id, is_reset=False), ErrorResponse):
+            return True
+        run = self._run(run_id)
+        return run is not None and run.run_type == "operator_triggered"
+
+    def end(self, run_id: str) -> None:
+        """Let a run of an earlier version begin anew, if Airflow has it: its tasks find that, and skip themselves.
+
+        :raises AirflowRuntimeError: If Airflow refuses that.
+        """
+        if self.exists(run_id):
+            self._trigger(run_id, is_reset=True)
+
+    def _lost_among(self, run_ids: Sequence[str]) -> list[str]:
+        if len(run_ids) <= FEW:
+            return [run_id for run_id in run_ids if self._is_lost(run_id)]
+        if self._count(run_ids, BEGUN) == len(run_ids):
+            return []
+        middle = len(run_ids) // 2
+        return self._lost_among(run_ids[:middle]) + self._lost_among(run_ids[middle:])
+
+    def _is_lost(self, run_id: str) -> bool:
+        run = self._run(run_id)
+        return run is None or (run.state == "queued" and _is_dated_ahead(run))
+
+    def _count(self, run_ids: Sequence[str], states: Sequence[str] | None = None) -> int:
+        number: int = self.ti.get_dr_count(self.dag_id, run_ids=list(run_ids), states=states and list(states))
+        return number
+
+    def _run(self, run_id: str) -> Any:
+        """Return what Airflow says of a run, or None if Airflow does not have it."""
+        from airflow.sdk.execution_time.comms import GetDagRun
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        if not self.exists(run_id):
+            return None
+        return SUPERVISOR_COMMS.send(GetDagRun(dag_id=self.dag_id, run_id=run_id))
+
+    def _trigger(self, run_id: str, *, is_reset: bool) -> Any:
+        from airflow.sdk.execution_time.comms import TriggerDagRun
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        now = datetime.now(timezone.utc)
+        asked = TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset)
+        return SUPERVISOR_COMMS.send(asked)
+
+
+def _is_dated_ahead(run: Any) -> bool:
+    """Return whether a run is to begin later than any that the planner starts."""
+    is_ahead: bool = run.run_after > CLOCK.now() + CLOCKS_DIFFER
+    return is_ahead
