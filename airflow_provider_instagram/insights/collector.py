@@ -114,7 +114,7 @@ class Collector:
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
         self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
-        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
+        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
         """Read and write what is due."""
@@ -215,11 +215,12 @@ class Collector:
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
         post_key = post.post_key if self.is_of_facebook and reading.reason is not Reason.GONE else None
+        row["refused_metrics"] = _listed(reading.refused)
         responses = read_responses(self.client, post.media_id, self.ledger.response_edges(post_key))
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(
-                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words
+                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words, tuple(sorted(reading.refused))
             )
         self._close(post, age)
         yield row
@@ -277,5 +278,10 @@ class Collector:
             "status": reading.reason.value or READ,
             "conn_id": self.ledger.conn_id,
             "snapshot_timestamp": self.ledger.clock(),
+            "refused_metrics": _listed(reading.refused),
             **values,
         }
+
+
+def _listed(metrics: Iterable[str]) -> str | None:
+    return ", ".join(sorted(metrics)) or None

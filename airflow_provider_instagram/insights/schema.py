@@ -92,6 +92,7 @@ def _metric_columns() -> tuple[Column, ...]:
     return tuple(columns.values())
 
 
+_REFUSED: Final = Column("refused_metrics", "text", "The metrics that Instagram refused, separated by commas")
 _CONN: Final = Column("conn_id", "text", "The Airflow connection of the account")
 _USER: Final = Column("user_id", "id", "Instagram's id of the account")
 _ORIGIN: Final = (
@@ -136,6 +137,7 @@ SNAPSHOTS: Final = Table(
         Column("snapshot_timestamp", "time", "When the metrics were read; empty if they were missed"),
         _USER,
         *_ORIGIN,
+        _REFUSED,
         *_metric_columns(),
         *(
             Column(name, "integer" if is_whole else "number", f"{name.replace('_', ' ').capitalize()} of the post")
@@ -153,6 +155,7 @@ ACCOUNT_DAYS: Final = Table(
         Column("status", "text", "read, or why it has no metrics"),
         _CONN,
         Column("snapshot_timestamp", "time", "When the metrics were read"),
+        _REFUSED,
         *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
