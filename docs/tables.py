@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
-from airflow_provider_instagram.calendar.planning.proposal import REPEATS_WITHIN
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
@@ -256,7 +255,6 @@ NUMBERS: Final[dict[str, int]] = {
     "kept days": _setting("keep_results_days"),
     "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
-    "repeat days": REPEATS_WITHIN.days,
     "hour posts": hours.MOST_OF_HOUR,
     "fewest hour posts": hours.FEWEST_POSTS,
     "fewest dates": hours.FEWEST_DATES,

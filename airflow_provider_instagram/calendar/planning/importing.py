@@ -255,7 +255,6 @@ def month_proposal(target: Target, month: date, to: date) -> Additions:
                 continue
         ids.add(copy_id := _id_of_copy(post.id, local.date(), day, ids))
         values = {name: value.value for name, value in row.values.items() if value.value is not None}
-        values.pop("repeat_after", None)
         new.append(_row(row.line, {**values, "id": copy_id, "publish_at": at}))
     return target.add(new, left_out, present)
 

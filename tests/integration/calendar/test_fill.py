@@ -161,17 +161,6 @@ def test_a_sheet_gets_its_slots_from_the_command(run: Command, tmp_path: Path) -
     assert sheet.read_text("utf-8-sig").count(" 08:30,UTC,a.mp4\n") == 2
 
 
-def test_repetitions_are_written_for_as_many_days_as_asked(run: Command, file: Path) -> None:
-    now = datetime.now(timezone.utc)
-    text = f"{TEXT}  - {{id: hours, publish_at: {now - timedelta(days=3):%Y-%m-%d %H:%M}, repeat_after: 7 days}}\n"
-    file.write_text(text)
-    assert run("calendar", "fill", "posts.yaml", "--yes", "--days", "35")[0] == 0
-    posts = [post for post in read_calendar("posts.yaml").posts if post.id.startswith("hours")]
-    assert [post.id for post in posts[:4]] == ["hours", "hours-2", "hours-3", "hours-4"]
-    assert posts[-1].publish_at <= now + timedelta(days=35)
-    assert len({post.caption for post in posts}) == 1
-
-
 def test_by_results_prints_the_table_and_prefers_the_hour_that_reached_most(
     run: Command, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,6 +170,6 @@ def test_by_results_reads_the_numbers_of_the_calendars_accounts_only(
 
 
 def test_a_proposal_is_sealed() -> None:
-    content = {"dag_id": DAG_ID, "seen": "0", "times": {"open": "2030-05-06 08:30"}, "repeats": {}}
+    content = {"dag_id": DAG_ID, "seen": "0", "times": {"open": "2030-05-06 08:30"}}
     assert opened("fill", sealed("fill", content)) == content
     assert opened("fill", sealed("undo", content)) is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page, Route
 
-LINE = "opening-hours-2: Mon 2030-05-20 08:30, 14 days after opening-hours, the first free slot."
+LINE = "opening-hours: Mon 2030-05-20 08:30, the first free slot."
 DIFF = "--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1,2 @@\n - id: <b>a</b>\n+  publish_at: 2030-05-20 08:30"
 PROPOSAL = {"tables": [], "lines": [LINE], "diff": DIFF, "proposal": "sealed"}
 DONE = "Times filled in in a.yaml."

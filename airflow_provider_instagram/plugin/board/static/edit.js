@@ -227,7 +227,7 @@ export async function fillTimes() {
   if (!calendar) return;
   const box = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", name: "by_results" }));
   const choice = h("label", {}, box, " Prefer the hours whose posts reached most");
-  const text = `Posts of ${calendar.name} without a time get the free slots of their accounts, and posts that repeat get their next entries. You see them before anything is written.`;
+  const text = `Posts of ${calendar.name} without a time get the free slots of their accounts. You see them before anything is written.`;
   if (!(await question(text, "Propose times", choice))) return;
   await tell(async () => {
     const asked = new URLSearchParams({ dag_id: calendar.dag, by_results: String(box.checked) });

@@ -246,7 +246,7 @@ def test_a_text_that_only_looks_like_one_is(text: str) -> None:
 def test_a_month_comes_again_on_the_same_weekdays() -> None:
     text = (
         "defaults: {timezone: Europe/Berlin, account: instagram_studio}\nposts:\n"
-        "- {id: tip-2030-12, publish_at: 2030-12-02 08:30, video: a.mp4, tags: [tip, one], repeat_after: 30 days}\n"
+        "- {id: tip-2030-12, publish_at: 2030-12-02 08:30, video: a.mp4, tags: [tip, one]}\n"
         "- {id: late, publish_at: 2030-12-31 23:30, video: b.mp4}\n"
         "- {id: last, publish_at: 2030-12-30 23:30 UTC, video: b.mp4}\n"
         "- {id: other, publish_at: 2030-11-30 23:59, video: b.mp4}\n"
