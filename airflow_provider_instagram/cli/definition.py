@@ -184,7 +184,6 @@ CALENDAR_COMMANDS: Final = [
         "calendar.fill_calendar",
         "Give each post without a time a slot, and each repeating post its next entries, if you confirm",
         ARG_FILE,
-        Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
         Arg(("--days",), help="how many days ahead posts are repeated (default: %(default)s)", type=int, default=14),
         Arg(("--slots",), help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'", default=""),
         Arg(("--yes",), help="write without asking", action="store_true"),
