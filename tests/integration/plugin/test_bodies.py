@@ -1,21 +1,20 @@
-"""What a hostile client sends to the pages: bodies that are large, slow, or no JSON, of somebody or of nobody."""
+"""What a hostile client sends to the pages: bodies that are large or no JSON, of somebody or of nobody."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi import HTTPException
 
-from airflow_provider_instagram.plugin import app, bodies
+from airflow_provider_instagram.plugin import app
 from airflow_provider_instagram.plugin.users import sealed
 from tests.integration.pages import HOME, OURS, browser_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
@@ -163,71 +162,3 @@ def test_a_text_that_is_not_json_by_its_type_is_refused(user: Any) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         answer = user("ada", "USER").post(JSON[0], content=json.dumps({}), headers={**OURS, "Content-Type": kind})
         assert answer.status_code == 422
-
-
-@pytest.mark.parametrize("part", [b"", b" "])
-def test_a_body_that_drips_is_given_up(user: Any, monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
-    monkeypatch.setattr(bodies, "GRACE_S", 0.2)
-
-    async def drips() -> AsyncIterator[bytes]:
-        class Request:
-            headers: ClassVar[dict[str, str]] = {}
-
-            @staticmethod
-            async def stream() -> AsyncIterator[bytes]:
-                for _ in range(100):
-                    await asyncio.sleep(0.05)
-                    yield part
-
-        async for one in bodies.received(Request(), 1_000):  # type: ignore[arg-type]
-            yield one
-
-    async def read() -> int:
-        return len([one async for one in drips()])
-
-    with pytest.raises(HTTPException) as raised:
-        asyncio.run(read())
-    assert raised.value.status_code == 408
-
-
-def test_the_time_that_the_reader_takes_is_not_the_senders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "GRACE_S", 0.2)
-
-    class Request:
-        headers: ClassVar[dict[str, str]] = {}
-
-        @staticmethod
-        async def stream() -> AsyncIterator[bytes]:
-            for _ in range(5):
-                yield b"x"
-
-    async def read() -> int:
-        size = 0
-        async for one in bodies.received(Request(), 1_000):  # type: ignore[arg-type]
-            await asyncio.sleep(0.1)
-            size += len(one)
-        return size
-
-    assert asyncio.run(read()) == 5
-
-
-def test_an_upload_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However fast it is."""
-    monkeypatch.setattr(bodies, "DEADLINE_S", 0.2)
-
-    class Request:
-        headers: ClassVar[dict[str, str]] = {}
-
-        @staticmethod
-        async def stream() -> AsyncIterator[bytes]:
-            while True:
-                await asyncio.sleep(0.01)
-                yield b"x" * 100_000
-
-    async def read() -> None:
-        async for _ in bodies.received(Request(), 10**12):  # type: ignore[arg-type]
-            pass
-
-    with pytest.raises(HTTPException) as raised:
-        asyncio.run(read())
-    assert raised.value.status_code == 408
