@@ -55,7 +55,6 @@ DONE: Final = {
     "restore": "Brought back into {file}.",
     "fill": "Times filled in in {file}.",
     "import": "Imported into {file}.",
-    "copy": "Copied in {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."

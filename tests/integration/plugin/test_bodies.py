@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 #: All routes that read a body.
 JSON = tuple(
-    f"/instagram/calendar/api/{what}"
-    for what in ("acts", "edits", "changes", "fill", "import", "months", "files/unused")
+    f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import", "files/unused")
 )
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
@@ -144,7 +143,6 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
         "fill": {"proposal": ""},
         "changes": {"changes": [{"post_id": "a"}], "sure": False},
         "import": {"sheet": "", "columns": {}, "words": {}, "order": "", "time": "", "timezone": "", "account": ""},
-        "months": {"month": "2030-05", "to": "2030-06", "agreed": ""},
         "unused": {"uploads": []},
     }
     right |= own[path.rpartition("/")[2]]
