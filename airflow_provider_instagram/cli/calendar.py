@@ -26,7 +26,6 @@ from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures, pictures_without_link
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
-from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
@@ -137,15 +136,12 @@ def fill_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
-        found = proposal_for(
-            text, args.file, writer.files, now, rules, more_slots=args.slots,
-            **({"preference_of": read_table} if args.by_results else {}),
-        )  # fmt: skip
+        found = proposal_for(text, args.file, writer.files, now, rules, more_slots=args.slots)
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")
             raise SystemExit(OPEN if found.still_open else 0)
         diff = writer.in_text(text, found.fill, now, rules).diff
-        print(*found.tables, *found.lines, "", *diff, sep="\n")
+        print(*found.lines, "", *diff, sep="\n")
         if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was written.")
             raise SystemExit(OPEN)

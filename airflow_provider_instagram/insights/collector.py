@@ -18,7 +18,6 @@ from airflow_provider_instagram.graph.insight_reader import InsightReader, Reaso
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, metrics_of
 from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights import schema
-from airflow_provider_instagram.insights.audience import Audience
 from airflow_provider_instagram.insights.schema import MISSED, READ, Age, Row, columns_of
 from airflow_provider_instagram.insights.tracking import Discovery, PostEvent, TrackedPost, Tracking
 from airflow_provider_instagram.ledger.insights import (
@@ -51,8 +50,6 @@ EVENTS_OVERLAP: Final = timedelta(minutes=10)
 MOST_FAILURES: Final = 3
 #: When an older post that could not be read is read again.
 OLDER_AGAIN: Final = timedelta(days=1)
-#: A dimension of the audience, and how many follow the account.
-CALLS_OF_AUDIENCE: Final = 2
 
 
 @dataclass
@@ -65,7 +62,6 @@ class Batch:
     posts: list[Row] = field(default_factory=list)
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
-    audience: list[Row] = field(default_factory=list)
     latest: dict[str, LatestNumbers] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
@@ -87,7 +83,7 @@ class Collector:
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days whose metrics are complete, and its audience once a week or month.
+    3. Read the account's days whose metrics are complete.
     4. With the calls that are left, read older posts, and find a page of those that are still older.
     5. Write all rows to the target, by key.
     6. Record in the ledger the latest metrics of its posts, and how many rows no event has announced yet.
@@ -125,7 +121,6 @@ class Collector:
             self._read_posts(batch)
             if batch.error is None:
                 self._read_days(batch)
-                self._read_audience(batch)
                 if self.backfill is not None:
                     self._read_posts(batch, older=True)
                     if not batch.left and self.budget.left():
@@ -139,7 +134,7 @@ class Collector:
             until = self.budget.available_at()
             log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
-            rows = (batch.posts, batch.snapshots, batch.days, batch.audience)
+            rows = (batch.posts, batch.snapshots, batch.days)
             for table, some in zip(schema.TABLES, rows, strict=True):
                 if some:
                     self.target.write(table, some)
@@ -260,13 +255,6 @@ class Collector:
             head.account_day = first.isoformat()
             first += timedelta(days=1)
         batch.left += max(0, (last - first).days + 1)
-
-    def _read_audience(self, batch: Batch) -> None:
-        audience = Audience(self.client, self.ledger, self.tracking.head, self.user_id)
-        for dimension in audience.due():
-            if self.budget.left() < CALLS_OF_AUDIENCE:
-                return
-            batch.audience.extend(audience.read(dimension))
 
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import re
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from itertools import count, takewhile
-from typing import TYPE_CHECKING, Final, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.times import zone_of
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 #: A slot is at least so far ahead, for the preparation of its post, and at most so far.
 AHEAD: Final = timedelta(hours=1)
 HORIZON: Final = timedelta(days=366)
-#: Among the free slots of so many days, from the first one on, a preference chooses.
-CHOICE: Final = timedelta(days=7)
 FIRST_FREE: Final = "the first free slot"
 NO_SLOTS: Final = (
     "{account} has no slots: write slots: {{{account}: [Mon 08:30, Thu 19:00]}} at the head of the file, or give the "
@@ -28,33 +26,6 @@ NO_SLOTS: Final = (
 )
 LONGEST_ID: Final = 100
 NUMBERED: Final = re.compile(r"(.+)-([2-9]|[1-9]\d+)")
-
-
-class Preference(Protocol):
-    """What prefers some slots of an account to others."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        """Return one of the free times, which are sorted, and why.
-
-        :param taken: When the account has its other posts, in seconds since the epoch.
-        """
-        raise NotImplementedError
-
-    def text(self) -> Iterator[str]:
-        """Yield what it is based on, in lines for a person."""
-        raise NotImplementedError
-
-
-class AsTheyCome:
-    """Takes the first free slot."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        """Return the first one."""
-        return free[0], FIRST_FREE
-
-    def text(self) -> Iterator[str]:
-        """Yield nothing."""
-        yield from ()
 
 
 @dataclass(frozen=True)
@@ -89,23 +60,18 @@ class AccountSlots:
     taken: list[float] = field(default_factory=list)
     min_spacing: timedelta = timedelta()
     is_one_a_day: bool = True
-    preference: Preference = field(default_factory=AsTheyCome)
 
     def __post_init__(self) -> None:
         self.taken.sort()
 
-    def free(self, after: datetime, until: datetime) -> list[datetime]:
-        """Return the free slots of seven days, from the first one between two times on."""
+    def first_free(self, after: datetime, until: datetime) -> datetime | None:
+        """Return the first free slot between two times; None if there is none."""
         times = heapq.merge(*(slot.times(after, until) for slot in self.slots))
-        free = (at for at in times if self.has_room(at))
-        first = next(free, None)
-        return [] if first is None else [first, *takewhile(lambda at: at < first + CHOICE, free)]
+        return next((at for at in times if self.has_room(at)), None)
 
-    def take(self, post_id: str, free: Sequence[datetime]) -> tuple[datetime, str]:
-        """Take one of the free slots, and return it and why."""
-        at, why = self.preference.pick(post_id, free, self.taken)
+    def take(self, at: datetime) -> None:
+        """Let a post have a time."""
         insort(self.taken, at.timestamp())
-        return at, why
 
     def has_room(self, at: datetime) -> bool:
         """Return whether a time keeps its distance to the others, and its day has room."""
@@ -120,7 +86,7 @@ class AccountSlots:
 
 
 def propose(wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime) -> list[Proposed]:
-    """Propose times. The same file, the same results and the same moment give the same proposal.
+    """Propose times. The same file and the same moment give the same proposal.
 
     Each post gets a free slot of its account. Posts of one account keep the order of the file.
 
@@ -139,16 +105,16 @@ def propose(wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: da
 
 
 def _times(post_ids: Sequence[str], slots: AccountSlots, now: datetime) -> list[Proposed]:
-    chosen, after = list[tuple[datetime, str]](), now + AHEAD
+    found, after = list[Proposed](), now + AHEAD
     for post_id in post_ids:
-        if not (free := slots.free(after, now + HORIZON)):
-            break
-        chosen.append(slots.take(post_id, free))
-        after = free[0]
-    chosen.sort()  # a later slot may be preferred for an earlier post
-    found = [Proposed(post_id, at, why) for post_id, (at, why) in zip(post_ids, chosen, strict=False)]
-    why = f"no slot is free within {HORIZON.days} days"
-    return found + [Proposed(post_id, None, why) for post_id in post_ids[len(chosen) :]]
+        at = slots.first_free(after, now + HORIZON)
+        if at is None:
+            found.append(Proposed(post_id, None, f"no slot is free within {HORIZON.days} days"))
+            continue
+        slots.take(at)
+        found.append(Proposed(post_id, at, FIRST_FREE))
+        after = at
+    return found
 
 
 def next_id(before: str, ids: Collection[str]) -> str:

@@ -12,7 +12,6 @@ from airflow_provider_instagram.calendar.file.slots import Slot
 from airflow_provider_instagram.calendar.file.times import moment
 from airflow_provider_instagram.calendar.planning.proposal import (
     AccountSlots,
-    AsTheyCome,
     Proposed,
     Wanted,
     next_id,
@@ -124,21 +123,6 @@ def test_accounts_do_not_take_each_others_slots() -> None:
 def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
     found = propose([post(f"p{n}") for n in range(60)], {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
-
-
-class Evenings(AsTheyCome):
-    """Prefers the latest slot."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        return free[-1], f"the last of {len(free)}"
-
-
-def test_posts_keep_the_order_of_the_file_whatever_is_preferred() -> None:
-    """An order chooses among the free slots of seven days, and the reason belongs to the slot."""
-    of = AccountSlots(slots("Wed 08:00", "Thu 08:00", "Fri 08:00"), preference=Evenings())
-    found = propose([post("a"), post("b"), post("c")], {"brand": of}, NOON)
-    assert said(found) == {"a": "Wed 02 Dec 08:00", "b": "Thu 03 Dec 08:00", "c": "Fri 04 Dec 08:00"}
-    assert [one.why for one in found] == ["the last of 1", "the last of 2", "the last of 3"]
 
 
 @pytest.mark.parametrize(
