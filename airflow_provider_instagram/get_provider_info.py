@@ -136,8 +136,8 @@ SETTINGS: Final[dict[str, Any]] = {
             default="{AIRFLOW_HOME}/instagram/calendars/",
         ),
         "calendar_loss_minutes": _option(
-            "How many minutes the last version of a content calendar stays the plan after more than half of its posts "
-            "to come have vanished from its file or sheet at once. Meanwhile, people can bring back what was lost. 0: "
+            "How many minutes the last version of a content calendar stays the plan after half of its posts to come "
+            "or more have vanished from its file or sheet at once. Meanwhile, people can bring back what was lost. 0: "
             "the new version counts at once.",
             default="15",
             type="integer",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
-from airflow_provider_instagram.calendar.planning.proposal import REPEATS_WITHIN
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.cli.definition import get_instagram_commands
@@ -25,9 +24,7 @@ from airflow_provider_instagram.get_provider_info import CONNECTION, SETTINGS
 from airflow_provider_instagram.graph.capabilities import BUSINESS, CAPABILITIES, MetaLogin
 from airflow_provider_instagram.graph.errors import RULES
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING, LONG_LIVED_LIFETIME
-from airflow_provider_instagram.insights import hours
 from airflow_provider_instagram.insights.dag import CollectInsights
-from airflow_provider_instagram.insights.differences import FEWEST_POSTS
 from airflow_provider_instagram.insights.reader import MOST_DAYS, MOST_POSTS
 from airflow_provider_instagram.insights.results import FEW
 from airflow_provider_instagram.media.spec import FEED, FEED_PICTURE, REELS, STORY
@@ -256,10 +253,6 @@ NUMBERS: Final[dict[str, int]] = {
     "kept days": _setting("keep_results_days"),
     "minutes of a loss": _setting("calendar_loss_minutes"),
     "fewest kept days": SHORTEST.days,
-    "repeat days": REPEATS_WITHIN.days,
-    "hour posts": hours.MOST_OF_HOUR,
-    "fewest hour posts": hours.FEWEST_POSTS,
-    "fewest dates": hours.FEWEST_DATES,
     "calls per hour": _of_account("calls_per_hour"),
     "posts per hour": _of_account("posts_per_hour"),
     "posts per day": _of_account("posts_per_day"),
@@ -268,7 +261,6 @@ NUMBERS: Final[dict[str, int]] = {
     "warning days": EXPIRY_WARNING.days,
     "previews": MOST_AT_ONCE,
     "few posts": FEW,
-    "fewest posts": FEWEST_POSTS,
     "results posts": MOST_POSTS,
     "results days": MOST_DAYS,
 }

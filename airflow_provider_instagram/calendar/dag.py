@@ -1,21 +1,24 @@
 """The three DAGs of a content calendar: a run of the first is one post, the second starts these runs, the third reports.
 
-To parse their DAG file reads no calendar, so no mistake in one raises there.
+To parse their DAG file reads no calendar, so no mistake in a calendar raises there. An invalid argument does.
 """
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.sdk import DAG, Asset, AssetWatcher, Param
 
 from airflow_provider_instagram.calendar.planning.settings import (
-    SET_BY_CALENDAR,
+    Approval,
     CalendarSettings,
+    Late,
+    Unanswered,
     planner_id,
     report_id,
 )
@@ -23,12 +26,11 @@ from airflow_provider_instagram.calendar.planning.stored_plan import TAG
 from airflow_provider_instagram.calendar.planning.told import due_asset, looked_asset
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
-if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.problems import Problem
-
 #: How many posts may have an active run: never the reason why one does not start.
 MAX_ACTIVE_RUNS: Final = 10_000
-#: Arguments of the DAG that its author may set. The calendar sets the others.
+#: Arguments of a DAG that the calendar sets.
+SET_BY_CALENDAR: Final = ("catchup", "schedule")
+#: Arguments of the DAG that its author may set.
 DAG_ARGUMENTS: Final = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
 #: Those of them that count for all three DAGs.
 FOR_ALL: Final = ("access_control", "default_args", "owner_links")
@@ -41,11 +43,11 @@ def content_calendar_dag(
     accounts: Collection[str] = (DEFAULT_CONN_ID,),
     lead_time: timedelta = timedelta(hours=1),
     prepare_ahead: timedelta | str = timedelta(days=3),
-    late: str = "publish",
+    late: Late = "publish",
     max_lateness: timedelta = timedelta(hours=1),
     min_spacing: timedelta | None = None,
-    approval: str | None = None,
-    unanswered: str = "skip",
+    approval: Approval | None = None,
+    unanswered: Unanswered = "skip",
     dry_run: bool = False,
     columns: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
@@ -71,17 +73,31 @@ def content_calendar_dag(
     :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
     :param notify: A notifier or a callable, or a list of them, for posts that need attention, and for new problems.
     :param dag_arguments: More arguments of the DAG, for example ``default_args`` or ``tags``.
+    :raises TypeError: If an argument is unknown.
+    :raises ValidationError: If an argument is invalid.
     """
-    unknown = {name: dag_arguments.pop(name) for name in (*dag_arguments,) if name not in DAG_ARGUMENTS}
+    for name in dag_arguments:
+        if name not in DAG_ARGUMENTS:
+            raise _unknown(name)
     settings = CalendarSettings.of(
         dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
-        notify=notify, columns=columns or {}, defaults=defaults or {}, **unknown,
+        notify=notify, columns=columns or {}, defaults=defaults or {},
     )  # fmt: skip
     shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, shared)
     _reporter(settings, shared)
     return _posts(settings, dag_arguments)
+
+
+def _unknown(name: str) -> TypeError:
+    """Return the error of an argument that :func:`content_calendar_dag` does not have."""
+    own = inspect.signature(content_calendar_dag).parameters
+    close = difflib.get_close_matches(name, [*own, *DAG_ARGUMENTS], 1)
+    remedy = f"Did you mean {close[0]!r}?" if close else "A DAG has no such argument either."
+    if name in SET_BY_CALENDAR:
+        remedy = "Leave it out: the calendar sets the schedule, and missed runs are caught up."
+    return TypeError(f"content_calendar_dag() got an unexpected keyword argument {name!r}. {remedy}")
 
 
 def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
@@ -93,7 +109,8 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     from airflow_provider_instagram.calendar.tasks.tell import TellPost
 
     tags = dag_arguments.pop("tags", None) or ["instagram"]
-    arguments = {"max_active_runs": MAX_ACTIVE_RUNS, "doc_md": _doc(settings), "params": _params(), **dag_arguments}
+    doc = f"Publishes the posts of `{settings.location}`. One run is one post, and has its id."
+    arguments = {"max_active_runs": MAX_ACTIVE_RUNS, "doc_md": doc, "params": _params(), **dag_arguments}
     with DAG(settings.dag_id, schedule=None, tags=[*tags, TAG], **arguments) as dag:
         prepare = PreparePost(task_id="prepare", settings=settings)
         common: dict[str, Any] = {"settings": settings, "prepared": prepare.output}
@@ -170,12 +187,3 @@ def _params() -> dict[str, Param]:
             description="Do everything except publish, and log what would be published.",
         ),
     }
-
-
-def _doc(settings: CalendarSettings) -> str:
-    lines = [f"Publishes the posts of `{settings.location}`. One run is one post, and has its id."]
-    problems: tuple[Problem, ...] = settings.problems
-    if problems:
-        texts = (problem.text(settings.location).replace("`", "'") for problem in problems)
-        lines += ["", f"**Problems of the DAG file: {len(problems)}**", "", *(f"* `{text}`" for text in texts)]
-    return "\n".join(lines)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-from calendar import Calendar as Weeks
-from calendar import day_name
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pendulum
 from airflow.configuration import conf
 
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
@@ -25,14 +20,12 @@ from airflow_provider_instagram.calendar.file.reader import read_text, sheet_tex
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
-from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration, zone
+from airflow_provider_instagram.calendar.file.times import ADD_ZONE, read_duration
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
 from airflow_provider_instagram.calendar.tasks.problems import account_problems, local_pictures, pictures_without_link
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.instagram import Limits, account_limits
-from airflow_provider_instagram.insights.hours import read_table
-from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.limits import caption_warning
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
@@ -40,21 +33,12 @@ from airflow_provider_instagram.utils.locations import shown
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
+    from airflow_provider_instagram.calendar.file.model import Calendar
 
 #: The exit codes of what is done but not all well, and of what cannot be read or written.
 HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
-NARROWEST = 14
 #: So many ideas are named.
 MOST_IDEAS: Final = 10
-MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
-    ("?", lambda post: post.approval == "required"),
-    ("~", lambda post: post.dry_run),
-    ("■", lambda post: post.kind is PostKind.PICTURE),
-    ("▤", lambda post: post.kind is PostKind.CAROUSEL),
-    ("○", lambda post: post.kind is PostKind.STORY),
-)
-LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story"
 
 
 def check_calendar(args: argparse.Namespace) -> None:
@@ -111,18 +95,6 @@ def _limits(account: str) -> tuple[Limits, str]:
     return limits, f"connection {account}"
 
 
-def show_calendar(args: argparse.Namespace) -> None:
-    """Print a month of a calendar."""
-    calendar = _read(args.file)
-    with _exit_if_invalid("--timezone"):
-        viewer_zone: tzinfo = zone(args.timezone) if args.timezone else (pendulum.now().timezone or timezone.utc)
-    now = datetime.now(timezone.utc)
-    first = _month(args.month) if args.month else _month_to_show(calendar.posts, now, viewer_zone)
-    for line in _lines_of_month(calendar.posts, first, viewer_zone, shutil.get_terminal_size((120, 24)).columns):
-        print(line)
-    _print_problem_count(calendar)
-
-
 def import_calendar(args: argparse.Namespace) -> None:
     """Convert a spreadsheet's CSV export into a calendar."""
     given = {"timezone": args.timezone, "account": args.account}
@@ -164,15 +136,12 @@ def fill_calendar(args: argparse.Namespace) -> None:
     with _exit_if_invalid(args.file):
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
-        found = proposal_for(
-            text, args.file, writer.files, now, rules, more_slots=args.slots,
-            repeats_within=timedelta(days=args.days), **({"preference_of": read_table} if args.by_results else {}),
-        )  # fmt: skip
+        found = proposal_for(text, args.file, writer.files, now, rules, more_slots=args.slots)
         if found.fill is None:
             print(*found.lines, "Nothing is to be written.", sep="\n")
             raise SystemExit(OPEN if found.still_open else 0)
         diff = writer.in_text(text, found.fill, now, rules).diff
-        print(*found.tables, *found.lines, "", *diff, sep="\n")
+        print(*found.lines, "", *diff, sep="\n")
         if not args.yes and input(f"Write this into {args.file}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was written.")
             raise SystemExit(OPEN)
@@ -198,12 +167,6 @@ def _exit_if_invalid(what: str) -> Iterator[None]:
         raise SystemExit(FAILED) from None
 
 
-def _print_problem_count(calendar: Calendar) -> None:
-    if calendar.problems:
-        problems = _count(len(calendar.problems), "problem")
-        print(f"{problems}: airflow instagram calendar check {calendar.location}", file=sys.stderr)
-
-
 def _write(output: str | None, text: str) -> None:
     if output is None:
         sys.stdout.write(text)
@@ -216,48 +179,5 @@ def _write(output: str | None, text: str) -> None:
         raise SystemExit(FAILED) from None
 
 
-def _month(written: str) -> date:
-    try:
-        return date.fromisoformat(f"{written}-01")
-    except ValueError:
-        raise SystemExit(f"--month {written}: write it like 2026-12.") from None
-
-
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _lines_of_month(posts: Iterable[ScheduledPost], first: date, zone: tzinfo, width: int) -> Iterator[str]:
-    column = max(NARROWEST, (width - 8) // 7)
-    days: dict[date, list[str]] = defaultdict(list)
-    marked = False
-    for post in posts:
-        at = post.publish_at.astimezone(zone)
-        mark = "".join(sign for sign, has_it in MARKS if has_it(post))
-        marked = marked or (bool(mark) and (at.year, at.month) == (first.year, first.month))
-        days[at.date()].append(f"{at:%H:%M} {mark}{post.id}")
-    rule = "+" + "+".join(["-" * column] * 7) + "+"
-    yield f"{first:%B %Y}, times in {getattr(zone, 'key', None) or datetime.now(zone).tzname()}"
-    yield rule
-    yield _cells([day[:3] for day in day_name], column)
-    yield rule
-    for week in Weeks().monthdatescalendar(first.year, first.month):
-        inside = [day if day.month == first.month else None for day in week]
-        yield _cells([str(day.day) if day else "" for day in inside], column)
-        for row in range(max(len(days[day]) if day else 0 for day in inside)):
-            yield _cells([days[day][row] if day and row < len(days[day]) else "" for day in inside], column)
-        yield rule
-    if marked:
-        yield LEGEND
-
-
-def _cells(texts: list[str], column: int) -> str:
-    shown = (text if len(text) < column else f"{text[: column - 2]}…" for text in texts)
-    return "|" + "|".join(f" {text:{column - 1}}" for text in shown) + "|"
-
-
-def _month_to_show(posts: Iterable[ScheduledPost], now: datetime, zone: tzinfo) -> date:
-    """Return the month of the next post, or of the last post if no post is to come."""
-    times = sorted(post.publish_at for post in posts)
-    shown = next((at for at in times if at >= now), times[-1] if times else now)
-    return shown.astimezone(zone).date().replace(day=1)

@@ -174,18 +174,9 @@ CALENDAR_COMMANDS: Final = [
         description="Exit codes: 0, no problems; 1, some posts have problems; 2, the file cannot be read.",
     ),
     _command(
-        "calendar.show_calendar",
-        "Show a month of a calendar in your time zone",
-        ARG_FILE,
-        Arg(("--month",), help="such as 2026-12 (default: the month of the next post)"),
-        ARG_TIMEZONE,
-    ),
-    _command(
         "calendar.fill_calendar",
-        "Give each post without a time a slot, and each repeating post its next entries, if you confirm",
+        "Give each post without a time a slot, if you confirm",
         ARG_FILE,
-        Arg(("--by-results",), help="prefer the hours whose posts reached most", action="store_true"),
-        Arg(("--days",), help="how many days ahead posts are repeated (default: %(default)s)", type=int, default=14),
         Arg(("--slots",), help="for accounts without slots in the file, such as 'Mon 08:30, Thu 19:00'", default=""),
         Arg(("--yes",), help="write without asking", action="store_true"),
         description="Exit codes: 0, each post has a time; 1, some have none, or you declined; 2, nothing was written.",
@@ -235,7 +226,7 @@ def get_instagram_commands() -> list[CLICommand]:
                 ),
                 GroupCommand(
                     name="calendar",
-                    help="Check, show, import and export content calendars",
+                    help="Check, fill in and import content calendars",
                     subcommands=CALENDAR_COMMANDS,
                 ),
             ],

@@ -44,7 +44,7 @@ NO_NUMBERS: Final = {
 
 
 class RefusedMetrics(Protocol):
-    """The metrics that Meta refused to an account, so that they are asked for only once."""
+    """The metrics that Meta refused to an account, so that they are asked for only once a day."""
 
     def of(self, kind: str) -> frozenset[str]:
         """Return the metrics that are refused for a kind of medium."""

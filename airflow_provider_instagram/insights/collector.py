@@ -18,7 +18,6 @@ from airflow_provider_instagram.graph.insight_reader import InsightReader, Reaso
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, metrics_of
 from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights import schema
-from airflow_provider_instagram.insights.audience import Audience
 from airflow_provider_instagram.insights.schema import MISSED, READ, Age, Row, columns_of
 from airflow_provider_instagram.insights.tracking import Discovery, PostEvent, TrackedPost, Tracking
 from airflow_provider_instagram.ledger.insights import (
@@ -51,8 +50,6 @@ EVENTS_OVERLAP: Final = timedelta(minutes=10)
 MOST_FAILURES: Final = 3
 #: When an older post that could not be read is read again.
 OLDER_AGAIN: Final = timedelta(days=1)
-#: A dimension of the audience, and how many follow the account.
-CALLS_OF_AUDIENCE: Final = 2
 
 
 @dataclass
@@ -65,7 +62,6 @@ class Batch:
     posts: list[Row] = field(default_factory=list)
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
-    audience: list[Row] = field(default_factory=list)
     latest: dict[str, LatestNumbers] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
@@ -87,7 +83,7 @@ class Collector:
 
     1. Find new posts.
     2. Of each post, mark the ages that can no longer be read, and read the present one.
-    3. Read the account's days whose metrics are complete, and its audience once a week or month.
+    3. Read the account's days whose metrics are complete.
     4. With the calls that are left, read older posts, and find a page of those that are still older.
     5. Write all rows to the target, by key.
     6. Record in the ledger the latest metrics of its posts, and how many rows no event has announced yet.
@@ -114,7 +110,7 @@ class Collector:
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
         self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
-        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store))
+        self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
         """Read and write what is due."""
@@ -125,7 +121,6 @@ class Collector:
             self._read_posts(batch)
             if batch.error is None:
                 self._read_days(batch)
-                self._read_audience(batch)
                 if self.backfill is not None:
                     self._read_posts(batch, older=True)
                     if not batch.left and self.budget.left():
@@ -139,7 +134,7 @@ class Collector:
             until = self.budget.available_at()
             log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
-            rows = (batch.posts, batch.snapshots, batch.days, batch.audience)
+            rows = (batch.posts, batch.snapshots, batch.days)
             for table, some in zip(schema.TABLES, rows, strict=True):
                 if some:
                     self.target.write(table, some)
@@ -215,11 +210,12 @@ class Collector:
             row |= dict.fromkeys(columns_of(post.kind, metric), value)
         numbers = {metric: value for metric, value in reading.values.items() if value is not None}
         post_key = post.post_key if self.is_of_facebook and reading.reason is not Reason.GONE else None
+        row["refused_metrics"] = _listed(reading.refused)
         responses = read_responses(self.client, post.media_id, self.ledger.response_edges(post_key))
         row |= responses.numbers
         if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
             batch.latest[post.media_id] = LatestNumbers(
-                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words
+                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words, tuple(sorted(reading.refused))
             )
         self._close(post, age)
         yield row
@@ -260,13 +256,6 @@ class Collector:
             first += timedelta(days=1)
         batch.left += max(0, (last - first).days + 1)
 
-    def _read_audience(self, batch: Batch) -> None:
-        audience = Audience(self.client, self.ledger, self.tracking.head, self.user_id)
-        for dimension in audience.due():
-            if self.budget.left() < CALLS_OF_AUDIENCE:
-                return
-            batch.audience.extend(audience.read(dimension))
-
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)
         reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
@@ -277,5 +266,10 @@ class Collector:
             "status": reading.reason.value or READ,
             "conn_id": self.ledger.conn_id,
             "snapshot_timestamp": self.ledger.clock(),
+            "refused_metrics": _listed(reading.refused),
             **values,
         }
+
+
+def _listed(metrics: Iterable[str]) -> str | None:
+    return ", ".join(sorted(metrics)) or None

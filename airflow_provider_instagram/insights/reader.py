@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.graph.insight_reader import Reason
 from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
 from airflow_provider_instagram.insights.results import Measured, Reading
 from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of
@@ -85,11 +86,13 @@ def _readings(
             raise TimeoutError(f"the rows were not read within {LONGEST_READ_S} s")
         marks = ", ".join([hook.placeholder] * len(some))
         cursor.execute(
-            f"SELECT post_id, age, age_seconds, status, {value}, snapshot_timestamp FROM {target.full(SNAPSHOTS.name)} "  # noqa: S608
+            f"SELECT post_id, age, age_seconds, status, {value}, snapshot_timestamp, refused_metrics "  # noqa: S608
+            f"FROM {target.full(SNAPSHOTS.name)} "
             f"WHERE post_id IN ({marks}) AND age <> '{OLDER}'",  # of no age at which posts can be compared
             tuple(some),
         )
-        for post_id, age, age_s, status, number, taken in cursor.fetchall():
+        for post_id, age, age_s, status_of_all, number, taken, refused in cursor.fetchall():
+            status = Reason.REFUSED.value if metric in (refused or "").split(", ") else status_of_all
             readings[post_id][age] = Reading(age_s, status, number, _moment(taken) if taken else None)
     return readings
 

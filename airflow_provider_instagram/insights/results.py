@@ -1,18 +1,16 @@
 """What posts reached, beside each other: the tables of a period, by one metric at one age. No Airflow, no database.
 
 Posts are compared at one age. One that is younger, or was read too late, is left out rather than counted as a weak or
-a strong one. Tags and lengths are compared by multiples of the median of the same account and kind, so that a reel is
-not beside a story. Each group comes with its quartiles, the number of its posts, and how it differs from all others.
+a strong one. A multiple is that of the median of the same account and kind, so that a reel is not beside a story.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,15 +22,6 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_instagram.graph.insight_reader import Reason
 from airflow_provider_instagram.graph.models import MEDIA_METRICS
-from airflow_provider_instagram.insights.differences import (
-    DIFFERENT,
-    FEWEST_POSTS,
-    NO_DIFFERENCE,
-    TOO_FEW,
-    Difference,
-    Group,
-    differences,
-)
 from airflow_provider_instagram.insights.schema import LAST_AGE_OF_STORY, MISSED, READ, compared_age, name_of
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -43,11 +32,8 @@ METRICS: Final = tuple(dict.fromkeys(chain(*MEDIA_METRICS.values())))
 FEW: Final = 5
 #: A reading that is farther from its age than this share of it is not compared.
 MOST_OFF: Final = 0.25
-#: So many tags are listed: those of most posts.
-MOST_TAGS: Final = 30
 LONGEST_TITLE: Final = 120
-#: The longest caption of each group. Instagram shows about 125 characters before *more*.
-LENGTHS: Final = {"no caption": 0, "up to 125 characters": 125, "126 to 500": 500, "more than 500": 10**9}
+TOO_FEW: Final = "too few to tell"
 TOO_YOUNG, NOT_READ, NO_VALUE, READ_LATE = "too young", "not read", "no value", "read too late"
 #: What the status of a snapshot without metrics means.
 WORDS: Final = {
@@ -58,7 +44,6 @@ WORDS: Final = {
     MISSED: "missed",
 }
 SPREAD: Final = ("Posts", "Median", "Lower quartile", "Upper quartile", "Remark")
-OF_DIFFERENCE: Final = ("Times the others", "At least", "At most", "In words")
 #: Where a formula begins in a spreadsheet: before one of these signs, also in full width.
 FORMULA: Final = re.compile(r"(^|[;\t])(?= *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
@@ -125,18 +110,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that a page draws and a spreadsheet opens.
-
-    :param chart: How it is drawn: as ``groups``, as a ``curve``, or not at all.
-    :param says: What it shows, in sentences.
-    """
+    """A table that a page shows and a spreadsheet opens."""
 
     name: str
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Cell, ...]]
-    chart: str = ""
-    says: Sequence[str] = ()
 
     def as_csv(self) -> str:
         """Return the table as CSV, in which no text of a post is a formula."""
@@ -214,46 +193,6 @@ class Results:
             if post.media_id in self.values and middle[post.conn_id, post.kind]
         }
 
-    @cached_property
-    def groups(self) -> dict[str, list[Group]]:
-        """The groups of each table, by its name."""
-        tags, lengths = self._labelled(lambda post: post.labels), self._labelled(_length)
-        most = sorted(tags, key=lambda tag: (-len(tags[tag]), tag))[:MOST_TAGS]
-        with_tag = {tag: f"your posts with {tag if tag.startswith('#') else f'the tag {tag}'}" for tag in most}
-        of_length = {length: _with_caption(length) for length in LENGTHS if length in lengths}
-        return {
-            "kind": self._kinds(),
-            "tag": [self._group(tag, noun, tags[tag]) for tag, noun in with_tag.items()],
-            "length": [self._group(length, noun, lengths[length]) for length, noun in of_length.items()],
-        }
-
-    @cached_property
-    def differences(self) -> list[Difference]:
-        """How the groups that can be compared differ from the other posts."""
-        return [one for one in differences([*chain(*self.groups.values())]) if one]
-
-    def _labelled(self, labels: Callable[[Measured], Iterable[str]]) -> dict[str, set[str]]:
-        """Return the media ids of the posts with a multiple, by label."""
-        found = defaultdict(set)
-        for post in self.posts:
-            if post.media_id in self.multiples:
-                for label in labels(post):
-                    found[label].add(post.media_id)
-        return found
-
-    def _group(self, label: str, noun: str, media_ids: set[str]) -> Group:
-        others = [multiple for media_id, multiple in self.multiples.items() if media_id not in media_ids]
-        return Group(label, noun, [self.multiples[media_id] for media_id in media_ids], others)
-
-    def _kinds(self) -> list[Group]:
-        """Return the kinds of each account, beside the other posts of the account."""
-        groups, accounts = [], {conn_id for conn_id, _ in self.by_kind}
-        for (conn_id, kind), numbers in sorted(self.by_kind.items()):
-            others = [values for key, values in self.by_kind.items() if key[0] == conn_id and key[1] != kind]
-            noun = f"your {kind} posts" if len(accounts) == 1 else f"the {kind} posts of {conn_id}"
-            groups.append(Group(f"{conn_id}, {kind}", noun, numbers, [*chain(*others)]))
-        return groups
-
     def notes(self) -> list[str]:
         """Return what a reader has to know before the tables."""
         if not self.posts:
@@ -262,14 +201,8 @@ class Results:
         apart = [cell for media_id, cell in cells.items() if media_id not in self.values]
         words = Counter(cell if isinstance(cell, str) else READ_LATE for cell in apart)
         missing = "".join(f", {count} {word}" for word, count in words.most_common())
-        clear = sum(one.is_clear for one in self.differences)
-        looked = (
-            f"Clearly different: {clear or 'none'} of the {len(self.differences)} groups that were looked at."
-            if self.differences
-            else f"No group has {FEWEST_POSTS} posts, and {FEWEST_POSTS} others to compare them with."
-        )
         compared = f"{len(self.values)} of {len(self.posts)} posts are compared at {self.age or 'any age'}"
-        return [f"{compared}{missing}.", looked]
+        return [f"{compared}{missing}."]
 
     def tables(self) -> list[Table]:
         """Return all tables."""
@@ -281,9 +214,6 @@ class Results:
             self._posts("posts", "Posts, best first", best),
             self._posts("apart", "Posts that are not compared, newest first", newest),
             self._curve(),
-            self._groups("kind", "Accounts and kinds"),
-            self._groups("tag", "By tag"),
-            self._groups("length", "By length of the caption"),
         ]
 
     def _posts(self, name: str, title: str, posts: Iterable[Measured]) -> Table:
@@ -324,36 +254,12 @@ class Results:
             spread = _spread([*self.compared(alike, age_s).values()])
             rows.append((age, _rounded(self.reached(post, age_s)), *spread, self._read_at(post, age_s)))
         title = f"{post.title or post.media_id} (beside each {post.kind} of {post.conn_id})"
-        return Table("curve", title, columns, rows, "curve")
-
-    def _groups(self, name: str, title: str) -> Table:
-        """Return the groups of a table, and how each differs from the other posts."""
-        rows, says = list[tuple[Cell, ...]](), list[str]()
-        found = {id(one.group): one for one in self.differences}
-        for group in self.groups[name]:
-            head, one = (group.label, *_spread(group.numbers)[:-1]), found.get(id(group))
-            if one is None:
-                rows.append((*head, group.obstacle, None, None, None, ""))
-                continue
-            interval, sentence = map(_rounded, (one.ratio, one.low, one.high)), one.sentence(self.metric)
-            rows.append((*head, DIFFERENT if one.is_clear else NO_DIFFERENCE, *interval, sentence))
-            says += [f"Different: {sentence}."] if one.is_clear else []
-        columns = (title.removeprefix("By ").capitalize(), *SPREAD, *OF_DIFFERENCE)
-        return Table(name, title, columns, rows, "groups", says)
+        return Table("curve", title, columns, rows)
 
 
 def _ages(posts: Iterable[Measured]) -> dict[str, int]:
     found = {(one.age_s, name) for post in posts for name, one in post.readings.items()}
     return {name: age_s for age_s, name in sorted(found)}
-
-
-def _length(post: Measured) -> list[str]:
-    return [next(name for name, most in LENGTHS.items() if len(post.caption) <= most)]
-
-
-def _with_caption(length: str) -> str:
-    characters = f"a caption of {length.removesuffix(' characters')} characters"
-    return f"your posts with {characters if LENGTHS[length] else length}"
 
 
 def _spread(values: Sequence[float]) -> tuple[Cell, ...]:
@@ -367,10 +273,8 @@ def _quartiles(values: Sequence[float]) -> list[float]:
 
 
 def _rounded(cell: Cell) -> Cell:
-    """Return a cell with two places after the point, and no number that has no end."""
-    if not isinstance(cell, float):
-        return cell
-    return round(cell, 2) if math.isfinite(cell) else None
+    """Return a cell with two places after the point."""
+    return round(cell, 2) if isinstance(cell, float) else cell
 
 
 def _harmless(cell: Cell) -> Cell:

@@ -1,7 +1,6 @@
 """The tables of posts, snapshots and account days, and the ages at which posts are read.
 
-Columns that the dbt package ``dbt_instagram_business`` has are named as there. Columns are only added: a target reads
-what a table has, and adds what it lacks.
+Columns are only added: a target reads what a table has, and adds what it lacks.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from airflow_provider_instagram.posts.kinds import PostKind
 Row = dict[str, Any]
 #: The status of a snapshot whose metrics were read, and of one whose age had passed before.
 READ, MISSED = "read", "missed"
-#: The status of an audience of which Meta tells nothing, because it is too small.
-TOO_FEW_FOLLOWERS: Final = "too_few_followers"
 Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 
@@ -92,6 +89,7 @@ def _metric_columns() -> tuple[Column, ...]:
     return tuple(columns.values())
 
 
+_REFUSED: Final = Column("refused_metrics", "text", "The metrics that Instagram refused, separated by commas")
 _CONN: Final = Column("conn_id", "text", "The Airflow connection of the account")
 _USER: Final = Column("user_id", "id", "Instagram's id of the account")
 _ORIGIN: Final = (
@@ -136,6 +134,7 @@ SNAPSHOTS: Final = Table(
         Column("snapshot_timestamp", "time", "When the metrics were read; empty if they were missed"),
         _USER,
         *_ORIGIN,
+        _REFUSED,
         *_metric_columns(),
         *(
             Column(name, "integer" if is_whole else "number", f"{name.replace('_', ' ').capitalize()} of the post")
@@ -153,27 +152,11 @@ ACCOUNT_DAYS: Final = Table(
         Column("status", "text", "read, or why it has no metrics"),
         _CONN,
         Column("snapshot_timestamp", "time", "When the metrics were read"),
+        _REFUSED,
         *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
-AUDIENCE: Final = Table(
-    "instagram_audience",
-    ("day", "user_id", "dimension", "value"),
-    "The followers of an account: online in each hour of UTC, and by age, city, country and gender in each month",
-    (
-        Column("day", "day", "The day of the hour, or the first of the month"),
-        _USER,
-        Column("dimension", "id", "hour, age, city, country or gender"),
-        Column(
-            "value", "text", "The hour of UTC from 00 to 23, the age, city, country or gender; empty without metrics"
-        ),
-        Column("status", "text", "read, or why it has no metrics"),
-        Column("followers", "integer", "How many followers were online, or are of this age, city, country or gender"),
-        _CONN,
-        Column("snapshot_timestamp", "time", "When the metrics were read"),
-    ),
-)
-TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE)
+TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)

@@ -105,7 +105,6 @@ class Head:
     :param unseen: Posts that an event names, and that Instagram has not shown yet.
     :param account_day: The last day whose account numbers were read, as ISO 8601.
     :param older_until: Posts from before the first run were looked for back to this time, as ISO 8601.
-    :param audience: For which week or month each dimension of the audience was read last.
     """
 
     days: dict[str, float] = field(default_factory=dict)
@@ -115,7 +114,6 @@ class Head:
     unseen: list[PostEvent] = field(default_factory=list)
     account_day: str | None = None
     older_until: str | None = None
-    audience: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Head:

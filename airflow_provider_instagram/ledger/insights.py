@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -26,18 +26,22 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class StoredRefusals:
-    """The metrics that Meta refused to an account, by kind of medium."""
+    """The metrics that Meta refused to an account within the last day, by kind of medium."""
 
     store: StateStore
+    clock: Callable[[], datetime]
 
     def of(self, kind: str) -> frozenset[str]:
         """Return the metrics that are refused for a kind of medium."""
-        return frozenset((self.store.get(REFUSED_ROW) or {}).get(kind, ()))
+        since = self.clock() - REMEMBERED
+        refused_at = (self.store.get(REFUSED_ROW) or {}).get(kind, {})
+        return frozenset(metric for metric, at in refused_at.items() if datetime.fromisoformat(at) > since)
 
     def add(self, kind: str, metrics: Sequence[str]) -> None:
         """Record metrics that are refused for a kind of medium."""
         row = self.store.get(REFUSED_ROW) or {}
-        self.store.set(REFUSED_ROW, row | {kind: sorted({*row.get(kind, ()), *metrics})})
+        now = dict.fromkeys(metrics, self.clock().isoformat())
+        self.store.set(REFUSED_ROW, row | {kind: row.get(kind, {}) | now})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class LatestNumbers:
 
     :param age: The age of the post at which they were read, such as ``6h``.
     :param responses: How people responded to it otherwise, in words, such as what each answer of a poll got.
+    :param refused: The metrics that Instagram refused.
     """
 
     post_key: str
@@ -53,11 +58,12 @@ class LatestNumbers:
     read_at: str
     values: Mapping[str, int | float]
     responses: Mapping[str, str] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
 
 def record_numbers(store: StateStore, media_id: str, numbers: LatestNumbers) -> None:
     """Record the latest numbers of a post, in place of the earlier ones."""
-    store.set(row_key("insights", media_id), asdict(numbers))
+    store.set(row_key("insights", media_id), {**asdict(numbers), "refused": list(numbers.refused)})
 
 
 def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
@@ -65,7 +71,8 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
     row = store.get(row_key("insights", media_id))
     if not row:
         return None
-    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"], row.get("responses") or {})
+    responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
+    return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"], responses, refused)
 
 
 def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_instagram.exceptions import (
@@ -34,7 +36,8 @@ class InsightsOperator(InstagramBaseOperator):
 
     * A value that does not exist yet is null, never 0, and ``reason`` says why: ``no_data``, ``too_few_viewers``,
       ``refused`` or ``gone``. None of them is a failure.
-    * A metric that Instagram refuses to the account or the kind of medium is left out, and remembered for the account.
+    * A metric that Instagram refuses to the account or the kind of medium has the reason ``refused``, and is asked for
+      again after a day.
     * How people responded to a poll, a comment prompt or invitations is read, too, if the post has them, this provider
       published it, and the login allows it. Their metrics are those of ``graph.responses``.
     * Reading uses at most 15 % of the account's calls of an hour. If they are used up, the task is deferred until some
@@ -97,7 +100,7 @@ class InsightsOperator(InstagramBaseOperator):
                     media = reading.media(read_media_ids(self.media_ids))
                 else:
                     media = [_Medium(**one) for one in pending]
-                reader = InsightReader(client, StoredRefusals(ledger.store))
+                reader = InsightReader(client, StoredRefusals(ledger.store, ledger.clock))
                 rows = [*(rows or ()), *reading.rows(reader, media, read_metrics(self.metrics))]
             finally:
                 budget.save()
@@ -120,10 +123,18 @@ class InsightsOperator(InstagramBaseOperator):
 def read_metrics(given: Any) -> list[str] | None:
     """Read the names of metrics. None stands for all."""
     names = arguments.sequence("metrics", given)
+    if not names:
+        return None
+    from airflow_provider_instagram.graph.models import MEDIA_METRICS
+    from airflow_provider_instagram.graph.responses import NUMBERS
+
+    known = list(dict.fromkeys([*chain(*MEDIA_METRICS.values()), *NUMBERS]))
     for name in names:
-        if not (isinstance(name, str) and name.isidentifier()):
-            raise ValidationError(f"{name!r} is not the name of a metric.", hint="Use names such as views, reach.")
-    return names or None
+        if name not in known:
+            similar = get_close_matches(str(name), known, 1)
+            question = f"Did you mean {similar[0]!r}?" if similar else f"Use some of {', '.join(known)}."
+            raise ValidationError(f"Instagram has no metric {arguments.in_quotes(name)} of posts.", hint=question)
+    return names
 
 
 def read_media_ids(given: Any) -> list[str] | None:

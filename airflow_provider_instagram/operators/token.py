@@ -64,11 +64,13 @@ def _notifiers(on_token_ending: Sequence[Callable[[Context], Any]]) -> Sequence[
 
 
 def refresh_token(
-    conn_id: str, context: Context, on_token_ending: Sequence[Callable[[Context], Any]]
+    conn_id: str, context: Context, on_token_ending: Sequence[Callable[[Context], Any]] | None
 ) -> dict[str, Any]:
     """Refresh the token of a connection, and send an alert if the token expires soon.
 
     A token of Facebook or Unified Login cannot be refreshed. Meta tells when it expires.
+
+    :param on_token_ending: Notifiers. If None, a token that cannot be refreshed and expires soon is an error.
     """
     from airflow_provider_instagram.hooks.instagram import InstagramHook
     from airflow_provider_instagram.utils.pages import reconnect_hint
@@ -79,14 +81,16 @@ def refresh_token(
     except InstagramError as error:
         ti = context["ti"]
         if not error.retryable or ti.try_number > ti.max_tries:
-            _alert(hook, context, error, on_token_ending)
+            _alert(hook, context, error, on_token_ending or ())
         raise
     if done.token.expires and not hook.token_manager().can_refresh:
         ends = InstagramError(
             f"The token of connection {conn_id!r} {done.token.end}, and cannot be refreshed.",
             hint=reconnect_hint(conn_id),
         )
-        _alert(hook, context, ends, on_token_ending)
+        is_ending = _alert(hook, context, ends, on_token_ending or ())
+        if is_ending and on_token_ending is None:
+            raise ends
     what, expires = "refreshed" if done.refreshed else "not refreshed", done.token.expires
     hook.log.info("The token of %s was %s; it %s", conn_id, what, done.token.end)
     return {"refreshed": done.refreshed, "expires_at": expires.isoformat() if expires else None}
@@ -94,15 +98,15 @@ def refresh_token(
 
 def _alert(
     hook: InstagramHook, context: Context, problem: InstagramError, on_token_ending: Sequence[Callable[[Context], Any]]
-) -> None:
-    """Call the notifiers if the token is no longer valid or expires soon."""
+) -> bool:
+    """Call the notifiers if the token is no longer valid or expires soon, and return whether that is so."""
     from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
     from airflow_provider_instagram.utils.pages import connect_page
 
     token = None if isinstance(problem, AuthenticationError) else hook.token_manager().current_token()
     left = token.time_left(CLOCK.now()) if token else None
     if left is not None and left > EXPIRY_WARNING:
-        return
+        return False
     alert_context: Any = {
         **context,
         "instagram_token": {
@@ -115,18 +119,21 @@ def _alert(
     }
     for notify in on_token_ending:
         notify(alert_context)
+    return True
 
 
 def refresh_tokens(
-    *, connections: str = "connections", on_token_ending: Sequence[Callable[[Context], Any]] = ()
+    *, connections: str = "connections", on_token_ending: Sequence[Callable[[Context], Any]] | None = None
 ) -> None:
     """Add tasks to a DAG that refresh the tokens of several accounts, each in its own mapped task.
 
     :param connections: The run parameter that lists the connections. If it is empty, the tasks refresh every connection
         that was connected, used or refreshed before, and those of the environment.
-    :param on_token_ending: As for :class:`RefreshTokenOperator`.
+    :param on_token_ending: As for :class:`RefreshTokenOperator`. By default, the task of a token that cannot be
+        refreshed fails during the last 14 days.
     """
-    _notifiers(on_token_ending)
+    if on_token_ending is not None:
+        _notifiers(on_token_ending)
 
     @task
     def list_connections(params: dict[str, Any] | None = None) -> list[str]:
@@ -155,7 +162,7 @@ def refresh_tokens(
 def token_refresh_dag(
     dag_id: str = "refresh_instagram_tokens",
     *,
-    on_token_ending: Sequence[Callable[[Context], Any]] = (),
+    on_token_ending: Sequence[Callable[[Context], Any]] | None = None,
     **dag_arguments: Any,
 ) -> DAG:
     """Return a DAG that refreshes the tokens of all accounts daily, each in a task of its own.
@@ -163,7 +170,7 @@ def token_refresh_dag(
     Its run parameter ``connections`` names the accounts. If it is empty, the DAG refreshes every connection that was
     connected, used or refreshed before, and those of the environment.
 
-    :param on_token_ending: As for :class:`RefreshTokenOperator`.
+    :param on_token_ending: As for :func:`refresh_tokens`.
     :param dag_arguments: Arguments of the DAG.
     """
     accounts = Param(

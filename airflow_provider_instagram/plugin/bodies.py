@@ -1,11 +1,9 @@
-"""Read the body of a request: for a user who is logged in, up to a size, and no more slowly than a lowest rate."""
+"""Read the body of a request: for a user who is logged in, and up to a size."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import time
 from collections.abc import AsyncIterator, Iterator
 from math import isfinite
 from typing import Any, Final
@@ -20,38 +18,25 @@ from airflow_provider_instagram.plugin.users import Viewer  # noqa: TC001 -- Fas
 MAX_JSON_BYTES: Final = 2_000_000
 #: What no database stores, and no answer can carry.
 NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
-#: Slower senders are given up, who would keep others from a place: after a grace, and at the latest after the deadline.
-LOWEST_BYTES_S: Final = 64_000
-GRACE_S: Final = 15.0
-DEADLINE_S: Final = 3600.0
-TOO_SLOW: Final = f"The request arrived too slowly: fewer than {LOWEST_BYTES_S:,} bytes a second. Nothing was changed."
 
 
 async def received(request: Request, most_bytes: int, what: str = "request") -> AsyncIterator[bytes]:
     """Yield the body of a request in parts.
 
-    :raises HTTPException: If it is too large or too slow. What the caller does with a part is not counted.
+    :raises HTTPException: If it is too large.
     """
     too_large = HTTPException(413, f"The {what} has more than {most_bytes:,} bytes. Nothing was changed.")
     if (declared := request.headers.get("content-length", "0")).isdecimal() and not _fits(declared, most_bytes):
         raise too_large
-    stream, size, waited_s = request.stream(), 0, 0.0
-    while True:
-        begun_s = time.monotonic()
-        try:
-            left_s = min(GRACE_S + size / LOWEST_BYTES_S, DEADLINE_S) - waited_s
-            part = await asyncio.wait_for(anext(stream, None), max(0.0, left_s))
-        except (TimeoutError, asyncio.TimeoutError):  # one class from Python 3.11 on
-            raise HTTPException(408, TOO_SLOW) from None
-        except ClientDisconnect:
-            raise HTTPException(400, "The request was not complete. Nothing was changed.") from None
-        if part is None:
-            return
-        waited_s += time.monotonic() - begun_s
-        size += len(part)
-        if size > most_bytes:
-            raise too_large
-        yield part
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > most_bytes:
+                raise too_large
+            yield part
+    except ClientDisconnect:
+        raise HTTPException(400, "The request was not complete. Nothing was changed.") from None
 
 
 def json_body(kind: Any) -> Any:

@@ -15,7 +15,7 @@ from airflow_provider_instagram.operators import CommentOperator
 from airflow_provider_instagram.triggers import InstagramCommentTrigger
 
 ACCOUNT = "instagram_default"
-ANSWERS = {"link": "Here it is: https://example.com/offer", "price": "20 euros, until Friday."}
+ANSWERS = {"link": "Here it is: https://example.com/offer", "Price": "20 euros, until Friday."}
 watcher = AssetWatcher(name="comments", trigger=InstagramCommentTrigger(ACCOUNT))
 COMMENTS = Asset(f"instagram://{ACCOUNT}/comments", watchers=[watcher])
 
@@ -24,10 +24,11 @@ with DAG("keyword_reply", schedule=[COMMENTS]) as dag:
     @task
     def find(triggering_asset_events: Any = None) -> list[dict[str, str]]:
         """Return the replies to write: one to each comment, to the first of its words."""
+        answers_by_word = {word.casefold(): answer for word, answer in ANSWERS.items()}
         replies = []
         for comment in (event.extra["payload"] for event in triggering_asset_events[COMMENTS]):
             words = re.findall(r"\w+", (comment["text"] or "").casefold())
-            answers = [ANSWERS[word] for word in words if word in ANSWERS]
+            answers = [answers_by_word[word] for word in words if word in answers_by_word]
             replies += [{"reply_to": comment["comment_id"], "message": answer} for answer in answers[:1]]
         return replies
 

@@ -93,8 +93,8 @@ def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> No
 
 
 def _head(rows: Rows) -> tuple[Any, ...]:
-    values = [value.value for value in (rows.min_spacing, rows.slots_per_day) if value]
-    return values, plain(rows.defaults), plain(rows.slots)
+    spacing = rows.min_spacing.value if rows.min_spacing else None
+    return spacing, plain(rows.defaults), plain(rows.slots)
 
 
 def _as_cells(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_instagram.calendar.file.edit_checks import (
     check_problems,
     check_result,
-    plain,
     rewritten,
     without_post,
 )
@@ -69,18 +68,15 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fill:
-    """Times for posts without one, new entries for posts that repeat, and other new posts.
+    """Times for posts without one, and new posts.
 
     :param seen: The digest of the text for which they were chosen. In another one, none of them is written.
     :param times: The times by post id, as the file is to contain them.
-    :param repeats: By the id of a post that is repeated, the id and the time of each new entry. The last one takes over
-        its ``repeat_after``.
     :param added: New posts, which stand after all others. Their values are texts, or as another post has them.
     """
 
     seen: str
     times: Mapping[str, str] = field(default_factory=dict)
-    repeats: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     added: Sequence[Mapping[str, Any]] = ()
 
 
@@ -189,18 +185,9 @@ def apply_fill(text: str, location: str, fill: Fill, files: CalendarFiles, rules
     if digest(text) != fill.seen:
         raise InvalidValue("the file has changed since this was proposed.", "Ask for a new proposal.")
     rows = read_rows(text, location)
-    changes: dict[str, dict[str, Any]] = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
-    new = list[NewPost]()
-    for row in rows.rows:
-        post_id = row.text("id")
-        if entries := fill.repeats.get(post_id, ()):
-            copies = [{**plain(row), "id": copy_id, "publish_at": at} for copy_id, at in entries]
-            for one in copies[:-1]:
-                del one["repeat_after"]
-            new += [(post_id, one) for one in copies]
-            changes[post_id] = changes.get(post_id, {}) | {"repeat_after": GONE}
+    changes = {post_id: {"publish_at": at} for post_id, at in fill.times.items()}
     last = next(filter(None, (row.text("id") for row in reversed(rows.rows))), None)
-    edited, new_rows = rewritten(text, location, rows, changes, [*new, *((last, one) for one in fill.added)])
+    edited, new_rows = rewritten(text, location, rows, changes, [(last, one) for one in fill.added])
     before, after = (parse_rows(one, location, files, **rules) for one in (rows, new_rows))
     check_problems(before, after, None)
     return Edited(edited, None)

@@ -200,16 +200,6 @@ class WrittenPost(BaseModel):
             has_default=False,
         ),
     ]
-    repeat_after: Annotated[
-        str,
-        Field(examples=["30 days"]),
-        About(
-            "After how long airflow instagram calendar fill repeats the post, such as 30 days. At least a day.",
-            arguments.text,
-            kinds=NO_STORY,
-            has_default=False,
-        ),
-    ]
     timezone: Annotated[
         str,
         Field(examples=["Europe/Berlin", "UTC"]),

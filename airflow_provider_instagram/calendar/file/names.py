@@ -14,7 +14,6 @@ SETTINGS: Final = {
     "min_spacing": "The least distance between an account's posts, such as 15 minutes. A number alone counts minutes.",
     "slots": "The weekly times of each account, for posts without publish_at: [Mon 08:30, Thu 19:00]. "
     "airflow instagram calendar fill writes one into each post.",
-    "slots_per_day": "How many posts a day of an account fill gives a slot to at most: 1, unless written otherwise.",
     "posts": "The posts.",
 }
 #: What the author of the DAG says with content_calendar_dag, and no file.

@@ -28,7 +28,7 @@ from airflow_provider_instagram.calendar.file.post_parser import PostFields, unn
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
-from airflow_provider_instagram.calendar.file.slots import read_per_day, read_slots
+from airflow_provider_instagram.calendar.file.slots import read_slots
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
 from airflow_provider_instagram.exceptions import TransientError
@@ -163,7 +163,6 @@ class _Reader:
     def check_slots(self) -> None:
         """Add the problems of the slots, from which times are filled in."""
         read_slots(self.rows, self.problems)
-        read_per_day(self.rows, self.problems)
         for account, value in self.rows.slots.values.items():
             if (unnamed := unnamed_account(account, self.rules.get("accounts"))) is not None:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
@@ -192,9 +191,8 @@ class _Reader:
             elif name not in KEYS:
                 self._add_unknown(name, value.line, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
-        account, (content, kind) = fields.account(), fields.post(check=self.rules.get("check_files", False))
+        account, content = fields.account(), fields.post(check=self.rules.get("check_files", False))
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
-        fields.check_repeat_after(kind)
         publish_at = fields.publish_at(self.rules.get("now") if fields.has_file else None)
         if not (fields.has_file and fields.has("publish_at")):
             self._add_idea(post_id, publish_at, account, row.line, fields.has_file, content)

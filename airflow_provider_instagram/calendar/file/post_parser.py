@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIELDS, CalendarPost
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Row, Value, without_secrets
-from airflow_provider_instagram.calendar.file.slots import read_repeat_after
 from airflow_provider_instagram.calendar.file.times import MissingTimezone, in_words, read_local_time, zone
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.fields import declared
@@ -106,17 +105,8 @@ class PostFields:
             self._add_problem("publish_at", message, "Move it to the future. If the post has been published, leave it.")
         return at
 
-    def check_repeat_after(self, kind: PostKind) -> None:
-        """Check after how long the post is to be published again."""
-        name = "repeat_after"
-        if (written := self._text(name)) is None:
-            return
-        if kind is PostKind.STORY:
-            self._add_problem(name, "A story does not take repeat_after.", "Remove repeat_after.")
-        self._tried(name, lambda: read_repeat_after(written))
-
-    def post(self, *, check: bool) -> tuple[dict[str, Any], PostKind]:
-        """Read the values by field, and what the post is. A value with a problem is left out."""
+    def post(self, *, check: bool) -> dict[str, Any]:
+        """Read the values by field. A value with a problem is left out."""
         named = self._media_field()
         placement = self._value("placement")
         word = str(placement.value).strip().lower() if placement is not None else None
@@ -130,7 +120,7 @@ class PostFields:
         if "upload" not in self.row.values and not may_have_video(values):
             values.pop("upload", None)  # a default is for the videos of the calendar
         if named is None:
-            return values, kind  # its limits depend on what it will show
+            return values  # its limits depend on what it will show
         unwritten = {
             name: CalendarPost.model_fields[name].default
             for name in OPTIONS
@@ -145,7 +135,7 @@ class PostFields:
         if values.get("cover_url") and not any(limit.option == "cover_url" for limit in limits):
             self._location("cover_url", values["cover_url"], check=False)
         self._check_links(values, named)
-        return values, kind
+        return values
 
     def _media_field(self) -> str | None:
         """Return which of ``video``, ``image`` and ``carousel`` the post has, if any.

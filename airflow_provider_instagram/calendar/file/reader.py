@@ -173,9 +173,6 @@ class _Tree:
         if "min_spacing" in top:
             key, value = top["min_spacing"]
             found.min_spacing = self._value(value, key)
-        if "slots_per_day" in top:
-            key, value = top["slots_per_day"]
-            found.slots_per_day = self._value(value, key)
         if "defaults" in top:
             found.defaults = self._row(top["defaults"][1], "defaults")
         if "slots" in top:

@@ -82,7 +82,6 @@ class Rows:
     defaults: Row = field(default_factory=lambda: Row(0))
     columns: Row = field(default_factory=lambda: Row(0))
     slots: Row = field(default_factory=lambda: Row(0))
-    slots_per_day: Value | None = None
     min_spacing: Value | None = None
     problems: list[Problem] = field(default_factory=list)
 

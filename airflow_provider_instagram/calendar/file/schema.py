@@ -46,7 +46,6 @@ def calendar_schema() -> dict[str, Any]:
         "defaults": {**_object(defaults), "type": ["object", "null"]},
         "min_spacing": TEXT,
         "slots": {"type": ["object", "null"], "additionalProperties": {"anyOf": [slots, {"type": "string"}]}},
-        "slots_per_day": {**TEXT, "minimum": 1, "maximum": 99, "pattern": "^[1-9][0-9]?$"},
         "posts": {"type": ["array", "null"], "items": post},
     }
     return {

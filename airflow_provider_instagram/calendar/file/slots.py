@@ -9,14 +9,12 @@ from datetime import date, datetime, timedelta
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import Rows, Value, without_secrets
-from airflow_provider_instagram.calendar.file.times import read_duration, read_local_time, zone
+from airflow_provider_instagram.calendar.file.times import read_local_time, zone
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SLOT = re.compile(r"(?P<day>[A-Za-z]+)\s+(?P<time>\d{1,2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w+\-]*(?:/[\w+\-]+)*))?")
 EXAMPLE = "Write it like Mon 08:30."
 MAX_SLOTS = 100
-#: The same post more often than this looks like a mistake, and a number without a unit counts minutes.
-SHORTEST_REPEAT = timedelta(days=1)
 
 
 @dataclass(frozen=True, order=True)
@@ -61,18 +59,6 @@ def read_slots(rows: Rows, problems: list[Problem]) -> dict[str, tuple[Slot, ...
     return {account: slots_of(account, value, zone_name, problems) for account, value in rows.slots.values.items()}
 
 
-def read_per_day(rows: Rows, problems: list[Problem]) -> int:
-    """Read how many posts a day of an account are filled in at most."""
-    if rows.slots_per_day is None or rows.slots_per_day.value is None:
-        return 1
-    written = str(rows.slots_per_day.value).strip()
-    if re.fullmatch(r"[1-9]\d?", written):
-        return int(written)
-    message = without_secrets(f"slots_per_day is {written!r}.", rows.slots_per_day)
-    problems.append(Problem(rows.slots_per_day.line, message, "Write a number from 1 to 99."))
-    return 1
-
-
 def slots_of(account: str, value: Value, zone_name: str | None, problems: list[Problem]) -> tuple[Slot, ...]:
     """Read the slots of an account: a list, or a text with commas."""
     given = value.value.split(",") if isinstance(value.value, str) else value.value
@@ -115,11 +101,3 @@ def _time(text: str, written: str) -> str:
     if hour > 23 or minute > 59:
         raise InvalidValue(f"{written!r} has a time that does not exist.", EXAMPLE)
     return f"{hour:02}:{minute:02}"
-
-
-def read_repeat_after(written: str) -> timedelta:
-    """Read after how long a post is published again: ``30 days``, ``5d``."""
-    span = read_duration("repeat_after", written)
-    if span < SHORTEST_REPEAT:
-        raise InvalidValue(f"repeat_after is {written!r}, which is less than a day.", "Write it like 30 days.")
-    return span

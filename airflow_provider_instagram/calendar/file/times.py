@@ -99,11 +99,6 @@ def named_zone(name: str) -> tzinfo:
     return datetime.strptime(found[1], "%z").tzinfo or timezone.utc if found else zone(name)
 
 
-def later(at: datetime, span: timedelta) -> datetime:
-    """Return the moment that is later by the clock on the wall: seven days later is the same time of day."""
-    return moment(at.astimezone(zone_of(at)) + span)
-
-
 def as_written(at: datetime) -> str:
     """Return a moment as a calendar contains it, with its offset if the clock shows this time twice."""
     local = at.astimezone(zone_of(at))

@@ -6,25 +6,21 @@ Nothing but this chooses times, and what is chosen stands in the file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.edits import Fill, digest, zone_of_new
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
-from airflow_provider_instagram.calendar.file.slots import Slot, read_per_day, read_repeat_after, read_slots, slots_of
-from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone, zone
+from airflow_provider_instagram.calendar.file.slots import Slot, read_slots, slots_of
+from airflow_provider_instagram.calendar.file.times import as_written, moment, named_zone
 from airflow_provider_instagram.calendar.planning.proposal import (
     AHEAD,
-    REPEATS_WITHIN,
     AccountSlots,
-    AsTheyCome,
-    Preference,
     Proposed,
     Wanted,
     propose,
@@ -38,9 +34,6 @@ if TYPE_CHECKING:
 #: Where an idea that is put on a day looks for a time, if no slot is free: each quarter of an hour from noon on.
 QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 48
-MANY: Final = 1_000
-#: Takes an account, the hours of its slots, the zone in which these are meant, and the present time.
-PreferenceOf: TypeAlias = Callable[[str, Collection[int], ZoneInfo, datetime], Preference]
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,11 @@ class Proposal:
     """What is to be written into a file, and a line for each post.
 
     :param fill: None if nothing is to be written.
-    :param tables: The results by which slots were ordered.
     :param still_open: How many posts stay without a time.
     """
 
     fill: Fill | None
     lines: tuple[str, ...]
-    tables: tuple[str, ...]
     still_open: int
 
 
@@ -65,37 +56,26 @@ def proposal_for(
     now: datetime,
     rules: Rules,
     *,
-    preference_of: PreferenceOf = lambda *_: AsTheyCome(),
     more_slots: str = "",
-    repeats_within: timedelta = REPEATS_WITHIN,
 ) -> Proposal:
     """Propose times for a calendar's text.
 
-    :param preference_of: Returns what chooses among the slots of an account, by default the first one.
     :param more_slots: The slots of accounts that have none in the file, such as ``Mon 08:30, Thu 19:00``.
     :raises InvalidValue: If the text cannot be read.
-    :raises ValidationError: If the results cannot be read.
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
     wanted = [*_wanted(rows, calendar)]
     slots = _slots(rows, {one.account for one in wanted}, more_slots)
-    per_day, free, tables = read_per_day(rows, []), dict[str, AccountSlots](), list[str]()
-    for account, own in slots.items():
-        preference = preference_of(account, {int(one.time[:2]) for one in own}, zone(own[0].zone), now)
-        tables += [f"{account}:", *based_on] if (based_on := [*preference.text()]) else []
-        free[account] = AccountSlots(own, _taken(calendar, account), calendar.min_spacing, per_day, preference)
+    free = {
+        account: AccountSlots(own, _taken(calendar, account), calendar.min_spacing) for account, own in slots.items()
+    }
     by_id = {row.text("id"): row for row in rows.rows}
-    found = propose(wanted, free, now, by_id, repeats_within)
-    times, repeats = dict[str, str](), dict[str, list[tuple[str, str]]]()
-    for one in found:
-        if one.at is not None and one.repeats:
-            repeats.setdefault(one.repeats, []).append((one.id, _written(one.at, by_id[one.repeats], rows)))
-        elif one.at is not None:
-            times[one.id] = _written(one.at, by_id[one.id], rows)
-    fill = Fill(digest(text), times, repeats) if times or repeats else None
-    still_open = sum(one.at is None and not one.repeats for one in found)
-    return Proposal(fill, tuple(map(_line, found)), tuple(tables), still_open)
+    found = propose(wanted, free, now)
+    times = {one.id: _written(one.at, by_id[one.id], rows) for one in found if one.at is not None}
+    fill = Fill(digest(text), times) if times else None
+    still_open = sum(one.at is None for one in found)
+    return Proposal(fill, tuple(map(_line, found)), still_open)
 
 
 def time_on(
@@ -113,11 +93,11 @@ def time_on(
     row = next(row for row in rows.rows if row.text("id") == post_id)
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
     slots = _slots(rows, {idea.account}, "").get(idea.account, ())
-    of = AccountSlots(slots, _taken(calendar, idea.account), calendar.min_spacing, MANY)  # a person has chosen the day
+    of = AccountSlots(slots, _taken(calendar, idea.account), calendar.min_spacing, is_one_a_day=False)
     begin = datetime.combine(day, time(), local)
     end = begin + timedelta(days=1) - timedelta(minutes=1)
-    if free := of.free(max(begin, now + AHEAD), end):
-        return f"{free[0].astimezone(local):%Y-%m-%dT%H:%M}"
+    if (free := of.first_free(max(begin, now + AHEAD), end)) is not None:
+        return f"{free.astimezone(local):%Y-%m-%dT%H:%M}"
     quarters = (begin.replace(hour=12) + number * QUARTER for number in range(QUARTERS))
     at = next((at for at in quarters if at.date() == day and at > now + AHEAD and of.has_room(moment(at))), None)
     if at is None:
@@ -132,20 +112,14 @@ def _taken(calendar: Calendar, account: str) -> list[float]:
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
-    """Yield the posts that need a time, and those that repeat. One that has a problem is not repeated."""
+    """Yield the posts that need a time."""
     ids = Counter(row.text("id") for row in rows.rows)
-    problems = Counter(problem.post_id for problem in calendar.problems)
-    timed = {post.id: post.publish_at for post in calendar.posts}
     without_file = {idea.id for idea in calendar.ideas if not idea.has_file}
     for row in rows.rows:
         post_id, written = row.text("id"), row.values.get("publish_at")
-        if not post_id or ids[post_id] > 1 or post_id in without_file:
-            continue
         has_time = written is not None and bool(str(written.value or "").strip())
-        repeats = "" if problems[post_id] else row.text("repeat_after")
-        account = _own_or_shared("account", row, rows) or DEFAULT_CONN_ID
-        if not has_time or (repeats and post_id in timed):
-            yield Wanted(post_id, account, timed.get(post_id), read_repeat_after(repeats) if repeats else None)
+        if post_id and ids[post_id] == 1 and not has_time and post_id not in without_file:
+            yield Wanted(post_id, _own_or_shared("account", row, rows) or DEFAULT_CONN_ID)
 
 
 def _slots(rows: Rows, accounts: set[str], more_slots: str) -> dict[str, tuple[Slot, ...]]:
@@ -174,5 +148,5 @@ def _written(at: datetime, row: Row, rows: Rows) -> str:
 
 def _line(one: Proposed) -> str:
     """Return what a person reads of a post."""
-    nothing = "not repeated yet" if one.repeats else "no time"
-    return f"{one.id}: {nothing if one.at is None else f'{one.at:%a %Y-%m-%d %H:%M}'}, {one.why}."
+    at = "no time" if one.at is None else f"{one.at:%a %Y-%m-%d %H:%M}"
+    return f"{one.id}: {at}, {one.why}."

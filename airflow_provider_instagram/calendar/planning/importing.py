@@ -1,4 +1,4 @@
-"""Posts that are added to a calendar at once: the rows of a sheet, or the posts of another month. A proposal.
+"""Posts that are added to a calendar at once: the rows of a sheet. A proposal.
 
 What a sheet says is untrusted: it comes from another tool, and whoever uploads it may write into one file only.
 """
@@ -6,21 +6,19 @@ What a sheet says is untrusted: it comes from another tool, and whoever uploads 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.edits import Fill, digest, time_like
+from airflow_provider_instagram.calendar.file.edits import Fill, digest
 from airflow_provider_instagram.calendar.file.parser import Rules, parse_rows
 from airflow_provider_instagram.calendar.file.post_parser import items_in
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.reader import read_rows, split_csv
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value
 from airflow_provider_instagram.calendar.file.sheet_import import Asked, SheetReading, import_sheet
-from airflow_provider_instagram.calendar.file.times import in_words, read_local_time, zone
+from airflow_provider_instagram.calendar.file.times import in_words, zone
 from airflow_provider_instagram.calendar.file.values import NAME_A_FILE, OPEN_TO_ALL
 from airflow_provider_instagram.calendar.planning.proposal import next_id
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -227,47 +225,3 @@ def _columns(records: Sequence[Any], reading: SheetReading) -> Iterable[tuple[st
 
 def _row(line: int, values: Mapping[str, Any]) -> Row:
     return Row(line, {name: Value(value, line) for name, value in values.items()})
-
-
-def month_proposal(target: Target, month: date, to: date) -> Additions:
-    """Propose copies of a month's posts in another month: the second Monday's on the second Monday, at the same time.
-
-    Where the account has a post at that time, as after a first copy, nothing is added.
-
-    :param month: A day of the month that is copied.
-    """
-    rows, times = {row.text("id"): row for row in target.rows.rows}, Counter(row.text("id") for row in target.rows.rows)
-    new, left_out, ids, present = list[Row](), list[Problem](), {*target.ids}, 0
-    taken = {(post.account, post.publish_at) for post in target.calendar.posts}
-    for post in target.calendar.posts:
-        local, row = post.publish_at, rows[post.id]
-        if (local.year, local.month) != (month.year, month.month) or times[post.id] > 1:
-            continue
-        if (day := _same_weekday(local.date(), to)) is None:
-            about = f"{to:%B %Y} has no fifth {local:%A}."
-            left_out.append(Problem(row.line, about, "Add it by hand where it is wanted.", post.id))
-            continue
-        zone_name = row.text("timezone") or target.default("timezone")
-        at = time_like(f"{day:%Y-%m-%d}T{local:%H:%M}", row, zone_name)
-        with suppress(InvalidValue):  # a time that a clock change skips or repeats, which is told below
-            if (post.account, read_local_time(at, zone_name or None)) in taken:
-                present += 1
-                continue
-        ids.add(copy_id := _id_of_copy(post.id, local.date(), day, ids))
-        values = {name: value.value for name, value in row.values.items() if value.value is not None}
-        values.pop("repeat_after", None)
-        new.append(_row(row.line, {**values, "id": copy_id, "publish_at": at}))
-    return target.add(new, left_out, present)
-
-
-def _same_weekday(day: date, to: date) -> date | None:
-    """Return the day of a month with the weekday of another day, and its place among those of its month."""
-    first = to.replace(day=1)
-    found = first + timedelta(days=(day.weekday() - first.weekday()) % 7 + 7 * ((day.day - 1) // 7))
-    return found if found.month == to.month else None
-
-
-def _id_of_copy(post_id: str, before: date, day: date, ids: set[str]) -> str:
-    """Return the id of a copy: that of the post with another date or month in it, or with a number."""
-    renamed = post_id.replace(f"{before}", f"{day}").replace(f"{before:%Y-%m}", f"{day:%Y-%m}")
-    return renamed if renamed not in ids else next_id(post_id, ids)

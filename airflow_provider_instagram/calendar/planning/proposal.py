@@ -1,17 +1,17 @@
-"""Which slots posts without a time get, and when posts are repeated: a proposal. No Airflow, no files, no calls."""
+"""Which slots posts without a time get: a proposal. No Airflow, no files, no calls."""
 
 from __future__ import annotations
 
 import heapq
 import re
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from itertools import count, takewhile
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
-from airflow_provider_instagram.calendar.file.times import in_words, later, zone_of
+from airflow_provider_instagram.calendar.file.times import zone_of
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.slots import Slot
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 #: A slot is at least so far ahead, for the preparation of its post, and at most so far.
 AHEAD: Final = timedelta(hours=1)
 HORIZON: Final = timedelta(days=366)
-#: How far ahead the next entries of posts that repeat are written.
-REPEATS_WITHIN: Final = timedelta(days=14)
-#: Among the free slots of so many days, from the first one on, a preference chooses.
-CHOICE: Final = timedelta(days=7)
 FIRST_FREE: Final = "the first free slot"
 NO_SLOTS: Final = (
     "{account} has no slots: write slots: {{{account}: [Mon 08:30, Thu 19:00]}} at the head of the file, or give the "
@@ -32,58 +28,24 @@ LONGEST_ID: Final = 100
 NUMBERED: Final = re.compile(r"(.+)-([2-9]|[1-9]\d+)")
 
 
-class Preference(Protocol):
-    """What prefers some slots of an account to others."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        """Return one of the free times, which are sorted, and why.
-
-        :param taken: When the account has its other posts, in seconds since the epoch.
-        """
-        raise NotImplementedError
-
-    def text(self) -> Iterator[str]:
-        """Yield what it is based on, in lines for a person."""
-        raise NotImplementedError
-
-
-class AsTheyCome:
-    """Takes the first free slot."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        """Return the first one."""
-        return free[0], FIRST_FREE
-
-    def text(self) -> Iterator[str]:
-        """Yield nothing."""
-        yield from ()
-
-
 @dataclass(frozen=True)
 class Wanted:
-    """A post that needs a time, or that is repeated.
-
-    :param at: Its time; None if it has none.
-    """
+    """A post that needs a time."""
 
     id: str
     account: str
-    at: datetime | None = None
-    repeat_after: timedelta | None = None
 
 
 @dataclass(frozen=True)
 class Proposed:
-    """A time for a post, or for a new entry that repeats one.
+    """A time for a post.
 
     :param at: The time; None if there is none.
-    :param repeats: The id of the post in the file that a new entry repeats.
     """
 
     id: str
     at: datetime | None
     why: str
-    repeats: str = ""
 
 
 @dataclass
@@ -91,30 +53,25 @@ class AccountSlots:
     """The slots of an account, and the times that are taken.
 
     :param taken: The times of all its posts, in seconds since the epoch.
-    :param per_day: How many posts a day the account has at most.
+    :param is_one_a_day: Whether a day that has a post of the account is taken.
     """
 
     slots: Sequence[Slot]
     taken: list[float] = field(default_factory=list)
     min_spacing: timedelta = timedelta()
-    per_day: int = 1
-    preference: Preference = field(default_factory=AsTheyCome)
+    is_one_a_day: bool = True
 
     def __post_init__(self) -> None:
         self.taken.sort()
 
-    def free(self, after: datetime, until: datetime) -> list[datetime]:
-        """Return the free slots of seven days, from the first one between two times on."""
+    def first_free(self, after: datetime, until: datetime) -> datetime | None:
+        """Return the first free slot between two times; None if there is none."""
         times = heapq.merge(*(slot.times(after, until) for slot in self.slots))
-        free = (at for at in times if self.has_room(at))
-        first = next(free, None)
-        return [] if first is None else [first, *takewhile(lambda at: at < first + CHOICE, free)]
+        return next((at for at in times if self.has_room(at)), None)
 
-    def take(self, post_id: str, free: Sequence[datetime]) -> tuple[datetime, str]:
-        """Take one of the free slots, and return it and why."""
-        at, why = self.preference.pick(post_id, free, self.taken)
+    def take(self, at: datetime) -> None:
+        """Let a post have a time."""
         insort(self.taken, at.timestamp())
-        return at, why
 
     def has_room(self, at: datetime) -> bool:
         """Return whether a time keeps its distance to the others, and its day has room."""
@@ -122,92 +79,46 @@ class AccountSlots:
         place = bisect_left(self.taken, at_s)
         if any(abs(other - at_s) < spacing_s for other in self.taken[max(0, place - 1) : place + 1]):
             return False
+        if not self.is_one_a_day:
+            return True
         begin, end = (datetime.combine(at.date() + timedelta(days=day), time(), local).timestamp() for day in (0, 1))
-        return bisect_left(self.taken, end) - bisect_left(self.taken, begin) < self.per_day
+        return bisect_left(self.taken, end) == bisect_left(self.taken, begin)
 
 
-def propose(
-    wanted: Sequence[Wanted],
-    slots: Mapping[str, AccountSlots],
-    now: datetime,
-    ids: Collection[str],
-    repeats_within: timedelta = REPEATS_WITHIN,
-) -> list[Proposed]:
-    """Propose times. The same file, the same results and the same moment give the same proposal.
+def propose(wanted: Sequence[Wanted], slots: Mapping[str, AccountSlots], now: datetime) -> list[Proposed]:
+    """Propose times. The same file and the same moment give the same proposal.
 
-    1. Each post without a time gets a free slot of its account. Posts of one account keep the order of the file.
-    2. Posts that repeat get the slots that are still free: of two, the one whose pause has ended first.
+    Each post gets a free slot of its account. Posts of one account keep the order of the file.
 
-    :param wanted: The posts, in the order of the file.
+    :param wanted: The posts without a time, in the order of the file.
     :param slots: The slots by account.
-    :param ids: The ids that the file has already.
     """
-    found, until, known = list[Proposed](), now + repeats_within, {*ids}
+    found = list[Proposed]()
     for account in dict.fromkeys(one.account for one in wanted):
-        own = [one for one in wanted if one.account == account]
-        open_ids = [one.id for one in own if one.at is None]
-        times = {one.id: one.at for one in own if one.at is not None}
-        if (of := slots.get(account)) is None:
-            due = [turn.post.id for turn in _turns(own, times) if turn.due <= until]
+        post_ids = [one.id for one in wanted if one.account == account]
+        if account in slots:
+            found += _times(post_ids, slots[account], now)
+        else:
             why = NO_SLOTS.format(account=account)
-            found += [Proposed(post_id, None, why) for post_id in open_ids]
-            found += [Proposed(post_id, None, why, post_id) for post_id in due]
-            continue
-        firsts = _first_times(open_ids, of, now)
-        times |= {one.id: one.at for one in firsts if one.at is not None}
-        found += [*firsts, *_repetitions(_turns(own, times), of, now, until, known)]
+            found += [Proposed(post_id, None, why) for post_id in post_ids]
     return found
 
 
-def _first_times(post_ids: Sequence[str], slots: AccountSlots, now: datetime) -> list[Proposed]:
-    chosen, after = list[tuple[datetime, str]](), now + AHEAD
+def _times(post_ids: Sequence[str], slots: AccountSlots, now: datetime) -> list[Proposed]:
+    found, after = list[Proposed](), now + AHEAD
     for post_id in post_ids:
-        if not (free := slots.free(after, now + HORIZON)):
-            break
-        chosen.append(slots.take(post_id, free))
-        after = free[0]
-    chosen.sort()  # a later slot may be preferred for an earlier post
-    found = [Proposed(post_id, at, why) for post_id, (at, why) in zip(post_ids, chosen, strict=False)]
-    why = f"no slot is free within {HORIZON.days} days"
-    return found + [Proposed(post_id, None, why) for post_id in post_ids[len(chosen) :]]
-
-
-class _Turn(NamedTuple):
-    """When a post is repeated again; of two at one time, the one that comes first in the file."""
-
-    due: datetime
-    place: int
-    before: str
-    post: Wanted
-    span: timedelta
-
-
-def _turns(own: Sequence[Wanted], times: Mapping[str, datetime]) -> list[_Turn]:
-    return [
-        _Turn(later(times[one.id], one.repeat_after), place, one.id, one, one.repeat_after)
-        for place, one in enumerate(own)
-        if one.repeat_after is not None and one.id in times
-    ]
-
-
-def _repetitions(
-    turns: list[_Turn], slots: AccountSlots, now: datetime, until: datetime, ids: set[str]
-) -> Iterator[Proposed]:
-    """Yield the next entries of posts that repeat, up to a time."""
-    heapq.heapify(turns)
-    while turns and turns[0].due <= until:
-        due, place, before, post, span = heapq.heappop(turns)
-        if not (free := slots.free(max(due, now + AHEAD), until)):
-            yield Proposed(before, None, f"no slot is free until {until:%Y-%m-%d}", post.id)
+        at = slots.first_free(after, now + HORIZON)
+        if at is None:
+            found.append(Proposed(post_id, None, f"no slot is free within {HORIZON.days} days"))
             continue
-        ids.add(post_id := next_id(before, ids))
-        at, why = slots.take(post_id, free)
-        yield Proposed(post_id, at, f"{in_words(span)} after {before}, {why}", post.id)
-        heapq.heappush(turns, _Turn(later(at, span), place, post_id, post, span))
+        slots.take(at)
+        found.append(Proposed(post_id, at, FIRST_FREE))
+        after = at
+    return found
 
 
 def next_id(before: str, ids: Collection[str]) -> str:
-    """Return the id of the entry that repeats another one: ``hours-2`` after ``hours``, and ``hours-3`` after that.
+    """Return an id after another one: ``hours-2`` after ``hours``, and ``hours-3`` after that.
 
     A number counts only if the file has the post without it: ``tip-3`` may be the third tip.
     """

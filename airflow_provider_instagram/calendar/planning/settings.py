@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -13,18 +11,19 @@ from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from os import PathLike
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.sheet import SheetForm, invalid_form
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan, plan_file, read_plan
-from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from airflow_provider_instagram.posts.fields import canonical
+from airflow_provider_instagram.utils.arguments import in_quotes
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import is_web, shown
 
@@ -60,9 +59,9 @@ class Retries:
         return cls(growing + math.ceil((ahead + max_lateness + EXTRA_RETRY_TIME) / delay), delay)
 
 
-LATE = ("publish", "skip")
-UNANSWERED = ("skip", "publish")
-APPROVAL = (None, "required")
+Late: TypeAlias = Literal["publish", "skip"]
+Unanswered: TypeAlias = Literal["skip", "publish"]
+Approval: TypeAlias = Literal["required"]
 #: What contradicts ``unanswered="publish"``, and why.
 CONTRADICTING = (
     ("late", "skip", "is late at its time, and would be skipped"),
@@ -76,8 +75,6 @@ PREPARED_MARGIN = timedelta(hours=30)
 MAX_PREPARE_AHEAD = timedelta(days=30)
 #: Each task names the ledger of each account: Airflow stores 0.4 MB for a DAG with 200 of them, and 2 MB for 1,000.
 MAX_ACCOUNTS = 200
-#: Arguments of a DAG that the calendar sets.
-SET_BY_CALENDAR = ("catchup", "schedule")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,6 @@ class CalendarSettings:
 
     :param plan_file: Where its plan is kept.
     :param notify: What is called for each event; None tells nobody, and only problems are events of the asset.
-    :param problems: What is wrong with the settings themselves. The defaults are used instead.
     """
 
     dag_id: str
@@ -94,52 +90,47 @@ class CalendarSettings:
     plan_file: str
     lead_time: timedelta = timedelta(hours=1)
     prepare_ahead: timedelta = timedelta(days=3)
-    late: str = "publish"
+    late: Late = "publish"
     max_lateness: timedelta = timedelta(hours=1)
     min_spacing: timedelta | None = None
     accounts: tuple[str, ...] = (DEFAULT_CONN_ID,)
-    approval: str | None = None
-    unanswered: str = "skip"
+    approval: Approval | None = None
+    unanswered: Unanswered = "skip"
     dry_run: bool = False
     notify: Sequence[Callable[[Any], Any]] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
 
     @classmethod
     def of(cls, dag_id: str, calendar: str | PathLike[str], **given: Any) -> CalendarSettings:
-        """Return the settings. An invalid one becomes a problem: a mistake must not keep the DAG from being parsed."""
-        problems = []
+        """Return the settings.
+
+        :raises ValidationError: If one is invalid. Airflow shows that as an import error of the DAG file.
+        """
+        if not isinstance(calendar, (str, PathLike)) or not str(calendar).strip():
+            raise _invalid("calendar", calendar, "Give the path, the URI or the https address of the file.")
         calendar, notify = str(calendar), given.get("notify")
         given["notify"] = notify if notify is None or isinstance(notify, (list, tuple)) else [notify]
         if isinstance(ahead := given.get("prepare_ahead"), str):
             with suppress(InvalidValue):
                 given["prepare_ahead"] = read_duration("prepare_ahead", ahead)
-        valid: dict[str, Any] = {}
-        if "accounts" in given:
-            valid["accounts"], wrong = _accounts(given.pop("accounts"))
-            problems += wrong
         for name, value in given.items():
-            remedy = _remedy(name, value)
-            if remedy is None:
-                valid[name] = value
-                continue
-            used = "The default is used."
-            if name == "approval":  # a mistake in the demand for an approval must not lift it
-                valid[name], used = "required", "Until then, each post needs an approval."
-            problems.append(Problem(0, f"in the DAG file, {name}={_written(value)} is not valid.", f"{remedy} {used}"))
-        if not is_web(calendar) and (valid.get("columns") or valid.get("defaults")):
-            message = "in the DAG file, columns and defaults are for a sheet at an https:// address."
-            problems.append(
-                Problem(0, message, "Leave them out: a file names its fields, and has defaults of its own.")
+            if (remedy := _remedy(name, value)) is not None:
+                raise _invalid(name, value, remedy)
+        if "accounts" in given:
+            given["accounts"] = tuple(dict.fromkeys(given["accounts"]))
+        if not is_web(calendar) and (given.get("columns") or given.get("defaults")):
+            raise ValidationError(
+                "columns and defaults of content_calendar_dag are for a sheet at an https:// address.",
+                hint="Leave them out: a file names its fields, and has defaults of its own.",
             )
         for name, value, why in CONTRADICTING:
-            if valid.get(name) == value and valid.get("unanswered") == "publish":
-                del valid["unanswered"]
-                message = f"in the DAG file, unanswered='publish' contradicts {name}={value!r}."
-                problems.append(Problem(0, message, f"A post without an answer {why}. The default is used."))
-        file = plan_file(conf.get("instagram", "calendar_snapshots"), dag_id)
-        return cls(dag_id, calendar, file, **valid, problems=tuple(problems))
+            if given.get(name) == value and given.get("unanswered") == "publish":
+                raise ValidationError(
+                    f"unanswered='publish' contradicts {name}={value!r}: a post without an answer {why}.",
+                    hint="Leave one of them out.",
+                )
+        return cls(dag_id, calendar, plan_file(conf.get("instagram", "calendar_snapshots"), dag_id), **given)
 
     @property
     def location(self) -> str:
@@ -162,7 +153,7 @@ class CalendarSettings:
     @cached_property
     def digest(self) -> str:
         """A digest of all settings on which the plan depends, and of this release."""
-        given: dict[str, Any] = {one.name: _written(getattr(self, one.name)) for one in fields(self)}
+        given: dict[str, Any] = {one.name: repr(getattr(self, one.name)) for one in fields(self)}
         del given["notify"]
         given["accounts"] = sorted(self.accounts)  # a set has another order in each process
         roots, release = conf.get("instagram", "media_roots"), version("airflow-provider-instagram")
@@ -173,7 +164,6 @@ class CalendarSettings:
         return About(
             lead_time=self.lead_time, max_lateness=self.max_lateness, prepare_ahead=self.work_ahead,
             is_dry=self.dry_run, min_spacing=self.min_spacing, approval=self.approval, accounts=self.accounts,
-            problems=self.problems,
         )  # fmt: skip
 
     def stored(self) -> StoredPlan:
@@ -200,32 +190,24 @@ def report_id(dag_id: str) -> str:
     return f"{dag_id}_report"
 
 
-def _accounts(named: Any) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the connections that the DAG's author named. What is not a connection id allows no account."""
-    if not isinstance(named, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in named):
-        message = f"{_written(named)} is not a list of connection ids, so no account may be used."
-        remedy = f'Write it like accounts=["{DEFAULT_CONN_ID}"].'
-        return (), [Problem(0, f"in the DAG file, accounts={message}", remedy)]
-    accounts = tuple(dict.fromkeys(named))
-    if len(accounts) > MAX_ACCOUNTS:
-        message = f"in the DAG file, accounts names {len(accounts)} accounts. Only the first {MAX_ACCOUNTS} are used."
-        return accounts[:MAX_ACCOUNTS], [Problem(0, message, "Make a second calendar for the others.")]
-    return accounts, []
-
-
 def longest_ahead() -> timedelta:
     """Return how long before a post's time its preparation may begin: its result must not be old by then."""
     kept = kept_for()
     return MAX_PREPARE_AHEAD if kept is None else min(MAX_PREPARE_AHEAD, kept / 2 - PREPARED_MARGIN)
 
 
-def _written(value: Any) -> str:
-    """Return a value without the address of an object, which would make the problem a new one at each parse."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+def _invalid(name: str, value: Any, remedy: str) -> ValidationError:
+    return ValidationError(f"{name} of content_calendar_dag is {in_quotes(value)}, which is not valid.", hint=remedy)
 
 
 def _remedy(name: str, value: Any) -> str | None:
+    """Return what to give instead of the value of a setting; None if it is valid."""
     zero = timedelta(0)
+    if name == "accounts":
+        if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(one, str) for one in value):
+            return f'Write a list of connection ids: accounts=["{DEFAULT_CONN_ID}"].'
+        if len({*value}) > MAX_ACCOUNTS:
+            return f"Name at most {MAX_ACCOUNTS} accounts, and make a second calendar for the others."
     if name == "lead_time" and not (isinstance(value, timedelta) and zero < value <= MAX_LEAD_TIME):
         return "Give a timedelta of up to 23 h 29 min: a container expires after 24 h."
     if name == "prepare_ahead" and not (isinstance(value, timedelta) and zero <= value <= longest_ahead()):
@@ -239,20 +221,13 @@ def _remedy(name: str, value: Any) -> str | None:
         value is None or (isinstance(value, timedelta) and zero <= value <= MAX_DURATION)
     ):
         return f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file."
-    if name == "late" and value not in LATE:
-        return f"Use one of {', '.join(LATE)}."
-    if name == "approval" and value not in APPROVAL:
-        return 'Use "required", or None to go by the file.'
-    if name == "unanswered" and value not in UNANSWERED:
-        return f"Use one of {', '.join(UNANSWERED)}."
+    words = {"late": get_args(Late), "unanswered": get_args(Unanswered), "approval": (None, *get_args(Approval))}
+    if name in words and value not in words[name]:
+        return f"Use one of {', '.join(map(repr, words[name]))}."
+    if name == "dry_run" and not isinstance(value, bool):
+        return "Give True or False."
     if name == "notify" and not all(map(callable, value or ())):
         return "Give a notifier, a callable, or a list of them."
     if name in ("columns", "defaults"):
         return invalid_form(name, value)
-    if name in SET_BY_CALENDAR:
-        return "Leave it out: the calendar sets the schedule, and missed runs are caught up."
-    known = [one.name for one in fields(CalendarSettings)]
-    if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        return f"Did you mean {close[0]}?" if close else "Leave it out: a DAG has no such argument."
     return None

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.vanished import Vanished
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
@@ -47,7 +46,6 @@ class About(BaseModel):
     min_spacing: timedelta | None = None
     approval: str | None = None
     accounts: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
 
 
 class StoredPlan(Stored):

@@ -74,7 +74,7 @@ class ReportProblems(CalendarTask):
             *account_problems(calendar, now),
             *pictures_without_link(calendar, now, has_keys=True),
         )
-        problems = (*self.settings.problems, *plan.timely.problems, *found)
+        problems = (*plan.timely.problems, *found)
         self.log.info("%s: %s posts, %s problems", calendar.location, len(calendar.posts), len(problems))
         for problem in problems:
             self.log.warning("%s", problem.text(calendar.location))

@@ -251,7 +251,7 @@ class BoardReader:
         if stored is not None:
             content = stored.plan.timely
             self._source.read(content.accounts, {post.id for post in content.posts})
-            problems = (*stored.about.problems, *content.problems, *self._source.problems)
+            problems = (*content.problems, *self._source.problems)
             cards, facts = _Look(calendar, self._source, stored, content, utc_now(), away).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}

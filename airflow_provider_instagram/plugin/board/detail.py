@@ -270,7 +270,8 @@ def _of_ledger(facts: Facts) -> tuple[list[dict[str, Any]], dict[str, Any] | Non
     events = [_event(one.created_at, "Handed to Instagram", one.container_id, "") for one in made]
     if numbers is None:
         return events, None
-    about = {"values": list(numbers.values.items()), "responses": list(numbers.responses.items())}
+    values = [*numbers.values.items(), *((name, "refused by Instagram") for name in numbers.refused)]
+    about = {"values": values, "responses": list(numbers.responses.items())}
     return events, {"age": numbers.age, "at": numbers.read_at, **about}
 
 

@@ -20,15 +20,13 @@ from airflow_provider_instagram.calendar.file.model import ACCOUNT, CALENDAR_FIE
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.values import FIELDS
 from airflow_provider_instagram.calendar.planning.fill import proposal_for
-from airflow_provider_instagram.calendar.planning.proposal import AsTheyCome, Preference
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
-from airflow_provider_instagram.insights.hours import read_table
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
 from airflow_provider_instagram.plugin.board.states import is_over
-from airflow_provider_instagram.plugin.users import opened, own_accounts, sealed
+from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
 
@@ -57,7 +55,6 @@ DONE: Final = {
     "restore": "Brought back into {file}.",
     "fill": "Times filled in in {file}.",
     "import": "Imported into {file}.",
-    "copy": "Copied in {file}.",
 }
 LATER: Final = " The page shows it once Airflow has read the file."
 ASKED_AGAIN: Final = "This post is approved already. With this edit, its approval is asked for again."
@@ -118,24 +115,18 @@ async def edit(board: Board, user: PageUser, given: EditRequest) -> dict[str, An
     return answer if post is None else {**answer, "at": int(post.publish_at.timestamp())}
 
 
-def proposed(board: Board, *, by_results: bool) -> dict[str, Any]:
+def proposed(board: Board) -> dict[str, Any]:
     """Return which times the posts without one would get, as JSON. Nothing is written.
 
-    :param by_results: Whether the hours whose posts reached most are preferred, of accounts whose metrics may be seen.
-    :raises HTTPException: If the file or the metrics cannot be read.
+    :raises HTTPException: If the file cannot be read.
     """
     writer, now = writer_of(board), utc_now()
-    own = own_accounts(board.calendar.dag_id, board.accounts) if by_results else []
-
-    def preference_of(account: str, *about: Any) -> Preference:
-        return read_table(account, *about) if account in own else AsTheyCome()
-
     with errors_as_answers():
         text = writer.text()
-        found = proposal_for(text, board.location, writer.files, now, board.rules, preference_of=preference_of)
+        found = proposal_for(text, board.location, writer.files, now, board.rules)
         diff = writer.in_text(text, found.fill, now, board.rules).diff if found.fill is not None else ()
     seal = sealed("fill", {"dag_id": board.calendar.dag_id, **asdict(found.fill)}) if found.fill is not None else ""
-    return {"tables": found.tables, "lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
+    return {"lines": found.lines, "diff": "\n".join(diff), "proposal": seal}
 
 
 def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
@@ -147,8 +138,7 @@ def fill(board: Board, user: PageUser, given: FillRequest) -> dict[str, Any]:
     if content is None or content.pop("dag_id") != given.dag_id:
         raise HTTPException(422, "This proposal is too old. Nothing was changed. Ask for a new one.")
     agreed = edits.Fill(**content)
-    filled = [*agreed.times, *(copy_id for copies in agreed.repeats.values() for copy_id, _ in copies)]
-    return write_agreed(board, user, "fill", agreed, len(filled))
+    return write_agreed(board, user, "fill", agreed, len(agreed.times))
 
 
 def write_agreed(board: Board, user: PageUser, do: str, agreed: edits.Fill, posts: int) -> dict[str, Any]:

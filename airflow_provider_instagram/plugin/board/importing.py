@@ -1,4 +1,4 @@
-"""Posts that are added at once on the Posts page: the rows of a sheet, a month's posts again; and an idea's time.
+"""Posts that are added at once on the Posts page: the rows of a sheet; and an idea's time.
 
 The page shows what would be written, and sends it again with the digest of that. Nothing else is written: if the file
 has changed meanwhile, or another answer makes other posts, the user sees those first.
@@ -28,7 +28,6 @@ from airflow_provider_instagram.calendar.planning.importing import (
     FIELDS,
     Additions,
     Target,
-    month_proposal,
     sheet_proposal,
 )
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 
 MAX_SHEET_BYTES: Final = 1_000_000
 MOST_TOLD: Final = 100
-MONTH: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 #: What a user can say a column means, and a word of a column.
 MEANINGS: Final = ("date", "time", "media", "title", "hashtags", *FIELDS[1:])
 FORMATS: Final = (*(str(kind) for kind in PostKind), "feed")
@@ -61,10 +59,14 @@ Day = Annotated[date, Query(ge=date(YEARS[0], 1, 1), le=date(YEARS[1], 12, 31))]
 router = APIRouter(prefix="/calendar")
 
 
-class Agreed(BaseModel):
-    """What is common to both requests.
+class SheetRequest(BaseModel):
+    """A sheet, and what a user says about it.
 
     :param agreed: The digest of the text that the user agrees to; empty for a look at it.
+    :param sheet: Its bytes, in Base64.
+    :param columns: What columns mean, by their titles.
+    :param words: What words of a column mean; empty to leave out their rows.
+    :param time: The time of day of dates without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,17 +74,6 @@ class Agreed(BaseModel):
     form_token: str = ""
     dag_id: str = Field(max_length=250)
     agreed: str = Field(default="", pattern="^([0-9a-f]{64})?$")
-
-
-class SheetRequest(Agreed):
-    """A sheet, and what a user says about it.
-
-    :param sheet: Its bytes, in Base64.
-    :param columns: What columns mean, by their titles.
-    :param words: What words of a column mean; empty to leave out their rows.
-    :param time: The time of day of dates without one.
-    """
-
     sheet: str = Field(max_length=4 * (MAX_SHEET_BYTES // 3) + 8)
     columns: dict[Title, Meaning] = Field(default={}, max_length=200)
     words: dict[Word, dict[Title, Title]] = {}
@@ -90,13 +81,6 @@ class SheetRequest(Agreed):
     time: str = Field(default="", pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")
     timezone: str = Field(default="", max_length=100)
     account: str = Field(default="", pattern=f"^({ACCOUNT})?$")
-
-
-class MonthRequest(Agreed):
-    """A month whose posts are copied to another one."""
-
-    month: str = Field(pattern=MONTH)
-    to: str = Field(pattern=MONTH)
 
 
 @router.post("/api/import")
@@ -108,11 +92,12 @@ def import_sheet(
     board = editable_board(user, given.dag_id)
     accounts = list(board.accounts)
     reading = SheetReading(given.columns, given.order or None, given.time, given.words, accounts)
-    writer, target = _target(board)
+    writer = writer_of(board)
     with edits.errors_as_answers():
+        target = Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
         text = sheet_text(_bytes_of(given.sheet))
         found = sheet_proposal(target, text, reading, given.timezone, given.account)
-        answer = _answer(board, user, "import", writer, target, found.additions, given.agreed)
+        answer = _answer(board, user, writer, target, found.additions, given.agreed)
     choices = {"account": accounts, "placement": FORMATS}
     return JSONResponse(
         {
@@ -130,20 +115,6 @@ def import_sheet(
     )
 
 
-@router.post("/api/months")
-def copy_month(
-    request: Request, given: Annotated[MonthRequest, json_body(MonthRequest)], user: users.Viewer
-) -> Response:
-    """Return the copies of a month's posts in another month, or write them if the user agrees to that."""
-    users.check_form(request, given.form_token, user)
-    board = editable_board(user, given.dag_id)
-    writer, target = _target(board)
-    with edits.errors_as_answers():
-        additions = month_proposal(target, *(date.fromisoformat(f"{one}-01") for one in (given.month, given.to)))
-        answer = _answer(board, user, "copy", writer, target, additions, given.agreed)
-    return JSONResponse(answer, headers=HEADERS)
-
-
 @router.get("/api/ideas/time")
 def idea_time(dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: Day, user: users.Viewer) -> Response:
     """Return the time that an idea gets on a day, as an edit has it."""
@@ -154,12 +125,6 @@ def idea_time(dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], da
     return JSONResponse({"at": at}, headers=HEADERS)
 
 
-def _target(board: Board) -> tuple[CalendarWriter, Target]:
-    writer = writer_of(board)
-    with edits.errors_as_answers():
-        return writer, Target(writer.text(), board.location, writer.files, utc_now(), board.rules)
-
-
 def _bytes_of(sheet: str) -> bytes:
     try:
         return base64.b64decode(sheet, validate=True)
@@ -168,7 +133,7 @@ def _bytes_of(sheet: str) -> bytes:
 
 
 def _answer(
-    board: Board, user: users.PageUser, do: str, writer: CalendarWriter, target: Target, found: Additions, agreed: str
+    board: Board, user: users.PageUser, writer: CalendarWriter, target: Target, found: Additions, agreed: str
 ) -> dict[str, Any]:
     """Return what is added, or write it if its digest is the one that the user agrees to."""
     written = writer.in_text(target.text, found.fill, target.now, target.rules) if found.fill is not None else None
@@ -176,7 +141,7 @@ def _answer(
     if agreed and (found.fill is None or agreed != proposal):
         raise HTTPException(409, CHANGED)
     if agreed and found.fill is not None:
-        return edits.write_agreed(board, user, do, found.fill, len(found.fill.added))
+        return edits.write_agreed(board, user, "import", found.fill, len(found.fill.added))
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
         "posts": found.posts,

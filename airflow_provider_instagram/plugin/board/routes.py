@@ -186,10 +186,10 @@ def change_all(
 
 
 @router.get("/api/fill")
-def proposed_times(dag_id: str, user: users.Viewer, by_results: bool = False) -> Response:
+def proposed_times(dag_id: str, user: users.Viewer) -> Response:
     """Return which times the posts without one would get."""
     board = editable_board(user, dag_id)
-    return JSONResponse(edits.proposed(board, by_results=by_results), headers=HEADERS)
+    return JSONResponse(edits.proposed(board), headers=HEADERS)
 
 
 @router.post("/api/fill")

@@ -160,6 +160,7 @@ def test_who_asked_to_be_told_hears_of_a_token_that_only_a_person_can_replace(
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import RefreshTokenOperator
+    from airflow_provider_instagram.operators.token import token_refresh_dag
 
     told: list[Any] = []
     for left, expected in ((20, 0), (13, 1)):
@@ -168,6 +169,8 @@ def test_who_asked_to_be_told_hears_of_a_token_that_only_a_person_can_replace(
             RefreshTokenOperator(task_id="refresh", on_token_ending=[lambda context: told.append(context)])
         assert run_dag(dag).states() == {"refresh": "success"}
         assert len(told) == expected
+        alone = run_dag(token_refresh_dag(f"alone_{left}"), connections=["instagram_default"])
+        assert alone.state == ("failed" if expected else "success"), "nobody else would tell"
     assert told[0]["instagram_token"]["days_left"] == 13.0
     assert "cannot be refreshed" in told[0]["instagram_token"]["problem"]
 

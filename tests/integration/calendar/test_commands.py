@@ -97,18 +97,6 @@ def test_check_says_which_accounts_the_dag_file_has_to_name(
     ), "what the posts share is reported once, beside the two posts that are too close"
 
 
-def test_show_draws_the_month_in_the_viewers_zone(run: Callable[..., tuple[int, str, str]], file: Path) -> None:
-    """Across the clock change of that night, and with a mark where a person is asked."""
-    code, out, err = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo")
-    assert code == 0
-    assert out.startswith("March 2030, times in Asia/Tokyo")
-    assert "02:00 monday" in out  # 18:00 in Berlin is 2 a.m. of the 31st in Tokyo
-    april = run("calendar", "show", str(file), "--timezone", "Asia/Tokyo", "--month", "2030-04")[1]
-    assert "01:00 ?sunday" in april
-    assert "a person has to approve it" in april
-    assert "1 problem: airflow instagram calendar check" in err
-
-
 FORMATS = """\
 min_spacing: 0 s
 defaults: {timezone: UTC, account: berlin, first_comment: "#one"}
@@ -118,14 +106,6 @@ posts:
   - {id: carousel, publish_at: 2030-03-06 10:00, carousel: "https://example.com/a.jpg, https://example.com/b.mp4"}
   - {id: story, publish_at: 2030-03-07 10:00, image: https://example.com/a.jpg, placement: story}
 """
-
-
-def test_show_tells_the_formats_apart(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
-    file = tmp_path / "formats.yaml"
-    file.write_text(FORMATS)
-    out = run("calendar", "show", str(file), "--timezone", "UTC")[1]
-    for shown in ("10:00 reel ", "10:00 ■pic", "10:00 ▤car", "10:00 ○sto", "■ picture   ▤ carousel   ○ story"):
-        assert shown in out, out
 
 
 def test_check_names_an_account_that_may_not_comment(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from airflow_provider_instagram.calendar.file.schema import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +84,7 @@ class Editor:
 
 @pytest.fixture
 def editor(tmp_path: Path) -> Iterator[Editor]:
-    schema = files("airflow_provider_instagram.calendar").joinpath("calendar.schema.json").read_text()
-    (tmp_path / "calendar.schema.json").write_text(schema)
+    (tmp_path / "calendar.schema.json").write_text(schema_text())
     with subprocess.Popen([SERVER, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         yield Editor(server, tmp_path)
         server.kill()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_instagram.calendar.file.parser import read_calendar
 from airflow_provider_instagram.files import replace, storage
-from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from airflow_provider_instagram.insights.targets import SqlTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,45 +156,3 @@ def test_a_sheet_gets_its_slots_from_the_command(run: Command, tmp_path: Path) -
     assert run("calendar", "fill", str(sheet), "--yes", "--slots", "Mon 08:30 UTC")[0] == 0
     assert sheet.read_bytes().startswith(b"\xef\xbb\xbfid,")
     assert sheet.read_text("utf-8-sig").count(" 08:30,UTC,a.mp4\n") == 2
-
-
-def test_repetitions_are_written_for_as_many_days_as_asked(run: Command, file: Path) -> None:
-    now = datetime.now(timezone.utc)
-    text = f"{TEXT}  - {{id: hours, publish_at: {now - timedelta(days=3):%Y-%m-%d %H:%M}, repeat_after: 7 days}}\n"
-    file.write_text(text)
-    assert run("calendar", "fill", "posts.yaml", "--yes", "--days", "35")[0] == 0
-    posts = [post for post in read_calendar("posts.yaml").posts if post.id.startswith("hours")]
-    assert [post.id for post in posts[:4]] == ["hours", "hours-2", "hours-3", "hours-4"]
-    assert posts[-1].publish_at <= now + timedelta(days=35)
-    assert len({post.caption for post in posts}) == 1
-
-
-def test_by_results_prints_the_table_and_prefers_the_hour_that_reached_most(
-    run: Command, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = {"conn_type": "sqlite", "host": str(tmp_path / "insights.sqlite")}
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
-    target, now = SqlTarget("warehouse"), datetime.now(timezone.utc)
-    for day in range(3, 30):
-        hour = (8, 12, 18)[day % 3]
-        at = (now - timedelta(days=day)).replace(hour=hour, minute=5)
-        about = {"post_id": f"p{day}", "conn_id": "studio"}
-        kind = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False}
-        target.write(POSTS, [{**about, **kind, "created_timestamp": at}])
-        reading = {"age": "24h", "age_seconds": 86_400, "status": "read", "snapshot_timestamp": at + timedelta(days=1)}
-        target.write(SNAPSHOTS, [{**about, **reading, "reel_reach": hour * 10}])
-    head, _, _ = TEXT.replace("Europe/Berlin", "UTC").partition("  - id")
-    file.write_text(f"{head}  - id: post-1\n")
-    code, out, _ = run("calendar", "fill", "posts.yaml", "--yes", "--by-results")
-    assert code == 0
-    assert "studio:\nhour    median  posts  dates   (reach at 24h, times in UTC)\n08:00       80      9      9\n" in out
-    assert "18:00      180      9      9\nall        120     27     27\n" in out
-    first = next(line for line in out.splitlines() if line.startswith("post-1: "))
-    assert " 18:00, by results: 18:00 has 9 posts on 9 dates, median 180 beside 120 of all hours." in out, first
-
-
-def test_by_results_needs_the_database_of_results(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "")
-    assert run("calendar", "fill", "posts.yaml", "--yes", "--by-results")[0] == 1
-    assert file.read_text() == TEXT

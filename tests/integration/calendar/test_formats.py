@@ -247,7 +247,5 @@ def test_what_will_not_work_is_said_by_the_planner_the_day_before(
     assert run_planner(run_dag, made(file)).state == "success"
     said = capsys.readouterr().out
     assert "did not grant instagram_business_manage_comments, so its first comments are not written" in said
-    assert (
-        "local.jpg is a local picture. Instagram fetches pictures by link, so this post will fail: [instagram] public_prefix"
-        in said
-    )
+    assert "local.jpg is a local picture." in said
+    assert "[instagram] public_prefix is not set" in said

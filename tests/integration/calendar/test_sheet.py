@@ -254,22 +254,3 @@ def test_the_planner_is_woken_by_an_edit_of_a_sheet_which_is_sent_once(sheet: Sh
     sheet.plan(datetime.now(timezone.utc))
     assert trigger.reason() == ""
     assert [seen for _, seen in sheet.asked][:3] == [None, None, '"1"'], "the trigger has its own copy"
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"columns": {"Clip": "vidoe"}}, "columns="),
-        ({"columns": ["Clip"]}, "columns="),
-        ({"defaults": {"zone": "UTC"}}, "defaults="),
-        ({"defaults": {"dates": "any"}}, "defaults="),
-    ],
-)
-def test_a_wrong_column_or_default_is_a_problem_of_the_dag_file(given: dict[str, Any], message: str) -> None:
-    (problem,) = CalendarSettings.of("sheet", "https://docs.google.com/pub", **given).problems
-    assert problem.message.startswith(f"in the DAG file, {message}")
-
-
-def test_a_file_takes_no_columns() -> None:
-    (problem,) = CalendarSettings.of("content", "posts.yaml", columns=COLUMNS).problems
-    assert problem.message == "in the DAG file, columns and defaults are for a sheet at an https:// address."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from instagram_sandbox.testing.handle import SandboxHandle
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 #: Written from Meta's page, not from the code: what a reel and a story are asked for.
 OF_A_REEL = {
     *("views", "reach", "likes", "comments", "saved", "shares", "total_interactions", "reposts"),
@@ -48,7 +50,7 @@ class Rows(dict[str, Any]):
 
 @pytest.fixture
 def reader(client: GraphClient) -> InsightReader:
-    return InsightReader(client, StoredRefusals(Rows()))
+    return InsightReader(client, StoredRefusals(Rows(), lambda: NOON))
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_facebook_login_has_the_numbers_with_ads_and_of_facebook(instagram_sandb
     token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page")
     names = metrics_of(PostKind.REEL, of_facebook=True)
     with GraphClient(token, base_url=instagram_sandbox.url) as client:
-        reading = InsightReader(client, StoredRefusals(Rows())).of_media(reel, "reel", names)
+        reading = InsightReader(client, StoredRefusals(Rows(), lambda: NOON)).of_media(reel, "reel", names)
     assert set(names) == OF_A_REEL | OF_A_REEL_ON_FACEBOOK
     assert (reading.reason, reads(instagram_sandbox)) == (Reason.NONE, 1)
     numbers = reading.values
@@ -123,6 +125,20 @@ def test_refused_metrics_are_found_by_halves_once_and_then_left_out(
     second = reader.of_media(reel, "reel", metrics_of(PostKind.REEL, of_facebook=False))
     assert dict(second.values) == dict(first.values)
     assert reads(instagram_sandbox) == before + 1
+
+
+def test_a_refused_metric_is_asked_for_again_each_day(
+    instagram_sandbox: SandboxHandle, client: GraphClient, reel: str
+) -> None:
+    rows, user_id = Rows(), instagram_sandbox.user_id
+    instagram_sandbox.change_account(user_id, refused_metrics=["shares"])
+    read = [InsightReader(client, StoredRefusals(rows, lambda: NOON)).of_media(reel, "reel", ["views", "shares"])]
+    instagram_sandbox.change_account(user_id, refused_metrics=[])
+    for hours in (23, 25):
+        later = NOON + timedelta(hours=hours)
+        reader = InsightReader(client, StoredRefusals(rows, lambda now=later: now))
+        read.append(reader.of_media(reel, "reel", ["views", "shares"]))
+    assert [one.reason_of("shares") for one in read] == ["refused", "refused", None]
 
 
 def test_what_does_not_exist_yet_is_null_and_not_zero(instagram_sandbox: SandboxHandle, reader: InsightReader) -> None:
@@ -163,7 +179,7 @@ def test_a_medium_that_is_gone_is_a_reason(instagram_sandbox: SandboxHandle, rea
 def test_a_missing_scope_is_an_error(instagram_sandbox: SandboxHandle, reel: str) -> None:
     token = instagram_sandbox.add_token(instagram_sandbox.user_id, scopes=["instagram_business_basic"])
     with GraphClient(token, base_url=instagram_sandbox.url) as client, pytest.raises(PermissionDeniedError):
-        InsightReader(client, StoredRefusals(Rows())).of_media(reel, "reel", ["views", "likes"])
+        InsightReader(client, StoredRefusals(Rows(), lambda: NOON)).of_media(reel, "reel", ["views", "likes"])
     assert reads(instagram_sandbox) == 1
 
 
@@ -177,8 +193,6 @@ def test_a_throttled_account_is_an_error_and_refuses_no_metric(
 
 
 def test_account_totals_are_of_the_days_asked_for(instagram_sandbox: SandboxHandle, reader: InsightReader) -> None:
-    from datetime import datetime, timedelta, timezone
-
     today = datetime.fromtimestamp(instagram_sandbox.now(), timezone.utc).replace(
         hour=0, minute=0, second=0, microsecond=0
     )

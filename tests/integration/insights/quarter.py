@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
@@ -152,11 +152,11 @@ class Quarter:
 
 
 @contextmanager
-def opened(**switches: Any) -> Iterator[Quarter]:
+def opened() -> Iterator[Quarter]:
     """Open an account on a clock that only the test moves."""
     moment = [START]
     processing = Processing(after_s=30, outcome="finished")
-    chosen = mode_switches(strict=True, processing=processing, visible_after_s=30, **switches)
+    chosen = mode_switches(strict=True, processing=processing, visible_after_s=30)
 
     class OnClock(Quarter):
         @property

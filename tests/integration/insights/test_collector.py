@@ -10,7 +10,7 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS
 from airflow_provider_instagram.graph.usage import Usage
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
-from airflow_provider_instagram.ledger.insights import unnamed_rows
+from airflow_provider_instagram.ledger.insights import latest_numbers, unnamed_rows
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from tests.integration.insights.quarter import CALLS_PER_HOUR, START, Quarter, opened
 
@@ -61,6 +61,20 @@ def test_a_nul_in_a_caption_is_replaced_because_postgresql_cannot_store_it() -> 
         quarter.now += HOUR
         quarter.run(rerun=False)
         assert [row["post_caption"] for row in quarter.target.rows(POSTS)] == ["a\N{REPLACEMENT CHARACTER}b"]
+
+
+def test_a_row_names_the_metrics_that_instagram_refuses() -> None:
+    with opened() as quarter:
+        quarter.publish("reel")
+        quarter.now += HOUR
+        quarter.sandbox.change_account(quarter.sandbox.user_id, refused_metrics=["shares", "reposts"])
+        quarter.run(rerun=False)
+        (row,), (day,) = (quarter.target.rows(table) for table in (SNAPSHOTS, ACCOUNT_DAYS))
+        assert (row["status"], row["refused_metrics"], row["reel_shares"]) == ("read", "reposts, shares", None)
+        assert (day["status"], day["refused_metrics"], day["account_shares"]) == ("read", "reposts, shares", None)
+        latest = latest_numbers(quarter.store, row["post_id"])
+        assert latest is not None
+        assert latest.refused == ("reposts", "shares")
 
 
 def test_a_day_of_the_account_is_read_when_its_numbers_are_complete() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
 from tests.integration.insights.conftest import plain, rows_of
 from tests.integration.insights.quarter import START, Made, Quarter, opened, play
 
@@ -127,7 +127,7 @@ def test_each_database_has_the_same_numbers_and_a_rerun_changes_none(
 ) -> None:
     """All batches of the quarter are written, and then all of them again."""
     batches, database = quarter.target.batches, sql()
-    for table in (POSTS, SNAPSHOTS, ACCOUNT_DAYS, AUDIENCE):
+    for table in (POSTS, SNAPSHOTS, ACCOUNT_DAYS):
         rows = [row for written, some in batches for row in some if written is table]
         wanted = [
             {column.name: plain(row.get(column.name)) for column in table.columns} for row in quarter.target.rows(table)

@@ -71,6 +71,16 @@ def test_each_metric_of_each_kind_is_read(sql: Callable[..., SqlTarget]) -> None
     assert found == {**dict.fromkeys(METRICS), **expected}
 
 
+def test_a_metric_that_instagram_refused_is_told_from_one_without_a_value(sql: Callable[..., SqlTarget]) -> None:
+    target = sql()
+    target.write(POSTS, posts_of(0))
+    target.write(SNAPSHOTS, [snapshot("p0", "1h", 3600, refused_metrics="reposts, shares")])
+    statuses = [
+        read_posts(sql(), ["brand"], metric, *WEEK)[0][0].readings["1h"].status for metric in ("shares", "reach")
+    ]
+    assert statuses == ["refused", "read"]
+
+
 def test_of_too_many_posts_the_newest_are_read(sql: Callable[..., SqlTarget], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MOST_POSTS", 2)
     sql().prepare()

@@ -269,7 +269,6 @@ def test_openlineage_sees_the_account_and_the_tables() -> None:
         ("airflow://warehouse", "instagram_posts"),
         ("airflow://warehouse", "instagram_post_snapshots"),
         ("airflow://warehouse", "instagram_account_days"),
-        ("airflow://warehouse", "instagram_audience"),
     }
 
 

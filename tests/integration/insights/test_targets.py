@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.insights import SqlTarget, targets
 from airflow_provider_instagram.insights.dag import open_target
-from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, AUDIENCE, POSTS, SNAPSHOTS, TABLES, Column, Table
+from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS, TABLES, Column, Table
 from tests.integration.insights.conftest import database, plain, rows_of
 
 if TYPE_CHECKING:
@@ -68,16 +68,6 @@ DAY: dict[str, Any] = {
     "snapshot_timestamp": AT,
     "account_views": 1200,
 }
-PART: dict[str, Any] = {
-    "day": date(2026, 9, 1),
-    "user_id": POST["user_id"],
-    "dimension": "city",
-    "value": "Sankt Pölten, 'Lower' Austria",
-    "status": "read",
-    "followers": 120,
-    "conn_id": "brand",
-    "snapshot_timestamp": AT,
-}
 
 
 def expected(table: Table, row: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +81,7 @@ def read(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def test_a_database_returns_what_was_written_and_a_rerun_changes_nothing(sql: Callable[..., SqlTarget]) -> None:
-    for table, row in ((POSTS, POST), (SNAPSHOTS, SNAPSHOT), (ACCOUNT_DAYS, DAY), (AUDIENCE, PART)):
+    for table, row in ((POSTS, POST), (SNAPSHOTS, SNAPSHOT), (ACCOUNT_DAYS, DAY)):
         assert sql().write(table, [row]) == 1
         found = read(rows_of(sql(), table))
         assert found == [expected(table, row)]
@@ -188,7 +178,7 @@ def test_postgresql_says_what_each_table_and_column_holds_also_one_that_was_adde
     )
     wanted = [
         (table.name, column.name, column.about, table.about)
-        for table in (POSTS, WITH_A_NEW_METRIC, ACCOUNT_DAYS, AUDIENCE)
+        for table in (POSTS, WITH_A_NEW_METRIC, ACCOUNT_DAYS)
         for column in table.columns
     ]
     assert sorted(found) == sorted(wanted)
@@ -249,7 +239,7 @@ def test_a_target_that_may_only_be_read_is_refused_before_there_are_rows(
 def test_a_target_is_made_before_there_are_rows(sql: Callable[..., SqlTarget]) -> None:
     sql().prepare()
     sql().prepare()
-    assert [rows_of(sql(), table) for table in TABLES] == [[], [], [], []]
+    assert [rows_of(sql(), table) for table in TABLES] == [[], [], []]
 
 
 def test_a_text_is_a_connection() -> None:
@@ -262,17 +252,3 @@ def test_a_connection_that_is_no_database_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "instagram", "password": "x"}))
     with pytest.raises(ValidationError, match="is not a database"):
         SqlTarget("warehouse").write(POSTS, [POST])
-
-
-def test_the_names_of_dbt_instagram_business_are_kept() -> None:
-    """The names are those of the package's staging models, version 1.0, where the numbers still exist."""
-    posts = {"post_id", "user_id", "username", "post_caption", "created_timestamp", "is_story", "media_type"}
-    numbers = {
-        *("carousel_album_reach", "carousel_album_saved", "carousel_album_shares", "carousel_album_views"),
-        *("comment_count", "like_count", "story_reach", "story_replies", "story_shares", "story_views"),
-        *("video_photo_reach", "video_photo_saved", "video_photo_shares", "video_photo_views"),
-        *("reel_comments", "reel_likes", "reel_reach", "reel_shares", "reel_total_interactions", "reel_views"),
-    }
-    assert posts | {"post_url", "shortcode"} <= {column.name for column in POSTS.columns}
-    assert numbers <= {column.name for column in SNAPSHOTS.columns}
-    assert {"post_key", "dag_id", "calendar", "age"} <= {column.name for column in SNAPSHOTS.columns}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from airflow_provider_instagram.insights.schema import POSTS, SNAPSHOTS
-from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import opened, sealed
@@ -39,7 +36,6 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING", "True")
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "")
     monkeypatch.setattr(routes, "boards", Boards())
     soon = f"{datetime.now(timezone.utc) + timedelta(days=2):%Y-%m-%d %H:%M} UTC"
     posts = [
@@ -85,7 +81,7 @@ def test_an_editor_sees_the_proposal_and_writes_it(user: Any, calendar: Path) ->
     (line,) = found["lines"]
     assert line.startswith("open: ")
     assert line.endswith(", the first free slot.")
-    assert (found["tables"], "+  publish_at: 20" in found["diff"]) == ([], True)
+    assert "+  publish_at: 20" in found["diff"]
     assert SECRET not in answer.text
     assert calendar.read_text() == before
     written = write(ada, "ada", found["proposal"])
@@ -141,35 +137,7 @@ def test_a_file_that_cannot_be_written_here_is_answered_with_a_patch(
     assert audit(DAG_ID) == events
 
 
-def test_by_results_reads_the_numbers_of_the_calendars_accounts_only(
-    user: Any, calendar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A person who edits the file can name another team's connection in it."""
-    ada = user("ada", "USER")
-    answer = proposed(ada, by_results=True)
-    assert (answer.status_code, "insights_target" in answer.json()["detail"]) == (503, True)
-    database = {"conn_type": "sqlite", "host": str(tmp_path / "insights.sqlite")}
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__INSIGHTS_TARGET", "warehouse")
-    at = datetime.now(timezone.utc).replace(hour=8, minute=30) - timedelta(days=20)
-    kind = {"media_type": "VIDEO", "media_product_type": "REELS", "is_story": False}
-    for account, reach in ((ACCOUNT, 111), (OTHERS, 999)):
-        for day in range(12):
-            about, then = {"post_id": f"{account}{day}", "conn_id": account}, at + timedelta(days=day)
-            SqlTarget("warehouse").write(POSTS, [{**about, **kind, "created_timestamp": then}])
-            reading = {"age": "24h", "age_seconds": 86_400, "status": "read", "reel_reach": reach}
-            row = {**about, **reading, "snapshot_timestamp": then + timedelta(days=1)}
-            SqlTarget("warehouse").write(SNAPSHOTS, [row])
-    text = calendar.read_text()
-    found = proposed(ada, by_results=True).json()
-    assert found["tables"][0] == f"{ACCOUNT}:"
-    assert "08:00      111     12     12" in found["tables"]
-    calendar.write_text(text.replace("caption: Grüße", f"caption: Grüße\n  account: {OTHERS}"))
-    found = proposed(ada, by_results=True).json()
-    assert (found["tables"], "999" in json.dumps(found["lines"])) == ([], False)
-
-
 def test_a_proposal_is_sealed() -> None:
-    content = {"dag_id": DAG_ID, "seen": "0", "times": {"open": "2030-05-06 08:30"}, "repeats": {}}
+    content = {"dag_id": DAG_ID, "seen": "0", "times": {"open": "2030-05-06 08:30"}}
     assert opened("fill", sealed("fill", content)) == content
     assert opened("fill", sealed("undo", content)) is None

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page, Route
 
-LINE = "opening-hours-2: Mon 2030-05-20 08:30, 14 days after opening-hours, the first free slot."
+LINE = "opening-hours: Mon 2030-05-20 08:30, the first free slot."
 DIFF = "--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1,2 @@\n - id: <b>a</b>\n+  publish_at: 2030-05-20 08:30"
-PROPOSAL = {"tables": [], "lines": [LINE], "diff": DIFF, "proposal": "sealed"}
+PROPOSAL = {"lines": [LINE], "diff": DIFF, "proposal": "sealed"}
 DONE = "Times filled in in a.yaml."
 
 
@@ -59,13 +59,11 @@ def page(browser: Any, airflow: Filling) -> Iterator[Page]:
     page.close()
 
 
-def propose(page: Page, *, by_results: bool = False) -> Locator:
+def propose(page: Page) -> Locator:
     """Open the window of a proposal, and return it."""
     page.get_by_role("button", name="Fill in times").click()
     dialog = page.locator("dialog")
     expect(dialog).to_contain_text("You see them before anything is written.")
-    if by_results:
-        dialog.get_by_label("Prefer the hours whose posts reached most").check()
     dialog.get_by_role("button", name="Propose times").click()
     return page.locator("dialog", has_text="into the file?")
 
@@ -79,14 +77,7 @@ def test_a_user_reads_each_line_and_the_diff_and_says_yes(page: Page, airflow: F
     dialog.get_by_role("button", name="Write").click()
     expect(page.locator("#live")).to_have_text(DONE)
     assert airflow.sent == [{"dag_id": "spring", "proposal": "sealed", "form_token": "t"}]
-    assert airflow.asked == ["dag_id=spring&by_results=false"]
-
-
-def test_the_results_are_shown_if_they_are_asked_for(page: Page, airflow: Filling) -> None:
-    airflow.proposal |= {"tables": ["studio:", "18:00    1,240     12     12"]}
-    dialog = propose(page, by_results=True)
-    expect(dialog.get_by_label("Results")).to_have_text("studio:\n18:00    1,240     12     12")
-    assert airflow.asked == ["dag_id=spring&by_results=true"]
+    assert airflow.asked == ["dag_id=spring"]
 
 
 def test_nothing_is_sent_without_a_yes(page: Page, airflow: Filling) -> None:
@@ -96,7 +87,7 @@ def test_nothing_is_sent_without_a_yes(page: Page, airflow: Filling) -> None:
 
 
 def test_a_user_reads_that_nothing_is_to_be_written_and_why(page: Page, airflow: Filling) -> None:
-    airflow.proposal = {"tables": [], "lines": ["a: no time, studio has no slots."], "diff": "", "proposal": ""}
+    airflow.proposal = {"lines": ["a: no time, studio has no slots."], "diff": "", "proposal": ""}
     page.get_by_role("button", name="Fill in times").click()
     page.locator("dialog").get_by_role("button", name="Propose times").click()
     dialog = page.locator("dialog", has_text="Nothing is to be written.")

@@ -170,7 +170,7 @@ OF_A_REEL: dict[str, tuple[Any, Any]] = {
     "is_ai_generated": ("true", True), "fit": ("blur", "blur"), "background": ("white", "white"),
     "trim": ("end", "end"), "dry_run": ("true", True), "upload": ("file", "file"),
     "on_copyright_match": ("hold", "hold"),
-    "audio_name": ("Our sound", "Our sound"), "repeat_after": ("30 days", "30 days"),
+    "audio_name": ("Our sound", "Our sound"),
 }  # fmt: skip
 #: What fits to no other field of the same post, or needs a file of its own.
 ALONE = {

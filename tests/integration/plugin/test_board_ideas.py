@@ -1,4 +1,4 @@
-"""Ideas, imports and copies of a month on the Posts page: over HTTP, and in a browser."""
+"""Ideas and imports on the Posts page: over HTTP, and in a browser."""
 
 from __future__ import annotations
 
@@ -189,37 +189,20 @@ def test_a_sheet_names_files_of_the_calendars_folder_and_links_only(user: Any, c
 
 def test_who_may_not_edit_imports_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, sheet = calendar.read_text(), {"sheet": as_sheet(german())}
-    months: dict[str, Any] = {"month": day(0)[:7], "to": "2099-01"}
     vera, ada = user("vera", "VIEWER"), user("ada", "USER")
     time = {"dag_id": DAG_ID, "post_id": "brunch", "day": day(2)}
     assert vera.get(f"{API}/ideas/time", params=time).status_code == 403
-    for path, body in (("import", sheet), ("months", months)):
-        assert send(vera, path, "vera", **body).status_code == 403
-        assert send(ada, path, "eve", **body).status_code == 403
-        assert send(ada, path, headers={"Origin": "https://evil.example"}, **body).status_code == 403
-        proposal = send(ada, path, **body).json()["proposal"]
-        assert send(ada, path, **body, agreed="0" * 64).status_code == 409
-        calendar.write_text(f"{before}# by a colleague\n")
-        assert send(ada, path, **body, agreed=proposal).status_code == 409
-        calendar.write_text(before)
+    assert send(vera, "import", "vera", **sheet).status_code == 403
+    assert send(ada, "import", "eve", **sheet).status_code == 403
+    assert send(ada, "import", headers={"Origin": "https://evil.example"}, **sheet).status_code == 403
+    proposal = send(ada, "import", **sheet).json()["proposal"]
+    assert send(ada, "import", **sheet, agreed="0" * 64).status_code == 409
+    calendar.write_text(f"{before}# by a colleague\n")
+    assert send(ada, "import", **sheet, agreed=proposal).status_code == 409
+    calendar.write_text(before)
     monkeypatch.delenv("AIRFLOW__INSTAGRAM__CALENDAR_EDITING")
     assert send(ada, "import", **sheet).status_code == 403
     assert calendar.read_text() == before
-
-
-def test_a_month_is_copied_to_the_same_weekdays_of_another(user: Any, calendar: Path) -> None:
-    ada, to = user("ada", "USER"), (MONDAY.replace(day=1) + timedelta(days=70)).replace(day=1)
-    place = (MONDAY.day - 1) // 7
-    mondays = [to + timedelta(days=later) for later in range(28) if (to + timedelta(days=later)).weekday() == 0]
-    months = {"month": day(0)[:7], "to": f"{to:%Y-%m}"}
-    found = send(ada, "months", **months).json()
-    if place > 3:  # the fifth Monday
-        assert found["problems"][0]["message"].endswith("has no fifth Monday.") or found["posts"] == 1
-        return
-    assert (found["posts"], found["problems"]) == (1, [])
-    assert send(ada, "months", **months, agreed=found["proposal"]).json()["done"].startswith("Copied in calendar.yaml.")
-    copy = in_file(calendar)["planned-2"]
-    assert copy == {**in_file(calendar)["planned"], "id": "planned-2", "publish_at": f"{mondays[place]:%Y-%m-%d} 08:30"}
 
 
 @pytest.fixture
@@ -310,33 +293,3 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
     expect(dialog).to_have_count(0)
     assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]
-
-
-@pytest.mark.timeout(300)
-def test_a_month_is_copied_on_the_page_and_a_second_copy_adds_nothing(open_page: Any, calendar: Path) -> None:
-    place = (MONDAY.day - 1) // 7
-    first = MONDAY.replace(day=1)
-    while (copied := _monday(first := (first + timedelta(days=32)).replace(day=1), place)) is None:
-        continue
-    page = open_page()
-    for words in ("1 post to add.", "nothing to add. Not copied: 1 post whose account has a post at that time"):
-        page.get_by_role("button", name="Import").click()
-        dialog = page.get_by_role("dialog", name="Import posts")
-        dialog.get_by_label("From").fill(day(0)[:7])
-        dialog.get_by_label("To").fill(f"{first:%Y-%m}")
-        dialog.get_by_role("button", name="Show the copies").click()
-        expect(dialog.get_by_role("heading").first).to_contain_text(words)
-        if words.startswith("1"):
-            expect(dialog.locator(".patch")).to_contain_text(f"{copied:%Y-%m-%d} 08:30")
-            dialog.get_by_role("button", name="Write 1 post").click()
-        else:
-            expect(dialog.get_by_role("button", name="Write")).to_have_count(0)
-            dialog.get_by_role("button", name="Close").click()
-        expect(dialog).to_have_count(0)
-    assert [post for post in in_file(calendar) if post.startswith("planned")] == ["planned", "planned-2"]
-
-
-def _monday(month: datetime, place: int) -> datetime | None:
-    """Return a Monday of a month by its place, or None if the month has fewer."""
-    found = month + timedelta(days=-month.weekday() % 7 + 7 * place)
-    return found if found.month == month.month else None

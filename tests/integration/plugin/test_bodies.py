@@ -1,29 +1,27 @@
-"""What a hostile client sends to the pages: bodies that are large, slow, or no JSON, of somebody or of nobody."""
+"""What a hostile client sends to the pages: bodies that are large or no JSON, of somebody or of nobody."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi import HTTPException
 
-from airflow_provider_instagram.plugin import app, bodies
+from airflow_provider_instagram.plugin import app
 from airflow_provider_instagram.plugin.users import sealed
 from tests.integration.pages import HOME, OURS, browser_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
 #: All routes that read a body.
 JSON = tuple(
-    f"/instagram/calendar/api/{what}"
-    for what in ("acts", "edits", "changes", "fill", "import", "months", "files/unused")
+    f"/instagram/calendar/api/{what}" for what in ("acts", "edits", "changes", "fill", "import", "files/unused")
 )
 FORMS = ("/instagram/connect", "/instagram/refresh")
 FILE = "/instagram/calendar/api/files?dag_id=x&name=x.mp4"
@@ -145,7 +143,6 @@ def test_a_value_of_a_wrong_type_is_refused_in_each_field(user: Any, path: str, 
         "fill": {"proposal": ""},
         "changes": {"changes": [{"post_id": "a"}], "sure": False},
         "import": {"sheet": "", "columns": {}, "words": {}, "order": "", "time": "", "timezone": "", "account": ""},
-        "months": {"month": "2030-05", "to": "2030-06", "agreed": ""},
         "unused": {"uploads": []},
     }
     right |= own[path.rpartition("/")[2]]
@@ -163,71 +160,3 @@ def test_a_text_that_is_not_json_by_its_type_is_refused(user: Any) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         answer = user("ada", "USER").post(JSON[0], content=json.dumps({}), headers={**OURS, "Content-Type": kind})
         assert answer.status_code == 422
-
-
-@pytest.mark.parametrize("part", [b"", b" "])
-def test_a_body_that_drips_is_given_up(user: Any, monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
-    monkeypatch.setattr(bodies, "GRACE_S", 0.2)
-
-    async def drips() -> AsyncIterator[bytes]:
-        class Request:
-            headers: ClassVar[dict[str, str]] = {}
-
-            @staticmethod
-            async def stream() -> AsyncIterator[bytes]:
-                for _ in range(100):
-                    await asyncio.sleep(0.05)
-                    yield part
-
-        async for one in bodies.received(Request(), 1_000):  # type: ignore[arg-type]
-            yield one
-
-    async def read() -> int:
-        return len([one async for one in drips()])
-
-    with pytest.raises(HTTPException) as raised:
-        asyncio.run(read())
-    assert raised.value.status_code == 408
-
-
-def test_the_time_that_the_reader_takes_is_not_the_senders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "GRACE_S", 0.2)
-
-    class Request:
-        headers: ClassVar[dict[str, str]] = {}
-
-        @staticmethod
-        async def stream() -> AsyncIterator[bytes]:
-            for _ in range(5):
-                yield b"x"
-
-    async def read() -> int:
-        size = 0
-        async for one in bodies.received(Request(), 1_000):  # type: ignore[arg-type]
-            await asyncio.sleep(0.1)
-            size += len(one)
-        return size
-
-    assert asyncio.run(read()) == 5
-
-
-def test_an_upload_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However fast it is."""
-    monkeypatch.setattr(bodies, "DEADLINE_S", 0.2)
-
-    class Request:
-        headers: ClassVar[dict[str, str]] = {}
-
-        @staticmethod
-        async def stream() -> AsyncIterator[bytes]:
-            while True:
-                await asyncio.sleep(0.01)
-                yield b"x" * 100_000
-
-    async def read() -> None:
-        async for _ in bodies.received(Request(), 10**12):  # type: ignore[arg-type]
-            pass
-
-    with pytest.raises(HTTPException) as raised:
-        asyncio.run(read())
-    assert raised.value.status_code == 408

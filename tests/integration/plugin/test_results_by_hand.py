@@ -36,11 +36,6 @@ REACHED: Final = (
     "id VARCHAR, account VARCHAR, kind VARCHAR, moment TIMESTAMP, caption VARCHAR, age VARCHAR, value DOUBLE"
 )
 SPREAD: Final = "count(*), median(value), quantile_cont(value, 0.25), quantile_cont(value, 0.75)"
-GROUPS: Final = {
-    "length": "CASE WHEN caption = '' THEN 'no caption' WHEN length(caption) <= 125 THEN 'up to 125 characters' "
-    "WHEN length(caption) <= 500 THEN '126 to 500' ELSE 'more than 500' END",
-    "tag": r"unnest(regexp_extract_all(lower(caption), '#[\pL\pN_]+'))",
-}
 
 
 @pytest.fixture
@@ -87,37 +82,6 @@ def equal(found: list[list[Any]], wanted: list[tuple[Any, ...]]) -> None:
     for label, _, *numbers in wanted:
         (row,) = (row for row in found if row[0] == label)
         assert row[2:5] == pytest.approx(numbers, abs=0.0051), label
-
-
-def test_each_group_has_the_quartiles_of_its_multiples_of_the_median(user: Any, by_hand: Any) -> None:
-    answer = ask(user("VIEWER"), zone=ZONE)
-    for name, label in GROUPS.items():
-        labelled = f"SELECT {label} AS label, value FROM multiples"  # noqa: S608
-        groups = f"SELECT label, {SPREAD} FROM ({labelled}) WHERE label <> '' GROUP BY label"  # noqa: S608
-        equal(rows(answer, name), by_hand.execute(groups).fetchall())
-    kinds = f"SELECT account || ', ' || kind, {SPREAD} FROM compared GROUP BY ALL"  # noqa: S608
-    equal(rows(answer, "kind"), by_hand.execute(kinds).fetchall())
-
-
-#: Whether a post is in a group, and beside which posts, by the label of the group as ?.
-SIDES: Final = {
-    "kind": ("compared", "account || ', ' || kind = ?", "starts_with(?, account)"),
-    "tag": ("multiples", r"list_contains(regexp_extract_all(lower(caption), '#[\pL\pN_]+'), ?)", "? <> ''"),
-    "length": ("multiples", f"{GROUPS['length']} = ?", "? <> ''"),
-}
-
-
-def test_each_group_has_the_ratio_of_its_median_to_that_of_all_other_posts(user: Any, by_hand: Any) -> None:
-    answer, looked = ask(user("VIEWER"), zone=ZONE), 0
-    for name, (view, is_in, beside) in SIDES.items():
-        ratio = "SELECT median(value) FILTER (is_in) / median(value) FILTER (NOT is_in)"
-        query = f"{ratio} FROM (SELECT value, {is_in} AS is_in FROM {view} WHERE {beside})"  # noqa: S608
-        for label, *_, found, low, high, _ in rows(answer, name):
-            wanted = by_hand.execute(query, [label, label]).fetchone()[0]
-            assert found == pytest.approx(wanted, abs=0.0051), label
-            assert low <= found <= high
-            looked += 1
-    assert looked == 13
 
 
 def test_the_posts_and_the_curve_of_one_have_the_numbers_that_were_read(user: Any, by_hand: Any) -> None:

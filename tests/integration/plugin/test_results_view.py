@@ -75,19 +75,6 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
     assert errors == []
 
 
-def test_what_differs_is_said_in_a_sentence_and_how_many_groups_were_looked_at(opened: Any) -> None:
-    page = opened([*REELS, *PICTURES])
-    expect(page.locator(".results .notice")).to_contain_text("40 of 40 posts are compared at 24h.")
-    expect(page.locator(".results .notice")).to_contain_text(
-        "Clearly different: 2 of the 4 groups that were looked at."
-    )
-    kinds = page.locator("[data-table=kind]")
-    expect(kinds.locator("> p").nth(1)).to_contain_text("Different: half of your picture posts reach 3.")
-    expect(kinds.locator("canvas")).to_be_visible()
-    expect(kinds.locator("tbody tr").first).to_contain_text("different")
-    expect(page.locator("[data-table=tag] tbody tr").last).to_contain_text("half of your posts with the tag frühling")
-
-
 def test_posts_that_are_not_compared_stand_apart_and_say_why(opened: Any) -> None:
     page = opened([*REELS, *APART])
     expect(page.locator(".results .notice")).to_contain_text(
@@ -105,7 +92,6 @@ def test_posts_that_are_not_compared_stand_apart_and_say_why(opened: Any) -> Non
 def test_a_first_use_shows_what_there_is_without_an_error(opened: Any, posts: list[Measured]) -> None:
     page = opened(posts)
     expect(page.locator("[data-table=posts]")).to_have_count(1 if posts else 0)
-    expect(page.locator("[data-table=kind] canvas")).to_have_count(0)
     expect(page.locator(".results select").first).to_be_visible()
 
 
@@ -113,7 +99,7 @@ def test_a_first_use_shows_what_there_is_without_an_error(opened: Any, posts: li
 def test_the_view_is_accessible_and_fits_a_phone_and_200_percent(opened: Any, theme: str, width: int) -> None:
     page = opened([*REELS, *PICTURES, *APART], width)
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-    expect(page.locator("[data-table=kind] canvas")).to_be_visible()
+    expect(page.locator("[data-table=curve] canvas")).to_be_visible()
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     found = Axe().run(page).response["violations"]
     assert not found, [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError
-from airflow_provider_instagram.graph import audience, calls, oauth
+from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.models import ContainerStatus
@@ -51,7 +51,6 @@ READS: dict[str, tuple[Call[Any], str]] = {
     "music": (calls.search_audio("1", "music"), '{"audio": [{"audio_id": "1", "duration_in_ms": N}]}'),
     "life of a token": (oauth.refresh("IGAAx"), '{"access_token": "IGAAy", "expires_in": N}'),
     "end of a token": (calls.token_info("EAAx"), '{"data": {"is_valid": true, "expires_at": N}}'),
-    "followers": (audience.followers_count("1"), '{"followers_count": N}'),
     "id": (calls.publish("1", "2"), '{"id": N}'),
 }
 

@@ -83,7 +83,6 @@ def test_a_reading_that_is_off_by_more_than_a_quarter_of_its_age_is_shown_and_no
     at = f"{taken_at.astimezone(BERLIN):%Y-%m-%d %H:%M}"
     assert (row[4], row[6], row[7]) == (900, "24h", at if is_compared else f"{at}, read too late")
     assert found.values.get("m0") == (900 if is_compared else None)
-    assert table(found, "kind").rows[0][1] == (6 if is_compared else 5)
     assert ("read too late" in found.notes()[0]) is not is_compared
     age, own, count, *_, read_at = table(results(found.posts, post="m0"), "curve").rows[-1]
     assert (age, own, count, read_at) == ("24h", 900, 6 if is_compared else 5, row[7])
@@ -94,83 +93,6 @@ def test_a_post_is_compared_with_its_own_account_and_kind() -> None:
     other: dict[str, Any] = {"conn_id": "other", "readings": {"24h": Reading(86_400, "read", 5000)}}
     found = results([post(0, 100), post(1, 300), post(2, **story), post(3, **other)])
     assert found.multiples == {"m0": 0.5, "m1": 1.5, "m2": 1.0, "m3": 1.0}
-    assert [row[:6] for row in table(found, "kind").rows] == [
-        ("brand, reel", 2, 200, 150, 250, TOO_FEW),
-        ("brand, story", 1, 30, 30, 30, TOO_FEW),
-        ("other, reel", 1, 5000, 5000, 5000, TOO_FEW),
-    ]
-
-
-def test_each_median_has_its_number_of_posts_and_its_quartiles() -> None:
-    # With the tag 10 to 50, without it 60: the median of all is 35.
-    posts = [post(day, 10 * (day + 1), tags=("a",)) for day in range(5)] + [post(6, 60)]
-    assert table(results(posts), "tag").rows == [
-        ("a", 5, round(30 / 35, 2), round(20 / 35, 2), round(40 / 35, 2), TOO_FEW, None, None, None, "")
-    ]
-
-
-def pictures_and_reels(factor: float, **more: Any) -> Results:
-    """Return results of 20 pictures, and of 20 reels, which reached so many times as much."""
-    pictures = [post(day, 100 + 3 * day, kind=PostKind.PICTURE) for day in range(20)]
-    return results([*pictures, *(post(20 + day, factor * (100 + 3 * day)) for day in range(20))], **more)
-
-
-def test_a_kind_that_differs_says_by_how_much_in_a_sentence_and_the_page_says_how_many_were_looked_at() -> None:
-    found = pictures_and_reels(4)
-    kinds = table(found, "kind")
-    of_pictures, of_reels = kinds.rows
-    assert of_pictures[6:9] == (0.25, round(1 / of_reels[8], 2), round(1 / of_reels[7], 2))  # type: ignore[operator]
-    label, count, middle, _, _, remark, ratio, low, high, sentence = of_reels
-    assert (label, count, middle, remark) == ("brand, reel", 20, 4 * 128.5, "different")
-    assert 3 < low < ratio == 4 < high < 5  # type: ignore[operator]
-    assert [*kinds.says] == [f"Different: {row[-1]}." for row in kinds.rows]
-    assert re.fullmatch(r"half of your reel posts reach 3\.\d to 4\.\d times what half of the others do", str(sentence))
-    assert found.notes()[1] == "Clearly different: 2 of the 2 groups that were looked at."
-    assert pictures_and_reels(1).notes()[1] == "Clearly different: none of the 2 groups that were looked at."
-    assert "half of your reel posts get" in table(pictures_and_reels(4, metric="saved"), "kind").says[1]
-
-
-def test_the_kinds_of_an_account_are_compared_with_posts_of_this_account_only() -> None:
-    both = [*pictures_and_reels(1).posts, *(post(number, 9999, conn_id="big") for number in range(50, 90))]
-    found = results(both)
-    assert [(row[0], row[5]) for row in table(found, "kind").rows] == [
-        ("big, reel", "too few others"),
-        ("brand, picture", "no clear difference"),
-        ("brand, reel", "no clear difference"),
-    ]
-    assert "half of the reel posts of brand reach" in str(table(found, "kind").rows[2][-1])
-
-
-def test_captions_are_compared_by_tags_and_length() -> None:
-    captions = ["", "New in: a lens #Edit", "NEW in, again " + "x" * 120, "y" * 501]
-    found = results(
-        [post(day, 100, caption=caption) for day, caption in enumerate(captions)] + [post(9, 100, tags=("spring",))]
-    )
-    assert [row[:2] for row in table(found, "tag").rows] == [("#edit", 1), ("spring", 1)]
-    assert [row[:2] for row in table(found, "length").rows] == [
-        ("no caption", 2),
-        ("up to 125 characters", 1),
-        ("126 to 500", 1),
-        ("more than 500", 1),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("caption", "tags", "noun"),
-    [
-        ("#Edit", (), "posts with #edit"),
-        ("", ("spring",), "posts with the tag spring"),
-        ("", (), "posts with no caption"),
-        ("x", (), "posts with a caption of up to 125 characters"),
-        ("x" * 200, (), "posts with a caption of 126 to 500 characters"),
-        ("x" * 600, (), "posts with a caption of more than 500 characters"),
-    ],
-)
-def test_each_group_has_a_noun(caption: str, tags: tuple[str, ...], noun: str) -> None:
-    others = [post(day, 100 + day, caption="" if caption else "x") for day in range(20)]
-    found = results([*others, *(post(day, 100 + day, caption=caption, tags=tags) for day in range(20, 40))])
-    sentences = [str(row[-1]) for name in ("tag", "length") for row in table(found, name).rows]
-    assert any(f"half of your {noun} reach" in sentence for sentence in sentences)
 
 
 def test_a_tag_with_an_umlaut_is_one_tag_however_its_letters_are_written() -> None:
@@ -178,8 +100,8 @@ def test_a_tag_with_an_umlaut_is_one_tag_however_its_letters_are_written() -> No
     posts = [
         post(day, 100, caption=f"#{name}, #Spa\u00df", tags=(name,)) for day, name in enumerate((composed, decomposed))
     ]
-    labels = [row[:2] for row in table(results(posts), "tag").rows]
-    assert labels == [("#fr\u00fchling", 2), ("#spa\u00df", 2), (composed, 2)]
+    labels = [row[8] for row in table(results(posts), "posts").rows]
+    assert labels == [f"{composed}, #fr\u00fchling, #spa\u00df"] * 2
 
 
 def test_a_curve_stands_beside_the_medians_of_its_account_and_kind_at_each_age() -> None:
@@ -220,7 +142,6 @@ def test_a_number_that_is_missing_says_why_and_is_not_zero(status: str, word: st
 def test_a_post_that_is_younger_than_the_age_is_left_out_and_said_to_be_young() -> None:
     found = results([post(0, 100), post(1)], now=MONDAY + timedelta(days=1, hours=23))
     assert [row[4] for name in ("posts", "apart") for row in table(found, name).rows] == [100, "too young"]
-    assert [row[:2] for row in table(found, "kind").rows] == [("brand, reel", 1)]
 
 
 def test_a_story_has_a_last_age_that_stands_for_all_later_ones() -> None:
@@ -252,33 +173,17 @@ def test_without_posts_the_page_says_so_and_has_no_rows() -> None:
 
 def test_one_post_is_shown_and_nothing_is_compared() -> None:
     found = results([post(0, 100)])
-    assert found.notes() == [
-        "1 of 1 posts are compared at 24h.",
-        "No group has 12 posts, and 12 others to compare them with.",
-    ]
+    assert found.notes() == ["1 of 1 posts are compared at 24h."]
     assert [row[4] for row in table(found, "posts").rows] == [100]
     unread = results([post(0)])
     assert unread.notes()[0] == "0 of 1 posts are compared at any age, 1 not read."
     assert [row[4] for row in table(unread, "apart").rows] == ["not read"]
 
 
-def test_posts_that_are_all_in_one_group_have_no_others() -> None:
-    found = results([post(day, 100 + day) for day in range(40)])
-    assert [row[5] for name in ("kind", "length") for row in table(found, name).rows] == ["too few others"] * 2
-    assert found.differences == []
-
-
-def test_where_all_reach_nothing_no_group_is_compared() -> None:
-    posts = [post(day, 0, kind=kind, tags=("a",)) for day in range(20) for kind in (PostKind.REEL, PostKind.PICTURE)]
-    found = results(posts)
-    assert {row[5] for row in table(found, "kind").rows} == {"the median of the others is 0"}
-    assert (table(found, "tag").rows, found.differences) == ([], [])
-    json.dumps([asdict(one) for one in found.tables()], allow_nan=False)
-
-
 def test_where_the_median_is_zero_there_are_no_multiples() -> None:
     found = results([post(0, 0), post(1, 0), post(2, 9)])
     assert found.multiples == {}
+    json.dumps([asdict(one) for one in found.tables()], allow_nan=False)
     assert [row[4:6] for row in table(found, "posts").rows] == [(9, None), (0, None), (0, None)]
 
 

@@ -89,7 +89,7 @@ def test_each_kind_of_row_of_form_1_is_read() -> None:
     assert comments.intent("post-1") == Intent("post-1", "180", NOON.isoformat(), CLAIM, text="digest")
     assert comments.knows_comment("181")
     assert refusals(store, NOON)["polls"].reason == "(#10) Grüße"
-    assert StoredRefusals(store).of("reel") == {"views"}
+    assert StoredRefusals(store, lambda: NOON).of("reel") == {"views"}
     assert latest_numbers(store, "180") == LatestNumbers("post-1", "6h", NOON.isoformat(), {"views": 12, "share": 0.5})
     assert store.get("insights-calls") == {"spent": [[1793534400.5, 3]], "stopped_until": 0.0}
     assert store.get("begun:post-1") == {

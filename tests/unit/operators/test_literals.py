@@ -157,7 +157,9 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
     (CommentOperator, {"media_id": "1", "reply_to": "2", "message": "x"}, r"media_id and reply_to are both set"),
     (HideCommentOperator, {"comment_id": "me"}, r"'me' is not the id of a comment"),
     (PrivateReplyOperator, {"comment_id": "1", "message": "é" * 501}, r"has 1,002 bytes"),
-    (InsightsOperator, {"metrics": ["views per day"]}, r"'views per day' is not the name of a metric"),
+    (InsightsOperator, {"metrics": ["views per day"]}, r"Instagram has no metric 'views per day'"),
+    (InsightsOperator, {"metrics": ["views", "reech"]}, r"Instagram has no metric 'reech'.*Did you mean 'reach'\?"),
+    (InsightsOperator, {"metrics": "plays"}, r"Instagram has no metric 'plays'"),
     (InsightsOperator, {"media_ids": ["1", "b"]}, r"'b' is not a media id"),
 ]
 

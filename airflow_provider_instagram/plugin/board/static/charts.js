@@ -1,4 +1,4 @@
-// The charts of Results, drawn by uPlot (uplot.mjs), which is loaded with the first of them.
+// The curve of a post in Results, drawn by uPlot (uplot.mjs), which is loaded with it.
 
 import { h, hostWindow } from "./dom.js";
 import { short } from "./state.js";
@@ -7,7 +7,6 @@ import { short } from "./state.js";
 
 const LIBRARY = "./uplot.mjs"; // as a value, because the library has no types in this form
 const HEIGHT = 240; // in pixels
-const HIGH = 8; // the column of a group that has the upper end of its interval
 const LETTER = 7.5; // the width of a letter of a label, in pixels
 /** What is drawn in an element. @type {WeakMap<HTMLElement, any>} */
 const drawn = new WeakMap();
@@ -19,32 +18,26 @@ const number = (cell) => (typeof cell === "number" ? cell : null);
 /** @param {string} label */
 const cut = (label) => (label.length > 18 ? `${label.slice(0, 17)}…` : label);
 
-/** Return the rows that are drawn: all ages of a curve, and the groups of which the interval has ends. @param {Table} table */
-export function drawable({ chart, rows }) {
-  if (chart === "curve") return rows.some((row) => number(row[1]) !== null) ? rows : [];
-  return chart === "groups" ? rows.filter((row) => number(row[HIGH]) !== null) : [];
-}
+/** Return whether a table is a curve with a number. @param {Table} table */
+export const drawable = ({ name, rows }) => name === "curve" && rows.some((row) => number(row[1]) !== null);
 
 /**
- * Draw a table into an element.
- * @param {HTMLElement} element @param {Table} table @param {number} few Medians of fewer posts are not in a curve.
+ * Draw a curve into an element.
+ * @param {HTMLElement} element @param {Table} table @param {number} few Medians of fewer posts are not drawn.
  */
 export async function draw(element, table, few) {
   const { default: Plot } = await import(LIBRARY);
-  const rows = drawable(table);
-  const isCurve = table.chart === "curve";
+  const rows = table.rows;
   const labels = rows.map((row) => cut(short(String(row[0]))));
   const places = labels.map((_, place) => place);
   /** @param {number} column */
-  const numbers = (column) => rows.map((row) => (isCurve && Number(row[2]) < few ? null : number(row[column])));
+  const numbers = (column) => rows.map((row) => (Number(row[2]) < few ? null : number(row[column])));
   const [main, soft, ink, line] = ["main", "soft", "ink", "line"].map(colour);
   const longest = Math.max(...labels.map((label) => label.length));
   const isSlanted = labels.length * longest * LETTER > element.clientWidth - 80;
-  const middle = isCurve
-    ? { stroke: soft, width: 2, dash: [6, 5], points: { show: false } }
-    : { stroke: main, paths: () => null, points: { show: true, size: 9, fill: main } };
+  const middle = { stroke: soft, width: 2, dash: [6, 5], points: { show: false } };
   const hidden = { paths: () => null, points: { show: false } };
-  const own = isCurve ? [{ stroke: main, width: 3, points: { show: true, size: 7, fill: main } }] : [];
+  const own = { stroke: main, width: 3, points: { show: true, size: 7, fill: main } };
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const options = {
     width: Math.max(260, element.clientWidth),
@@ -57,7 +50,7 @@ export async function draw(element, table, few) {
         range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ most) => [0, (most || 1) * 1.08],
       },
     },
-    series: [{}, middle, hidden, hidden, ...own],
+    series: [{}, middle, hidden, hidden, own],
     axes: [
       {
         ...axis,
@@ -70,11 +63,10 @@ export async function draw(element, table, few) {
       { ...axis, size: 70 },
     ],
     hooks: {
-      drawAxes: [(/** @type {any} */ plot) => bars(plot, isCurve ? 0 : 1, main ?? "")],
+      drawAxes: [(/** @type {any} */ plot) => bars(plot, main ?? "")],
     },
   };
-  const columns = (isCurve ? [3, 4, 5] : [HIGH - 2, HIGH - 1, HIGH]).map(numbers);
-  const data = [places, ...columns, ...(isCurve ? [rows.map((row) => number(row[1]))] : [])];
+  const data = [places, ...[3, 4, 5].map(numbers), rows.map((row) => number(row[1]))];
   drawn.get(element)?.destroy();
   const plot = new Plot(options, data, element);
   drawn.set(element, plot);
@@ -84,32 +76,23 @@ export async function draw(element, table, few) {
 }
 
 /**
- * Draw a bar between the ends of each place, a dark one if it does not reach the line, and the line of all.
- * @param {any} plot @param {number} all Where the line is; 0 draws none. @param {string} fill
+ * Draw a bar between the quartiles of each age.
+ * @param {any} plot @param {string} fill
  */
-function bars(plot, all, fill) {
+function bars(plot, fill) {
   /** @type {CanvasRenderingContext2D} */
   const to = plot.ctx;
   const [places, , low, high] = plot.data;
   const y = (/** @type {number} */ value) => plot.valToPos(value, "y", true);
   to.save();
   to.fillStyle = fill;
+  to.globalAlpha = 0.28;
   const width = Math.min(34 * devicePixelRatio, (plot.bbox.width / places.length) * 0.5);
   places.forEach((/** @type {number} */ place) => {
     if (low[place] === null || high[place] === null) return;
-    to.globalAlpha = all && (low[place] > all || high[place] < all) ? 0.6 : 0.28;
     const top = y(high[place]);
     to.fillRect(plot.valToPos(place, "x", true) - width / 2, top, width, Math.max(2, y(low[place]) - top));
   });
-  to.globalAlpha = 1;
-  if (all) {
-    to.strokeStyle = colour("soft");
-    to.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-    to.beginPath();
-    to.moveTo(plot.bbox.left, y(all));
-    to.lineTo(plot.bbox.left + plot.bbox.width, y(all));
-    to.stroke();
-  }
   to.restore();
 }
 

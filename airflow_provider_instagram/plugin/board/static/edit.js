@@ -225,18 +225,15 @@ const meant = () => editable().find((one) => one.dag === view.dag) ?? editable()
 export async function fillTimes() {
   const calendar = meant();
   if (!calendar) return;
-  const box = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", name: "by_results" }));
-  const choice = h("label", {}, box, " Prefer the hours whose posts reached most");
-  const text = `Posts of ${calendar.name} without a time get the free slots of their accounts, and posts that repeat get their next entries. You see them before anything is written.`;
-  if (!(await question(text, "Propose times", choice))) return;
+  const text = `Posts of ${calendar.name} without a time get the free slots of their accounts. You see them before anything is written.`;
+  if (!(await question(text, "Propose times"))) return;
   await tell(async () => {
-    const asked = new URLSearchParams({ dag_id: calendar.dag, by_results: String(box.checked) });
+    const asked = new URLSearchParams({ dag_id: calendar.dag });
     const { content } = (await request(`fill?${asked}`)) ?? { content: {} };
-    const { tables, lines, diff, proposal } = content;
+    const { lines, diff, proposal } = content;
     const more = h(
       "div",
       { class: "proposed" },
-      tables.length ? preformatted("Results", tables.join("\n")) : null,
       h(
         "ul",
         {},

@@ -1,7 +1,6 @@
-// Posts that are added at once: the rows of a sheet, or a month's posts again. The server says what would be written.
+// Posts that are added at once: the rows of a sheet. The server says what would be written.
 
 import { send } from "./api.js";
-import { addDays } from "./dates.js";
 import { counted, h, messageOf, say } from "./dom.js";
 import { editable, preformatted, showPatch } from "./edit.js";
 import { problemElement } from "./bar.js";
@@ -11,7 +10,7 @@ import { go, refresh, view } from "./state.js";
  * @typedef {{ title: string, field: string, cells: string[] }} Column
  * @typedef {{ field: "account" | "placement", word: string, lines: number[], choices: string[], said: string | null }} Ask
  *
- * @typedef {object} Found What is added.
+ * @typedef {object} Found What a sheet adds.
  * @property {number} posts
  * @property {number} ideas
  * @property {number} present How many posts the file has already.
@@ -20,8 +19,14 @@ import { go, refresh, view } from "./state.js";
  * @property {number} more_problems
  * @property {string} diff
  * @property {string} proposal
- *
- * @typedef {Found & { columns: Column[], meanings: string[], asks: Ask[], needs: string[], accounts: string[], account: string, zone: string, missing: string[] }} FoundInSheet
+ * @property {Column[]} columns
+ * @property {string[]} meanings
+ * @property {Ask[]} asks
+ * @property {string[]} needs
+ * @property {string[]} accounts
+ * @property {string} account
+ * @property {string} zone
+ * @property {string[]} missing
  */
 
 const MOST_BYTES = 1_000_000;
@@ -47,7 +52,7 @@ function choice(label, pairs, value, choose) {
   return h("select", { "aria-label": label, change: (_, self) => choose(self.value) }, options);
 }
 
-/** Open the window in which a user chooses a sheet or a month. */
+/** Open the window in which a user chooses a sheet. */
 function openImport() {
   const [calendar] = [editable().find((one) => one.dag === view.dag) ?? editable()[0]];
   if (!calendar) return;
@@ -74,13 +79,6 @@ function startElements(of) {
       if (!error.textContent) await of.look({ sheet: await asBase64(chosen) });
     },
   });
-  const month = view.day.slice(0, 7);
-  const from = h("input", { type: "month", name: "month", value: month, required: true });
-  const to = h("input", { type: "month", name: "to", value: addDays(`${month}-28`, 7).slice(0, 7), required: true });
-  const copy = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    of.look({ month: from.value, to: to.value });
-  };
   return [
     h("h2", {}, `Import posts into ${of.calendar.file}`),
     h(
@@ -90,15 +88,6 @@ function startElements(of) {
     ),
     h("label", { class: "field" }, "Sheet (CSV)", file),
     error,
-    h("h2", {}, "Or copy a month"),
-    h("p", { class: "hint" }, "The second Monday's posts come on the second Monday, at the same time."),
-    h(
-      "form",
-      { class: "choices", submit: copy },
-      h("label", {}, "From", from),
-      h("label", {}, "To", to),
-      h("button", { class: "btn", type: "submit" }, "Show the copies"),
-    ),
   ];
 }
 
@@ -138,7 +127,7 @@ class Import {
   /** @param {Record<string, unknown>} given */
   async ask(given) {
     try {
-      return await send(given.month ? "months" : "import", { dag_id: this.calendar.dag, ...given });
+      return await send("import", { dag_id: this.calendar.dag, ...given });
     } catch (error) {
       this.body.querySelector(".refused")?.remove();
       this.body.append(h("p", { class: "error refused", role: "alert" }, messageOf(error)));
@@ -157,22 +146,18 @@ class Import {
     if (found.first) await go({ day: found.first });
   }
 
-  /** @param {Found | FoundInSheet} found */
+  /** @param {Found} found */
   elements(found) {
     const parts = [
       found.posts ? counted(found.posts, "post") : "",
       found.ideas ? counted(found.ideas, "idea") : "",
     ].filter(Boolean);
     const words = parts.join(" and ");
-    const { present } = found;
-    const already =
-      "columns" in found
-        ? `${counted(present, "row")} in the file already.`
-        : `Not copied: ${counted(present, "post")} whose account has a post at that time already.`;
+    const already = found.present ? `${counted(found.present, "row")} in the file already.` : "";
     const write = { class: "btn main", type: "button", click: () => this.write(found) };
     return [
-      h("h2", {}, `${this.calendar.file}: ${words || "nothing"} to add. ${present ? already : ""}`),
-      ...("columns" in found ? this.sheetElements(found) : []),
+      h("h2", {}, `${this.calendar.file}: ${words || "nothing"} to add. ${already}`),
+      ...this.sheetElements(found),
       this.leftOut(found),
       found.diff ? preformatted("Changes", found.diff) : null,
       found.proposal ? h("div", { class: "acts" }, h("button", write, `Write ${words}`)) : null,
@@ -193,7 +178,7 @@ class Import {
     );
   }
 
-  /** @param {FoundInSheet} found */
+  /** @param {Found} found */
   sheetElements({ columns, meanings, asks, needs, accounts, account, zone, missing }) {
     /** @type {[string, string][]} */
     const pairs = [["", NOTHING], ...meanings.map((name) => /** @type {[string, string]} */ ([name, meaningOf(name)]))];

@@ -1,4 +1,4 @@
-// Results: what posts reached, as charts, each of which can be read as a table.
+// Results: what posts reached, as tables, and the curve of one of them.
 
 import { ROOT, request } from "./api.js";
 import { draw, drawable, save, savePicture } from "./charts.js";
@@ -15,8 +15,6 @@ import { PERIODS, data, go, span, view } from "./state.js";
  * @property {string} title
  * @property {string[]} columns
  * @property {Cell[][]} rows
- * @property {"" | "groups" | "curve"} chart
- * @property {string[]} says What it shows, in sentences.
  *
  * @typedef {object} Content
  * @property {string[]} accounts
@@ -33,12 +31,7 @@ import { PERIODS, data, go, span, view } from "./state.js";
  */
 
 const ENDS = 10; // so many of the best and of the worst posts are shown at first
-const LEGENDS = {
-  "": "",
-  groups:
-    "Each group as a multiple of all other posts. Point: the medians. Bar: the 95 % interval. Dark bar: different.",
-  curve: "Line: this post. Dashed: median. Bar: the middle half of the posts.",
-};
+const LEGEND = "Line: this post. Dashed: median. Bar: the middle half of the posts.";
 const root = h("div", { class: "results" });
 /** @type {Content | null} */
 let content = null;
@@ -153,9 +146,9 @@ function show() {
 
 /** @param {Table} table @param {Content} of */
 function section(table, of) {
-  const { name, title, chart, says } = table;
+  const { name, title } = table;
   const figure = h("figure", { class: "chart", role: "img", "aria-label": `Chart of the table below: ${title}` });
-  const isDrawn = drawable(table).length > 0;
+  const isDrawn = drawable(table);
   if (isDrawn) requestAnimationFrame(() => draw(figure, table, of.few).catch(() => figure.remove())); // once it has a width
   /** @param {string} text @param {string} label @param {() => unknown} click */
   const button = (text, label, click) =>
@@ -170,8 +163,7 @@ function section(table, of) {
       isDrawn ? button("PNG", `Save the chart as PNG: ${title}`, () => savePicture(figure, table)) : null,
       button("CSV", `Save the table as CSV: ${title}`, () => saveTable(name)),
     ),
-    isDrawn ? [figure, h("p", { class: "hint" }, LEGENDS[chart])] : [],
-    says.map((text) => h("p", {}, text)),
+    isDrawn ? [figure, h("p", { class: "hint" }, LEGEND)] : [],
     ["posts", "apart"].includes(name)
       ? postsTable(table, of)
       : tableElement(title, table.columns, table.rows.map(cellsOf)),

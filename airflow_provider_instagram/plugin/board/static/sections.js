@@ -36,7 +36,7 @@ export const metricName = (name) => METRICS.get(name) ?? capital(name);
 export function insightsSection({ insights }) {
   if (!insights) return null;
   /** @type {[string, string][]} */
-  const pairs = insights.values.map(([name, value]) => [metricName(name), Number(value).toLocaleString()]);
+  const pairs = insights.values.map(([name, value]) => [metricName(name), value.toLocaleString()]);
   const hint = h("p", { class: "hint" }, `Read for the age of ${insights.age}, on ${moment(insights.at)}.`);
   const responses = insights.responses.length ? factList(insights.responses) : null;
   return section("Insights", factList(pairs, " insights"), responses, hint);

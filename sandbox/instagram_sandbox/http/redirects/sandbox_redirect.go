@@ -23,6 +23,7 @@ func (t toSandbox) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		request = request.Clone(request.Context())
+		request.Header.Set("X-Meta-Host", request.URL.Hostname())
 		request.URL.Scheme, request.URL.Host, request.Host = sandbox.Scheme, sandbox.Host, sandbox.Host
 	}
 	return t.base.RoundTrip(request)

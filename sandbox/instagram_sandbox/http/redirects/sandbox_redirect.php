@@ -17,5 +17,7 @@ function sandbox_url(string $url): string
 
 function sandbox_request(Psr\Http\Message\RequestInterface $request): Psr\Http\Message\RequestInterface
 {
-    return $request->withUri(new GuzzleHttp\Psr7\Uri(sandbox_url((string) $request->getUri())));
+    $host = $request->getUri()->getHost();
+    $led = $request->withUri(new GuzzleHttp\Psr7\Uri(sandbox_url((string) $request->getUri())));
+    return $led->getUri()->getHost() === $host ? $led : $led->withHeader('X-Meta-Host', $host);
 }

@@ -418,7 +418,7 @@ def test_the_items_of_a_carousel_are_written_and_shown_in_order_with_what_belong
 def test_numbers_choices_and_lists_are_written_as_the_file_writes_them(album: File) -> None:
     fields = {
         "video_cover_timestamp_ms": 1500, "share_to_feed": False, "is_ai_generated": True, "fit": "crop",
-        "collaborators": ["@ann", "jo.e"], "poll_attachment": ["Yes", "No"], "repeat_after": "30 days",
+        "collaborators": ["@ann", "jo.e"], "poll_attachment": ["Yes", "No"],
         "first_comment": "#one", "user_tags": ["ann"],
     }  # fmt: skip
     edited = album.edited("change", "one", fields=fields)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.planning.settings import MAX_ACCOUNTS, CalendarSettings
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost
 from airflow_provider_instagram.exceptions import ValidationError
 from tests.unit.calendar.simulated_runs import ACCOUNT, SimulatedCalendar, post
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OTHERS = "other_team"
 
@@ -112,20 +108,3 @@ def test_a_run_that_has_begun_does_not_publish_once_the_author_removes_the_accou
     step = CommentPost(task_id="c", settings=calendar.settings, published={"post_key": f"{OTHERS}/a"}, prepared=had)
     with pytest.raises(ValidationError, match="may not use this account"):
         step.execute(calendar.context())
-
-
-@pytest.mark.parametrize("given", ["other_team", ["other_team", 5], None, 7, {"other_team": 1}, [["other_team"]]])
-def test_what_is_not_a_list_of_connections_allows_none(given: Any) -> None:
-    """Neither what it seems to mean, nor the default account, on which the author may not want these posts."""
-    settings = CalendarSettings.of("content", "posts.yaml", accounts=given)
-    (problem,) = settings.problems
-    assert settings.accounts == ()
-    assert "is not a list of connection ids" in problem.message
-
-
-def test_a_calendar_has_at_most_200_accounts_and_says_so(tmp_path: Path) -> None:
-    names = [f"brand_{number:04}" for number in range(1000)]
-    dag: Any = content_calendar_dag("content", tmp_path / "posts.yaml", accounts=names)
-    assert len(dag.get_task("publish").settings.accounts) == MAX_ACCOUNTS == 200
-    assert "accounts names 1000 accounts. Only the first 200 are used." in str(dag.doc_md)
-    assert len(CalendarSettings.of("content", "posts.yaml", accounts=names[:200] * 2).problems) == 0

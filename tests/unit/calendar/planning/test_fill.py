@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,6 @@ posts:
   - id: hours
     publish_at: 2026-12-01 10:00
     image: hours.jpg
-    repeat_after: 7 days  # bis Mai
     caption: |
       Von zehn bis sechs.
 
@@ -60,15 +58,6 @@ posts:
   - id: hours
     publish_at: 2026-12-01 10:00
     image: hours.jpg
-    # bis Mai
-    caption: |
-      Von zehn bis sechs.
-
-      Täglich.
-  - id: hours-2
-    publish_at: 2026-12-14 08:30
-    image: hours.jpg
-    repeat_after: 7 days
     caption: |
       Von zehn bis sechs.
 
@@ -103,59 +92,16 @@ def test_a_second_proposal_has_nothing_to_write() -> None:
     assert proposal(FILLED, now=NOW + timedelta(days=3)).fill is None
 
 
-def test_the_next_entry_follows_the_last_one_and_no_number_is_used_twice() -> None:
-    text = FILLED
-    for days in range(0, 60, 5):
-        now = NOW + timedelta(days=days)
-        text = text if proposal(text, now=now).fill is None else filled(text, now=now)
-    found = [one for one in times(text) if one.startswith("hours")]
-    assert found == [f"hours-{number}" if number > 1 else "hours" for number in range(1, len(found) + 1)]
-    moments = [post.publish_at for post in parse_calendar(text, "/data/a.yaml").posts if post.id in found]
-    assert len(found) > 5
-    assert all(later - before >= timedelta(days=7) for before, later in pairwise(moments))
-    assert text.count("repeat_after") == 1
-    last = text[text.index(f"id: {found[-1]}") :]
-    assert "repeat_after: 7 days" in last
-
-
-def test_the_entries_end_with_repeat_after() -> None:
-    text = FILLED.replace("    repeat_after: 7 days\n", "")
-    assert proposal(text, now=NOW + timedelta(days=60)).fill is None
-
-
-def test_the_fields_of_a_repeated_post_are_those_of_the_post() -> None:
-    text = filled(
-        """\
-slots: {studio: [Mon 08:30]}
-base: &base {account: studio, timezone: Europe/Berlin}
-posts:
-  - <<: *base
-    id: album
-    publish_at: 2026-11-01 10:00
-    carousel: [a.jpg, {image: b.jpg, alt_text: Bäume}]
-    tags: [spring, hours]
-    approval: required
-    repeat_after: 7 days
-""".replace("base: &base", "defaults: &base")
-    )
-    calendar = parse_calendar(text, "/data/calendar.yaml")
-    old, new = calendar.posts[:2]
-    differs = {"id", "publish_at", "line"}
-    assert old.model_dump(exclude=differs) == new.model_dump(exclude=differs)
-    assert [post.id for post in calendar.posts] == ["album", "album-2", "album-3"]
-
-
 def test_a_json_file_and_one_with_the_line_ends_of_windows() -> None:
     text = """\
 {"slots": {"studio": ["Mon 08:30"]}, "defaults": {"account": "studio", "timezone": "UTC"}, "posts": [
   {"id": "a", "video": "a.mp4", "caption": "Grüße"},
-  {"repeat_after": "7 days", "id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}
+  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}
 ]}
 """
     found = filled(text, "calendar.json")
     assert '{"id": "a", "video": "a.mp4", "caption": "Grüße", "publish_at": "2026-12-07 08:30"},\n' in found
-    assert '  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"},\n' in found
-    assert '"repeat_after": "7 days", "id": "b-2"' in found
+    assert '  {"id": "b", "video": "b.mp4", "publish_at": "2026-11-01 10:00"}\n' in found
     in_windows = filled(YAML.replace("\n", "\r\n"))
     assert in_windows == FILLED.replace("\n", "\r\n")
 
@@ -204,9 +150,6 @@ posts:
         ("- {id: a, video: a.mp4, publish_at: [2026]}", 0),
         ("- {id: a, video: a.mp4}\n- {id: a, video: b.mp4}", 0),  # one id twice: which is meant?
         ("- {video: a.mp4}", 0),
-        ("- {id: a, image: a.jpg, placement: story, repeat_after: 7 days, publish_at: 2026-11-01 10:00}", 0),
-        ("- {id: a, video: a.mp4, repeat_after: 1 hour, publish_at: 2026-11-01 10:00}", 0),
-        ("- {id: a, captoin: b, video: a.mp4, repeat_after: 2 days, publish_at: 2026-11-01 10:00}", 0),
         ("- {id: a, video: a.mp4, account: other}", 1),
     ],
 )
@@ -214,7 +157,7 @@ def test_what_has_another_problem_is_left_to_its_author(more: str, open_posts: i
     head = "slots: {studio: [Mon 08:30]}\ndefaults: {account: studio, timezone: UTC}\nposts:\n"
     found = proposal(f"{head}{more}\n- {{id: good, video: a.mp4}}\n")
     assert found.fill is not None
-    assert (found.fill.times, found.fill.repeats, found.still_open) == ({"good": "2026-12-07 08:30"}, {}, open_posts)
+    assert (found.fill.times, found.still_open) == ({"good": "2026-12-07 08:30"}, open_posts)
 
 
 def test_a_problem_elsewhere_keeps_no_time_from_being_written() -> None:
@@ -247,16 +190,15 @@ def test_slots_of_the_file_that_cannot_be_read_are_named_before_anything_is_prop
 
 def test_the_smallest_distance_of_the_dag_counts_more_than_that_of_the_file() -> None:
     text = """\
-slots: {studio: [Mon 08:30, Mon 10:30]}
-slots_per_day: 2
+slots: {studio: [Mon 22:30, Tue 00:30]}
 defaults: {account: studio, timezone: UTC, video: a.mp4}
 posts: [{id: a}, {id: b}]
 """
     files = CalendarFiles("/data/c.yaml")
     found = proposal_for(text, "/data/c.yaml", files, NOW, {"min_spacing": timedelta(hours=3)})
     assert found.fill is not None
-    assert found.fill.times == {"a": "2026-12-07 08:30", "b": "2026-12-14 08:30"}
-    assert filled(text).count("2026-12-07") == 2
+    assert found.fill.times == {"a": "2026-12-07 22:30", "b": "2026-12-14 22:30"}
+    assert filled(text.replace("Mon 10:30", "Tue 10:30")).count("2026-12-0") == 2
 
 
 def test_a_large_file_is_filled_at_once(tmp_path: Path) -> None:

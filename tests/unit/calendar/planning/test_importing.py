@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -17,7 +17,6 @@ from airflow_provider_instagram.calendar.planning.importing import (
     Additions,
     SheetProposal,
     Target,
-    month_proposal,
     sheet_proposal,
 )
 
@@ -241,63 +240,3 @@ def test_a_caption_that_begins_with_a_sign_is_no_formula(text: str) -> None:
 def test_a_text_that_only_looks_like_one_is(text: str) -> None:
     (post,) = added(look(f'Date,Video,Text\n2030-12-24 12:00,d.mp4,"{text}"\n').additions)
     assert post["caption"] == text
-
-
-def test_a_month_comes_again_on_the_same_weekdays() -> None:
-    text = (
-        "defaults: {timezone: Europe/Berlin, account: instagram_studio}\nposts:\n"
-        "- {id: tip-2030-12, publish_at: 2030-12-02 08:30, video: a.mp4, tags: [tip, one], repeat_after: 30 days}\n"
-        "- {id: late, publish_at: 2030-12-31 23:30, video: b.mp4}\n"
-        "- {id: last, publish_at: 2030-12-30 23:30 UTC, video: b.mp4}\n"
-        "- {id: other, publish_at: 2030-11-30 23:59, video: b.mp4}\n"
-    )
-    found = month_proposal(target(text), date(2030, 12, 1), date(2031, 1, 1))
-    assert {one.post_id: one.message for one in found.left_out} == {
-        "late": "January 2031 has no fifth Tuesday.",
-        "last": "January 2031 has no fifth Monday.",
-    }
-    assert added(found, text) == [
-        {"id": "tip-2031-01", "publish_at": "2031-01-06 08:30", "video": "a.mp4", "tags": ["tip", "one"]}
-    ]
-    again = written(found, text)
-    second = month_proposal(target(again), date(2030, 12, 1), date(2031, 1, 1))
-    assert (second.fill, second.present, len(second.left_out)) == (None, 1, 2)
-    spring = month_proposal(target(text), date(2030, 12, 1), date(2031, 3, 1))  # a month with five Mondays
-    assert [post["publish_at"] for post in added(spring, text)] == ["2031-03-03 08:30", "2031-03-31 23:30 UTC"]
-    assert [one.message for one in spring.left_out] == ["March 2031 has no fifth Tuesday."]
-
-
-def test_a_second_copy_of_a_month_adds_nothing_even_if_posts_may_go_out_at_one_time() -> None:
-    """The ids have no date, the second post is written with an offset, and the first copy was edited."""
-    text = (
-        "min_spacing: 0 min\ndefaults: {timezone: Europe/Berlin, account: instagram_studio}\nposts:\n"
-        "- {id: tip, publish_at: 2031-03-03 08:30, video: a.mp4, caption: Hello}\n"
-        "- {id: two, publish_at: '2031-03-10T12:00+01:00', video: a.mp4}\n"
-        "- {id: gone, publish_at: 2031-03-02 02:30, video: a.mp4}\n"
-        "- {id: thirty, publish_at: 2031-03-31 23:30, video: a.mp4}\n"
-    )
-    months = (date(2031, 3, 1), date(2031, 4, 1))
-    first = month_proposal(target(text), *months)
-    assert [post["publish_at"] for post in added(first, text)] == [
-        "2031-04-06 02:30", "2031-04-07 08:30", "2031-04-14T12:00+02:00",
-    ]  # fmt: skip
-    before, copies = written(first, text).rsplit("Hello", 1)
-    second = month_proposal(target(f"{before}Edited{copies}"), *months)
-    assert (second.fill, second.present, [one.message for one in second.left_out]) == (
-        None,
-        3,
-        ["April 2031 has no fifth Monday."],
-    )
-
-
-def test_a_copy_that_the_month_has_no_day_or_no_time_for_is_told() -> None:
-    text = (
-        "defaults: {timezone: Europe/Berlin, account: instagram_studio}\nposts:\n"
-        "- {id: end, publish_at: 2031-01-31 12:00, video: a.mp4}\n"
-        "- {id: night, publish_at: 2031-08-31 02:30, video: a.mp4}\n"
-    )
-    february = month_proposal(target(text), date(2031, 1, 1), date(2031, 2, 1))
-    assert [one.message for one in february.left_out] == ["February 2031 has no fifth Friday."]
-    skipped = month_proposal(target(text), date(2031, 8, 1), date(2031, 3, 1))  # in the hour that the clocks skip
-    assert skipped.fill is None
-    assert "2031-03-30 02:30 does not exist in Europe/Berlin" in skipped.left_out[0].message

@@ -1,4 +1,4 @@
-"""Which slot each post is proposed, and when posts are repeated."""
+"""Which slot each post is proposed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from airflow_provider_instagram.calendar.file.slots import Slot
 from airflow_provider_instagram.calendar.file.times import moment
 from airflow_provider_instagram.calendar.planning.proposal import (
     AccountSlots,
-    AsTheyCome,
     Proposed,
     Wanted,
     next_id,
@@ -39,8 +38,8 @@ def said(found: Sequence[Proposed]) -> dict[str, str]:
     return {one.id: one.why if one.at is None else f"{one.at:%a %d %b %H:%M}" for one in found}
 
 
-def post(post_id: str, time: str | None = None, repeats: int | None = None, account: str = "brand") -> Wanted:
-    return Wanted(post_id, account, time and at(time), None if repeats is None else timedelta(days=repeats))  # type: ignore[arg-type]
+def post(post_id: str, account: str = "brand") -> Wanted:
+    return Wanted(post_id, account)
 
 
 WEEKLY = ("Mon 08:30", "Thu 19:00")
@@ -71,58 +70,17 @@ WEEKLY = ("Mon 08:30", "Thu 19:00")
         ),
         pytest.param([post("a")], ["Sun 02:30"], [], {"a": "Sun 06 Dec 02:30"}, id="at night, if a slot is there"),
         pytest.param([post("a")], ["Thu 00:30 Asia/Tokyo"], [], {"a": "Thu 03 Dec 00:30"}, id="a zone of its own"),
-        pytest.param(
-            [post("a", "2026-12-01 10:00", 7)],
-            WEEKLY,
-            ["2026-12-01 10:00"],
-            {"a-2": "Thu 10 Dec 19:00"},
-            id="repeated after its pause",
-        ),
-        pytest.param(
-            [post("a", "2026-11-01 10:00", 3)],
-            ["Mon 08:30", "Wed 08:30", "Fri 08:30"],
-            [],
-            {
-                "a-2": "Wed 02 Dec 08:30",
-                "a-3": "Mon 07 Dec 08:30",
-                "a-4": "Fri 11 Dec 08:30",
-                "a-5": "Mon 14 Dec 08:30",
-            },
-            id="repeated as often as there is time",
-        ),
-        pytest.param([post("a", "2026-12-01 10:00", 30)], WEEKLY, [], {}, id="not repeated yet"),
-        pytest.param(
-            [post("a", None, 7)],
-            WEEKLY,
-            [],
-            {"a": "Thu 03 Dec 19:00", "a-2": "Thu 10 Dec 19:00"},
-            id="a first time and a repetition",
-        ),
-        pytest.param(
-            [post("old", "2026-11-01 10:00", 7), post("older", "2026-10-01 10:00", 7), post("new")],
-            ["Thu 19:00"],
-            [],
-            {"new": "Thu 03 Dec 19:00", "older-2": "Thu 10 Dec 19:00", "old": "no slot is free until 2026-12-15"},
-            id="new posts first, and then the one that has waited longest",
-        ),
     ],
 )
 def test_what_is_proposed(wanted: list[Wanted], own: Sequence[str], taken: list[str], expected: dict[str, str]) -> None:
     of = AccountSlots(slots(*own), [at(one).timestamp() for one in taken], timedelta(minutes=5))
-    ids = [one.id for one in wanted]
-    assert said(propose(wanted, {"brand": of}, NOON, ids)) == expected
-
-
-def test_a_day_has_as_many_posts_as_the_file_allows() -> None:
-    own = slots("Wed 08:00", "Wed 12:00", "Wed 18:00", "Thu 08:00")
-    found = propose([post("a"), post("b"), post("c")], {"brand": AccountSlots(own, per_day=2)}, NOON, ())
-    assert [*said(found).values()] == ["Wed 02 Dec 08:00", "Wed 02 Dec 12:00", "Thu 03 Dec 08:00"]
+    assert said(propose(wanted, {"brand": of}, NOON)) == expected
 
 
 def test_posts_keep_the_smallest_distance() -> None:
     own = slots("Wed 08:00", "Wed 12:00", "Thu 08:00")
-    of = AccountSlots(own, [at("2026-12-02 10:00").timestamp()], timedelta(hours=3), per_day=9)
-    assert said(propose([post("a"), post("b")], {"brand": of}, NOON, ())) == {
+    of = AccountSlots(own, [at("2026-12-02 10:00").timestamp()], timedelta(hours=3), is_one_a_day=False)
+    assert said(propose([post("a"), post("b")], {"brand": of}, NOON)) == {
         "a": "Thu 03 Dec 08:00",
         "b": "Wed 09 Dec 08:00",
     }
@@ -140,7 +98,7 @@ def test_posts_keep_the_smallest_distance() -> None:
     ],
 )
 def test_a_slot_that_the_clocks_skip_or_repeat_is_not_used(now: str, time: str, expected: str) -> None:
-    (found,) = propose([post("a")], {"brand": AccountSlots(slots(time))}, at(now), ())
+    (found,) = propose([post("a")], {"brand": AccountSlots(slots(time))}, at(now))
     assert found.at is not None
     assert found.at.isoformat(" ", "minutes") == expected
 
@@ -148,45 +106,23 @@ def test_a_slot_that_the_clocks_skip_or_repeat_is_not_used(now: str, time: str, 
 def test_a_day_on_which_the_clocks_change_has_one_post_like_any_other() -> None:
     """It has 25 hours."""
     own, now = slots("Sun 00:30", "Sun 23:30"), at("2027-10-30 12:00")
-    found = propose([post("a"), post("b")], {"brand": AccountSlots(own)}, now, ())
+    found = propose([post("a"), post("b")], {"brand": AccountSlots(own)}, now)
     assert [*said(found).values()] == ["Sun 31 Oct 00:30", "Sun 07 Nov 00:30"]
 
 
-def test_seven_days_later_is_the_same_time_of_day_across_a_clock_change() -> None:
-    own, before = slots("Sun 10:00"), post("a", "2027-03-21 10:00", 7)
-    found = propose([before], {"brand": AccountSlots(own)}, at("2027-03-21 12:00"), ["a"])
-    assert said(found)["a-2"] == "Sun 28 Mar 10:00"
-
-
 def test_accounts_do_not_take_each_others_slots() -> None:
-    wanted = [post("a"), post("b", account="shop"), post("c", account="none"), post("d", "2026-11-01 10:00", 2, "none")]
-    found = propose(wanted, {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON, ())
+    wanted = [post("a"), post("b", account="shop"), post("c", account="none")]
+    found = propose(wanted, {name: AccountSlots(slots(*WEEKLY)) for name in ("brand", "shop")}, NOON)
     of_none = (
         "none has no slots: write slots: {none: [Mon 08:30, Thu 19:00]} at the head of the file, or give the command "
         "--slots"
     )
-    assert said(found) == {"a": "Thu 03 Dec 19:00", "b": "Thu 03 Dec 19:00", "c": of_none, "d": of_none}
-    assert [one.repeats for one in found] == ["", "", "", "d"]
+    assert said(found) == {"a": "Thu 03 Dec 19:00", "b": "Thu 03 Dec 19:00", "c": of_none}
 
 
 def test_more_posts_than_slots_of_a_year_stay_without_a_time() -> None:
-    found = propose([post(f"p{n}") for n in range(60)], {"brand": AccountSlots(slots("Mon 08:30"))}, NOON, ())
+    found = propose([post(f"p{n}") for n in range(60)], {"brand": AccountSlots(slots("Mon 08:30"))}, NOON)
     assert [one.why for one in found if one.at is None] == ["no slot is free within 366 days"] * 8
-
-
-class Evenings(AsTheyCome):
-    """Prefers the latest slot."""
-
-    def pick(self, post_id: str, free: Sequence[datetime], taken: Sequence[float]) -> tuple[datetime, str]:
-        return free[-1], f"the last of {len(free)}"
-
-
-def test_posts_keep_the_order_of_the_file_whatever_is_preferred() -> None:
-    """An order chooses among the free slots of seven days, and the reason belongs to the slot."""
-    of = AccountSlots(slots("Wed 08:00", "Thu 08:00", "Fri 08:00"), preference=Evenings())
-    found = propose([post("a"), post("b"), post("c")], {"brand": of}, NOON, ())
-    assert said(found) == {"a": "Wed 02 Dec 08:00", "b": "Thu 03 Dec 08:00", "c": "Fri 04 Dec 08:00"}
-    assert [one.why for one in found] == ["the last of 1", "the last of 2", "the last of 3"]
 
 
 @pytest.mark.parametrize(

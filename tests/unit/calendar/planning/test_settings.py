@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.planning.settings import MAX_LEAD_TIME, CalendarSettings
+from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.planning.settings import MAX_ACCOUNTS, MAX_LEAD_TIME, CalendarSettings
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
 from tests.unit.calendar.simulated_runs import post
 
@@ -15,30 +17,81 @@ if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
+SHEET = "https://docs.google.com/pub"
+MANY = [f"brand_{number}" for number in range(MAX_ACCOUNTS + 1)]
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ({"calendar": None}, "path"),
+        ({"calendar": " "}, "path"),
+        ({"accounts": "other_team"}, "accounts=["),
+        ({"accounts": ["other_team", 5]}, "accounts=["),
+        ({"accounts": {"other_team": 1}}, "accounts=["),
+        ({"accounts": None}, "accounts=["),
+        ({"accounts": MANY}, "second calendar"),
+        ({"lead_time": "1 hour"}, "timedelta"),
+        ({"lead_time": timedelta(hours=23, minutes=30)}, "23 h 29 min"),
+        ({"lead_time": timedelta(0)}, "timedelta"),
+        ({"prepare_ahead": "seven"}, "7 days"),
+        ({"prepare_ahead": timedelta(days=300)}, "keep_results_days"),
+        ({"max_lateness": 60}, "timedelta"),
+        ({"min_spacing": "15 min"}, "timedelta"),
+        ({"late": "never"}, "'skip'"),
+        ({"approval": "requierd"}, "'required'"),
+        ({"approval": ["required"]}, "'required'"),
+        ({"approval": True}, "'required'"),
+        ({"dry_run": "no"}, "False"),
+        ({"notify": "slack"}, "callable"),
+        ({"notify": [print, 7]}, "callable"),
+        ({"columns": {"Clip": "video"}}, "Leave them out"),
+        ({"calendar": SHEET, "columns": {"Clip": "vidoe"}}, "vidoe"),
+        ({"calendar": SHEET, "columns": ["Clip"]}, "dict"),
+        ({"calendar": SHEET, "defaults": {"zone": "UTC"}}, "zone"),
+        ({"calendar": SHEET, "defaults": {"dates": "any"}}, "day-first"),
+    ],
+)
+def test_an_invalid_argument_is_an_import_error_with_its_remedy(given: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        content_calendar_dag("content", **{"calendar": "posts.yaml", **given})
+    assert [*given][-1] in refused.value.message
+    assert remedy in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("acounts", "'accounts'"),
+        ("leadtime", "'lead_time'"),
+        ("defualt_args", "'default_args'"),
+        ("schedule", "Leave it out"),
+        ("catchup", "Leave it out"),
+        ("qqq", "no such argument"),
+    ],
+)
+def test_an_unknown_argument_is_a_type_error_that_names_the_one_that_is_meant(name: str, remedy: str) -> None:
+    with pytest.raises(TypeError, match=name) as refused:
+        content_calendar_dag("content", "posts.yaml", **{name: 1})
+    assert remedy in str(refused.value)
+
+
 def test_the_longest_lead_time_fits_into_the_life_of_a_container() -> None:
     assert MAX_LEAD_TIME < CONTAINER_LIFE - EXPIRY_MARGIN
-    assert not CalendarSettings.of("content", "posts.yaml", lead_time=MAX_LEAD_TIME).problems
-    (problem,) = CalendarSettings.of("content", "posts.yaml", lead_time=timedelta(hours=23, minutes=30)).problems
-    assert "up to 23 h 29 min" in problem.remedy
+    assert CalendarSettings.of("content", "posts.yaml", lead_time=MAX_LEAD_TIME).lead_time == MAX_LEAD_TIME
 
 
-def test_an_unanswered_post_cannot_go_out_where_late_ones_are_skipped() -> None:
-    settings = CalendarSettings.of("content", "posts.yaml", late="skip", unanswered="publish")
-    assert (settings.late, settings.unanswered) == ("skip", "skip")
-    (problem,) = settings.problems
-    assert problem.message == "in the DAG file, unanswered='publish' contradicts late='skip'."
+@pytest.mark.parametrize(("name", "value"), [("late", "skip"), ("approval", "required")])
+def test_an_unanswered_post_cannot_go_out_where_that_contradicts_another_argument(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        CalendarSettings.of("content", "posts.yaml", unanswered="publish", **{name: value})
 
 
-@pytest.mark.parametrize("demand", ["required", "requierd", "none", True, ["required"]])
-def test_an_approval_that_the_author_demands_cannot_be_lifted(demand: object, calendar: SimulatedCalendar) -> None:
-    """Neither by the file, nor by a mistake in the demand, nor by the time."""
-    calendar.given = {"approval": demand, "unanswered": "publish"}
+def test_an_approval_that_the_author_demands_cannot_be_lifted_by_the_file(calendar: SimulatedCalendar) -> None:
+    calendar.given = {"approval": "required"}
     calendar.write(post("a", 60), post("b", 90, approval="none"), defaults={"approval": "none"})
     calendar.plan(0)
     assert {one.approval for one in calendar.stored().calendar.posts} == {"required"}
-    assert calendar.settings.unanswered == "skip"
-    assert "contradicts approval='required'" in calendar.settings.problems[-1].message
-    assert len(calendar.settings.problems) == (1 if demand == "required" else 2)
 
 
 def test_an_approval_that_is_demanded_from_now_on_gives_each_post_another_run(calendar: SimulatedCalendar) -> None:
@@ -72,23 +125,7 @@ def test_how_long_ahead_is_a_time_span_or_a_text_and_never_less_than_the_lead_ti
     given: object, ahead: timedelta
 ) -> None:
     settings = CalendarSettings.of("content", "posts.yaml", prepare_ahead=given)
-    assert (settings.problems, settings.work_ahead) == ((), ahead)
-
-
-@pytest.mark.parametrize("notify", ["slack", [print, 7], {"a": print}])
-def test_what_cannot_be_called_for_a_problem_is_a_problem(notify: object) -> None:
-    settings = CalendarSettings.of("content", "posts.yaml", notify=notify)
-    assert [problem.remedy for problem in settings.problems] == [
-        "Give a notifier, a callable, or a list of them. The default is used."
-    ]
-    assert settings.notify is None
-
-
-@pytest.mark.parametrize("name", ["accounts", "lead_time", "notify"])
-def test_a_mistake_in_the_dag_file_is_the_same_problem_at_each_parse(name: str) -> None:
-    value: object = {"accounts": iter(["studio"]), "notify": [object()]}.get(name, object())
-    (problem,) = CalendarSettings.of("content", "posts.yaml", **{name: value}).problems
-    assert "0x" not in problem.message
+    assert settings.work_ahead == ahead
 
 
 def test_a_calendar_without_posts_is_a_problem_that_the_planner_tells(calendar: SimulatedCalendar) -> None:
