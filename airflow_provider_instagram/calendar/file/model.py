@@ -27,10 +27,13 @@ from airflow_provider_instagram.posts.fields import (
     read_word,
     read_words,
 )
+from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.posts.post import Post
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
+#: The fields of a post, and of an item of a carousel, that contain the location of a file.
+LOCATED: Final = {*ItemKind, "location"}
 DEFAULT_SPACING = timedelta(minutes=5)
 VERSION = "^[0-9a-f]{16}$"
 ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -137,6 +140,7 @@ class ScheduledPost(CalendarPost):
     """One valid post of a calendar, with its time and its account.
 
     :param publish_at: When it is published, in its own time zone.
+    :param names: The names of its files that begin at the calendar's folder, by their locations.
     :param known_version: The version of the complete post, if the links of this one lack their signatures.
     """
 
@@ -144,6 +148,7 @@ class ScheduledPost(CalendarPost):
     publish_at: Moment
     account: str
     line: int = 0
+    names: dict[str, str] = {}
     known_version: str | None = Field(default=None, pattern=VERSION)
 
     @property
@@ -158,10 +163,13 @@ class ScheduledPost(CalendarPost):
 
     @cached_property
     def version(self) -> str:
-        """A digest of the content and the time, which changes with every edit."""
+        """A digest of the content and the time, which changes with every edit, but not if the calendar moves."""
         if self.known_version is not None:
             return self.known_version
         content = self.model_dump(mode="json", exclude_defaults=True, exclude=NO_EDITS)
+        for one in (content, *content.get("carousel", ())):
+            for name in LOCATED & one.keys():
+                one[name] = self.names.get(one[name], one[name])
         text = canonical({**content, "publish_at": self.publish_at.timestamp()})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -219,7 +227,7 @@ class WrittenPost(BaseModel):
 #: All fields that a calendar may contain, in the order in which they are listed.
 CALENDAR_FIELDS: Final = {**declared(WrittenPost), **declared(CalendarPost)}
 NO_EDITS: Final = {
-    *("line", "known_version"),
+    *("line", "names", "known_version"),
     *(name for name, about in CALENDAR_FIELDS.items() if not about.is_edit),
 }
 

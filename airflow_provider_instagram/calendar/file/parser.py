@@ -200,7 +200,7 @@ class _Reader:
         if post_id is None or publish_at is None:
             return None
         post = ScheduledPost.model_construct(
-            id=post_id, publish_at=publish_at, account=account, line=row.line, **content
+            id=post_id, publish_at=publish_at, account=account, line=row.line, names=fields.names, **content
         )
         if len(self.problems) == before and not row.broken:
             return post

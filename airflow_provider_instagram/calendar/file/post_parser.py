@@ -59,6 +59,8 @@ class PostFields:
     files: CalendarFiles
     accounts: Collection[str] | None = None
     values: dict[str, Value] = field(init=False)
+    #: The names of files that begin at the calendar's folder, by their locations.
+    names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = self.shared | self.row.values
@@ -244,12 +246,15 @@ class PostFields:
 
     def _found(self, written: str, check: bool) -> str:
         try:
-            return self.files.found(written, check=check)
+            location = self.files.found(written, check=check)
         except InvalidValue:
             names = [one for one in re.split(r"[\s;|,]+", written) if kind_by_name(one)]
             if len(names) > 1 and not locations.is_web(written):
                 raise InvalidValue(f"these are {len(names)} files.", SEVERAL) from None
             raise
+        if location != written:
+            self.names[location] = written.removeprefix("./")
+        return location
 
     def _tried(self, name: str, read: Callable[[], T], about: str = "", item: int | None = None) -> T | None:
         """Return what ``read`` returns. If the value cannot be used, add the problem and return None."""

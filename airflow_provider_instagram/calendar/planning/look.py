@@ -66,6 +66,8 @@ class _Look:
         self, settings: CalendarSettings, stored: StoredPlan | None, now: datetime, *, by_hand: bool = False
     ) -> None:
         self.settings, self.now, self.by_hand = settings, now, by_hand
+        #: The last plan, also that of another place of the calendar, and that of this place.
+        self.last = stored
         self.stored = stored if stored is not None and stored.location == settings.location else None
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
@@ -134,7 +136,7 @@ class _Look:
 
     def _last_readable(self, invalid: InvalidValue) -> StoredPlan:
         """Return the plan of the last text that could be read, with the problem of the present one."""
-        settings, stored = self.settings, self.stored
+        settings, stored = self.settings, self.last
         if stored is None:
             problem = Problem(0, invalid.message, invalid.remedy)
             spacing = DEFAULT_SPACING if settings.min_spacing is None else settings.min_spacing
@@ -147,8 +149,10 @@ class _Look:
 
     def _last_version(self, stored: StoredPlan, problem: Problem, vanished: Vanished | None) -> StoredPlan:
         """Return the plan of the last text that counts, with the problem of the present one."""
-        calendar = self._parse(stored.text) if stored.text else stored.plan.calendar
-        calendar = replace(calendar, problems=(problem, *calendar.problems))
+        is_here = stored is self.stored and bool(stored.text)
+        calendar = self._parse(stored.text) if is_here else stored.plan.calendar
+        others = [one for one in calendar.problems if one != problem]
+        calendar = replace(calendar, problems=(problem, *others))
         plan = replace(Plan(calendar), readable=False)
         # Without `made_of`, the next look at a readable file reads it again. `at` stays that of the text.
         update = {"plan": plan, "made_of": None, "about": self.settings.about(), "vanished": vanished}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=30)
 #: What separates the number of a later version from the id of its post, in the id of its run. No id in a file has it.
 VERSION_MARK: Final = "~v"
+#: The version of a run that was begun for a post, and that does not count any more.
+ENDED: Final = ""
 #: What is added to the version of a post that its DAG publishes in dry runs only.
 DRY_MARK: Final = " dry run"
 #: The id of a run that the planner starts: that of its post, with the number of a later version.
@@ -116,7 +118,7 @@ class Records:
     :param is_open: Returns whether a request to publish a post may have been sent. Its run settles that.
     :param runs: Returns the versions of a post by the runs that a planner has begun for them, also of a renamed DAG.
     :param exists: Returns whether Airflow has a run with this id, whoever started it.
-    :param is_active: Returns whether Airflow has this run, and it has not ended.
+    :param stands: Returns whether Airflow has this run, and it has not failed.
     :param lost: Returns which of the runs that were begun Airflow does not have any more.
     """
 
@@ -124,7 +126,7 @@ class Records:
     is_open: Callable[[str], bool] = lambda _: False
     runs: Callable[[str], Mapping[str, str]] = lambda _: {}
     exists: Callable[[str], bool] = lambda _: False
-    is_active: Callable[[str], bool] = lambda _: False
+    stands: Callable[[str], bool] = lambda _: False
     lost: Callable[[Collection[str]], Collection[str]] = lambda _: ()
 
 
@@ -233,11 +235,11 @@ class _Look:
         self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
 
     def _run_of_lost_plan(self, known: Mapping[str, str], version: str) -> str | None:
-        """Return the run that goes on for a version, if the planner has lost its plan."""
+        """Return the run of a version, if the planner has lost its plan. It goes on, or a person has rejected the post."""
         if not self.is_new:
             return None
         for run_id, its_version in known.items():
-            if its_version == version and self.records.is_active(run_id):
+            if its_version == version and self.records.stands(run_id):
                 return run_id
         return None
 
@@ -293,7 +295,8 @@ class _Look:
 
     def _has_begun(self, key: str) -> bool:
         """Return whether a run was begun for a post, for publication or as a dry run as the DAG does now."""
-        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in self.records.runs(key).values())
+        begun = [version for version in self.records.runs(key).values() if version != ENDED]
+        return any(version.endswith(DRY_MARK) == bool(self.mark) for version in begun)
 
 
 def post_of(run_id: str) -> str:

@@ -21,6 +21,7 @@ from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY,
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileCheck
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -29,7 +30,7 @@ from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.locations import is_local, is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -222,6 +223,11 @@ class PostTask(CalendarTask, AccountTask):
     @property
     def _files(self) -> CalendarFiles:
         """The files that the calendar may name, in the folder that the planner saw."""
+        if self._plan is not None and self._plan.location != self.settings.location:
+            raise TransientError(
+                "The planner and this worker have read different places of the calendar in the DAG file.",
+                hint="The task is tried again. If this lasts, bring the DAG file up to date on all machines.",
+            )
         pin = self._plan.plan.calendar.pin if self._plan is not None else None
         files = CalendarFiles(self.settings.calendar, pin)
         if files.moved is not None:
@@ -229,10 +235,21 @@ class PostTask(CalendarTask, AccountTask):
         return files
 
     def check_links(self, post: ScheduledPost) -> None:
-        """Check that the files of a post may be opened, right before they are opened."""
+        """Check that the files of a post may be opened, right before they are opened.
+
+        :raises TransientError: If they are gone together with the calendar.
+        """
         access = self._files.access
         for location in filter(None, (*post.media, post.cover_url)):
             access.check(str(location))
+        local = [location for location in (self.settings.calendar, *post.media) if is_local(location)]
+        missing = [location for location in local if not storage.exists(location)]
+        if self.settings.calendar in missing and len(missing) > 1:
+            raise TransientError(
+                f"{post.id}: the calendar and its files are not where its planner has found them.",
+                hint="If its folder has moved, name its new place in the DAG file. If not, bring it back. The task is "
+                "tried again.",
+            )
 
     def file_check(self, location: str) -> FileCheck:
         """Return what must be true of a file that the post names, or that its transcode made."""

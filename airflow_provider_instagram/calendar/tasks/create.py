@@ -220,6 +220,7 @@ class CreatePost(PostTask):
             )
         if is_sent_as_link(item.location, upload, report):
             return item.model_copy(update={"kind": kind})
+        made = _result_now(item.location, made)
         if made != item.location and locations.is_local(made) and locations.local_path(made).is_symlink():
             raise ValidationError(
                 f"{made} is a symbolic link, not the output of the transcode.",
@@ -249,3 +250,13 @@ class CreatePost(PostTask):
                 f"{post.id}. Nothing was created.",
                 hint="Move the post in the calendar to a later time.",
             )
+
+
+def _result_now(source: str, made: str) -> str:
+    """Return where the result of a transcode is: beside a local source, also if their folder has moved since.
+
+    A file that complies is its own result, also in object storage.
+    """
+    folder, _, name = source.rpartition("/")
+    made_name = made.rpartition("/")[2]
+    return f"{folder}/{made_name}" if locations.is_local(source) or made_name == name else made

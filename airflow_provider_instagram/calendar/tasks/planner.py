@@ -1,7 +1,7 @@
 """The task of a calendar's planner: it reads the file, and starts one run for each post.
 
 1. It looks at the file, and decides. If the process dies before the third step, nothing has changed.
-2. It records each run that it is about to start in the ledger of its post, in a row that no user can write.
+2. It records each run that it is about to start or to end in the ledger of its post, in a row that no user can write.
 3. It stores the plan, in which the runs to start are *pending*.
 4. It starts them, and stores the plan again. The next look, two minutes later, tries again what is pending still.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 
 from airflow_provider_instagram.calendar.planning.look import look, next_look
-from airflow_provider_instagram.calendar.planning.plan import Begun, Records, post_of
+from airflow_provider_instagram.calendar.planning.plan import ENDED, Begun, Records, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
@@ -77,6 +77,10 @@ class PlanPosts(CalendarTask):
         for post_id, begun in plan.begun.items():
             if begun != before.get(post_id):
                 self._record(context, begun)
+        ended = set(plan.pending).difference(begun.run for begun in plan.begun.values())
+        for begun in before.values():
+            if begun.run in ended:
+                self._record(context, replace(begun, version=ENDED))
         store(settings.plan_file, planned)
         store(due_file(settings.plan_file), due)
         if plan.pending:
@@ -90,7 +94,7 @@ class PlanPosts(CalendarTask):
             is_open=partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
             runs=partial(self._asked, context, lambda ledger, key: PostRows(ledger.store).runs(key), {}),
             exists=runs.exists,
-            is_active=runs.is_active,
+            stands=runs.stands,
             lost=runs.lost,
         )
         by_hand = context["dag_run"].run_type == "manual"

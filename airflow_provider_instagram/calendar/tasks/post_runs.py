@@ -15,7 +15,7 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: The states of a run that Airflow has begun, or that has ended.
 BEGUN: Final = ("running", "success", "failed")
-ACTIVE: Final = ("queued", "running")
+STANDING: Final = ("queued", "running", "success")
 #: So many runs are asked for at once: their ids are parts of one address.
 AT_ONCE: Final = 100
 #: Of so few runs, each is looked at by itself.
@@ -36,10 +36,10 @@ class PostRuns:
         """Return whether Airflow has a run with this id, whoever started it."""
         return self._count([run_id]) > 0
 
-    def is_active(self, run_id: str) -> bool:
-        """Return whether Airflow has a run, and it has not ended."""
+    def stands(self, run_id: str) -> bool:
+        """Return whether Airflow has a run, and it has not failed."""
         run = self._run(run_id)
-        return run is not None and run.state in ACTIVE and not _is_dated_ahead(run)
+        return run is not None and run.state in STANDING and not _is_dated_ahead(run)
 
     def lost(self, run_ids: Collection[str]) -> list[str]:
         """Return which of these runs Airflow does not have any more, or has with a date that a user has chosen."""

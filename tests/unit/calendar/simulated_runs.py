@@ -170,7 +170,7 @@ class SimulatedCalendar:
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
                 lost=lambda runs: self.deleted.intersection(runs),
-                is_active=lambda run: (self.dag_id, run) in self.started and run not in self.deleted,
+                stands=lambda run: (self.dag_id, run) in self.started and run not in self.deleted,
             ),
         )
         for begun in stored.plan.begun.values():

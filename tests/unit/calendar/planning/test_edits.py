@@ -151,15 +151,48 @@ def test_a_mistake_of_ours_in_reading_a_calendar_takes_no_post_away(
     assert calendar.step("a", had) == "wanted"
 
 
-def test_a_file_that_moves_keeps_its_runs_and_its_late_posts(calendar: SimulatedCalendar, tmp_path: Path) -> None:
-    calendar.write(post("late", -30), post("a", 60))
+@pytest.mark.parametrize(
+    "media", [{}, {"video": "./sub/b.mp4"}, {"video": None, "carousel": ["a.jpg", {"image": "b.jpg", "alt_text": "x"}]}]
+)
+def test_a_file_that_moves_keeps_its_runs_and_its_late_posts_and_asks_nobody_again(
+    calendar: SimulatedCalendar, tmp_path: Path, media: dict[str, object]
+) -> None:
+    defaults = {"video": None} if "carousel" in media else {}
+    calendar.write(post("late", -30, **media), post("a", 60, **media), defaults=defaults)
     assert calendar.plan(-90) == ["late", "a"]
+    prepared = calendar.prepared("late")
     (tmp_path / "new").mkdir()
     calendar.file = calendar.file.rename(tmp_path / "new" / "spring.yaml")
-    assert calendar.plan(0) == ["late", "late~v2", "a", "a~v2"], "their videos are elsewhere now"
+    assert calendar.plan(0) == []
     assert calendar.problems() == []
-    assert calendar.step("late~v2", calendar.prepared("late")) == "wanted"
-    assert calendar.plan(1) == []
+    assert calendar.step("late", prepared) == "wanted"
+    assert all(str(tmp_path / "new") in one for one in calendar.prepared("late")["media"])
+
+
+def test_a_calendar_whose_new_place_cannot_be_read_yet_loses_no_post(
+    calendar: SimulatedCalendar, tmp_path: Path
+) -> None:
+    calendar.write(post("a", 60))
+    calendar.plan(-90)
+    (tmp_path / "new").mkdir()
+    old, calendar.file = calendar.file, tmp_path / "new" / "posts.yaml"
+    for at in (-5, -4):
+        assert calendar.plan(at) == []
+        assert len(calendar.problems()) == 1
+        assert calendar.step("a") == "wanted"
+    old.rename(calendar.file)
+    assert calendar.plan(0) == []
+    assert calendar.problems() == []
+
+
+def test_a_path_that_is_written_out_is_another_file_when_it_is_changed(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60, video="a.mp4"), post("b", 60, video=str(calendar.file.with_name("b.mp4"))))
+    calendar.plan(0)
+    written, version = calendar.stored().calendar.posts[1], calendar.stored().calendar.posts[1].version
+    assert written.names == {}
+    calendar.write(post("a", 60, video="other/a.mp4"), post("b", 60, video=written.video))
+    assert calendar.plan(1) == ["a", "a~v2"]
+    assert calendar.stored().calendar.posts[1].version == version
 
 
 def test_a_folder_that_cannot_be_written_to_is_said_to_the_planner(

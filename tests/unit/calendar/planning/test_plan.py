@@ -73,7 +73,7 @@ CASES = {
         (), calendar(post(-HOUR / 2)), NEW, more=WORKED_ON
     ),
     "the same, and that run goes on: the plan was lost": Case(
-        (), calendar(post(-HOUR / 2)), NONE, more=WORKED_ON | {"is_active": {"p"}.__contains__}
+        (), calendar(post(-HOUR / 2)), NONE, more=WORKED_ON | {"stands": {"p"}.__contains__}
     ),
     "the same, but it is live": Case((), calendar(post(-HOUR / 2)), NONE, passed=False, live="/p", more=WORKED_ON),
     "the same, but it is too late": Case((), calendar(post(-2 * HOUR)), NONE, passed=False, more=WORKED_ON),

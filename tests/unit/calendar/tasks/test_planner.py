@@ -194,13 +194,31 @@ def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobo
     """Which run that was is in a row that no user can write."""
     from pathlib import Path
 
-    calendar.write(post("a", 60), post("b", 60), post("c", 60))
+    calendar.write(*(post(one, 60) for one in ("a", "b", "c", "rejected", "removed")))
     planner.look(0)
+    calendar.write(*(post(one, 60) for one in ("a", "b", "c", "rejected")))
+    assert planner.look(1) == ["removed"]
     Path(calendar.settings.plan_file).unlink()
     del calendar.airflow.found["b"]
     calendar.airflow.add("c", state="failed")
-    assert planner.look(2) == ["b~v2", "c~v2"]
+    for one in ("rejected", "removed"):
+        calendar.airflow.add(one, state="success")
+    calendar.write(*(post(one, 60) for one in ("a", "b", "c", "rejected", "removed")))
+    assert planner.look(2) == ["b~v2", "c~v2", "removed~v2"]
     assert calendar.step("a") == "wanted"
+
+
+def test_a_planner_that_has_lost_its_plan_while_it_was_away_loses_no_late_post(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    from pathlib import Path
+
+    calendar.write(post("late", 60), post("deleted", 60), post("over", -60))
+    planner.look(0)
+    Path(calendar.settings.plan_file).unlink()
+    del calendar.airflow.found["deleted"]
+    assert planner.look(100) == ["deleted~v2"]
+    assert (planner.run_of("late"), planner.run_of("over")) == ("late", None)
 
 
 @pytest.mark.parametrize("params", [{"dry_run": True}, {"post": "b"}, {"post": "a", "now": True, "dry_run": True}])
