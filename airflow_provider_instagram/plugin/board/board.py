@@ -179,7 +179,8 @@ class Board:
         """Return the run that the planner has started for the present version of a post, if it has."""
         begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None
         runs = self.source.runs.get(post_id, ())
-        return next((run for run in runs if begun is not None and run.run_id == begun.run), None)
+        own = (run for run in runs if begun is not None and run.run_id == begun.run)
+        return next((run for run in own if not run.is_dated_ahead(utc_now())), None)
 
     @property
     def is_read(self) -> bool:
@@ -249,7 +250,8 @@ class BoardReader:
         facts: dict[str, Facts] = {}
         if stored is not None:
             content = stored.plan.timely
-            self._source.read(content.accounts, {post.id for post in content.posts})
+            own = {begun.run for begun in stored.plan.begun.values()}
+            self._source.read(content.accounts, {post.id for post in content.posts}, own)
             problems = (*stored.about.problems, *content.problems, *self._source.problems)
             cards, facts = _Look(calendar, self._source, stored, content, utc_now(), away).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
@@ -331,6 +333,7 @@ class _Look:
             skipped_by, late = own.skipped_by(post), own.late_row(post)
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
+        run = self._run(post, intents, is_live=done is not None)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -338,7 +341,8 @@ class _Look:
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=self._run(post, intents, is_live=done is not None),
+            run=run,
+            has_lost_run=run is None and self._has_lost_run(post),
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
         )
@@ -367,12 +371,22 @@ class _Look:
 
         A dry run that a user started tells nothing about a post that is published.
         """
+        if run.is_dated_ahead(self.now):
+            return False
         if run.by_hand:
             return may_be_dry or not run.is_dry
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False
         return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
+
+    def _has_lost_run(self, post: ScheduledPost) -> bool:
+        """Return whether a user has deleted the run that the planner has begun for a post."""
+        begun = self.stored.plan.begun.get(post.id)
+        if begun is None or begun.run in self._pending:
+            return False
+        runs = self.source.runs.get(post.id, ())
+        return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

@@ -138,7 +138,9 @@ CASES = {
     "its problem was corrected shortly after its time": Case(
         ((HOUR, calendar(invalid=(invalid(-HOUR / 4),))),), calendar(post(-HOUR / 4)), FIRST
     ),
-    "it was put back as it was, and the ledger was lost": Case(((2 * HOUR, calendar(post(DAY))), (HOUR, EMPTY)), calendar(post(DAY)), FIRST),
+    "it was put back as it was, and the ledger was lost": Case(
+        ((2 * HOUR, calendar(post(DAY))), (HOUR, EMPTY)), calendar(post(DAY)), FIRST
+    ),
     "nobody looked while its time came: it is late": Case(
         ((4 * DAY, calendar(post(-HOUR / 4))),), calendar(post(-HOUR / 4)), FIRST
     ),

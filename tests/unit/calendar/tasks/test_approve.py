@@ -133,7 +133,9 @@ def test_silence_after_an_edit_publishes_nothing_and_the_question_says_so(approv
     assert asked["body"].startswith("**Without an answer, the post is not published**")
 
 
-@pytest.mark.parametrize(("dag_id", "run"), [("renamed", {"run_id": "a~v2"}), ("content", {"run_id": "manual__1", "post": "a"})])
+@pytest.mark.parametrize(
+    ("dag_id", "run"), [("renamed", {"run_id": "a~v2"}), ("content", {"run_id": "manual__1", "post": "a"})]
+)
 def test_silence_publishes_nothing_if_another_run_has_asked(approval: Approval, dag_id: str, run: Any) -> None:
     """Somebody may have rejected the post there: in the DAG before it was renamed, or before a run by hand."""
     approval.calendar.given = {"unanswered": "publish"}
