@@ -48,12 +48,11 @@ NARROWEST = 14
 MOST_IDEAS: Final = 10
 MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
     ("?", lambda post: post.approval == "required"),
-    ("~", lambda post: post.dry_run),
     ("■", lambda post: post.kind is PostKind.PICTURE),
     ("▤", lambda post: post.kind is PostKind.CAROUSEL),
     ("○", lambda post: post.kind is PostKind.STORY),
 )
-LEGEND = "? a person has to approve it   ~ dry run: not published   ■ picture   ▤ carousel   ○ story"
+LEGEND = "? a person has to approve it   ■ picture   ▤ carousel   ○ story"
 
 
 def check_calendar(args: argparse.Namespace) -> None:

@@ -95,7 +95,6 @@ class CalendarPost(Post):
             kinds=EVERY_KIND - PICTURE,
         ),
     ] = "error"
-    dry_run: Annotated[bool, About("Do everything except publish.", read_flag, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],
         About(

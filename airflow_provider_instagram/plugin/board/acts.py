@@ -183,8 +183,8 @@ async def _answer(act: Act) -> str:
 async def _retry(act: Act) -> str:
     """Clear the first task that failed and those after it.
 
-    A container that is too old is made again as well. A post whose run was deleted gets another one. If Instagram refused a file, this begins with its transcode,
-    because it may be another file by now.
+    A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
+    because it may be another file by now. A post whose run was deleted gets another one.
     """
     post = act.facts.post
     if act.facts.run is None and act.facts.has_lost_run:

@@ -281,7 +281,7 @@ class _Look:
                 card = self._card(post, facts, status_of(facts, self.now, self.stored.about, stands))
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
-                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)
+                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry)
             else:
                 all_facts[post.id] = facts
             cards.append(card)
@@ -318,8 +318,7 @@ class _Look:
         has_cover = has_cover or (preview is not None and preview.is_there)
         if preview is not None and status.state is State.PLANNED and not status.text:
             status = replace(status, text=without_folders(preview.says))
-        is_dry = self.stored.about.is_dry or post.dry_run
-        card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
+        card = PostCard(self.calendar.dag_id, post, status, has_cover, self.stored.about.is_dry)
         problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card
@@ -353,7 +352,7 @@ class _Look:
         That is the one that has published it or sent the request, or else one that has not ended, or the last one.
         """
         senders = {intent.claim.owner.run_id for intent in intents}
-        may_be_dry = self.stored.about.is_dry or post.dry_run
+        may_be_dry = self.stored.about.is_dry
 
         def has_sent(run: PostRun) -> bool:
             return run.run_id in senders or (is_live and run.task("publish").state == "success")
