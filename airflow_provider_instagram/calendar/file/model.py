@@ -107,7 +107,6 @@ class CalendarPost(Post):
             kinds=EVERY_KIND - PICTURE,
         ),
     ] = "error"
-    dry_run: Annotated[bool, About("Do everything except publish.", read_flag, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],
         About(

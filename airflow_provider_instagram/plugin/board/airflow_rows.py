@@ -86,6 +86,7 @@ class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
     :param runs: The runs of its DAG, by the posts that they are about.
+    :param own: The ids of the runs that its planner has begun for posts. Their parameters count for nothing.
     :param rows: The rows of the ledgers, by account.
     :param problems: The problems that only a worker finds.
     :param previews: The pictures that were made before the preparation of their posts, by version.
@@ -96,6 +97,7 @@ class CalendarSource:
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
     previews: dict[str, told.Preview] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
     _runs: dict[str, Any] = field(default_factory=dict)  # the rows of runs, by their ids
     _tasks: dict[tuple[str, str], Any] = field(default_factory=dict)
     _reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
@@ -105,18 +107,27 @@ class CalendarSource:
     _since: datetime | None = None
     _all_read_s: float = 0.0
 
-    def read(self, accounts: Iterable[str], posts: Collection[str]) -> None:
+    @property
+    def run_ids(self) -> Collection[str]:
+        """The ids of all runs of the DAG, also of those that are about no post."""
+        return self._runs.keys()
+
+    def read(self, accounts: Iterable[str], posts: Collection[str], own: Iterable[str]) -> None:
         """Read what changed since the last look.
 
         :param posts: The ids of the calendar's posts. Other runs are of no interest.
+        :param own: The ids of the runs that the planner has begun for them.
         """
+        if (now_own := frozenset(own)) != self.own:
+            self.own = now_own
+            self._made.clear()
         begun, ledgers = utc_now(), {ledger_asset(account).uri: account for account in accounts}
         if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or ledgers != self._ledgers:
             self._forget()
             self._ledgers = ledgers
         with create_session(scoped=False) as session:
             self._read_runs(session)
-            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := _post_of(row)) in posts}
+            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := self._post_of(row)) in posts}
             self._read_tasks(session, of_posts)
             self._read_reports(session, of_posts)
             self._read_rows(session)
@@ -187,12 +198,22 @@ class CalendarSource:
         row = self._runs[run_id]
         tasks = {step: self._task(found) for step in (*STEPS, COMMENT) if (found := self._tasks.get((run_id, step)))}
         given = row.conf if isinstance(row.conf, dict) else {}
+        by_hand = self._is_by_hand(row)
         self._made[run_id] = run = PostRun(
-            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=_is_by_hand(row),
-            at_once=bool(given.get("now")), is_dry=bool(given.get("dry_run")),
-            event=_event(self._tasks.get((run_id, "approve"))),
+            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=by_hand,
+            at_once=by_hand and bool(given.get("now")), is_dry=by_hand and bool(given.get("dry_run")),
+            event=_event(self._tasks.get((run_id, "approve"))), run_after=row.run_after,
         )  # fmt: skip
         return run
+
+    def _is_by_hand(self, row: Any) -> bool:
+        """Return whether a user started a run for a post, by the row of the run."""
+        is_own = row.run_id in self.own
+        return not is_own and isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
+
+    def _post_of(self, row: Any) -> str:
+        """Return the id of the post that a run is about, as its tasks read it."""
+        return str(row.conf["post"]).strip() if self._is_by_hand(row) else post_of(str(row.run_id))
 
     def _task(self, row: Any) -> Task:
         percent = self._of_this_try(row, PROGRESS).get("percent")
@@ -267,16 +288,6 @@ def away_now() -> tuple[Away, ...]:
     if waits_since is not None and now - waits_since > IN_QUEUE_FOR and not is_at_work:
         away.append(Away("worker", waits_since))
     return tuple(away)
-
-
-def _is_by_hand(row: Any) -> bool:
-    """Return whether a user started a run for a post, by the row of the run."""
-    return isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
-
-
-def _post_of(row: Any) -> str:
-    """Return the id of the post that a run is about, as its tasks read it."""
-    return str(row.conf["post"]).strip() if _is_by_hand(row) else post_of(str(row.run_id))
 
 
 def _event(approve: Any) -> dict[str, Any] | None:

@@ -180,7 +180,8 @@ class Board:
         """Return the run that the planner has started for the present version of a post, if it has."""
         begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None
         runs = self.source.runs.get(post_id, ())
-        return next((run for run in runs if begun is not None and run.run_id == begun.run), None)
+        own = (run for run in runs if begun is not None and run.run_id == begun.run)
+        return next((run for run in own if not run.is_dated_ahead(utc_now())), None)
 
     @property
     def is_read(self) -> bool:
@@ -280,7 +281,7 @@ class _Look:
                 card = self._card(post, facts, status_of(facts, self.now, self.stored.about, stands))
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
-                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)
+                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry)
             else:
                 all_facts[post.id] = facts
             cards.append(card)
@@ -317,8 +318,7 @@ class _Look:
         has_cover = has_cover or (preview is not None and preview.is_there)
         if preview is not None and status.state is State.PLANNED and not status.text:
             status = replace(status, text=without_folders(preview.says))
-        is_dry = self.stored.about.is_dry or post.dry_run
-        card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
+        card = PostCard(self.calendar.dag_id, post, status, has_cover, self.stored.about.is_dry)
         problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card
@@ -332,6 +332,7 @@ class _Look:
             skipped_by, late = own.skipped_by(post), own.late_row(post)
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
+        run = self._run(post, intents, is_live=done is not None)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -339,7 +340,8 @@ class _Look:
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=self._run(post, intents, is_live=done is not None),
+            run=run,
+            has_lost_run=run is None and self._has_lost_run(post),
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
         )
@@ -350,7 +352,7 @@ class _Look:
         That is the one that has published it or sent the request, or else one that has not ended, or the last one.
         """
         senders = {intent.claim.owner.run_id for intent in intents}
-        may_be_dry = self.stored.about.is_dry or post.dry_run
+        may_be_dry = self.stored.about.is_dry
 
         def has_sent(run: PostRun) -> bool:
             return run.run_id in senders or (is_live and run.task("publish").state == "success")
@@ -368,12 +370,22 @@ class _Look:
 
         A dry run that a user started tells nothing about a post that is published.
         """
+        if run.is_dated_ahead(self.now):
+            return False
         if run.by_hand:
             return may_be_dry or not run.is_dry
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False
         return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
+
+    def _has_lost_run(self, post: ScheduledPost) -> bool:
+        """Return whether a user has deleted the run that the planner has begun for a post."""
+        begun = self.stored.plan.begun.get(post.id)
+        if begun is None or begun.run in self._pending:
+            return False
+        runs = self.source.runs.get(post.id, ())
+        return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

@@ -119,7 +119,7 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
-    if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
+    if facts.done is not None or facts.published_by is not None:
         acts = [act for act in acts if act != "publish_now"]
     return acts
 

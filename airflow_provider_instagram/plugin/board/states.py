@@ -31,6 +31,7 @@ COMMENT: Final = "comment"
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
+LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
 IN_WORDS: Final = {
@@ -134,6 +135,7 @@ class PostRun:
     :param by_hand: Whether a user started it.
     :param at_once: Whether it publishes the post whatever its time.
     :param event: The answer to the approval's question, as Airflow hands it to the task, until the task has ended.
+    :param run_after: When it may begin, which a user may choose.
     """
 
     run_id: str
@@ -144,6 +146,11 @@ class PostRun:
     at_once: bool = False
     is_dry: bool = False
     event: Mapping[str, Any] | None = None
+    run_after: datetime | None = None
+
+    def is_dated_ahead(self, now: datetime) -> bool:
+        """Return whether a user has started it with a date to come: until then, it does nothing."""
+        return self.state == "queued" and self.run_after is not None and self.run_after > now + CLOCKS_DIFFER
 
     @property
     def is_active(self) -> bool:
@@ -173,6 +180,7 @@ class Facts:
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param skipped_by: Who decided that this version is not published.
     :param run: The run that works on it, or worked on it last.
+    :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
     """
@@ -184,6 +192,7 @@ class Facts:
     is_open: bool = False
     skipped_by: str | None = None
     run: PostRun | None = None
+    has_lost_run: bool = False
     has_passed: bool = False
     late: LateTime | None = None
 
@@ -331,6 +340,8 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
 
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
+    if now <= due + about.max_lateness and facts.has_lost_run:
+        return Status(State.FAILED, LOST_RUN, "Another run begins when the planner looks again, or if you try again.")
     if now <= due + about.max_lateness and not facts.has_passed:
         return Status(State.PLANNED)
     began = "its time had passed when Airflow began to follow this file"

@@ -271,7 +271,6 @@ def test_a_first_comment_that_failed_leaves_the_post_published_and_is_tried_agai
 @pytest.mark.parametrize("kind", list(State))
 def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) -> None:
     assert "publish_now" not in acts_in(kind, Facts(POST, done=DONE))
-    assert "publish_now" not in acts_in(kind, Facts(POST.model_copy(update={"dry_run": True})))
 
 
 @pytest.mark.parametrize(
