@@ -39,12 +39,14 @@ class AirflowStack:
     :param url: Where its UI and API are.
     :param home: Its AIRFLOW_HOME, where each component logs to ``<component>.log``.
     :param settings: Its environment.
+    :param login: The name and the password of the user who calls its REST API. None if it asks nobody for a login.
     """
 
-    def __init__(self, url: str, home: Path, settings: dict[str, str]) -> None:
+    def __init__(self, url: str, home: Path, settings: dict[str, str], login: tuple[str, str] | None = None) -> None:
         self.url = url
         self.home = home
         self.settings = settings
+        self.login = login
         self._http = httpx.Client(base_url=url, timeout=180, trust_env=False)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -81,8 +83,22 @@ class AirflowStack:
             wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
         except TimeoutError as error:
             raise StartTimeoutError(str(error)) from error
-        token = self._http.get("/auth/token").json()["access_token"]
+        self._log_in()
+
+    def _log_in(self) -> None:
+        if self.login is None:
+            answer = self._http.get("/auth/token")
+        else:
+            name, password = self.login
+            answer = self._http.post("/auth/token", json={"username": name, "password": password})
+        token = answer.raise_for_status().json()["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def as_user(self, name: str, password: str) -> AirflowStack:
+        """Return the same Airflow, whose REST API another user calls."""
+        other = AirflowStack(self.url, self.home, self.settings, (name, password))
+        other._log_in()
+        return other
 
     def _is_healthy(self) -> bool:
         if dead := [name for name, process in self._processes.items() if process.poll() is not None]:
@@ -167,12 +183,15 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 
 
 @contextmanager
-def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> Iterator[AirflowStack]:
-    """Run a whole Airflow, without a login. It ends with the block, also if SIGTERM ends this process.
+def airflow_stack(
+    settings: dict[str, str], port: int = 0, starts: int = 1, admin: tuple[str, str] | None = None
+) -> Iterator[AirflowStack]:
+    """Run a whole Airflow. It ends with the block, also if SIGTERM ends this process.
 
     :param settings: The environment, as :func:`~demo.scene.airflow_settings` returns it.
     :param port: Port of the UI. 0 means any free port.
     :param starts: How often to start it, at most, while its start takes too long.
+    :param admin: The name and the password of an administrator, if Airflow asks for a login.
     """
     port, log_ports = port or free_port(), (free_port(), free_port())
     url = f"http://localhost:{port}"
@@ -198,7 +217,9 @@ def airflow_stack(settings: dict[str, str], port: int = 0, starts: int = 1) -> I
         subprocess.run([AIRFLOW, "db", "migrate"], env=os.environ | settings, stdout=log, stderr=log, check=True)
     if (database := home / "airflow.db").exists():
         _enable_write_ahead_log(database)
-    stack = AirflowStack(url, home, settings)
+    if admin is not None:
+        _create_admin(settings, *admin)
+    stack = AirflowStack(url, home, settings, admin)
     try:
         _start(stack, starts)
         yield stack
@@ -233,6 +254,12 @@ def _start(stack: AirflowStack, starts: int) -> None:
             stack.stop()
         else:
             break
+
+
+def _create_admin(settings: dict[str, str], name: str, password: str) -> None:
+    person = ("--firstname", name, "--lastname", name, "--email", f"{name}@example.com")
+    command = [AIRFLOW, "users", "create", "--role", "Admin", "--username", name, "--password", password, *person]
+    subprocess.run(command, env=os.environ | settings, stdout=subprocess.DEVNULL, check=True)
 
 
 def _enable_write_ahead_log(database: Path) -> None:

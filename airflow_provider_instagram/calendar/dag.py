@@ -1,4 +1,4 @@
-"""The three DAGs of a content calendar: a run of the first is one post, the second starts these runs, one reports.
+"""The three DAGs of a content calendar: a run of one is a post, another starts these runs, the third reports.
 
 To parse their DAG file reads no calendar, so no mistake in a calendar raises there. An invalid argument does.
 """

@@ -179,11 +179,14 @@ def make_reel(path: Path) -> None:
 
 
 @contextmanager
-def running_calendar(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[RunningCalendar]:
+def running_calendar(
+    folder: Path, accounts: Sequence[str], *, admin: tuple[str, str] | None = None, **settings: str
+) -> Iterator[RunningCalendar]:
     """Start an Airflow and a sandbox for a calendar.
 
     :param folder: An empty folder.
     :param accounts: The connections to make, each with an account of its own in the sandbox.
+    :param admin: The name and the password of an administrator, if the settings choose an Airflow with logins.
     :param settings: More of Airflow's environment.
     """
     home, posts = folder / "airflow", folder / "calendar"
@@ -200,6 +203,7 @@ def running_calendar(folder: Path, accounts: Sequence[str], **settings: str) -> 
             | SETTINGS
             | settings,
             starts=2,
+            admin=admin,
         ) as airflow,
     ):
         users, tokens = {}, {}

@@ -1,6 +1,6 @@
 """The runs of a calendar's DAG, which its planner starts through Airflow's API for tasks.
 
-Airflow's ``TriggerDagRunOperator`` would be mapped over an XCom, which users may edit, and Airflow renders its values.
+Airflow's ``TriggerDagRunOperator`` would be mapped over an XCom, which users may edit, and which Airflow renders.
 """
 
 from __future__ import annotations
