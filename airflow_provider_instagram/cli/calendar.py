@@ -39,16 +39,6 @@ if TYPE_CHECKING:
 HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
 #: So many ideas are named.
 MOST_IDEAS: Final = 10
-<<<<<<< HEAD
-=======
-MARKS: Final[tuple[tuple[str, Callable[[ScheduledPost], object]], ...]] = (
-    ("?", lambda post: post.approval == "required"),
-    ("■", lambda post: post.kind is PostKind.PICTURE),
-    ("▤", lambda post: post.kind is PostKind.CAROUSEL),
-    ("○", lambda post: post.kind is PostKind.STORY),
-)
-LEGEND = "? a person has to approve it   ■ picture   ▤ carousel   ○ story"
->>>>>>> h-runs
 
 
 def check_calendar(args: argparse.Namespace) -> None:

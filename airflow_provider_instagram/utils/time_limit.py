@@ -111,7 +111,7 @@ def _end_of(thread: threading.Thread, ends: SimpleQueue[BaseException | None], t
     while True:
         try:
             return ends.get(timeout=LOOK_EVERY_S)
-        except Empty:
+        except Empty:  # noqa: PERF203 -- it waits for nearly all of the time
             waited_s += 0.0 if _is_computing(thread) else LOOK_EVERY_S
             if waited_s >= total_s:
                 raise

@@ -1,24 +1,22 @@
-"""The locations of a calendar's videos and caption files."""
+"""The locations of a calendar's videos and pictures."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
+from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess, read_file
 from airflow_provider_instagram.files.pins import Pin
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 
 T = TypeVar("T")
-
-MAX_CAPTION_BYTES: Final = 64_000
 
 
 class CalendarFiles:
@@ -52,8 +50,6 @@ class CalendarFiles:
         self.access = FileAccess((*self.own.folders, *roots.folders), (*self.own.prefixes, *roots.prefixes))
         self._allowed: set[str] = set()
         self._found: set[str] = set()
-        #: The texts of the caption files, by location. None for one that could not be read.
-        self.captions: dict[str, str | None] = {}
 
     def text(self, location: str, max_bytes: int) -> bytes:
         """Read the calendar's file itself.
@@ -95,26 +91,6 @@ class CalendarFiles:
         self._found.add(location)
         return location
 
-    def caption(self, written: str) -> str:
-        """Read a caption file.
-
-        :raises InvalidValue: If it may not be opened, does not exist, is too large, or is not text.
-        :raises TransientError: If its storage fails. The post is not wrong, so it must not be left out for that.
-        """
-        location = self._whole(written)
-        if (text := self.captions.get(location)) is None:
-            self.captions[location] = None
-
-            def outage(message: str, remedy: str) -> Exception:
-                return InvalidValue(message, remedy) if is_local(location) else TransientError(message, hint=remedy)
-
-            data = read_or_invalid(location, lambda: self.access.read(location, MAX_CAPTION_BYTES), outage)
-            try:
-                self.captions[location] = text = data.decode("utf-8-sig").strip()
-            except UnicodeDecodeError:
-                raise InvalidValue(f"{location} is not UTF-8 text.", "Save it as UTF-8.") from None
-        return text
-
     def _whole(self, written: str) -> str:
         if self._is_sheet and read_or_invalid(written, lambda: is_local(written)):
             raise InvalidValue(
@@ -143,21 +119,18 @@ class CalendarFiles:
             self.access.check(location)
 
 
-def read_or_invalid(location: str, read: Callable[[], T], outage: Callable[[str, str], Exception] = InvalidValue) -> T:
+def read_or_invalid(location: str, read: Callable[[], T]) -> T:
     """Return what ``read`` returns, with each error turned into a problem for the person who named the file.
 
-    :param outage: Makes the error of a storage that fails, of its message and its remedy.
-    :raises InvalidValue: If the file cannot be read. If its storage fails, what ``outage`` makes.
+    :raises InvalidValue: If the file cannot be read.
     """
     try:
         return read()
     except FileNotFoundError:
         raise InvalidValue(f"there is no file {location}.", "Check the path, also upper and lower case.") from None
     except InstagramError as error:
-        kind = outage if error.retryable else InvalidValue
-        raise kind(error.message, error.hint or "Check it.") from None
+        raise InvalidValue(error.message, error.hint or "Check it.") from None
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a path can be malformed
-        kind = InvalidValue if isinstance(error, PermissionError) else outage
         said = getattr(error, "strerror", None) or f"{type(error).__name__}: {shown(str(error))}"
         why = f"{shown(location)} cannot be opened: {said}."
-        raise kind(why, "Check the path, its rights and its connection.") from None
+        raise InvalidValue(why, "Check the path, its rights and its connection.") from None

@@ -147,7 +147,7 @@ class ScheduledPost(CalendarPost):
     publish_at: Moment
     account: str
     line: int = 0
-    names: dict[str, str] = {}
+    names: dict[str, str] = Field(default_factory=dict)
     known_version: str | None = Field(default=None, pattern=VERSION)
 
     @property
@@ -218,9 +218,6 @@ class WrittenPost(BaseModel):
             titles=("account", "channel", "profile", "connection"),
         ),
     ] = DEFAULT_CONN_ID
-    caption_file: Annotated[
-        str, About("The file that contains the caption.", arguments.text, kinds=NO_STORY, has_default=False)
-    ]
 
 
 #: All fields that a calendar may contain, in the order in which they are listed.
@@ -274,7 +271,6 @@ AnyPost: TypeAlias = ScheduledPost | InvalidPost | Idea
 class Calendar:
     """A calendar as it was read.
 
-    :param is_self_contained: Whether its file contains all of it. If not, some captions are in files of their own.
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.
     :param ideas: The posts without a time or a file, in the order of the file.
@@ -285,7 +281,6 @@ class Calendar:
     posts: tuple[ScheduledPost, ...] = ()
     problems: tuple[Problem, ...] = ()
     min_spacing: timedelta = DEFAULT_SPACING
-    is_self_contained: bool = True
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
     ideas: tuple[Idea, ...] = ()

@@ -31,7 +31,6 @@ from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, with
 from airflow_provider_instagram.calendar.file.slots import read_slots
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
-from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.utils.arguments import in_quotes
 
 KEYS = tuple(CALENDAR_FIELDS)
@@ -75,17 +74,13 @@ def read_calendar(location: str, **rules: Unpack[Rules]) -> Calendar:
     """
     files = CalendarFiles(location)
     text = read_text(location, files)
-    try:
-        return parse_calendar(text, location, files, **rules)
-    except TransientError as error:
-        raise InvalidValue(error.message, error.hint or "Try again.") from None
+    return parse_calendar(text, location, files, **rules)
 
 
 def parse_calendar(text: str, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
     """Read the posts from a calendar's text.
 
     :param files: The files that it may name. None for those of its location.
-    :raises TransientError: If the storage of a caption file fails.
     """
     return parse_rows(read_rows(text, location), location, files, **rules)
 
@@ -107,7 +102,6 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     crowded = too_close([*posts, *reader.invalid], spacing) if reader.invalid else close
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
-    is_self_contained = not any("caption_file" in row.values for row in rows.rows)
     left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))}
     left_out -= {post.id for post in kept} | {idea.id for idea in reader.ideas}
     invalid = tuple(
@@ -115,7 +109,7 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
         for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
     )
     return Calendar(
-        *(location, kept, tuple(problems), spacing, is_self_contained, frozenset(left_out), invalid),
+        *(location, kept, tuple(problems), spacing, frozenset(left_out), invalid),
         *(tuple(reader.ideas), files.pin),
     )
 
@@ -171,8 +165,6 @@ class _Reader:
         """Read a post, or return None if it has a problem or is an idea."""
         try:
             return self._post(row)
-        except TransientError:
-            raise
         except Exception as error:  # a defect of the provider must not affect the other posts
             log.exception("The post in line %s cannot be understood", row.line)
             why = f"the post cannot be understood ({type(error).__name__})."

@@ -121,11 +121,7 @@ class PostFields:
             values.pop("upload", None)  # a default is for the videos of the calendar
         if named is None:
             return values  # its limits depend on what it will show
-        unwritten = {
-            name: CalendarPost.model_fields[name].default
-            for name in OPTIONS
-            if self._value(self._source_of(name)) is None
-        }
+        unwritten = {name: CalendarPost.model_fields[name].default for name in OPTIONS if self._value(name) is None}
         limits = broken_limits(unwritten | values, kind, CalendarPost)
         limits += broken_comment_limits(values.get("first_comment") or "", "first_comment")
         if values.get("first_comment") and not values.get("comment_enabled", True):
@@ -181,8 +177,6 @@ class PostFields:
             for name in FIELDS
             if name not in MEDIA and not self._is_unused(name, kind) and (value := self._value(name)) is not None
         }
-        if (text := self._caption_file()) is not None:
-            given["caption"] = arguments.literal(text)
         values = {}
         for name, value in given.items():
             try:
@@ -194,7 +188,7 @@ class PostFields:
                 # the message says more than the value where it has a hint, and where it names the invalid item
                 says_more = error.hint or name in LISTS
                 message = error.message if says_more else f"{name} is {arguments.in_quotes(value)}."
-                self._add_problem(self._source_of(name), message, error.hint or FIELDS[name].remedy)
+                self._add_problem(name, message, error.hint or FIELDS[name].remedy)
         return values
 
     def _check_links(self, values: dict[str, Any], named: str) -> None:
@@ -219,23 +213,9 @@ class PostFields:
             return kind in (PostKind.PICTURE, PostKind.CAROUSEL)
         return kind not in CALENDAR_FIELDS[name].kinds
 
-    def _caption_file(self) -> str | None:
-        if (written := self._text("caption_file")) is None:
-            return None
-        if "caption" in self.row.values:
-            self._add_problem("caption_file", "the post has a caption and a caption_file.", "Keep one of them.")
-            return None
-        return self._tried("caption_file", lambda: self.files.caption(written), "caption_file: ")
-
     def _add_limits(self, broken: Iterable[BrokenLimit]) -> None:
         for limit in broken:
-            self._add_problem(self._source_of(limit.option), limit.message, limit.remedy, limit.item)
-
-    def _source_of(self, option: str) -> str:
-        """Return the field that contains an option: a caption may be in a file."""
-        own = self.row.values
-        from_file = option == "caption" and "caption_file" in own and "caption" not in own
-        return "caption_file" if from_file else option
+            self._add_problem(limit.option, limit.message, limit.remedy, limit.item)
 
     def _location(self, name: str, written: str, check: bool) -> str | None:
         def read() -> str:

@@ -33,7 +33,7 @@ FIELDS: Final = tuple(name for name in CALENDAR_FIELDS if name not in (*ONLY_NEW
 OPEN_TO_ALL: Final = re.compile(r"https://\S+|(?!\.\.?(/|$))[^/\\:\s][^/\\:]*(/(?!\.\.?(/|$))[^/\\:]+)*")
 NAME_A_FILE: Final = "Name a file in the calendar's folder, or an https:// link."
 #: The fields whose values are files or links.
-LOCATIONS: Final = ("caption_file", *(name for name, about in CALENDAR_FIELDS.items() if about.is_location))
+LOCATIONS: Final = tuple(name for name, about in CALENDAR_FIELDS.items() if about.is_location)
 
 
 def shown_values(post: AnyPost, rows: Rows) -> dict[str, Any]:

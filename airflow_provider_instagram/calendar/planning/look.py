@@ -18,7 +18,6 @@ from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
 from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
 from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
-from airflow_provider_instagram.exceptions import TransientError
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -45,7 +44,6 @@ def look(
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner.
     :param by_hand: Whether a person has started the planner: the file counts as it is, whatever it has lost.
-    :raises TransientError: If a storage does not answer that has caption files.
     """
     one = _Look(settings, stored, now, by_hand=by_hand)
     found = one.found()
@@ -72,7 +70,7 @@ class _Look:
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
         self.files = CalendarFiles(settings.calendar, pin and replace(pin, machine=""))
-        self.contents: dict[str, str | None] = {}
+        self.content: str | None = None
 
     def found(self) -> StoredPlan:
         """Return the posts of the file as it is now, or those of its last readable version, in a plan."""
@@ -80,8 +78,6 @@ class _Look:
             return self._plan()
         except InvalidValue as invalid:
             return self._last_readable(invalid)
-        except TransientError:
-            raise
         except Exception as error:  # not even a defect of the provider may keep posts from being published
             log.exception("The calendar %s cannot be understood", self.settings.location)
             why = f"the file cannot be understood ({type(error).__name__})."
@@ -89,20 +85,18 @@ class _Look:
 
     def due(self, plan: StoredPlan) -> Due:
         """Return when the planner has to look again."""
-        for location, text in self.files.captions.items():
-            self.contents[location] = None if text is None else content_digest(text.encode())
         at = next_look(self.settings, plan, self.now)
         return Due(
             calendar=self.settings.calendar,
             pin=plan.plan.calendar.pin,
             settings=self.settings.digest,
-            contents=self.contents,
+            content=self.content,
             at=at,
         )
 
     def _plan(self) -> StoredPlan:
         read, stored, settings = self._read(), self.stored, self.settings
-        made_of = f"{self.contents[settings.calendar]} {settings.digest}"
+        made_of = f"{self.content} {settings.digest}"
         if stored is not None and self._is_current(stored, made_of):
             plan = replace(stored.plan, readable=True)
             return stored.model_copy(update={"plan": plan, "at": self._at, "about": settings.about()})
@@ -118,8 +112,7 @@ class _Look:
             at=self._at,
             plan=Plan(calendar),
             about=settings.about(),
-            # A calendar with caption files is parsed again each time, as they may change.
-            made_of=made_of if calendar.is_self_contained else None,
+            made_of=made_of,
         )
 
     def _kept(self, calendar: Calendar) -> StoredPlan | None:
@@ -172,14 +165,13 @@ class _Look:
     def _read(self) -> SheetText:
         """Return the text of the file or the sheet."""
         location = self.settings.calendar
-        self.contents[location] = None
         if self.settings.sheet is None:
             read = SheetText(read_text(location, self.files))
         else:
             stored = self.stored
             known = SheetText(stored.text, stored.headers) if stored is not None and stored.plan.readable else None
             read = read_sheet(location, known)
-        self.contents[location] = content_digest(read.text.encode())
+        self.content = content_digest(read.text.encode())
         return read
 
     def _parse(self, text: str) -> Calendar:
@@ -200,25 +192,17 @@ def next_look(settings: CalendarSettings, plan: StoredPlan, now: datetime) -> fl
     return min(moment.timestamp() for moment in moments if moment is not None)
 
 
-def changes_since(due: Due, read: Callable[[], str] | None = None) -> dict[str, str | None]:
-    """Return the digests of the files that are others than at a look, by location. None for one that cannot be read.
+def change_since(due: Due, read: Callable[[], str] | None = None) -> str:
+    """Return what tells the calendar's file from that of a look. Empty if nothing does.
 
-    :param read: Reads the calendar itself, if it is a sheet.
+    :param read: Reads the calendar, if it is a sheet.
     """
     files = CalendarFiles(due.calendar, due.pin and replace(due.pin, machine=""))
     if due.pin is not None and files.pin is not None and not due.pin.holds(files.pin):
-        return {due.calendar: str(files.pin.inode)}  # its folder was replaced, for which tasks wait
-
-    def text(location: str) -> str:
-        if location != due.calendar:
-            return files.caption(location)
-        return read_text(location, files) if read is None else read()
-
-    def digest(location: str) -> str | None:
-        try:
-            return content_digest(text(location).encode())
-        except (InvalidValue, TransientError):
-            return None
-
-    now = {location: digest(location) for location in (due.calendar, *due.contents)}
-    return {location: one for location, one in now.items() if one != due.contents.get(location)}
+        return str(files.pin.inode)  # its folder was replaced, for which tasks wait
+    try:
+        text = read_text(due.calendar, files) if read is None else read()
+    except InvalidValue:
+        return "" if due.content is None else "unreadable"
+    content = content_digest(text.encode())
+    return "" if content == due.content else content

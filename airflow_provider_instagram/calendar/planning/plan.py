@@ -235,7 +235,7 @@ class _Look:
         self.begun[post.id] = Begun(version, post.publish_at.timestamp(), post.key, run_id)
 
     def _run_of_lost_plan(self, known: Mapping[str, str], version: str) -> str | None:
-        """Return the run of a version, if the planner has lost its plan. It goes on, or a person has rejected the post."""
+        """Return the run of a version, if the planner has lost its plan: also one whose post a person has rejected."""
         if not self.is_new:
             return None
         for run_id, its_version in known.items():

@@ -80,15 +80,14 @@ class Due(Stored):
     :param calendar: The calendar's file, or the whole address of a sheet.
     :param pin: Where its folder was found.
     :param settings: A digest of the DAG's settings at the last look.
-    :param contents: By location, the digest of each file that the plan was read from. None for one that could not be
-        read.
+    :param content: The digest of the file; None if it could not be read.
     :param at: When it is to look although nothing has changed, in seconds since the epoch.
     """
 
     calendar: str
     pin: Pin | None = None
     settings: str
-    contents: dict[str, str | None]
+    content: str | None
     at: float
 
 

@@ -1,10 +1,6 @@
 """The runs of a calendar's DAG, which its planner starts through Airflow's API for tasks.
 
-<<<<<<< HEAD
-Airflow's ``TriggerDagRunOperator`` would be mapped over an XCom, which users may edit, and which Airflow renders.
-=======
 Airflow's ``TriggerDagRunOperator`` is mapped over an XCom, which users may edit, and Airflow renders what comes out.
->>>>>>> h-runs
 """
 
 from __future__ import annotations

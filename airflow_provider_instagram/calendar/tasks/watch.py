@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class CalendarTrigger(BaseEventTrigger):
     """Event trigger that fires while the planner has something to do. It remembers nothing, so nothing is lost.
 
-    It compares the files with what the planner has stored: after an outage of the triggerer, the scheduler or the
+    It compares the file with what the planner has stored: after an outage of the triggerer, the scheduler or the
     storage, it fires at its first look.
 
     :param calendar: The calendar's file, or the address of a sheet without its query: Airflow stores it as it is.
@@ -92,7 +92,7 @@ class CalendarTrigger(BaseEventTrigger):
 
         :raises InstagramError: If the storage of the plan does not answer.
         """
-        from airflow_provider_instagram.calendar.planning.look import changes_since
+        from airflow_provider_instagram.calendar.planning.look import change_since
 
         due = read_due(due_file(self.plan_file))
         if due is None:
@@ -101,5 +101,5 @@ class CalendarTrigger(BaseEventTrigger):
             return "settings"
         if CLOCK.now().timestamp() >= due.at:
             return f"time {due.at}"
-        changed = changes_since(due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None)
-        return f"edited {sorted(changed.items())}" if changed else ""
+        changed = change_since(due, partial(self._sheet, due.calendar) if is_web(due.calendar) else None)
+        return f"edited {changed}" if changed else ""

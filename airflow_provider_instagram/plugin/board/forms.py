@@ -138,7 +138,7 @@ def has_unread_edit(board: Board) -> bool:
     except Exception:  # noqa: BLE001 -- each storage has errors of its own
         return False
     is_new = edited is not None and abs(utc_now() - edited) < READ_WITHIN
-    return is_new and text != board.stored.text and content_digest(text.encode()) != due.contents.get(due.calendar)
+    return is_new and text != board.stored.text and content_digest(text.encode()) != due.content
 
 
 def is_approved(facts: Facts | None) -> bool:

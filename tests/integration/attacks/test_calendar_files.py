@@ -19,7 +19,7 @@ import yaml
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
 from airflow_provider_instagram.calendar.planning.plan import post_of
-from tests.integration.calendar.runs import planned, play_run, run_planner, run_post
+from tests.integration.calendar.runs import planned, play_run, run_planner, run_post, run_report
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
@@ -108,21 +108,6 @@ SPELLINGS = (
 )
 
 
-@pytest.mark.parametrize("spelling", [*SPELLINGS, "https://{host}/secret.txt"])
-def test_a_caption_file_reads_nothing_but_the_calendars_own_places(
-    calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path, spelling: str
-) -> None:
-    with listener() as (host, seen):
-        file = calendar(caption_file=spelling.format(path=secret, host=host))
-        (said,) = check(file)
-        plan = planned(content_calendar_dag("content", file))
-    assert seen == []
-    assert said.startswith(f"{file}:")
-    assert "caption_file" in said
-    assert "cannot be opened" not in said  # it was refused, and not merely out of reach
-    assert SECRET not in plan.model_dump_json()
-
-
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("name", ["image", "an item", "a named item"])
 def test_a_picture_and_each_item_of_a_carousel_is_taken_from_nowhere_else(
@@ -157,33 +142,20 @@ def test_a_video_or_a_cover_is_taken_from_nowhere_else(
 def test_a_link_in_the_calendars_folder_leads_nowhere_else(
     calendar: Callable[..., Path], check: Callable[[Path], list[str]], secret: Path
 ) -> None:
-    file = calendar(caption_file="caption.txt")
-    (file.parent / "caption.txt").symlink_to(secret)
+    file = calendar(image="picture.jpg", video=None)
+    (file.parent / "picture.jpg").symlink_to(secret)
     assert "not in an allowed folder" in check(file)[0]
-    file = calendar(caption_file="sub/secret.txt")
+    file = calendar(image="sub/secret.txt", video=None)
     (file.parent / "sub").symlink_to(secret.parent)
     assert "not in an allowed folder" in check(file)[0]
 
 
-def test_a_pipe_a_device_or_a_folder_as_a_caption_is_refused_at_once(
+def test_a_pipe_as_a_video_is_refused_at_once(
     calendar: Callable[..., Path], check: Callable[[Path], list[str]]
 ) -> None:
-    file = calendar(caption_file="pipe")
-    os.mkfifo(file.parent / "pipe")
-    assert "not a regular file" in check(file)[0]
-    file = calendar(caption_file=".")
-    assert "caption_file" in check(file)[0]
     file = calendar(video="pipe")
+    os.mkfifo(file.parent / "pipe")
     assert "there is no file" in check(file)[0]
-
-
-def test_a_huge_caption_file_is_not_read(calendar: Callable[..., Path], check: Callable[[Path], list[str]]) -> None:
-    file = calendar(caption_file="huge.txt")
-    with (file.parent / "huge.txt").open("wb") as huge:
-        huge.truncate(3_000_000_000)
-    assert "more than 64,000 bytes" in check(file)[0]
-    (file.parent / "huge.txt").write_bytes(b"a" * 64_000)
-    assert "2200" in check(file)[0]  # as many are read, and are too many for a caption
 
 
 def test_a_huge_calendar_is_not_read(
@@ -222,13 +194,12 @@ def test_a_calendar_of_a_hundred_thousand_rows_is_refused_in_seconds(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("field", ["video", "caption_file"])
 @pytest.mark.parametrize("location", ["x://" + ":" * 1_000_000, "../" * 1_000_000, "s3://" + "a:" * 500_000 + "@b/c"])
 def test_a_location_of_a_million_characters_is_refused_in_seconds(
-    calendar: Callable[..., Path], check: Callable[[Path], list[str]], field: str, location: str
+    calendar: Callable[..., Path], check: Callable[[Path], list[str]], location: str
 ) -> None:
     """Otherwise Airflow would give up the DAG file, and the innocent post would not be published either."""
-    [problem] = check(calendar(**{field: location}))
+    [problem] = check(calendar(video=location))
     assert len(problem) < 1000
 
 
@@ -267,42 +238,42 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, by
 
 
 @pytest.mark.parametrize(
-    "caption_file",
+    "video",
     [
-        "s3://other@content/plans/caption.txt",
-        "s3://content/plans/caption.txt",
+        "s3://other@content/plans/a.mp4",
+        "s3://content/plans/a.mp4",
         "s3://plans@content/private/secret.txt",
         "s3://plans@content/plans/../private/secret.txt",
         "../private/secret.txt",
-        "simplecache::s3://plans@content/plans/caption.txt",
+        "simplecache::s3://plans@content/plans/a.mp4",
         "file:///etc/hostname",
         "/etc/hostname",
     ],
 )
 def test_a_calendar_in_object_storage_reads_below_its_own_prefix_by_its_own_connection(
-    bucket: Callable[[str, bytes], None], caption_file: str
+    bucket: Callable[[str, bytes], None], video: str
 ) -> None:
     from airflow_provider_instagram.calendar.file.parser import read_calendar
 
     bucket("private/secret.txt", SECRET.encode())
-    bucket("plans/caption.txt", b"Hello")
-    at = {"publish_at": "2030-01-01 10:00 UTC", "video": "https://example.com/a.mp4"}
-    posts = [{"id": "good", **at, "caption_file": "caption.txt"}, {"id": "bad", **at, "caption_file": caption_file}]
+    bucket("plans/a.mp4", b"Hello")
+    at = {"publish_at": "2030-01-01 10:00 UTC"}
+    posts = [{"id": "good", **at, "video": "a.mp4"}, {"id": "bad", **at, "video": video}]
     bucket("plans/spring.yaml", yaml.safe_dump({"min_spacing": "0 s", "posts": posts}).encode())
-    plan = read_calendar("s3://plans@content/plans/spring.yaml")
-    assert [(post.id, post.caption) for post in plan.posts] == [("good", "Hello")]
+    plan = read_calendar("s3://plans@content/plans/spring.yaml", check_files=True)
+    assert [post.id for post in plan.posts] == ["good"]
     (problem,) = plan.problems
-    assert (problem.post_id, "caption_file" in problem.message) == ("bad", True)
+    assert (problem.post_id, "video" in problem.message) == ("bad", True)
 
 
 def test_the_innocent_post_goes_on_and_the_attack_is_a_problem(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], secret: Path
 ) -> None:
     """Nothing of the secret reaches Instagram, and the planner reports the line and the remedy."""
-    file = calendar(caption_file=f"simplecache::file://{secret}")
+    file = calendar(video=f"simplecache::file://{secret}")
     told: list[Any] = []
     dag = content_calendar_dag("content", file, dry_run=True, notify=lambda context: told.append(context["event"]))
-    assert run_planner(run_dag, dag).state == "success"
+    assert run_report(run_dag, dag).state == "success"
     result = run_post(run_dag, dag, "innocent")
     assert (result.state, result.states()["create"]) == ("success", "success")
     assert [problem.post for problem in told] == ["attack"]
@@ -449,29 +420,10 @@ def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_
     assert private.is_file()
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.long
-def test_a_caption_file_on_all_rows_is_read_once(
-    tmp_path: Path, airflow_db: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each row has its problem within seconds, and a DAG file with such a calendar is read all the same."""
-    from airflow_provider_instagram.cli.calendar import check_calendar
-
-    file = tmp_path / "posts.csv"
-    (tmp_path / "big.txt").write_text("#a @b " * 10_000)
-    rows = [f"p{number},2030-01-01 10:00,UTC,a.mp4,big.txt\n" for number in range(10_000)]
-    file.write_text("id,publish_at,timezone,video,caption_file\n" + "".join(rows))
-    began_s = time.process_time()
-    with pytest.raises(SystemExit):
-        check_calendar(argparse.Namespace(file=str(file), allow_past=True, min_spacing=None, skip_files=True))
-    assert capsys.readouterr().out.count("The caption has 59999 characters") == 10_000
-    assert time.process_time() - began_s < 30  # what Airflow gives a DAG file, in time of the processor
-
-
 @pytest.mark.parametrize(
     "name",
     [
-        *("id", "publish_at", "timezone", "account", "video", "caption_file", "cover_url", "placement", "upload"),
+        *("id", "publish_at", "timezone", "account", "video", "cover_url", "placement", "upload"),
         *("approval", "tags", "collaborators", "user_tags", "location_id", "share_to_feed"),
         *("trial_graduation", "video_cover_timestamp_ms", "image", "carousel", "alt_text", "first_comment"),
         *("audio_id", "audio_volume", "poll_attachment", "is_comment_prompt_used", "on_copyright_match"),

@@ -38,7 +38,7 @@ class Teams:
     """The folders of two teams. Ours is under attack by its own people.
 
     :param ours: The calendar's folder, two levels below one that our people may write to as well.
-    :param theirs: Another team's folder, with a calendar, a video and a caption of the same names.
+    :param theirs: Another team's folder, with a calendar and a video of the same names.
     """
 
     ours: Path
@@ -49,13 +49,11 @@ class Teams:
     def file(self) -> Path:
         return self.ours / "posts.yaml"
 
-    def write(self, **post: Any) -> None:
+    def write(self) -> None:
         at = f"{datetime.now(timezone.utc) + timedelta(minutes=2):%Y-%m-%d %H:%M:%S} UTC"
-        posts = [{"id": self.post_id, "publish_at": at, "video": "clip.mp4", **(post or {"caption": "Ours"})}]
-        self.file.write_text(yaml.safe_dump({"posts": posts}))
-        (self.theirs / "posts.yaml").write_text(
-            yaml.safe_dump({"posts": [{**posts[0], **({} if post else {"caption": SECRET})}]})
-        )
+        for folder, caption in ((self.ours, "Ours"), (self.theirs, SECRET)):
+            post = {"id": self.post_id, "publish_at": at, "video": "clip.mp4", "caption": caption}
+            (folder / "posts.yaml").write_text(yaml.safe_dump({"posts": [post]}))
 
     def link_folder(self) -> None:
         self.ours.rename(self.ours.with_name("mine"))
@@ -98,7 +96,6 @@ def teams(tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch)
     for folder in (made.ours, made.theirs):
         folder.mkdir(parents=True)
         shutil.copyfile(portrait_video, folder / "clip.mp4")
-        (folder / "caption.txt").write_text("Ours" if folder == made.ours else SECRET)
     return made
 
 
@@ -123,8 +120,8 @@ def moved(settings: CalendarSettings) -> str | None:
 def test_a_run_opens_nothing_of_what_is_put_in_the_calendars_place(
     instagram_sandbox: SandboxHandle, run_dag: Any, teams: Teams, swap: Callable[[Teams], None]
 ) -> None:
-    """Neither the video, nor the caption that the same name has there."""
-    teams.write(caption_file="caption.txt")
+    """Neither the video, nor the calendar that the same name has there."""
+    teams.write()
     dag = content_calendar_dag("content", teams.file, default_args={"retries": 0})
     planned(dag)
     swap(teams)
@@ -159,7 +156,7 @@ def test_a_swap_after_the_first_look_of_a_task_opens_nothing(
 def test_a_swap_that_stays_is_a_problem_at_each_look_and_shows_nothing_of_the_others(
     teams: Teams, swap: Callable[[Teams], None]
 ) -> None:
-    teams.write(caption_file="caption.txt")
+    teams.write()
     settings, now = CalendarSettings.of("content", teams.file), datetime.now(timezone.utc)
     assert "Ours" in shown(settings, now)
     swap(teams)

@@ -96,27 +96,6 @@ def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_s
     assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
 
 
-def test_a_caption_file_in_a_storage_that_does_not_answer_makes_no_post_invalid(
-    silent_storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The run of an invalid post ends. The run of this one goes on with what the last plan has."""
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setenv("AIRFLOW__INSTAGRAM__MEDIA_ROOTS", silent_storage)
-    calendar = tmp_path / "calendar.yaml"
-    settings = settings_of(content_calendar_dag("content", calendar, accounts=["studio"]))
-    calendar.write_text("posts:\n- " + POST.format("one"))
-    planned_by(settings, NOON)
-    calendar.write_text(
-        "posts:\n- " + POST.format("one").replace("video", f"caption_file: {silent_storage}/a.md, video")
-    )
-    with pytest.raises(TransientError, match="has not answered within 1 s"):
-        planned_by(settings, NOON)
-    plan = settings.stored().plan
-    assert ([post.id for post in plan.calendar.posts], plan.calendar.left_out) == (["one"], frozenset())
-    with pytest.raises(InvalidValue, match="has not answered within 1 s"):
-        read_calendar(str(calendar))
-
-
 def test_a_person_is_asked_without_a_cover_when_the_storage_does_not_answer(
     silent_storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

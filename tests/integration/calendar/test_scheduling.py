@@ -11,12 +11,9 @@ from airflow.sdk import DAG
 from airflow.utils.state import DagRunState
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-<<<<<<< HEAD
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.told import due_asset
-=======
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
->>>>>>> h-runs
 from airflow_provider_instagram.operators import PublishOperator
 from tests.integration.calendar.runs import made, planned, play_run, run_planner, settings_of
 from tests.integration.conftest import store_dag

@@ -176,22 +176,18 @@ def test_instagram_fetches_an_object_by_a_presigned_link(
 
 
 def test_a_calendar_in_a_bucket_is_read_with_the_videos_beside_it(bucket: str, tmp_path: Path) -> None:
-    """A caption file, too; and a DAG is made of it."""
+    """And a DAG is made of it."""
     from airflow_provider_instagram.calendar import content_calendar_dag
     from airflow_provider_instagram.calendar.file.parser import read_calendar
 
-    texts = {
-        "posts.yaml": "posts:\n- {id: a, publish_at: 2030-01-01 12:00 UTC, video: in/reel.mp4, caption_file: a.md}\n",
-        "a.md": "From the bucket",
-    }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-        storage.put(tmp_path / name, f"{bucket}/plan/{name}")
+    file = tmp_path / "posts.yaml"
+    file.write_text("posts:\n- {id: a, publish_at: 2030-01-01 12:00 UTC, video: in/reel.mp4}\n")
     location = f"{bucket}/plan/posts.yaml"
+    storage.put(file, location)
     (problem,) = read_calendar(location, check_files=True).problems
     assert (problem.line, problem.post_id) == (2, "a")
     assert f"there is no file {bucket}/plan/in/reel.mp4" in problem.message
-    storage.put(tmp_path / "a.md", f"{bucket}/plan/in/reel.mp4")
+    storage.put(file, f"{bucket}/plan/in/reel.mp4")
     (post,) = read_calendar(location, check_files=True).posts
-    assert (post.video, post.caption) == (f"{bucket}/plan/in/reel.mp4", "From the bucket")
+    assert post.video == f"{bucket}/plan/in/reel.mp4"
     assert "publish" in content_calendar_dag("content", location).task_ids

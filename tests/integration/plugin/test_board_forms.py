@@ -175,7 +175,7 @@ OF_A_REEL: dict[str, tuple[Any, Any]] = {
 #: What fits to no other field of the same post, or needs a file of its own.
 ALONE = {
     *("trial_graduation", "audio_id", "audio_volume", "video_volume", "poll_attachment", "is_poll_duration_extended"),
-    *("is_comment_prompt_used", "cover_url", "caption_file", "first_comment"),
+    *("is_comment_prompt_used", "cover_url", "first_comment"),
 }
 
 

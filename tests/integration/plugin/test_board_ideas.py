@@ -179,12 +179,12 @@ def test_a_sheet_that_cannot_be_read_says_why(user: Any, sheet: bytes, status: i
     "file", ["/etc/passwd", "../other/a.mp4", "s3://bucket/a.mp4", "file:///etc/a.mp4", "http://10.0.0.1/a.mp4"]
 )
 def test_a_sheet_names_files_of_the_calendars_folder_and_links_only(user: Any, calendar: Path, file: str) -> None:
-    sheet = f"Date,Video,Carousel,Caption file,Approval\n{day(1)} 18:00,{file},,,none\n"
+    sheet = f"Date,Video,Carousel,Cover url,Approval\n{day(1)} 18:00,{file},,,none\n"
     sheet += f'{day(2)} 18:00,,"[""a.jpg"", ""{file}""]",,none\n{day(3)} 18:00,a.mp4,,/etc/passwd,none\n'
     found = send(user("ada", "USER"), "import", sheet=as_sheet(sheet.encode())).json()
     assert [one["line"] for one in found["problems"]] == [2, 3]
     assert found["posts"] == 1
-    assert ("caption_file" in found["diff"], "approval" in found["diff"]) == (False, False)
+    assert ("/etc/passwd" in found["diff"], "approval" in found["diff"]) == (False, False)
 
 
 def test_who_may_not_edit_imports_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,7 +301,6 @@ def test_items_in_one_cell_are_separated_by_commas(
         ('  image: a.jpg,\n  alt_text: "a\\eb"', f"5: alt_text {INVISIBLE.format(27)}"),
         ('  image: a.jpg,\n  first_comment: "a\\x01b"', f"5: first_comment {INVISIBLE.format(1)}"),
         ('  image: a.jpg,\n  tags: [x, "a\\0b"]', f"5: tags {INVISIBLE.format(0)}"),
-        ("  image: a.jpg,\n  caption_file: nul.txt", f"5: caption {INVISIBLE.format(0)}"),
         (
             '  carousel: [\n  a.jpg,\n  {image: b.jpg, alt_text: "a\\0b"}]',
             f"6: carousel, item 2: alt_text {INVISIBLE.format(0)}",

@@ -407,22 +407,6 @@ def test_posts_closer_than_min_spacing_are_named_with_their_neighbour(read: Call
     assert read(text, min_spacing=timedelta(0)).problems == ()
 
 
-def test_a_caption_from_a_file_is_taken_literally_and_only_from_the_calendars_own_folder(
-    read: Callable[..., Calendar], tmp_path: Path
-) -> None:
-    (tmp_path / "text.md").write_text("From a file {{ 1 }}\n")
-    assert (
-        read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: text.md\n")).posts[0].caption
-        == "From a file {{ 1 }}"
-    )
-    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: ../../etc/passwd\n")).problems
-    assert problem.line == 8
-    assert "not in an allowed folder" in problem.message
-    (tmp_path / "link.md").symlink_to("/etc/hostname")
-    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", "    caption_file: link.md\n")).problems
-    assert "not in an allowed folder" in problem.message
-
-
 @pytest.mark.parametrize(
     ("text", "ending", "told"),
     [
@@ -538,7 +522,7 @@ def test_what_stands_in_an_offsets_place_and_is_none_is_a_problem_of_its_post(
     assert [one.id for one in calendar.posts] == ["p2"]
 
 
-@pytest.mark.parametrize("name", ["video", "caption_file", "cover_url"])
+@pytest.mark.parametrize("name", ["video", "cover_url"])
 @pytest.mark.parametrize("address", ["https://[bucket].s3.amazonaws.com/c.jpg", "s3://[b]/x"])
 def test_an_address_that_is_none_is_a_problem_of_its_post(
     read: Callable[..., Calendar], name: str, address: str
@@ -615,10 +599,10 @@ def test_no_value_stops_the_other_posts(read: Callable[..., Calendar], name: str
 
 def test_a_problem_is_one_line_whatever_stands_in_the_file(read: Callable[..., Calendar]) -> None:
     """No terminal is told to do anything, and none is given what it cannot show."""
-    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", '    caption_file: "a\\n\\e[2Jü🎉.txt"\n')).problems
+    (problem,) = read(HEAD + post(1, "2026-12-24 18:00", '    video: "a\\n\\e[2Jü🎉.mp4"\n')).problems
     said = problem.text("posts.yaml")
-    assert said.startswith("posts.yaml:8: post 'p1': caption_file: ")
-    assert "a\\n\\x1b[2Jü🎉.txt' contains a control character" in said
+    assert said.startswith("posts.yaml:8: post 'p1': video: ")
+    assert "a\\n\\x1b[2Jü🎉.mp4' contains a control character" in said
     assert Problem(8, "video \ud800", "Put it right.").text("posts.yaml") == "posts.yaml:8: video \\ud800 Put it right."
 
 

@@ -52,7 +52,7 @@ def test_the_schema_is_valid_and_has_each_field_with_what_it_is() -> None:
     }
     assert fields["placement"]["enum"] == ["reels", "feed", "story"]
     defaults = {*SCHEMA["properties"]["defaults"]["properties"]}
-    assert {*fields} - defaults == {"id", "publish_at", "caption_file", "note"}
+    assert {*fields} - defaults == {"id", "publish_at", "note"}
 
 
 def test_calendars_are_found() -> None:
@@ -100,7 +100,7 @@ def test_a_calendar_without_posts_is_valid_while_its_author_begins_it(text: str)
             "slots: {instagram_default: [Mon 08:30 UTC, Thu 9]}\n" + HEAD + "  video: a.mp4\n",
             "slots/instagram_default",
         ),
-        ("defaults: {caption_file: a.txt}\n" + HEAD + "  video: a.mp4\n", "defaults"),
+        ("defaults: {note: later}\n" + HEAD + "  video: a.mp4\n", "defaults"),
         (HEAD + "  vidoe: a.mp4\n  image: a.jpg\n", "posts/0"),
         (HEAD + "  video: [a.mp4]\n", "posts/0/video"),
         (HEAD + "  video: a.mp4\n  placement: reel\n", "posts/0/placement"),

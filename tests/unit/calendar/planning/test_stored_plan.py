@@ -103,13 +103,13 @@ def test_what_a_planner_stores_has_its_form(calendar: SimulatedCalendar) -> None
     pin = stored["plan"]["calendar"].pop("pin")
     assert pin["path"] == str(calendar.file)
     assert stored == json.loads(json.dumps(STORED).replace("FILE", str(calendar.file)))
-    digest = looks["contents"][str(calendar.file)]
+    digest = looks["content"]
     assert (len(digest), len(looks.pop("settings"))) == (64, 32)
     assert looks == {
         "form": 1,
         "calendar": str(calendar.file),
         "pin": pin,
-        "contents": {str(calendar.file): digest},
+        "content": digest,
         "at": after_noon(2).timestamp(),
     }
 
@@ -140,7 +140,7 @@ def test_what_another_release_has_stored_is_as_good_as_nothing(tmp_path: Path) -
     for form in (0, 2, "1"):
         file.write_text(json.dumps(STORED | {"form": form}))
         assert read_plan(str(file)) is None
-        file.write_text(json.dumps({"form": form, "calendar": "a", "settings": "b", "contents": {}, "at": 0}))
+        file.write_text(json.dumps({"form": form, "calendar": "a", "settings": "b", "content": None, "at": 0}))
         assert read_due(str(file)) is None
 
 
