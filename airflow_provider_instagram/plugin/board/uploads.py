@@ -83,8 +83,8 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
     in a thread, so that the API server answers others meanwhile.
 
-    :raises HTTPException: If the file is too large or no video or picture by its first bytes, if one of this name exists, or if nobody
-        knows whether it was written.
+    :raises HTTPException: If the file is too large, or by its first bytes no video or picture, if one of this name
+        exists, or if nobody knows whether it was written.
     """
     places = {
         "": MOST_UPLOADS,
