@@ -109,6 +109,7 @@ def test_a_calendar_without_posts_is_valid_while_its_author_begins_it(text: str)
         (HEAD + "  video: a.mp4\n  trial_graduation: SOON\n", "posts/0/trial_graduation"),
         (HEAD + "  video: a.mp4\n  collaborators: [a, b, c, d]\n", "posts/0/collaborators"),
         (HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: -1\n", "posts/0/video_cover_timestamp_ms"),
+        (HEAD + "  video: a.mp4\n  video_cover_timestamp_ms: 900001\n", "posts/0/video_cover_timestamp_ms"),
         (HEAD + "  video: a.mp4\n  location_id: Berlin\n", "posts/0/location_id"),
         (HEAD + "  image: a.jpg\n  placement: story\n  caption: Hello\n", "posts/0/caption"),
         (HEAD + "  carousel: [a.jpg, b.jpg]\n  placement: story\n", "posts/0/carousel"),
