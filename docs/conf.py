@@ -16,7 +16,7 @@ copyright = f"{author}, under the Apache License 2.0"  # noqa: A001 -- a setting
 version = release = version_of(project)
 html_title = f"airflow-provider-instagram {release}"
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 
