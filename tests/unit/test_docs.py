@@ -154,7 +154,9 @@ def test_the_numbers_in_sentences_are_those_of_the_code() -> None:
     assert filled("at most 7<!-- = reel MB --> MB") == "at most 100<!-- = reel MB --> MB"
 
 
-def test_the_start_page_of_the_site_leads_to_the_newest_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_page_of_the_site_leads_to_the_newest_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from scripts import docs
 
     monkeypatch.setattr(docs, "SITE", tmp_path)
