@@ -100,6 +100,7 @@ def not_found(folder: Path) -> list[str]:
         """Return the pages with a word. The index has a number instead of a list of one."""
         found = [index[where].get(stem, []) for where in ("terms", "titleterms")]
         numbers = {number for one in found for number in (one if isinstance(one, list) else [one])}
+        numbers |= {entry[0] for entry in index["indexentries"].get(stem, [])}
         return {index["docnames"][number] for number in numbers}
 
     return [
