@@ -36,7 +36,6 @@ from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
-from airflow_provider_instagram.plugin.board.standstill import Away
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
@@ -52,14 +51,8 @@ READ_ALL_AFTER_S: Final = 600.0
 AT_ONCE: Final = 500
 #: Kinds of rows of the ledger that the page needs.
 KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:")
-#: What posts need: by the type of its job, its name, and the setting after which Airflow counts it as away.
-NEEDED: Final = {
-    "SchedulerJob": ("scheduler", "scheduler", "scheduler_health_check_threshold"),
-    "TriggererJob": ("triggerer", "triggerer", "triggerer_health_check_threshold"),
-    "DagProcessorJob": ("DAG processor", "dag_processor", "health_check_threshold"),
-}
-#: Workers have no heartbeat of their own: they are away if a task is in the queue for so long, and none works.
-IN_QUEUE_FOR: Final = timedelta(minutes=2)
+#: What no post goes on without: by the type of its job, the section of its settings.
+NEEDED: Final = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer"}
 #: How the names begin under which acts of users are in Airflow's audit log.
 EVENT: Final = "instagram_post_"
 
@@ -249,24 +242,16 @@ def _asked_before() -> Any:
     )
 
 
-def away_now() -> tuple[Away, ...]:
-    """Return which parts of Airflow that posts need stand still."""
-    now, task = utc_now(), TaskInstance
+def stands_still() -> bool:
+    """Return whether a part of Airflow stands still without which no post goes on."""
     latest = select(Job.job_type, func.max(Job.latest_heartbeat)).where(Job.job_type.in_(NEEDED)).group_by(Job.job_type)
-    queued = select(func.min(task.queued_dttm)).where(task.state == "queued")
     with create_session(scoped=False) as session:
         heard = {kind: at for kind, at in session.execute(latest)}  # noqa: C416 -- rows are no pairs for mypy
-        waits_since = session.scalar(queued)
-        works_at = session.scalar(select(func.max(task.last_heartbeat_at)))
-    away = []
-    for kind, (name, section, option) in NEEDED.items():
-        at = heard.get(kind)
-        if at is None or now - at > timedelta(seconds=conf.getfloat(section, option)):
-            away.append(Away(name, at))
-    is_at_work = works_at is not None and now - works_at < IN_QUEUE_FOR
-    if waits_since is not None and now - waits_since > IN_QUEUE_FOR and not is_at_work:
-        away.append(Away("worker", waits_since))
-    return tuple(away)
+    for kind, section in NEEDED.items():
+        longest_s = conf.getfloat(section, f"{section}_health_check_threshold")
+        if kind not in heard or utc_now() - heard[kind] > timedelta(seconds=longest_s):
+            return True
+    return False
 
 
 def _is_by_hand(row: Any) -> bool:

@@ -37,7 +37,6 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} file
  * @property {boolean} paused
  * @property {Lost | null} [lost] What is known of its DAG if Airflow cannot read that any more.
- * @property {number} [latest] How many seconds after its time a post may go out.
  * @property {boolean} read Whether its plan is on the server.
  * @property {boolean} dry
  * @property {boolean} edit Whether the user may edit its posts.
@@ -123,8 +122,7 @@ export const data = {
   cards: new Map(),
   /** @type {Calendar[]} */
   calendars: [],
-  /** The parts of Airflow that stand still. @type {{ what: string, since: number | null }[]} */
-  away: [],
+  still: false, // whether Airflow stands still
   etag: "",
   error: "",
   loaded: false,
@@ -197,7 +195,7 @@ async function load() {
   if (answer === null) return isNew;
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
-  data.away = answer.content.away ?? [];
+  data.still = answer.content.still;
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
   for (const [key, { values, until, isGone }] of edits) {
     const card = data.cards.get(key);
