@@ -32,7 +32,7 @@ from sqlalchemy import case, func, or_, select
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
@@ -91,7 +91,7 @@ class CalendarSource:
     previews: dict[str, told.Preview] = field(default_factory=dict)
     _runs: dict[str, Any] = field(default_factory=dict)  # the rows of runs, by their ids
     _tasks: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    _reports: dict[tuple[str, str], Any] = field(default_factory=dict)
     _made: dict[str, PostRun] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)  # the runs of which all was read
     _ledgers: dict[str, str] = field(default_factory=dict)  # the accounts by the URIs of their ledgers
@@ -169,9 +169,9 @@ class CalendarSource:
 
     def _read_reports(self, session: Session, runs: Collection[str]) -> None:
         xcom = XComModel
-        statement = select(xcom.run_id, xcom.task_id, xcom.key, xcom.value).where(xcom.key.in_((OUTCOME, PROGRESS)))
-        for run_id, *of, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
-            self._reports[run_id, of[0], of[1]] = decoded(value)
+        statement = select(xcom.run_id, xcom.task_id, xcom.value).where(xcom.key == OUTCOME)
+        for run_id, task_id, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
+            self._reports[run_id, task_id] = decoded(value)
             self._made.pop(run_id, None)
 
     def _run(self, run_id: str) -> PostRun:
@@ -188,18 +188,16 @@ class CalendarSource:
         return run
 
     def _task(self, row: Any) -> Task:
-        percent = self._of_this_try(row, PROGRESS).get("percent")
         times = (row.start_date, row.end_date, row.trigger_timeout)
-        outcome = self._of_this_try(row, OUTCOME)
-        percent = percent if isinstance(percent, int) else None
-        return Task(row.state, *times, row.try_number, outcome, percent, is_asked_again=row.asked_before)
+        outcome = self._of_this_try(row)
+        return Task(row.state, *times, row.try_number, outcome, is_asked_again=row.asked_before)
 
-    def _of_this_try(self, row: Any, key: str) -> dict[str, Any]:
+    def _of_this_try(self, row: Any) -> dict[str, Any]:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
 
         The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
         """
-        value = self._reports.get((row.run_id, row.task_id, key))
+        value = self._reports.get((row.run_id, row.task_id))
         if not isinstance(value, dict) or value.get("try") != row.try_number:
             return {}
         return {name: one for name, one in value.items() if isinstance(one, (str, int))}

@@ -87,7 +87,6 @@ class PostCard:
             "account": post.account,
             "state": status.state.value,
             "why": cut(status.text),
-            "percent": status.percent,
             "login": status.needs_login,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,

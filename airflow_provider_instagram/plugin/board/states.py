@@ -117,7 +117,6 @@ class Task:
     deadline: datetime | None = None
     try_number: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
-    percent: int | None = None
     is_asked_again: bool = False
 
     def said(self, name: str) -> str:
@@ -235,7 +234,6 @@ class Status:
     state: State
     text: str = ""
     hint: str = ""
-    percent: int | None = None
     until: datetime | None = None
     needs_login: bool = False
 
@@ -386,4 +384,4 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         return Status(State.GOING_OUT if is_near and task.state in AT_WORK else State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
         return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)
+    return Status(State.PREPARING, IN_WORDS[name])

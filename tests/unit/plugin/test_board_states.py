@@ -147,7 +147,6 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     assert (found.text, found.hint) == ("rejected: ugly", "Rejected by Ada: ugly")
     late = Task("skipped", outcome={**skipped, "mark": "skipped: 6 min late"})
     assert state(in_run(prepare=late)).text == "6 min late", "the state says that it is skipped"
-    assert state(in_run(prepare=Task("running", percent=42))).percent == 42
     assert state(in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
 
 

@@ -20,7 +20,6 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} [caption]
  * @property {string} [why]
  * @property {boolean} [login] Whether it failed because Instagram no longer accepts the account's token.
- * @property {number} [percent]
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
  * @property {string[]} [tags]
@@ -271,11 +270,10 @@ export const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
 /** Return the short name of an account: most connections begin with the same word. @param {string} account */
 export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");
 
-/** Return the words of a card's state, with the percent, the time that is left, or the reason. @param {Card} card */
+/** Return the words of a card's state, with the time that is left, or the reason. @param {Card} card */
 export function stateText(card) {
   const word = STATES[card.state] ?? card.state;
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
-  if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) {
     const left = `${word}, ${length(card.until - Date.now() / 1000)} left`;
     return card.why ? `${left}: ${card.why}` : left;
