@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow_provider_instagram.calendar.file.rows import public_name
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
-from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_state, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.media.spec import Options, profile_for
@@ -64,7 +64,6 @@ class PreparePost(PostTask):
             ),
             Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
-            on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),
         )
         reports = [
             {**result.report.as_data(), **self._about_result(post, place, *result)}

@@ -19,7 +19,6 @@ from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanRea
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
-from airflow_provider_instagram.plugin.board.standstill import Away, Standstill
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
@@ -88,7 +87,6 @@ class PostCard:
             "account": post.account,
             "state": status.state.value,
             "why": cut(status.text),
-            "percent": status.percent,
             "login": status.needs_login,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
@@ -211,7 +209,6 @@ class Board:
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
             "lost": self._lost,
-            "latest": int(self.stored.about.max_lateness.total_seconds()) if self.stored is not None else 0,
             "file": "the sheet" if self.is_sheet else self.location.rpartition("/")[2],
             "read": self.is_read,
             "dry": self.stored is not None and self.stored.about.is_dry,
@@ -240,10 +237,10 @@ class BoardReader:
         self._plan = PlanReader()
         self._cards: dict[str, PostCard] = {}
 
-    def look(self, calendar: CalendarDag, away: Collection[Away] = ()) -> Board:
+    def look(self, calendar: CalendarDag, is_still: bool = False) -> Board:
         """Return a calendar as it is now.
 
-        :param away: Which parts of Airflow stand still.
+        :param is_still: Whether Airflow stands still.
         """
         stored = self._plan.read(calendar)
         problems: tuple[Problem, ...] = ()
@@ -253,7 +250,7 @@ class BoardReader:
             content = stored.plan.timely
             self._source.read(content.accounts, {post.id for post in content.posts})
             problems = (*content.problems, *self._source.problems)
-            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), away).cards_and_facts()
+            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), is_still).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
         return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
@@ -268,17 +265,15 @@ class _Look:
     stored: StoredPlan
     content: Calendar
     now: datetime
-    away: Collection[Away]
+    is_still: bool
 
     def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
         """Return the cards of all posts, and what is known about those that can be understood."""
         cards, all_facts = [], {}
-        away = frozenset(one.what for one in self.away)
-        stands = Standstill(self.calendar.is_paused, self.calendar.is_lost, away)
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
-                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, stands))
+                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, self._obstacle))
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
                 card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry)
@@ -287,6 +282,15 @@ class _Look:
             cards.append(card)
         ideas = [idea_card(self.calendar.dag_id, idea) for idea in self.content.ideas]
         return cards + self._invalid_cards() + ideas, all_facts
+
+    @cached_property
+    def _obstacle(self) -> str:
+        """What keeps all posts from going on; empty if nothing does."""
+        if self.calendar.is_paused:
+            return "its calendar is paused"
+        if self.calendar.is_lost:
+            return "Airflow cannot read its DAG file"
+        return "Airflow stands still" if self.is_still else ""
 
     @cached_property
     def _missing(self) -> dict[str | None, list[Problem]]:

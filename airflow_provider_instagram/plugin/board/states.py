@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.exceptions import AuthenticationError
-from airflow_provider_instagram.plugin.board.standstill import NOTHING, Standstill
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -119,7 +118,6 @@ class Task:
     deadline: datetime | None = None
     try_number: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
-    percent: int | None = None
     is_asked_again: bool = False
 
     def said(self, name: str) -> str:
@@ -245,27 +243,24 @@ class Status:
     state: State
     text: str = ""
     hint: str = ""
-    percent: int | None = None
     until: datetime | None = None
     needs_login: bool = False
 
 
-def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = NOTHING) -> Status:
+def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> Status:
     """Return the state of a post.
 
-    :param stands: What keeps it from going on.
+    :param obstacle: What keeps all posts of its calendar from going on.
     """
     status, due = _status_of(facts, now, about), facts.post.publish_at
     if status.state not in BEFORE_LIVE or facts.is_open or now - due <= LATE_AFTER:
         return status
     run = facts.run or PostRun("", "queued")
-    step = run.task(next((name for name in STEPS if run.task(name).state != "success"), ""))
-    why = stands.why(step.state)
-    if not why and (run.at_once or run.task("publish").state == "success"):
+    if not obstacle and (run.at_once or run.task("publish").state == "success"):
         return status
     until = f"{due + about.max_lateness:%H:%M}"
     hint = f"It goes out as soon as it can. If that takes until {until}, it is skipped."
-    return Status(State.LATE, why or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
+    return Status(State.LATE, obstacle or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
 
 
 def _status_of(facts: Facts, now: datetime, about: About) -> Status:
@@ -400,4 +395,4 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         return Status(State.GOING_OUT if is_near and task.state in AT_WORK else State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
         return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)
+    return Status(State.PREPARING, IN_WORDS[name])

@@ -521,10 +521,10 @@ def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
 ) -> None:
     look = BoardReader.look
 
-    def fail_for_another(reader: BoardReader, calendar: Any, away: Any) -> Any:
+    def fail_for_another(reader: BoardReader, calendar: Any, is_still: Any) -> Any:
         if calendar.dag_id != DAG_ID:
             raise KeyError("a row")
-        return look(reader, calendar, away)
+        return look(reader, calendar, is_still)
 
     monkeypatch.setattr(BoardReader, "look", fail_for_another)
     answer = user("ada", "USER").get("/instagram/calendar/api/posts")
@@ -593,9 +593,9 @@ def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: p
     """The page makes no process look more often, and an ETag that is changed gets everything."""
     ada, looks, look = user("ada", "USER"), list[Any](), BoardReader.look
 
-    def counted(reader: BoardReader, calendar: Any, away: Any) -> Any:
+    def counted(reader: BoardReader, calendar: Any, is_still: Any) -> Any:
         looks.append(calendar)
-        return look(reader, calendar, away)
+        return look(reader, calendar, is_still)
 
     monkeypatch.setattr(BoardReader, "look", counted)
     monkeypatch.setattr(boards, "LIFE_S", 60.0)

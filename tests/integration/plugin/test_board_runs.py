@@ -79,9 +79,7 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     ada = user("ada", "USER")
     assert look(ada) == ("planned", None)
     begin(DAG_ID, "hello", {"prepare": "running", "approve": None})
-    push_xcom(DAG_ID, "hello", "prepare", "progress", {"percent": 40, "try": 0})
     assert look(ada) == ("preparing", "the video is transcoded")
-    assert cards(ada)["hello"]["percent"] == 40
     begin(DAG_ID, "hello", PREPARED)
     assert look(ada) == ("scheduled", None)
     begin(DAG_ID, "hello", READY)
