@@ -23,7 +23,6 @@ from airflow_provider_instagram.posts.fields import (
     About,
     canonical,
     declared,
-    read_flag,
     read_word,
     read_words,
 )

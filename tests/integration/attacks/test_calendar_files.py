@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import threading
-import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
