@@ -80,11 +80,22 @@ def content_calendar_dag(
         if name not in DAG_ARGUMENTS:
             raise _unknown(name)
     settings = CalendarSettings.of(
-        dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
-        max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
-        notify=notify, columns=columns or {}, defaults=defaults or {},
-    )  # fmt: skip
-    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
+        dag_id,
+        calendar,
+        accounts=accounts,
+        lead_time=lead_time,
+        prepare_ahead=prepare_ahead,
+        late=late,
+        max_lateness=max_lateness,
+        min_spacing=min_spacing,
+        approval=approval,
+        unanswered=unanswered,
+        dry_run=dry_run,
+        notify=notify,
+        columns=columns or {},
+        defaults=defaults or {},
+    )
+    shared: dict[str, Any] = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, shared)
     _reporter(settings, shared)
     return _posts(settings, dag_arguments)

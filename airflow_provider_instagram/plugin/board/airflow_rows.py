@@ -268,7 +268,8 @@ def stands_still() -> bool:
         heard = {kind: at for kind, at in session.execute(latest)}  # noqa: C416 -- rows are no pairs for mypy
     for kind, section in NEEDED.items():
         longest_s = conf.getfloat(section, f"{section}_health_check_threshold")
-        if kind not in heard or utc_now() - heard[kind] > timedelta(seconds=longest_s):
+        at = heard.get(kind)
+        if at is None or utc_now() - at > timedelta(seconds=longest_s):
             return True
     return False
 

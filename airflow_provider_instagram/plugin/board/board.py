@@ -248,7 +248,8 @@ class BoardReader:
         facts: dict[str, Facts] = {}
         if stored is not None:
             content = stored.plan.timely
-            self._source.read(content.accounts, {post.id for post in content.posts})
+            own = {begun.run for begun in stored.plan.begun.values()}
+            self._source.read(content.accounts, {post.id for post in content.posts}, own)
             problems = (*content.problems, *self._source.problems)
             cards, facts = _Look(calendar, self._source, stored, content, utc_now(), is_still).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
