@@ -22,7 +22,6 @@ from airflow_provider_instagram.posts.fields import (
     About,
     canonical,
     declared,
-    read_flag,
     read_word,
     read_words,
 )
