@@ -62,7 +62,7 @@ class PostRuns:
         return run is not None and run.run_type == "operator_triggered"
 
     def end(self, run_id: str) -> None:
-        """Let a run of an earlier version begin anew, if Airflow has it: its tasks find that, and skip themselves.
+        """Start a run of an earlier version anew, if Airflow has it: its tasks find that, and skip themselves.
 
         :raises AirflowRuntimeError: If Airflow refuses that.
         """

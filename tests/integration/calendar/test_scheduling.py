@@ -95,20 +95,20 @@ def test_nothing_that_a_user_writes_into_the_planners_xcoms_is_rendered_or_start
 def test_a_run_id_that_a_stranger_has_taken_before_the_planner_is_not_adopted(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
 ) -> None:
-    """Neither its parameters nor its date become those of the post."""
+    """Neither its parameters nor its date become those of the post, also if its tasks were quicker than the planner."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
 
-    dag = made(calendar({"taken-a": 20, "taken-b": DAY}))
-    far, now = datetime(2099, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc)
+    dag = made(calendar({"taken-a": 30, "taken-b": DAY}))
+    planned(dag, datetime.now(timezone.utc) - timedelta(days=9))
+    stranger = play_run(run_dag, dag, "taken-a", dry_run=True)
     with create_session() as session:
-        for run_id, at in (("taken-a", now), ("taken-b", far)):
-            about: dict[str, Any] = {"run_type": "manual", "run_after": at, "conf": {"dry_run": True}}
-            session.add(DagRun(dag_id="content", run_id=run_id, state=DagRunState.QUEUED, **about))
+        far = datetime(2099, 1, 1, tzinfo=timezone.utc)
+        about: dict[str, Any] = {"run_type": "manual", "run_after": far, "conf": {"dry_run": True}}
+        session.add(DagRun(dag_id="content", run_id="taken-b", state=DagRunState.QUEUED, **about))
     assert run_planner(run_dag, dag).state == "success"
     assert {"taken-a~v2", "taken-b~v2"} <= runs().keys()
-    assert {runs()["taken-a"], runs()["taken-b"]} == {("queued", 0)}
-    stranger = play_run(run_dag, dag, "taken-a", dry_run=True)
+    assert runs()["taken-b"] == ("queued", 0)
     assert stranger.states()["prepare"] == "skipped"
     assert play_run(run_dag, dag, "taken-a~v2").state == "success"
     assert [post.user_id for post in instagram_sandbox.posts] == [instagram_sandbox.user_id]

@@ -25,6 +25,7 @@ def test_none_goes_out_as_it_stands_there(
     """In the calendar, and in the form of the approval."""
     video = "https://example.com/a.mp4"
     more = {"approval": "none" if approved is None else "required"}
+    calendar.given = {"dry_run": True}
     calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, **more))
     calendar.plan(-5)
     prepared = calendar.prepared() | {"reports": [{"tier": "pass"}]}
