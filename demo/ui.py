@@ -7,7 +7,8 @@ import socket
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,8 @@ def main() -> int:
     end_on_sigterm()
     video = source_video()
     calendar = fortnight_from_now(FOLDER / "calendar", video)
-    settings = ui_settings(calendar, video)
     print("Starting the sandbox and Airflow …", flush=True)
+    settings = ui_settings(calendar, video)
     try:
         with (
             picture_bucket() as storage,
@@ -72,7 +73,8 @@ def ui_settings(calendar: Path, video: Path) -> dict[str, str]:
     media_roots = {VIDEOS, video.parent, calendar.parent}
     accounts = ["instagram_default", *ACCOUNTS]
     settings = airflow_settings(HOME, *media_roots)
-    settings |= results_settings(HOME, accounts, CAPTIONS)
+    with redirect_stdout(StringIO()):  # Airflow logs each statement
+        settings |= results_settings(HOME, accounts, CAPTIONS)
     settings |= {
         "AIRFLOW__CORE__AUTH_MANAGER": AUTH_MANAGER,
         "AIRFLOW__CORE__DAGS_FOLDER": str(linked_dags(HOME / "dags")),
