@@ -20,13 +20,12 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
-from airflow_provider_instagram.calendar.tasks.approve import digests_in
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import returned, write_act
+from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
@@ -145,16 +144,11 @@ def _require(act: Act, verb: str) -> None:
         answered = f" {by} has answered already." if by else ""
         now = f"The state of this post is now: {state.value.replace('_', ' ')}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
-    if is_answer and (act.given.get("held"), act.given.get("sha256")) != (act.facts.is_held, list(_digests(act))):
+    seen = (act.given.get("held"), act.given.get("sha256"))
+    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts.post))):
         raise HTTPException(409, CHANGED)
     if act.facts.is_held and act.given.get("caption") is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")
-
-
-def _digests(act: Act) -> tuple[str | None, ...]:
-    """Return the digests of the files that the post has now."""
-    run = act.facts.run
-    return () if run is None else digests_in(returned(act.dag_id, run.run_id, "prepare"))
 
 
 async def _answer(act: Act) -> str:
@@ -338,7 +332,7 @@ def _text_of(answer: httpx.Response) -> str:
 
 def _counted(act: Act) -> Answer | None:
     run = act.facts.run
-    return None if run is None else questions.counted_answer(act.dag_id, act.facts.post, run.run_id)[0]
+    return None if run is None else questions.counted_answer(act.dag_id, act.facts.post, run)[0]
 
 
 def _answered_by(act: Act) -> str | None:

@@ -216,21 +216,12 @@ class Facts:
     @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
-        return None if self.run is None or self.run.event is None else answer_in(self.run.event, self.post)
+        return None if self.run is None or self.run.event is None else Answer.read(self.run.event, self.post.caption)
 
 
 def is_over(state: State, facts: Facts | None) -> bool:
     """Return whether a post takes no edit any more: it is live, or may be."""
     return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
-
-
-def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:
-    """Return a person's answer about a post, from the form in which Airflow hands it to the task that asked."""
-    given, person = event.get("params_input") or {}, (event.get("responded_by_user") or {}).get("name")
-    return Answer(
-        event.get("chosen_options") == ["Approve"], person, post.version,
-        given.get("caption", post.caption) or "", given.get("reason"),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.plugin.board import boards, routes
 from airflow_provider_instagram.plugin.board.board import BoardReader
 from airflow_provider_instagram.plugin.board.boards import Boards
@@ -369,7 +370,9 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
 
 def report_of(post_id: str, sha256: str) -> None:
     """Store what the transcode has found."""
-    push_xcom(DAG_ID, post_id, "prepare", "return_value", {"media": ["a"], "reports": [{"sha256": sha256}]})
+    post = routes.boards.board(DAG_ID, is_fresh=True).facts[post_id].post
+    prepared = {"media": ["a"], "reports": [{"sha256": sha256}]}
+    write_row(ledger_asset(post.account).uri, f"prepared:{post.key}/{post.version}", prepared)
 
 
 @pytest.mark.parametrize("act", ["approve", "reject"])
@@ -470,8 +473,6 @@ SHAPES = [
 @pytest.mark.parametrize("kind", ["done", "intent", "claim", "skip", "late", "containers"])
 def test_a_row_that_no_task_has_written_concerns_one_card(user: Any, kind: str) -> None:
     """Users with the right to edit the states of assets can write any JSON into them."""
-    from airflow_provider_instagram.ledger.assets import ledger_asset
-
     ada, key, uri = user("ada", "USER"), f"{kind}:{ACCOUNT}/hello", ledger_asset(ACCOUNT).uri
     before = cards(ada)
     for shape in SHAPES:

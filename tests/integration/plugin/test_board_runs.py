@@ -347,19 +347,40 @@ def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> 
 
 
 def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
-    """Of two answers, Airflow keeps the second one. Users may edit what the task returned, and cannot seal it."""
-    from airflow_provider_instagram.calendar.tasks.answers import Answer
+    """Of two answers, Airflow keeps the second one. Users may edit what the task returned, which decides nothing."""
+    from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
+    from airflow_provider_instagram.operators.approval import Question
 
     ada = user("ada", "USER")
     ask(DAG_ID, "asked", approve="success", create="deferred")
     post = routes.boards.board(DAG_ID, is_fresh=True).facts["asked"].post
-    context: Any = {"ti": type("Ti", (), {"dag_id": DAG_ID, "run_id": "asked"})}
-    record = Answer(True, "bob", post.version, "Of bob").sealed(context, post)
-    push_xcom(DAG_ID, "asked", "approve", "return_value", record)
+    question = Question(
+        dag_id=DAG_ID,
+        run_id="asked",
+        task_id="approve",
+        map_index=-1,
+        run_after=post.publish_at,
+        run_started=post.publish_at,
+        clear_number=0,
+        ti_id="1",
+        try_number=1,
+    )
+    approval = Approval(
+        question=question,
+        post_id="asked",
+        version=post.version,
+        sha256=(),
+        caption="Asked",
+        answer=Answer(True, "bob", "Of bob"),
+    )
+    uri, key = ledger_asset(post.account).uri, f"approval:{post.key}"
+    push_xcom(DAG_ID, "asked", "approve", "return_value", {"approved_by": "eve"})
+    write_row(uri, key, approval.model_dump(mode="json"))
     assert look(ada, "asked") == ("scheduled", "approved")
     shown = detail(ada, "asked")
     assert shown["file_caption"] == "Asked"
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
-    push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})
+    write_row(uri, key, approval.model_copy(update={"answer": None}).model_dump(mode="json"))
     shown = detail(ada, "asked")
-    assert (shown["caption"], "Approved by eve" in [event["what"] for event in shown["history"]]) == ("Asked", False)
+    events = [event["what"] for event in shown["history"]]
+    assert (shown["caption"], "Nobody has approved this" in events) == ("Asked", True)
