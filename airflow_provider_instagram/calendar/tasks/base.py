@@ -183,7 +183,7 @@ class PostTask(CalendarTask, AccountTask):
     def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
         """Return why a run without a request of a user is not that of the post: the plan names it, or no run is.
 
-        :raises TransientError: If only the planner, or only this worker, has read a changed ``dry_run``.
+        :raises TransientError: If this worker reads another ``dry_run`` than the planner, or an older plan.
         """
         stored = self.known_plan()
         begun = stored.plan.begun.get(post.id)
@@ -192,6 +192,11 @@ class PostTask(CalendarTask, AccountTask):
         if not is_current and ahead > CLOCK.now() + schedule.CLOCKS_DIFFER:
             word = f"moved to {post.publish_at:%Y-%m-%d %H:%M}"
             return Skipped(word, f"{post.id} was {word}. A run begins for it at {ahead:%Y-%m-%d %H:%M}.")
+        if begun is None and self._is_recorded(context, post):
+            raise TransientError(
+                f"This worker reads a plan that is older than the run of {post.id}.",
+                hint="The task is tried again. If this lasts, share [instagram] calendar_snapshots between machines.",
+            )
         if begun is None:
             hint = "To publish the post yourself, trigger the DAG with its id as post."
             return Skipped("not its run", f"The planner has not started this run for {post.id}. {hint}")
@@ -205,6 +210,14 @@ class PostTask(CalendarTask, AccountTask):
         if begun.version.endswith(DRY_MARK) != self.settings.dry_run:
             return Skipped("edited", "The DAG has another dry_run by now.")
         return None
+
+    def _is_recorded(self, context: Context, post: ScheduledPost) -> bool:
+        """Return whether the planner has recorded this run for a post that may still go out."""
+        if post.publish_at + self.settings.max_lateness < CLOCK.now():
+            return False
+        runs = PostRows(Ledger.of(context, post.account).store).runs(post.key)
+        version = runs.get(context["ti"].run_id, "")
+        return version.removesuffix(DRY_MARK) == post.version
 
     def known_plan(self) -> StoredPlan:
         """Return the plan as this task has read it last."""

@@ -14,6 +14,7 @@ from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
+from airflow_provider_instagram.exceptions import TransientError
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
@@ -162,9 +163,25 @@ def test_a_run_that_a_stranger_begins_between_the_look_and_the_start_is_not_adop
         patch.setattr(calendar.airflow, "send", overtaken)
         assert planner.look(0) == ["a"]
     assert planner.run_of("a") is None
-    assert calendar.step("a") == "skipped (not its run)"
+    with pytest.raises(TransientError):
+        calendar.step("a")
     assert planner.look(2) == ["a~v2"]
     assert planner.run_of("a") == "a~v2"
+    assert calendar.step("a") == "skipped (edited)"
+
+
+def test_a_worker_that_reads_an_older_plan_drops_no_post(planner: Planner, calendar: SimulatedCalendar) -> None:
+    from pathlib import Path
+
+    calendar.given = {"prepare_ahead": timedelta(hours=2)}
+    calendar.write(post("a", 180))
+    planner.look(0)
+    older = Path(calendar.settings.plan_file).read_bytes()
+    assert planner.look(60) == ["a"]
+    Path(calendar.settings.plan_file).write_bytes(older)
+    with pytest.raises(TransientError, match="older than the run of a"):
+        calendar.step("a")
+    assert calendar.step("a~v2") == "skipped (not its run)", "the planner has not recorded that one"
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced by one that is dated ahead"])
