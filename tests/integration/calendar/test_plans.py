@@ -13,8 +13,6 @@ import pytest
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.model import Calendar
-from airflow_provider_instagram.calendar.file.parser import read_calendar
-from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan, store
