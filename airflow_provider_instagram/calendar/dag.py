@@ -84,7 +84,7 @@ def content_calendar_dag(
         max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
         notify=notify, columns=columns or {}, defaults=defaults or {},
     )  # fmt: skip
-    shared = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
+    shared: dict[str, Any] = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, shared)
     _reporter(settings, shared)
     return _posts(settings, dag_arguments)
