@@ -143,9 +143,9 @@ SETTINGS: Final[dict[str, Any]] = {
             type="integer",
         ),
         "calendar_editing": _option(
-            "Whether users who may edit the DAG <dag_id>_plan of a content calendar may edit its posts on the Posts "
-            "page. It writes them into the calendar's file, and uploads into its folder, so the API server needs the "
-            "right to write there.",
+            "Whether users who may edit the planner's DAG of a content calendar (the id of its DAG with `_plan`) may "
+            "edit its posts on the Posts page. It writes them into the calendar's file, and uploads into its folder, "
+            "so the API server needs the right to write there.",
             type="boolean",
             example="True",
             default="False",

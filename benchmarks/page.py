@@ -123,8 +123,8 @@ def _store_runs() -> None:
             states = dict.fromkeys(("prepare", "approve", "create"), "success") | {"publish": "deferred"}
             tasks += [{**common, "task_id": step, "state": one} for step, one in states.items()]
             about = {"dag_run_id": run.id, "dag_id": DAG_ID, "run_id": post.id, "task_id": "prepare"}
-            progress = {"percent": 100, "try": 0}
-            rows.append(XComModel(**about, map_index=-1, key="progress", value=progress, timestamp=at))
+            outcome = {"state": "later", "mark": "waits for its file", "try": 0}
+            rows.append(XComModel(**about, map_index=-1, key="outcome", value=outcome, timestamp=at))
             uri, key = ledger_asset(post.account).uri, f"late:{post.key}"
             row = sealed({"version": post.version, "at": None}, key, uri)
             rows.append(AssetStateStoreModel(asset_id=assets[uri], key=key, value=json.dumps(row), updated_at=at))

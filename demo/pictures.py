@@ -92,7 +92,7 @@ def main() -> int:
                 take_calendar_pictures(browser, airflow, DAG_ID)
                 take_connection_pictures(browser, airflow, sandbox)
                 _write_calendar(calendar, [*yaml.safe_load(calendar.read_text())["posts"], *_bad_posts()])
-                _take_pictures(browser, airflow.url, PICTURES, ("failed", "dry_run", "problem"))
+                _take_pictures(browser, airflow.url, PICTURES, ("failed", "problem"))
                 browser.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +174,6 @@ def _bad_posts() -> list[dict[str, Any]]:
     """Return posts in the other states."""
     now = now_in_zone()
     return [
-        _post("call-sheet", now + timedelta(hours=6), 3, dry_run=True),
         _post("damaged", now + timedelta(hours=7), 4, video="damaged.mp4"),
         _post("mistyped", now + timedelta(days=2), 6, capton="The weekend sale"),
     ]

@@ -40,13 +40,22 @@ class AirflowStack:
     :param home: Its AIRFLOW_HOME, where each component logs to ``<component>.log``.
     :param settings: Its environment.
     :param login: The name and the password of the user who calls its REST API. None if it asks nobody for a login.
+    :param limit_s: How long its start and its first look at a DAG may take, in seconds.
     """
 
-    def __init__(self, url: str, home: Path, settings: dict[str, str], login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        home: Path,
+        settings: dict[str, str],
+        login: tuple[str, str] | None = None,
+        limit_s: float = START_LIMIT_S,
+    ) -> None:
         self.url = url
         self.home = home
         self.settings = settings
         self.login = login
+        self.limit_s = limit_s
         self._http = httpx.Client(base_url=url, timeout=180, trust_env=False)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -80,7 +89,7 @@ class AirflowStack:
         :raises StartTimeoutError: If they are not healthy in time.
         """
         try:
-            wait_until(self._is_healthy, "Airflow is healthy", START_LIMIT_S)
+            wait_until(self._is_healthy, "Airflow is healthy", self.limit_s)
         except TimeoutError as error:
             raise StartTimeoutError(str(error)) from error
         self._log_in()
@@ -117,9 +126,19 @@ class AirflowStack:
         :param request: Arguments for httpx, such as ``json=…``.
         :return: The answer.
         """
-        answer = self._http.request(method, f"/api/v2{path}", **request)
+        return self._call(method, f"/api/v2{path}", **request)
+
+    def auth(self, method: str, path: str, **request: Any) -> Any:
+        """Call the REST API of FAB, which has users and roles.
+
+        :param path: Path below its root.
+        """
+        return self._call(method, f"/auth/fab/v1/{path}", **request)
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        answer = self._http.request(method, path, **request)
         if answer.status_code == 500 and LOCKED in answer.text:
-            answer = self._http.request(method, f"/api/v2{path}", **request)
+            answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: HTTP {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
@@ -134,7 +153,7 @@ class AirflowStack:
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the DAG processor has read a DAG."""
-        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", START_LIMIT_S)
+        wait_until(lambda: self.has(f"/dags/{dag_id}"), f"Airflow has read the DAG {dag_id}", self.limit_s)
 
     def has(self, path: str) -> bool:
         """Return whether the REST API has something at a path."""
@@ -184,7 +203,11 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float, pause_s:
 
 @contextmanager
 def airflow_stack(
-    settings: dict[str, str], port: int = 0, starts: int = 1, admin: tuple[str, str] | None = None
+    settings: dict[str, str],
+    port: int = 0,
+    starts: int = 1,
+    admin: tuple[str, str] | None = None,
+    limit_s: float = START_LIMIT_S,
 ) -> Iterator[AirflowStack]:
     """Run a whole Airflow. It ends with the block, also if SIGTERM ends this process.
 
@@ -192,6 +215,7 @@ def airflow_stack(
     :param port: Port of the UI. 0 means any free port.
     :param starts: How often to start it, at most, while its start takes too long.
     :param admin: The name and the password of an administrator, if Airflow asks for a login.
+    :param limit_s: How long the start may take, in seconds.
     """
     port, log_ports = port or free_port(), (free_port(), free_port())
     url = f"http://localhost:{port}"
@@ -219,7 +243,7 @@ def airflow_stack(
         _enable_write_ahead_log(database)
     if admin is not None:
         _create_admin(settings, *admin)
-    stack = AirflowStack(url, home, settings, admin)
+    stack = AirflowStack(url, home, settings, admin, limit_s)
     try:
         _start(stack, starts)
         yield stack

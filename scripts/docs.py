@@ -1,6 +1,6 @@
 """``python -m scripts.docs``: build the documentation site, and check its size, its links and its search.
 
-The site of one version is a folder of its own. ``build/docs/index.html`` lists the versions.
+The site of one version is a folder of its own. ``build/docs/index.html`` leads to the newest.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ SEARCHES: Final = {
     "double post": "operate/exactly-once",
     "duplicate": "operate/exactly-once",
     "expired token": "operate/tokens",
+    "2207026": "operate/errors",
 }
 
 
@@ -99,6 +100,7 @@ def not_found(folder: Path) -> list[str]:
         """Return the pages with a word. The index has a number instead of a list of one."""
         found = [index[where].get(stem, []) for where in ("terms", "titleterms")]
         numbers = {number for one in found for number in (one if isinstance(one, list) else [one])}
+        numbers |= {entry[0] for entry in index["indexentries"].get(stem, [])}
         return {index["docnames"][number] for number in numbers}
 
     return [
@@ -130,14 +132,16 @@ def build(folder: Path) -> bool:
     return subprocess.run([*command, folder], check=False).returncode == 0
 
 
-def write_list_of_versions() -> None:
-    """Write the page that links to each version that was built, the newest first."""
-    names = sorted((path.name for path in SITE.iterdir() if path.is_dir()), key=Version, reverse=True)
-    links = "".join(f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in names)
+def write_start_page() -> None:
+    """Write the page that leads to the newest version that was built, and links to the others."""
+    newest, *others = sorted((path.name for path in SITE.iterdir() if path.is_dir()), key=Version, reverse=True)
     title = "airflow-provider-instagram"
+    links = "".join(f'<li><a href="{html.escape(name)}/">{html.escape(name)}</a></li>' for name in others)
     SITE.joinpath("index.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<title>{title}</title><body style="font-family: sans-serif"><h1>{title}</h1><ul>{links}</ul>'
+        f'<meta http-equiv="refresh" content="0; url={html.escape(newest)}/">'
+        f'<title>{title}</title><body style="font-family: sans-serif"><h1>{title}</h1>'
+        f'<p><a href="{html.escape(newest)}/">Documentation of {html.escape(newest)}</a></p><ul>{links}</ul>'
     )
 
 
@@ -154,7 +158,7 @@ def main() -> int:
     print(*broken, sep="\n", file=sys.stderr)
     if not is_built or broken:
         return 1
-    write_list_of_versions()
+    write_start_page()
     print(f"{said}. Open {(folder / 'index.html').as_uri()}")
     return 0
 

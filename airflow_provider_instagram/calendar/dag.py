@@ -18,7 +18,6 @@ from airflow_provider_instagram.calendar.planning.settings import (
     Approval,
     CalendarSettings,
     Late,
-    Unanswered,
     planner_id,
     report_id,
 )
@@ -47,7 +46,6 @@ def content_calendar_dag(
     max_lateness: timedelta = timedelta(hours=1),
     min_spacing: timedelta | None = None,
     approval: Approval | None = None,
-    unanswered: Unanswered = "skip",
     dry_run: bool = False,
     columns: Mapping[str, str] | None = None,
     defaults: Mapping[str, str] | None = None,
@@ -67,7 +65,6 @@ def content_calendar_dag(
     :param max_lateness: How late a post may still be published.
     :param min_spacing: The smallest distance between two posts of an account. None goes by the file.
     :param approval: ``required`` demands an approval of each post, whatever the file says. None goes by the file.
-    :param unanswered: What to do with a post that nobody has approved or rejected by its time: ``skip`` or ``publish``.
     :param dry_run: Whether each run stops before it publishes.
     :param columns: For a sheet: what its columns mean, by their titles, such as ``{"Clip": "video"}``.
     :param defaults: For a sheet: values of posts that have none of their own, and the order of ``dates``.
@@ -80,10 +77,20 @@ def content_calendar_dag(
         if name not in DAG_ARGUMENTS:
             raise _unknown(name)
     settings = CalendarSettings.of(
-        dag_id, calendar, accounts=accounts, lead_time=lead_time, prepare_ahead=prepare_ahead, late=late,
-        max_lateness=max_lateness, min_spacing=min_spacing, approval=approval, unanswered=unanswered, dry_run=dry_run,
-        notify=notify, columns=columns or {}, defaults=defaults or {},
-    )  # fmt: skip
+        dag_id,
+        calendar,
+        accounts=accounts,
+        lead_time=lead_time,
+        prepare_ahead=prepare_ahead,
+        late=late,
+        max_lateness=max_lateness,
+        min_spacing=min_spacing,
+        approval=approval,
+        dry_run=dry_run,
+        notify=notify,
+        columns=columns or {},
+        defaults=defaults or {},
+    )
     shared: dict[str, Any] = {name: dag_arguments[name] for name in FOR_ALL if name in dag_arguments}
     _planner(settings, shared)
     _reporter(settings, shared)
@@ -113,13 +120,11 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     arguments = {"max_active_runs": MAX_ACTIVE_RUNS, "doc_md": doc, "params": _params(), **dag_arguments}
     with DAG(settings.dag_id, schedule=None, tags=[*tags, TAG], **arguments) as dag:
         prepare = PreparePost(task_id="prepare", settings=settings)
-        common: dict[str, Any] = {"settings": settings, "prepared": prepare.output}
-        approve = ApprovePost(task_id="approve", **common)
-        approved = {**common, "approved": approve.output}
-        create = CreatePost(task_id="create", **approved)
-        publish = PublishPost(task_id="publish", container_id=create.output, **approved)
-        comment = CommentPost(task_id="comment", published=publish.output, **approved).as_teardown()
-        publish >> comment
+        approve = ApprovePost(task_id="approve", settings=settings)
+        create = CreatePost(task_id="create", settings=settings)
+        publish = PublishPost(task_id="publish", settings=settings, container_id=create.output)
+        comment = CommentPost(task_id="comment", settings=settings, published=publish.output).as_teardown()
+        prepare >> approve >> create >> publish >> comment
         if settings.notify is not None:
             comment >> TellPost(task_id="tell", settings=settings).as_teardown()
     return dag

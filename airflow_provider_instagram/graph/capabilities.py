@@ -94,25 +94,44 @@ STORIES: Final = Capability("stories", *_BOTH, "Instagram API with Facebook Logi
 TRIAL_REELS: Final = Capability("trial reels", *_BOTH, "IG User Media", ("trial_params",))
 COLLABORATORS: Final = Capability("collaborators", *_BOTH, "IG User Media", ("collaborators",))
 MUSIC: Final = Capability(
-    "licensed music", (), _PUBLISH_FACEBOOK, "Instagram Audio API, 2026-06-16", ("audio_configuration",),
+    "licensed music",
+    (),
+    _PUBLISH_FACEBOOK,
+    "Instagram Audio API, 2026-06-16",
+    ("audio_configuration",),
     is_in_unified=False,
-)  # fmt: skip
+)
 POLLS: Final = Capability(
-    "polls", (), _PUBLISH_FACEBOOK, "Caption Add-ons, 2026-09-28", ("poll_attachment", "is_poll_duration_extended"),
+    "polls",
+    (),
+    _PUBLISH_FACEBOOK,
+    "Caption Add-ons, 2026-09-28",
+    ("poll_attachment", "is_poll_duration_extended"),
     is_in_unified=False,
-)  # fmt: skip
+)
 COMMENT_PROMPTS: Final = Capability(
-    "comment prompts", (), _PUBLISH_FACEBOOK, "Caption Add-ons, 2026-09-28", ("is_comment_prompt_used",),
+    "comment prompts",
+    (),
+    _PUBLISH_FACEBOOK,
+    "Caption Add-ons, 2026-09-28",
+    ("is_comment_prompt_used",),
     is_in_unified=False,
-)  # fmt: skip
+)
 PAID_PARTNERSHIPS: Final = Capability(
-    "paid partnership labels", (), _PUBLISH_FACEBOOK, "Content Publishing, 2026-04-22",
-    ("is_paid_partnership", "branded_content_sponsor_ids"), is_in_unified=False,
-)  # fmt: skip
-INVITE_ANSWERS: Final = Capability(
-    "collaborators' answers", (), ("instagram_basic", "pages_read_engagement"), "Collaborators, 2025-08-18",
+    "paid partnership labels",
+    (),
+    _PUBLISH_FACEBOOK,
+    "Content Publishing, 2026-04-22",
+    ("is_paid_partnership", "branded_content_sponsor_ids"),
     is_in_unified=False,
-)  # fmt: skip
+)
+INVITE_ANSWERS: Final = Capability(
+    "collaborators' answers",
+    (),
+    ("instagram_basic", "pages_read_engagement"),
+    "Collaborators, 2025-08-18",
+    is_in_unified=False,
+)
 COMMENTS: Final = Capability(
     "comments", ("instagram_business_manage_comments",), ("instagram_manage_comments",), "IG Media Comments"
 )

@@ -115,61 +115,150 @@ _FAILED_ON_CONTAINER: Final = {
 
 RULES: Final = (
     Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
-    Rule(190, 459, PermissionDeniedError, "Instagram asks the account's owner to confirm that it is them",
-         "Log in to the account at instagram.com or in the app, follow the instructions there, and clear this task. The "
-         "access token stays valid."),
+    Rule(
+        190,
+        459,
+        PermissionDeniedError,
+        "Instagram asks the account's owner to confirm that it is them",
+        "Log in to the account at instagram.com or in the app, follow the instructions there, and clear this task. The "
+        "access token stays valid.",
+    ),
     Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
     *(Rule(100, subcode, AuthenticationError, meaning, hint) for subcode, (meaning, hint) in _REFUSED_CODE.items()),
-    *(Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
-      for code in (3, 10, *range(200, 300))),
+    *(
+        Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)
+        for code in (3, 10, *range(200, 300))
+    ),
     *(Rule(code, None, RateLimitError, "Too many calls", _SLOW_DOWN) for code in (4, 17, 32, 341, 613)),
     Rule(80002, None, RateLimitError, "The account has used up its calls", _SLOW_DOWN),
-    Rule(4, 2207051, PermissionDeniedError,
-         "Instagram restricts this activity as suspected spam, but the post may be live",
-         "Check the account in the Instagram app before you try again.", may_have_taken_effect=True),
-    Rule(9, 2207042, QuotaExhaustedError, "The account has used up its posts for the last 24 hours",
-         "Publish the same container again later. A container stays valid for 24 hours."),
-    *(Rule(9007, subcode, NotReadyError, "The container is not ready to be published",
-           "Publish it again in a few seconds.", after=timedelta(seconds=15))
-      for subcode in (2207027, 2207055, None)),
-    *(Rule(24, subcode, NotReadyError, "The container was not found: it has expired, or is not visible yet",
-           f"If this lasts longer than two minutes, the container no longer exists. {_NEW_CONTAINER}",
-           after=timedelta(seconds=30), new_containers=1)
-      for subcode in (2207006, 2207008)),
+    Rule(
+        4,
+        2207051,
+        PermissionDeniedError,
+        "Instagram restricts this activity as suspected spam, but the post may be live",
+        "Check the account in the Instagram app before you try again.",
+        may_have_taken_effect=True,
+    ),
+    Rule(
+        9,
+        2207042,
+        QuotaExhaustedError,
+        "The account has used up its posts for the last 24 hours",
+        "Publish the same container again later. A container stays valid for 24 hours.",
+    ),
+    *(
+        Rule(
+            9007,
+            subcode,
+            NotReadyError,
+            "The container is not ready to be published",
+            "Publish it again in a few seconds.",
+            after=timedelta(seconds=15),
+        )
+        for subcode in (2207027, 2207055, None)
+    ),
+    *(
+        Rule(
+            24,
+            subcode,
+            NotReadyError,
+            "The container was not found: it has expired, or is not visible yet",
+            f"If this lasts longer than two minutes, the container no longer exists. {_NEW_CONTAINER}",
+            after=timedelta(seconds=30),
+            new_containers=1,
+        )
+        for subcode in (2207006, 2207008)
+    ),
     Rule(-2, 2207020, ContainerExpiredError, "The container's media has expired", _NEW_CONTAINER, new_containers=3),
     Rule(-2, 2207003, MediaRejectedError, "Fetching the media took too long", _FETCH, new_containers=3),
-    *(Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
-      for subcode, meaning in _FAILED_AT_INSTAGRAM.items()),
-    *(Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
-      for code in (1, 2)),
+    *(
+        Rule(-1, subcode, TransientError, meaning, _LATER, may_have_taken_effect=True, new_containers=3)
+        for subcode, meaning in _FAILED_AT_INSTAGRAM.items()
+    ),
+    *(
+        Rule(code, None, TransientError, "Instagram failed or is unavailable", _LATER, may_have_taken_effect=True)
+        for code in (1, 2)
+    ),
     Rule(352, 2207026, MediaRejectedError, "The format of the video is not supported", _TRANSCODE),
-    *(Rule(code, subcode, MediaRejectedError, meaning, _TRANSCODE_PICTURE)
-      for (code, subcode), meaning in _UNFIT_PICTURE.items()),
-    Rule(110, 2207018, MediaRejectedError, "A collaborator cannot be invited",
-         "Check the names in collaborators. An account may have refused invitations."),
-    Rule(110, 2207013, MediaRejectedError, "No professional account has this user name",
-         "Check the name. An account can also be named by its Instagram user id."),
+    *(
+        Rule(code, subcode, MediaRejectedError, meaning, _TRANSCODE_PICTURE)
+        for (code, subcode), meaning in _UNFIT_PICTURE.items()
+    ),
+    Rule(
+        110,
+        2207018,
+        MediaRejectedError,
+        "A collaborator cannot be invited",
+        "Check the names in collaborators. An account may have refused invitations.",
+    ),
+    Rule(
+        110,
+        2207013,
+        MediaRejectedError,
+        "No professional account has this user name",
+        "Check the name. An account can also be named by its Instagram user id.",
+    ),
     Rule(9004, 2207052, MediaRejectedError, "The media could not be fetched from their link", _FETCH, new_containers=1),
-    *(Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
-      for subcode, meaning in _FAILED_ON_CONTAINER.items()),
-    Rule(None, 2207081, PermissionDeniedError, "The account is not allowed to post trial reels",
-         "Remove trial_graduation, or use an account that has the feature."),
-    Rule(25, 2207050, PermissionDeniedError, "The account is restricted or inactive",
-         "Open the Instagram app, log in to the account and follow the instructions."),
-    Rule(36004, 2207010, MediaRejectedError, "The caption is too long",
-         "Use at most 2,200 characters, 30 hashtags and 20 @mentions."),
+    *(
+        Rule(None, subcode, MediaRejectedError, meaning, _TRANSCODE, new_containers=1)
+        for subcode, meaning in _FAILED_ON_CONTAINER.items()
+    ),
+    Rule(
+        None,
+        2207081,
+        PermissionDeniedError,
+        "The account is not allowed to post trial reels",
+        "Remove trial_graduation, or use an account that has the feature.",
+    ),
+    Rule(
+        25,
+        2207050,
+        PermissionDeniedError,
+        "The account is restricted or inactive",
+        "Open the Instagram app, log in to the account and follow the instructions.",
+    ),
+    Rule(
+        36004,
+        2207010,
+        MediaRejectedError,
+        "The caption is too long",
+        "Use at most 2,200 characters, 30 hashtags and 20 @mentions.",
+    ),
     Rule(1, 2207057, MediaRejectedError, "The cover's time is outside the video", "Use a time within the video."),
     *(Rule(100, subcode, MediaRejectedError, meaning, _PARAMETER) for subcode, meaning in _BAD_PARAMETER.items()),
-    Rule(100, 33, NotReadyError, "The object does not exist, is not visible yet, or belongs to another account",
-         "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
-         after=timedelta(seconds=30), may_have_taken_effect=True),
-    Rule(368, None, PermissionDeniedError, "The action is blocked for breaking a policy",
-         "Open the Instagram app and check the account's status. The block may be temporary."),
-    Rule(506, None, OutcomeUnknownError, "Instagram considers this a duplicate post",
-         "Check whether the post is live before you post it again.", may_have_taken_effect=True),
-    Rule(20, 1772107, OutcomeUnknownError, "Instagram cannot answer in the form that was asked for, after the change",
-         "Look at Instagram: the comment is usually there.", may_have_taken_effect=True),
-)  # fmt: skip
+    Rule(
+        100,
+        33,
+        NotReadyError,
+        "The object does not exist, is not visible yet, or belongs to another account",
+        "A new id can take minutes to be visible. Otherwise, compare the Instagram user id with the token's account.",
+        after=timedelta(seconds=30),
+        may_have_taken_effect=True,
+    ),
+    Rule(
+        368,
+        None,
+        PermissionDeniedError,
+        "The action is blocked for breaking a policy",
+        "Open the Instagram app and check the account's status. The block may be temporary.",
+    ),
+    Rule(
+        506,
+        None,
+        OutcomeUnknownError,
+        "Instagram considers this a duplicate post",
+        "Check whether the post is live before you post it again.",
+        may_have_taken_effect=True,
+    ),
+    Rule(
+        20,
+        1772107,
+        OutcomeUnknownError,
+        "Instagram cannot answer in the form that was asked for, after the change",
+        "Look at Instagram: the comment is usually there.",
+        may_have_taken_effect=True,
+    ),
+)
 
 _EXACT: Final = {(rule.code, rule.subcode): rule for rule in RULES}
 _BY_SUBCODE: Final = {rule.subcode: rule for rule in RULES if (rule.subcode or 0) >= _FIRST_UNIQUE_SUBCODE}

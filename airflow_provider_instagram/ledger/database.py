@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 
 
 #: The kinds of rows that only a post or a comment in the making needs.
-IN_THE_MAKING = {"claim", "intent", "container", "containers", "children", "comment-claim", "comment-intent"}
+IN_THE_MAKING = {
+    *("claim", "intent", "container", "containers", "children", "comment-claim", "comment-intent"),
+    *("prepared", "approval", "approval-of-dry-run", "asked"),
+}
 #: The kinds of rows whose keys end with that of a post or a comment.
 OF_A_POST = (
     *("done", "claim", "intent", "comment", "comment-claim", "comment-intent"),
-    *("begun", "skip", "late"),
+    *("begun", "skip", "late", "approval", "approval-of-dry-run"),
 )
 ROWS_AT_ONCE = 500
 #: The assets of calendars.

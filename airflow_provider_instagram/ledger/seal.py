@@ -2,6 +2,8 @@
 
 A row is stored as its form, its content and its seal: an HMAC of both, of the asset and of the row's key. Its key is
 derived from Airflow's ``[core] fernet_key``. If that is a list, its first key seals, and each of them verifies.
+
+Rows that hold people's words are encrypted with keys derived from the same: who may read assets reads all rows.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Context
+    from cryptography.fernet import MultiFernet
 
 #: The form in which rows are stored, which each row names. From 0.2.0 on, two later releases read each form.
 FORM: Final = 1
@@ -34,6 +37,8 @@ REPLACEABLE: Final = frozenset(
         *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )
+#: Kinds of rows whose content is encrypted, because it holds texts and files that are not published yet.
+ENCRYPTED: Final = frozenset({"prepared", "approval", "approval-of-dry-run"})
 #: Kinds of rows that say whether a post is live.
 OUTCOMES: Final = frozenset({"done", "intent", "claim"})
 #: What Airflow's settings contain if nobody has set the key.
@@ -85,6 +90,8 @@ class SealedStore:
 
 def sealed(content: Any, key: str, uri: str) -> dict[str, Any]:
     """Return a row as it is stored."""
+    if _kind(key) in ENCRYPTED:
+        content = _encryption().encrypt(json.dumps(content).encode()).decode()
     return {"form": FORM, "row": content, "seal": _seal(_keys()[0], FORM, content, key, uri)}
 
 
@@ -119,6 +126,8 @@ def verified(stored: Any, key: str, uri: str) -> Any:
     if not any(hmac.compare_digest(one.encode(), given) for one in seals):
         why = "was not written by a task of this provider, or this process has another [core] fernet_key than that task"
         raise _bad_row(key, uri, why)
+    if _kind(key) in ENCRYPTED:
+        return json.loads(_encryption().decrypt(row["row"]))
     return row["row"]
 
 
@@ -175,3 +184,13 @@ def _configured() -> tuple[str, ...]:
 def _keys() -> tuple[bytes, ...]:
     """Return the key of the seals that each of Airflow's keys gives, as the second step of HKDF derives it."""
     return tuple(hmac.digest(key.encode(), _PURPOSE + b"\x01", "sha256") for key in _configured())
+
+
+@cache
+def _encryption() -> MultiFernet:
+    """Return what encrypts with the first of Airflow's keys, and decrypts with each of them."""
+    from cryptography.fernet import MultiFernet
+
+    from airflow_provider_instagram.utils.encryption import derived_fernet
+
+    return MultiFernet([derived_fernet(key, "ledger rows/1") for key in _configured()])

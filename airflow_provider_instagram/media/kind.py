@@ -26,7 +26,13 @@ MAGIC: Final[tuple[tuple[bytes, PictureFormat], ...]] = (
 #: The brands of HEIF and AVIF. Sources: ISO/IEC 23008-12, AV1 Image File Format.
 HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
-HEAD_BYTES: Final = 64
+#: How videos start, beside the boxes of MP4. Sources: Matroska, ISO/IEC 13818-1 (a program, a sequence), ASF.
+VIDEO_MAGIC: Final = (b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+#: The first boxes of MP4 and QuickTime. Source: QuickTime File Format.
+FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+#: Where the first two packets of a transport stream start: as broadcast, and as a camera writes it.
+PACKETS: Final = ((0, 188), (4, 196))
+HEAD_BYTES: Final = 256
 #: How the blocks of a GIF start.
 GIF_IMAGE: Final = b"\x2c"
 GIF_EXTENSION: Final = b"\x21"
@@ -78,6 +84,17 @@ def format_of(head: bytes) -> PictureFormat | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     return next((name for magic, name in MAGIC if head.startswith(magic)), None)
+
+
+def kind_by_head(head: bytes) -> ItemKind | None:
+    """Return the kind of a file by its first :data:`HEAD_BYTES`, or None if it is neither. A GIF is a picture here."""
+    if format_of(head) is not None:
+        return ItemKind.PICTURE
+    is_avi = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    is_stream = any(head[first : first + 1] == head[second : second + 1] == b"\x47" for first, second in PACKETS)
+    if is_avi or is_stream or head[4:8] in FIRST_BOXES or head.startswith(VIDEO_MAGIC):
+        return ItemKind.VIDEO
+    return None
 
 
 def _has_single_frame(path: Path) -> bool:

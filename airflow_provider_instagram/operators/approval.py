@@ -8,20 +8,77 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn, get_args
 
+from pydantic import AwareDatetime, BaseModel
+
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
 from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
 from airflow_provider_instagram.posts.post import FIELDS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.definitions.param import ParamsDict
 
     from airflow_provider_instagram.operators.base import AccountTask
 
 #: The answers, in the words of Airflow's ApprovalOperator.
 APPROVE, REJECT = "Approve", "Reject"
 SHORTEST_QUESTION: Final = timedelta(seconds=1)
+
+
+class Question(BaseModel):
+    """Which question of which task instance it is. After a Clear, or in a run that was made anew, it is another one.
+
+    :param run_after: When the run was to begin. It stays the same whatever is cleared.
+    :param run_started: When the run began, or began again.
+    :param clear_number: How often tasks of the run had been cleared.
+    :param ti_id: Airflow's id of the try.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    run_after: AwareDatetime
+    run_started: AwareDatetime | None
+    clear_number: int
+    ti_id: str
+    try_number: int
+
+    @classmethod
+    def of(cls, context: Context) -> Question:
+        """Return the question that the task of a context asks now."""
+        ti, run = context["ti"], context["dag_run"]
+        return cls(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            run_after=run.run_after,
+            run_started=run.start_date,
+            clear_number=run.clear_number or 0,
+            ti_id=str(ti.id),
+            try_number=ti.try_number,
+        )
+
+    def is_of_run(self, context: Context) -> bool:
+        """Return whether it was asked in the run of a context, not in a deleted one with the same id."""
+        now = Question.of(context)
+        if (self.dag_id, self.run_id, self.run_after) != (now.dag_id, now.run_id, now.run_after):
+            return False
+        if self.clear_number == now.clear_number:
+            return self.run_started == now.run_started
+        return self.clear_number < now.clear_number
+
+    def is_of_earlier_try(self, context: Context) -> bool:
+        """Return whether an earlier try of the task has asked it, and nothing of the run was cleared since.
+
+        Airflow then has the question still, and its answer if there is one.
+        """
+        now = Question.of(context)
+        is_of_task = (self.task_id, self.map_index) == (now.task_id, now.map_index)
+        return is_of_task and self.clear_number == now.clear_number and self.is_of_run(context)
 
 
 @dataclass(frozen=True)
@@ -49,27 +106,47 @@ class Verdict:
         return f"{'approved' if self.approved else 'rejected'} by {self.person}{reason}"
 
 
-def ask(context: Context, subject: str, body: str, timeout: timedelta, **known: Any) -> NoReturn:
+def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timedelta, **known: Any) -> NoReturn:
     """Park the task until a person answers. Airflow then calls its method ``answered``. Silence is a rejection.
 
+    A retry asks nobody again: it waits with the question that Airflow has, and goes on at once if that has its answer.
+
+    :param conn_id: The account, whose ledger remembers the question.
     :param body: What they need to know to decide, in Markdown.
     :param known: Further arguments of ``answered``.
     :raises TaskAwaitingInput: Always.
     """
     from airflow.sdk import Param
+    from airflow.sdk.definitions.param import ParamsDict
     from airflow.sdk.exceptions import TaskAwaitingInput
+
+    store, name = Ledger.of(context, conn_id).store, row_key("asked", str(Owner.of(context)))
+    before = store.get(name)
+    about = {"subject": subject, **known}
+    is_open = (
+        before is not None
+        and before["about"] == about
+        and Question.model_validate(before["question"]).is_of_earlier_try(context)
+    )
+    if not is_open:
+        reason = Param(None, type=["string", "null"], title="Reason", description="If you reject: the reason.")
+        open_question(context, subject, body, ParamsDict({"reason": reason}))
+        store.set(name, {"question": Question.of(context).model_dump(mode="json"), "about": about})
+    raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
+
+
+def open_question(context: Context, subject: str, body: str, form: ParamsDict) -> None:
+    """Write a question into Airflow, which deletes the answer of an earlier one of the same task instance."""
     from airflow.sdk.execution_time import hitl
 
-    reason = Param(None, type=["string", "null"], title="Reason", description="If you reject: the reason.")
     hitl.upsert_hitl_detail(
         ti_id=context["ti"].id,
         options=[APPROVE, REJECT],
         subject=subject,
         body=body,
         defaults=[REJECT],
-        params={"reason": reason.serialize()},
+        params={name: form.get_param(name).serialize() for name in form},
     )
-    raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
 
 
 def on_match(name: str, value: Any) -> str:
@@ -121,7 +198,14 @@ def review_copyright(
         f"**{finding}**\n\nIt is container {container_id} of {as_code(task.instagram_conn_id)}. If you approve, it is "
         "published as it is. Instagram may mute or block it afterwards."
     )
-    ask(context, held_subject(name), body, min(until or expires, expires) - now, container_id=container_id)
+    ask(
+        context,
+        task.instagram_conn_id,
+        held_subject(name),
+        body,
+        min(until or expires, expires) - now,
+        container_id=container_id,
+    )
 
 
 def held_subject(name: str) -> str:

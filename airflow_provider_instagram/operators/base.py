@@ -19,7 +19,7 @@ from airflow_provider_instagram.exceptions import InstagramError, RateLimitError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.utils import arguments, locations
-from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
+from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, NoConnectionError
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
@@ -30,9 +30,9 @@ FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)
 #: How long a try waits for rate limits before that uses up retries.
 LONGEST_WAIT = timedelta(days=1)
-#: Mistakes in the code of a DAG. A connection or a variable that Airflow does not find is not one of them, because
+#: Mistakes in a DAG. A variable that Airflow does not find is not one of them, nor a connection that may exist, because
 #: Airflow answers the same while a secrets backend is down.
-MISTAKES = (XComNotFound, TemplateError, TypeError)
+MISTAKES = (XComNotFound, TemplateError, TypeError, NoConnectionError)
 
 
 class InstagramRetryPolicy(RetryPolicy):
@@ -40,7 +40,8 @@ class InstagramRetryPolicy(RetryPolicy):
 
     * An error that a retry cannot fix (a broken video, an invalid token, a policy block, an outcome that only a person
       can settle) fails the task at once.
-    * So does a mistake in the DAG: an XCom that does not exist, a template that cannot be rendered, a ``TypeError``.
+    * So does a mistake in the DAG: an XCom or a connection that does not exist, a template that cannot be rendered,
+      a ``TypeError``.
     * An error with a waiting time from Instagram is retried after that time. From Airflow 3.4 on, waiting for a rate
       limit uses up no retry, for a day at most.
     * Other errors are retried with exponential backoff and jitter: 15 s, 30 s, 1 min … 15 min.

@@ -94,7 +94,9 @@ class DeleteOperator(InstagramBaseOperator):
         timeout = arguments.positive_duration("response_timeout", self.response_timeout)
         subject = f"Delete {post.post_key} from {self.instagram_conn_id}?"
         question = self._question(post, media)
-        return ask(context, subject, question, timeout, media_id=post.media_id, post_key=post_key)
+        return ask(
+            context, self.instagram_conn_id, subject, question, timeout, media_id=post.media_id, post_key=post_key
+        )
 
     def _question(self, post: PublishedPost, media: Media) -> str:
         """Return in Markdown what a person needs to know to decide. Text from Instagram appears as plain text."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import sleep
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.sdk.exceptions import TaskDeferred
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.publishing.publish import Publish
     from airflow_provider_instagram.publishing.publisher import Free, Live, Publisher
     from airflow_provider_instagram.publishing.use_case import WaitUntil
+
+
+#: How late a post may be published if its author does not say that.
+LATEST: Final = timedelta(days=1)
 
 
 class PublishingTask(AccountTask):
@@ -65,7 +69,7 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
     :param publish_at: When to publish: a datetime or ISO 8601 text, with a time zone. The task is deferred until about
         20 s before.
     :param max_lateness: How late the post may be published: ``15 minutes``, seconds, or a timedelta. After that, the
-        task fails.
+        task fails. Default: a day.
     :param deferrable: Whether to wait for ``publish_at`` and for quota in the triggerer. With False, the task waits
         itself, as a place without a triggerer needs it: it holds a worker slot for all that time, and a worker that
         stops meanwhile costs a retry. None does what ``[operators] default_deferrable`` says, if it is set in the
@@ -115,6 +119,18 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         self.media_id: str | None = None
         self.check()
 
+    @classmethod
+    def check_arguments(cls, known: Mapping[str, Any]) -> None:
+        """Check that a time that is written in the DAG has not passed by more than a day, unless the post may be so."""
+        super().check_arguments(known)
+        publish_at = arguments.moment("publish_at", known.get("publish_at"))
+        if publish_at is None or "max_lateness" not in known:
+            return
+        max_lateness = arguments.duration("max_lateness", known["max_lateness"]) or LATEST
+        late = CLOCK.now() - publish_at
+        if late > max(max_lateness, LATEST):
+            raise too_late(publish_at, late, max_lateness)
+
     def execute(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Publish at the given time, unless the post exists."""
         container_id = arguments.container_id("container_id", self.container_id)
@@ -142,20 +158,27 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         max_lateness = arguments.duration("max_lateness", self.max_lateness)
         if publish_at is None:
             return None
+        if max_lateness is None:
+            max_lateness = LATEST
         from airflow_provider_instagram.hooks.instagram import InstagramHook
 
         InstagramHook(self.instagram_conn_id).compare_clock()
         late = Ledger.of(context, self.instagram_conn_id).clock() - publish_at
-        if max_lateness is not None and late > max_lateness:
-            raise ValidationError(
-                f"publish_at, {publish_at.isoformat()}, was {late} ago; max_lateness is {max_lateness}.",
-                hint="Set a later publish_at or a larger max_lateness, and clear this task.",
-            )
+        if late > max_lateness:
+            raise too_late(publish_at, late, max_lateness)
         return publish_at
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""
         return publication_lineage(self.instagram_conn_id, self.container_id, self.media_id)
+
+
+def too_late(publish_at: datetime, late: timedelta, max_lateness: timedelta) -> ValidationError:
+    """Return the error of a post whose time has passed."""
+    return ValidationError(
+        f"publish_at, {publish_at.isoformat()}, was {late} ago; max_lateness is {max_lateness}.",
+        hint="Set a later publish_at or a larger max_lateness, and clear this task.",
+    )
 
 
 def publish(

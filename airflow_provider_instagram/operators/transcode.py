@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Context, XComArg, conf
@@ -26,7 +27,6 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import check_link
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.media.spec import Progress
     from airflow_provider_instagram.publishing.transcode import Result
 
 #: How the name of a result ends, by the kind of its source.
@@ -138,21 +138,15 @@ def transcode(
     sources: Sequence[str],
     profile: Profile,
     options: Options | None = None,
-    *,
-    on_progress: Callable[[Progress], None] = lambda _: None,
     **more: Any,
 ) -> list[Result]:
     """Run :class:`~airflow_provider_instagram.publishing.transcode.Transcode` in a task, until the task is killed."""
     from airflow_provider_instagram.publishing.transcode import Transcode
     from airflow_provider_instagram.utils.process import Cancel
 
-    def watch(progress: Progress) -> None:
-        task.log.info("%s", progress)
-        on_progress(progress)
-
     task.cancel = Cancel()
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}
-    options = replace(options or Options(), **programs, on_progress=watch, cancel=task.cancel)
+    options = replace(options or Options(), **programs, on_progress=partial(task.log.info, "%s"), cancel=task.cancel)
     prefix, others = conf.get("instagram", "work_prefix"), executors_on_other_machines()
     return Transcode(profile, options, work_prefix=prefix, other_machines=others, **more).run(sources)
 

@@ -28,7 +28,7 @@ from airflow_provider_instagram.plugin.board import importing as importing_route
 from airflow_provider_instagram.plugin.board import results as results_routes
 from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
-from airflow_provider_instagram.plugin.pages import page, problem
+from airflow_provider_instagram.plugin.pages import UncachedErrors, page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import pages_path, redirect_uri
@@ -38,6 +38,7 @@ MAX_FORM_BYTES = 20_000
 LOG_IN = "Log in to Airflow first"
 
 app = FastAPI(title="Instagram", docs_url=None, redoc_url=None, openapi_url=None)
+app.add_middleware(UncachedErrors)
 app.include_router(board_routes.router)
 app.include_router(results_routes.router)
 app.include_router(importing_routes.router)

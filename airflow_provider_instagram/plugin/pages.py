@@ -5,13 +5,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
 
 from airflow_provider_instagram.utils.addresses import Origin, safe_link
 from airflow_provider_instagram.utils.pages import pages_path
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 #: StrictUndefined, because a name that a template misspells must fail a test, not vanish from the page.
@@ -78,3 +82,20 @@ def problem(
     """
     links: dict[str, Any] = {"conn_id": conn_id, "login": login, "has_pages": has_pages}
     return page("problem.html", status=status, title=title, text=text, hint=hint, **links)
+
+
+class UncachedErrors:
+    """Middleware that keeps browsers and proxies from showing an error again when its cause is gone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+        async def send_uncached(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                MutableHeaders(scope=message)["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self.app(scope, receive, send_uncached)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EVERY_KIND: Final = frozenset(PostKind)
 REEL, PICTURE, CAROUSEL, STORY = (frozenset({kind}) for kind in PostKind)
 NO_STORY: Final = EVERY_KIND - STORY
+#: Source: Meta, IG User media reference.
+LONGEST_ALT_TEXT: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,17 @@ def _user_name(name: str, value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.]{1,30}", user_name):
         raise ValidationError(f"{arguments.in_quotes(value)} in {name} is not a valid Instagram user name.")
     return user_name
+
+
+def read_alt_text(name: str, value: Any) -> str | None:
+    """Read a description of a picture.
+
+    :raises ValidationError: It is not a text, or longer than Instagram takes.
+    """
+    found = arguments.text(name, value)
+    if found is not None and len(found) > LONGEST_ALT_TEXT:
+        raise ValidationError(f"{name} has {len(found)} characters.", hint=f"Shorten it to {LONGEST_ALT_TEXT}.")
+    return found
 
 
 def read_user_tags(name: str, value: Any) -> tuple[UserTag, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.posts.fields import About, UserTag, as_objects, declared, read_user_tags
+from airflow_provider_instagram.posts.fields import About, UserTag, as_objects, declared, read_alt_text, read_user_tags
 from airflow_provider_instagram.posts.kinds import ItemKind
 from airflow_provider_instagram.utils import arguments
 
@@ -27,7 +27,7 @@ class Item(BaseModel):
     location: str
     kind: ItemKind | None = None
     alt_text: Annotated[
-        str | None, About("A description of the picture.", arguments.text, "Write a text.", sent_as="alt_text")
+        str | None, About("A description of the picture.", read_alt_text, "Write a text.", sent_as="alt_text")
     ] = None
     user_tags: Annotated[
         Tags,

@@ -18,6 +18,7 @@ from airflow_provider_instagram.posts.fields import (
     About,
     as_objects,
     declared,
+    read_alt_text,
     read_caption,
     read_user_names,
     read_user_tags,
@@ -33,6 +34,8 @@ Upload = Literal["auto", "file", "url"]
 POLL_ANSWERS: Final = ("option_a", "option_b", "option_c", "option_d")
 #: Source: Meta, Instagram Audio API, 2026-06-16.
 LOUDEST: Final = 100
+#: The longest video that Instagram takes. Source: Meta, IG User media reference.
+LONGEST_VIDEO_MS: Final = 900_000
 A_FILE: Final = "a path, a URI of object storage, or an https address"
 
 
@@ -130,11 +133,11 @@ class Post(BaseModel):
         ),
     ] = "reels"
     video_cover_timestamp_ms: Annotated[
-        Annotated[int, Field(ge=0)] | None,
+        Annotated[int, Field(ge=0, le=LONGEST_VIDEO_MS)] | None,
         About(
             "The cover frame, in milliseconds from the start of the video.",
             arguments.whole_number,
-            "Use 0 (the first frame) or more milliseconds from the start of the video: 1500.",
+            f"Use 0 (the first frame) to {LONGEST_VIDEO_MS} milliseconds from the start of the video: 1500.",
             kinds=REEL,
             sent_as="thumb_offset",
             label="Cover frame, in milliseconds",
@@ -277,7 +280,7 @@ class Post(BaseModel):
         str | None,
         About(
             "A description of the picture for people who do not see it.",
-            arguments.text,
+            read_alt_text,
             "Write a text.",
             kinds=PICTURE,
             instead={PostKind.CAROUSEL: "Write it with the item: {image: a.jpg, alt_text: A tree}."},

@@ -30,7 +30,10 @@ def task_context(store: DictStore) -> Any:
     ti.xcom_push = lambda **_: None
     ti.get_task_states = lambda *_, **__: {}
     ledgers = {ledger_asset("instagram_default"): store}
-    return {"ti": ti, "asset_state_store": ledgers, "outlet_events": everything, "inlet_events": everything}
+    now = datetime.now(timezone.utc)
+    run = SimpleNamespace(run_after=now, start_date=now, clear_number=0)
+    events = {"outlet_events": everything, "inlet_events": everything}
+    return {"ti": ti, "dag_run": run, "asset_state_store": ledgers, **events}
 
 
 def connect_page(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxHandle, scopes: Sequence[str] = SCOPES) -> str:

@@ -62,7 +62,6 @@ def _posts() -> list[dict[str, Any]]:
         post("ready"),
         post("slow", video="long.mov", after=timedelta(seconds=LEAD_S + 100)),  # once the page is open
         post("album", SHOP, video=None, carousel=ITEMS, approval="required"),
-        post("dry", dry_run=True),
         post("broken", SHOP, video="broken.mp4"),
         post("asked", SHOP, approval="required"),
         post("refused", SHOP, approval="required"),
@@ -144,7 +143,6 @@ def test_each_state_shows_and_each_act_does_what_it_says(calendar: RunningCalend
     sandbox.fail("publish", drop="after", account=film)
     sandbox.fail("status", 2, nth=2, times=200, account=film)  # the first is read before the request
     board.reaches("live", "published")
-    board.reaches("dry", "dry_run")
     board.reaches("ready", "ready")
     board.reaches("broken", "failed")
     expect(board.card("broken")).to_contain_text("broken.mp4 is not a video")

@@ -178,14 +178,6 @@ def test_a_person_approves_edits_and_rejects_in_the_form_and_silence_is_no(
     }
 
 
-def test_a_calendar_may_let_posts_out_that_nobody_answered_for(calendar: RunningCalendar) -> None:
-    at = whole_second(timedelta(seconds=120))
-    calendar.write([entry("unanswered", at, APPROVER, approval="required")], "lenient")
-    calendar.add_dag(110, "lenient", more='unanswered="publish"')
-    wait_until(lambda: "unanswered" in calendar.requests(), "the post is published", 200, 1.0)
-    assert calendar.requests()["unanswered"][0] >= at.timestamp()
-
-
 @pytest.mark.long
 @pytest.mark.timeout(700)
 def test_posts_are_approved_ahead_and_published_in_their_last_version(

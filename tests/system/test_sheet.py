@@ -14,12 +14,12 @@ import pytest
 
 from airflow_provider_instagram.calendar.planning.told import events_asset
 from demo.bucket import BUCKET, picture_bucket
+from demo.mailbox import MailServer, mail_server
 from demo.stack import wait_until
 from tests.calendars.running_calendar import RunningCalendar, running_calendar, whole_second
 from tests.calendars.sheet_server import SheetServer, sheet_server
 from tests.gallery import adapted
 from tests.integration.certificate import certificate
-from tests.mail_server import MailServer, mail_server
 from tests.system.test_calendar import answer, questions, states_of_runs
 from tests.system.test_edits import bucket
 

@@ -154,15 +154,18 @@ def test_the_numbers_in_sentences_are_those_of_the_code() -> None:
     assert filled("at most 7<!-- = reel MB --> MB") == "at most 100<!-- = reel MB --> MB"
 
 
-def test_the_list_of_versions_begins_with_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_page_of_the_site_leads_to_the_newest_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from scripts import docs
 
     monkeypatch.setattr(docs, "SITE", tmp_path)
     for name in ("0.2.0", "0.10.0", "0.10.0.dev0"):
         (tmp_path / name).mkdir()
-    docs.write_list_of_versions()
+    docs.write_start_page()
     page = (tmp_path / "index.html").read_text()
     assert re.findall(r'href="([^"]+)/"', page) == ["0.10.0", "0.10.0.dev0", "0.2.0"]
+    assert 'content="0; url=0.10.0/"' in page
 
 
 def test_the_words_of_the_site_are_those_that_somebody_wrote(tmp_path: Path) -> None:

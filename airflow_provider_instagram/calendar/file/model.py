@@ -23,7 +23,6 @@ from airflow_provider_instagram.posts.fields import (
     About,
     canonical,
     declared,
-    read_flag,
     read_word,
     read_words,
 )
@@ -107,7 +106,6 @@ class CalendarPost(Post):
             kinds=EVERY_KIND - PICTURE,
         ),
     ] = "error"
-    dry_run: Annotated[bool, About("Do everything except publish.", read_flag, "Write true or false.")] = False
     tags: Annotated[
         tuple[str, ...],
         About(

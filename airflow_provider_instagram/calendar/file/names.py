@@ -18,8 +18,8 @@ SETTINGS: Final = {
 }
 #: What the author of the DAG says with content_calendar_dag, and no file.
 DAG_ARGUMENTS: Final = (
-    *("accounts", "calendar", "columns", "dag_id", "late", "lead_time", "max_lateness", "min_spacing"),
-    *("notify", "prepare_ahead", "unanswered"),
+    *("accounts", "calendar", "columns", "dag_id", "dry_run", "late", "lead_time", "max_lateness", "min_spacing"),
+    *("notify", "prepare_ahead"),
 )
 
 

@@ -224,7 +224,7 @@ class _Look:
         self._begin(post, version, begun)
 
     def _begin(self, post: ScheduledPost, version: str, before: Begun | None) -> None:
-        """Give a version of a post its run."""
+        """Choose the run of a version of a post, and start one unless a run goes on."""
         known = dict(self.records.runs(post.key))
         if before is not None:
             known[before.run] = before.version
@@ -252,7 +252,7 @@ class _Look:
         raise AssertionError
 
     def _end(self, begun: Begun) -> None:
-        """Let a run begin anew, which then skips itself."""
+        """Start a run anew, which then skips itself."""
         if begun.run not in self.lost:
             self.start.append(begun.run)
 

@@ -69,10 +69,6 @@ class PostRows:
         if begun.runs.get(run_id) != version:
             self._write(key, Runs(runs=begun.runs | {run_id: version}, asked=begun.asked))
 
-    def was_asked(self, key: str) -> bool:
-        """Return whether a run has asked a person about a post."""
-        return bool(self._begun(key).asked)
-
     def asks_first(self, key: str, run_id: str, about: str) -> bool:
         """Record what a run asks about. Return whether it has not asked about something else before."""
         begun = self._begun(key)

@@ -60,13 +60,7 @@ class Retries:
 
 
 Late: TypeAlias = Literal["publish", "skip"]
-Unanswered: TypeAlias = Literal["skip", "publish"]
 Approval: TypeAlias = Literal["required"]
-#: What contradicts ``unanswered="publish"``, and why.
-CONTRADICTING = (
-    ("late", "skip", "is late at its time, and would be skipped"),
-    ("approval", "required", "would be published without an approval"),
-)
 #: A container that is created a lead time ahead must not expire, also if clocks differ by a minute.
 MAX_LEAD_TIME = CONTAINER_LIFE - EXPIRY_MARGIN - timedelta(minutes=1)
 #: Half of the time for which a result is kept, less this, is the longest time between a preparation and its post: up
@@ -95,7 +89,6 @@ class CalendarSettings:
     min_spacing: timedelta | None = None
     accounts: tuple[str, ...] = (DEFAULT_CONN_ID,)
     approval: Approval | None = None
-    unanswered: Unanswered = "skip"
     dry_run: bool = False
     notify: Sequence[Callable[[Any], Any]] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -124,12 +117,6 @@ class CalendarSettings:
                 "columns and defaults of content_calendar_dag are for a sheet at an https:// address.",
                 hint="Leave them out: a file names its fields, and has defaults of its own.",
             )
-        for name, value, why in CONTRADICTING:
-            if given.get(name) == value and given.get("unanswered") == "publish":
-                raise ValidationError(
-                    f"unanswered='publish' contradicts {name}={value!r}: a post without an answer {why}.",
-                    hint="Leave one of them out.",
-                )
         return cls(dag_id, calendar, plan_file(conf.get("instagram", "calendar_snapshots"), dag_id), **given)
 
     @property
@@ -221,7 +208,7 @@ def _remedy(name: str, value: Any) -> str | None:
         value is None or (isinstance(value, timedelta) and zero <= value <= MAX_DURATION)
     ):
         return f"Give a timedelta of {MAX_DURATION.days} days at most, or None to go by the file."
-    words = {"late": get_args(Late), "unanswered": get_args(Unanswered), "approval": (None, *get_args(Approval))}
+    words = {"late": get_args(Late), "approval": (None, *get_args(Approval))}
     if name in words and value not in words[name]:
         return f"Use one of {', '.join(map(repr, words[name]))}."
     if name == "dry_run" and not isinstance(value, bool):

@@ -1,40 +1,78 @@
-"""The answer of a person about a post, sealed: users may edit the XCom that carries it to the tasks after it."""
+"""What the tasks of a post leave to those after them: what was made of its files, and what a person has answered.
+
+Both are rows of the account's ledger. XComs, which users may edit, decide nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_instagram.exceptions import LedgerRowError
-from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.ledger.seal import sealed, verified
+from pydantic import BaseModel, ValidationError
+
+from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.operators.approval import Question
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.ledger.seal import StateStore
+
+log = logging.getLogger(__name__)
+T = TypeVar("T", bound=BaseModel)
 
 NOBODY = Skipped("not approved", "Nobody has approved the post by its time.")
+#: What an approval shows, and what sending a file depends on, of the report of its transcode.
+KEPT_OF_REPORTS = ("kind", "tier", "reasons", "warnings", "sha256")
+
+
+class PreparedPost(BaseModel):
+    """What was made of one version of a post.
+
+    :param media: The file of each item.
+    :param reports: What the transcode of each item did, and the digest of its file.
+    :param container_id: The container that was made of them last.
+    """
+
+    media: list[str]
+    reports: list[dict[str, Any]]
+    container_id: str | None = None
+
+    @property
+    def digests(self) -> tuple[str | None, ...]:
+        """The digest of each file. Empty if there is none. A file that Instagram fetches from the web has none."""
+        digests = tuple(one.get("sha256") for one in self.reports)
+        return digests if any(digests) else ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person answered about a version of a post.
+    """What a person answered about a post.
 
     :param person: Their name; None if nobody answered.
     :param caption: The caption as they left it.
-    :param sha256: The digest of each file that was shown; None for one that Instagram fetches from the web.
     """
 
     approved: bool
     person: str | None
-    version: str
     caption: str
     reason: str | None = None
-    sha256: tuple[str | None, ...] = ()
-    first_comment: str | None = None
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any], caption: str | None) -> Answer:
+        """Read an answer in the form in which Airflow hands it to the task that asked. It may leave out fields.
+
+        :param caption: The caption that was shown.
+        """
+        given = event.get("params_input") or {}
+        person = (event.get("responded_by_user") or {}).get("name")
+        approved = event.get("chosen_options") == ["Approve"] and person is not None
+        return cls(approved, person, given.get("caption", caption) or "", given.get("reason"))
 
     @property
     def refusal(self) -> Skipped | None:
@@ -46,29 +84,82 @@ class Answer:
         reason = self.reason or "no reason given"
         return Skipped(f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}")
 
-    def sealed(self, context: Context, post: ScheduledPost) -> dict[str, Any]:
-        """Return the answer for an XCom of this run."""
-        content = {**asdict(self), "sha256": list(self.sha256)}
-        ti = context["ti"]
-        return sealed(content, _name(ti.dag_id, ti.run_id, post), ledger_asset(post.account).uri)
+
+class Approval(BaseModel):
+    """The last question about a post, and its answer.
+
+    :param post_id: The id of the post.
+    :param version: The version of the post that it is about.
+    :param sha256: The digest of each file that was shown; None for one that Instagram fetches from the web.
+    :param caption: The caption that was shown. None if the post cannot have one.
+    :param is_open: Whether Airflow has the question.
+    :param answered_at: When it was answered, as ISO 8601.
+    """
+
+    question: Question
+    post_id: str
+    version: str
+    sha256: tuple[str | None, ...]
+    caption: str | None
+    is_open: bool = False
+    answer: Answer | None = None
+    answered_at: str = ""
+
+
+@dataclass(frozen=True)
+class PostRecords:
+    """The rows of one post.
+
+    :param key: Its key in the ledger.
+    :param is_dry: Whether its run is a dry run. An answer about a dry run has a row of its own.
+    """
+
+    store: StateStore
+    key: str
+    is_dry: bool = False
 
     @classmethod
-    def unsealed(cls, record: Any, context: Context, post: ScheduledPost) -> Answer | None:
-        """Return the answer about this version that a task of this run has sealed, or None."""
-        return cls.read(record, context["ti"].dag_id, context["ti"].run_id, post)
+    def of(cls, context: Context, post: ScheduledPost, *, is_dry: bool) -> PostRecords:
+        """Open the rows of a post from a running task."""
+        return cls(Ledger.of(context, post.account).store, post.key, is_dry)
 
-    @classmethod
-    def read(cls, record: Any, dag_id: str, run_id: str, post: ScheduledPost) -> Answer | None:
-        """Return the answer about this version that a task of a run has sealed, or None."""
+    def prepared(self, version: str) -> PreparedPost | None:
+        """Return what was made of a version."""
+        return self._read(PreparedPost, self._of_version(version))
+
+    def record_prepared(self, version: str, prepared: PreparedPost) -> None:
+        """Record what was made of a version."""
+        self.store.set(self._of_version(version), prepared.model_dump(mode="json"))
+
+    def approval(self) -> Approval | None:
+        """Return the last question about the post, and its answer."""
+        return self._read(Approval, self._of_approval)
+
+    def record_approval(self, approval: Approval) -> None:
+        """Record a question, which makes every earlier answer void, or its answer."""
+        self.store.set(self._of_approval, approval.model_dump(mode="json"))
+
+    def answer(self, context: Context, version: str) -> Approval | None:
+        """Return the last question, if it was asked in this run, is about this version and has an answer."""
+        approval = self.approval()
+        if approval is None or approval.version != version or approval.answer is None:
+            return None
+        return approval if approval.question.is_of_run(context) else None
+
+    @property
+    def _of_approval(self) -> str:
+        return row_key("approval-of-dry-run" if self.is_dry else "approval", self.key)
+
+    def _of_version(self, version: str) -> str:
+        return row_key("prepared", f"{self.key}/{version}")
+
+    def _read(self, kind: type[T], key: str) -> T | None:
+        """Return what a row contains. One of another form counts as none."""
+        row = self.store.get(key)
+        if not row:
+            return None
         try:
-            content = verified(record, _name(dag_id, run_id, post), ledger_asset(post.account).uri)
-        except LedgerRowError:
+            return kind.model_validate(row)
+        except ValidationError as error:
+            log.warning("The row %s is malformed: %s", key, error.errors(include_input=False, include_url=False))
             return None
-        if not isinstance(content, Mapping) or content.get("version") != post.version:
-            return None
-        return cls(**{**content, "sha256": tuple(content["sha256"])})
-
-
-def _name(dag_id: str, run_id: str, post: ScheduledPost) -> str:
-    """Return what a seal is for: an answer in one run counts in no other."""
-    return f"approval:{dag_id}/{run_id}/{post.key}"

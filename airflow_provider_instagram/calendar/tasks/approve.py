@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.tasks.answers import Answer
-from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption, reports_of
+from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval, PostRecords
+from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger
-from airflow_provider_instagram.operators.approval import as_block, as_code, held_subject
+from airflow_provider_instagram.operators.approval import (
+    SHORTEST_QUESTION,
+    Question,
+    as_block,
+    as_code,
+    held_subject,
+    open_question,
+)
 from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
@@ -31,25 +35,29 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.tasks.answers import PreparedPost
 
 #: How the row of a question begins that names the version of the post.
 VERSION = "| Version | "
 
 
-class ApprovePost(PostTask, ApprovalOperator):
+class ApprovePost(PostTask):
     """Requests the approval of a post that requires it. Without an answer by its time, the post is not published.
 
     The task waits in Airflow's *Required Actions*, and precedes the container, which would expire if the answer took a
-    day. It returns the sealed answer: the caption as the person left it, and the digests of the files. A Clear of the
-    task closes the question and opens it again. An edited post is asked about in another run.
+    day. The question and its answer are a row of the ledger:
+
+    1. Record what is asked. Every earlier answer about the post is void from here on.
+    2. Open the question in Airflow, and record that. A retry that finds this asks nobody again: it waits with the
+       question that Airflow has, and goes on at once if Airflow has its answer.
+    3. Resumed by an answer, record it if the question is still the last one, before anything that can fail.
+    4. Carry it out. A retry begins with this step if the row has the answer.
+
+    A Clear of the task closes the question and opens it again. An edited post is asked about in another run.
     """
 
-    template_fields: Sequence[str] = ("prepared",)
     weight = APPROVE
     tells = True
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "subject": "Publish this post?", "params": _form("")})
 
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any] | None:
@@ -57,111 +65,112 @@ class ApprovePost(PostTask, ApprovalOperator):
         post = self.wanted_post(context)
         if not self.needs_approval(post) or self.live(context, post) is not None:
             return None
-        check_bound(post, reports_of(self.prepared), digests_in(self.prepared))
-        return self._ask(context, post, is_first=self._check_first(context, post))
+        prepared = self.prepared(context, post)
+        check_bound(post, prepared, prepared.digests)
+        self._check_first(context, post, prepared)
+        approval = self.records(context, post).approval()
+        about = (post.version, prepared.digests)
+        if approval is None or (approval.version, approval.sha256) != about:
+            return self._ask(context, post, prepared)
+        if not approval.question.is_of_earlier_try(context):
+            return self._ask(context, post, prepared)
+        if approval.answer is not None:
+            return self._carry_out(context, approval.answer)
+        return self._ask(context, post, prepared, is_open=approval.is_open)
 
-    def _check_first(self, context: Context, post: ScheduledPost) -> bool:
+    def _check_first(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.
 
-        :return: Whether no run has asked about the post before, also of a DAG that was renamed.
         :raises ValidationError: If a file has been replaced since.
         """
-        about, run_id = canonical([post.version, digests_in(self.prepared)]), context["ti"].run_id
+        about, run_id = canonical([post.version, prepared.digests]), context["ti"].run_id
         rows = PostRows(Ledger.of(context, post.account).store)
-        is_first = not rows.was_asked(post.key)
         if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
             raise ValidationError(
                 f"{post.id}, or a file of it, has changed since this run asked. Airflow keeps its first question.",
                 hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
                 f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
             )
-        return is_first and post_of(run_id) == run_id
 
-    def _ask(self, context: Context, post: ScheduledPost, *, is_first: bool) -> NoReturn:
-        """Open the question, and wait for its answer. Silence publishes only if nobody can have answered before."""
-        deadline, now = self.answer_by(context, post), CLOCK.now()
-        if now >= deadline:
+    def _ask(self, context: Context, post: ScheduledPost, prepared: PreparedPost, *, is_open: bool = False) -> NoReturn:
+        """Open the question, unless Airflow has it from an earlier try, and wait for its answer."""
+        left = self.answer_by(context, post) - CLOCK.now()
+        if left <= timedelta() and not is_open:
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
         self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
-        self.response_timeout = max(deadline - now, timedelta(seconds=1))
-        publishes = self.settings.unanswered == "publish"
-        self.defaults = [self.APPROVE if publishes and is_first else self.REJECT]
-        self.params = ParamsDict(_form(post.caption, has_caption=has_caption(post)))
-        self.subject = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?"
-        self.body = question(post, reports_of(self.prepared))
-        if self.is_dry_run(context):
-            self.subject, self.body = f"{self.subject} (dry run)", f"{DRY_RUN}\n\n{self.body}"
-        if publishes and not is_first:
-            self.body = f"{SILENCE_REJECTS}\n\n{self.body}"
-        try:
-            super().execute(context)  # parks the task until a person answers
-        except TaskAwaitingInput as waiting:
-            # The XCom with what was shown may be edited meanwhile. Airflow keeps this with the question.
-            shown = Answer(
-                approved=False,
-                person=None,
-                version=post.version,
-                caption=post.caption,
-                sha256=digests_in(self.prepared),
-                first_comment=post.first_comment,
-            )
-            waiting.kwargs = {"shown": shown.sealed(context, post)}
-            raise
-        raise AssertionError("unreachable")
+        records = self.records(context, post)
+        approval = Approval(
+            question=Question.of(context),
+            post_id=post.id,
+            version=post.version,
+            sha256=prepared.digests,
+            caption=post.caption if has_caption(post) else None,
+            is_open=is_open,
+        )
+        records.record_approval(approval)
+        if not is_open:
+            self._open(context, post, prepared)
+            records.record_approval(approval.model_copy(update={"is_open": True}))
+        about = {"account": post.account, "post_key": post.key, "is_dry": records.is_dry}
+        raise TaskAwaitingInput(method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION))
 
-    def execute_complete(self, context: Context, event: dict[str, Any], shown: Any = None) -> dict[str, Any]:
-        """Return the sealed answer if a person approved the post, and skip the post otherwise."""
-        if "error" in event:
-            self.process_trigger_event_error(event)
+    def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
+        """Open the question in Airflow, or open it again if the task was cleared."""
+        form = _form(post.caption if has_caption(post) else None)
+        subject, body = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?", question(post, prepared.reports)
+        if self.is_dry_run(context):
+            subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
+        open_question(context, subject, body, form)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], account: str, post_key: str, is_dry: bool
+    ) -> dict[str, Any]:
+        """Record the answer, and return if a person approved the post. Skip the post otherwise."""
+        records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
+        approval = records.approval()
+        if approval is None or approval.question != Question.of(context):
+            raise ValidationError(
+                f"This answer about {post_key} is to a question that does not count any more.",
+                hint="Clear this task. It asks again.",
+            )
+        answer = _read_answer(event, approval)
+        now = datetime.now(timezone.utc).isoformat()
+        records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))
         post = self.wanted_post(context)
-        asked = Answer.unsealed(shown, context, post)
-        if asked is None or asked.sha256 != digests_in(self.prepared):
+        if approval.sha256 != self.prepared(context, post).digests:
             raise ValidationError(
                 f"What was shown of {post.id} is not what would be published.", hint="Clear this task. It asks again."
             )
-        answer = self._read_answer(event, post, asked)
-        if event.get("timedout") and context["ti"].try_number > 1:  # an earlier try may have had an answer
-            answer = replace(answer, approved=False)
+        return self._carry_out(context, answer)
+
+    def _carry_out(self, context: Context, answer: Answer) -> dict[str, Any]:
+        """Skip the post if it is not approved, and return who approved it for people to look at."""
         if answer.refusal is not None:
             self.skip_post(context, *answer.refusal)
-        self.log.info("Approved by %s", answer.person or "default")
-        return answer.sealed(context, post)
-
-    def _read_answer(self, event: Mapping[str, Any], post: ScheduledPost, asked: Answer) -> Answer:
-        """Return the answer, which may leave out fields, as answers by REST do.
-
-        :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take,
-            or that no XCom and no request can carry.
-        """
-        form = ParamsDict(_form(asked.caption, has_caption=has_caption(post)))
-        given = event.get("params_input") or {}
-        try:
-            for name, value in given.items():
-                arguments.check_printable(name, form.get_param(name).resolve(value) or "")
-        except (KeyError, ParamValidationError, ValidationError) as error:
-            raise ValidationError(
-                f"The answer about {post.id} does not fit the form, which has the fields {' and '.join(form)}: "
-                f"{str(error).rstrip('.')}.",
-                hint="Clear this task, and answer again.",
-            ) from error
-        return replace(
-            asked,
-            approved=event.get("chosen_options") == [ApprovePost.APPROVE],
-            person=(event.get("responded_by_user") or {}).get("name"),
-            caption=given.get("caption", asked.caption) or "",
-            reason=given.get("reason"),
-        )
+        self.log.info("Approved by %s", answer.person)
+        return {"approved_by": answer.person}
 
 
-def digests_in(prepared: Any) -> tuple[str | None, ...]:
-    """Return the digest of each file that was prepared. Empty if there is none.
+def _read_answer(event: Mapping[str, Any], approval: Approval) -> Answer:
+    """Return the answer to a question.
 
-    A file that Instagram fetches from the web has none.
+    :raises ValidationError: If it has a field that the form does not have, or a value that a field does not take, or
+        that no XCom and no request can carry.
     """
-    digests = tuple(one.get("sha256") for one in reports_of(prepared))
-    return digests if any(digests) else ()
+    form = _form(approval.caption)
+    given = event.get("params_input") or {}
+    try:
+        for name, value in given.items():
+            arguments.check_printable(name, form.get_param(name).resolve(value) or "")
+    except (KeyError, ParamValidationError, ValidationError) as error:
+        raise ValidationError(
+            f"The answer about {approval.post_id} does not fit the form, which has the fields {' and '.join(form)}: "
+            f"{str(error).rstrip('.')}.",
+            hint="Clear this task, and answer again.",
+        ) from error
+    return Answer.read(event, approval.caption)
 
 
 def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bool = False) -> bool:
@@ -230,14 +239,14 @@ def _covers(post: ScheduledPost) -> Iterator[str]:
 
 
 DRY_RUN = "**This is about a dry run.** Nothing is published, and the answer counts for no run that publishes."
-SILENCE_REJECTS = (
-    "**Without an answer, the post is not published**, because it was edited or asked about before, and somebody may "
-    "have answered then."
-)
 SHOWN_SEPARATELY = ("caption", "placement", "cover_url", "video_cover_timestamp_ms")
 
 
-def _form(caption: str, *, has_caption: bool = True) -> dict[str, Param]:
+def _form(caption: str | None) -> ParamsDict:
+    """Return the fields of an answer.
+
+    :param caption: The caption of the post. None if it cannot have one.
+    """
     caption_field = Param(
         caption,
         type=["string", "null"],
@@ -252,7 +261,9 @@ def _form(caption: str, *, has_caption: bool = True) -> dict[str, Param]:
         title="Reason",
         description="If you reject: the reason, for the author of the post.",
     )
-    return {**({"caption": caption_field} if has_caption else {}), "reason": reason}
+    if caption is None:
+        return ParamsDict({"reason": reason})
+    return ParamsDict({"caption": caption_field, "reason": reason})
 
 
 def _measures(report: Mapping[str, Any]) -> list[str]:

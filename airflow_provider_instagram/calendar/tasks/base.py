@@ -19,6 +19,7 @@ from airflow_provider_instagram.calendar.planning.plan import DRY_MARK, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import LONGEST_DELAY, Retries
 from airflow_provider_instagram.calendar.tasks.alerts import Told, tell_post, told_assets
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 #: A run that a user started to publish a post at once counts for so long. A Clear on another day follows the calendar.
 REQUEST_COUNTS_FOR = CONTAINER_LIFE
+CLEAR_PREPARE = "Clear prepare with all downstream tasks."
 
 
 class CalendarTask(BaseOperator):
@@ -71,12 +73,13 @@ class PostTask(CalendarTask, AccountTask):
 
     #: Whether the task tells people something, if the calendar has anybody to tell.
     tells: ClassVar[bool] = False
+    #: Whether it works with what was made of the post's version.
+    needs_prepared: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
         settings: CalendarSettings,
-        prepared: Any = None,
         inlets: Any = None,
         outlets: Any = None,
         **kwargs: Any,
@@ -90,7 +93,6 @@ class PostTask(CalendarTask, AccountTask):
             inlets, outlets = assets["inlets"], assets["outlets"]
         first = next(iter(settings.accounts), DEFAULT_CONN_ID)
         super().__init__(settings=settings, instagram_conn_id=first, inlets=inlets, outlets=outlets, **kwargs)
-        self.prepared = prepared
         self._plan: StoredPlan | None = None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -158,11 +160,25 @@ class PostTask(CalendarTask, AccountTask):
         refusal = None if by_hand else self._not_its_run(context, post)
         if refusal is not None:
             return refusal
-        version = self.prepared.get("version") if isinstance(self.prepared, Mapping) else post.version
-        if version != post.version:
-            new = "Trigger the DAG again" if by_hand else "Another run begins"
-            return Skipped("edited", f"{post.id} was edited. {new} for the new version.")
-        return None
+        if not self.needs_prepared or self.records(context, post).prepared(post.version) is not None:
+            return None
+        if not by_hand:
+            raise ValidationError(f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE)
+        return Skipped("edited", f"{post.id} was edited. Trigger the DAG again for the new version.")
+
+    def records(self, context: Context, post: ScheduledPost) -> PostRecords:
+        """Return the rows of a post that its tasks leave to each other."""
+        return PostRecords.of(context, post, is_dry=self.is_dry_run(context))
+
+    def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
+        """Return what was made of this version of a post.
+
+        :raises ValidationError: If nothing was.
+        """
+        prepared = self.records(context, post).prepared(post.version)
+        if prepared is None or len(prepared.media) != len(post.items):
+            raise ValidationError(f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE)
+        return prepared
 
     def _not_its_run(self, context: Context, post: ScheduledPost) -> Skipped | None:
         """Return why a run without a request of a user is not that of the post: the plan names it, or no run is.
@@ -318,8 +334,7 @@ class PostTask(CalendarTask, AccountTask):
         """Report once that a post waits for an approval."""
         if not self.needs_approval(post):
             return
-        silence = "at its time." if self.settings.unanswered == "publish" else "only if somebody approves it in time."
-        told = Told("waiting", "waits for an approval.", f"It goes out {silence}")
+        told = Told("waiting", "waits for an approval.", "It goes out only if somebody approves it in time.")
         self._tell(context, post, told, emits=emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:
@@ -348,12 +363,6 @@ class PostTask(CalendarTask, AccountTask):
         raise AirflowSkipException(reason)
 
 
-def reports_of(prepared: Any) -> list[dict[str, Any]]:
-    """Return the report of each file, from the result of the preparation. Users may have edited that."""
-    reports = prepared.get("reports") if isinstance(prepared, Mapping) else None
-    return [one if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
-
-
 def has_caption(post: ScheduledPost) -> bool:
     """Return whether a post can have a caption. A story shows none."""
     return post.kind is not PostKind.STORY
@@ -364,11 +373,12 @@ def is_sent_as_link(source: str, upload: str, report: Mapping[str, Any]) -> bool
     return is_web(source) and (upload != "file" or kind_in(report) is ItemKind.PICTURE) and report.get("tier") == "pass"
 
 
-def check_bound(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], digests: Sequence[str | None]) -> None:
-    """Check that an approval binds each file of a post that is sent. The reports may have been edited.
+def check_bound(post: ScheduledPost, prepared: PreparedPost, digests: Sequence[str | None]) -> None:
+    """Check that an approval binds each file of a post that is sent.
 
     :raises ValidationError: If a file that Instagram does not fetch itself from its source has no digest.
     """
+    reports = prepared.reports
     known = digests or (None,) * len(reports)
     if len(post.items) == len(reports) == len(known) and all(
         sha256 or is_sent_as_link(item.location, post.upload, one)
@@ -377,7 +387,7 @@ def check_bound(post: ScheduledPost, reports: Sequence[Mapping[str, Any]], diges
         return
     raise ValidationError(
         f"The report of the transcode has no digest of a file of {post.id}, so an approval would not bind the file.",
-        hint="Clear prepare with all downstream tasks.",
+        hint=CLEAR_PREPARE,
     )
 
 

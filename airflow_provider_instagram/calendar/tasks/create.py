@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_instagram.calendar.tasks.alerts import Told
-from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.calendar.tasks.base import (
     PostTask,
     check_bound,
     has_caption,
     is_sent_as_link,
     kind_in,
-    reports_of,
 )
 from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.exceptions import (
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.tasks.answers import Approval, PreparedPost
     from airflow_provider_instagram.posts.item import Item
 
 
@@ -60,23 +59,16 @@ CLEAR_PREPARE = "clear prepare with all downstream tasks"
 class CreatePost(PostTask):
     """Create the container of a calendar's post, wait until it is processed, and replace it if a new one can help.
 
-    The container is created a lead time before the post's time, because it expires after 24 hours.
-
-    :param approved: The sealed answer of a person: the caption, which they may have changed, and the digest of each
-        file.
+    The container is created a lead time before the post's time, because it expires after 24 hours. What it is made of,
+    and what a person approved, is read from the ledger, which then has the container as well.
     """
 
-    template_fields: Sequence[str] = ("prepared", "approved")
     ui_color = "#fdf1f6"
     weight = CREATE
     tells = True
     container_id: str | None = None
     media_sent: tuple[str, ...] = ()
     aliases = (ledger_alias,)
-
-    def __init__(self, *, approved: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.approved = approved
 
     @reports_failure
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> str:
@@ -101,6 +93,7 @@ class CreatePost(PostTask):
                 raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None
             raise
         post = self.wanted_post(context)
+        self._record_container(context, post, self.container_id)
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
@@ -125,9 +118,16 @@ class CreatePost(PostTask):
         if not verdict.approved:
             why = f"The copyright check held the post, and it was not published: {verdict}."
             self.skip_post(context, f"copyright: {verdict}"[:80], why)
-        self.wanted_post(context)
+        post = self.wanted_post(context)
         self.container_id = approved_container(self, event, container_id)
+        self._record_container(context, post, self.container_id)
         return self.container_id
+
+    def _record_container(self, context: Context, post: ScheduledPost, container_id: str) -> None:
+        """Record the container of this version of the post, which is the only one that is published for it."""
+        prepared = self.prepared(context, post)
+        made = prepared.model_copy(update={"container_id": container_id})
+        self.records(context, post).record_prepared(post.version, made)
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
         """Report what the copyright check found, to the Posts page and to whom the calendar tells."""
@@ -144,14 +144,15 @@ class CreatePost(PostTask):
         if not is_resumed:
             self.skip_if_over(context, post)
             self.check_links(post)
-        answer = self._answer(context, post)
-        created = self._post_to_create(post, answer)
+        prepared = self.prepared(context, post)
+        approval = self._approval(context, post, prepared)
+        created = self._post_to_create(post, prepared, approval)
         self.media_sent = created.media
         is_dry_run = self.is_dry_run(context)
         publish_at = None if is_dry_run or self.is_requested_now(context, post) else post.publish_at
         if is_resumed:
             return Order(created, publish_at, waits=True)
-        digests = (answer and answer.sha256) or (None,) * len(created.items)
+        digests = (approval and approval.sha256) or (None,) * len(created.items)
         checks = [
             replace(self.file_check(location), sha256=sha256, as_copy=sha256 is not None)
             for location, sha256 in zip(created.media, digests, strict=True)
@@ -174,12 +175,11 @@ class CreatePost(PostTask):
         at = CLOCK.now() + (error.retry_after or timedelta())
         return self.too_late(context, post, at, at) is None
 
-    def _post_to_create(self, post: ScheduledPost, answer: Answer | None) -> Post:
+    def _post_to_create(self, post: ScheduledPost, prepared: PreparedPost, approval: Approval | None) -> Post:
         values = {name: getattr(post, name) for name in FIELDS}
-        if answer and has_caption(post):
-            values["caption"] = FIELDS["caption"].read("caption", arguments.literal(answer.caption))
-        media, reports = list(self.prepared["media"]), reports_of(self.prepared)
-        made = zip(post.items, media, reports, strict=True)
+        if approval and approval.answer and has_caption(post):
+            values["caption"] = FIELDS["caption"].read("caption", arguments.literal(approval.answer.caption))
+        made = zip(post.items, prepared.media, prepared.reports, strict=True)
         items = [self._sent(item, location, report, post.upload) for item, location, report in made]
         if post.carousel:
             values["carousel"] = tuple(items)
@@ -189,30 +189,30 @@ class CreatePost(PostTask):
             values["upload"] = "auto"  # a default of the calendar is for its videos
         return checked_post(values)
 
-    def _answer(self, context: Context, post: ScheduledPost) -> Answer | None:
+    def _approval(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> Approval | None:
         """Return the approval of a post, or None if the post requires none.
 
-        :raises ValidationError: If it requires one, and no task of this run has recorded that this version has it.
+        :raises ValidationError: If it requires one, and the last question in this run about this version has no yes.
         """
         if not self.needs_approval(post):
             return None
-        answer = Answer.unsealed(self.approved, context, post)
-        if answer is None or not answer.approved:
+        approval = self.records(context, post).answer(context, post.version)
+        if approval is None or approval.answer is None or not approval.answer.approved:
             raise ValidationError(
-                f"{post.id} needs an approval, and this run has no record of one that the task approve made.",
+                f"{post.id} needs an approval, and the ledger has none of this version in this run.",
                 hint="Clear approve with all downstream tasks.",
             )
-        check_bound(post, reports_of(self.prepared), answer.sha256)
-        return answer
+        check_bound(post, prepared, approval.sha256)
+        return approval
 
-    def _sent(self, item: Item, made: Any, report: Mapping[str, Any], upload: str) -> Item:
+    def _sent(self, item: Item, made: str, report: Mapping[str, Any], upload: str) -> Item:
         """Return what is sent of an item: the compliant file, or the post's own link if it complies.
 
         The transcode returns a copy instead of a link, because a link may contain a signature.
 
         :raises ValidationError: If the result is of the other kind, or has been replaced by a symbolic link.
         """
-        made, kind = str(made), kind_in(report)
+        kind = kind_in(report)
         if item.kind not in (None, kind):  # the name of a file need not show its kind
             raise ValidationError(
                 f"The calendar calls {locations.shown(item.location)} {item.kind}, but it is {kind.in_words}.",

@@ -1,4 +1,4 @@
-"""What the Posts page shows of a task that did not succeed, and of a transcode that is in progress.
+"""What the Posts page shows of a task that did not succeed.
 
 Airflow stores no reason for a task's state, so that is an XCom of the task. Airflow deletes it when a next try starts.
 """
@@ -17,9 +17,8 @@ from airflow_provider_instagram.exceptions import InstagramError, own_words
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: The keys of the XComs.
+#: The key of the XCom.
 OUTCOME: Final = "outcome"
-PROGRESS: Final = "progress"
 LONGEST_TEXT: Final = 2_000
 
 T = TypeVar("T", bound="Callable[..., Any]")

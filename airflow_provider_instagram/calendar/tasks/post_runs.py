@@ -1,6 +1,6 @@
 """The runs of a calendar's DAG, which its planner starts through Airflow's API for tasks.
 
-Airflow's ``TriggerDagRunOperator`` would be mapped over an XCom, which users may edit, and which Airflow renders.
+Airflow's ``TriggerDagRunOperator`` is mapped over an XCom, which users may edit, and Airflow renders what comes out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PostRuns:
         return run is not None and run.run_type == "operator_triggered"
 
     def end(self, run_id: str) -> None:
-        """Let a run of an earlier version begin anew, if Airflow has it: its tasks find that, and skip themselves.
+        """Start a run of an earlier version anew, if Airflow has it: its tasks find that, and skip themselves.
 
         :raises AirflowRuntimeError: If Airflow refuses that.
         """

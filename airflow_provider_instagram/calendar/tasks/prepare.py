@@ -10,9 +10,10 @@ from airflow.sdk import Context, conf
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_instagram.calendar.file.rows import public_name
+from airflow_provider_instagram.calendar.tasks.answers import KEPT_OF_REPORTS, PreparedPost
 from airflow_provider_instagram.calendar.tasks.base import PostTask, is_sent_as_link, used_before
 from airflow_provider_instagram.calendar.tasks.covers import cover_name, write_cover
-from airflow_provider_instagram.calendar.tasks.outcome import PROGRESS, report, report_state, reports_failure
+from airflow_provider_instagram.calendar.tasks.outcome import report_state, reports_failure
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.media.spec import Options, profile_for
@@ -36,12 +37,14 @@ LOOK_AGAIN_AFTER: Final = timedelta(hours=1)
 class PreparePost(PostTask):
     """Make the video, the picture, or the items of the carousel of a post comply with Instagram's rules.
 
-    Returns the version of the post, the results and their reports. After a Clear, what is done is found.
+    Records the results and their reports in the ledger, and returns them with the version of the post. After a Clear,
+    what is done is found.
     """
 
     ui_color = "#fdf1f6"
     weight = TRANSCODE
     tells = True
+    needs_prepared = False
 
     @reports_failure
     def execute(self, context: Context) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class PreparePost(PostTask):
             if used_before(post, done) and InstagramHook(post.account).another_user_id(done.ig_user_id) is None:
                 why = f"The id {post.id} was published on {done.published_at}: give this post another id."
                 self.skip_post(context, "id used before", why)
-            return {"version": post.version, "media": [], "reports": []}
+            return self._recorded(context, post, [], [])
         self.skip_if_over(context, post)
         self.check_links(post)
         if missing := [one for one in post.media if not is_web(one) and not storage.exists(one)]:
@@ -64,14 +67,25 @@ class PreparePost(PostTask):
             ),
             Options(post.fit, post.background, post.trim),
             file_check=self.file_check,
-            on_progress=lambda progress: report(context, PROGRESS, {"percent": round(progress.percent)}),
         )
         reports = [
             {**result.report.as_data(), **self._about_result(post, place, *result)}
             for place, result in enumerate(results)
         ]
         self.tell_that_it_waits(context, post, emits=True)
-        return {"version": post.version, "media": [one.location for one in results], "reports": reports}
+        return self._recorded(context, post, [one.location for one in results], reports)
+
+    def _recorded(
+        self, context: Context, post: ScheduledPost, media: list[str], reports: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Record what was made, and return it for people to look at. For a post that is live, nothing is made."""
+        records = self.records(context, post)
+        before = records.prepared(post.version)
+        if media or before is None:
+            kept = [{name: one[name] for name in KEPT_OF_REPORTS if name in one} for one in reports]
+            container_id = before.container_id if before is not None else None
+            records.record_prepared(post.version, PreparedPost(media=media, reports=kept, container_id=container_id))
+        return {"version": post.version, "media": media, "reports": reports}
 
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> None:
         """Look again later for a file that does not exist yet, unless the post is due soon: then it fails by that."""

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
-from airflow_provider_instagram.calendar.tasks.answers import NOBODY, Answer
+from airflow_provider_instagram.calendar.tasks.answers import NOBODY
 from airflow_provider_instagram.calendar.tasks.base import PostTask
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
@@ -35,19 +35,16 @@ if TYPE_CHECKING:
 class PublishPost(PostTask, PublishingTask):
     """Publish a post of a calendar at its time. Late posts are published one after the other, or not at all."""
 
-    template_fields: Sequence[str] = ("prepared", "approved", "container_id")
+    template_fields: Sequence[str] = ("container_id",)
     operator_extra_links = (InstagramPostLink(),)
     ui_color = "#fbdce9"
     weight = PUBLISH
     tells = True
     aliases = (posts_alias, ledger_alias)
 
-    def __init__(
-        self, *, container_id: Any, approved: Any = None, multiple_outputs: bool = True, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, container_id: Any, multiple_outputs: bool = True, **kwargs: Any) -> None:
         super().__init__(multiple_outputs=multiple_outputs, **kwargs)
         self.container_id = container_id
-        self.approved = approved
         self.permalink: str | None = None
         self.media_id: str | None = None
 
@@ -79,9 +76,10 @@ class PublishPost(PostTask, PublishingTask):
     def publication_time(self, context: Context) -> datetime:
         """Return the time of the post in the plan, or the next free time for a late post, or skip the post.
 
-        :raises ValidationError: If the container is that of another post.
+        :raises ValidationError: If the container is not the one that create has made for this version of the post.
         """
         post, now = self.wanted_post(context), self.compared_now()
+        self._check_container(context, post)
         if self.is_dry_run(context):
             return post.publish_at
         self._check_approval(context, post)
@@ -127,26 +125,34 @@ class PublishPost(PostTask, PublishingTask):
                     )
         return self.skip_post(context, *wanted)
 
-    def _check_approval(self, context: Context, post: ScheduledPost) -> None:
-        """Skip a post that is not approved any more, because a user has cleared the approval alone.
+    def _check_container(self, context: Context, post: ScheduledPost) -> None:
+        """Check that the container, whose id is in an XCom that users may edit, is the one that create has recorded."""
+        container_id = arguments.required_text("container_id", self.container_id)
+        made = self.prepared(context, post).container_id
+        if container_id == made:
+            return
+        record = Ledger.of(context, post.account).container(container_id)
+        origin = f"was created for {record.post_key}" if record is not None else "is not in the ledger of the account"
+        own = f"container {made} was made" if made is not None else "no container was made"
+        raise ValidationError(
+            f"Container {container_id} {origin}. For this version of {post.key}, {own}.",
+            hint="Clear create with all downstream tasks.",
+        )
 
-        :raises ValidationError: If the container is that of another post.
+    def _check_approval(self, context: Context, post: ScheduledPost) -> None:
+        """Skip a post that is not approved, or not any more: a later question makes an answer void.
+
+        A state of the task ``approve`` that users may set proves nothing, but one that is no success forbids.
         """
         if not self.needs_approval(post):
             return
-        container_id = arguments.required_text("container_id", self.container_id)
-        made = Ledger.of(context, post.account).container(container_id)
-        if made is None or made.post_key != post.key:  # users may edit the XCom with its id
-            raise ValidationError(
-                f"Container {container_id} was not created for {post.id}, so nobody has approved what is in it.",
-                hint="Clear create with all downstream tasks.",
-            )
-        answer = Answer.unsealed(self.approved, context, post)
+        approval = self.records(context, post).answer(context, post.version)
         ti = context["ti"]
-        state = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(ti.run_id, {})
-        refusal = answer.refusal if answer is not None and state.get("approve") == "success" else NOBODY
-        if refusal is not None:
-            self.skip_post(context, *refusal)
+        states = ti.get_task_states(ti.dag_id, task_ids=["approve"], run_ids=[ti.run_id]).get(ti.run_id, {})
+        if approval is None or approval.answer is None or states.get("approve") != "success":
+            self.skip_post(context, *NOBODY)
+        if approval.answer.refusal is not None:
+            self.skip_post(context, *approval.answer.refusal)
 
 
 class CommentPost(PostTask):
@@ -157,15 +163,14 @@ class CommentPost(PostTask):
     :param published: The result of the publication.
     """
 
-    template_fields: Sequence[str] = ("prepared", "approved", "published")
+    template_fields: Sequence[str] = ("published",)
     ui_color = "#fbdce9"
     weight = COMMENT
     aliases = (ledger_alias,)
 
-    def __init__(self, *, published: Any = None, approved: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, published: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.published = published
-        self.approved = approved
 
     @reports_failure
     def execute(self, context: Context) -> str:
@@ -175,25 +180,29 @@ class CommentPost(PostTask):
         if not isinstance(self.published, Mapping) or not self.published.get("post_key"):
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
+        done = self.live(context, post)
+        if done is None:  # a dry run, or somebody has edited the XCom
+            raise AirflowSkipException("The post is not published.")
         act, lacks = acts.COMMENT, "its first comment is not written"
         if not post.comment_enabled:
             act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
         try:
             message = self._message(context, post) if post.comment_enabled else ""
-            return write_comment(self, context, self.published, message, post.key, act)
+            target = {"media_id": done.media_id, "published_at": done.published_at}
+            return write_comment(self, context, target, message, post.key, act)
         except InstagramError as error:
             error.message = f"{post.id} is published, but {lacks}: {error.message}"
             raise
 
     def _message(self, context: Context, post: ScheduledPost) -> str | None:
         """Return the first comment, as it was approved."""
-        answer = Answer.unsealed(self.approved, context, post) if self.needs_approval(post) else None
-        text = answer.first_comment if answer is not None else post.first_comment
+        text = post.first_comment
         if not text:
             raise AirflowSkipException(f"{post.id} has no first comment.")
-        if self.needs_approval(post) and answer is None:
-            raise ValidationError(
-                "this run has no record of an approval of the comment that the task approve made.",
-                hint="Write the comment in the app.",
-            )
+        if self.needs_approval(post):
+            approval = self.records(context, post).answer(context, post.version)
+            if approval is None or approval.answer is None or not approval.answer.approved:
+                raise ValidationError(
+                    "the ledger has no approval of the comment in this run.", hint="Write the comment in the app."
+                )
         return read_message(arguments.literal(text))

@@ -19,13 +19,13 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.tasks.approve import digests_in
+from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import returned, write_act
+from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
@@ -144,16 +144,11 @@ def _require(act: Act, verb: str) -> None:
         answered = f" {by} has answered already." if by else ""
         now = f"The state of this post is now: {state.value.replace('_', ' ')}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
-    if is_answer and (act.given.get("held"), act.given.get("sha256")) != (act.facts.is_held, list(_digests(act))):
+    seen = (act.given.get("held"), act.given.get("sha256"))
+    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts.post))):
         raise HTTPException(409, CHANGED)
     if act.facts.is_held and act.given.get("caption") is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")
-
-
-def _digests(act: Act) -> tuple[str | None, ...]:
-    """Return the digests of the files that the post has now."""
-    run = act.facts.run
-    return () if run is None else digests_in(returned(act.dag_id, run.run_id, "prepare"))
 
 
 async def _answer(act: Act) -> str:
@@ -183,9 +178,13 @@ async def _retry(act: Act) -> str:
     """Clear the first task that failed and those after it.
 
     A container that is too old is made again as well. If Instagram refused a file, this begins with its transcode,
-    because it may be another file by now.
+    because it may be another file by now. A post whose run was deleted gets another one.
     """
-    post, run = act.facts.post, _run(act)
+    post = act.facts.post
+    if act.facts.run is None and act.facts.has_lost_run:
+        await _call(act, "POST", "/dagRuns", {"logical_date": None}, planner_id(act.dag_id))
+        return "The planner has been started. It begins another run for this post."
+    run = _run(act)
     first = await run_in_threadpool(_first_to_clear, act, run)
     if first == "prepare" and act.board.asks_about(post) and run.task("approve").state == "success":
         # Airflow keeps the question about the file that was refused, so another run asks about the one there is now.
@@ -198,7 +197,7 @@ async def _retry(act: Act) -> str:
 async def _start_another(act: Act) -> None:
     """Start another run, which asks again and publishes the post at its time."""
     post = act.facts.post
-    run_id = _new_run_id(f"manual__{post.id}__", [one.run_id for one in act.board.source.runs.get(post.id, ())])
+    run_id = _new_run_id(f"manual__{post.id}__", act.board.source.run_ids)
     await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id}})
 
 
@@ -224,10 +223,11 @@ def _container_is_old(act: Act) -> bool:
 async def _publish_now(act: Act) -> str:
     """Start a run for the post. Its id has a number, so that of two users one is refused."""
     post = act.facts.post
-    before = {run.run_id: run for run in act.board.source.runs.get(post.id, ()) if run.by_hand}
-    if any(run.is_active and run.at_once for run in before.values()):
-        raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
-    run_id = _new_run_id(f"{NOW}{post.id}__", before)
+    now = utc_now()
+    for run in act.board.source.runs.get(post.id, ()):
+        if run.is_active and run.at_once and not run.is_dated_ahead(now):
+            raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
+    run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
     await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}})
     paused = " The calendar is paused, so this waits until it is unpaused." if act.board.calendar.is_paused else ""
     return f"A run has been started, which publishes it as soon as it is ready.{paused}"
@@ -300,18 +300,24 @@ def _run(act: Act) -> PostRun:
     return act.facts.run
 
 
-async def _call(act: Act, method: str, path: str, body: dict[str, Any]) -> None:
-    """Call Airflow's own API about the calendar's DAG as the user, in this process: its rights and audit log apply."""
+async def _call(act: Act, method: str, path: str, body: dict[str, Any], dag_id: str = "") -> None:
+    """Call Airflow's own API as the user, in this process: its rights and audit log apply.
+
+    :param dag_id: The DAG, if that is not the calendar's.
+    """
     headers = {name: act.request.headers[name] for name in CREDENTIALS if name in act.request.headers}
     transport = httpx.ASGITransport(app=act.request.scope["airflow_app"])
-    address = f"/api/v2/dags/{_quoted(act.dag_id)}{path}"
+    address = f"/api/v2/dags/{_quoted(dag_id or act.dag_id)}{path}"
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=TIMEOUT_S) as client:
         answer = await client.request(method, address, json=body, headers=headers)
     if answer.is_success:
         return
-    is_answered = answer.status_code == 409 and method == "PATCH"
-    by = await run_in_threadpool(_answered_by, act) if is_answered else None
-    text = f"{by} has answered already. Nothing was changed." if by else _text_of(answer)
+    text = _text_of(answer)
+    if answer.status_code == 409 and path == "/dagRuns":
+        text = "Somebody else has just started a run with this name. Nothing was changed. Try again."
+    elif answer.status_code == 409 and method == "PATCH":
+        by = await run_in_threadpool(_answered_by, act)
+        text = f"{by} has answered already. Nothing was changed." if by else text
     raise HTTPException(answer.status_code, text)
 
 
@@ -326,7 +332,7 @@ def _text_of(answer: httpx.Response) -> str:
 
 def _counted(act: Act) -> Answer | None:
     run = act.facts.run
-    return None if run is None else questions.counted_answer(act.dag_id, act.facts.post, run.run_id)[0]
+    return None if run is None else questions.counted_answer(act.dag_id, act.facts.post, run)[0]
 
 
 def _answered_by(act: Act) -> str | None:

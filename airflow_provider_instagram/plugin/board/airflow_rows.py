@@ -32,11 +32,10 @@ from sqlalchemy import case, func, or_, select
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME, PROGRESS
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.seal import unsealed
-from airflow_provider_instagram.plugin.board.standstill import Away
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostRun, Task
 
 if TYPE_CHECKING:
@@ -52,14 +51,8 @@ READ_ALL_AFTER_S: Final = 600.0
 AT_ONCE: Final = 500
 #: Kinds of rows of the ledger that the page needs.
 KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:")
-#: What posts need: by the type of its job, its name, and the setting after which Airflow counts it as away.
-NEEDED: Final = {
-    "SchedulerJob": ("scheduler", "scheduler", "scheduler_health_check_threshold"),
-    "TriggererJob": ("triggerer", "triggerer", "triggerer_health_check_threshold"),
-    "DagProcessorJob": ("DAG processor", "dag_processor", "health_check_threshold"),
-}
-#: Workers have no heartbeat of their own: they are away if a task is in the queue for so long, and none works.
-IN_QUEUE_FOR: Final = timedelta(minutes=2)
+#: What no post goes on without: by the type of its job, the section of its settings.
+NEEDED: Final = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer"}
 #: How the names begin under which acts of users are in Airflow's audit log.
 EVENT: Final = "instagram_post_"
 
@@ -86,6 +79,7 @@ class CalendarSource:
     """What Airflow's database says about the posts of one calendar.
 
     :param runs: The runs of its DAG, by the posts that they are about.
+    :param own: The ids of the runs that its planner has begun for posts. Their parameters count for nothing.
     :param rows: The rows of the ledgers, by account.
     :param problems: The problems that only a worker finds.
     :param previews: The pictures that were made before the preparation of their posts, by version.
@@ -96,27 +90,37 @@ class CalendarSource:
     rows: defaultdict[str, Rows] = field(default_factory=lambda: defaultdict(Rows))
     problems: tuple[Problem, ...] = ()
     previews: dict[str, told.Preview] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
     _runs: dict[str, Any] = field(default_factory=dict)  # the rows of runs, by their ids
     _tasks: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    _reports: dict[tuple[str, str], Any] = field(default_factory=dict)
     _made: dict[str, PostRun] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)  # the runs of which all was read
     _ledgers: dict[str, str] = field(default_factory=dict)  # the accounts by the URIs of their ledgers
     _since: datetime | None = None
     _all_read_s: float = 0.0
 
-    def read(self, accounts: Iterable[str], posts: Collection[str]) -> None:
+    @property
+    def run_ids(self) -> Collection[str]:
+        """The ids of all runs of the DAG, also of those that are about no post."""
+        return self._runs.keys()
+
+    def read(self, accounts: Iterable[str], posts: Collection[str], own: Iterable[str]) -> None:
         """Read what changed since the last look.
 
         :param posts: The ids of the calendar's posts. Other runs are of no interest.
+        :param own: The ids of the runs that the planner has begun for them.
         """
+        if (now_own := frozenset(own)) != self.own:
+            self.own = now_own
+            self._made.clear()
         begun, ledgers = utc_now(), {ledger_asset(account).uri: account for account in accounts}
         if time.monotonic() - self._all_read_s > READ_ALL_AFTER_S or ledgers != self._ledgers:
             self._forget()
             self._ledgers = ledgers
         with create_session(scoped=False) as session:
             self._read_runs(session)
-            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := _post_of(row)) in posts}
+            of_posts = {run_id: post for run_id, row in self._runs.items() if (post := self._post_of(row)) in posts}
             self._read_tasks(session, of_posts)
             self._read_reports(session, of_posts)
             self._read_rows(session)
@@ -176,9 +180,9 @@ class CalendarSource:
 
     def _read_reports(self, session: Session, runs: Collection[str]) -> None:
         xcom = XComModel
-        statement = select(xcom.run_id, xcom.task_id, xcom.key, xcom.value).where(xcom.key.in_((OUTCOME, PROGRESS)))
-        for run_id, *of, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
-            self._reports[run_id, of[0], of[1]] = decoded(value)
+        statement = select(xcom.run_id, xcom.task_id, xcom.value).where(xcom.key == OUTCOME)
+        for run_id, task_id, value in self._of_runs(session, statement, xcom, xcom.timestamp, runs):
+            self._reports[run_id, task_id] = decoded(value)
             self._made.pop(run_id, None)
 
     def _run(self, run_id: str) -> PostRun:
@@ -187,26 +191,34 @@ class CalendarSource:
         row = self._runs[run_id]
         tasks = {step: self._task(found) for step in (*STEPS, COMMENT) if (found := self._tasks.get((run_id, step)))}
         given = row.conf if isinstance(row.conf, dict) else {}
+        by_hand = self._is_by_hand(row)
         self._made[run_id] = run = PostRun(
-            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=_is_by_hand(row),
-            at_once=bool(given.get("now")), is_dry=bool(given.get("dry_run")),
-            event=_event(self._tasks.get((run_id, "approve"))),
+            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=by_hand,
+            at_once=by_hand and bool(given.get("now")), is_dry=by_hand and bool(given.get("dry_run")),
+            event=_event(self._tasks.get((run_id, "approve"))), run_after=row.run_after,
         )  # fmt: skip
         return run
 
-    def _task(self, row: Any) -> Task:
-        percent = self._of_this_try(row, PROGRESS).get("percent")
-        times = (row.start_date, row.end_date, row.trigger_timeout)
-        outcome = self._of_this_try(row, OUTCOME)
-        percent = percent if isinstance(percent, int) else None
-        return Task(row.state, *times, row.try_number, outcome, percent, is_asked_again=row.asked_before)
+    def _is_by_hand(self, row: Any) -> bool:
+        """Return whether a user started a run for a post, by the row of the run."""
+        is_own = row.run_id in self.own
+        return not is_own and isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
 
-    def _of_this_try(self, row: Any, key: str) -> dict[str, Any]:
+    def _post_of(self, row: Any) -> str:
+        """Return the id of the post that a run is about, as its tasks read it."""
+        return str(row.conf["post"]).strip() if self._is_by_hand(row) else post_of(str(row.run_id))
+
+    def _task(self, row: Any) -> Task:
+        times = (row.start_date, row.end_date, row.trigger_timeout)
+        outcome = self._of_this_try(row)
+        return Task(row.state, *times, row.try_number, outcome, is_asked_again=row.asked_before)
+
+    def _of_this_try(self, row: Any) -> dict[str, Any]:
         """Return what a task reported in its latest try: texts, and numbers. Users may edit the XCom.
 
         The times of the try and of the report do not tell: they are of a worker's clock, and of the API server's.
         """
-        value = self._reports.get((row.run_id, row.task_id, key))
+        value = self._reports.get((row.run_id, row.task_id))
         if not isinstance(value, dict) or value.get("try") != row.try_number:
             return {}
         return {name: one for name, one in value.items() if isinstance(one, (str, int))}
@@ -249,34 +261,17 @@ def _asked_before() -> Any:
     )
 
 
-def away_now() -> tuple[Away, ...]:
-    """Return which parts of Airflow that posts need stand still."""
-    now, task = utc_now(), TaskInstance
+def stands_still() -> bool:
+    """Return whether a part of Airflow stands still without which no post goes on."""
     latest = select(Job.job_type, func.max(Job.latest_heartbeat)).where(Job.job_type.in_(NEEDED)).group_by(Job.job_type)
-    queued = select(func.min(task.queued_dttm)).where(task.state == "queued")
     with create_session(scoped=False) as session:
         heard = {kind: at for kind, at in session.execute(latest)}  # noqa: C416 -- rows are no pairs for mypy
-        waits_since = session.scalar(queued)
-        works_at = session.scalar(select(func.max(task.last_heartbeat_at)))
-    away = []
-    for kind, (name, section, option) in NEEDED.items():
+    for kind, section in NEEDED.items():
+        longest_s = conf.getfloat(section, f"{section}_health_check_threshold")
         at = heard.get(kind)
-        if at is None or now - at > timedelta(seconds=conf.getfloat(section, option)):
-            away.append(Away(name, at))
-    is_at_work = works_at is not None and now - works_at < IN_QUEUE_FOR
-    if waits_since is not None and now - waits_since > IN_QUEUE_FOR and not is_at_work:
-        away.append(Away("worker", waits_since))
-    return tuple(away)
-
-
-def _is_by_hand(row: Any) -> bool:
-    """Return whether a user started a run for a post, by the row of the run."""
-    return isinstance(row.conf, dict) and bool(str(row.conf.get("post") or "").strip())
-
-
-def _post_of(row: Any) -> str:
-    """Return the id of the post that a run is about, as its tasks read it."""
-    return str(row.conf["post"]).strip() if _is_by_hand(row) else post_of(str(row.run_id))
+        if at is None or utc_now() - at > timedelta(seconds=longest_s):
+            return True
+    return False
 
 
 def _event(approve: Any) -> dict[str, Any] | None:

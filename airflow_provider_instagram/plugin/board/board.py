@@ -19,7 +19,6 @@ from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanRea
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
-from airflow_provider_instagram.plugin.board.standstill import Away, Standstill
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
@@ -88,7 +87,6 @@ class PostCard:
             "account": post.account,
             "state": status.state.value,
             "why": cut(status.text),
-            "percent": status.percent,
             "login": status.needs_login,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
@@ -180,7 +178,8 @@ class Board:
         """Return the run that the planner has started for the present version of a post, if it has."""
         begun = self.stored.plan.begun.get(post_id) if self.stored is not None else None
         runs = self.source.runs.get(post_id, ())
-        return next((run for run in runs if begun is not None and run.run_id == begun.run), None)
+        own = (run for run in runs if begun is not None and run.run_id == begun.run)
+        return next((run for run in own if not run.is_dated_ahead(utc_now())), None)
 
     @property
     def is_read(self) -> bool:
@@ -210,7 +209,6 @@ class Board:
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
             "lost": self._lost,
-            "latest": int(self.stored.about.max_lateness.total_seconds()) if self.stored is not None else 0,
             "file": "the sheet" if self.is_sheet else self.location.rpartition("/")[2],
             "read": self.is_read,
             "dry": self.stored is not None and self.stored.about.is_dry,
@@ -239,10 +237,10 @@ class BoardReader:
         self._plan = PlanReader()
         self._cards: dict[str, PostCard] = {}
 
-    def look(self, calendar: CalendarDag, away: Collection[Away] = ()) -> Board:
+    def look(self, calendar: CalendarDag, is_still: bool = False) -> Board:
         """Return a calendar as it is now.
 
-        :param away: Which parts of Airflow stand still.
+        :param is_still: Whether Airflow stands still.
         """
         stored = self._plan.read(calendar)
         problems: tuple[Problem, ...] = ()
@@ -250,9 +248,10 @@ class BoardReader:
         facts: dict[str, Facts] = {}
         if stored is not None:
             content = stored.plan.timely
-            self._source.read(content.accounts, {post.id for post in content.posts})
+            own = {begun.run for begun in stored.plan.begun.values()}
+            self._source.read(content.accounts, {post.id for post in content.posts}, own)
             problems = (*content.problems, *self._source.problems)
-            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), away).cards_and_facts()
+            cards, facts = _Look(calendar, self._source, stored, content, utc_now(), is_still).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
         return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
@@ -267,25 +266,32 @@ class _Look:
     stored: StoredPlan
     content: Calendar
     now: datetime
-    away: Collection[Away]
+    is_still: bool
 
     def cards_and_facts(self) -> tuple[list[PostCard], dict[str, Facts]]:
         """Return the cards of all posts, and what is known about those that can be understood."""
         cards, all_facts = [], {}
-        away = frozenset(one.what for one in self.away)
-        stands = Standstill(self.calendar.is_paused, self.calendar.is_lost, away)
         for post in self.content.posts:
             try:
                 facts = self._facts(post)
-                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, stands))
+                card = self._card(post, facts, status_of(facts, self.now, self.stored.about, self._obstacle))
             except Exception:  # a user has edited an XCom
                 log.exception("The records of %s cannot be understood", post.key)
-                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=post.dry_run)
+                card = PostCard(self.calendar.dag_id, post, DAMAGED, is_dry=self.stored.about.is_dry)
             else:
                 all_facts[post.id] = facts
             cards.append(card)
         ideas = [idea_card(self.calendar.dag_id, idea) for idea in self.content.ideas]
         return cards + self._invalid_cards() + ideas, all_facts
+
+    @cached_property
+    def _obstacle(self) -> str:
+        """What keeps all posts from going on; empty if nothing does."""
+        if self.calendar.is_paused:
+            return "its calendar is paused"
+        if self.calendar.is_lost:
+            return "Airflow cannot read its DAG file"
+        return "Airflow stands still" if self.is_still else ""
 
     @cached_property
     def _missing(self) -> dict[str | None, list[Problem]]:
@@ -317,8 +323,7 @@ class _Look:
         has_cover = has_cover or (preview is not None and preview.is_there)
         if preview is not None and status.state is State.PLANNED and not status.text:
             status = replace(status, text=without_folders(preview.says))
-        is_dry = self.stored.about.is_dry or post.dry_run
-        card = PostCard(self.calendar.dag_id, post, status, has_cover, is_dry)
+        card = PostCard(self.calendar.dag_id, post, status, has_cover, self.stored.about.is_dry)
         problems = tuple(self._missing[post.id])
         if status.state is not State.PLANNED or not problems:
             return card
@@ -332,6 +337,7 @@ class _Look:
             skipped_by, late = own.skipped_by(post), own.late_row(post)
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
+        run = self._run(post, intents, is_live=done is not None)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -339,7 +345,8 @@ class _Look:
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=self._run(post, intents, is_live=done is not None),
+            run=run,
+            has_lost_run=run is None and self._has_lost_run(post),
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
         )
@@ -350,7 +357,7 @@ class _Look:
         That is the one that has published it or sent the request, or else one that has not ended, or the last one.
         """
         senders = {intent.claim.owner.run_id for intent in intents}
-        may_be_dry = self.stored.about.is_dry or post.dry_run
+        may_be_dry = self.stored.about.is_dry
 
         def has_sent(run: PostRun) -> bool:
             return run.run_id in senders or (is_live and run.task("publish").state == "success")
@@ -368,12 +375,22 @@ class _Look:
 
         A dry run that a user started tells nothing about a post that is published.
         """
+        if run.is_dated_ahead(self.now):
+            return False
         if run.by_hand:
             return may_be_dry or not run.is_dry
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False
         return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
+
+    def _has_lost_run(self, post: ScheduledPost) -> bool:
+        """Return whether a user has deleted the run that the planner has begun for a post."""
+        begun = self.stored.plan.begun.get(post.id)
+        if begun is None or begun.run in self._pending:
+            return False
+        runs = self.source.runs.get(post.id, ())
+        return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

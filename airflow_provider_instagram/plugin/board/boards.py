@@ -24,14 +24,13 @@ from fastapi import HTTPException
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, calendars
-from airflow_provider_instagram.plugin.board.airflow_rows import away_now
+from airflow_provider_instagram.plugin.board.airflow_rows import stands_still
 from airflow_provider_instagram.plugin.board.board import Board, BoardReader
 from airflow_provider_instagram.plugin.board.states import State
 from airflow_provider_instagram.plugin.users import READ, may, may_edit
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import PostCard
-    from airflow_provider_instagram.plugin.board.standstill import Away
     from airflow_provider_instagram.plugin.users import PageUser
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ class Boards:
     """The boards of all calendars."""
 
     _listed: SharedLook[list[CalendarDag]] = field(default_factory=SharedLook)
-    _away: SharedLook[tuple[Away, ...]] = field(default_factory=SharedLook)
+    _still: SharedLook[bool] = field(default_factory=SharedLook)
     _boards: dict[str, tuple[BoardReader, SharedLook[Board]]] = field(default_factory=dict)
 
     def calendars(self, seen_s: float = NOTHING) -> list[CalendarDag]:
@@ -132,9 +131,9 @@ class Boards:
         calendar = next((one for one in self.calendars(seen_s) if one.dag_id == dag_id), None)
         if calendar is None:
             raise HTTPException(404, f"The DAG {dag_id!r} is not a content calendar, or Airflow has not read it yet.")
-        away = self._away.get(away_now, NOTHING)
+        is_still = self._still.get(stands_still, NOTHING)
         reader, shared = self._boards.setdefault(dag_id, (BoardReader(dag_id), SharedLook()))
-        return shared.get(partial(reader.look, calendar, away), seen_s, (calendar, away))
+        return shared.get(partial(reader.look, calendar, is_still), seen_s, (calendar, is_still))
 
     def readable(self, user: PageUser, seen_s: float = NOTHING) -> list[Board]:
         """Return the boards that a user may read. One that cannot be made concerns no other calendar."""
@@ -169,11 +168,8 @@ class Boards:
         heads: list[dict[str, Any]] = [
             {**board.head, "edit": not board.is_sheet and may_edit(user, board.calendar.dag_id)} for board in boards
         ]
-        away = [
-            {"what": one.what, "since": one.since and int(one.since.timestamp())}
-            for one in self._away.get(away_now, NOTHING)
-        ]
-        content = f'{{"calendars":{json.dumps(heads)},"away":{json.dumps(away)},"cards":[{cards}]}}'.encode()
+        is_still = json.dumps(self._still.get(stands_still, NOTHING))
+        content = f'{{"calendars":{json.dumps(heads)},"still":{is_still},"cards":[{cards}]}}'.encode()
         digest = hashlib.sha256(content).hexdigest()[:16]
         tag = etag(max((board.seen_s for board in boards), default=NOTHING), digest)
         return tag, None if digest == shown_digest else content

@@ -10,8 +10,6 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.accounts.overview import kept_from
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.tasks.approve import digests_in
-from airflow_provider_instagram.calendar.tasks.base import reports_of
 from airflow_provider_instagram.calendar.tasks.covers import cover_name
 from airflow_provider_instagram.exceptions import (
     InstagramError,
@@ -68,8 +66,8 @@ STATE_WORDS: Final = {
     "restarting": "begins anew",
     "upstream_failed": "not begun, because a step before it failed",
 }
-#: What the calendar's setting ``unanswered`` has decided.
-NO_ANSWER: Final = "Nobody answered in time"
+#: What the history says if a user has marked the task of an approval as a success.
+NO_ANSWER: Final = "Nobody has approved this"
 
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
@@ -119,7 +117,7 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
-    if facts.done is not None or facts.published_by is not None or facts.post.dry_run:
+    if facts.done is not None or facts.published_by is not None:
         acts = [act for act in acts if act != "publish_now"]
     return acts
 
@@ -159,7 +157,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     containers, insights = _of_ledger(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
-        answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run.run_id)
+        answer, answered_at = questions.counted_answer(board.calendar.dag_id, post, facts.run)
     events = [
         *_history(board, facts, answer, answered_at),
         *containers,
@@ -170,14 +168,14 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     return {
         **content,
         "acts": acts_in(card.status.state, facts),
-        "report": reports_of(prepared),
+        "report": _reports(prepared),
         "held": facts.is_held,
         "caption": caption,
         "file_caption": post.caption if caption != post.caption else None,
         "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
         "version": post.version,
-        "sha256": list(digests_in(prepared)),
+        "sha256": list(questions.digests_of(post)),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
@@ -189,6 +187,12 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "insights": insights,
         "link": _link(facts.done),
     }
+
+
+def _reports(prepared: Any) -> list[dict[str, Any]]:
+    """Return the report of each file from the XCom of its preparation, which users may have edited."""
+    reports = prepared.get("reports") if isinstance(prepared, dict) else None
+    return [one if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
 
 
 def _needs_file(facts: Facts) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords
 from airflow_provider_instagram.calendar.tasks.approve import is_about
-from airflow_provider_instagram.plugin.board.airflow_rows import asked_by, returned
-from airflow_provider_instagram.plugin.board.states import HOLDS, answer_in
+from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.ledger.database import open_ledger
+from airflow_provider_instagram.plugin.board.airflow_rows import asked_by
+from airflow_provider_instagram.plugin.board.states import HOLDS
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
+    from airflow_provider_instagram.calendar.tasks.answers import Approval
+    from airflow_provider_instagram.plugin.board.states import PostRun
 
 
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
@@ -19,23 +24,43 @@ def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> 
     return row is not None and row.subject is not None and is_about(post, row.subject, row.body, is_held=step == HOLDS)
 
 
-def counted_answer(dag_id: str, post: ScheduledPost, run_id: str) -> tuple[Answer | None, str]:
+def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answer | None, str]:
     """Return a person's answer about this version of a post with its time. Neither if nobody has answered.
 
     If two API server processes receive two answers at one moment, Airflow 3.3.2 accepts both and stores the second one
     as the answer of the question. The task continues with the first one. That one is in its task instance until the
-    task has ended, and in what it returns after that.
+    task has recorded it in the ledger.
     """
-    row = asked_by(dag_id, run_id, "approve")
+    row = asked_by(dag_id, run.run_id, "approve")
     if row is None or (row.subject is not None and not is_about(post, row.subject, row.body)):
         return None, ""
     at = row.responded_at.isoformat() if row.responded_at is not None else ""
     event = row.kwargs.get("event") if isinstance(row.kwargs, dict) else None
     if isinstance(event, dict) and "chosen_options" in event:
-        return answer_in(event, post), at
-    if (answer := Answer.read(returned(dag_id, run_id, "approve"), dag_id, run_id, post)) is not None:
-        return answer, at
-    if not row.responded_by:
+        return Answer.read(event, post.caption), at
+    approval = approval_of(dag_id, post, run)
+    if approval is not None and approval.answer is not None:
+        return approval.answer, approval.answered_at
+    if approval is None or not row.responded_by:
         return None, ""
     stored = {"chosen_options": row.chosen_options, "params_input": row.params_input}
-    return answer_in({**stored, "responded_by_user": row.responded_by}, post), at
+    return Answer.read({**stored, "responded_by_user": row.responded_by}, post.caption), at
+
+
+def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | None:
+    """Return the last question about this version of a post, if this run has asked it."""
+    with suppress(InstagramError), open_ledger(post.account) as store:
+        approval = PostRecords(store, post.key, run.is_dry).approval()
+        if approval is None or approval.version != post.version:
+            return None
+        if (approval.question.dag_id, approval.question.run_id) == (dag_id, run.run_id):
+            return approval
+    return None
+
+
+def digests_of(post: ScheduledPost) -> tuple[str | None, ...]:
+    """Return the digests of the files that were made of this version of a post."""
+    with suppress(InstagramError), open_ledger(post.account) as store:
+        prepared = PostRecords(store, post.key).prepared(post.version)
+        return prepared.digests if prepared is not None else ()
+    return ()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
 from airflow_provider_instagram.calendar.tasks.answers import Answer
 from airflow_provider_instagram.exceptions import AuthenticationError
-from airflow_provider_instagram.plugin.board.standstill import NOTHING, Standstill
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
@@ -31,6 +30,7 @@ COMMENT: Final = "comment"
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
+LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
 IN_WORDS: Final = {
@@ -118,7 +118,6 @@ class Task:
     deadline: datetime | None = None
     try_number: int = 0
     outcome: Mapping[str, Any] = field(default_factory=dict)
-    percent: int | None = None
     is_asked_again: bool = False
 
     def said(self, name: str) -> str:
@@ -134,6 +133,7 @@ class PostRun:
     :param by_hand: Whether a user started it.
     :param at_once: Whether it publishes the post whatever its time.
     :param event: The answer to the approval's question, as Airflow hands it to the task, until the task has ended.
+    :param run_after: When it may begin, which a user may choose.
     """
 
     run_id: str
@@ -144,6 +144,11 @@ class PostRun:
     at_once: bool = False
     is_dry: bool = False
     event: Mapping[str, Any] | None = None
+    run_after: datetime | None = None
+
+    def is_dated_ahead(self, now: datetime) -> bool:
+        """Return whether a user has started it with a date to come: until then, it does nothing."""
+        return self.state == "queued" and self.run_after is not None and self.run_after > now + CLOCKS_DIFFER
 
     @property
     def is_active(self) -> bool:
@@ -173,6 +178,7 @@ class Facts:
     :param is_open: Whether an attempt to publish it has an open outcome.
     :param skipped_by: Who decided that this version is not published.
     :param run: The run that works on it, or worked on it last.
+    :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
     """
@@ -184,6 +190,7 @@ class Facts:
     is_open: bool = False
     skipped_by: str | None = None
     run: PostRun | None = None
+    has_lost_run: bool = False
     has_passed: bool = False
     late: LateTime | None = None
 
@@ -209,21 +216,12 @@ class Facts:
     @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
-        return None if self.run is None or self.run.event is None else answer_in(self.run.event, self.post)
+        return None if self.run is None or self.run.event is None else Answer.read(self.run.event, self.post.caption)
 
 
 def is_over(state: State, facts: Facts | None) -> bool:
     """Return whether a post takes no edit any more: it is live, or may be."""
     return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
-
-
-def answer_in(event: Mapping[str, Any], post: ScheduledPost) -> Answer:
-    """Return a person's answer about a post, from the form in which Airflow hands it to the task that asked."""
-    given, person = event.get("params_input") or {}, (event.get("responded_by_user") or {}).get("name")
-    return Answer(
-        event.get("chosen_options") == ["Approve"], person, post.version,
-        given.get("caption", post.caption) or "", given.get("reason"),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -236,27 +234,24 @@ class Status:
     state: State
     text: str = ""
     hint: str = ""
-    percent: int | None = None
     until: datetime | None = None
     needs_login: bool = False
 
 
-def status_of(facts: Facts, now: datetime, about: About, stands: Standstill = NOTHING) -> Status:
+def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> Status:
     """Return the state of a post.
 
-    :param stands: What keeps it from going on.
+    :param obstacle: What keeps all posts of its calendar from going on.
     """
     status, due = _status_of(facts, now, about), facts.post.publish_at
     if status.state not in BEFORE_LIVE or facts.is_open or now - due <= LATE_AFTER:
         return status
     run = facts.run or PostRun("", "queued")
-    step = run.task(next((name for name in STEPS if run.task(name).state != "success"), ""))
-    why = stands.why(step.state)
-    if not why and (run.at_once or run.task("publish").state == "success"):
+    if not obstacle and (run.at_once or run.task("publish").state == "success"):
         return status
     until = f"{due + about.max_lateness:%H:%M}"
     hint = f"It goes out as soon as it can. If that takes until {until}, it is skipped."
-    return Status(State.LATE, why or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
+    return Status(State.LATE, obstacle or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
 
 
 def _status_of(facts: Facts, now: datetime, about: About) -> Status:
@@ -331,6 +326,8 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
 
 def _without_run(facts: Facts, now: datetime, about: About) -> Status:
     due = facts.post.publish_at
+    if now <= due + about.max_lateness and facts.has_lost_run:
+        return Status(State.FAILED, LOST_RUN, "Another run begins when the planner looks again, or if you try again.")
     if now <= due + about.max_lateness and not facts.has_passed:
         return Status(State.PLANNED)
     began = "its time had passed when Airflow began to follow this file"
@@ -389,4 +386,4 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
         return Status(State.GOING_OUT if is_near and task.state in AT_WORK else State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
         return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.PREPARING, IN_WORDS[name], percent=task.percent)
+    return Status(State.PREPARING, IN_WORDS[name])

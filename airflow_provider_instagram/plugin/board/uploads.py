@@ -16,11 +16,13 @@ from starlette.concurrency import run_in_threadpool
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.writer import scratch_file
 from airflow_provider_instagram.exceptions import InstagramError
+from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head
 from airflow_provider_instagram.plugin.board import edits
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.users import opened, sealed
+from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
 
@@ -81,8 +83,8 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
     The bytes go through a scratch file in blocks, so that memory does not depend on the size. What may take long runs
     in a thread, so that the API server answers others meanwhile.
 
-    :raises HTTPException: If the file is too large or no video or picture, if one of this name exists, or if nobody
-        knows whether it was written.
+    :raises HTTPException: If the file is too large, or by its first bytes no video or picture, if one of this name
+        exists, or if nobody knows whether it was written.
     """
     places = {
         "": MOST_UPLOADS,
@@ -99,6 +101,7 @@ async def upload(board: Board, user: PageUser, request: Request, given: str) -> 
         name = await run_in_threadpool(writer.free_name, stored_name(given))
         async with contextmanager_in_threadpool(scratch_file(name)) as file:
             await _received(request, file)
+            await run_in_threadpool(_check_kind, file)
             number, unknown = await run_in_threadpool(writer.add_file, file)
     except InvalidValue as invalid:
         detail = f"{invalid.message} {invalid.remedy} Nothing was changed."
@@ -142,6 +145,21 @@ async def _received(request: Request, file: Path) -> None:
                 await run_in_threadpool(_write_block, out, bytes(block))
                 block.clear()
         await run_in_threadpool(_write_block, out, bytes(block))
+
+
+def _check_kind(file: Path) -> None:
+    """Check that a file starts as what its name says.
+
+    :raises InvalidValue: If it does not.
+    """
+    with file.open("rb") as opened_file:
+        kind = kind_by_head(opened_file.read(HEAD_BYTES))
+    if kind is None:
+        raise InvalidValue(
+            f"{file.name} is neither a video nor a picture, although its name says so.", "Choose another file."
+        )
+    if kind is not kind_by_name(file.name):
+        raise InvalidValue(f"{file.name} is {kind.in_words}, but its name says something else.", "Rename it.")
 
 
 def _write_block(out: BinaryIO, block: bytes) -> None:

@@ -175,7 +175,7 @@ def test_a_persons_token_acts_for_each_account_whose_page_the_person_manages(
     made = person.http.post(f"/v27.0/{second}/media", data=sent).json()["id"]
     published = person.http.post(f"/v27.0/{second}/media_publish", data={"creation_id": made}).json()["id"]
     assert [row["id"] for row in person.get(f"{second}/media").json()["data"]] == [published, posts[second]]
-    assert person.get("me/media").json()["data"] == [], "the token's own account is the first one"
+    assert person.get(f"{documented.user_id}/media").json()["data"] == []
     answer = person.http.post(f"/v27.0/{asked}/replies", data={"message": "In Vienna"}).json()["id"]
     assert person.get(answer, fields="username").json()["username"] == "second"
     pages = person.get("me/accounts", fields="instagram_business_account{media.limit(1)}").json()["data"]

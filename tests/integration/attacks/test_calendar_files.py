@@ -418,7 +418,7 @@ def test_a_link_that_is_planted_where_the_transcode_writes_is_not_taken_for_its_
     "name",
     [
         *("id", "publish_at", "timezone", "account", "video", "cover_url", "placement", "upload"),
-        *("approval", "dry_run", "tags", "collaborators", "user_tags", "location_id", "share_to_feed"),
+        *("approval", "tags", "collaborators", "user_tags", "location_id", "share_to_feed"),
         *("trial_graduation", "video_cover_timestamp_ms", "image", "carousel", "alt_text", "first_comment"),
         *("audio_id", "audio_volume", "poll_attachment", "is_comment_prompt_used", "on_copyright_match"),
         *("is_paid_partnership", "branded_content_sponsor_ids", "comment_enabled"),

@@ -14,13 +14,14 @@ import yaml
 from PIL import Image
 
 from airflow_provider_instagram.calendar import content_calendar_dag
-from airflow_provider_instagram.calendar.tasks.answers import Answer
-from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, digests_in
+from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.operators.approval import Question
 from airflow_provider_instagram.publishing.create import Create
 from airflow_provider_instagram.utils.local_files import file_digest
 from tests.integration.calendar.runs import run_post
@@ -173,9 +174,17 @@ def approved(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def answer(act: Callable[[Any], None] = lambda _: None) -> None:
         def execute(task: ApprovePost, context: Any) -> Any:
             post = task.wanted_post(context)
-            answer = Answer(True, "anna", post.version, "Attack", sha256=digests_in(task.prepared))
-            act(context["ti"].xcom_pull(task_ids="prepare")["media"])
-            return answer.sealed(context, post)
+            prepared = task.prepared(context, post)
+            approval = Approval(
+                question=Question.of(context),
+                post_id=post.id,
+                version=post.version,
+                sha256=prepared.digests,
+                caption=post.caption,
+                answer=Answer(True, "anna", "Attack"),
+            )
+            task.records(context, post).record_approval(approval)
+            act(prepared.media)
 
         monkeypatch.setattr(ApprovePost, "execute", execute)
 
@@ -332,10 +341,8 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
         return {**prepared, "media": [one.replace("/media/", "/private/") for one in prepared["media"]]}
 
     monkeypatch.setattr(PreparePost, "execute", edited)
-    result = folder.run(video=f"{media_root}/mine.mp4", upload=upload)
-    assert result.states()["create"] == "failed"
-    assert "/private/mine.mp4 is not below an allowed prefix" in folder.capsys.readouterr().out
-    assert instagram_sandbox.calls("create") == 0
+    assert folder.run(video=f"{media_root}/mine.mp4", upload=upload).state == "success"
+    assert "/private/" not in folder.capsys.readouterr().out, "what is sent is read from the ledger"
 
 
 @pytest.mark.parametrize(("upload", "is_bound"), [("file", True), ("auto", False)])

@@ -78,7 +78,7 @@ def run_post(run_dag: Any, dag: DAG, post_id: str) -> Any:
     return play_run(run_dag, dag, post_id if begun is None else begun.run)
 
 
-def play_run(run_dag: Any, dag: DAG, run_id: str) -> Any:
+def play_run(run_dag: Any, dag: DAG, run_id: str, **conf: Any) -> Any:
     """Play a run of a post. An earlier one with its id is deleted. The planner does not look before."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
@@ -87,7 +87,7 @@ def play_run(run_dag: Any, dag: DAG, run_id: str) -> Any:
     with create_session() as session:
         session.execute(delete(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.run_id == run_id))
     with patch.object(DagRun, "generate_run_id", return_value=run_id):
-        return run_dag(dag)
+        return run_dag(dag, **conf)
 
 
 def run_by_hand(run_dag: Any, dag: DAG, post_id: str, **conf: Any) -> Any:

@@ -98,14 +98,14 @@ def test_a_post_says_how_its_files_are_fitted(
         "airflow_provider_instagram.calendar.tasks.prepare.profile_for",
         lambda placement, shapes: short if placement == "reels" else profile_for(placement, shapes),
     )
-    story = of(image="white.png", placement="story", dry_run=True)
+    story = of(image="white.png", placement="story")
     posts = {
         "red": {**story, "background": "red"},
         "cropped": {**story, "fit": "crop", "background": "red"},
-        "long": {"dry_run": True},
-        "cut": {"trim": "end", "dry_run": True},
+        "long": {},
+        "cut": {"trim": "end"},
     }
-    dag = made(calendar(dict.fromkeys(posts, 5), **posts))
+    dag = made(calendar(dict.fromkeys(posts, 5), **posts), dry_run=True)
     assert run_post(run_dag, dag, "long").states()["prepare"] == "failed"
     made_of = {name: run_post(run_dag, dag, name).xcom("prepare")["media"] for name in ("red", "cropped", "cut")}
     results = {name: media[0] for name, media in made_of.items()}

@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time, too_late
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
-from airflow_provider_instagram.calendar.tasks.publish import PublishPost
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.ledger import Ledger
@@ -124,9 +124,9 @@ class World:
         else:
             self.at(self.now() + LOOKED_EVERY, "look")
 
-    def wanted(self, run_id: str, prepared: Any = None) -> ScheduledPost | None:
+    def wanted(self, run_id: str) -> ScheduledPost | None:
         """Return the post of a run, or note with which mark its task is skipped."""
-        step = PublishPost(task_id="publish", container_id="", settings=self.settings, prepared=prepared)
+        step = PreparePost(task_id="prepare", settings=self.settings)
         post = step.wanted(self.context(run_id))
         if isinstance(post, Skipped):
             self.marks.append(f"{run_id}: {post.mark}")
@@ -149,7 +149,7 @@ class World:
 
     def publish(self, fact: tuple[ScheduledPost, tuple[str, int], str]) -> None:
         post, (run_id, tried), container = fact
-        if self.tries[run_id] != tried or self.wanted(run_id, {"version": post.version}) is None:
+        if self.tries[run_id] != tried or self.wanted(run_id) is None:
             return
         at = post.publish_at
         if self.now() - at > PUNCTUAL:

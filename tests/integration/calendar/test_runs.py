@@ -63,21 +63,16 @@ def test_the_event_of_a_post_names_its_calendar(
 def test_a_dry_run_does_everything_but_publish(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Per run, per post and per DAG: Instagram processes the video, and the log says what would be published."""
-    file = calendar({"one": 3600, "two": 3600}, two={"dry_run": True})
-    for post_id, dag, conf in (
-        ("one", made(file), {"dry_run": True}),
-        ("two", made(file), {}),
-        ("one", made(file, dry_run=True), {}),
-    ):
+    """Per run and per DAG: Instagram processes the video, and the log says what would be published."""
+    file = calendar({"one": 3600})
+    for dag, conf in ((made(file), {"dry_run": True}), (made(file, dry_run=True), {})):
         caplog.clear()
-        result = run_by_hand(run_dag, dag, post_id, now=True, **conf)
+        result = run_by_hand(run_dag, dag, "one", now=True, **conf)
         assert result.state == "success"
         assert result.xcom("publish")["media_id"] is None
-        assert f"would publish {ACCOUNT}/{post_id}" in caplog.text
+        assert f"would publish {ACCOUNT}/one" in caplog.text
     assert instagram_sandbox.calls("publish") == 0
-    assert {container.status_code for container in instagram_sandbox.containers} == {"FINISHED"}
-    assert len(instagram_sandbox.containers) == 2
+    assert [container.status_code for container in instagram_sandbox.containers] == ["FINISHED"]
 
 
 def test_a_post_that_a_user_names_is_published_however_late_it_is(
@@ -169,23 +164,11 @@ def test_an_edit_while_its_container_is_made_stops_the_old_version(
     assert post.caption == "New"
 
 
-def test_the_dag_is_made_whatever_is_wrong_with_what_it_is_told(tmp_path: Path, calendar: Callable[..., Path]) -> None:
+def test_the_dag_is_made_whatever_is_wrong_with_its_calendar(tmp_path: Path) -> None:
     """An exception at import would stall the runs under way. No calendar is read for it."""
-    dag = content_calendar_dag(
-        "content", str(tmp_path / "none.txt"), lead_time=timedelta(days=3), late="maybe", max_lateness=timedelta(-1)
-    )
-    for told in ("lead_time", "late='maybe'", "max_lateness"):
-        assert told in str(dag.doc_md), dag.doc_md
+    dag = content_calendar_dag("content", tmp_path / "none.txt", tags=["ours"])
     assert planned(dag).plan.calendar.problems[0].message.startswith("there is no file")
-    dag = made(calendar({"a": 3600}), catchup=False, schedule="@daily", lead_tme=timedelta(hours=2), tags=["ours"])
-    for told in (
-        "catchup=False is not valid. Leave it out",
-        "schedule='@daily' is not valid. Leave it out",
-        "Did you mean lead_time?",
-    ):
-        assert told in str(dag.doc_md), dag.doc_md
     assert dag.tags == {"ours", "instagram calendar"}
-    assert dag.task_ids == content_calendar_dag("content", tmp_path / "none.txt").task_ids
 
 
 def test_the_tasks_of_a_post_have_weights_and_delays(calendar: Callable[..., Path]) -> None:
@@ -196,12 +179,11 @@ def test_the_tasks_of_a_post_have_weights_and_delays(calendar: Callable[..., Pat
     patient = made(file, default_args={"retry_delay": timedelta(hours=1)})
     assert {task.retry_delay for task in patient.tasks} == {timedelta(hours=1)}
     planner = planner_of(dag)
-    plans, starts = planner.get_task("plan"), planner.get_task("start")
+    plans = planner.get_task("plan")
     steps = [dag.get_task(step) for step in ("publish", "comment", "create", "approve", "prepare")]
     weights = [steps[0].priority_weight, plans.priority_weight, *(step.priority_weight for step in steps[1:])]
     assert weights == sorted(set(weights), reverse=True), "an edit counts before what is prepared"
-    assert starts.priority_weight == plans.priority_weight
-    assert {str(step.weight_rule) for step in (*steps, plans, starts)} == {"absolute"}
+    assert {str(step.weight_rule) for step in (*steps, plans)} == {"absolute"}
     assert {task.pool for task in dag.tasks} == {"default_pool"}
     assert made(file, max_active_runs=7).max_active_runs == 7, "the author's own"
 

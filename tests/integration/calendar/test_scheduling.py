@@ -6,24 +6,47 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from airflow.sdk import DAG
+from airflow.utils.state import DagRunState
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
 from airflow_provider_instagram.calendar.planning.told import due_asset
+from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.operators import PublishOperator
-from tests.integration.calendar.runs import made, planned, run_planner, settings_of
+from tests.integration.calendar.runs import made, planned, play_run, run_planner, settings_of
 from tests.integration.conftest import store_dag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
-
     from instagram_sandbox.testing.handle import SandboxHandle
 
 MINUTE, DAY = 60.0, 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def no_runs(airflow_db: None) -> None:
+    """Neither runs of other tests, whose ids would be taken, nor rows of their posts."""
+    from airflow.models.asset_state_store import AssetStateStoreModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id == "content"))
+        session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("begun:")))
+
+
+def change(statement: Any) -> None:
+    """Change the runs of the calendar, as a user does."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.execute(statement(DagRun).where(DagRun.dag_id == "content"))
 
 
 def runs() -> dict[str, tuple[str, int]]:
@@ -48,9 +71,83 @@ def test_each_post_has_one_run_for_its_whole_life_which_an_edit_begins_anew(
     calendar({"life-a": DAY, "life-far": 9 * DAY}, **{"life-a": {"caption": "{{ 7 * 7 }}"}})
     result = run_planner(run_dag, dag)
     assert (result.state, settings_of(dag).stored().plan.pending) == ("success", ())
-    assert (runs()["life-a"], runs()["life-b"]) == (("queued", 1), ("queued", 1)), "one to publish it, the other to end"
-    assert run_planner(run_dag, dag).states()["start"] == "skipped"
-    assert runs()["life-a"] == ("queued", 1)
+    assert (runs()["life-a"], runs()["life-b"]) == (("queued", 1), ("queued", 1)), "both end"
+    assert runs()["life-a~v2"] == ("queued", 0)
+    before = runs()
+    assert run_planner(run_dag, dag).state == "success"
+    assert runs() == before
+
+
+def test_nothing_that_a_user_writes_into_the_planners_xcoms_is_rendered_or_started(
+    run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who may edit task instances writes there what another team's token is, and which runs to start."""
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_TEAM", json.dumps({"conn_type": "instagram", "password": "IGAA-of-others"}))
+    dag = made(calendar({"planned-post": DAY}), default_args={"retries": 0})
+    planned(dag)
+    secret = "{{ conn.other_team.password | list | join('.') }}"
+    hostile = [{"trigger_run_id": name, "conf": {"x": secret}} for name in ("stolen", secret)]
+    monkeypatch.setattr(PlanPosts, "execute", lambda *_, **__: hostile)
+    run_planner(run_dag, dag)
+    assert not {"stolen", secret, "I.G.A.A.-.o.f.-.o.t.h.e.r.s"} & runs().keys()
+
+
+def test_a_run_id_that_a_stranger_has_taken_before_the_planner_is_not_adopted(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """Neither its parameters nor its date become those of the post, also if its tasks were quicker than the planner."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    dag = made(calendar({"taken-a": 30, "taken-b": DAY}))
+    planned(dag, datetime.now(timezone.utc) - timedelta(days=9))
+    stranger = play_run(run_dag, dag, "taken-a", dry_run=True)
+    with create_session() as session:
+        far = datetime(2099, 1, 1, tzinfo=timezone.utc)
+        about: dict[str, Any] = {"run_type": "manual", "run_after": far, "conf": {"dry_run": True}}
+        session.add(DagRun(dag_id="content", run_id="taken-b", state=DagRunState.QUEUED, **about))
+    assert run_planner(run_dag, dag).state == "success"
+    assert {"taken-a~v2", "taken-b~v2"} <= runs().keys()
+    assert runs()["taken-b"] == ("queued", 0)
+    assert stranger.states()["prepare"] == "skipped"
+    assert play_run(run_dag, dag, "taken-a~v2").state == "success"
+    assert [post.user_id for post in instagram_sandbox.posts] == [instagram_sandbox.user_id]
+
+
+def test_parameters_of_the_run_of_a_post_count_for_nothing(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    """A stranger was quicker than the planner, after this had looked."""
+    dag = made(calendar({"quick": 20, "other": DAY}))
+    planned(dag)
+    result = play_run(run_dag, dag, "quick", dry_run=True, post="other", now=True)
+    assert result.state == "success"
+    assert result.xcom("publish")["post_key"].endswith("/quick")
+    assert instagram_sandbox.calls("publish") == 1
+
+
+def test_a_run_that_was_deleted_is_begun_again_under_another_id(run_dag: Any, calendar: Callable[..., Path]) -> None:
+    from sqlalchemy import delete
+
+    dag = made(calendar({"gone-a": DAY, "gone-b": DAY}))
+    assert run_planner(run_dag, dag).state == "success"
+    change(lambda run: delete(run).where(run.run_id == "gone-a"))
+    assert run_planner(run_dag, dag).state == "success"
+    assert {name: run for name, run in runs().items() if name.startswith("gone-")} == dict.fromkeys(
+        ("gone-a~v2", "gone-b"), ("queued", 0)
+    )
+
+
+def test_a_run_that_was_deleted_and_dated_ahead_is_begun_again_under_another_id(
+    run_dag: Any, calendar: Callable[..., Path]
+) -> None:
+    from sqlalchemy import update
+
+    dag = made(calendar({"ahead": DAY}))
+    assert run_planner(run_dag, dag).state == "success"
+    change(lambda run: update(run).values(run_after=datetime(2099, 1, 1, tzinfo=timezone.utc)))
+    assert run_planner(run_dag, dag).state == "success"
+    assert "ahead~v2" in runs()
 
 
 def test_a_dag_that_is_unpaused_late_has_a_run_for_each_post_since_its_calendar_was_first_seen(
@@ -77,7 +174,7 @@ def test_a_post_gets_the_only_free_slot_before_the_32_posts_that_another_calenda
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
-    from airflow.utils.state import DagRunState, TaskInstanceState
+    from airflow.utils.state import TaskInstanceState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
     from sqlalchemy import select
 

@@ -10,13 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from airflow_provider_instagram.calendar.tasks.alerts import CalendarEvent, notify
 from airflow_provider_instagram.utils.slack import slack_text
+from demo.mailbox import SENDER, mail_server, mailbox_page
 from tests.gallery import adapted
 from tests.integration.docs.test_gallery import dags_of
-from tests.mail_server import SENDER, mail_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,10 @@ def test_the_lead_gets_a_mail_in_which_a_text_is_no_html(tmp_path: Path, mails: 
     html = bytes(part.get_payload(decode=True)).decode()
     assert "hello &lt;b&gt; (studio" in html
     assert re.findall(r'href="([^"]*)"', html) == [LINK.replace("&", "&amp;")]
+    with mailbox_page(mails) as url:
+        page = httpx.get(url, trust_env=False).text
+    assert "<h2>Instagram, waiting: hello</h2>" in page
+    assert "hello &amp;lt;b&amp;gt; (studio" in page, "the mail is in a frame"
 
 
 def test_apprise_passes_on_what_is_urgent(

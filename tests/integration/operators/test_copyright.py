@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
@@ -94,11 +95,26 @@ def test_a_no_and_silence_stop_the_post_and_a_clear_asks_about_the_same_containe
         task.execute(context)
     with pytest.raises(ValidationError, match=why):
         task.resume_execution("answered", {"event": answer, **kept(waiting)}, context)
+    context["dag_run"].clear_number += 1
     with pytest.raises(TaskAwaitingInput) as again:
         create(portrait_video, on_copyright_match="hold").execute(context)
     assert again.value.kwargs == waiting.value.kwargs
     assert len(questions) == 2
     assert (instagram_sandbox.calls("create"), instagram_sandbox.calls("upload")) == (1, 1)
+
+
+@pytest.mark.usefixtures("song")
+def test_a_retry_goes_on_with_the_answer_that_airflow_has(
+    context: Any, portrait_video: Path, questions: list[Any]
+) -> None:
+    """The task failed when it resumed. To write the question again would delete its answer."""
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        create(portrait_video, on_copyright_match="hold").execute(context)
+    context["ti"].try_number, context["ti"].id = 2, uuid4()
+    with pytest.raises(TaskAwaitingInput) as again:
+        create(portrait_video, on_copyright_match="hold").execute(context)
+    assert again.value.kwargs == waiting.value.kwargs
+    assert len(questions) == 1
 
 
 def test_fail_names_the_finding_and_publishes_nothing(
@@ -131,6 +147,7 @@ def test_the_sensor_holds_a_container_also_after_its_wait(
     sensor = ContainerStatusSensor(task_id="t", container_id=container_id, on_copyright_match="hold")
     with pytest.raises(TaskAwaitingInput):
         sensor.execute(context)
+    context["dag_run"].clear_number += 1
     event = {"container_id": container_id, "error": None, "known": None}
     with pytest.raises(TaskAwaitingInput) as waiting:
         sensor.execute_complete(context, event)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from instagram_sandbox.testing.handle import SandboxHandle
+
+ENVIRONMENT = "airflow.secrets.environment_variables.EnvironmentVariablesBackend"
 
 
 def test_the_next_task_takes_single_values_of_a_publication(
@@ -76,3 +78,25 @@ def test_a_mistake_of_the_dag_uses_up_no_retries(instagram_sandbox: SandboxHandl
     tried = {ti.task_id: (ti.state, ti.try_number, ti.max_tries) for ti in result.run.get_task_instances()}
     assert tried.pop("before")[0] == "success"
     assert list(tried.values()) == [("failed", 1, 8)] * 4
+
+
+@pytest.mark.parametrize(("backend", "tries"), [("", 1), (ENVIRONMENT, 2)], ids=["alone", "beside a secrets backend"])
+def test_a_connection_that_does_not_exist_fails_at_once_with_what_to_do(
+    airflow_db: None,
+    run_dag: Any,
+    backend: str,
+    tries: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Airflow does not tell a connection that a secrets backend lacks from a backend that is down."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_instagram.operators import InsightsOperator
+
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", backend)
+    with DAG("no_connection", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as dag:
+        InsightsOperator(task_id="read", media_ids=["1"], instagram_conn_id="nobody")
+    (ti,) = run_dag(dag).run.get_task_instances()
+    assert (ti.state, ti.try_number) == ("failed", tries)
+    assert ("There is no connection 'nobody'" in capsys.readouterr().out) == (tries == 1)

@@ -218,6 +218,16 @@ def test_what_is_later_than_it_may_be_is_not_published_and_says_so(
     assert "Set a later publish_at or a larger max_lateness, and clear this task." in said
 
 
+@pytest.mark.parametrize(("max_lateness", "state"), [("", "failed"), ("3 days", "success")])
+def test_what_is_more_than_a_day_late_needs_a_max_lateness(
+    instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, max_lateness: str, state: str
+) -> None:
+    dag = _dag("day_late", portrait_video, publish_at="{{ params.at }}", max_lateness="{{ params.late }}")
+    result = run_dag(dag, at=_in(hours=-49).isoformat(), late=max_lateness)
+    assert result.states()["publish"] == state
+    assert instagram_sandbox.calls("publish") == (state == "success")
+
+
 @pytest.mark.parametrize(("publish_at", "max_lateness"), [("next Friday", "3600"), ("2026-01-05T18:00+01:00", "soon")])
 def test_a_post_that_exists_is_returned_whatever_its_time_says_by_now(
     instagram_sandbox: SandboxHandle, run_dag: RunDag, portrait_video: Path, publish_at: str, max_lateness: str

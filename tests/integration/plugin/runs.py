@@ -32,7 +32,7 @@ def store_calendar(dag: DAG) -> None:
 
 def begin(
     dag_id: str, post_id: str, tasks: Mapping[str, str | None], *, run_id: str = "", state: str = "running",
-    conf: Any = None,
+    conf: Any = None, run_after: datetime | None = None,
 ) -> ScheduledPost:  # fmt: skip
     """Store a run of a post with its tasks, as Airflow and the planner do.
 
@@ -58,14 +58,20 @@ def begin(
     with create_session() as session:
         for model in (TaskInstance, DagRun):
             session.execute(delete(model).where(model.dag_id == dag_id, model.run_id == run_id))
-        about: dict[str, Any] = {"run_type": "manual", "run_after": now, "queued_at": now, "conf": conf or {}}
+        about: dict[str, Any] = {
+            "run_type": "manual",
+            "run_after": run_after or now,
+            "queued_at": now,
+            "conf": conf or {},
+        }
         session.add(DagRun(dag_id=dag_id, run_id=run_id, state=DagRunState(state), **about))
         session.flush()
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == dag_id))
         index = TaskInstance.map_index.expression.name  # from 3.4 on, the column has another name
         common = {"dag_id": dag_id, "run_id": run_id, "pool": "default_pool", "dag_version_id": version, index: -1}
         rows = [{**common, "task_id": name, "state": one, "updated_at": now} for name, one in tasks.items()]
-        session.execute(insert(TaskInstance), rows)
+        if rows:
+            session.execute(insert(TaskInstance), rows)
     return post
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.plugin.board import boards, routes
 from airflow_provider_instagram.plugin.board.board import BoardReader
 from airflow_provider_instagram.plugin.board.boards import Boards
@@ -37,7 +38,7 @@ POSTS: list[dict[str, Any]] = [
     {"id": "evil", "caption": EVIL, "tags": ["<img src=x onerror=alert(2)>", "javascript:alert(3)"]},
     {"id": "signed", "video": f"https://media.example.com/a.mp4?{SECRET}", "caption": "Signed"},
     {"id": "typo", "capton": EVIL, "caption": "A typo"},
-    {"id": "dry", "caption": "Dry #a #b #c #d #e #f", "dry_run": True},
+    {"id": "tagged", "caption": "Tags #a #b #c #d #e #f"},
     {"id": "asked", "caption": "Asked", "approval": "required"},
     {"id": "asked-too", "caption": "Asked, too", "approval": "required"},
     {"id": "shown-approve", "caption": "Asked", "approval": "required"},
@@ -117,9 +118,8 @@ def audit() -> list[tuple[str, str | None]]:
 
 def test_more_hashtags_than_instagram_has_announced_are_a_warning_beside_the_post(user: Any) -> None:
     vic = user("vic", "VIEWER")
-    assert "6 hashtags. Instagram has announced that it allows 5 only" in detail(vic, "dry")["warning"]
+    assert "6 hashtags. Instagram has announced that it allows 5 only" in detail(vic, "tagged")["warning"]
     assert detail(vic, "hello")["warning"] is None
-    assert cards(vic)["dry"]["state"] == "planned"
 
 
 def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_viewer_sees_the_posts_with_their_states_and_is_offered_nothing(user: 
         "evil": "planned",
         "signed": "planned",
         "typo": "problem",
-        "dry": "planned",
+        "tagged": "planned",
         "asked": "planned",
         "asked-too": "planned",
         "shown-approve": "planned",
@@ -370,7 +370,9 @@ def test_a_reason_is_that_of_the_latest_try_whatever_the_clock_of_its_worker_say
 
 def report_of(post_id: str, sha256: str) -> None:
     """Store what the transcode has found."""
-    push_xcom(DAG_ID, post_id, "prepare", "return_value", {"media": ["a"], "reports": [{"sha256": sha256}]})
+    post = routes.boards.board(DAG_ID, is_fresh=True).facts[post_id].post
+    prepared = {"media": ["a"], "reports": [{"sha256": sha256}]}
+    write_row(ledger_asset(post.account).uri, f"prepared:{post.key}/{post.version}", prepared)
 
 
 @pytest.mark.parametrize("act", ["approve", "reject"])
@@ -471,8 +473,6 @@ SHAPES = [
 @pytest.mark.parametrize("kind", ["done", "intent", "claim", "skip", "late", "containers"])
 def test_a_row_that_no_task_has_written_concerns_one_card(user: Any, kind: str) -> None:
     """Users with the right to edit the states of assets can write any JSON into them."""
-    from airflow_provider_instagram.ledger.assets import ledger_asset
-
     ada, key, uri = user("ada", "USER"), f"{kind}:{ACCOUNT}/hello", ledger_asset(ACCOUNT).uri
     before = cards(ada)
     for shape in SHAPES:
@@ -522,10 +522,10 @@ def test_a_calendar_that_cannot_be_shown_keeps_no_other_from_being_shown(
 ) -> None:
     look = BoardReader.look
 
-    def fail_for_another(reader: BoardReader, calendar: Any, away: Any) -> Any:
+    def fail_for_another(reader: BoardReader, calendar: Any, is_still: Any) -> Any:
         if calendar.dag_id != DAG_ID:
             raise KeyError("a row")
-        return look(reader, calendar, away)
+        return look(reader, calendar, is_still)
 
     monkeypatch.setattr(BoardReader, "look", fail_for_another)
     answer = user("ada", "USER").get("/instagram/calendar/api/posts")
@@ -594,9 +594,9 @@ def test_what_a_page_has_seen_in_the_future_is_ignored(user: Any, monkeypatch: p
     """The page makes no process look more often, and an ETag that is changed gets everything."""
     ada, looks, look = user("ada", "USER"), list[Any](), BoardReader.look
 
-    def counted(reader: BoardReader, calendar: Any, away: Any) -> Any:
+    def counted(reader: BoardReader, calendar: Any, is_still: Any) -> Any:
         looks.append(calendar)
-        return look(reader, calendar, away)
+        return look(reader, calendar, is_still)
 
     monkeypatch.setattr(BoardReader, "look", counted)
     monkeypatch.setattr(boards, "LIFE_S", 60.0)
@@ -666,7 +666,6 @@ def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> No
     ada = user("ada", "USER")
     assert detail(ada, "typo")["acts"] == []
     assert do(ada, "ada", "publish_now", "typo").status_code == 404
-    assert "publish_now" not in detail(ada, "dry")["acts"]
 
 
 def test_a_cover_and_a_video_that_are_not_there_are_not_found(user: Any) -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 DAG_ID, OTHER_ID = "edited_posts", "posts_of_another_team"
+#: An upload that starts as an MP4 does.
+MOVING = b"\0\0\0\x10ftypisom\0\0\0\0moving"
 ACCOUNT = "edit_studio"
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 SECRET = "X-Signature=abcdef0123456789"
@@ -90,7 +92,7 @@ def edit(
     return browser.post("/instagram/calendar/api/edits", json=body, headers=OURS if headers is None else headers)
 
 
-def upload(browser: TestClient, name: str, file: str, content: Any = b"moving", dag_id: str = DAG_ID) -> Any:
+def upload(browser: TestClient, name: str, file: str, content: Any = MOVING, dag_id: str = DAG_ID) -> Any:
     headers = {**OURS, "X-Form-Token": sealed("form", {"user": name})}
     about = {"dag_id": dag_id, "name": file}
     return browser.post("/instagram/calendar/api/files", params=about, content=content, headers=headers)
@@ -342,8 +344,8 @@ def test_a_post_is_duplicated_and_one_is_added_from_an_upload(user: Any, calenda
     ada = user("ada", "USER")
     copied = edit(ada, "ada", "duplicate", new_id="again", fields={"publish_at": local(3)})
     assert copied.status_code == 200, copied.text
-    assert upload(ada, "ada", "new clip.mp4", content=iter([b"moving"] * 3)).status_code == 200
-    assert (calendar.parent / "new clip.mp4").read_bytes() == b"moving" * 3
+    assert upload(ada, "ada", "new clip.mp4", content=iter([MOVING] * 3)).status_code == 200
+    assert (calendar.parent / "new clip.mp4").read_bytes() == MOVING * 3
     listed = ada.get("/instagram/calendar/api/files", params={"dag_id": DAG_ID}).json()
     assert (listed["files"], listed["accounts"], listed["zone"]) == (["a.mp4", "new clip.mp4"], [ACCOUNT], "UTC")
     fields = {"publish_at": local(4), "video": "new clip.mp4", "caption": "New"}
@@ -496,6 +498,23 @@ def test_an_upload_stays_in_the_folder_and_takes_no_other_files_place(user: Any,
     assert (calendar.parent / "a.mp4").read_bytes() == b""
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.jpg", b""),
+        ("x.jpg", b"<!DOCTYPE html><script>alert(1)</script>"),
+        ("x.jpg", b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
+        ("x.mp4", b"<!DOCTYPE html>"),
+        ("x.jpg", MOVING),
+        ("x.mp4", b"\xff\xd8\xff\xe0" + bytes(60)),
+    ],
+)
+def test_an_upload_is_judged_by_its_first_bytes(user: Any, calendar: Path, name: str, content: bytes) -> None:
+    refused = upload(user("ada", "USER"), "ada", name, content=content)
+    assert (refused.status_code, refused.json()["field"]) == (422, "media")
+    assert [*calendar.parent.glob("*x.*")] == []
+
+
 def test_an_upload_that_is_too_large_leaves_nothing(user: Any, calendar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 10)
     assert upload(user("ada", "USER"), "ada", "x.mp4", content=iter([b"12345678"] * 2)).status_code == 413
@@ -519,7 +538,7 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
         about, here = {"dag_id": DAG_ID, "name": "x.mp4"}, httpx.ASGITransport(airflow_app)
         async with httpx.AsyncClient(transport=here, base_url=HOME, cookies=dict(ada.cookies)) as browser:
             path = "/instagram/calendar/api/files"
-            sent = asyncio.create_task(browser.post(path, params=about, content=b"moving", headers=headers))
+            sent = asyncio.create_task(browser.post(path, params=about, content=MOVING, headers=headers))
             assert await asyncio.to_thread(begun.wait, 30)
             other = await browser.get("/instagram/calendar/icon.svg")
             answered.set()
@@ -527,7 +546,7 @@ def test_others_are_answered_while_a_slow_disk_takes_an_upload(
 
     assert asyncio.run(both()) == [200, 200]
     assert in_time == [True]
-    assert (calendar.parent / "x.mp4").read_bytes() == b"moving"
+    assert (calendar.parent / "x.mp4").read_bytes() == MOVING
 
 
 def test_uploads_at_one_time_are_bounded_and_need_space(
@@ -630,9 +649,9 @@ def test_edits_and_uploads_reach_a_calendar_on_object_storage(user: Any, bucket:
     assert changed.status_code == 200, changed.text
     assert storage.read(location) == text.replace("caption: Hello", 'caption: "Bye"').encode()
     assert upload(ada, "ada", "new.mp4", dag_id=dag_id).status_code == 200
-    again = upload(ada, "ada", "new.mp4", content=b"other", dag_id=dag_id)
+    again = upload(ada, "ada", "new.mp4", content=MOVING + b"other", dag_id=dag_id)
     assert (again.status_code, again.json()["name"]) == (200, "new (2).mp4"), "it takes no other file's place"
-    assert storage.read(f"{bucket}/team/new.mp4") == b"moving"
+    assert storage.read(f"{bucket}/team/new.mp4") == MOVING
     third = upload(ada, "ada", "new.mp4", dag_id=dag_id).json()
     assert remove(ada, "ada", third["upload"], dag_id=dag_id) == ["new (3).mp4"]
     storage.write(f"{bucket}/team/new (2).mp4", b"by a colleague")
@@ -717,11 +736,11 @@ def test_a_form_shows_the_pictures_and_videos_of_the_calendars_folder_and_nothin
 def test_an_upload_says_under_which_name_a_file_is_stored(user: Any, calendar: Path) -> None:
     ada = user("ada", "USER")
     assert upload(ada, "ada", "Brötchen (1).mp4").json().items() >= {"name": "Brötchen (1).mp4", "done": ""}.items()
-    again = upload(ada, "ada", "Brötchen (1).mp4", content=b"other")
+    again = upload(ada, "ada", "Brötchen (1).mp4", content=MOVING + b"other")
     stored = "Brötchen (1) (2).mp4"
     assert again.json().items() >= {"name": stored, "done": f"Brötchen (1).mp4 is stored as {stored}."}.items()
     assert ((calendar.parent / "Brötchen (1).mp4").read_bytes(), (calendar.parent / stored).read_bytes()) == (
-        b"moving", b"other",
+        MOVING, MOVING + b"other",
     )  # fmt: skip
     refused = upload(ada, "ada", "plan.xlsx")
     assert (refused.status_code, refused.json()["field"]) == (422, "media")
@@ -741,7 +760,7 @@ def test_an_upload_that_no_post_names_is_removed_by_its_uploader_alone(user: Any
     assert remove(ada, "ada", seal, headers={"Origin": "https://evil.example"}) == 403
     assert (remove(eve, "eve", seal), remove(ada, "ada", seal, dag_id=OTHER_ID)) == ([], [])
     assert remove(ada, "ada", "forged", sealed("undo", {"dag_id": DAG_ID, "user": "ada", "name": "a.mp4"})) == []
-    assert (folder / "Brötchen (1).mp4").read_bytes() == b"moving"
+    assert (folder / "Brötchen (1).mp4").read_bytes() == MOVING
     assert remove(ada, "ada", seal) == ["Brötchen (1).mp4"]
     assert not (folder / "Brötchen (1).mp4").exists()
     assert audit()[-1] == {"event": "instagram_post_remove_upload", "owner": "ada", "file": "Brötchen (1).mp4"}
@@ -804,6 +823,5 @@ def test_a_form_has_each_field_that_a_post_declares(user: Any, calendar: Path) -
     by_name = {field["name"]: field for field in form["fields"]}
     assert by_name["placement"]["words"] == ["reels", "feed", "story"]
     assert (by_name["caption"]["longest"], by_name["audio_volume"]["most"]) == (2200, 100)
-    assert {name: by_name[name]["input"] for name in ("dry_run", "user_tags", "collaborators", "location_id")} == {
-        "dry_run": "flag", "user_tags": "tags", "collaborators": "words", "location_id": "text",
-    }  # fmt: skip
+    inputs = {"share_to_feed": "flag", "user_tags": "tags", "collaborators": "words", "location_id": "text"}
+    assert {name: by_name[name]["input"] for name in inputs} == inputs

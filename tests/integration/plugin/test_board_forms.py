@@ -168,7 +168,7 @@ OF_A_REEL: dict[str, tuple[Any, Any]] = {
     "collaborators": ("ann.lee", ["ann.lee"]), "user_tags": ("bob", ["bob"]), "share_to_feed": ("false", False),
     "is_paid_partnership": ("true", True), "branded_content_sponsor_ids": ("one, two", ["one", "two"]),
     "is_ai_generated": ("true", True), "fit": ("blur", "blur"), "background": ("white", "white"),
-    "trim": ("end", "end"), "dry_run": ("true", True), "upload": ("file", "file"),
+    "trim": ("end", "end"), "upload": ("file", "file"),
     "on_copyright_match": ("hold", "hold"),
     "audio_name": ("Our sound", "Our sound"),
 }  # fmt: skip

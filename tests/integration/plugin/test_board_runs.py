@@ -79,9 +79,7 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     ada = user("ada", "USER")
     assert look(ada) == ("planned", None)
     begin(DAG_ID, "hello", {"prepare": "running", "approve": None})
-    push_xcom(DAG_ID, "hello", "prepare", "progress", {"percent": 40, "try": 0})
     assert look(ada) == ("preparing", "the video is transcoded")
-    assert cards(ada)["hello"]["percent"] == 40
     begin(DAG_ID, "hello", PREPARED)
     assert look(ada) == ("scheduled", None)
     begin(DAG_ID, "hello", READY)
@@ -90,17 +88,103 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
-def test_a_run_that_was_deleted_is_none(user: Any) -> None:
+def states_of_planner() -> list[str]:
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return list(map(str, session.scalars(select(DagRun.state).where(DagRun.dag_id == f"{DAG_ID}_plan"))))
+
+
+def started() -> None:
+    """Store in the plan that all runs were started."""
+    file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    stored = read_plan(file)
+    assert stored is not None
+    store(file, stored.model_copy(update={"plan": replace(stored.plan, pending=())}))
+
+
+def change(statement: Any, dag_id: str = DAG_ID) -> None:
+    """Change runs of a DAG as a user does."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.execute(statement(DagRun).where(DagRun.dag_id == dag_id))
+
+
+FAR = datetime(2099, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced by one that is dated ahead"])
+def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_replaced: bool) -> None:
+    """The planner begins another run, under another id, whose row no user can write."""
     from sqlalchemy import delete
 
     ada = user("ada", "USER")
     begin(DAG_ID, "hello", READY)
     assert look(ada)[0] == "ready"
-    with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id == DAG_ID))
+    plan = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    before = read_plan(plan)
+    assert before is not None
+    started()
+    change(delete)
+    if is_replaced:
+        begin(DAG_ID, "hello", {}, state="queued", run_after=FAR)
+    assert look(ada) == ("failed", "its run was deleted")
+    assert "retry" in detail(ada, "hello")["acts"]
+    answer = do(ada, "ada", "retry")
+    assert answer.status_code == 200, answer.text
+    assert states_of_planner() == ["queued"]
+    change(delete, f"{DAG_ID}_plan")
+    store(plan, before)
+
+
+def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
+    ada, conf = user("ada", "USER"), {"post": "hello", "now": True}
+    begin(DAG_ID, "hello", {}, run_id="now__hello__1", state="queued", conf=conf, run_after=FAR)
     assert look(ada) == ("planned", None)
+    assert detail(ada, "hello")["acts"] == ["publish_now", "skip"]
+    answer = do(ada, "ada", "publish_now")
+    assert answer.status_code == 200, answer.text
+    assert tasks_of("now__hello__2")[0] == "queued"
+    assert look(ada)[0] == "preparing"
+    assert do(ada, "ada", "publish_now").status_code == 409
+
+
+@pytest.mark.parametrize("conf", [{}, {"post": "asked"}, {"post": "hello", "dry_run": True}])
+def test_publish_now_finds_an_id_that_no_run_has(user: Any, conf: dict[str, Any]) -> None:
+    """A user may have taken those that the page would choose."""
+    ada = user("ada", "USER")
+    for number in (1, 2):
+        begin(DAG_ID, "hello", {}, run_id=f"now__hello__{number}", state="success", conf=conf)
+    answer = do(ada, "ada", "publish_now")
+    assert answer.status_code == 200, answer.text
+    assert tasks_of("now__hello__3")[0] == "queued"
+
+
+@pytest.mark.parametrize("act", ["unskip", "retry"])
+def test_another_run_finds_an_id_that_no_run_has(user: Any, act: str) -> None:
+    ada = user("ada", "ADMIN")
+    begin(DAG_ID, "hello", {}, run_id="manual__asked__1", state="success", conf={"post": "hello"})
+    if act == "unskip":
+        ask(DAG_ID, "asked", approve="skipped", create="skipped", publish="skipped")
+        outcome = {"state": "skipped", "mark": "rejected: loud", "reason": "Rejected by bob: loud", "try": 0}
+        push_xcom(DAG_ID, "asked", "approve", "outcome", outcome)
+    else:
+        begin(DAG_ID, "asked", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+        push_xcom(DAG_ID, "asked", "create", "outcome", {"mark": "MediaRejectedError", "try": 0})
+    assert look(ada, "asked")[0] in ("skipped", "failed")
+    answer = do(ada, "ada", act, "asked")
+    assert answer.status_code == 200, answer.text
+    assert tasks_of("manual__asked__2")[0] == "queued"
+
+
+def test_parameters_of_the_run_of_a_post_change_no_card(user: Any) -> None:
+    begin(DAG_ID, "hello", READY, conf={"post": "asked", "dry_run": True, "now": True})
+    ada = user("ada", "USER")
+    assert (look(ada), look(ada, "asked")) == (("ready", None), ("planned", None))
 
 
 def test_a_skip_closes_the_question_of_the_run_which_begins_anew(user: Any) -> None:
@@ -263,19 +347,40 @@ def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> 
 
 
 def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
-    """Of two answers, Airflow keeps the second one. Users may edit what the task returned, and cannot seal it."""
-    from airflow_provider_instagram.calendar.tasks.answers import Answer
+    """Of two answers, Airflow keeps the second one. Users may edit what the task returned, which decides nothing."""
+    from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
+    from airflow_provider_instagram.operators.approval import Question
 
     ada = user("ada", "USER")
     ask(DAG_ID, "asked", approve="success", create="deferred")
     post = routes.boards.board(DAG_ID, is_fresh=True).facts["asked"].post
-    context: Any = {"ti": type("Ti", (), {"dag_id": DAG_ID, "run_id": "asked"})}
-    record = Answer(True, "bob", post.version, "Of bob").sealed(context, post)
-    push_xcom(DAG_ID, "asked", "approve", "return_value", record)
+    question = Question(
+        dag_id=DAG_ID,
+        run_id="asked",
+        task_id="approve",
+        map_index=-1,
+        run_after=post.publish_at,
+        run_started=post.publish_at,
+        clear_number=0,
+        ti_id="1",
+        try_number=1,
+    )
+    approval = Approval(
+        question=question,
+        post_id="asked",
+        version=post.version,
+        sha256=(),
+        caption="Asked",
+        answer=Answer(True, "bob", "Of bob"),
+    )
+    uri, key = ledger_asset(post.account).uri, f"approval:{post.key}"
+    push_xcom(DAG_ID, "asked", "approve", "return_value", {"approved_by": "eve"})
+    write_row(uri, key, approval.model_dump(mode="json"))
     assert look(ada, "asked") == ("scheduled", "approved")
     shown = detail(ada, "asked")
     assert shown["file_caption"] == "Asked"
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
-    push_xcom(DAG_ID, "asked", "approve", "return_value", {**record, "row": {**record["row"], "person": "eve"}})
+    write_row(uri, key, approval.model_copy(update={"answer": None}).model_dump(mode="json"))
     shown = detail(ada, "asked")
-    assert (shown["caption"], "Approved by eve" in [event["what"] for event in shown["history"]]) == ("Asked", False)
+    events = [event["what"] for event in shown["history"]]
+    assert (shown["caption"], "Nobody has approved this" in events) == ("Asked", True)

@@ -53,6 +53,30 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     assert client.get("/covers/..%2Fsecret.jpg").status_code in (404, 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/calendar/api/posts", 401),
+        ("/calendar/nowhere", 404),
+        ("/connect", 401),
+        ("/covers/0123456789abcdef.jpg", 404),
+        ("/covers/0123456789abcdef-0.jpg", 422),
+    ],
+)
+def test_no_error_is_kept_by_a_browser(
+    airflow_db: None, snapshots: str, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
+    """A cover that is not made yet would be missing until its error is forgotten."""
+    from airflow.api_fastapi.core_api.security import get_user
+
+    from airflow_provider_instagram.plugin.app import app
+
+    if status != 401:
+        monkeypatch.setitem(app.dependency_overrides, get_user, lambda: None)
+    answer = TestClient(app).get(path)
+    assert (answer.status_code, answer.headers.get("cache-control")) == (status, "no-store")
+
+
 def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_form(
     tmp_path: Path, portrait_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

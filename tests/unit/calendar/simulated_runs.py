@@ -18,6 +18,8 @@ from airflow_provider_instagram.calendar.planning.plan import Records
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords, PreparedPost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import ReportProblems
 from airflow_provider_instagram.exceptions import ValidationError
@@ -129,6 +131,8 @@ class SimulatedCalendar:
     :param deleted: The ids of runs that Airflow does not have any more, for ``plan``.
     :param started: The DAGs and ids of runs that ``plan`` has started.
     :param airflow: The runs that Airflow has, for the planner's own task.
+    :param clear_number: How often tasks of the run were cleared.
+    :param run_started: When the run began.
     """
 
     file: Path
@@ -144,6 +148,9 @@ class SimulatedCalendar:
     deleted: set[str] = field(default_factory=set)
     started: set[tuple[str, str]] = field(default_factory=set)
     airflow: AirflowRuns = field(default_factory=AirflowRuns)
+    clear_number: int = 0
+    run_started: datetime = NOON
+    run_after: datetime | None = None
 
     @property
     def settings(self) -> CalendarSettings:
@@ -157,7 +164,7 @@ class SimulatedCalendar:
         head["defaults"] = {"video": "a.mp4", "timezone": "UTC", **head.get("defaults", {})}
         self.file.write_text(yaml.safe_dump({"min_spacing": "0 s", **head, "posts": list(posts)}))
 
-    def plan(self, at: float | None = None, *, all_started: bool = True, by_hand: bool = False) -> list[str]:
+    def plan(self, at: float | None = None, *, all_started: bool = True) -> list[str]:
         """Look at the file as the planner does, and return the runs that it starts."""
         self.now = self.now if at is None else at
         settings = self.settings
@@ -165,7 +172,6 @@ class SimulatedCalendar:
             settings,
             read_plan(settings.plan_file),
             after_noon(self.now),
-            by_hand=by_hand,
             records=Records(
                 is_live=lambda key: self.ledger(key.partition("/")[0]).post(key) is not None,
                 runs=lambda key: PostRows(self.ledger(key.partition("/")[0]).store).runs(key),
@@ -211,18 +217,26 @@ class SimulatedCalendar:
             "ti": ti,
             "task_instance": ti,
             "params": params,
-            "dag_run": SimpleNamespace(run_after=after_noon(self.now), run_type="asset_triggered"),
+            "dag_run": SimpleNamespace(
+                run_after=self.run_after or after_noon(self.now),
+                start_date=self.run_started,
+                clear_number=self.clear_number,
+                run_type="asset_triggered",
+            ),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
             "outlet_events": self.events,
         }
 
-    def prepared(self, post_id: str = "a", sha256: str | None = DIGEST) -> dict[str, Any]:
-        """Return what the preparation of a post has returned."""
+    def prepared(self, post_id: str = "a", reports: list[dict[str, Any]] | None = None) -> str:
+        """Record what the preparation of a post makes, and return the version."""
         post = self.stored().calendar.post(post_id)
         assert post is not None
-        reports = [{"tier": "full", "kind": str(item.kind or "video"), "sha256": sha256} for item in post.items]
-        return {"version": post.version, "media": [item.location for item in post.items], "reports": reports}
+        if reports is None:
+            reports = [{"tier": "full", "kind": str(item.kind or "video"), "sha256": DIGEST} for item in post.items]
+        made = PreparedPost(media=[item.location for item in post.items], reports=reports)
+        PostRecords(self.rows(ledger_asset(post.account)), post.key).record_prepared(post.version, made)
+        return post.version
 
     def report(self) -> list[str]:
         """Run the task ``problems``, and return the problems that it reports: the messages of its event."""
@@ -230,10 +244,12 @@ class SimulatedCalendar:
         ReportProblems(task_id="problems", settings=self.settings).execute(self.context())
         return [problem["message"] for extra in self.events.extras[before:] for problem in extra["events"]]
 
-    def step(self, run_id: str = "a", prepared: Any = None, **params: Any) -> str:
-        """Return whether a task of a run finds its post still wanted, or else how the task ends."""
-        step = PreparePost(task_id="step", settings=self.settings)
-        step.prepared = prepared
+    def step(self, run_id: str = "a", prepared: str | None = None, **params: Any) -> str:
+        """Return whether a task of a run finds its post still wanted, or else how the task ends.
+
+        :param prepared: The version that was prepared. None for the task that prepares.
+        """
+        step = (PreparePost if prepared is None else CreatePost)(task_id="step", settings=self.settings)
         self.pushed.clear()
         try:
             step.wanted_post(self.context(run_id, **params))

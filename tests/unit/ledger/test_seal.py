@@ -47,7 +47,7 @@ def fernet_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None
         forget()
 
     def forget() -> None:
-        for cached in (seal._configured, seal._keys):
+        for cached in (seal._configured, seal._keys, seal._encryption):
             cached.cache_clear()
 
     yield change

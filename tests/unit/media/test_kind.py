@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.media.kind import kind_of
+from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head, kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,31 @@ def _boxed(*brands: bytes) -> bytes:
 def test_the_content_decides(name: str, content: bytes, kind: str, tmp_path: Path) -> None:
     (path := tmp_path / name).write_bytes(content)
     assert kind_of(path) == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (JPEG, "image"),
+        (_boxed(b"heic", b"mif1"), "image"),
+        (_boxed(b"isom", b"avc1"), "video"),
+        (b"\0\0\0\x08wide\0\0\0\0mdat" + bytes(40), "video"),  # QuickTime before 2001
+        (b"RIFF\0\0\0\0AVI LIST" + bytes(40), "video"),
+        (b"\x1a\x45\xdf\xa3" + bytes(60), "video"),
+        (b"\0\0\x01\xba" + bytes(60), "video"),
+        (b"\x47" + bytes(187) + b"\x47", "video"),
+        (bytes(4) + b"\x47" + bytes(191) + b"\x47", "video"),  # of a camera, .mts
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(56), "video"),
+        (b"", None),
+        (b"Go" + bytes(60), None),
+        (b"Great" * 60, None),
+        (b"<!DOCTYPE html><title>ftyp</title>", None),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', None),
+        (b"RIFF\0\0\0\0WAVEfmt " + bytes(40), None),
+    ],
+)
+def test_first_bytes_that_are_of_neither_are_known(content: bytes, kind: str | None) -> None:
+    assert kind_by_head(content[:HEAD_BYTES]) == kind
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -301,3 +301,21 @@ def test_a_function_and_a_path_with_a_template_are_left_to_the_run() -> None:
 def test_a_dag_with_templates_of_its_own_form_is_left_to_the_run() -> None:
     with DAG("d", schedule=None, jinja_environment_kwargs={"variable_start_string": "[["}):
         TranscodeOperator(task_id="t", source="a.mov", fit="[[ params.fit ]]")
+
+
+@pytest.mark.parametrize(
+    ("hours", "max_lateness", "is_refused"),
+    [(25, None, True), (25, "1 h", True), (23, "1 h", False), (23, None, False), (25, "2 days", False)],
+)
+def test_a_literal_time_that_has_passed_by_more_than_a_day_is_refused_unless_the_post_may_be_so_late(
+    hours: int, max_lateness: str | None, is_refused: bool
+) -> None:
+    at = datetime.now(timezone.utc) - timedelta(hours=hours)
+    for publish_at in (at, at.isoformat()):
+        times = {"publish_at": publish_at, "max_lateness": max_lateness}
+        if is_refused:
+            with pytest.raises(ValidationError, match="later publish_at"):
+                PublishOperator(task_id="p", container_id="1", **times)
+        else:
+            PublishOperator(task_id="p", container_id="1", **times)
+    PublishOperator(task_id="p", container_id="1", publish_at=at, max_lateness=TEMPLATE)

@@ -76,8 +76,8 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
     async def call(_: Act, method: str, path: str, body: Any) -> None:
         sent.append((method, path, body["chosen_options"]))
 
-    for module_function, replacement in {"_call": call, "_digests": lambda _: (None,)}.items():
-        monkeypatch.setattr(acts, module_function, replacement)
+    monkeypatch.setattr(acts, "_call", call)
+    monkeypatch.setattr(questions, "digests_of", lambda _: (None,))
     for module_function in ("may_act", "_log"):
         monkeypatch.setattr(acts, module_function, lambda *_: True)
     monkeypatch.setattr(questions, "is_asked_about", lambda *_: True)

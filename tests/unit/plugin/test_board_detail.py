@@ -101,8 +101,8 @@ AGREED = Answer(True, "ada", "v", "")
     [
         ("none", None, ["Files ready"]),
         ("required", AGREED, ["Files ready", "Approved by ada"]),
-        ("required", None, ["Files ready", "Nobody answered in time"]),
-        ("required", replace(AGREED, person=None), ["Files ready", "Nobody answered in time"]),
+        ("required", None, ["Files ready", "Nobody has approved this"]),
+        ("required", replace(AGREED, person=None), ["Files ready", "Nobody has approved this"]),
     ],
 )
 def test_the_history_says_who_approved_and_nothing_of_a_post_that_needs_no_approval(

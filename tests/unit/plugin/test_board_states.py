@@ -16,7 +16,6 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.standstill import Standstill
 from airflow_provider_instagram.plugin.board.states import ASKED_AGAIN, Facts, PostRun, State, Status, Task, status_of
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
@@ -148,7 +147,6 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     assert (found.text, found.hint) == ("rejected: ugly", "Rejected by Ada: ugly")
     late = Task("skipped", outcome={**skipped, "mark": "skipped: 6 min late"})
     assert state(in_run(prepare=late)).text == "6 min late", "the state says that it is skipped"
-    assert state(in_run(prepare=Task("running", percent=42))).percent == 42
     assert state(in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
 
 
@@ -197,35 +195,33 @@ def test_a_post_that_nothing_publishes_is_skipped_and_says_why() -> None:
 
 
 SOON = DUE + timedelta(minutes=5)
-AWAY = frozenset(("scheduler", "triggerer", "worker"))
 DEFERRED = in_run(prepare="success", approve="success", create="success", publish="deferred")
 
 
+STILL = "Airflow stands still"
+
+
 @pytest.mark.parametrize(
-    ("facts", "stands", "why"),
+    ("facts", "obstacle", "why"),
     [
-        (Facts(POST), Standstill(), "its run has not begun"),
-        (Facts(POST), Standstill(is_paused=True), "its calendar is paused"),
-        (Facts(POST), Standstill(is_lost=True), "Airflow cannot read its DAG file"),
-        (Facts(POST), Standstill(away=AWAY), "Airflow's scheduler stands still"),
-        (DEFERRED, Standstill(), "its publication has not ended"),
-        (DEFERRED, Standstill(away=frozenset(("triggerer", "worker"))), "Airflow's triggerer stands still"),
-        (in_run(prepare="queued"), Standstill(away=frozenset(("worker",))), "Airflow's worker stands still"),
-        (in_run(prepare="queued"), Standstill(away=frozenset(("triggerer",))), "waits for a worker"),
-        (in_run(prepare="running"), Standstill(), "the video is transcoded"),
-        (in_run(prepare=WAITS_FOR_FILE), Standstill(), "waits for its file"),
+        (Facts(POST), "", "its run has not begun"),
+        (Facts(POST), STILL, STILL),
+        (DEFERRED, "", "its publication has not ended"),
+        (DEFERRED, STILL, STILL),
+        (in_run(prepare="queued"), "", "waits for a worker"),
+        (in_run(prepare="running"), "", "the video is transcoded"),
+        (in_run(prepare=WAITS_FOR_FILE), "", "waits for its file"),
     ],
 )
 def test_a_post_over_its_time_is_late_from_the_first_minute_with_the_reason(
-    facts: Facts, stands: Standstill, why: str
+    facts: Facts, obstacle: str, why: str
 ) -> None:
     hint = "It goes out as soon as it can. If that takes until 09:30, it is skipped."
-    assert status_of(facts, SOON, ABOUT, stands) == Status(State.LATE, why, hint)
-    assert status_of(facts, DUE + timedelta(seconds=60), ABOUT, stands).state is not State.LATE
+    assert status_of(facts, SOON, ABOUT, obstacle) == Status(State.LATE, why, hint)
+    assert status_of(facts, DUE + timedelta(seconds=60), ABOUT, obstacle).state is not State.LATE
 
 
 def test_a_post_that_may_be_live_or_waits_for_a_person_is_not_late() -> None:
-    stands = Standstill(away=AWAY)
     for facts, expected in (
         (replace(DEFERRED, is_open=True), State.GOING_OUT),
         (replace(DEFERRED, done=DONE), State.PUBLISHED),
@@ -233,7 +229,7 @@ def test_a_post_that_may_be_live_or_waits_for_a_person_is_not_late() -> None:
         (in_run(prepare="failed"), State.FAILED),
         (replace(DEFERRED, skipped_by="ada"), State.SKIPPED),
     ):
-        assert status_of(facts, SOON, ABOUT, stands).state is expected
+        assert status_of(facts, SOON, ABOUT, STILL).state is expected
 
 
 def test_a_late_post_is_published_at_once_by_a_user_only_while_its_own_run_does_not_work() -> None:
@@ -271,7 +267,6 @@ def test_a_first_comment_that_failed_leaves_the_post_published_and_is_tried_agai
 @pytest.mark.parametrize("kind", list(State))
 def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) -> None:
     assert "publish_now" not in acts_in(kind, Facts(POST, done=DONE))
-    assert "publish_now" not in acts_in(kind, Facts(POST.model_copy(update={"dry_run": True})))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 // The bar above the posts: where we are, the views and the filters; and the notices below it.
 
-import { addDays, inWords, isDay, length, moment, today } from "./dates.js";
+import { addDays, inWords, isDay, moment, today } from "./dates.js";
 import { byId, counted, h, icon, isLow, isNarrow, roving } from "./dom.js";
 import { addPost, editable, fillTimes } from "./edit.js";
 import { ideasButton } from "./ideas.js";
@@ -247,33 +247,9 @@ const notice = (state, text) => h("div", { class: "notice", "data-state": state 
 const NOT_HERE =
   "Airflow has not read this calendar yet, or its plan is not on this machine. If this stays, set [instagram] calendar_snapshots to a folder or object storage that the API server shares with the workers.";
 const PAUSED = "This calendar is paused. Nothing is published until it is unpaused.";
+const STILL =
+  "Airflow stands still, so no post goes on. Tell whoever maintains it: Airflow's home page shows which part.";
 const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
-
-/** What stands still without a part of Airflow. @type {Record<string, string>} */
-const STANDS = {
-  scheduler: "No post goes on",
-  worker: "No post goes on",
-  triggerer: "No post that waits for its time or for Instagram goes on",
-  "DAG processor": "Changes of DAG files do not count",
-};
-
-/** Return what stands still in Airflow, since when, what will happen, and who can help. */
-function awayElement() {
-  const [first] = data.away;
-  if (!first) return null;
-  const each = data.away.map(
-    ({ what, since }) => `${what} ${since ? `since ${moment(since * 1000)}` : "never started"}`,
-  );
-  const stands = [...new Set(data.away.map(({ what }) => STANDS[what] ?? ""))].slice(0, 1);
-  const limits = [...new Set(data.calendars.map((calendar) => calendar.latest ?? 0))];
-  const late = limits.length === 1 && limits[0] ? `at most ${length(limits[0])}` : "as late as its calendar allows";
-  const isHarmless = data.away.every(({ what }) => what === "DAG processor");
-  const next = isHarmless ? "" : ` A post whose time comes goes out late, ${late}, and is skipped after that.`;
-  return notice(
-    "failed",
-    `Airflow stands still: ${each.join(", ")}. ${stands}.${next} Tell whoever maintains your Airflow.`,
-  );
-}
 
 /** @param {import("./state.js").Lost} lost */
 function lostText({ file, error, since, plan }) {
@@ -300,7 +276,7 @@ export function drawNotices() {
   byId("notices").replaceChildren(
     ...[
       data.error && notice("failed", data.error),
-      awayElement(),
+      data.still && notice("failed", STILL),
       ...loginElements(),
       waitingElement(),
       ...notices,

@@ -102,13 +102,6 @@ export function icon(name) {
   return svg;
 }
 
-/** Return how far something is. @param {number} percent */
-export function meter(percent) {
-  const fill = h("i");
-  fill.style.width = `${percent}%`;
-  return h("span", { class: "bar" }, fill);
-}
-
 /** Return Airflow's window around this page, or null if there is none that we may read. */
 export function hostWindow() {
   try {

@@ -250,8 +250,7 @@ const LONGEST_CAPTION = 2200; // characters
 
 /** @param {Card} card @param {Detail | null} content */
 function stateSection(card, content) {
-  const words =
-    card.state === "waiting" ? stateText(card) : `${STATES[card.state]}${card.percent ? ` ${card.percent} %` : ""}`;
+  const words = card.state === "waiting" ? stateText(card) : STATES[card.state];
   const isProblem = card.state === "problem"; // its section says why
   const post = content?.caption === undefined ? null : content;
   const acts = content?.acts ?? [];

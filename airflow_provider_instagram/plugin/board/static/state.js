@@ -20,7 +20,6 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} [caption]
  * @property {string} [why]
  * @property {boolean} [login] Whether it failed because Instagram no longer accepts the account's token.
- * @property {number} [percent]
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
  * @property {string[]} [tags]
@@ -37,7 +36,6 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} file
  * @property {boolean} paused
  * @property {Lost | null} [lost] What is known of its DAG if Airflow cannot read that any more.
- * @property {number} [latest] How many seconds after its time a post may go out.
  * @property {boolean} read Whether its plan is on the server.
  * @property {boolean} dry
  * @property {boolean} edit Whether the user may edit its posts.
@@ -123,8 +121,7 @@ export const data = {
   cards: new Map(),
   /** @type {Calendar[]} */
   calendars: [],
-  /** The parts of Airflow that stand still. @type {{ what: string, since: number | null }[]} */
-  away: [],
+  still: false, // whether Airflow stands still
   etag: "",
   error: "",
   loaded: false,
@@ -197,7 +194,7 @@ async function load() {
   if (answer === null) return isNew;
   data.etag = answer.etag;
   data.calendars = answer.content.calendars;
-  data.away = answer.content.away ?? [];
+  data.still = answer.content.still;
   data.cards = new Map(answer.content.cards.map((/** @type {Card} */ card) => [keyOf(card), card]));
   for (const [key, { values, until, isGone }] of edits) {
     const card = data.cards.get(key);
@@ -273,11 +270,10 @@ export const keyOf = (card) => `${card.dag}/${placeOf(card)}`;
 /** Return the short name of an account: most connections begin with the same word. @param {string} account */
 export const short = (account) => account.replace(/^instagram[_-](?=.)/, "");
 
-/** Return the words of a card's state, with the percent, the time that is left, or the reason. @param {Card} card */
+/** Return the words of a card's state, with the time that is left, or the reason. @param {Card} card */
 export function stateText(card) {
   const word = STATES[card.state] ?? card.state;
   if (card.saved) return `${word}: saved in the file, Airflow reads it soon`;
-  if (card.state === "preparing" && card.percent) return `${word} ${card.percent} %`;
   if (card.state === "waiting" && card.until) {
     const left = `${word}, ${length(card.until - Date.now() / 1000)} left`;
     return card.why ? `${left}: ${card.why}` : left;

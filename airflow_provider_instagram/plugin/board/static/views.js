@@ -2,7 +2,7 @@
 
 import { ROOT } from "./api.js";
 import { addDays, asDay, inWords, longDay, monday, today, whenOf } from "./dates.js";
-import { counted, h, icon, isNarrow, meter } from "./dom.js";
+import { counted, h, icon, isNarrow } from "./dom.js";
 import { resultsView } from "./results.js";
 import { FILTERS, MEANINGS, NEEDS, byDay, data, go, keyOf, short, shown, span, stateText, view } from "./state.js";
 
@@ -90,8 +90,7 @@ function cellParts(card, time, state, form) {
   const kind = form === "week" && card.kind ? h("span", { class: "cut what" }, card.kind) : null;
   const when = h("span", { class: "when" }, h("b", {}, time), h("span", { class: "cut" }, short(card.account)), kind);
   const foot = h("span", { class: "foot" }, badgeOf(state));
-  const percent = card.state === "preparing" && card.percent ? meter(card.percent) : null;
-  return [h("span", { class: "text" }, when, titleOf(card), foot, percent)];
+  return [h("span", { class: "text" }, when, titleOf(card), foot)];
 }
 
 /** Return the cover of a card, or the sign of its kind. @param {Card} card @param {string} form */

@@ -353,7 +353,6 @@ def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Ca
         "  share_to_feed: true\n"
         "  upload: url\n"
         "  approval: required\n"
-        "  dry_run: true\n"
         "  tags: [x, y]\n"
     )
     assert calendar.problems == ()
@@ -362,7 +361,7 @@ def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Ca
         '"video":"https://example.com/a.mp4"}'
     )
     full = (
-        '{"account":"studio","approval":"required","caption":"Größe {{ x }} #a","dry_run":true,"id":"full",'
+        '{"account":"studio","approval":"required","caption":"Größe {{ x }} #a","id":"full",'
         '"publish_at":1904365800.0,"share_to_feed":true,"upload":"url","user_tags":["three","four"],'
         '"video":"https://example.com/b.mp4?signature=x","video_cover_timestamp_ms":1500}'
     )

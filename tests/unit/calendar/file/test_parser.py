@@ -220,7 +220,6 @@ def test_a_time_that_is_nearly_right_is_told_how_to_write_it(read: Callable[...,
     [
         ("placement: stories", "placement is 'stories'. Write reels, feed or story."),
         ("trial_graduation: manual", "trial_graduation is 'manual'. Write MANUAL or SS_PERFORMANCE, or leave it out."),
-        ("dry_run: maybe", "dry_run is 'maybe'. Write true or false."),
         ("share_to_feed: perhaps", "share_to_feed is 'perhaps'. Write true or false."),
         ("collaborators: [a, b, c, d]", "There are 4 collaborators. At most 3 are allowed."),
         (
@@ -257,7 +256,7 @@ def test_none_is_a_text_like_any_other(read: Callable[..., Calendar]) -> None:
     assert one.options == {"caption": "None", "audio_name": "None"}
     (other,) = read("id,publish_at,video,caption\na,2026-12-24 18:00 UTC,a.mp4,None\n", "csv").posts
     assert other.caption == "None"
-    for name in ("placement", "cover_url", "collaborators", "share_to_feed", "dry_run"):
+    for name in ("placement", "cover_url", "collaborators", "share_to_feed"):
         (told,) = said(read(HEAD + post(1, "2026-12-24 18:00", f"    {name}: None\n")))
         assert (told[0], "None" in told[1] or "none" in told[1]) == (8, True)
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.operators.approval import Question
 from airflow_provider_instagram.publishing.create import Create, Order
 from tests.unit.calendar.simulated_runs import ACCOUNT, post
 
@@ -24,15 +25,25 @@ def test_none_goes_out_as_it_stands_there(
 ) -> None:
     """In the calendar, and in the form of the approval."""
     video = "https://example.com/a.mp4"
-    more = {"approval": "none" if approved is None else "required", "dry_run": "true"}
+    more = {"approval": "none" if approved is None else "required"}
+    calendar.given = {"dry_run": True}
     calendar.write(post("a", 60, caption=written, audio_name="None", user_tags=["ann"], video=video, **more))
     calendar.plan(-5)
-    prepared = calendar.prepared() | {"reports": [{"tier": "pass"}]}
-    create = CreatePost(task_id="create", settings=calendar.settings, prepared=prepared)
-    planned = create.wanted_post(calendar.context())
+    calendar.prepared(reports=[{"tier": "pass"}])
+    create, context = CreatePost(task_id="create", settings=calendar.settings), calendar.context()
+    planned = create.wanted_post(context)
     if approved is not None:
-        create.approved = Answer(True, "anna", planned.version, approved).sealed(calendar.context(), planned)
-    one = create.order(calendar.context(), planned, is_resumed=False).post
+        question = Question.of(context)
+        answered = Approval(
+            question=question,
+            post_id="a",
+            version=planned.version,
+            sha256=(),
+            caption=written,
+            answer=Answer(approved=True, person="anna", caption=approved),
+        )
+        create.records(context, planned).record_approval(answered)
+    one = create.order(context, planned, is_resumed=False).post
     assert (one.caption, one.audio_name, one.user_tags, one.cover_url) == (caption, "None", ("ann",), None)
 
 
@@ -51,8 +62,8 @@ def test_the_parent_of_a_carousel_has_the_texts_of_the_post_after_the_wait_for_i
     calendar.write(post("a", 60, video=None, carousel=links, caption="{{ x }}", collaborators=["ann"]))
     calendar.plan(-5)
     reports = [{"tier": "pass", "kind": "image"}, {"tier": "pass", "kind": "video"}]
-    prepared = calendar.prepared() | {"reports": reports}
-    create = CreatePost(task_id="create", settings=calendar.settings, prepared=prepared)
+    calendar.prepared(reports=reports)
+    create = CreatePost(task_id="create", settings=calendar.settings)
     known = {"content": "digest", "child_ids": ["1", "2"]}
     event = {"container_id": ["2"], "error": None, "known": known}
     assert create.execute(calendar.context(), event) == "180"

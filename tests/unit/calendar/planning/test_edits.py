@@ -166,7 +166,9 @@ def test_a_file_that_moves_keeps_its_runs_and_its_late_posts_and_asks_nobody_aga
     assert calendar.plan(0) == []
     assert calendar.problems() == []
     assert calendar.step("late", prepared) == "wanted"
-    assert all(str(tmp_path / "new") in one for one in calendar.prepared("late")["media"])
+    late = calendar.stored().calendar.post("late")
+    assert late is not None
+    assert all(str(tmp_path / "new") in one for one in late.media)
 
 
 def test_a_calendar_whose_new_place_cannot_be_read_yet_loses_no_post(

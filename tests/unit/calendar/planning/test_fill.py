@@ -88,7 +88,7 @@ def test_comments_blank_lines_and_forms_of_a_yaml_file_stay() -> None:
 
 
 def test_a_second_proposal_has_nothing_to_write() -> None:
-    assert proposal(FILLED) == Proposal(None, (), (), 0)
+    assert proposal(FILLED) == Proposal(None, (), 0)
     assert proposal(FILLED, now=NOW + timedelta(days=3)).fill is None
 
 
@@ -179,7 +179,7 @@ posts:
     "text", ["posts: []\n", "defaults: {account: studio}\nposts:\n", "slots: {studio: [Mon 08:30 UTC]}\nposts:\n"]
 )
 def test_a_file_without_posts_needs_nothing(text: str) -> None:
-    assert proposal(text) == Proposal(None, (), (), 0)
+    assert proposal(text) == Proposal(None, (), 0)
 
 
 def test_slots_of_the_file_that_cannot_be_read_are_named_before_anything_is_proposed() -> None:

@@ -81,12 +81,6 @@ def test_the_longest_lead_time_fits_into_the_life_of_a_container() -> None:
     assert CalendarSettings.of("content", "posts.yaml", lead_time=MAX_LEAD_TIME).lead_time == MAX_LEAD_TIME
 
 
-@pytest.mark.parametrize(("name", "value"), [("late", "skip"), ("approval", "required")])
-def test_an_unanswered_post_cannot_go_out_where_that_contradicts_another_argument(name: str, value: str) -> None:
-    with pytest.raises(ValidationError, match=name):
-        CalendarSettings.of("content", "posts.yaml", unanswered="publish", **{name: value})
-
-
 def test_an_approval_that_the_author_demands_cannot_be_lifted_by_the_file(calendar: SimulatedCalendar) -> None:
     calendar.given = {"approval": "required"}
     calendar.write(post("a", 60), post("b", 90, approval="none"), defaults={"approval": "none"})

@@ -69,16 +69,6 @@ def test_half_of_the_posts_to_come_are_not_lost_in_silence_but_one_of_two_is_an_
     assert len(calendar.problems()) == is_kept
 
 
-def test_a_person_who_starts_the_planner_says_that_the_file_is_right(calendar: SimulatedCalendar) -> None:
-    calendar.write(*FOUR)
-    calendar.plan(0)
-    calendar.write(post("a", 60))
-    assert len(planned(calendar, 1)) == 4
-    calendar.plan(2, by_hand=True)
-    assert [one.id for one in calendar.stored().timely.posts] == ["a"]
-    assert planned(calendar, 3) == ["a"]
-
-
 def test_people_are_told_at_once_until_when_the_posts_stay(calendar: SimulatedCalendar) -> None:
     calendar.given["notify"] = []
     calendar.write(*FOUR, defaults={"timezone": "Europe/Berlin"})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import nullcontext
+from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
@@ -15,15 +17,15 @@ from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
 from airflow_provider_instagram.calendar.tasks.covers import cover_file
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
-from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
-from airflow_provider_instagram.ledger.records import ContainerRecord
+from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 from airflow_provider_instagram.utils.server_clock import CLOCK
-from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, after_noon, post
+from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, LEDGER, after_noon, post
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -41,45 +43,66 @@ class Approval:
 
     def __init__(self, calendar: SimulatedCalendar, questions: list[dict[str, Any]], **more: Any) -> None:
         self.calendar, self.questions, self.kept = calendar, questions, dict[str, Any]()
+        reports = more.pop("reports", None)
         written = {"caption": "As written", "approval": "required", **more}
         if more.get("placement") == "story":
             del written["caption"]
+        calendar.run_after = after_noon(0)
         calendar.write(post("a", 60, **written))
         calendar.plan(0)
-        self.prepared = calendar.prepared()
+        calendar.prepared(reports=reports)
 
     def task(self, kind: type = ApprovePost, **more: Any) -> Any:
-        step = kind(task_id="t", settings=self.calendar.settings, **more)
-        step.prepared = self.prepared
-        return step
+        return kind(task_id="t", settings=self.calendar.settings, **more)
 
-    def ask(self, run_id: str = "a") -> dict[str, Any]:
+    def ask(self, run_id: str = "a", **params: Any) -> dict[str, Any]:
         """Run the task until it waits for a person, and return the question."""
         with pytest.raises(TaskAwaitingInput) as waiting:
-            self.task().execute(self.calendar.context(run_id))
+            self.task().execute(self.calendar.context(run_id, **params))
         self.kept, self.calendar.states["approve"] = dict(waiting.value.kwargs or {}), "awaiting_input"
         return self.questions[-1]
 
-    def answer(self, *options: str, **event: Any) -> Any:
+    def answer(self, *options: str, run_id: str = "a", params: Any = None, **event: Any) -> Any:
         """Answer as a person does, and return what the task returns."""
         if not self.kept:
-            self.ask()
+            self.ask(run_id, **(params or {}))
         given = {"chosen_options": list(options), "params_input": {}, "responded_by_user": ANNA, "timedout": False}
-        answer = self.task().execute_complete(self.calendar.context(), given | event, **self.kept)
+        context = self.calendar.context(run_id, **(params or {}))
+        answer = self.task().execute_complete(context, given | event, **self.kept)
         self.calendar.states["approve"] = "success"
         return answer
 
-    def made_with(self, approved: Any, run_id: str = "a") -> Any:
-        """Return with which caption, files and comment the post would go out."""
-        step, context = self.task(CreatePost, approved=approved), self.calendar.context(run_id)
-        answer = step._answer(context, step.wanted_post(context))
-        return answer and (answer.caption, answer.sha256, answer.first_comment)
+    def clear(self) -> None:
+        """Clear the task, as a user does."""
+        self.calendar.clear_number += 1
+        self.calendar.try_number += 1
+        self.calendar.states["approve"] = None
+
+    def edit(self, **more: Any) -> None:
+        """Edit the post, and prepare its new version."""
+        self.calendar.write(post("a", 60, approval="required", **more))
+        self.calendar.plan(1)
+        self.calendar.prepared()
+
+    def made_with(self, run_id: str = "a", **params: Any) -> Any:
+        """Return with which caption and files the post would go out."""
+        step, context = self.task(CreatePost), self.calendar.context(run_id, **params)
+        wanted = step.wanted_post(context)
+        approval = step._approval(context, wanted, step.prepared(context, wanted))
+        return approval and (approval.answer.caption, approval.sha256)
+
+    def published_at(self, container_id: str = "17901", run_id: str = "a", **params: Any) -> Any:
+        """Return when the post would be published, with the container that create has made."""
+        context = self.calendar.context(run_id, **params)
+        create = self.task(CreatePost)
+        create._record_container(context, create.wanted_post(context), "17901")
+        return self.task(PublishPost, container_id=container_id).publication_time(context)
 
 
 @pytest.fixture
 def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
+    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
     return asked
 
 
@@ -99,7 +122,8 @@ def approval(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Ap
     ],
 )
 def test_what_was_approved_goes_out(approval: Approval, given: Any, caption: str) -> None:
-    assert approval.made_with(approval.answer("Approve", params_input=given)) == (caption, (DIGEST,), None)
+    approval.answer("Approve", params_input=given)
+    assert approval.made_with() == (caption, (DIGEST,))
 
 
 @pytest.mark.parametrize(
@@ -115,53 +139,18 @@ def test_a_rejection_and_silence_skip_the_post(approval: Approval, event: dict[s
         approval.answer("Reject", **event)
 
 
-@pytest.mark.parametrize(("unanswered", "default"), [("skip", "Reject"), ("publish", "Approve")])
-def test_silence_publishes_in_a_calendar_that_says_so(approval: Approval, unanswered: str, default: str) -> None:
-    approval.calendar.given = {"unanswered": unanswered}
-    assert approval.ask()["defaults"] == [default]
-
-
-def test_silence_after_an_edit_publishes_nothing_and_the_question_says_so(approval: Approval) -> None:
-    """Somebody may have rejected the version before."""
-    approval.calendar.given = {"unanswered": "publish"}
-    approval.ask()
-    approval.calendar.write(post("a", 60, caption="As edited", approval="required"))
-    approval.calendar.plan(1)
-    approval.prepared = approval.calendar.prepared()
-    asked = approval.ask("a~v2")
-    assert asked["defaults"] == ["Reject"]
-    assert asked["body"].startswith("**Without an answer, the post is not published**")
-
-
-@pytest.mark.parametrize(
-    ("dag_id", "run"), [("renamed", {"run_id": "a~v2"}), ("content", {"run_id": "manual__1", "post": "a"})]
-)
-def test_silence_publishes_nothing_if_another_run_has_asked(approval: Approval, dag_id: str, run: Any) -> None:
-    """Somebody may have rejected the post there: in the DAG before it was renamed, or before a run by hand."""
-    approval.calendar.given = {"unanswered": "publish"}
-    assert approval.ask()["defaults"] == ["Approve"]
-    approval.calendar.dag_id = dag_id
-    approval.calendar.plan(1)
-    with pytest.raises(TaskAwaitingInput):
-        approval.task().execute(approval.calendar.context(**run))
-    assert approval.questions[-1]["defaults"] == ["Reject"]
-
-
-def test_silence_after_a_clear_publishes_nothing(approval: Approval) -> None:
-    """Somebody may have rejected the post before. Airflow keeps the first question, with its default."""
-    approval.calendar.given, approval.calendar.try_number = {"unanswered": "publish"}, 2
-    silence = {"responded_by_user": None, "timedout": True}
-    with pytest.raises(AirflowSkipException, match="Nobody has approved the post by its time"):
-        approval.answer("Approve", **silence)
-    approval.calendar.try_number = 1
-    assert approval.made_with(approval.answer("Approve", **silence)) == ("As written", (DIGEST,), None)
+def test_nobodys_silence_publishes(approval: Approval) -> None:
+    assert approval.ask()["defaults"] == ["Reject"]
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.answer("Approve", responded_by_user=None, timedout=True)
 
 
 def test_a_run_asks_about_no_other_file_than_before(approval: Approval) -> None:
     """Airflow keeps the first question of a task instance: a person would see the digest of the file before."""
     approval.ask()
-    approval.ask()  # after a Clear, about the same file
-    approval.prepared["reports"][0]["sha256"] = "1" * 64
+    approval.clear()
+    approval.ask()  # about the same file
+    approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}])
     with pytest.raises(ValidationError, match="a, or a file of it, has changed since this run asked") as refused:
         approval.ask()
     assert "trigger the DAG with the post a" in (refused.value.hint or "")
@@ -171,10 +160,10 @@ def test_a_run_asks_about_no_other_file_than_before(approval: Approval) -> None:
 
 
 def test_a_question_stays_open_until_the_time_of_the_post(approval: Approval) -> None:
-    task = approval.task()
-    with pytest.raises(TaskAwaitingInput):
-        task.execute(approval.calendar.context())
-    assert task.response_timeout == after_noon(60) - after_noon(0)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approval.task().execute(approval.calendar.context())
+    assert waiting.value.timeout == after_noon(60) - after_noon(0)
+    approval.clear()
     approval.calendar.now, approval.calendar.given = 61, {"late": "skip"}
     with pytest.raises(AirflowSkipException, match="has passed, so nobody is asked"):
         approval.task().execute(approval.calendar.context())
@@ -182,10 +171,9 @@ def test_a_question_stays_open_until_the_time_of_the_post(approval: Approval) ->
 
 def test_a_late_post_can_be_approved_as_long_as_it_may_go_out(approval: Approval) -> None:
     approval.calendar.given, approval.calendar.now = {"max_lateness": after_noon(30) - after_noon(0)}, 70
-    task = approval.task()
-    with pytest.raises(TaskAwaitingInput):
-        task.execute(approval.calendar.context())
-    assert task.response_timeout == after_noon(90) - after_noon(70)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approval.task().execute(approval.calendar.context())
+    assert waiting.value.timeout == after_noon(90) - after_noon(70)
 
 
 @pytest.fixture
@@ -223,10 +211,10 @@ def test_a_worker_with_a_wrong_clock_asks_about_a_post_that_is_not_late(
     approval.calendar.given["late"] = "skip"
     instagrams_time.append(after_noon(60 - left_s / 60))
     approval.calendar.now = local
-    task = approval.task()
-    with pytest.raises(TaskAwaitingInput):
-        task.execute(approval.calendar.context())
-    assert task.response_timeout.total_seconds() == pytest.approx(left_s, abs=3)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approval.task().execute(approval.calendar.context())
+    assert isinstance(waiting.value.timeout, timedelta)
+    assert waiting.value.timeout.total_seconds() == pytest.approx(left_s, abs=3)
 
 
 def test_nobody_is_asked_about_a_post_that_is_over_although_the_clock_of_the_worker_is_slow(
@@ -259,106 +247,218 @@ def test_a_post_that_needs_no_approval_or_is_live_asks_nobody(
 ) -> None:
     none = Approval(calendar, questions, approval="none")
     assert none.task().execute(calendar.context()) is None
-    assert none.made_with(None) is None
+    assert none.made_with() is None
     calendar.given = {"approval": "required"}
     calendar.plan()
-    none.prepared = calendar.prepared()
+    calendar.prepared()
     none.ask("a~v2")
 
 
 def test_an_edit_after_the_question_is_not_approved_by_its_answer(approval: Approval) -> None:
     approval.ask()
-    approval.calendar.write(post("a", 60, caption="Edited", approval="required"))
-    approval.calendar.plan(1)
+    approval.edit(caption="Edited")
     with pytest.raises(AirflowSkipException, match="was edited"):
         approval.answer("Approve")
+    with pytest.raises(ValidationError, match="has none of this version"):
+        approval.made_with("a~v2")
 
 
 def test_an_approval_is_about_the_files_that_were_shown(approval: Approval) -> None:
-    approved = approval.answer("Approve")
-    approval.prepared["reports"][0]["sha256"] = "1" * 64  # users may edit the XCom
-    assert approval.made_with(approved) == ("As written", (DIGEST,), None), "create compares the file with it"
+    approval.ask()
+    approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}])  # by another run
     with pytest.raises(ValidationError, match="is not what would be published"):
         approval.answer("Approve")
+    assert approval.made_with() == ("As written", (DIGEST,)), "create compares the file with it"
 
 
 @pytest.mark.parametrize("where", ["approve", "create"])
 def test_a_file_whose_digest_is_missing_is_not_approved(approval: Approval, where: str) -> None:
-    approved = approval.answer("Approve") if where == "create" else None
-    approval.prepared["reports"][0].pop("sha256")
     if where == "create":
-        approval.prepared["reports"].append({})
-    step = approval.task() if where == "approve" else approval.task(CreatePost, approved=approved)
-    context = approval.calendar.context()
+        approval.answer("Approve")
+    approval.calendar.prepared(reports=[{"tier": "full"}, {}] if where == "create" else [{"tier": "full"}])
     with pytest.raises(ValidationError, match="an approval would not bind the file"):
-        step.execute(context) if where == "approve" else step._answer(context, step.wanted_post(context))
+        approval.made_with() if where == "create" else approval.ask()
 
 
-def forged(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {**record, "row": {**record["row"], **changes}}
+def asked_again(approval: Approval) -> None:
+    approval.clear()
+    approval.ask()
 
 
-@pytest.mark.parametrize(
-    "forge",
-    [
-        lambda _: None,
-        lambda _: "Approve",
-        lambda _: {"approved": True, "version": "x"},
-        lambda record: forged(record, caption="Mine"),
-        lambda record: forged(record, person="eve"),
-        lambda record: {**record, "seal": ""},
-        lambda record: {**record, "seal": None},
-    ],
+def rejected_after_a_clear(approval: Approval) -> None:
+    asked_again(approval)
+    rejected(approval)
+
+
+def asked_by_another_run(approval: Approval) -> None:
+    approval.ask("manual__1", post="a")
+
+
+def rejected_in_another_run(approval: Approval) -> None:
+    approval.ask("manual__1", post="a")
+    rejected(approval, run_id="manual__1", params={"post": "a"})
+
+
+def run_made_anew(approval: Approval) -> None:
+    approval.calendar.run_started = after_noon(2)
+
+
+def run_made_anew_and_cleared(approval: Approval) -> None:
+    approval.calendar.run_after, approval.calendar.clear_number = after_noon(2), 1
+
+
+#: What voids a yes, although each task is in the state "success" again, which users may set.
+VOIDS = (
+    asked_again,
+    rejected_after_a_clear,
+    asked_by_another_run,
+    rejected_in_another_run,
+    run_made_anew,
+    run_made_anew_and_cleared,
 )
-def test_an_xcom_that_somebody_else_has_written_is_no_approval(approval: Approval, forge: Any) -> None:
-    with pytest.raises(ValidationError, match="this run has no record of one that the task approve made"):
-        approval.made_with(forge(approval.answer("Approve")))
 
 
-def test_the_approval_of_another_run_another_post_and_another_version_does_not_count(
-    approval: Approval, questions: list[dict[str, Any]]
+def rejected(approval: Approval, **run: Any) -> None:
+    with pytest.raises(AirflowSkipException, match="Rejected by anna"):
+        approval.answer("Reject", **run)
+
+
+@pytest.mark.parametrize("void", VOIDS)
+def test_what_voids_a_yes_is_remembered_by_the_ledger_and_not_by_a_state(
+    approval: Approval, void: Callable[[Approval], None]
 ) -> None:
-    approved = approval.answer("Approve")
-    step = approval.task(CreatePost, approved=approved)
-    by_hand = approval.calendar.context("manual__1", post="a")
-    with pytest.raises(ValidationError, match="has no record"):
-        step._answer(by_hand, step.wanted_post(by_hand))
-    approval.calendar.write(post("a", 60, caption="Other", approval="required"))
-    approval.calendar.plan(1)
-    approval.prepared = approval.calendar.prepared()
-    with pytest.raises(ValidationError, match="has no record"):
-        approval.made_with(approved, "a~v2")
+    approval.answer("Approve")
+    assert approval.published_at() == after_noon(60)
+    void(approval)
+    approval.calendar.states["approve"] = "success"
+    with pytest.raises(AirflowSkipException, match=r"Nobody has approved|Rejected by anna"):
+        approval.published_at()
+    with pytest.raises(ValidationError, match="has none of this version"):
+        approval.made_with()
 
 
-def publisher(approval: Approval, approved: Any, container_id: str = "17901") -> PublishPost:
-    record = ContainerRecord(container_id, f"{ACCOUNT}/a", after_noon(0).isoformat(), "content")
-    approval.calendar.ledger().record_container(record)
-    step: PublishPost = approval.task(PublishPost, container_id=container_id, approved=approved)
-    return step
+def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> None:
+    approval.answer("Approve")
+    approval.calendar.clear_number, approval.calendar.run_started = 2, after_noon(5)
+    assert approval.published_at() == after_noon(60)
+
+
+def test_a_yes_about_a_dry_run_publishes_nothing(approval: Approval) -> None:
+    """Neither in a run with the id of the dry run, nor in the run of the post, whose yes it does not void either."""
+    approval.answer("Approve")
+    dry: dict[str, Any] = {"post": "a", "dry_run": True}
+    approval.kept = {}
+    approval.answer("Approve", run_id="manual__1", params=dry)
+    assert approval.made_with("manual__1", **dry) == ("As written", (DIGEST,))
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at(run_id="manual__1", post="a")
+    assert approval.published_at() == after_noon(60)
 
 
 @pytest.mark.parametrize("state", [None, "queued", "awaiting_input", "failed", "skipped"])
 def test_a_post_is_not_published_while_its_approval_is_cleared(approval: Approval, state: str | None) -> None:
-    """Airflow deletes the XCom of a task that is cleared. Somebody may have written it back."""
-    step = publisher(approval, approval.answer("Approve"))
-    context = approval.calendar.context()
-    assert step.publication_time(context) == after_noon(60)
+    approval.answer("Approve")
     approval.calendar.states["approve"] = state
     with pytest.raises(AirflowSkipException, match="Nobody has approved the post by its time"):
-        step.publication_time(context)
-    step.approved, approval.calendar.states["approve"] = None, "success"  # somebody marked it as successful
+        approval.published_at()
+
+
+def test_a_task_that_was_only_marked_as_a_success_approves_nothing(approval: Approval) -> None:
+    approval.calendar.states["approve"] = "success"
     with pytest.raises(AirflowSkipException, match="Nobody has approved"):
-        step.publication_time(context)
+        approval.published_at()
 
 
-def test_the_container_of_another_post_is_not_published_under_an_approval(approval: Approval) -> None:
-    step = publisher(approval, approval.answer("Approve"))
-    other = ContainerRecord("17902", f"{ACCOUNT}/b", after_noon(0).isoformat(), "content")
-    approval.calendar.ledger().record_container(other)
-    for container_id in ("17902", "17903"):
-        step.container_id = container_id
-        with pytest.raises(ValidationError, match="was not created for a, so nobody has approved what is in it"):
-            step.publication_time(approval.calendar.context())
+def test_an_answer_to_an_earlier_question_does_not_count(approval: Approval) -> None:
+    """It arrives when the question has been closed and opened again."""
+    approval.ask()
+    kept = approval.kept
+    approval.clear()
+    approval.ask()
+    approval.calendar.try_number = 1
+    with pytest.raises(ValidationError, match="a question that does not count any more"):
+        approval.task().execute_complete(approval.calendar.context(), {"chosen_options": ["Approve"]}, **kept)
+
+
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+def test_a_retry_carries_out_the_answer_that_there_is_and_asks_nobody_again(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """The plan cannot be read when the task resumes."""
+    approval.ask()
+    with monkeypatch.context() as broken:
+        broken.setattr(ApprovePost, "wanted_post", lambda *_: raise_error(TransientError("503")))
+        with pytest.raises(TransientError):
+            approval.answer(option)
+    approval.calendar.try_number = 2
+    with nullcontext() if option == "Approve" else pytest.raises(AirflowSkipException, match="Rejected by anna"):
+        assert approval.task().execute(approval.calendar.context()) == {"approved_by": "anna"}
+    assert len(approval.questions) == 1
+
+
+def test_a_retry_waits_with_the_question_that_airflow_has(approval: Approval) -> None:
+    """The worker died before the answer was recorded. To write the question again would delete the answer."""
+    approval.ask()
+    approval.calendar.try_number, approval.calendar.now = 2, 61
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        approval.task().execute(approval.calendar.context())
+    assert waiting.value.kwargs == approval.kept
+    assert len(approval.questions) == 1
+    assert approval.answer("Approve") == {"approved_by": "anna"}
+
+
+def test_a_question_that_airflow_may_not_have_is_written_again(
+    approval: Approval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        where = "airflow.sdk.execution_time.hitl.upsert_hitl_detail"
+        broken.setattr(where, lambda **_: raise_error(ConnectionError()))
+        with pytest.raises(ConnectionError):
+            approval.task().execute(approval.calendar.context())
+    approval.calendar.try_number = 2
+    approval.ask()
+    assert len(approval.questions) == 1
+
+
+def raise_error(error: Exception) -> NoReturn:
+    raise error
+
+
+@pytest.mark.parametrize("demand", ["none", "required"])
+@pytest.mark.parametrize("container_id", ["17902", "17903", "17904"])
+def test_no_other_container_than_the_one_that_create_has_recorded_is_published(
+    calendar: SimulatedCalendar, questions: list[dict[str, Any]], container_id: str, demand: str
+) -> None:
+    """Neither that of another post, nor that of another version, nor one of which the ledger knows nothing."""
+    approval = Approval(calendar, questions, approval=demand)
+    if demand == "required":
+        approval.answer("Approve")
+    for known, key in (("17902", "b"), ("17903", "a")):
+        record = ContainerRecord(known, f"{ACCOUNT}/{key}", after_noon(0).isoformat(), "content")
+        calendar.ledger().record_container(record)
+    with pytest.raises(ValidationError, match=f"Container {container_id} .* container 17901 was made") as refused:
+        approval.published_at(container_id)
+    assert refused.value.hint == "Clear create with all downstream tasks."
+    assert approval.published_at("17901") == after_noon(60)
+
+
+def test_a_container_is_published_only_for_the_version_that_it_was_made_for(approval: Approval) -> None:
+    approval.answer("Approve")
+    approval.published_at()
+    approval.edit(caption="Edited")
+    approval.kept = {}
+    approval.answer("Approve", run_id="a~v2")
+    step = approval.task(PublishPost, container_id="17901")
+    with pytest.raises(ValidationError, match="no container was made"):
+        step.publication_time(approval.calendar.context("a~v2"))
+
+
+def test_who_may_read_assets_reads_no_word_of_an_approval(approval: Approval) -> None:
+    approval.answer("Approve", params_input={"caption": "Secret words"})
+    stored = json.dumps(approval.calendar.ledgers[LEDGER])
+    assert "approval:" in stored
+    for word in ("Secret words", "As written", "anna", "a.mp4"):
+        assert word not in stored
 
 
 def test_the_first_comment_is_the_one_that_was_approved(
@@ -366,23 +466,28 @@ def test_the_first_comment_is_the_one_that_was_approved(
 ) -> None:
     written: list[Any] = []
     where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
-    monkeypatch.setattr(where, lambda *given: written.append(given[3]))
+    monkeypatch.setattr(where, lambda *given: written.append((given[2]["media_id"], given[3])))
     approval = Approval(calendar, questions, first_comment="{{ 1 }} #first")
-    approved, published = approval.answer("Approve"), {"post_key": f"{ACCOUNT}/a"}
-    approval.task(CommentPost, approved=approved, published=published).execute(calendar.context())
-    assert written == ["{{ 1 }} #first"]
-    mine = forged(approved, first_comment="Mine")
-    for record in (mine, None):
-        with pytest.raises(ValidationError, match="its first comment is not written: this run has no record"):
-            approval.task(CommentPost, approved=record, published=published).execute(calendar.context())
+    approval.answer("Approve")
+    post_key = f"{ACCOUNT}/a"
+    step = approval.task(CommentPost, published={"post_key": post_key, "media_id": "of another post"})
+    with pytest.raises(AirflowSkipException, match="is not published"):
+        step.execute(calendar.context())
+    calendar.ledger().record_post(PublishedPost(post_key, "17901", after_noon(60).isoformat(), media_id="180"))
+    step.execute(calendar.context())
+    assert written == [("180", "{{ 1 }} #first")]
+    approval.clear()
+    calendar.ledger().store.set("done:" + post_key, None)
+    approval.ask()
+    calendar.ledger().record_post(PublishedPost(post_key, "17901", after_noon(60).isoformat(), media_id="180"))
+    with pytest.raises(ValidationError, match="its first comment is not written: the ledger has no approval"):
+        step.execute(calendar.context())
 
 
 def test_an_approval_of_a_dry_run_is_asked_as_one(approval: Approval) -> None:
-    task = approval.task()
-    with pytest.raises(TaskAwaitingInput):
-        task.execute(approval.calendar.context("manual__1", post="a", dry_run=True))
-    assert task.subject.endswith("(dry run)")
-    assert task.body.startswith("**This is about a dry run.**")
+    asked = approval.ask("manual__1", post="a", dry_run=True)
+    assert asked["subject"].endswith("(dry run)")
+    assert asked["body"].startswith("**This is about a dry run.**")
 
 
 @pytest.fixture
@@ -390,10 +495,10 @@ def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
     """Open the question about a post, and return its approval and the question."""
 
     def ask(*, reports: list[dict[str, Any]], covers: tuple[str, ...] = (), **more: Any) -> Any:
-        approval = Approval(calendar, questions, **more)
+        approval = Approval(calendar, questions, reports=reports, **more)
+        version = calendar.prepared(reports=reports)
         for place in covers:
-            storage.write(cover_file(f"{approval.prepared['version']}{place}"), b"")
-        approval.prepared["reports"] = reports
+            storage.write(cover_file(f"{version}{place}"), b"")
         return approval, approval.ask()
 
     return ask
@@ -448,7 +553,8 @@ def test_a_story_has_no_caption_to_approve(asked: Any) -> None:
     )
     assert list(question["params"]) == ["reason"]
     assert "Caption" not in question["body"]
-    assert approval.made_with(approval.answer("Approve"))[0] == ""
+    approval.answer("Approve")
+    assert approval.made_with()[0] == ""
     with pytest.raises(ValidationError, match="which has the fields reason: 'caption'"):
         approval.answer("Approve", params_input={"caption": "x"})
 

@@ -34,7 +34,8 @@ def test_a_refusal_ends_the_task_with_one_error(
     monkeypatch.setattr(module, "create", refuse)
     calendar.write(post("a", 30))
     calendar.plan(0)
-    task = CreatePost(task_id="create", settings=calendar.settings, prepared=calendar.prepared())
+    calendar.prepared()
+    task = CreatePost(task_id="create", settings=calendar.settings)
     with pytest.raises(MediaRejectedError) as ended:
         task.execute(calendar.context())
     assert (type(ended.value), ended.value.__cause__) == (raised, None)
@@ -53,7 +54,8 @@ def test_a_refused_file_is_replaced_in_the_run_unless_a_person_has_to_see_the_ot
     monkeypatch.setattr(module, "create", refuse)
     calendar.write(post("a", 30, approval=approval))
     calendar.plan(0)
-    task = CreatePost(task_id="create", settings=calendar.settings, prepared=calendar.prepared())
+    calendar.prepared()
+    task = CreatePost(task_id="create", settings=calendar.settings)
     with pytest.raises(MediaRejectedError) as ended:
         task.execute(calendar.context())
     assert again in str(ended.value.hint)

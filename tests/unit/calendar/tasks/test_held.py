@@ -35,8 +35,8 @@ def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any]:
     """Return the task of a post that is due at 13:00, and its context."""
     calendar.write(post("a", 60, **more))
     calendar.plan(0)
-    step = CreatePost(task_id="create", settings=calendar.settings, prepared=None)
-    step.prepared = calendar.prepared()
+    step = CreatePost(task_id="create", settings=calendar.settings)
+    calendar.prepared()
     return step, calendar.context()
 
 

@@ -37,12 +37,14 @@ class Planner:
     def __init__(self, calendar: SimulatedCalendar) -> None:
         self.calendar, self.airflow = calendar, calendar.airflow
 
-    def look(self, at: float) -> list[str]:
+    def look(self, at: float, run_type: str = "asset_triggered") -> list[str]:
         """Run the planner's task, and return which runs it has asked Airflow to start or to begin anew."""
         self.calendar.now = at
         task = PlanPosts(task_id="plan", settings=self.calendar.settings)
         try:
-            task.execute(self.calendar.context("scheduled__1"))
+            context = self.calendar.context("scheduled__1")
+            context["dag_run"].run_type = run_type
+            task.execute(context)
         finally:
             self.requests = list(self.airflow.asked)
             started = self.airflow.started()
@@ -51,6 +53,19 @@ class Planner:
     def run_of(self, post_id: str) -> str | None:
         begun = self.calendar.stored().begun.get(post_id)
         return None if begun is None else begun.run
+
+
+def test_a_person_who_starts_the_planner_says_that_what_the_file_has_lost_is_not_wanted(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 600), post("b", 600), post("c", 600))
+    planner.look(0)
+    calendar.write(post("a", 600))
+    kept = []
+    for at, run_type in ((1, "asset_triggered"), (2, "manual"), (3, "asset_triggered")):
+        planner.look(at, run_type)
+        kept.append(len(calendar.stored().calendar.posts))
+    assert kept == [3, 1, 1]
 
 
 def test_a_run_is_started_without_parameters_and_its_row_is_written_before(

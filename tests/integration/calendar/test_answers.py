@@ -1,0 +1,145 @@
+"""Questions about posts, answered in Airflow's database as its API does, in runs that users have tampered with."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
+from airflow_provider_instagram.exceptions import TransientError
+from tests.integration.calendar.runs import made, planned, play_run, run_by_hand, run_post
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pytest
+
+    from instagram_sandbox.testing.handle import SandboxHandle
+
+
+@contextmanager
+def person(*options: str) -> Iterator[list[str]]:
+    """Answer each question that is open, as Airflow's API does: one option after the other, and then with a no.
+
+    :return: What was asked.
+    """
+    asked: list[str] = []
+    ended = Event()
+
+    def answer_all() -> None:
+        while not ended.wait(0.2):
+            answer(options, asked)
+
+    thread = Thread(target=answer_all, daemon=True)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        ended.set()
+        thread.join()
+
+
+def answer(options: tuple[str, ...], asked: list[str]) -> None:
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import handle_event_submit
+    from airflow.sdk.timezone import utcnow
+    from airflow.triggers.base import TriggerEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        for ti in session.scalars(select(TaskInstance).where(TaskInstance.state == "up_for_retry")).all():
+            ti.clear_next_method_args()  # Airflow's API has done so, and dag.test() has written it back
+        for ti in session.scalars(select(TaskInstance).where(TaskInstance.state == "awaiting_input")).all():
+            detail = session.scalars(select(HITLDetail).where(HITLDetail.ti_id == ti.id)).one()
+            detail.responded_at, detail.responded_by = utcnow(), {"id": "1", "name": "anna"}
+            detail.chosen_options, detail.params_input = [[*options, "Reject"][min(len(asked), len(options))]], {}
+            asked.append(detail.subject)
+            handle_event_submit(TriggerEvent(detail.as_resume_event_payload()), task_instance=ti, session=session)
+
+
+def test_a_retry_publishes_with_the_answer_that_there_is(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan's storage does not answer when the task resumes."""
+    monkeypatch.setattr("airflow_provider_instagram.operators.base.FIRST_DELAY", timedelta(seconds=3))
+    dag = made(calendar({"asked-twice": 40}, **{"asked-twice": {"approval": "required"}}))
+    planned(dag)
+    stored = CalendarSettings.stored
+    failures: list[float] = []
+
+    def refused(self: CalendarSettings) -> Any:
+        if asked and len(failures) < 1:
+            failures.append(time.monotonic())
+            raise TransientError("503", hint="Later.")
+        return stored(self)
+
+    monkeypatch.setattr(CalendarSettings, "stored", refused)
+    with person("Approve") as asked:
+        result = run_post(run_dag, dag, "asked-twice")
+    assert (len(failures), len(asked)) == (1, 1)
+    assert result.state == "success"
+    assert len(instagram_sandbox.posts) == 1
+
+
+def test_the_answer_of_a_dry_run_publishes_nothing_in_a_run_of_the_same_id(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its task returned is written into the other run, whose task is marked as a success."""
+    file = calendar({"asked-dry": 3600}, **{"asked-dry": {"approval": "required"}})
+    planned(made(file))
+    with person("Approve") as asked:
+        dry = play_run(run_dag, made(file), "same", post="asked-dry", now=True, dry_run=True)
+    assert "(dry run)" in asked[0]
+    assert dry.state == "success"
+    saved = dry.xcom("approve")
+    monkeypatch.setattr(ApprovePost, "execute", lambda *_, **__: saved)
+    play_run(run_dag, made(file, default_args={"retries": 0}), "same", post="asked-dry", now=True)
+    assert instagram_sandbox.calls("publish") == 0
+
+
+def test_the_container_of_another_post_is_not_published(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task create is marked as a success, with the id of that container as its XCom."""
+    posts = {"next-year": 365 * 86400, "today": 20}
+    dag = made(calendar(posts, today={"caption": "Today"}), default_args={"retries": 0})
+    run_by_hand(run_dag, dag, "next-year", now=True, dry_run=True)
+    (other,) = instagram_sandbox.containers
+    monkeypatch.setattr(CreatePost, "execute", lambda *_, **__: other.container_id)
+    result = run_post(run_dag, dag, "today")
+    assert result.states()["publish"] == "failed"
+    reason = result.xcom("publish", key="outcome")["reason"]
+    assert "instagram_default/next-year" in reason
+    assert "instagram_default/today" in reason
+    assert instagram_sandbox.calls("publish") == 0
+
+
+def test_what_is_sent_is_not_read_from_an_xcom(
+    instagram_sandbox: SandboxHandle,
+    run_dag: Any,
+    calendar: Callable[..., Path],
+    portrait_video: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The result of the preparation names another file, which the calendar might name as well."""
+    other = portrait_video.with_name("of-another-post.mp4")
+    other.write_bytes(portrait_video.read_bytes() + bytes(8))
+    prepare = PreparePost.execute
+
+    def edited(task: PreparePost, context: Any) -> dict[str, Any]:
+        return {**prepare(task, context), "media": [str(other)]}
+
+    monkeypatch.setattr(PreparePost, "execute", edited)
+    dag = made(calendar({"edited-xcom": 20}), default_args={"retries": 0})
+    assert run_post(run_dag, dag, "edited-xcom").state == "success"
+    received = sum(entry.received_bytes or 0 for entry in instagram_sandbox.journal("upload"))
+    assert received == portrait_video.stat().st_size
