@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
+ProfileName = Literal["reels", "feed", "story", "carousel"]
 #: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
 MAX_DENOMINATOR: Final = 40
 #: The names of colours that both ffmpeg and Pillow know.

@@ -75,7 +75,9 @@ def test_a_metric_that_instagram_refused_is_told_from_one_without_a_value(sql: C
     target = sql()
     target.write(POSTS, posts_of(0))
     target.write(SNAPSHOTS, [snapshot("p0", "1h", 3600, refused_metrics="reposts, shares")])
-    statuses = [read_posts(sql(), ["brand"], metric, *WEEK)[0][0].readings["1h"].status for metric in ("shares", "reach")]
+    statuses = [
+        read_posts(sql(), ["brand"], metric, *WEEK)[0][0].readings["1h"].status for metric in ("shares", "reach")
+    ]
     assert statuses == ["refused", "read"]
 
 

@@ -60,7 +60,11 @@ def test_the_latest_numbers_of_a_post_are_shown_in_their_order(store: DictStore)
         "age": "6h",
         "at": "2030-01-01T06:10:00+00:00",
         "values": [
-            ("views", 120), ("reach", 0), ("ig_reels_avg_watch_time", 3100.5), (EVIL, 1), ("constructor", 2),
+            ("views", 120),
+            ("reach", 0),
+            ("ig_reels_avg_watch_time", 3100.5),
+            (EVIL, 1),
+            ("constructor", 2),
             ("shares", "refused by Instagram"),
         ],
         "responses": [("Collaborator ann", "accepted")],
