@@ -117,12 +117,13 @@ def functions() -> str:
 def reads() -> str:
     """Return the hook, the calls that only read, and what they return."""
     ours = "get_account,list_media,get_media,get_comments,get_insights"
-    returned = ("models.Media", "models.Comment", "models.Page", "models.PublishingLimit")
+    returned = ("models.Media", "models.Comment", "models.Page", "models.PublishingLimit:remaining")
     sent = "container_status,publishing_limit,stories,media_list,media_insights,account_insights,search_audio,"
     return members(
-        f"hooks.InstagramHook:{ours},get_conn,get_readonly_conn,ig_user_id,refresh_token,test_connection",
+        f"hooks.InstagramHook:{ours},get_conn,get_readonly_conn,get_async_conn,ig_user_id,refresh_token,test_connection",
         *(f"graph.{name}" for name in (*returned, "insight_reader.Reading:reason_of", "accounts.Account")),
         "graph.client.GraphClient:send",
+        "graph.client.AsyncGraphClient:send",
         f"graph.calls:{sent}comment_list,comment,reply_list,comment_count",
     )
 

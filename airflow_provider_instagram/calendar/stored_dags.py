@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.models.dag import DagModel, DagTag
+from airflow.models.errors import ParseImportError
 from airflow.sdk import conf
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import TAG, StoredPlan, plan_file
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 RETRY_AFTER_S: Final = 10.0
 #: So long a calendar whose DAG file Airflow can no longer read is listed, with its last plan.
 LOST_FOR: Final = timedelta(days=30)
+#: What Airflow writes if the import of a DAG file has taken longer than ``[core] dagbag_import_timeout``.
+IMPORT_TIMEOUT: Final = "import timeout"
 #: When a folder of plans did not answer. The plans of the other calendars would be waited for as long.
 _hung_s: Final[dict[str, float]] = {}
 
@@ -38,6 +41,7 @@ class CalendarDag:
     :param dag_file: The file in which Airflow no longer finds it; empty while Airflow does. Its runs stand still.
     :param lost_at: When Airflow has read it last, if it no longer does.
     :param has_error: Whether that file has an error.
+    :param is_slow: Whether the error is that its import took too long.
     """
 
     dag_id: str
@@ -47,6 +51,7 @@ class CalendarDag:
     dag_file: str = ""
     lost_at: datetime | None = None
     has_error: bool = False
+    is_slow: bool = False
 
     @property
     def is_lost(self) -> bool:
@@ -59,15 +64,20 @@ def calendars(session: Session) -> list[CalendarDag]:
     dag: Any = DagModel  # for mypy, a display name is no column
     folder = conf.get("instagram", "calendar_snapshots")
     about = (dag.dag_id, dag.dag_display_name, dag.is_paused)
+    is_slow = exists().where(
+        ParseImportError.filename == dag.relative_fileloc,
+        ParseImportError.bundle_name == dag.bundle_name,
+        ParseImportError.stacktrace.contains(IMPORT_TIMEOUT),
+    )
     rows = session.execute(
-        select(*about, dag.is_stale, dag.last_parsed_time, dag.relative_fileloc, dag.has_import_errors)
+        select(*about, dag.is_stale, dag.last_parsed_time, dag.relative_fileloc, dag.has_import_errors, is_slow)
         .join(DagTag, DagTag.dag_id == dag.dag_id)
         .where(or_(~dag.is_stale, dag.last_parsed_time >= utc_now() - LOST_FOR), DagTag.name == TAG)
         .order_by(dag.dag_id)
     )
     found = []
-    for dag_id, name, is_paused, is_stale, parsed_at, file, has_error in rows:
-        lost = (file or "its DAG file", parsed_at, bool(has_error)) if is_stale else ()
+    for dag_id, name, is_paused, is_stale, parsed_at, file, has_error, slow in rows:
+        lost = (file or "its DAG file", parsed_at, bool(has_error), slow) if is_stale else ()
         found.append(CalendarDag(dag_id, name, is_paused, plan_file(folder, dag_id), *lost))
     return found
 

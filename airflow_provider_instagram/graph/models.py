@@ -253,7 +253,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class PublishingLimit:
-    """How many posts the account may still publish. Source: Meta, content_publishing_limit."""
+    """How many posts the account has published in a period, and how many Instagram allows. Source: Meta, content_publishing_limit."""
 
     quota_usage: int
     quota_total: int
@@ -261,7 +261,7 @@ class PublishingLimit:
 
     @property
     def remaining(self) -> int:
-        """Posts that the account may publish now."""
+        """Posts that Instagram still allows in the period. The connection's own limits may allow fewer."""
         return max(0, self.quota_total - self.quota_usage)
 
     @classmethod

@@ -17,13 +17,7 @@ from airflow.sdk.log import mask_secret
 from airflow_provider_instagram.exceptions import AuthenticationError, InstagramError, ValidationError
 from airflow_provider_instagram.graph import API_VERSION, CALLS_PER_HOUR
 from airflow_provider_instagram.hooks.reads import ReadingHook
-from airflow_provider_instagram.utils.connection import (
-    CONN_TYPE,
-    DEFAULT_CONN_ID,
-    NoConnectionError,
-    is_certainly_missing,
-    no_connection,
-)
+from airflow_provider_instagram.utils.connection import CONN_TYPE, DEFAULT_CONN_ID, read_connection
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
@@ -150,21 +144,13 @@ class InstagramHook(ReadingHook):
     def settings(self) -> AccountSettings:
         """The settings in the connection, which is read once."""
         if self._settings is None:
-            connection = self._connection()
+            connection = read_connection(self.instagram_conn_id)
             self._settings = AccountSettings.read(connection)
             if self._settings.access_token != connection.password:  # which Airflow masks by itself
                 mask_secret(self._settings.access_token)
             if self._settings.app_secret:
                 mask_secret(self._settings.app_secret)
         return self._settings
-
-    def _connection(self) -> Connection:
-        try:
-            return self.get_connection(self.instagram_conn_id)
-        except AirflowNotFoundException:
-            if is_certainly_missing(self.instagram_conn_id):
-                raise NoConnectionError(no_connection(self.instagram_conn_id)) from None
-            raise
 
     def token_manager(self) -> TokenManager:
         """Return the manager of the account's token."""
@@ -246,7 +232,10 @@ class InstagramHook(ReadingHook):
         )
 
     async def get_async_conn(self) -> AsyncGraphClient:
-        """Return an open client for use in a trigger: in an ``async with`` statement, whose end closes it."""
+        """Return an open client for use in a trigger, whose ``send`` is awaited.
+
+        Use it in ``async with await hook.get_async_conn() as client``, whose end closes it.
+        """
         from asgiref.sync import sync_to_async
 
         from airflow_provider_instagram.graph.client import AsyncGraphClient

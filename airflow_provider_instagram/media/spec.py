@@ -16,6 +16,7 @@ from airflow_provider_instagram.utils.process import Cancel
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]
+ProfileName = Literal["reels", "feed", "story", "carousel"]
 #: A video's aspect ratio is rounded to a fraction with this denominator at most, so that small frames can have it too.
 MAX_DENOMINATOR: Final = 40
 #: How a colour is written: a name in CSS, or numbers.

@@ -23,6 +23,8 @@ from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.posts.kinds import OnCopyrightMatch, Placement
+    from airflow_provider_instagram.posts.post import TrialGraduation, Upload
     from airflow_provider_instagram.publishing.create import Order
 
 
@@ -101,7 +103,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         image: str | XComArg | None = None,
         carousel: Sequence[Any] | str | XComArg | None = None,
         caption: str | XComArg = "",
-        placement: str | XComArg = "reels",
+        placement: Placement | str | XComArg = "reels",
         alt_text: str | XComArg | None = None,
         video_cover_timestamp_ms: int | str | XComArg | None = None,
         cover_url: str | XComArg | None = None,
@@ -110,7 +112,7 @@ class CreateContainerOperator(InstagramBaseOperator):
         user_tags: list[Any] | str | XComArg | None = None,
         share_to_feed: bool | str | XComArg | None = None,
         audio_name: str | XComArg | None = None,
-        trial_graduation: str | XComArg | None = None,
+        trial_graduation: TrialGraduation | str | XComArg | None = None,
         audio_id: str | XComArg | None = None,
         audio_volume: int | str | XComArg | None = None,
         video_volume: int | str | XComArg | None = None,
@@ -120,8 +122,8 @@ class CreateContainerOperator(InstagramBaseOperator):
         is_paid_partnership: bool | str | XComArg | None = None,
         branded_content_sponsor_ids: list[str] | str | XComArg | None = None,
         is_ai_generated: bool | str | XComArg | None = None,
-        upload: str | XComArg = "auto",
-        on_copyright_match: str | XComArg = "publish",
+        upload: Upload | str | XComArg = "auto",
+        on_copyright_match: OnCopyrightMatch | str | XComArg = "publish",
         publish_at: datetime | str | XComArg | None = None,
         post_key: str | XComArg = arguments.NOT_GIVEN,
         wait_for_completion: bool | str | XComArg | None = None,

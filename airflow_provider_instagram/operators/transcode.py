@@ -27,6 +27,7 @@ from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import check_link
 
 if TYPE_CHECKING:
+    from airflow_provider_instagram.media.spec import Fit, ProfileName, Trim
     from airflow_provider_instagram.publishing.transcode import Result
 
 #: How the name of a result ends, by the kind of its source.
@@ -80,10 +81,10 @@ class TranscodeOperator(AuthoredTask):
         *,
         source: str | Sequence[str] | XComArg,
         output: str | XComArg | None = None,
-        placement: str | XComArg = "reels",
-        fit: str | XComArg = "pad",
+        placement: ProfileName | str | XComArg = "reels",
+        fit: Fit | str | XComArg = "pad",
         background: str | XComArg = "black",
-        trim: str | XComArg = "error",
+        trim: Trim | str | XComArg = "error",
         preview: str | XComArg | None = None,
         spec: VideoSpec | PictureSpec | None = None,
         priority_weight: int = TRANSCODE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from airflow_provider_instagram.utils.locations import ending
 
@@ -46,7 +46,8 @@ class ItemKind(str, Enum):
 
 #: What an author may write. For Meta, a video in the feed is a reel that is shared to the feed. Pictures and carousels
 #: are in the feed in either case, unless they are stories.
-PLACEMENTS: Final = tuple(dict.fromkeys(kind.placement for kind in PostKind))
+Placement = Literal["reels", "feed", "story"]
+PLACEMENTS: Final = get_args(Placement)
 
 #: What to do if Instagram's copyright check finds another's work in a video.
 OnCopyrightMatch = Literal["publish", "hold", "fail"]

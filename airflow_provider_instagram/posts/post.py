@@ -30,6 +30,7 @@ from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, OnCopyr
 from airflow_provider_instagram.utils import arguments, locations
 
 Upload = Literal["auto", "file", "url"]
+TrialGraduation = Literal["MANUAL", "SS_PERFORMANCE"]
 #: Meta's names of the answers of a poll. Source: Meta, Caption Add-ons, 2026-09-28.
 POLL_ANSWERS: Final = ("option_a", "option_b", "option_c", "option_d")
 #: Source: Meta, Instagram Audio API, 2026-06-16.
@@ -201,7 +202,7 @@ class Post(BaseModel):
         ),
     ] = None
     trial_graduation: Annotated[
-        Literal["MANUAL", "SS_PERFORMANCE"] | None,
+        TrialGraduation | None,
         About(
             "Publish a trial reel: MANUAL or SS_PERFORMANCE.",
             arguments.text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue, XComArg
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
@@ -18,6 +18,9 @@ from airflow_provider_instagram.operators.base import CREATE
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.deferral import is_deferrable, until_next_look
 from airflow_provider_instagram.utils.server_clock import CLOCK
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.posts.kinds import OnCopyrightMatch
 
 #: Airflow 3.3 may fail a rescheduled sensor that starts again while its former process is still ending.
 SHORTEST_RESCHEDULE_S = 30.0
@@ -68,7 +71,7 @@ class ContainerStatusSensor(InstagramBaseOperator, BaseSensorOperator):
         deferrable: bool | str | XComArg | None = None,
         poke_interval: timedelta | float | str | XComArg = 5,
         timeout: timedelta | float | str | XComArg = 1800,
-        on_copyright_match: str | XComArg = "publish",
+        on_copyright_match: OnCopyrightMatch | str | XComArg = "publish",
         priority_weight: int = CREATE,
         **kwargs: Any,
     ) -> None:

@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import Final
 
-from airflow.sdk import conf
+from airflow.sdk import BaseHook, Connection, conf
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError, ErrorType
 
 CONN_TYPE: Final = "instagram"
@@ -17,7 +17,21 @@ class NoConnectionError(AirflowNotFoundException):
     """No connection has this id, as Airflow's API server says. A retry cannot help."""
 
 
-def is_certainly_missing(conn_id: str) -> bool:
+def read_connection(conn_id: str) -> Connection:
+    """Read a connection.
+
+    :raises NoConnectionError: If it certainly does not exist.
+    :raises AirflowNotFoundException: If Airflow did not find it.
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        if _is_certainly_missing(conn_id):
+            raise NoConnectionError(no_connection(conn_id)) from None
+        raise
+
+
+def _is_certainly_missing(conn_id: str) -> bool:
     """Return whether a connection that Airflow did not find in a task does not exist.
 
     Airflow says the same of a connection while its API server or a secrets backend is down. So the server is asked, and

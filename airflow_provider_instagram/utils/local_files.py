@@ -52,9 +52,12 @@ def regular_file(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except FileNotFoundError:
+        to_do = (
+            "Check the path." if path.is_absolute() else f"Write the whole path: {path} is below the worker's folder."
+        )
         raise ValidationError(
-            f"The file {path} does not exist on this worker.",
-            hint="Check the path. If another worker created the file, clear the task that created it (such as "
+            f"The file {path.absolute()} does not exist on this worker.",
+            hint=f"{to_do} If another worker created the file, clear the task that created it (such as "
             "transcode) instead of this one. Storage that all workers can access prevents this: set output= of "
             "TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
         ) from None

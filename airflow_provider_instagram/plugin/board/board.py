@@ -226,7 +226,7 @@ class Board:
             return None
         at = {"since": calendar.lost_at, "plan": self.stored.at if self.stored is not None else None}
         moments = {name: moment and int(moment.timestamp()) for name, moment in at.items()}
-        return {"file": calendar.dag_file, "error": calendar.has_error, **moments}
+        return {"file": calendar.dag_file, "error": calendar.has_error, "slow": calendar.is_slow, **moments}
 
 
 class BoardReader:

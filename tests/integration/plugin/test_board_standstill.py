@@ -88,6 +88,31 @@ def test_a_dag_that_airflow_cannot_read_leaves_the_last_plan_and_says_since_when
     assert lost["plan"] == pytest.approx(datetime.now(timezone.utc).timestamp(), abs=600)
 
 
+@pytest.mark.parametrize(
+    ("stacktrace", "is_slow"),
+    [("DagBag import timeout for /dags/content.py after 30.0s.", True), ("NameError: name 'acounts'", False)],
+)
+def test_a_dag_file_that_takes_too_long_is_told_from_one_with_an_error(
+    user: Any, stacktrace: str, is_slow: bool
+) -> None:
+    from airflow.models.dag import DagModel
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    lose(DAG_ID, has_error=True, parsed_at=NOW)
+    with create_session() as session:
+        dag = session.scalars(select(DagModel).where(DagModel.dag_id == DAG_ID)).one()
+        dag.relative_fileloc = "content.py"
+        where = {"filename": dag.relative_fileloc, "bundle_name": dag.bundle_name}
+        session.add(ParseImportError(**where, stacktrace=stacktrace, timestamp=NOW))
+    answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
+    with create_session() as session:
+        session.execute(delete(ParseImportError))
+    lost = answer["calendars"][0]["lost"]
+    assert (lost["error"], lost["slow"]) == (True, is_slow)
+
+
 def test_a_calendar_that_was_removed_long_ago_is_gone(user: Any) -> None:
     ada = user("ada", "USER")
     lose(DAG_ID, has_error=False, parsed_at=NOW - timedelta(days=31))

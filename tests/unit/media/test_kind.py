@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.kind import HEAD_BYTES, kind_by_head, kind_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(60)
 TIFF = b"II*\x00" + bytes(60)
@@ -22,6 +19,16 @@ TIFF = b"II*\x00" + bytes(60)
 def _boxed(*brands: bytes) -> bytes:
     content = brands[0] + bytes(4) + b"".join(brands[1:])
     return (len(content) + 8).to_bytes(4, "big") + b"ftyp" + content + bytes(40)
+
+
+def test_a_relative_name_that_is_not_found_says_from_where_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValidationError) as missing:
+        kind_of(Path("videos/teaser.mp4"))
+    assert f"The file {tmp_path}/videos/teaser.mp4 does not exist" in missing.value.message
+    assert "whole path" in str(missing.value.hint)
 
 
 @pytest.mark.parametrize(

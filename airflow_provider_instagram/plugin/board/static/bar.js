@@ -252,9 +252,11 @@ const STILL =
 const ONLY_DRY = "This calendar makes dry runs only. Nothing is published.";
 
 /** @param {import("./state.js").Lost} lost */
-function lostText({ file, error, since, plan }) {
+function lostText({ file, error, slow, since, plan }) {
   const at = since ? ` since ${moment(since * 1000)}` : "";
   const shows = plan ? ` You see the plan of ${moment(plan * 1000)}.` : "";
+  if (slow)
+    return `Airflow gave up reading the DAG file ${file}${at}, because it took too long. Nothing is published until it is read.${shows} Tell whoever maintains your Airflow: the machine is busy, or [core] dagbag_import_timeout is too short.`;
   return error
     ? `Airflow cannot read the DAG file ${file}${at}, because it has an error. Nothing is published until it is fixed.${shows} Tell its author: Airflow's home page shows the error.`
     : `Airflow no longer finds the DAG of this calendar in ${file}${at}. Nothing is published until it is back.${shows} Tell its author. If it was removed on purpose, delete the DAG in Airflow, and it leaves this page.`;

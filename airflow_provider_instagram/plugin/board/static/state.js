@@ -5,7 +5,7 @@ import { addDays, fromDay, isDay, length, monday, today, whenOf } from "./dates.
 import { hostWindow, messageOf, say } from "./dom.js";
 
 /**
- * @typedef {{ file: string, error: boolean, since: number | null, plan: number | null }} Lost
+ * @typedef {{ file: string, error: boolean, slow: boolean, since: number | null, plan: number | null }} Lost
  * @typedef {{ line: number | null, message: string, remedy: string, post: string | null }} Problem
  *
  * @typedef {object} Card What the page shows of a post. What is empty is left out.
