@@ -32,7 +32,7 @@ SET_BY_CALENDAR: Final = ("catchup", "schedule")
 #: Arguments of the DAG that its author may set.
 DAG_ARGUMENTS: Final = frozenset(inspect.signature(DAG).parameters) - {"dag_id", *SET_BY_CALENDAR}
 #: Those of them that count for all three DAGs.
-FOR_ALL: Final = ("access_control", "default_args", "owner_links")
+FOR_ALL: Final[tuple[str, ...]] = ("access_control", "default_args", "owner_links")
 
 
 def content_calendar_dag(

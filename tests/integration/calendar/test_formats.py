@@ -13,7 +13,7 @@ from PIL import Image
 
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.media.spec import profile_for
-from tests.integration.calendar.runs import ACCOUNT, made, run_by_hand, run_planner, run_post
+from tests.integration.calendar.runs import ACCOUNT, made, run_by_hand, run_post, run_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +225,7 @@ def test_a_missing_file_of_a_carousel_is_reported_the_day_before(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = calendar({"soon": 3600}, soon=of(carousel="gone.jpg, https://example.com/a.jpg"))
-    assert run_planner(run_dag, made(file)).state == "success"
+    assert run_report(run_dag, made(file)).state == "success"
     assert "post 'soon': there is no file " in capsys.readouterr().out
 
 
@@ -244,7 +244,7 @@ def test_what_will_not_work_is_said_by_the_planner_the_day_before(
     publishing = ("instagram_business_basic", "instagram_business_content_publish")
     manager.store.save(replace(manager.current_token(), scopes=publishing))
     file = calendar({"soon": 3600}, soon=of(image="local.jpg", first_comment="Hi"))
-    assert run_planner(run_dag, made(file)).state == "success"
+    assert run_report(run_dag, made(file)).state == "success"
     said = capsys.readouterr().out
     assert "did not grant instagram_business_manage_comments, so its first comments are not written" in said
     assert "local.jpg is a local picture." in said

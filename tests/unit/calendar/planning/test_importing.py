@@ -148,7 +148,8 @@ def test_what_is_unclear_is_asked_for_and_what_was_said_counts() -> None:
     assert (first["publish_at"], first["account"]) == ("2031-04-03 12:00", SHOP)
     assert second["publish_at"] == "2030-12-05 12:00"
     wrong = look(sheet.replace("3/4", "3/14"), words=words, time="12:00", order="day-first")
-    assert (wrong.needs, wrong.additions.posts) == ({"dates"}, 0), "one date puts all dates in doubt"
+    assert wrong.needs == {"dates"}
+    assert wrong.additions.posts == 0, "one date puts all dates in doubt"
     left_out = look(sheet, words={"account": {"TikTok": ""}}, time="12:00")
     assert [(one.word, one.said) for one in left_out.asked] == [("TikTok", "")], "no other word of its row is asked for"
     assert left_out.additions.posts == 1
