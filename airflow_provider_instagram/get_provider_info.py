@@ -19,7 +19,7 @@ def _limit(label: str, description: str, default: int) -> dict[str, Any]:
 
 def _option(description: str, *, example: str | None = None, default: str = "", **more: Any) -> dict[str, Any]:
     """Return an option of the section ``[instagram]``."""
-    known = {"description": description, "version_added": "0.1.0", "type": "string"}
+    known = {"description": description, "version_added": "0.2.0", "type": "string"}
     return {**known, "example": example, "default": default, **more}
 
 

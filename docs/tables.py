@@ -146,7 +146,7 @@ def error_codes() -> str:
 def commands() -> str:
     """Return the commands of ``airflow instagram``, with their arguments."""
     return "\n\n".join(
-        f"## `{name}`\n\n{_plain(command.help)}. {_plain(command.description or '')}".rstrip() + _arguments(command)
+        f"## `{name}`\n\n{_plain(command.description or f'{command.help}.')}" + _arguments(command)
         for name, command in _flat(get_instagram_commands(), "airflow")
     )
 
@@ -312,7 +312,7 @@ def _retried(after: timedelta | None) -> str:
 
 def _plain(text: str) -> str:
     """Return a text in one line, as Markdown."""
-    return " ".join(plain(text).split())
+    return " ".join(plain(text.replace(r"\[", "[")).split())
 
 
 def _also(text: str, **values: str | None) -> str:

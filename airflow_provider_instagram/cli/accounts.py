@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import secrets
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -112,8 +114,8 @@ def accounts(args: argparse.Namespace) -> None:
             "account": f"@{line.account.username}" if line.account else "",
             "token": line.lifetime if not line.problem else "",
             "granted": line.permissions if not line.problem else "",
-            "posts, last 24 h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
-            "last post": (line.last_post.permalink or "") if line.last_post else "",
+            "posts_last_24_h": f"{line.limit.quota_usage} of {line.limit.quota_total}" if line.limit else "",
+            "last_post": (line.last_post.permalink or "") if line.last_post else "",
             "problem": line.problem,
         }
         for line in account_summaries(connection_ids())
@@ -140,7 +142,12 @@ def refresh(args: argparse.Namespace) -> None:
 
 def limits(args: argparse.Namespace) -> None:
     """Print the limits of an account."""
-    for name, text in describe(args.conn_id):
+    described = list(describe(args.conn_id))
+    if args.output != "table":
+        rows = [{"name": re.sub(r"\W+", "_", name), "value": text} for name, text in described]
+        AirflowConsole().print_as(data=rows, output=args.output)
+        return
+    for name, text in described:
         print(f"{name:<22} {text}")
 
 
@@ -258,10 +265,11 @@ def list_posts(args: argparse.Namespace) -> None:
     table = [_published(row) for row in done if not isinstance(row, LedgerRowError)]
     intents = database.open_intents(rows)
     table += [_line(row, "open", row["at"], f"requested by {Owner(**row['claim']['owner'])}") for row in intents]
-    AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output="table")
+    AirflowConsole().print_as(data=sorted(table, key=lambda row: row["at"]), output=args.output)
+    beside = sys.stdout if args.output == "table" else sys.stderr
     for row in rows.values():
         if isinstance(row, LedgerRowError):
-            print(row.message)
+            print(row.message, file=beside)
 
 
 def _published(row: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def _command(func: str, help_text: str, *args: Arg, description: str | None = No
             raise SystemExit("The command asks a question, and its input has ended. Run it in a terminal.") from None
 
     name, _, _ = func.rpartition(".")[2].partition("_")
-    return ActionCommand(name=name, help=help_text, func=command, args=args, description=description)
+    said = help_text.replace("[", r"\[")  # Airflow prints help with rich, for which [core] is markup
+    more = f"{said}. {description}" if description else None
+    return ActionCommand(name=name, help=said, func=command, args=args, description=more)
 
 
 class ReportMissing(argparse.Action):
@@ -107,6 +109,7 @@ ACCOUNT_COMMANDS: Final = [
         "accounts.limits",
         "Show how many calls and posts an account has left, and what is waiting",
         ARG_ACCOUNT,
+        ARG_OUTPUT,
     ),
     _command(
         "accounts.audio",
@@ -127,11 +130,17 @@ ACCOUNT_COMMANDS: Final = [
         "doctor.doctor",
         "Check everything that publishing needs, and say how to fix it",
         ARG_ACCOUNT,
+        ARG_OUTPUT,
         description="Exit codes: 0, no problem found; 1, something needs fixing.",
     ),
 ]
 LEDGER_COMMANDS: Final = [
-    _command("accounts.list_posts", "List the posts of an account, and those with an unknown outcome", ARG_CONN_ID),
+    _command(
+        "accounts.list_posts",
+        "List the posts of an account, and those with an unknown outcome",
+        ARG_CONN_ID,
+        ARG_OUTPUT,
+    ),
     _command("accounts.show_post", "Show all ledger rows of a post", ARG_POST_KEY, ARG_CONN_ID),
     _command(
         "accounts.settle_post",
@@ -226,7 +235,7 @@ def get_instagram_commands() -> list[CLICommand]:
                 ),
                 GroupCommand(
                     name="calendar",
-                    help="Check, fill in and import content calendars",
+                    help="Check, fill and import content calendars",
                     subcommands=CALENDAR_COMMANDS,
                 ),
             ],

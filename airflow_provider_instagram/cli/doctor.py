@@ -7,8 +7,10 @@ import resource
 import secrets
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
 from airflow.jobs.job import Job, most_recent_job
 from airflow.jobs.triggerer_job_runner import TriggererJobRunner
@@ -33,12 +35,17 @@ FILES_PER_TRIGGER = 2
 
 def doctor(args: argparse.Namespace) -> None:
     """Print the findings about a connection, and exit with 1 if something needs fixing."""
-    print(f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers.")
-    failed = False
+    is_table = args.output == "table"
+    if is_table:
+        print(f"This is about the machine {host_name()}. The DAG instagram_doctor checks the workers.")
+    found = []
     for finding in _run_checks(args.conn_id):
-        print(finding)
-        failed = failed or finding.good is False
-    raise SystemExit(1 if failed else 0)
+        found.append(finding)
+        if is_table:
+            print(finding)  # at once, because a check may take seconds
+    if not is_table:
+        AirflowConsole().print_as(data=[asdict(finding) for finding in found], output=args.output)
+    raise SystemExit(1 if any(finding.good is False for finding in found) else 0)
 
 
 def _run_checks(conn_id: str) -> Iterator[Finding]:

@@ -210,7 +210,9 @@ class ContainerStatus:
         meaning = rule.meaning if rule else "Instagram could not use the media"
         return error(
             f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
-            hint=rule.hint if rule else "Run the media through TranscodeOperator first. If that made them, use others.",
+            hint=rule.hint
+            if rule
+            else "Run the media through TranscodeOperator first. If you already did, use others.",
             subcode=self.subcode,
         )
 

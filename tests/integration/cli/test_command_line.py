@@ -169,6 +169,46 @@ def test_the_command_of_a_missing_sandbox_names_how_to_get_it(airflow_db: None, 
     assert "unrecognized" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check"], ("Check whether a video or a picture meets", "Exit codes: 0, it does")),
+        (["doctor"], ("Check everything that publishing needs", "Exit codes: 0, no problem")),
+        (["ledger", "reseal"], ("the first key of [core] fernet_key",)),
+        (["ledger"], ("the first key of [core] fernet_key",)),
+    ],
+)
+def test_the_help_of_a_command_begins_with_what_it_does_and_keeps_brackets(
+    airflow_db: None, capsys: pytest.CaptureFixture[str], words: list[str], said: tuple[str, ...]
+) -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    with pytest.raises(SystemExit):
+        get_parser().parse_args(["instagram", *words, "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(text in printed for text in said), printed
+
+
+def test_each_table_is_json_with_names_for_machines(
+    instagram_sandbox: SandboxHandle, run_dag: Any, portrait_video: Path, shell: Any, capsys: Any
+) -> None:
+    assert run_dag(publishing_dag(portrait_video, "listed")).state == "success"
+    capsys.readouterr()  # what the run has logged
+    commands = (["accounts"], ["limits", "instagram_default"], ["ledger", "list"], ["doctor", "instagram_default"])
+    for words in commands:
+        try:
+            printed = shell(*words, "-o", "json")
+        except SystemExit:  # the doctor exits with its verdict
+            printed = capsys.readouterr().out
+        rows = json.loads(printed)
+        names = {name for row in rows for name in row}
+        assert rows, words
+        assert all(re.fullmatch("[a-z_0-9]+", name) for name in names), names
+    limits = {row["name"]: row["value"] for row in json.loads(shell("limits", "instagram_default", "-o", "json"))}
+    assert limits["waiting_containers"] == "0"
+    assert limits["posts_instagram"].startswith("1 of 100")
+
+
 def rows_of(post_key: str, age_days: int | None = None) -> set[str]:
     """Return the kinds of a post's rows. First, let the rows be so old as if nothing had written them since."""
     from airflow.models.asset_state_store import AssetStateStoreModel
