@@ -16,7 +16,7 @@ from airflow.configuration import conf
 
 from airflow_provider_instagram.calendar.file.parser import EMPTY, Rules, parse_rows, read_calendar
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import read_text, sheet_text
+from airflow_provider_instagram.calendar.file.reader import is_table, read_text, sheet_text
 from airflow_provider_instagram.calendar.file.schema import schema_text
 from airflow_provider_instagram.calendar.file.sheet_import import SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.spacing import within_limits
@@ -134,6 +134,8 @@ def fill_calendar(args: argparse.Namespace) -> None:
     """
     now, rules = datetime.now(timezone.utc), Rules()
     with _exit_if_invalid(args.file):
+        if is_table(args.file):
+            raise InvalidValue("a sheet is not written.", "Give its rows a time there.")
         writer = CalendarWriter(args.file, None, read_text(args.file))
         text = writer.text()
         found = proposal_for(text, args.file, writer.files, now, rules, more_slots=args.slots)

@@ -16,7 +16,6 @@ from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar, Sc
 from airflow_provider_instagram.calendar.file.parser import EMPTY
 from airflow_provider_instagram.calendar.file.problems import EDIT_THE_FILE, InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
-from airflow_provider_instagram.calendar.file.table_text import TableText, cell
 from airflow_provider_instagram.calendar.file.texts import GONE, Changes, NewPost, TreeText
 from airflow_provider_instagram.calendar.file.values import is_same, read_new, shown_values
 from airflow_provider_instagram.posts.post import MEDIA
@@ -33,10 +32,10 @@ UNUSUAL: Final = InvalidValue(
 )
 
 
-def _document(text: str, location: str) -> TableText | TreeText:
-    """Return a text whose posts can be changed, by its ending."""
+def _document(text: str, location: str) -> TreeText:
+    """Return a text whose posts can be changed."""
     ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
-    return TableText(text) if ending == ".csv" else TreeText(text, is_json=ending == ".json")
+    return TreeText(text, is_json=ending == ".json")
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,13 +56,12 @@ def rewritten(text: str, location: str, rows: Rows, changes: Changes, new: Seque
     new_rows = _read_again(edited, location)
     if len(new_rows.rows) != len(rows.rows) + len(new):
         raise UNUSUAL
-    read = _as_cells if rows.columns.values else _as_texts
     ids = [row.text("id") for row in rows.rows]
-    posts = [plain(row) | read(changes.get(post_id, {})) for post_id, row in zip(ids, rows.rows, strict=True)]
+    posts = [plain(row) | _as_texts(changes.get(post_id, {})) for post_id, row in zip(ids, rows.rows, strict=True)]
     for follows, post in reversed(new):
         at = ids.index(follows) + 1 if follows is not None else 0
         ids.insert(at, "")
-        posts.insert(at, plain(new_rows.rows[at]) if isinstance(post, str) else read(post))
+        posts.insert(at, plain(new_rows.rows[at]) if isinstance(post, str) else _as_texts(post))
     _check_content(rows, new_rows, [_without_none(post) for post in posts])
     return edited, new_rows
 
@@ -95,11 +93,6 @@ def _check_content(before: Rows, after: Rows, posts: list[dict[str, Any]]) -> No
 def _head(rows: Rows) -> tuple[Any, ...]:
     spacing = rows.min_spacing.value if rows.min_spacing else None
     return spacing, plain(rows.defaults), plain(rows.slots)
-
-
-def _as_cells(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as a row of CSV is read."""
-    return {name: text if (text := cell(value)).strip() else None for name, value in fields.items()}
 
 
 def _as_texts(value: Any) -> Any:

@@ -26,8 +26,9 @@ from airflow_provider_instagram.calendar.file.model import (
 from airflow_provider_instagram.calendar.file.names import remedy_for_field
 from airflow_provider_instagram.calendar.file.post_parser import PostFields, unnamed_account
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.calendar.file.reader import read_rows, read_text
+from airflow_provider_instagram.calendar.file.reader import is_table, read_rows, read_text
 from airflow_provider_instagram.calendar.file.rows import Row, Rows, Value, without_secrets
+from airflow_provider_instagram.calendar.file.sheet import SheetForm
 from airflow_provider_instagram.calendar.file.slots import read_slots
 from airflow_provider_instagram.calendar.file.spacing import too_close
 from airflow_provider_instagram.calendar.file.times import read_duration
@@ -82,7 +83,8 @@ def parse_calendar(text: str, location: str, files: CalendarFiles | None = None,
 
     :param files: The files that it may name. None for those of its location.
     """
-    return parse_rows(read_rows(text, location), location, files, **rules)
+    rows = SheetForm().rows(text) if is_table(location) else read_rows(text, location)
+    return parse_rows(rows, location, files, **rules)
 
 
 def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **rules: Unpack[Rules]) -> Calendar:
@@ -144,10 +146,10 @@ class _Reader:
             return DEFAULT_SPACING
 
     def check_shared(self) -> None:
-        """Add the problems that concern all posts: of the defaults, and of the columns' names."""
+        """Add the problems that concern all posts: those of the defaults."""
         defaults = self.rows.defaults
         self.problems += defaults.problems
-        for name, value in (*defaults.values.items(), *self.rows.columns.values.items()):
+        for name, value in defaults.values.items():
             if name not in KEYS:
                 self._add_unknown(name, value.line, None)
         for name in NO_DEFAULTS:
@@ -178,9 +180,7 @@ class _Reader:
             return None
         post_id = self._id(row)
         for name, value in row.values.items():
-            if name in self.rows.columns.values:  # reported once, where the column is named
-                row.broken = row.broken or name not in KEYS
-            elif name not in KEYS:
+            if name not in KEYS:
                 self._add_unknown(name, value.line, post_id)
         fields = PostFields(row, self.shared, post_id, self.problems, self.files, self.rules.get("accounts"))
         account, content = fields.account(), fields.post(check=self.rules.get("check_files", False))

@@ -1,4 +1,4 @@
-"""The rows of a calendar's file: each value as the text in YAML, JSON or CSV, with its line.
+"""The rows of a calendar's file: each value as the text in YAML or JSON, with its line; and the cells of a table.
 
 CSV is read strictly, because a caption cut off here would be published cut off.
 """
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 
 MAX_BYTES = 10_000_000
-FORMATS = (".yaml", ".yml", ".json", ".csv")
+FORMATS = (".yaml", ".yml", ".json")
+TABLE = ".csv"
 MAX_DEPTH = 6
 SLOTS_EXAMPLE = "{instagram_default: [Mon 08:30, Thu 19:00]}"
 #: A character that JSON escapes in two halves, because it exceeds 16 bits, and the doubled backslashes before it.
@@ -99,13 +100,21 @@ def sheet_text(data: bytes) -> str:
     raise InvalidValue(f"the sheet {kind}.", "Save it as CSV (in Excel: CSV UTF-8), and choose that file.")
 
 
+def is_table(location: str) -> bool:
+    """Return whether a calendar is a table, which is edited where it is: a sheet on the web, or a CSV file."""
+    return is_web(location) or _ending(location) == TABLE
+
+
+def _ending(location: str) -> str:
+    return PurePosixPath(location.partition("?")[0]).suffix.lower()
+
+
 def read_rows(text: str, location: str) -> Rows:
-    """Read the rows of a calendar."""
-    ending = PurePosixPath(location.partition("?")[0]).suffix.lower()
+    """Read the rows of a calendar in YAML or JSON."""
+    ending = _ending(location)
     if ending not in FORMATS:
-        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {', '.join(FORMATS)}.")
-    if ending == ".csv":
-        return _read_csv(text)
+        known = ", ".join((*FORMATS, TABLE))
+        raise InvalidValue(f"{ending or 'no ending'!r} is not a calendar format.", f"Use one of {known}.")
     if ending == ".json":  # JSON may escape an emoji as two halves, which YAML cannot read
         text = SURROGATE_PAIR.sub(lambda pair: pair[1] + json.loads(f'"{pair[2]}"'), text)
     return _read_yaml(text)
@@ -262,18 +271,6 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _read_csv(text: str) -> Rows:
-    table = read_table(text, lambda title: title.strip() or None)
-    if "id" not in table.names:
-        raise InvalidValue(
-            "the first line must name the columns, including id.",
-            "Put id,publish_at,timezone,account,video,caption,… there; for a sheet with columns of its own, use "
-            "airflow instagram calendar import.",
-        )
-    columns = Row(table.line, {name: Value(name, table.line) for name in table.names if name})
-    return Rows(rows=table.rows, columns=columns, problems=table.problems)
-
-
 @dataclass
 class Table:
     """A CSV file. A column that is not a field has None as its name."""
@@ -290,8 +287,8 @@ def read_table(text: str, field_of: Callable[[str], str | None]) -> Table:
 
     :param field_of: Returns the field of a column by its title, or None.
     """
-    records = [record for record in split_csv(text)[2] if any(cell.strip() for cell in record.cells)]
-    line, _, written = records[0] if records else Record(1, "", [])
+    records = [record for record in split_csv(text) if any(cell.strip() for cell in record.cells)]
+    line, written = records[0] if records else Record(1, [])
     titles = [*map(public_name, written)]
     while titles and not titles[-1].strip():
         titles.pop()
@@ -310,12 +307,11 @@ class Record(NamedTuple):
     """A row of a CSV file, with the line where it begins."""
 
     line: int
-    text: str
     cells: list[str]
 
 
-def split_csv(text: str) -> tuple[str, str, list[Record]]:
-    """Return Excel's own first line, if there is one, the separator, and all rows, also empty ones."""
+def split_csv(text: str) -> list[Record]:
+    """Return all rows, also empty ones, without Excel's own first line."""
     found = SEPARATOR.match(text)
     head = found[0] if found else ""
     separator = found[1] if found else max(",;\t", key=text.lstrip().partition("\n")[0].count)
@@ -325,12 +321,12 @@ def split_csv(text: str) -> tuple[str, str, list[Record]]:
         for cells in reader:
             if len(records) == MOST_RECORDS:
                 raise InvalidValue(f"the file has more than {MOST_RECORDS:,} rows, also empty ones.", "Delete those.")
-            records.append(Record(begin + first_line, "".join(lines[begin : reader.line_num]), cells))
+            records.append(Record(begin + first_line, cells))
             begin = reader.line_num
     except csv.Error as error:
         why = next((words for part, words in WORDS.items() if part in str(error)), str(error))
         raise InvalidValue(f"the row that begins in line {begin + first_line} is not CSV: {why}.", QUOTATION) from None
-    return head, separator, records
+    return records
 
 
 def _row(names: list[str | None], record: Record) -> Row:

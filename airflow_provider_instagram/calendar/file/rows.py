@@ -80,7 +80,6 @@ class Rows:
 
     rows: list[Row] = field(default_factory=list)
     defaults: Row = field(default_factory=lambda: Row(0))
-    columns: Row = field(default_factory=lambda: Row(0))
     slots: Row = field(default_factory=lambda: Row(0))
     min_spacing: Value | None = None
     problems: list[Problem] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A spreadsheet as a calendar: an https address that answers CSV and stays the plan."""
+"""A table as a calendar: a CSV file, or an https address of a spreadsheet that answers CSV and stays the plan."""
 
 from __future__ import annotations
 

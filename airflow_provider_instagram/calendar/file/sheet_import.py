@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -195,10 +195,11 @@ def import_sheet(text: str, *, defaults: Mapping[str, str], reading: SheetReadin
     if is_contradicted:
         drafts.clear()
     ids, lines_with_dated_id = _ids(drafts)
-    posts = [
-        _row(line, {"id": ids[line], **{name: cell for name, cell in cells.items() if name not in ("id", "title")}})
-        for line, cells in drafts.items()
-    ]
+    broken = {row.line for row in table.rows if row.broken or row.problems}
+    posts = []
+    for line, cells in drafts.items():
+        own = {name: cell for name, cell in cells.items() if name not in ("id", "title")}
+        posts.append(replace(_row(line, {"id": ids[line], **own}), broken=line in broken))
     titles = zip(table.titles, table.names, strict=True)
     ignored_columns = tuple(title for title, name in titles if name is None and title)
     words = tuple(Asked(*about, tuple(lines), reading.said(*about)) for about, lines in asked.items())

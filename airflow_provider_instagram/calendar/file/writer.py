@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.file.edit_checks import check_files, pl
 from airflow_provider_instagram.calendar.file.edits import Edit, Edited, Fill, apply, apply_fill
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
-from airflow_provider_instagram.calendar.file.reader import FORMATS, MAX_BYTES, as_text, read_rows
+from airflow_provider_instagram.calendar.file.reader import FORMATS, MAX_BYTES, TABLE, as_text, read_rows
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.files import scratch, storage
 from airflow_provider_instagram.files.replace import (
@@ -199,7 +199,7 @@ class CalendarWriter:
     def _calendars(self) -> Iterator[str]:
         """Yield the text of each calendar in the folder, and then its content, in which nothing is escaped."""
         for name in self._names():
-            if name.lower().endswith(FORMATS):
+            if name.lower().endswith((*FORMATS, TABLE)):
                 location = f"{self._folder}/{name}"
                 yield (text := as_text(self.files.own.read(location, MAX_BYTES)))
                 with suppress(InvalidValue):

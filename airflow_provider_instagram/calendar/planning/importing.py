@@ -132,7 +132,7 @@ def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name:
     :param account: The account of rows without one; empty for that of the file, or the only one of the calendar.
     :raises InvalidValue: If the sheet cannot be read, or has too many rows.
     """
-    records = [one for one in split_csv(sheet)[2] if any(cell.strip() for cell in one.cells)]
+    records = [one for one in split_csv(sheet) if any(cell.strip() for cell in one.cells)]
     if len(records) - 1 > MOST_ROWS:
         raise InvalidValue(f"the sheet has {len(records) - 1:,} rows; at most {MOST_ROWS:,} are allowed.", "Split it.")
     imported = import_sheet(sheet, defaults={}, reading=reading)

@@ -18,6 +18,7 @@ from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
 from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
 from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
+from airflow_provider_instagram.utils.locations import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
@@ -165,7 +166,7 @@ class _Look:
     def _read(self) -> SheetText:
         """Return the text of the file or the sheet."""
         location = self.settings.calendar
-        if self.settings.sheet is None:
+        if not is_web(location):
             read = SheetText(read_text(location, self.files))
         else:
             stored = self.stored

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from airflow.sdk import conf
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
+from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.file.sheet import SheetForm, invalid_form
 from airflow_provider_instagram.calendar.file.times import MAX_DURATION, in_words, read_duration
 from airflow_provider_instagram.calendar.planning.stored_plan import About, StoredPlan, plan_file, read_plan
@@ -112,9 +113,9 @@ class CalendarSettings:
                 raise _invalid(name, value, remedy)
         if "accounts" in given:
             given["accounts"] = tuple(dict.fromkeys(given["accounts"]))
-        if not is_web(calendar) and (given.get("columns") or given.get("defaults")):
+        if not is_table(calendar) and (given.get("columns") or given.get("defaults")):
             raise ValidationError(
-                "columns and defaults of content_calendar_dag are for a sheet at an https:// address.",
+                "columns and defaults of content_calendar_dag are for a sheet: an https:// address, or a CSV file.",
                 hint="Leave them out: a file names its fields, and has defaults of its own.",
             )
         return cls(dag_id, calendar, plan_file(conf.get("instagram", "calendar_snapshots"), dag_id), **given)
@@ -126,8 +127,8 @@ class CalendarSettings:
 
     @property
     def sheet(self) -> SheetForm | None:
-        """How the calendar is read if it is a sheet at a web address; None if it is a file."""
-        if not is_web(self.calendar):
+        """How the calendar is read if it is a sheet on the web or a CSV file; None if it is another file."""
+        if not is_table(self.calendar):
             return None
         own = {"account": self.accounts[0]} if len(self.accounts) == 1 else {}
         return SheetForm(tuple(self.columns.items()), tuple({**own, **self.defaults}.items()))

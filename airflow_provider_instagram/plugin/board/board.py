@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import Calendar, Idea, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
+from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
@@ -196,8 +197,8 @@ class Board:
 
     @property
     def is_sheet(self) -> bool:
-        """Whether the calendar is a sheet on the web, which is edited there."""
-        return is_web(self.location)
+        """Whether the calendar is a sheet on the web or a CSV file, which is edited there."""
+        return is_table(self.location)
 
     @cached_property
     def head(self) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class Board:
             "name": self.calendar.name,
             "paused": self.calendar.is_paused,
             "lost": self._lost,
-            "file": "the sheet" if self.is_sheet else self.location.rpartition("/")[2],
+            "file": "the sheet" if is_web(self.location) else self.location.rpartition("/")[2],
             "read": self.is_read,
             "dry": self.stored is not None and self.stored.about.is_dry,
             "problems": [problem_as_data(problem) for problem in self.problems[:MOST_PROBLEMS]],

@@ -6,7 +6,6 @@ Their fields come from the declaration of a post, so that a new field is in them
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import HTTPException
@@ -19,7 +18,7 @@ from airflow_provider_instagram.calendar.file.writer import CalendarWriter
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import content_digest, due_file, read_due
 from airflow_provider_instagram.exceptions import InstagramError
-from airflow_provider_instagram.plugin.board.lines import public_lines
+from airflow_provider_instagram.plugin.board.lines import without_queries
 from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
@@ -124,8 +123,7 @@ def writer_of(board: Board) -> CalendarWriter:
     if board.stored is None or not board.is_read:  # only what Airflow has read says which folder is the calendar's
         raise HTTPException(503, "Airflow has not read the calendar's file yet. Nothing was changed. Try again later.")
     location = board.location
-    public = partial(public_lines, location=location)
-    return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, public)
+    return CalendarWriter(location, board.stored.plan.calendar.pin, board.stored.text, without_queries)
 
 
 def has_unread_edit(board: Board) -> bool:

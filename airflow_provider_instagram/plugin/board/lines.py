@@ -8,12 +8,11 @@ post. In doubt, text is hidden.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.parser import KEYS
-from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.utils.locations import QUESTION_MARK, SLASH
 
 if TYPE_CHECKING:
@@ -68,24 +67,11 @@ def lines_of(post: AnyPost, text: str, location: str, beginnings: Iterable[int])
     return "\n".join([*without_queries([*lines[before:first], *chosen])][first - before :])
 
 
-def public_lines(lines: list[str], location: str) -> Iterator[str]:
-    """Return all lines of a file without what may be the query of a link.
-
-    :param location: The file, whose ending determines the format. The row of a CSV file ends each query.
-    """
-    is_csv = PurePosixPath(location).suffix.lower() == ".csv"
-    rows = read_rows("\n".join(lines), location).rows if is_csv else ()
-    return without_queries(lines, {row.line for row in rows})
-
-
-def without_queries(lines: Iterable[str], beginnings: Container[int] = ()) -> Iterator[str]:
-    """Return the lines of a post without what may be the query of a link, until a line that begins another field.
-
-    :param beginnings: The numbers of lines in which no query continues.
-    """
+def without_queries(lines: Iterable[str]) -> Iterator[str]:
+    """Return lines without what may be the query of a link, until a line that begins another field."""
     is_hidden = False
-    for number, line in enumerate(lines, 1):
-        if is_hidden and number not in beginnings and FIELD.match(line) is None:
+    for line in lines:
+        if is_hidden and FIELD.match(line) is None:
             yield HIDDEN
             continue
         public = MAY_HAVE_LOGIN.sub(_without_login, line[:LONGEST_LINE])

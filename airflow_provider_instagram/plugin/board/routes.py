@@ -242,7 +242,7 @@ def editable_board(user: users.PageUser, dag_id: str) -> Any:
         raise HTTPException(403, f"You do not have permission to edit the posts of {dag_id!r}.")
     board = boards.board(dag_id, is_fresh=True)
     if board.is_sheet:
-        raise HTTPException(409, "The plan of this calendar is a sheet on the web: edit it there. Nothing was changed.")
+        raise HTTPException(409, "The plan of this calendar is a sheet: edit it there. Nothing was changed.")
     return board
 
 

@@ -17,6 +17,7 @@ import yaml
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.file.parser import parse_calendar
+from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from tests.integration.calendar.runs import planned, play_run, run_planner, run_post, run_report
 from tests.integration.conftest import store_dag
 
@@ -462,12 +463,17 @@ SIGNED = "https://b.example/v.mp4?X-Amz-Signature=feedc0ffee"
         "a setting": ("yaml", f"{SIGNED}:\nposts: []\n"),
         "a length of time": ("yaml", f"min_spacing: {SIGNED}\nposts: []\n"),
         "an account": ("yaml", f"slots:\n  {SIGNED}: [Mon 08:30]\nposts: []\n"),
-        "a column": ("csv", f"id,{SIGNED}\na,b\n"),
-        "two columns": ("csv", f"id,{SIGNED},{SIGNED}\na,b,c\n"),
     }.values(),
 )
 def test_a_problem_shows_no_signature_that_stands_where_a_name_or_a_setting_is(ending: str, text: str) -> None:
-    """A colon after a link makes it a field, and a sheet without its first row has links as titles."""
+    """A colon after a link makes it a field."""
     problems = parse_calendar(text, f"/calendars/posts.{ending}", accounts=["studio"]).problems
     assert "b.example" in str(problems)
     assert "feedc0ffee" not in str(problems)
+
+
+def test_a_sheet_without_its_first_row_shows_no_signature_of_its_links() -> None:
+    with pytest.raises(InvalidValue) as raised:
+        parse_calendar(f"id,{SIGNED},{SIGNED}\na,b,c\n", "/calendars/posts.csv", accounts=["studio"])
+    assert "b.example" in str(raised.value)
+    assert "feedc0ffee" not in str(raised.value)

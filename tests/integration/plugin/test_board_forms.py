@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import re
 import shutil
 import subprocess
@@ -495,10 +494,11 @@ def test_a_new_post_is_put_into_the_calendar_that_is_chosen_with_the_approval_th
 
     from airflow_provider_instagram.calendar import content_calendar_dag
 
-    other = team.file.parents[1] / "other" / "calendar.csv"
+    other = team.file.parents[1] / "other" / "calendar.yaml"
     other.parent.mkdir()
     shutil.copy(team.file.parent / "sun.jpg", other.parent / "dawn.jpg")
-    other.write_text(f"id,publish_at,timezone,account,image\nfirst,{on(5)},UTC,{ACCOUNT},dawn.jpg\n")
+    first = {"id": "first", "publish_at": on(5), "timezone": "UTC", "account": ACCOUNT, "image": "dawn.jpg"}
+    other.write_text(yaml.safe_dump({"posts": [first]}))
     store_calendar(content_calendar_dag("other", other, accounts=[ACCOUNT], approval="required"))
     routes.boards = Boards()
     try:
@@ -517,7 +517,7 @@ def test_a_new_post_is_put_into_the_calendar_that_is_chosen_with_the_approval_th
         form.locator("[name=id]").fill("dawn")
         form.get_by_role("button", name="Add", exact=True).click()
         expect(page.locator("dialog")).to_have_count(0)
-        (row,) = [row for row in csv.DictReader(other.open()) if row["id"] == "dawn"]
+        (row,) = [row for row in yaml.safe_load(other.read_text())["posts"] if row["id"] == "dawn"]
         assert row.items() >= {"image": "dawn.jpg", "caption": "Dawn, at sea", "approval": "required"}.items()
         assert "dawn" not in team.posts()
     finally:

@@ -24,8 +24,7 @@ JSON = (
     '{"defaults": {"timezone": "Europe/Berlin"},\n'
     ' "posts": [{"id": "old", "publish_at": "2030-05-06 08:30", "video": "a.mp4"}]}\n'
 )
-CSV = "id,publish_at,timezone,video\r\nold,2030-05-06 08:30,Europe/Berlin,a.mp4\r\n"
-TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON, "calendar.csv": CSV}
+TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON}
 
 
 class File:
@@ -73,7 +72,7 @@ def test_a_time_is_written_as_it_was_typed_and_read_in_the_zone_of_the_file(
     assert moment == in_utc
     assert local.replace("T", " ") in line
     assert "UTC" not in line
-    assert ("Berlin" in line) == any_form.location.endswith(".csv"), "a row of CSV has its zone in a cell of its own"
+    assert "Berlin" not in line
     assert any_form.zone() == "Europe/Berlin"
 
 
@@ -84,13 +83,6 @@ def test_a_time_is_written_as_it_was_typed_and_read_in_the_zone_of_the_file(
 def test_a_time_that_the_clocks_repeat_or_skip_is_refused(any_form: File, do: str, local: str, why: str) -> None:
     with pytest.raises(InvalidValue, match=f"{why} in Europe/Berlin"):
         any_form.line(do, local)
-
-
-def test_a_csv_file_with_zones_in_its_times_gets_one_in_the_time(tmp_path: Path) -> None:
-    text = CSV.replace("timezone,", "").replace(",Europe/Berlin", " Europe/Berlin")
-    file = File(tmp_path, "calendar.csv", text)
-    assert file.zone() == "Europe/Berlin"
-    assert file.line("add", "2030-12-01T12:00") == ("new,2030-12-01 12:00 Europe/Berlin,a.mp4", "2030-12-01 11:00")
 
 
 @pytest.mark.parametrize(

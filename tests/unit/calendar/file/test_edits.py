@@ -55,13 +55,7 @@ JSON = """\
   ]
 }
 """
-CSV = (
-    "id;publish_at;timezone;video;caption\r\n"
-    'one;2030-05-06 08:30;Europe/Berlin;a.mp4;"Hello\neverybody; yes"\r\n'
-    "\r\n"
-    '"two";"2030-05-07 08:30";"UTC";"a.mp4";"it\'s"'
-)
-TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON, "calendar.csv": CSV}
+TEXTS = {"calendar.yaml": YAML, "calendar.json": JSON}
 
 
 class File:
@@ -172,21 +166,6 @@ def test_each_other_character_of_a_json_file_stays(tmp_path: Path) -> None:
         '+      "tags": ["spring", "sale"],',
         '+      "first_comment": "c"',
     ]
-
-
-def test_a_csv_file_keeps_its_separator_its_line_ends_and_the_quotation_marks_of_each_row(tmp_path: Path) -> None:
-    file = File(tmp_path, "calendar.csv", CSV)
-    edited = file.edited("change", "two", fields={"caption": "Back", "publish_at": "2030-06-01T09:15"})
-    assert edited.text == CSV.replace("it's", "Back").replace("2030-05-07 08:30", "2030-06-01 09:15")
-
-
-def test_a_csv_file_gets_a_column_for_a_field_that_it_has_none_for(tmp_path: Path) -> None:
-    file = File(tmp_path, "calendar.csv", CSV)
-    edited = file.edited("change", "one", fields={"tags": ("spring", "sale")})
-    assert edited.text.splitlines()[0] == "id;publish_at;timezone;video;caption;tags"
-    assert edited.post is not None
-    assert (edited.post.tags, edited.post.caption) == (("spring", "sale"), "Hello\neverybody; yes")
-    assert edited.text.endswith(CSV.splitlines()[-1]), "the other row is as it was"
 
 
 def test_a_removed_post_comes_back_with_each_of_its_characters(any_form: File) -> None:

@@ -144,12 +144,6 @@ def test_a_name_in_the_wrong_place_is_told_where_it_belongs(text: str, told: str
     assert told in message
 
 
-def test_a_column_for_an_argument_of_the_dag_is_told_where_that_belongs(tmp_path: Path) -> None:
-    text = "id;publish_at;video;max_lateness\na;2030-05-06 08:30 UTC;größe.mp4;2 h\n"
-    (message,) = said(tmp_path / "plan.csv", text)
-    assert "1: Unknown field 'max_lateness'. It is an argument of content_calendar_dag: write max_lateness=…" in message
-
-
 def test_the_arguments_of_the_dag_are_known() -> None:
     named = {*inspect.signature(content_calendar_dag).parameters} - {"dag_arguments"}
     assert named - {*CALENDAR_FIELDS, *SETTINGS} | {"min_spacing"} == {*DAG_ARGUMENTS}

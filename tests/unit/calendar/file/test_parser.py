@@ -301,17 +301,6 @@ def test_a_plain_http_address_is_a_problem(read: Callable[..., Calendar], name: 
     assert said(read(text)) == [(9, told)]
 
 
-def test_a_column_that_is_wrong_is_one_problem_at_the_line_that_names_it(read: Callable[..., Calendar]) -> None:
-    """Posts that have something there are left out, as with an unknown name in YAML; the others go out."""
-    calendar = read(
-        "sep=;\nid;publish_at;video;captoin\na;2026-12-24 18:00 UTC;a.mp4;hi\nb;2026-12-25 18:00 UTC;a.mp4;hi\n"
-        "c;2026-12-26 18:00 UTC;a.mp4;\n",
-        "csv",
-    )
-    assert said(calendar) == [(2, "Unknown field 'captoin'. Did you mean caption?")]
-    assert [one.id for one in calendar.posts] == ["c"]
-
-
 def test_a_column_that_stands_twice_is_a_problem(read: Callable[..., Calendar]) -> None:
     calendar = read(
         "id,publish_at,video,caption,caption\na,2026-12-24 18:00 UTC,a.mp4,one,two\n"
@@ -415,7 +404,7 @@ def test_posts_closer_than_min_spacing_are_named_with_their_neighbour(read: Call
         ("defaults: {}\n", "yaml", "the file has no list of posts"),
         ("", "yaml", "the file is empty"),
         ('{"posts": [\n{"id": ]}', "json", "line 2 cannot be read"),
-        ("name,when\n", "csv", "must name the columns"),
+        ("name,when\n", "csv", "no column is named video"),
         ('id,caption\na,"x\nb,y\n', "csv", "begins in line 2 is not CSV: a quotation mark is not closed"),
         (f"id,caption\na,{'x' * 140_000}\n", "csv", "begins in line 2 is not CSV: a cell has more than 131,072"),
         ("posts: []", "txt", "'.txt' is not a calendar format"),

@@ -106,25 +106,14 @@ def test_a_json_file_and_one_with_the_line_ends_of_windows() -> None:
     assert in_windows == FILLED.replace("\n", "\r\n")
 
 
-def test_a_csv_file_gets_the_slots_of_the_command() -> None:
-    text = 'id;publish_at;video;caption\r\na;;a.mp4;"Grüße; zwei"\r\n"b";"";"b.mp4";""\r\n'
-    nothing = proposal(text, "calendar.csv")
-    assert (nothing.fill, nothing.still_open) == (None, 2)
-    assert filled(text, "calendar.csv", more_slots="Mon 08:30 Europe/Berlin, Thu 19:00 UTC") == (
-        'id;publish_at;video;caption\r\na;2026-12-03 19:00 UTC;a.mp4;"Grüße; zwei"\r\n'
-        '"b";"2026-12-07 08:30 Europe/Berlin";"b.mp4";""\r\n'
-    )
-    without_column = "id,timezone,video\na,UTC,a.mp4\n"
-    assert filled(without_column, "c.csv", more_slots="Thu 19:00 UTC") == (
-        "id,timezone,video,publish_at\na,UTC,a.mp4,2026-12-03 19:00\n"
-    )
+OPEN = "posts:\n- {id: a, video: a.mp4}\n"
 
 
 def test_slots_of_the_command_that_cannot_be_read_are_told() -> None:
     with pytest.raises(InvalidValue, match="has no time zone"):
-        proposal("id,video\na,a.mp4\n", "c.csv", more_slots="Mon 08:30")
+        proposal(OPEN, more_slots="Mon 08:30")
     with pytest.raises(InvalidValue, match="is not a day of the week and a time"):
-        proposal("id,video\na,a.mp4\n", "c.csv", more_slots="auto")
+        proposal(OPEN, more_slots="auto")
 
 
 def test_a_time_names_its_zone_unless_it_is_that_of_the_post() -> None:
