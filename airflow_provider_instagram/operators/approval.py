@@ -33,6 +33,7 @@ class Question(BaseModel):
     :param run_after: When the run was to begin. It stays the same whatever is cleared.
     :param run_started: When the run began, or began again.
     :param clear_number: How often tasks of the run had been cleared.
+    :param max_tries: How many tries the task had in all. A Clear adds to them, and a retry does not.
     :param ti_id: Airflow's id of the try.
     """
 
@@ -43,6 +44,7 @@ class Question(BaseModel):
     run_after: AwareDatetime
     run_started: AwareDatetime | None
     clear_number: int
+    max_tries: int
     ti_id: str
     try_number: int
 
@@ -58,6 +60,7 @@ class Question(BaseModel):
             run_after=run.run_after,
             run_started=run.start_date,
             clear_number=run.clear_number or 0,
+            max_tries=ti.max_tries,
             ti_id=str(ti.id),
             try_number=ti.try_number,
         )
@@ -72,13 +75,13 @@ class Question(BaseModel):
         return self.clear_number < now.clear_number
 
     def is_of_earlier_try(self, context: Context) -> bool:
-        """Return whether an earlier try of the task has asked it, and nothing of the run was cleared since.
+        """Return whether an earlier try of the task has asked it, and the task was not cleared since.
 
         Airflow then has the question still, and its answer if there is one.
         """
         now = Question.of(context)
         is_of_task = (self.task_id, self.map_index) == (now.task_id, now.map_index)
-        return is_of_task and self.clear_number == now.clear_number and self.is_of_run(context)
+        return is_of_task and self.max_tries == now.max_tries and self.is_of_run(context)
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,11 @@ class CreatePost(PostTask):
                 raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None
             raise
         post = self.wanted_post(context)
-        self._record_container(context, post, self.container_id)
+        self._record_container(context, post, None)  # until the copyright check allows it
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
         review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
+        self._record_container(context, post, self.container_id)
         return self.container_id
 
     def lead_time_begins(self, context: Context, event: Any = None) -> str:
@@ -123,8 +124,8 @@ class CreatePost(PostTask):
         self._record_container(context, post, self.container_id)
         return self.container_id
 
-    def _record_container(self, context: Context, post: ScheduledPost, container_id: str) -> None:
-        """Record the container of this version of the post, which is the only one that is published for it."""
+    def _record_container(self, context: Context, post: ScheduledPost, container_id: str | None) -> None:
+        """Record the container that is published for this version of the post, and no other one is. None: none is."""
         prepared = self.prepared(context, post)
         made = prepared.model_copy(update={"container_id": container_id})
         self.records(context, post).record_prepared(post.version, made)

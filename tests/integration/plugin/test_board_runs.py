@@ -362,6 +362,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
         run_after=post.publish_at,
         run_started=post.publish_at,
         clear_number=0,
+        max_tries=0,
         ti_id="1",
         try_number=1,
     )

@@ -75,6 +75,7 @@ class Approval:
     def clear(self) -> None:
         """Clear the task, as a user does."""
         self.calendar.clear_number += 1
+        self.calendar.max_tries += self.calendar.try_number
         self.calendar.try_number += 1
         self.calendar.states["approve"] = None
 

@@ -40,6 +40,13 @@ def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any]:
     return step, calendar.context()
 
 
+def published_container(calendar: SimulatedCalendar, step: CreatePost, context: Any) -> str | None:
+    """Return the container that the task publish takes."""
+    wanted = calendar.stored().calendar.post("a")
+    assert wanted is not None
+    return step.prepared(context, wanted).container_id
+
+
 def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
     calendar: SimulatedCalendar, asked: list[dict[str, Any]]
 ) -> None:
@@ -50,7 +57,9 @@ def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
     held = {"state": "held", "mark": "copyright", "reason": "A song.", "hint": None, "try": 1}
     assert calendar.pushed == {"outcome": held}
     assert waiting.value.kwargs == {"container_id": "17901"}
+    assert published_container(calendar, step, context) is None, "whoever marks create as success publishes nothing"
     assert step.resume_execution("answered", {"event": YES, "container_id": "17901"}, context) == "17901"
+    assert published_container(calendar, step, context) == "17901"
 
 
 @pytest.mark.parametrize("answer", [{"params_input": {"reason": "no"}}, {"responded_by_user": None}])
