@@ -116,8 +116,8 @@ _FAILED_ON_CONTAINER: Final = {
 RULES: Final = (
     Rule(190, None, AuthenticationError, "The access token is expired, revoked or malformed", _RECONNECT),
     Rule(190, 459, PermissionDeniedError, "Instagram asks the account's owner to confirm that it is them",
-         "Log in to the account at instagram.com or in the app, follow the instructions there, and clear this task. The "
-         "access token stays valid."),
+         "Log in to the account at instagram.com or in the app, follow the instructions there, and clear this task. "
+         "The access token stays valid."),
     Rule(102, None, AuthenticationError, "The session has ended", _RECONNECT),
     *(Rule(100, subcode, AuthenticationError, meaning, hint) for subcode, (meaning, hint) in _REFUSED_CODE.items()),
     *(Rule(code, None, PermissionDeniedError, "A permission or a capability of the app is missing", _GRANT)

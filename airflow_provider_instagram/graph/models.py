@@ -253,7 +253,10 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class PublishingLimit:
-    """How many posts the account has published in a period, and how many Instagram allows. Source: Meta, content_publishing_limit."""
+    """How many posts the account has published in a period, and how many Instagram allows.
+
+    Source: Meta, content_publishing_limit.
+    """
 
     quota_usage: int
     quota_total: int
