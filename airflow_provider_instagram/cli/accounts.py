@@ -144,7 +144,7 @@ def limits(args: argparse.Namespace) -> None:
     """Print the limits of an account."""
     described = list(describe(args.conn_id))
     if args.output != "table":
-        rows = [{"name": re.sub(r"\W+", "_", name), "value": text} for name, text in described]
+        rows = [{"name": re.sub(r"\W+", "_", name).lower(), "value": text} for name, text in described]
         AirflowConsole().print_as(data=rows, output=args.output)
         return
     for name, text in described:
