@@ -34,17 +34,8 @@ class _Literal(str):
     __slots__ = ()
 
 
-class _NotGiven(str):
-    """A text, because Airflow stores the value of a template field. A copy of it is one, too."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-#: The default of an argument that must not be empty if its author gives it.
-NOT_GIVEN: Final[str] = _NotGiven()
+#: The default of an argument that must not be empty if its author gives it. Airflow stores it, and takes a plain text.
+NOT_GIVEN: Final = "(not given)"
 
 
 def literal(value: Any) -> Any:
@@ -129,7 +120,7 @@ def key(name: str, value: Any) -> str | None:
 
     :raises ValidationError: If the key is given and empty: its default may be a new one in each run.
     """
-    if isinstance(value, _NotGiven):
+    if value == NOT_GIVEN:
         return None
     result = text(name, value)
     if result is None:
