@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import quoted, redact
-from airflow_provider_instagram.plugin.board.lines import MOST_LINES, lines_of, public_lines
+from airflow_provider_instagram.plugin.board.lines import MOST_LINES, lines_of, without_queries
 from airflow_provider_instagram.utils.locations import shown_in
 from benchmarks.program import as_program
 
@@ -38,7 +38,7 @@ READERS: dict[str, tuple[Callable[[str], object], int]] = {
     "an error answer": (answer, 8_000),
     "a line of a panel, one post": (lambda text: lines_of(POST, f"- {text}", "a.yaml", []), 200),
     "a panel of many lines": (lambda text: lines_of(POST, f"- {text}\n" * MOST_LINES, "a.yaml", []), 200),
-    "the lines of an edit": (lambda text: [*public_lines([text] * 500, "a.yaml")], 200),
+    "the lines of an edit": (lambda text: [*without_queries([text] * 500)], 200),
 }
 
 
