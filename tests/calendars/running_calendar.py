@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DAG_ID = "content"
 REEL_WIDTH = 540
+#: The administrator of an Airflow with logins: name and password.
+ADMIN = ("admin", "admin")
 #: A lead time is minutes here and not an hour: the accounts are asked, and publish, so much more often.
 CALLS_PER_HOUR = 5000
 POSTS = {"posts_per_hour": 100, "posts_per_day": 100}
@@ -179,14 +181,11 @@ def make_reel(path: Path) -> None:
 
 
 @contextmanager
-def running_calendar(
-    folder: Path, accounts: Sequence[str], *, admin: tuple[str, str] | None = None, **settings: str
-) -> Iterator[RunningCalendar]:
+def running_calendar(folder: Path, accounts: Sequence[str], **settings: str) -> Iterator[RunningCalendar]:
     """Start an Airflow and a sandbox for a calendar.
 
     :param folder: An empty folder.
     :param accounts: The connections to make, each with an account of its own in the sandbox.
-    :param admin: The name and the password of an administrator, if the settings choose an Airflow with logins.
     :param settings: More of Airflow's environment.
     """
     home, posts = folder / "airflow", folder / "calendar"
@@ -203,7 +202,7 @@ def running_calendar(
             | SETTINGS
             | settings,
             starts=2,
-            admin=admin,
+            admin=ADMIN if "AIRFLOW__CORE__AUTH_MANAGER" in settings else None,
         ) as airflow,
     ):
         users, tokens = {}, {}

@@ -1,4 +1,4 @@
-"""What a user may do with posts who may start and edit the runs of one calendar, in an Airflow with FAB's roles.
+"""What a user may do with posts if they may start and edit the runs of one calendar, in an Airflow with FAB's roles.
 
 Nothing of it publishes what nobody approved, another post's text, or a post twice, and no secret is shown.
 """
@@ -17,7 +17,6 @@ from tests.calendars.running_calendar import RunningCalendar, entry, running_cal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ADMIN = ("admin", "admin")
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 OURS, OTHERS = "berlin", "paris"
 #: What the runner of a calendar may do, by the names of FAB's resources. DAGs are added to them.
@@ -97,7 +96,7 @@ class Person:
 @pytest.fixture(scope="module")
 def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCalendar]:
     folder = tmp_path_factory.mktemp("rights")
-    with running_calendar(folder, (OURS, OTHERS), admin=ADMIN, AIRFLOW__CORE__AUTH_MANAGER=FAB) as running:
+    with running_calendar(folder, (OURS, OTHERS), AIRFLOW__CORE__AUTH_MANAGER=FAB) as running:
         yield running
 
 
@@ -123,10 +122,9 @@ def add_person(calendar: RunningCalendar, name: str, dag_id: str, rights: dict[s
         for action in names
     ]
     role, user = f"{name} of {dag_id}", f"{name}_{dag_id}"
-    post = lambda path, **body: admin._http.post(f"/auth/fab/v1/{path}", json=body).raise_for_status()  # noqa: E731
-    post("roles", name=role, actions=actions)
-    person = {"username": user, "password": user, "first_name": name, "last_name": name}
-    post("users", **person, email=f"{user}@example.com", roles=[{"name": role}])
+    admin.auth("POST", "roles", json={"name": role, "actions": actions})
+    names = {"username": user, "password": user, "first_name": name, "last_name": name}
+    admin.auth("POST", "users", json={**names, "email": f"{user}@example.com", "roles": [{"name": role}]})
     return Person(admin.as_user(user, user))
 
 
@@ -187,7 +185,7 @@ def test_a_run_that_took_the_posts_id_first_makes_no_dry_run_of_it(calendar: Run
 
 
 def test_the_container_of_another_post_is_not_published(calendar: RunningCalendar) -> None:
-    """Who writes another container into the result of create gets neither that post nor a second one."""
+    """Another container in the result of create makes neither that post nor a second one."""
     dag_id = "any_container"
     at = whole_second(timedelta(seconds=150))
     posts = [entry("soon", at, OURS), entry("next-year", at + timedelta(hours=15), OURS)]

@@ -70,7 +70,7 @@ class AccountSlots:
         return next((at for at in times if self.has_room(at)), None)
 
     def take(self, at: datetime) -> None:
-        """Let a post have a time."""
+        """Take a time for a post."""
         insort(self.taken, at.timestamp())
 
     def has_room(self, at: datetime) -> bool:

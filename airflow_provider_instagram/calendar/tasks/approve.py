@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context, Param
@@ -136,7 +136,7 @@ class ApprovePost(PostTask):
                 hint="Clear this task. It asks again.",
             )
         answer = _read_answer(event, approval)
-        now = datetime.now(timezone.utc).isoformat()
+        now = CLOCK.now().isoformat()
         records.record_approval(approval.model_copy(update={"answer": answer, "answered_at": now}))
         post = self.wanted_post(context)
         if approval.sha256 != self.prepared(context, post).digests:

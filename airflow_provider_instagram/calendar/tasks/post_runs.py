@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Final
 
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
@@ -98,7 +97,7 @@ class PostRuns:
         from airflow.sdk.execution_time.comms import TriggerDagRun
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        now = datetime.now(timezone.utc)
+        now = CLOCK.now()
         asked = TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset)
         return SUPERVISOR_COMMS.send(asked)
 

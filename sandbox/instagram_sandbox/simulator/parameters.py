@@ -213,7 +213,7 @@ def _tagged(params: Mapping[str, Any], kind: str) -> list[str]:
             raise GraphError(100, 2207037)
         for axis in sorted({"x", "y"} & set(tag)):
             value = tag[axis]
-            if are_texts and isinstance(value, str) and re.fullmatch(r"-?\d*\.?\d+", value):
+            if are_texts and isinstance(value, str) and re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)", value):
                 value = float(value)  # user_tags[0][x]=0.5, as a form writes it
             _check_place(f"user_tags[{place}]['{axis}']", value)
         placed = "x" in tag or "y" in tag

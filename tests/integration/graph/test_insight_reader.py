@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -135,8 +136,8 @@ def test_a_refused_metric_is_asked_for_again_each_day(
     read = [InsightReader(client, StoredRefusals(rows, lambda: NOON)).of_media(reel, "reel", ["views", "shares"])]
     instagram_sandbox.change_account(user_id, refused_metrics=[])
     for hours in (23, 25):
-        later = NOON + timedelta(hours=hours)
-        reader = InsightReader(client, StoredRefusals(rows, lambda now=later: now))
+        later = partial(NOON.__add__, timedelta(hours=hours))
+        reader = InsightReader(client, StoredRefusals(rows, later))
         read.append(reader.of_media(reel, "reel", ["views", "shares"]))
     assert [one.reason_of("shares") for one in read] == ["refused", "refused", None]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.utils.arguments import NOT_GIVEN
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,7 @@ CLAIM = {"owner": OWNER, "nonce": "n", "undecided": []}
 INTENT = {"container_id": "17", "at": AT, "claim": CLAIM, "withdrawn": False, "needs_manual_resolution": False}
 
 
-def dag(dag_id: str, video: Path, post_key: str | None = None) -> DAG:
+def dag(dag_id: str, video: Path, post_key: str = NOT_GIVEN) -> DAG:
     from airflow.sdk import DAG
 
     from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator

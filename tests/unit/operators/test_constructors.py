@@ -28,6 +28,7 @@ from airflow_provider_instagram.operators import (
 from airflow_provider_instagram.operators.base import InstagramRetryPolicy
 from airflow_provider_instagram.publishing.create import Create
 from airflow_provider_instagram.sensors import ContainerStatusSensor
+from airflow_provider_instagram.utils import arguments
 
 ACCOUNT_TASKS = [
     (CreateContainerOperator, {"video": "a.mp4"}),
@@ -199,4 +200,4 @@ def test_a_key_that_is_not_given_may_be_copied_rendered_and_stored(task: Any, gi
     made: Any = copy.deepcopy(dag).get_task("t")
     made.render_template_fields({})
     assert task.argument_readers[key](key, getattr(made, key)) is None
-    assert json.loads(json.dumps(getattr(made, key))) == ""
+    assert json.loads(json.dumps(getattr(made, key))) == arguments.NOT_GIVEN

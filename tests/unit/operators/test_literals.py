@@ -312,7 +312,7 @@ def test_a_literal_time_that_has_passed_by_more_than_a_day_is_refused_unless_the
 ) -> None:
     at = datetime.now(timezone.utc) - timedelta(hours=hours)
     for publish_at in (at, at.isoformat()):
-        times = {"publish_at": publish_at, "max_lateness": max_lateness}
+        times: dict[str, Any] = {"publish_at": publish_at, "max_lateness": max_lateness}
         if is_refused:
             with pytest.raises(ValidationError, match="later publish_at"):
                 PublishOperator(task_id="p", container_id="1", **times)
