@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from airflow_provider_instagram.ledger.ledger import Ledger, row_key
+from airflow_provider_instagram.ledger.ledger import row_key
 from airflow_provider_instagram.operators.approval import Question
 from airflow_provider_instagram.publishing.use_case import Skipped
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.ledger.seal import StateStore
 
 log = logging.getLogger(__name__)
@@ -112,16 +111,13 @@ class PostRecords:
 
     :param key: Its key in the ledger.
     :param is_dry: Whether its run is a dry run. An answer about a dry run has a row of its own.
+    :param is_by_hand: Whether a user started its run. Such a run asks anew, whatever was answered in another DAG.
     """
 
     store: StateStore
     key: str
     is_dry: bool = False
-
-    @classmethod
-    def of(cls, context: Context, post: ScheduledPost, *, is_dry: bool) -> PostRecords:
-        """Open the rows of a post from a running task."""
-        return cls(Ledger.of(context, post.account).store, post.key, is_dry)
+    is_by_hand: bool = True
 
     def prepared(self, version: str) -> PreparedPost | None:
         """Return what was made of a version."""
@@ -140,11 +136,15 @@ class PostRecords:
         self.store.set(self._of_approval, approval.model_dump(mode="json"))
 
     def answer(self, context: Context, version: str) -> Approval | None:
-        """Return the last question, if it was asked in this run, is about this version and has an answer."""
+        """Return the last question, if it was asked in this run, is about this version and has an answer.
+
+        The run of a DAG that was renamed takes what was answered in the DAG of the former name.
+        """
         approval = self.approval()
         if approval is None or approval.version != version or approval.answer is None:
             return None
-        return approval if approval.question.is_of_run(context) else None
+        is_renamed = not self.is_by_hand and approval.question.dag_id != context["ti"].dag_id
+        return approval if is_renamed or approval.question.is_of_run(context) else None
 
     @property
     def _of_approval(self) -> str:

@@ -68,15 +68,18 @@ class ApprovePost(PostTask):
         prepared = self.prepared(context, post)
         check_bound(post, prepared, prepared.digests)
         self._check_first(context, post, prepared)
-        approval = self.records(context, post).approval()
+        records = self.records(context, post)
+        approval = records.approval()
         about = (post.version, prepared.digests)
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared)
-        if not approval.question.is_of_earlier_try(context):
+        is_of_another_dag = approval.question.dag_id != context["ti"].dag_id
+        if not is_of_another_dag and not approval.question.is_of_earlier_try(context):
             return self._ask(context, post, prepared)
-        if approval.answer is not None:
-            return self._carry_out(context, approval.answer)
-        return self._ask(context, post, prepared, is_open=approval.is_open)
+        answered = records.answer(context, post.version)
+        if answered is not None and answered.answer is not None:
+            return self._carry_out(context, answered.answer)
+        return self._ask(context, post, prepared, is_open=approval.is_open and not is_of_another_dag)
 
     def _check_first(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.

@@ -168,7 +168,9 @@ class PostTask(CalendarTask, AccountTask):
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
-        return PostRecords.of(context, post, is_dry=self.is_dry_run(context))
+        store = Ledger.of(context, post.account).store
+        is_by_hand = bool(self.requested_post(context))
+        return PostRecords(store, post.key, self.is_dry_run(context), is_by_hand)
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.

@@ -27,7 +27,7 @@ def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def busy_processor() -> Iterator[None]:
-    """Give this thread, and those that it starts, less than a hundredth of one processor."""
+    """Limit this thread, and those that it starts, to less than a hundredth of one processor."""
     allowed, nice = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
     os.sched_setaffinity(0, {min(allowed)})
     others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]

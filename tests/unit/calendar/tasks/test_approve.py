@@ -344,6 +344,19 @@ def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> N
     assert approval.published_at() == after_noon(60)
 
 
+def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(approval: Approval) -> None:
+    """A run by hand asks anew all the same."""
+    approval.answer("Approve")
+    approval.calendar.dag_id = "renamed"
+    approval.calendar.plan(1)
+    (begun,) = approval.calendar.stored().begun.values()
+    assert approval.task().execute(approval.calendar.context(begun.run)) == {"approved_by": "anna"}
+    assert approval.published_at(run_id=begun.run) == after_noon(60)
+    approval.ask("manual__1", post="a")
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at(run_id=begun.run)
+
+
 def test_a_yes_about_a_dry_run_publishes_nothing(approval: Approval) -> None:
     """Neither in a run with the id of the dry run, nor in the run of the post, whose yes it does not void either."""
     approval.answer("Approve")
