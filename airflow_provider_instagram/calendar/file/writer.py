@@ -15,6 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.diff import unified_diff
+from airflow_provider_instagram.calendar.file.edits import (
+    Edit,
+    Edited,
+    Fill,
+    apply,
+    apply_fill,
+    check_files,
+    plain,
+)
 from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import FORMATS, MAX_BYTES, TABLE, as_text, read_rows
