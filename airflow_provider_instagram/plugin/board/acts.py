@@ -145,7 +145,7 @@ def _require(act: Act, verb: str) -> None:
         now = f"The state of this post is now: {state.value.replace('_', ' ')}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
     seen = (act.given.get("held"), act.given.get("sha256"))
-    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts.post))):
+    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts))):
         raise HTTPException(409, CHANGED)
     if act.facts.is_held and act.given.get("caption") is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")

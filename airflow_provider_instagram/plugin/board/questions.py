@@ -15,7 +15,7 @@ from airflow_provider_instagram.plugin.board.states import HOLDS
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Approval
-    from airflow_provider_instagram.plugin.board.states import PostRun
+    from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
 
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
@@ -58,9 +58,10 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
     return None
 
 
-def digests_of(post: ScheduledPost) -> tuple[str | None, ...]:
+def digests_of(facts: Facts) -> tuple[str | None, ...]:
     """Return the digests of the files that were made of this version of a post."""
+    post, is_dry = facts.post, facts.run is not None and facts.run.is_dry
     with suppress(InstagramError), open_ledger(post.account) as store:
-        prepared = PostRecords(store, post.key).prepared(post.version)
+        prepared = PostRecords(store, post.key, is_dry).prepared(post.version)
         return prepared.digests if prepared is not None else ()
     return ()

@@ -228,14 +228,15 @@ class SimulatedCalendar:
             "outlet_events": self.events,
         }
 
-    def prepared(self, post_id: str = "a", reports: list[dict[str, Any]] | None = None) -> str:
-        """Record what the preparation of a post makes, and return the version."""
+    def prepared(self, post_id: str = "a", reports: list[dict[str, Any]] | None = None, **more: Any) -> str:
+        """Record what the preparation of a post makes, also in a dry run, and return the version."""
         post = self.stored().calendar.post(post_id)
         assert post is not None
         if reports is None:
             reports = [{"tier": "full", "kind": str(item.kind or "video"), "sha256": DIGEST} for item in post.items]
-        made = PreparedPost(media=[item.location for item in post.items], reports=reports)
-        PostRecords(self.rows(ledger_asset(post.account)), post.key).record_prepared(post.version, made)
+        made = PreparedPost(media=[item.location for item in post.items], reports=reports, **more)
+        for is_dry in (False, True):
+            PostRecords(self.rows(ledger_asset(post.account)), post.key, is_dry).record_prepared(post.version, made)
         return post.version
 
     def report(self) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -20,6 +21,7 @@ from airflow_provider_instagram.calendar.tasks.publish import CommentPost, Publi
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 from airflow_provider_instagram.utils.server_clock import CLOCK
 from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, LEDGER, after_noon, post
@@ -92,12 +94,23 @@ class Approval:
         approval = step._approval(context, wanted, step.prepared(context, wanted))
         return approval and (approval.answer.caption, approval.sha256)
 
+    def create(self, container_id: str, caption: str, run_id: str = "a", **params: Any) -> None:
+        """Make a container as the task create of a run does."""
+        context, step = self.calendar.context(run_id, **params), self.task(CreatePost)
+        wanted = step.wanted_post(context)
+        made = ContainerRecord(container_id, wanted.key, after_noon(0).isoformat(), "content", digest(caption))
+        self.calendar.ledger().record_container(made)
+        step._record_container(context, wanted, container_id)
+
     def published_at(self, container_id: str = "17901", run_id: str = "a", **params: Any) -> Any:
-        """Return when the post would be published, with the container that create has made."""
-        context = self.calendar.context(run_id, **params)
-        create = self.task(CreatePost)
-        create._record_container(context, create.wanted_post(context), "17901")
-        return self.task(PublishPost, container_id=container_id).publication_time(context)
+        """Return when the post would be published, by default with a container that was made as it should be."""
+        context, step = self.calendar.context(run_id, **params), self.task(PublishPost, container_id=container_id)
+        if step.prepared(context, step.wanted_post(context)).container_id is None:
+            with pytest.MonkeyPatch.context() as patch:
+                approved = SimpleNamespace(sha256=(DIGEST,))
+                patch.setattr(CreatePost, "_approval", lambda *_: approved, raising=True)
+                self.create("17901", "As written", run_id, **params)
+        return step.publication_time(context)
 
 
 @pytest.fixture
@@ -452,6 +465,47 @@ def test_a_container_is_published_only_for_the_version_that_it_was_made_for(appr
     step = approval.task(PublishPost, container_id="17901")
     with pytest.raises(ValidationError, match="no container was made"):
         step.publication_time(approval.calendar.context("a~v2"))
+
+
+DRY = {"post": "a", "dry_run": True}
+BY_HAND = {"post": "a"}
+
+
+@pytest.mark.parametrize("other", [DRY, BY_HAND])
+def test_a_container_with_the_caption_of_another_answer_is_not_published(
+    approval: Approval, other: dict[str, Any]
+) -> None:
+    """Another run of the same version was approved with another caption. Create is marked as a success."""
+    approval.answer("Approve", run_id="manual__1", params=other, params_input={"caption": "Only to try it"})
+    approval.create("17902", "Only to try it", "manual__1", **other)
+    approval.kept = {}
+    approval.answer("Approve")
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902")
+
+
+def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_published(approval: Approval) -> None:
+    """Only approve was cleared. Whoever answers again reads that the caption of their answer goes out."""
+    approval.answer("Approve", params_input={"caption": "First"})
+    approval.create("17902", "First")
+    approval.clear()
+    approval.ask()
+    approval.answer("Approve", params_input={"caption": "Second"})
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902")
+    approval.create("17903", "Second")
+    assert approval.published_at("17903") == after_noon(60)
+
+
+def test_a_container_with_the_file_of_another_answer_is_not_published(approval: Approval) -> None:
+    """The file was replaced, and another run has asked about it."""
+    approval.answer("Approve")
+    approval.create("17902", "As written")
+    approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}], container_id="17902")
+    approval.kept = {}
+    approval.answer("Approve", run_id="manual__1", params=BY_HAND)
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902", "manual__1", **BY_HAND)
 
 
 def test_who_may_read_assets_reads_no_word_of_an_approval(approval: Approval) -> None:
