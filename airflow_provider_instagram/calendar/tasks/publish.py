@@ -194,8 +194,8 @@ class CommentPost(PostTask):
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
         done = self.live(context, post)
-        if done is None:  # a dry run, or somebody has edited the XCom
-            raise AirflowSkipException("The post is not published.")
+        if done is None or self.is_dry_run(context):  # or somebody has edited the XCom
+            raise AirflowSkipException("The post is not published by this run.")
         act, lacks = acts.COMMENT, "its first comment is not written"
         if not post.comment_enabled:
             act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
