@@ -77,6 +77,7 @@ class CreatePost(PostTask):
         if (done := self.live(context, post)) is not None:
             return done.container_id
         if event is None:
+            self._approval(context, post, self.prepared(context, post))  # or the page waits for days until this fails
             self._wait_for_lead_time(context, post)
         try:
             self.container_id = create(self, context, event, post.key, partial(self.order, context, post))

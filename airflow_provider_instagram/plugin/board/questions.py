@@ -32,8 +32,8 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answ
     task has recorded it in the ledger.
     """
     row = asked_by(dag_id, run.run_id, "approve")
-    if row is None or (row.subject is not None and not is_about(post, row.subject, row.body)):
-        return None, ""
+    if row is None or row.subject is None or not is_about(post, row.subject, row.body):
+        return None, ""  # a run that was deleted and made anew has no question yet
     at = row.responded_at.isoformat() if row.responded_at is not None else ""
     event = row.kwargs.get("event") if isinstance(row.kwargs, dict) else None
     if isinstance(event, dict) and "chosen_options" in event:
@@ -51,9 +51,9 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
     """Return the last question about this version of a post, if this run has asked it."""
     with suppress(InstagramError), open_ledger(post.account) as store:
         approval = PostRecords(store, post.key, run.is_dry).approval()
-        if approval is None or approval.version != post.version:
+        if approval is None or approval.question.dag_id != dag_id:
             return None
-        if (approval.question.dag_id, approval.question.run_id) == (dag_id, run.run_id):
+        if approval.is_of(post.version, run.run_id, run.run_after):
             return approval
     return None
 

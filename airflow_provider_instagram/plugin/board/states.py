@@ -33,6 +33,7 @@ NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
+AT_ONCE: Final = "it is published at once, not at its time"
 IN_WORDS: Final = {
     "prepare": "the video is transcoded",
     "approve": "its approval is looked for",
@@ -181,6 +182,7 @@ class Facts:
     :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
+    :param is_approved: Whether the ledger has a yes to the last question about it.
     """
 
     post: ScheduledPost
@@ -193,6 +195,7 @@ class Facts:
     has_lost_run: bool = False
     has_passed: bool = False
     late: LateTime | None = None
+    is_approved: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -359,7 +362,9 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
         waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
         if waits_for_lead_time and now < due - about.lead_time:
-            return Status(State.SCHEDULED, "approved" if facts.post.approval == "required" else "")
+            return Status(State.SCHEDULED, "approved" if facts.is_approved else "")
+        if name == "approve" and run.at_once and task.state == "awaiting_input":
+            return Status(State.WAITING, AT_ONCE, ASKED_AGAIN if task.is_asked_again else "", until=task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")

@@ -16,7 +16,16 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.states import ASKED_AGAIN, Facts, PostRun, State, Status, Task, status_of
+from airflow_provider_instagram.plugin.board.states import (
+    ASKED_AGAIN,
+    AT_ONCE,
+    Facts,
+    PostRun,
+    State,
+    Status,
+    Task,
+    status_of,
+)
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
@@ -101,7 +110,8 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
-        (required(in_run(prepare="success", approve="success", create="deferred")),
+        (required(in_run(prepare="success", approve="success", create="deferred")), Status(State.SCHEDULED)),
+        (replace(in_run(prepare="success", approve="success", create="deferred"), is_approved=True),
          Status(State.SCHEDULED, "approved")),
         (in_run(prepare="success", approve="success", create="deferred"), Status(State.SCHEDULED)),
         (in_run(prepare="success", approve="success", create=None), Status(State.SCHEDULED)),
@@ -148,6 +158,12 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     late = Task("skipped", outcome={**skipped, "mark": "skipped: 6 min late"})
     assert state(in_run(prepare=late)).text == "6 min late", "the state says that it is skipped"
     assert state(in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
+
+
+def test_who_is_asked_about_a_post_that_goes_out_at_once_reads_that() -> None:
+    facts = in_run(prepare="success", approve="awaiting_input")
+    assert facts.run is not None
+    assert state(replace(facts, run=replace(facts.run, at_once=True))) == Status(State.WAITING, AT_ONCE)
 
 
 def test_a_container_that_is_held_waits_for_an_answer_and_says_why() -> None:
