@@ -171,7 +171,9 @@ async def _answer(act: Act) -> str:
     counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
-    return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
+    if not is_approved:
+        return "Rejected. It is not published."
+    return f"Approved. It is published {'at once' if run.at_once else 'at its time'}."
 
 
 async def _retry(act: Act) -> str:

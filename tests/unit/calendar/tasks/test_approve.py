@@ -165,7 +165,7 @@ def test_a_run_asks_about_no_other_file_than_before(approval: Approval) -> None:
     approval.clear()
     approval.ask()  # about the same file
     approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}])
-    with pytest.raises(ValidationError, match="a, or a file of it, has changed since this run asked") as refused:
+    with pytest.raises(ValidationError, match="a, a file of it or dry_run has changed since this run asked") as refused:
         approval.ask()
     assert "trigger the DAG with the post a" in (refused.value.hint or "")
     context = approval.calendar.context("manual__1", post="a")
@@ -537,6 +537,19 @@ def test_the_first_comment_is_the_one_that_was_approved(
     calendar.ledger().record_post(PublishedPost(post_key, "17901", after_noon(60).isoformat(), media_id="180"))
     with pytest.raises(ValidationError, match="its first comment is not written: the ledger has no approval"):
         step.execute(calendar.context())
+
+
+@pytest.mark.parametrize(("due", "params"), [(60, {"now": True}), (-5, {})])
+def test_who_is_asked_about_a_post_that_goes_out_at_once_reads_that(
+    calendar: SimulatedCalendar, questions: list[dict[str, Any]], due: float, params: dict[str, Any]
+) -> None:
+    """Not at its time, which may be weeks ahead."""
+    approval = Approval(calendar, questions)
+    calendar.plan(-10)
+    calendar.write(post("a", due, approval="required"))
+    calendar.plan(0)
+    calendar.prepared()
+    assert approval.ask("manual__1", post="a", **params)["subject"] == f"Publish a on {ACCOUNT} at once?"
 
 
 def test_an_approval_of_a_dry_run_is_asked_as_one(approval: Approval) -> None:
