@@ -133,6 +133,7 @@ class SimulatedCalendar:
     :param airflow: The runs that Airflow has, for the planner's own task.
     :param clear_number: How often tasks of the run were cleared.
     :param run_started: When the run began.
+    :param started_by: Who started it.
     """
 
     file: Path
@@ -151,6 +152,7 @@ class SimulatedCalendar:
     clear_number: int = 0
     run_started: datetime = NOON
     run_after: datetime | None = None
+    started_by: str | None = None
 
     @property
     def settings(self) -> CalendarSettings:
@@ -222,6 +224,8 @@ class SimulatedCalendar:
                 start_date=self.run_started,
                 clear_number=self.clear_number,
                 run_type="asset_triggered",
+                triggering_user_name=self.started_by,
+                conf=params,
             ),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,

@@ -351,6 +351,21 @@ def test_what_voids_a_yes_is_remembered_by_the_ledger_and_not_by_a_state(
         approval.made_with()
 
 
+@pytest.mark.parametrize(("by", "more"), [("eve", {}), ("ada", {"now": True})])
+def test_a_yes_does_not_count_for_a_run_that_was_started_anew_in_another_way(
+    approval: Approval, by: str, more: dict[str, Any]
+) -> None:
+    """The run was deleted, started again with the same id and the same date, which users choose, and cleared."""
+    approval.calendar.started_by = "ada"
+    approval.answer("Approve", run_id="manual__1", params=BY_HAND)
+    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60)
+    approval.calendar.clear_number, approval.calendar.run_started = 1, after_noon(2)
+    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60), "it may as well be a Clear"
+    approval.calendar.started_by = by
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at(run_id="manual__1", **BY_HAND, **more)
+
+
 def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> None:
     approval.answer("Approve")
     approval.calendar.clear_number, approval.calendar.run_started = 2, after_noon(5)
