@@ -61,7 +61,7 @@ LATE_AFTER: Final = timedelta(minutes=1)
 REJECTED: Final = ("rejected", "copyright: rejected")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
-#: How the marks of runs begin that have another version than the plan. They begin anew in time.
+#: How the marks of runs by hand begin that have another version than the plan. The run of the planner has that one.
 OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
@@ -347,7 +347,7 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             continue
         if task.state == "up_for_reschedule" and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
-        if task.state == "skipped" and task.said("mark").startswith(OUTDATED):
+        if task.state == "skipped" and run.by_hand and task.said("mark").startswith(OUTDATED):
             return _without_run(facts, now, about)
         if task.state == "skipped":
             mark = task.said("mark") or "see the log of its task"

@@ -39,6 +39,11 @@ def in_run(*, is_dry: bool = False, run_state: str = "running", **states: Task |
     return Facts(POST, run=PostRun("hello", run_state, tasks, is_dry=is_dry))
 
 
+def by_hand(facts: Facts) -> Facts:
+    assert facts.run is not None
+    return replace(facts, run=replace(facts.run, by_hand=True))
+
+
 def required(facts: Facts) -> Facts:
     return replace(facts, post=POST.model_copy(update={"approval": "required"}))
 
@@ -125,9 +130,11 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
         (in_run(prepare=Task("failed", outcome={"reason": "It is damaged."}), approve="upstream_failed"),
          Status(State.FAILED, "It is damaged.")),
         *(
-            (in_run(prepare=Task("skipped", outcome={"state": "skipped", "mark": mark})), Status(State.PLANNED))
+            (by_hand(in_run(prepare=Task("skipped", outcome={"mark": mark}))), Status(State.PLANNED))
             for mark in ("edited", "moved to 2026-12-10 12:00", "has a problem", "removed")
         ),
+        # The planner begins no other run for this version: a user has marked the task, and written what it reports.
+        (in_run(prepare=Task("skipped", outcome={"mark": "edited"})), Status(State.SKIPPED, "edited")),
     ],
 )  # fmt: skip
 def test_a_post_whose_time_is_days_ahead_shows_how_far_its_preparation_is(facts: Facts, expected: Status) -> None:
