@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
+from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
 from airflow_provider_instagram.posts.post import FIELDS
 
@@ -35,6 +37,7 @@ class Question(BaseModel):
     :param clear_number: How often tasks of the run had been cleared.
     :param max_tries: How many tries the task had in all. A Clear adds to them, and a retry does not.
     :param ti_id: Airflow's id of the try.
+    :param request: A digest of how the run was started: by whom, and with which parameters.
     """
 
     dag_id: str
@@ -47,11 +50,13 @@ class Question(BaseModel):
     max_tries: int
     ti_id: str
     try_number: int
+    request: str = ""
 
     @classmethod
     def of(cls, context: Context) -> Question:
         """Return the question that the task of a context asks now."""
         ti, run = context["ti"], context["dag_run"]
+        request = canonical([run.run_type, run.triggering_user_name, run.conf])
         return cls(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -63,12 +68,14 @@ class Question(BaseModel):
             max_tries=ti.max_tries,
             ti_id=str(ti.id),
             try_number=ti.try_number,
+            request=hashlib.sha256(request.encode()).hexdigest(),
         )
 
     def is_of_run(self, context: Context) -> bool:
         """Return whether it was asked in the run of a context, not in a deleted one with the same id."""
         now = Question.of(context)
-        if (self.dag_id, self.run_id, self.run_after) != (now.dag_id, now.run_id, now.run_after):
+        is_same = (self.dag_id, self.run_id, self.run_after) == (now.dag_id, now.run_id, now.run_after)
+        if not is_same or self.request != now.request:
             return False
         if self.clear_number == now.clear_number:
             return self.run_started == now.run_started

@@ -31,7 +31,9 @@ def task_context(store: DictStore) -> Any:
     ti.get_task_states = lambda *_, **__: {}
     ledgers = {ledger_asset("instagram_default"): store}
     now = datetime.now(timezone.utc)
-    run = SimpleNamespace(run_after=now, start_date=now, clear_number=0)
+    run = SimpleNamespace(
+        run_after=now, start_date=now, clear_number=0, run_type="manual", triggering_user_name=None, conf=None
+    )
     events = {"outlet_events": everything, "inlet_events": everything}
     return {"ti": ti, "dag_run": run, "asset_state_store": ledgers, **events}
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from airflow_provider_instagram.calendar.planning.plan import DRY_MARK
 from airflow_provider_instagram.ledger.ledger import row_key
 from airflow_provider_instagram.operators.approval import Question
 from airflow_provider_instagram.publishing.use_case import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from airflow.sdk import Context
 
@@ -36,11 +38,13 @@ class PreparedPost(BaseModel):
     :param media: The file of each item.
     :param reports: What the transcode of each item did, and the digest of its file.
     :param container_id: The container that was made of them last.
+    :param container_sha256: The digest of each file of that container, as it was approved. Empty without an approval.
     """
 
     media: list[str]
     reports: list[dict[str, Any]]
     container_id: str | None = None
+    container_sha256: tuple[str | None, ...] = ()
 
     @property
     def digests(self) -> tuple[str | None, ...]:
@@ -104,13 +108,23 @@ class Approval(BaseModel):
     answer: Answer | None = None
     answered_at: str = ""
 
+    @property
+    def is_yes(self) -> bool:
+        """Whether a person has approved the post."""
+        return self.answer is not None and self.answer.approved
+
+    def is_of(self, version: str, run_id: str, run_after: datetime | None) -> bool:
+        """Return whether it is about a version, and was asked in this run, not in a deleted one with its id."""
+        question = self.question
+        return (self.version, question.run_id, question.run_after) == (version, run_id, run_after)
+
 
 @dataclass(frozen=True)
 class PostRecords:
     """The rows of one post.
 
     :param key: Its key in the ledger.
-    :param is_dry: Whether its run is a dry run. An answer about a dry run has a row of its own.
+    :param is_dry: Whether its run is a dry run. What is made and answered for a dry run has rows of its own.
     :param is_by_hand: Whether a user started its run. Such a run asks anew, whatever was answered in another DAG.
     """
 
@@ -151,7 +165,7 @@ class PostRecords:
         return row_key("approval-of-dry-run" if self.is_dry else "approval", self.key)
 
     def _of_version(self, version: str) -> str:
-        return row_key("prepared", f"{self.key}/{version}")
+        return row_key("prepared", f"{self.key}/{version}{DRY_MARK if self.is_dry else ''}")
 
     def _read(self, kind: type[T], key: str) -> T | None:
         """Return what a row contains. One of another form counts as none."""

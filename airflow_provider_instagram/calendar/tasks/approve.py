@@ -84,13 +84,13 @@ class ApprovePost(PostTask):
     def _check_first(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.
 
-        :raises ValidationError: If a file has been replaced since.
+        :raises ValidationError: If a file has been replaced since, or the DAG is no dry run any more.
         """
-        about, run_id = canonical([post.version, prepared.digests]), context["ti"].run_id
+        about, run_id = canonical([post.version, prepared.digests, self.is_dry_run(context)]), context["ti"].run_id
         rows = PostRows(Ledger.of(context, post.account).store)
         if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
             raise ValidationError(
-                f"{post.id}, or a file of it, has changed since this run asked. Airflow keeps its first question.",
+                f"{post.id}, a file of it or dry_run has changed since this run asked, and Airflow keeps its question.",
                 hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
                 f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
             )
@@ -122,7 +122,8 @@ class ApprovePost(PostTask):
     def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
         """Open the question in Airflow, or open it again if the task was cleared."""
         form = _form(post.caption if has_caption(post) else None)
-        subject, body = f"{_about(post)}{post.publish_at:%a %d %b %Y, %H:%M %Z}?", question(post, prepared.reports)
+        at = "once" if self.is_requested_now(context, post) else f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
+        subject, body = f"{_about(post)}{at}?", question(post, prepared.reports)
         if self.is_dry_run(context):
             subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
         open_question(context, subject, body, form)

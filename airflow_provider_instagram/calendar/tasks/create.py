@@ -77,6 +77,7 @@ class CreatePost(PostTask):
         if (done := self.live(context, post)) is not None:
             return done.container_id
         if event is None:
+            self._approval(context, post, self.prepared(context, post))  # or the page waits for days until this fails
             self._wait_for_lead_time(context, post)
         try:
             self.container_id = create(self, context, event, post.key, partial(self.order, context, post))
@@ -126,8 +127,10 @@ class CreatePost(PostTask):
 
     def _record_container(self, context: Context, post: ScheduledPost, container_id: str | None) -> None:
         """Record the container that is published for this version of the post, and no other one is. None: none is."""
-        prepared = self.prepared(context, post)
-        made = prepared.model_copy(update={"container_id": container_id})
+        prepared, sha256 = self.prepared(context, post), tuple[str | None, ...]()
+        if container_id is not None and (approval := self._approval(context, post, prepared)) is not None:
+            sha256 = approval.sha256
+        made = prepared.model_copy(update={"container_id": container_id, "container_sha256": sha256})
         self.records(context, post).record_prepared(post.version, made)
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:

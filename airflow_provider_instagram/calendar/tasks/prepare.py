@@ -83,8 +83,8 @@ class PreparePost(PostTask):
         before = records.prepared(post.version)
         if media or before is None:
             kept = [{name: one[name] for name in KEPT_OF_REPORTS if name in one} for one in reports]
-            container_id = before.container_id if before is not None else None
-            records.record_prepared(post.version, PreparedPost(media=media, reports=kept, container_id=container_id))
+            prepared = before or PreparedPost(media=[], reports=[])
+            records.record_prepared(post.version, prepared.model_copy(update={"media": media, "reports": kept}))
         return {"version": post.version, "media": media, "reports": reports}
 
     def _wait_for_file(self, context: Context, post: ScheduledPost, missing: str) -> None:

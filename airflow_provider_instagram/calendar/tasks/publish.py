@@ -12,11 +12,11 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import PUNCTUAL, choose_late_time
 from airflow_provider_instagram.calendar.tasks.answers import NOBODY
-from airflow_provider_instagram.calendar.tasks.base import PostTask
+from airflow_provider_instagram.calendar.tasks.base import PostTask, has_caption
 from airflow_provider_instagram.calendar.tasks.outcome import reports_failure
 from airflow_provider_instagram.exceptions import InstagramError, QuotaExhaustedError, ValidationError
 from airflow_provider_instagram.ledger.assets import ledger_alias, posts_alias
-from airflow_provider_instagram.ledger.ledger import Ledger
+from airflow_provider_instagram.ledger.ledger import Ledger, digest
 from airflow_provider_instagram.ledger.records import Owner, PublishedPost
 from airflow_provider_instagram.operators.base import COMMENT, PUBLISH, InstagramPostLink
 from airflow_provider_instagram.operators.comment import write_comment
@@ -30,6 +30,9 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+CLEAR_CREATE = "Clear create with all downstream tasks."
 
 
 class PublishPost(PostTask, PublishingTask):
@@ -136,13 +139,15 @@ class PublishPost(PostTask, PublishingTask):
         own = f"container {made} was made" if made is not None else "no container was made"
         raise ValidationError(
             f"Container {container_id} {origin}. For this version of {post.key}, {own}.",
-            hint="Clear create with all downstream tasks.",
+            hint=CLEAR_CREATE,
         )
 
     def _check_approval(self, context: Context, post: ScheduledPost) -> None:
         """Skip a post that is not approved, or not any more: a later question makes an answer void.
 
         A state of the task ``approve`` that users may set proves nothing, but one that is no success forbids.
+
+        :raises ValidationError: If the container was made for another answer, of this run or of another one.
         """
         if not self.needs_approval(post):
             return
@@ -153,6 +158,14 @@ class PublishPost(PostTask, PublishingTask):
             self.skip_post(context, *NOBODY)
         if approval.answer.refusal is not None:
             self.skip_post(context, *approval.answer.refusal)
+        caption = approval.answer.caption if has_caption(post) else post.caption
+        record = Ledger.of(context, post.account).container(self.container_id)
+        made_of = (record and record.caption, self.prepared(context, post).container_sha256)
+        if made_of != (digest(caption), approval.sha256):
+            raise ValidationError(
+                f"Container {self.container_id} has another caption or other files than {post.id} was approved with.",
+                hint=CLEAR_CREATE,
+            )
 
 
 class CommentPost(PostTask):
@@ -181,8 +194,8 @@ class CommentPost(PostTask):
             raise AirflowSkipException("The post is not published.")
         post = self.wanted_post(context)
         done = self.live(context, post)
-        if done is None:  # a dry run, or somebody has edited the XCom
-            raise AirflowSkipException("The post is not published.")
+        if done is None or self.is_dry_run(context):  # or somebody has edited the XCom
+            raise AirflowSkipException("The post is not published by this run.")
         act, lacks = acts.COMMENT, "its first comment is not written"
         if not post.comment_enabled:
             act, lacks = acts.SWITCH_OFF, "its comments are not switched off"

@@ -145,7 +145,7 @@ def _require(act: Act, verb: str) -> None:
         now = f"The state of this post is now: {state.value.replace('_', ' ')}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
     seen = (act.given.get("held"), act.given.get("sha256"))
-    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts.post))):
+    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts))):
         raise HTTPException(409, CHANGED)
     if act.facts.is_held and act.given.get("caption") is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")
@@ -171,7 +171,9 @@ async def _answer(act: Act) -> str:
     counted = None if act.facts.is_held else await run_in_threadpool(_counted, act)
     if counted is not None and (counted.approved, counted.person) != (is_approved, act.user.name):
         raise HTTPException(409, f"{counted.person} has answered already. Nothing was changed.")
-    return "Approved. It is published at its time." if is_approved else "Rejected. It is not published."
+    if not is_approved:
+        return "Rejected. It is not published."
+    return f"Approved. It is published {'at once' if run.at_once else 'at its time'}."
 
 
 async def _retry(act: Act) -> str:

@@ -17,6 +17,7 @@ from airflow_provider_instagram.calendar.file.reader import is_table
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
+from airflow_provider_instagram.calendar.tasks.answers import Approval, PostRecords
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
@@ -336,6 +337,7 @@ class _Look:
         try:
             done, intents = ledger.post(post.key), ledger.open_intents(post.key)
             skipped_by, late = own.skipped_by(post), own.late_row(post)
+            approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
         run = self._run(post, intents, is_live=done is not None)
@@ -350,6 +352,7 @@ class _Look:
             has_lost_run=run is None and self._has_lost_run(post),
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
+            is_approved=approval is not None and approval.is_yes and _is_of(approval, post, run),
         )
 
     def _run(self, post: ScheduledPost, intents: Collection[Intent] = (), *, is_live: bool = False) -> PostRun | None:
@@ -392,6 +395,11 @@ class _Look:
             return False
         runs = self.source.runs.get(post.id, ())
         return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
+
+
+def _is_of(approval: Approval, post: ScheduledPost, run: PostRun | None) -> bool:
+    """Return whether a question is about this version of a post, and of the run that the page shows."""
+    return run is not None and approval.is_of(post.version, run.run_id, run.run_after)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

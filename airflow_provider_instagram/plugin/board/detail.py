@@ -175,7 +175,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
         "version": post.version,
-        "sha256": list(questions.digests_of(post)),
+        "sha256": list(questions.digests_of(facts)),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},

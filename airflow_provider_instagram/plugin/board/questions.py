@@ -15,7 +15,7 @@ from airflow_provider_instagram.plugin.board.states import HOLDS
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Approval
-    from airflow_provider_instagram.plugin.board.states import PostRun
+    from airflow_provider_instagram.plugin.board.states import Facts, PostRun
 
 
 def is_asked_about(dag_id: str, post: ScheduledPost, run_id: str, step: str) -> bool:
@@ -32,8 +32,8 @@ def counted_answer(dag_id: str, post: ScheduledPost, run: PostRun) -> tuple[Answ
     task has recorded it in the ledger.
     """
     row = asked_by(dag_id, run.run_id, "approve")
-    if row is None or (row.subject is not None and not is_about(post, row.subject, row.body)):
-        return None, ""
+    if row is None or row.subject is None or not is_about(post, row.subject, row.body):
+        return None, ""  # a run that was deleted and made anew has no question yet
     at = row.responded_at.isoformat() if row.responded_at is not None else ""
     event = row.kwargs.get("event") if isinstance(row.kwargs, dict) else None
     if isinstance(event, dict) and "chosen_options" in event:
@@ -51,16 +51,17 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
     """Return the last question about this version of a post, if this run has asked it."""
     with suppress(InstagramError), open_ledger(post.account) as store:
         approval = PostRecords(store, post.key, run.is_dry).approval()
-        if approval is None or approval.version != post.version:
+        if approval is None or approval.question.dag_id != dag_id:
             return None
-        if (approval.question.dag_id, approval.question.run_id) == (dag_id, run.run_id):
+        if approval.is_of(post.version, run.run_id, run.run_after):
             return approval
     return None
 
 
-def digests_of(post: ScheduledPost) -> tuple[str | None, ...]:
+def digests_of(facts: Facts) -> tuple[str | None, ...]:
     """Return the digests of the files that were made of this version of a post."""
+    post, is_dry = facts.post, facts.run is not None and facts.run.is_dry
     with suppress(InstagramError), open_ledger(post.account) as store:
-        prepared = PostRecords(store, post.key).prepared(post.version)
+        prepared = PostRecords(store, post.key, is_dry).prepared(post.version)
         return prepared.digests if prepared is not None else ()
     return ()

@@ -33,6 +33,7 @@ NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
+AT_ONCE: Final = "it is published at once, not at its time"
 IN_WORDS: Final = {
     "prepare": "the video is transcoded",
     "approve": "its approval is looked for",
@@ -60,7 +61,7 @@ LATE_AFTER: Final = timedelta(minutes=1)
 REJECTED: Final = ("rejected", "copyright: rejected")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
-#: How the marks of runs begin that have another version than the plan. They begin anew in time.
+#: How the marks of runs by hand begin that have another version than the plan. The run of the planner has that one.
 OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
@@ -181,6 +182,7 @@ class Facts:
     :param has_lost_run: Whether Airflow does not have the run any more that the planner has begun for it.
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
+    :param is_approved: Whether the ledger has a yes to the last question about it.
     """
 
     post: ScheduledPost
@@ -193,6 +195,7 @@ class Facts:
     has_lost_run: bool = False
     has_passed: bool = False
     late: LateTime | None = None
+    is_approved: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -344,7 +347,7 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             continue
         if task.state == "up_for_reschedule" and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
-        if task.state == "skipped" and task.said("mark").startswith(OUTDATED):
+        if task.state == "skipped" and run.by_hand and task.said("mark").startswith(OUTDATED):
             return _without_run(facts, now, about)
         if task.state == "skipped":
             mark = task.said("mark") or "see the log of its task"
@@ -359,7 +362,9 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
         waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
         if waits_for_lead_time and now < due - about.lead_time:
-            return Status(State.SCHEDULED, "approved" if facts.post.approval == "required" else "")
+            return Status(State.SCHEDULED, "approved" if facts.is_approved else "")
+        if name == "approve" and run.at_once and task.state == "awaiting_input":
+            return Status(State.WAITING, AT_ONCE, ASKED_AGAIN if task.is_asked_again else "", until=task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
         return Status(State.DRY_RUN, "everything was done except the publication")

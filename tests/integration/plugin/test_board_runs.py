@@ -353,13 +353,16 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
 
     ada = user("ada", "USER")
     ask(DAG_ID, "asked", approve="success", create="deferred")
-    post = routes.boards.board(DAG_ID, is_fresh=True).facts["asked"].post
+    facts = routes.boards.board(DAG_ID, is_fresh=True).facts["asked"]
+    post, run = facts.post, facts.run
+    assert run is not None
+    assert run.run_after is not None
     question = Question(
         dag_id=DAG_ID,
         run_id="asked",
         task_id="approve",
         map_index=-1,
-        run_after=post.publish_at,
+        run_after=run.run_after,
         run_started=post.publish_at,
         clear_number=0,
         max_tries=0,
@@ -385,3 +388,8 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     shown = detail(ada, "asked")
     events = [event["what"] for event in shown["history"]]
     assert (shown["caption"], "Nobody has approved this" in events) == ("Asked", True)
+    assert look(ada, "asked") == ("scheduled", None), "its task was marked as a success"
+    write_row(uri, key, approval.model_dump(mode="json"))
+    ask(DAG_ID, "asked", approve="success", create="deferred")
+    assert look(ada, "asked") == ("scheduled", None), "the run was deleted, and made anew with the same id"
+    assert "Nobody has approved this" in [event["what"] for event in detail(ada, "asked")["history"]]

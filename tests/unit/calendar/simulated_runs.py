@@ -133,6 +133,7 @@ class SimulatedCalendar:
     :param airflow: The runs that Airflow has, for the planner's own task.
     :param clear_number: How often tasks of the run were cleared.
     :param run_started: When the run began.
+    :param started_by: Who started it.
     """
 
     file: Path
@@ -151,6 +152,7 @@ class SimulatedCalendar:
     clear_number: int = 0
     run_started: datetime = NOON
     run_after: datetime | None = None
+    started_by: str | None = None
 
     @property
     def settings(self) -> CalendarSettings:
@@ -222,20 +224,23 @@ class SimulatedCalendar:
                 start_date=self.run_started,
                 clear_number=self.clear_number,
                 run_type="asset_triggered",
+                triggering_user_name=self.started_by,
+                conf=params,
             ),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,
             "outlet_events": self.events,
         }
 
-    def prepared(self, post_id: str = "a", reports: list[dict[str, Any]] | None = None) -> str:
-        """Record what the preparation of a post makes, and return the version."""
+    def prepared(self, post_id: str = "a", reports: list[dict[str, Any]] | None = None, **more: Any) -> str:
+        """Record what the preparation of a post makes, also in a dry run, and return the version."""
         post = self.stored().calendar.post(post_id)
         assert post is not None
         if reports is None:
             reports = [{"tier": "full", "kind": str(item.kind or "video"), "sha256": DIGEST} for item in post.items]
-        made = PreparedPost(media=[item.location for item in post.items], reports=reports)
-        PostRecords(self.rows(ledger_asset(post.account)), post.key).record_prepared(post.version, made)
+        made = PreparedPost(media=[item.location for item in post.items], reports=reports, **more)
+        for is_dry in (False, True):
+            PostRecords(self.rows(ledger_asset(post.account)), post.key, is_dry).record_prepared(post.version, made)
         return post.version
 
     def report(self) -> list[str]:

@@ -16,7 +16,16 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.states import ASKED_AGAIN, Facts, PostRun, State, Status, Task, status_of
+from airflow_provider_instagram.plugin.board.states import (
+    ASKED_AGAIN,
+    AT_ONCE,
+    Facts,
+    PostRun,
+    State,
+    Status,
+    Task,
+    status_of,
+)
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
@@ -28,6 +37,11 @@ ABOUT = About(lead_time=HOUR, max_lateness=HOUR, prepare_ahead=72 * HOUR)
 def in_run(*, is_dry: bool = False, run_state: str = "running", **states: Task | str | None) -> Facts:
     tasks = {name: task if isinstance(task, Task) else Task(task) for name, task in states.items()}
     return Facts(POST, run=PostRun("hello", run_state, tasks, is_dry=is_dry))
+
+
+def by_hand(facts: Facts) -> Facts:
+    assert facts.run is not None
+    return replace(facts, run=replace(facts.run, by_hand=True))
 
 
 def required(facts: Facts) -> Facts:
@@ -101,7 +115,8 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
-        (required(in_run(prepare="success", approve="success", create="deferred")),
+        (required(in_run(prepare="success", approve="success", create="deferred")), Status(State.SCHEDULED)),
+        (replace(in_run(prepare="success", approve="success", create="deferred"), is_approved=True),
          Status(State.SCHEDULED, "approved")),
         (in_run(prepare="success", approve="success", create="deferred"), Status(State.SCHEDULED)),
         (in_run(prepare="success", approve="success", create=None), Status(State.SCHEDULED)),
@@ -115,9 +130,11 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
         (in_run(prepare=Task("failed", outcome={"reason": "It is damaged."}), approve="upstream_failed"),
          Status(State.FAILED, "It is damaged.")),
         *(
-            (in_run(prepare=Task("skipped", outcome={"state": "skipped", "mark": mark})), Status(State.PLANNED))
+            (by_hand(in_run(prepare=Task("skipped", outcome={"mark": mark}))), Status(State.PLANNED))
             for mark in ("edited", "moved to 2026-12-10 12:00", "has a problem", "removed")
         ),
+        # The planner begins no other run for this version: a user has marked the task, and written what it reports.
+        (in_run(prepare=Task("skipped", outcome={"mark": "edited"})), Status(State.SKIPPED, "edited")),
     ],
 )  # fmt: skip
 def test_a_post_whose_time_is_days_ahead_shows_how_far_its_preparation_is(facts: Facts, expected: Status) -> None:
@@ -148,6 +165,12 @@ def test_reasons_are_those_that_the_tasks_reported() -> None:
     late = Task("skipped", outcome={**skipped, "mark": "skipped: 6 min late"})
     assert state(in_run(prepare=late)).text == "6 min late", "the state says that it is skipped"
     assert state(in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE))).until == DUE
+
+
+def test_who_is_asked_about_a_post_that_goes_out_at_once_reads_that() -> None:
+    facts = in_run(prepare="success", approve="awaiting_input")
+    assert facts.run is not None
+    assert state(replace(facts, run=replace(facts.run, at_once=True))) == Status(State.WAITING, AT_ONCE)
 
 
 def test_a_container_that_is_held_waits_for_an_answer_and_says_why() -> None:

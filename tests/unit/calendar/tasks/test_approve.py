@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -20,6 +21,7 @@ from airflow_provider_instagram.calendar.tasks.publish import CommentPost, Publi
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.hooks.instagram import InstagramHook
+from airflow_provider_instagram.ledger.ledger import digest
 from airflow_provider_instagram.ledger.records import ContainerRecord, PublishedPost
 from airflow_provider_instagram.utils.server_clock import CLOCK
 from tests.unit.calendar.simulated_runs import ACCOUNT, DIGEST, LEDGER, after_noon, post
@@ -92,12 +94,23 @@ class Approval:
         approval = step._approval(context, wanted, step.prepared(context, wanted))
         return approval and (approval.answer.caption, approval.sha256)
 
+    def create(self, container_id: str, caption: str, run_id: str = "a", **params: Any) -> None:
+        """Make a container as the task create of a run does."""
+        context, step = self.calendar.context(run_id, **params), self.task(CreatePost)
+        wanted = step.wanted_post(context)
+        made = ContainerRecord(container_id, wanted.key, after_noon(0).isoformat(), "content", digest(caption))
+        self.calendar.ledger().record_container(made)
+        step._record_container(context, wanted, container_id)
+
     def published_at(self, container_id: str = "17901", run_id: str = "a", **params: Any) -> Any:
-        """Return when the post would be published, with the container that create has made."""
-        context = self.calendar.context(run_id, **params)
-        create = self.task(CreatePost)
-        create._record_container(context, create.wanted_post(context), "17901")
-        return self.task(PublishPost, container_id=container_id).publication_time(context)
+        """Return when the post would be published, by default with a container that was made as it should be."""
+        context, step = self.calendar.context(run_id, **params), self.task(PublishPost, container_id=container_id)
+        if step.prepared(context, step.wanted_post(context)).container_id is None:
+            with pytest.MonkeyPatch.context() as patch:
+                approved = SimpleNamespace(sha256=(DIGEST,))
+                patch.setattr(CreatePost, "_approval", lambda *_: approved, raising=True)
+                self.create("17901", "As written", run_id, **params)
+        return step.publication_time(context)
 
 
 @pytest.fixture
@@ -152,7 +165,7 @@ def test_a_run_asks_about_no_other_file_than_before(approval: Approval) -> None:
     approval.clear()
     approval.ask()  # about the same file
     approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}])
-    with pytest.raises(ValidationError, match="a, or a file of it, has changed since this run asked") as refused:
+    with pytest.raises(ValidationError, match="a, a file of it or dry_run has changed since this run asked") as refused:
         approval.ask()
     assert "trigger the DAG with the post a" in (refused.value.hint or "")
     context = approval.calendar.context("manual__1", post="a")
@@ -338,6 +351,21 @@ def test_what_voids_a_yes_is_remembered_by_the_ledger_and_not_by_a_state(
         approval.made_with()
 
 
+@pytest.mark.parametrize(("by", "more"), [("eve", {}), ("ada", {"now": True})])
+def test_a_yes_does_not_count_for_a_run_that_was_started_anew_in_another_way(
+    approval: Approval, by: str, more: dict[str, Any]
+) -> None:
+    """The run was deleted, started again with the same id and the same date, which users choose, and cleared."""
+    approval.calendar.started_by = "ada"
+    approval.answer("Approve", run_id="manual__1", params=BY_HAND)
+    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60)
+    approval.calendar.clear_number, approval.calendar.run_started = 1, after_noon(2)
+    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60), "it may as well be a Clear"
+    approval.calendar.started_by = by
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at(run_id="manual__1", **BY_HAND, **more)
+
+
 def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> None:
     approval.answer("Approve")
     approval.calendar.clear_number, approval.calendar.run_started = 2, after_noon(5)
@@ -467,6 +495,47 @@ def test_a_container_is_published_only_for_the_version_that_it_was_made_for(appr
         step.publication_time(approval.calendar.context("a~v2"))
 
 
+DRY = {"post": "a", "dry_run": True}
+BY_HAND = {"post": "a"}
+
+
+@pytest.mark.parametrize("other", [DRY, BY_HAND])
+def test_a_container_with_the_caption_of_another_answer_is_not_published(
+    approval: Approval, other: dict[str, Any]
+) -> None:
+    """Another run of the same version was approved with another caption. Create is marked as a success."""
+    approval.answer("Approve", run_id="manual__1", params=other, params_input={"caption": "Only to try it"})
+    approval.create("17902", "Only to try it", "manual__1", **other)
+    approval.kept = {}
+    approval.answer("Approve")
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902")
+
+
+def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_published(approval: Approval) -> None:
+    """Only approve was cleared. Whoever answers again reads that the caption of their answer goes out."""
+    approval.answer("Approve", params_input={"caption": "First"})
+    approval.create("17902", "First")
+    approval.clear()
+    approval.ask()
+    approval.answer("Approve", params_input={"caption": "Second"})
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902")
+    approval.create("17903", "Second")
+    assert approval.published_at("17903") == after_noon(60)
+
+
+def test_a_container_with_the_file_of_another_answer_is_not_published(approval: Approval) -> None:
+    """The file was replaced, and another run has asked about it."""
+    approval.answer("Approve")
+    approval.create("17902", "As written")
+    approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}], container_id="17902")
+    approval.kept = {}
+    approval.answer("Approve", run_id="manual__1", params=BY_HAND)
+    with pytest.raises(ValidationError, match="Container 17902"):
+        approval.published_at("17902", "manual__1", **BY_HAND)
+
+
 def test_who_may_read_assets_reads_no_word_of_an_approval(approval: Approval) -> None:
     approval.answer("Approve", params_input={"caption": "Secret words"})
     stored = json.dumps(approval.calendar.ledgers[LEDGER])
@@ -496,6 +565,19 @@ def test_the_first_comment_is_the_one_that_was_approved(
     calendar.ledger().record_post(PublishedPost(post_key, "17901", after_noon(60).isoformat(), media_id="180"))
     with pytest.raises(ValidationError, match="its first comment is not written: the ledger has no approval"):
         step.execute(calendar.context())
+
+
+@pytest.mark.parametrize(("due", "params"), [(60, {"now": True}), (-5, {})])
+def test_who_is_asked_about_a_post_that_goes_out_at_once_reads_that(
+    calendar: SimulatedCalendar, questions: list[dict[str, Any]], due: float, params: dict[str, Any]
+) -> None:
+    """Not at its time, which may be weeks ahead."""
+    approval = Approval(calendar, questions)
+    calendar.plan(-10)
+    calendar.write(post("a", due, approval="required"))
+    calendar.plan(0)
+    calendar.prepared()
+    assert approval.ask("manual__1", post="a", **params)["subject"] == f"Publish a on {ACCOUNT} at once?"
 
 
 def test_an_approval_of_a_dry_run_is_asked_as_one(approval: Approval) -> None:

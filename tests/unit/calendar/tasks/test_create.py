@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_instagram.calendar.tasks import create as module
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
-from airflow_provider_instagram.exceptions import MediaNotFetchedError, MediaRejectedError
+from airflow_provider_instagram.exceptions import MediaNotFetchedError, MediaRejectedError, ValidationError
 from tests.unit.calendar.simulated_runs import post
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def test_a_refused_file_is_replaced_in_the_run_unless_a_person_has_to_see_the_ot
         raise MediaRejectedError("unfit", code=352, subcode=2207026)
 
     monkeypatch.setattr(module, "create", refuse)
+    monkeypatch.setattr(CreatePost, "_approval", lambda *_: None)
     calendar.write(post("a", 30, approval=approval))
     calendar.plan(0)
     calendar.prepared()
@@ -59,3 +60,14 @@ def test_a_refused_file_is_replaced_in_the_run_unless_a_person_has_to_see_the_ot
     with pytest.raises(MediaRejectedError) as ended:
         task.execute(calendar.context())
     assert again in str(ended.value.hint)
+
+
+def test_a_post_that_nobody_has_approved_does_not_wait_for_its_lead_time(calendar: SimulatedCalendar) -> None:
+    """Its task approve was marked as a success: the page would say for days that the post waits for its time."""
+    calendar.given = {"lead_time": timedelta(minutes=10)}
+    calendar.write(post("a", 600, approval="required"))
+    calendar.plan(0)
+    calendar.prepared()
+    task = CreatePost(task_id="create", settings=calendar.settings)
+    with pytest.raises(ValidationError, match="a needs an approval"):
+        task.execute(calendar.context())

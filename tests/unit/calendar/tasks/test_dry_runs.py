@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
-from airflow_provider_instagram.exceptions import TransientError
-from tests.unit.calendar.simulated_runs import post
+from airflow_provider_instagram.calendar.tasks.publish import CommentPost
+from airflow_provider_instagram.exceptions import TransientError, ValidationError
+from airflow_provider_instagram.ledger.records import PublishedPost
+from tests.unit.calendar.simulated_runs import ACCOUNT, after_noon, post
 
 if TYPE_CHECKING:
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
@@ -66,3 +71,56 @@ def test_a_dry_run_of_a_post_that_is_over_is_skipped_when_it_is_cleared_in_a_dag
     calendar.given = {}
     assert calendar.plan(1000) == []
     assert calendar.step("a") == "skipped (edited)"
+
+
+def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person who approved the comment was told that nothing is published."""
+    written: list[Any] = []
+    where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
+    monkeypatch.setattr(where, lambda *given: written.append(given))
+    calendar.write(post("a", 60, first_comment="#first"))
+    calendar.plan(0)
+    calendar.prepared()
+    key = f"{ACCOUNT}/a"
+    calendar.ledger().record_post(PublishedPost(key, "17901", after_noon(0).isoformat(), media_id="180"))
+    comment = CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+    with pytest.raises(AirflowSkipException, match="is not published"):
+        comment.execute(calendar.context("manual__1", post="a", dry_run=True))
+    assert written == []
+
+
+def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run(calendar: SimulatedCalendar) -> None:
+    calendar.write(post("a", 60, on_copyright_match="hold"))
+    calendar.plan(0)
+    calendar.prepared()
+    create, context = CreatePost(task_id="create", settings=calendar.settings), calendar.context()
+    wanted = create.wanted_post(context)
+    yes = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "anna"}}
+    create.answered(calendar.context("manual__1", post="a", dry_run=True), yes, "17901")
+    assert create.prepared(context, wanted).container_id is None
+    create.answered(context, yes, "17901")
+    assert create.prepared(context, wanted).container_id == "17901"
+
+
+def test_the_question_of_a_dry_run_is_not_answered_for_one_that_publishes(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The DAG is no dry run any more, and the run is cleared: Airflow keeps its first question, *nothing is sent*."""
+    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **_: None)
+    calendar.given = {"dry_run": True}
+    calendar.write(post("a", 60, approval="required"))
+    calendar.plan(0)
+    calendar.prepared()
+    approve, context = (
+        ApprovePost(task_id="approve", settings=calendar.settings),
+        calendar.context("manual__1", post="a"),
+    )
+    with pytest.raises(TaskAwaitingInput):
+        approve.execute(context)
+    calendar.given = {}
+    calendar.plan(1)
+    approve = ApprovePost(task_id="approve", settings=calendar.settings)
+    with pytest.raises(ValidationError, match="has changed since this run asked"):
+        approve.execute(context)
