@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.dag import MAX_LOOKS
 from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -151,6 +152,35 @@ def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
     assert tasks_of("now__hello__2")[0] == "queued"
     assert look(ada)[0] == "preparing"
     assert do(ada, "ada", "publish_now").status_code == 409
+
+
+def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(user: Any) -> None:
+    """As many runs as may be active, dated ahead: Airflow makes none for an event."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, update
+
+    planner, ada = f"{DAG_ID}_plan", user("ada", "USER")
+
+    def problems() -> list[str]:
+        routes.boards.board(DAG_ID, is_fresh=True)
+        answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+        (head,) = answer.json()["calendars"]
+        return [one["message"] for one in head["problems"] if planner in one["message"]]
+
+    with create_session() as session:
+        for number in range(MAX_LOOKS):
+            about: dict[str, Any] = {"run_type": "manual", "run_after": FAR, "state": "queued"}
+            session.add(DagRun(dag_id=planner, run_id=f"far-{number}", **about))
+    assert [text.partition(",")[0] for text in problems()] == [f"{MAX_LOOKS} runs of {planner} are dated ahead"]
+    change(lambda run: delete(run).where(run.run_id == "far-0"), planner)
+    assert problems() == []
+    change(delete, planner)
+    for is_paused in (True, False):
+        with create_session() as session:
+            session.execute(update(DagModel).where(DagModel.dag_id == planner).values(is_paused=is_paused))
+        assert len(problems()) == is_paused
 
 
 @pytest.mark.parametrize("conf", [{}, {"post": "asked"}, {"post": "hello", "dry_run": True}])
