@@ -27,8 +27,8 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 #: How many posts may have an active run: never the reason why one does not start.
 MAX_ACTIVE_RUNS: Final = 10_000
-#: The same of the two other DAGs. Airflow counts a run as active that a user has dated years ahead, and makes none for an
-#: event beside as many of them. Still only one looks at a time, because only one instance of their tasks works.
+#: The same of the two other DAGs. Airflow counts a run as active that a user has dated years ahead, and makes none for
+#: an event beside as many of them. Still only one looks at a time, as only one instance of their tasks works.
 MAX_LOOKS: Final = 16
 #: Arguments of a DAG that the calendar sets.
 SET_BY_CALENDAR: Final = ("catchup", "schedule")

@@ -30,6 +30,7 @@ COMMENT: Final = "comment"
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
+ENDED_EARLY: Final = "its run has ended before its tasks"
 LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
@@ -60,7 +61,7 @@ LATE_AFTER: Final = timedelta(minutes=1)
 REJECTED: Final = ("rejected", "copyright: rejected")
 #: A publisher no longer looks at the calendar after this: it waits for the second in which it publishes.
 LAST_MOMENT: Final = timedelta(seconds=30)
-#: How the marks of runs begin that have another version than the plan. They begin anew in time.
+#: How the marks of runs begin that have another version than the plan. The post's own run does not.
 OUTDATED: Final = ("edited", "has a problem", "moved to ", "removed")
 
 
@@ -342,9 +343,9 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         task = run.task(name)
         if task.state == "success":
             continue
-        if task.state == "up_for_reschedule" and task.said("state") == "later":
+        if task.state == "up_for_reschedule" and run.is_active and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
-        if task.state == "skipped" and task.said("mark").startswith(OUTDATED):
+        if task.state == "skipped" and run.by_hand and task.said("mark").startswith(OUTDATED):
             return _without_run(facts, now, about)
         if task.state == "skipped":
             mark = task.said("mark") or "see the log of its task"
@@ -353,6 +354,8 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             reason = without_folders(task.said("reason") or SEE_LOG)
             needs_login = task.said("mark") == AuthenticationError.__name__
             return Status(State.FAILED, reason, task.said("hint"), needs_login=needs_login)
+        if not run.is_active:  # a user has cleared or deleted a task, and Airflow begins nothing in this run
+            return Status(State.FAILED, ENDED_EARLY, "Try again, or publish it now.")
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:

@@ -237,7 +237,7 @@ def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_a
     with create_session() as session:
         for number in range(32):
             _begun(session, posts, f"p{number}", prepare=TaskInstanceState.SCHEDULED)
-        done = {task_id: TaskInstanceState.SUCCESS for task_id in planner.task_ids if task_id != "problems"}
+        done: Any = {task_id: TaskInstanceState.SUCCESS for task_id in planner.task_ids if task_id != "problems"}
         _begun(session, planner, "look", **done)
         _begun(session, reporter, "report", problems=TaskInstanceState.SCHEDULED)
         edited = session.scalar(select(AssetModel.id).where(AssetModel.uri == due_asset("busy").uri))
@@ -282,7 +282,8 @@ def test_runs_that_a_user_dates_ahead_keep_no_planner_from_looking_which_two_nev
         for number in range(9):
             _begun(session, dag, f"by-a-user-{number}", run_after=far, state=DagRunState.QUEUED)
         for number in range(2):
-            _begun(session, dag, f"look-{number}", **{task_id: TaskInstanceState.SCHEDULED})
+            waiting: Any = {task_id: TaskInstanceState.SCHEDULED}
+            _begun(session, dag, f"look-{number}", **waiting)
         asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == event(posts.dag_id).uri))
         session.add(AssetDagRunQueue(asset_id=asset_id, target_dag_id=dag.dag_id))
     with create_session() as session:
