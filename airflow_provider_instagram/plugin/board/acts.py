@@ -225,7 +225,7 @@ async def _publish_now(act: Act) -> str:
     post = act.facts.post
     now = utc_now()
     for run in act.board.source.runs.get(post.id, ()):
-        if run.is_active and run.at_once and not run.is_dated_ahead(now):
+        if run.is_active and run.at_once and not run.is_dry and not run.is_dated_ahead(now):
             raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
     run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
     await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}})
