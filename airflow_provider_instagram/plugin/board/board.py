@@ -339,6 +339,8 @@ class _Look:
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
         run = self._run(post, intents, is_live=done is not None)
+        is_undone = done is None and not intents and (run is None or not run.is_active)
+        has_lost_run = is_undone and self._has_lost_run(post)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -346,8 +348,8 @@ class _Look:
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=run,
-            has_lost_run=run is None and self._has_lost_run(post),
+            run=None if has_lost_run else run,  # what a user has started, and has ended, tells nothing of that
+            has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
         )
