@@ -305,10 +305,15 @@ def _row(value: Any, key: str, uri: str) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """Return the value of an XCom, which may be stored as JSON or as text that contains JSON."""
+    """Return the value of an XCom, which may be stored as JSON or as text that contains JSON.
+
+    Users may write it. What an answer of the page cannot contain, such as half of a surrogate pair, stays a text.
+    """
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
-            return json.loads(value)
+            content = json.loads(value)
+            json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+            return content
     return value
 
 

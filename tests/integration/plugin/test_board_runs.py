@@ -142,6 +142,25 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_rep
     store(plan, before)
 
 
+@pytest.mark.parametrize("conf", [{"post": "hello"}, {"post": "hello", "now": True}])
+def test_a_run_that_a_user_has_started_and_that_has_ended_hides_no_run_that_is_lost(
+    user: Any, conf: dict[str, Any]
+) -> None:
+    """Nor does what its XCom says."""
+    from sqlalchemy import delete
+
+    ada, skipped = user("ada", "USER"), dict.fromkeys(READY, "skipped")
+    begin(DAG_ID, "hello", READY)
+    started()
+    begin(DAG_ID, "hello", skipped, run_id="manual__1", state="success", conf=conf)
+    push_xcom(DAG_ID, "manual__1", "prepare", "outcome", {"state": "skipped", "mark": "edited", "try": 0})
+    assert look(ada)[0] == "ready"
+    change(lambda run: delete(run).where(run.run_id == "hello"))
+    assert look(ada) == ("failed", "its run was deleted")
+    begin(DAG_ID, "hello", READY, run_id="manual__1", conf=conf)
+    assert look(ada)[0] in ("ready", "going_out"), "it goes on"
+
+
 def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
     ada, conf = user("ada", "USER"), {"post": "hello", "now": True}
     begin(DAG_ID, "hello", {}, run_id="now__hello__1", state="queued", conf=conf, run_after=FAR)
@@ -181,6 +200,13 @@ def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(u
         with create_session() as session:
             session.execute(update(DagModel).where(DagModel.dag_id == planner).values(is_paused=is_paused))
         assert len(problems()) == is_paused
+
+
+def test_a_dry_run_does_not_keep_a_post_from_being_published_now(user: Any) -> None:
+    ada, conf = user("ada", "USER"), {"post": "hello", "now": True, "dry_run": True}
+    begin(DAG_ID, "hello", PREPARED, run_id="now__hello__1", conf=conf)
+    answer = do(ada, "ada", "publish_now")
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("conf", [{}, {"post": "asked"}, {"post": "hello", "dry_run": True}])
@@ -333,6 +359,27 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
 def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) -> None:
     begin(DAG_ID, "hello", PREPARED, run_id="manual__1", conf={"post": "hello", "dry_run": True})
     assert look(user("ada", "USER")) == ("planned", None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"version": "x", "media": ["a"], "reports": [{"reasons": ["\\ud800"], "speed": NaN}]}',
+        '{"media": [1e999, {"a": null}], "reports": [{"reasons": -Infinity}]}',
+        '{"reports": [' + "[" * 900 + "]" * 900 + "]}",
+        '{"reports": [{"x": ' + '{"x": ' * 900 + "1" + "}" * 900 + "}]}",
+        '{"media": {"a": 1}, "reports": "x"}',
+    ],
+    ids=["surrogate", "infinite", "nested", "nested objects", "other types"],
+)
+def test_any_xcom_of_a_run_is_data(user: Any, value: str) -> None:
+    begin(DAG_ID, "hello", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+    push_xcom(DAG_ID, "hello", "prepare", "return_value", value)
+    reported = '{"state": "failed", "mark": "\\udfff", "reason": "\\ud800", "hint": "\\ud800", "try": 0}'
+    push_xcom(DAG_ID, "hello", "create", "outcome", reported)
+    ada = user("ada", "USER")
+    assert look(ada)[0] == "failed"
+    assert detail(ada, "hello")["card"]["state"] == "failed"
 
 
 @pytest.mark.parametrize("conf", [[1], {"post": ["a"]}, {"post": {"a": 1}}, {"post": 7}, "x", None])

@@ -16,7 +16,16 @@ from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.board import PostCard, first_line, invalid_card, kind_of
 from airflow_provider_instagram.plugin.board.detail import acts_in
-from airflow_provider_instagram.plugin.board.states import ASKED_AGAIN, ENDED_EARLY, Facts, PostRun, State, Status, Task, status_of
+from airflow_provider_instagram.plugin.board.states import (
+    ASKED_AGAIN,
+    ENDED_EARLY,
+    Facts,
+    PostRun,
+    State,
+    Status,
+    Task,
+    status_of,
+)
 
 DUE = datetime(2030, 5, 6, 8, 30, tzinfo=timezone.utc)
 POST = ScheduledPost(id="hello", publish_at=DUE, account="studio", video="/media/a.mp4", caption="Hello")
