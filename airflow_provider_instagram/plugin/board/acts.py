@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.settings import planner_id
+from airflow_provider_instagram.calendar.planning.settings import BY_HAND, planner_id
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
@@ -182,7 +182,8 @@ async def _retry(act: Act) -> str:
     """
     post = act.facts.post
     if act.facts.run is None and act.facts.has_lost_run:
-        await _call(act, "POST", "/dagRuns", {"logical_date": None}, planner_id(act.dag_id))
+        body = {"logical_date": None, "conf": {BY_HAND: False}}
+        await _call(act, "POST", "/dagRuns", body, planner_id(act.dag_id))
         return "The planner has been started. It begins another run for this post."
     run = _run(act)
     first = await run_in_threadpool(_first_to_clear, act, run)

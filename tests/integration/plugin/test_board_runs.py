@@ -89,13 +89,14 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
-def states_of_planner() -> list[str]:
+def runs_of_planner() -> list[tuple[str, Any]]:
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
-        return list(map(str, session.scalars(select(DagRun.state).where(DagRun.dag_id == f"{DAG_ID}_plan"))))
+        rows = session.execute(select(DagRun.state, DagRun.conf).where(DagRun.dag_id == f"{DAG_ID}_plan"))
+        return [(str(state), conf) for state, conf in rows]
 
 
 def started() -> None:
@@ -137,7 +138,7 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_rep
     assert "retry" in detail(ada, "hello")["acts"]
     answer = do(ada, "ada", "retry")
     assert answer.status_code == 200, answer.text
-    assert states_of_planner() == ["queued"]
+    assert runs_of_planner() == [("queued", {"by_hand": False})], "it accepts nothing that the file has lost"
     change(delete, f"{DAG_ID}_plan")
     store(plan, before)
 

@@ -222,6 +222,7 @@ class SimulatedCalendar:
                 start_date=self.run_started,
                 clear_number=self.clear_number,
                 run_type="asset_triggered",
+                conf={},
             ),
             "asset_state_store": self.ledgers,
             "inlet_events": EVENTS_EMITTED_BEFORE,

@@ -103,9 +103,9 @@ def test_the_first_task_that_did_not_succeed_determines_the_state(facts: Facts, 
 def test_a_run_that_has_ended_before_its_tasks_publishes_nothing(run_state: str, cleared: str) -> None:
     """A user may clear a task and leave its run ended, or delete a task: Airflow begins neither."""
     steps = ("prepare", "approve", "create", "publish")
-    states = dict.fromkeys(steps[: steps.index(cleared)], "success")
+    states: dict[str, Any] = dict.fromkeys(steps[: steps.index(cleared)], "success") | {cleared: None}
     for at in (DAYS_AHEAD, DUE - HOUR / 2):
-        found = state(in_run(run_state=run_state, **states, **{cleared: None}), at)
+        found = state(in_run(run_state=run_state, **states), at)
         assert (found.state, found.text) == (State.FAILED, ENDED_EARLY)
 
 
