@@ -106,9 +106,14 @@ def test_a_run_of_the_planner_that_a_user_dates_before_a_new_calendar_publishes_
 def test_a_thousand_ids_that_a_user_has_taken_hold_no_post_back(
     planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    asked: list[Any] = []
     count = calendar.airflow.get_dr_count
-    monkeypatch.setattr(calendar.airflow, "get_dr_count", lambda *a, **k: asked.append(1) or count(*a, **k))
+
+    def counted(dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        asked.append(run_ids)
+        return count(dag_id, run_ids, states)
+
+    monkeypatch.setattr(calendar.airflow, "get_dr_count", counted)
     calendar.airflow.add("a", run_type="manual")
     for number in range(2, 1000):
         calendar.airflow.add(f"a~v{number}", run_type="manual")
@@ -291,6 +296,19 @@ def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobo
     calendar.write(*(post(one, 60) for one in ("a", "b", "c", "rejected", "removed")))
     assert planner.look(2) == ["b~v2", "c~v2", "removed~v2"]
     assert calendar.step("a") == "wanted"
+
+
+def test_a_planner_that_has_lost_its_plan_adopts_no_run_that_a_stranger_has_put_in_place_of_its_own(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """One that ended as a success: nobody would ever publish the post."""
+    from pathlib import Path
+
+    calendar.write(post("a", 60))
+    planner.look(0)
+    Path(calendar.settings.plan_file).unlink()
+    calendar.airflow.add("a", state="success", run_type="manual")
+    assert planner.look(1) == ["a~v2"]
 
 
 def test_a_planner_that_has_lost_its_plan_while_it_was_away_loses_no_late_post(
