@@ -210,6 +210,24 @@ def test_a_dry_run_does_not_keep_a_post_from_being_published_now(user: Any) -> N
     assert answer.status_code == 200, answer.text
 
 
+def test_a_planner_that_does_not_look_although_posts_have_come_near_is_a_problem(user: Any) -> None:
+    """A user may mark its task as a success each time before it begins."""
+    file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    stored, ada = read_plan(file), user("ada", "USER")
+    assert stored is not None
+
+    def problems() -> list[str]:
+        routes.boards.board(DAG_ID, is_fresh=True)
+        answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+        return [one["message"] for one in answer.json()["calendars"][0]["problems"]]
+
+    before = problems()
+    store(file, stored.model_copy(update={"plan": replace(stored.plan, begun={}, pending=())}))
+    assert len(problems()) == len(before) + 1
+    store(file, stored)
+    assert problems() == before
+
+
 @pytest.mark.parametrize("conf", [{}, {"post": "asked"}, {"post": "hello", "dry_run": True}])
 def test_publish_now_finds_an_id_that_no_run_has(user: Any, conf: dict[str, Any]) -> None:
     """A user may have taken those that the page would choose."""
