@@ -481,3 +481,32 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     shown = detail(ada, "asked")
     events = [event["what"] for event in shown["history"]]
     assert (shown["caption"], "Nobody has approved this" in events) == ("Asked", True)
+
+
+@pytest.mark.parametrize(
+    "text", [{"x": 1}, ["\ud800"], "\ud800", 7, float("nan")], ids=["object", "list", "surrogate", "number", "nan"]
+)
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+@pytest.mark.parametrize("is_carried_out", [False, True])
+def test_any_answer_is_data(user: Any, text: Any, option: str, is_carried_out: bool) -> None:
+    """Airflow takes any JSON as an answer."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select, update
+
+    ada, given = user("ada", "USER"), {"caption": text, "reason": text}
+    ask(DAG_ID, "asked", approve="failed" if is_carried_out else "queued")
+    event = {"chosen_options": [option], "params_input": given, "responded_by_user": {"id": "bob", "name": "bob"}}
+    with create_session() as session:
+        ti = TaskInstance
+        ours = (ti.dag_id == DAG_ID, ti.run_id == "asked", ti.task_id == "approve")
+        ti_id = session.scalars(select(ti.id).where(*ours)).one()
+        session.execute(update(ti).where(ti.id == ti_id).values(next_kwargs={"event": event}))
+        session.execute(
+            update(HITLDetail)
+            .where(HITLDetail.ti_id == ti_id)
+            .values(params_input=given, chosen_options=[option], responded_by={"id": "bob", "name": "bob"})
+        )
+    assert look(ada, "asked")[0] != "unknown"
+    assert detail(ada, "asked")["card"]["id"] == "asked"
