@@ -27,6 +27,9 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 #: How many posts may have an active run: never the reason why one does not start.
 MAX_ACTIVE_RUNS: Final = 10_000
+#: The same of the two other DAGs. Airflow counts a run as active that a user has dated years ahead, and makes none for
+#: an event beside as many of them. Still only one looks at a time, as only one instance of their tasks works.
+MAX_LOOKS: Final = 16
 #: Arguments of a DAG that the calendar sets.
 SET_BY_CALENDAR: Final = ("catchup", "schedule")
 #: Arguments of the DAG that its author may set.
@@ -133,7 +136,7 @@ def _posts(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
 def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     """Return the DAG that starts the runs of posts. It runs when the file has changed, or a post comes near.
 
-    Its next run begins when the present one has ended. So nothing else may be in it that waits for a slot.
+    Its next look begins when the present one has ended.
     """
     from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
     from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
@@ -144,14 +147,15 @@ def _planner(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     with DAG(
         planner_id(settings.dag_id),
         schedule=[watched],
-        max_active_runs=1,
+        max_active_runs=MAX_LOOKS,
         catchup=False,
         is_paused_upon_creation=False,
         tags=["instagram"],
         doc_md=f"Reads `{settings.location}`, and starts one run of `{settings.dag_id}` for each post.",
         **dag_arguments,
     ) as dag:
-        PlanPosts(task_id="plan", settings=settings, outlets=[looked_asset(settings.dag_id)])
+        outlets = [looked_asset(settings.dag_id)]
+        PlanPosts(task_id="plan", settings=settings, outlets=outlets, max_active_tis_per_dag=1)
     return dag
 
 
@@ -162,14 +166,14 @@ def _reporter(settings: CalendarSettings, dag_arguments: dict[str, Any]) -> DAG:
     with DAG(
         report_id(settings.dag_id),
         schedule=[looked_asset(settings.dag_id)],
-        max_active_runs=1,
+        max_active_runs=MAX_LOOKS,
         catchup=False,
         is_paused_upon_creation=False,
         tags=["instagram"],
         doc_md=f"Reports the problems of `{settings.location}`, and makes pictures of its posts.",
         **dag_arguments,
     ) as dag:
-        ReportProblems(task_id="problems", settings=settings)
+        ReportProblems(task_id="problems", settings=settings, max_active_tis_per_dag=1)
     return dag
 
 

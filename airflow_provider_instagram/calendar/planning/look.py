@@ -43,13 +43,16 @@ def look(
     """Look at a calendar, and return its new plan, and when to look again. Nothing is stored.
 
     :param stored: The plan of the last look, if there is one.
-    :param came_at: When the triggerer woke the planner.
+    :param came_at: When the triggerer woke the planner. What the last look has not seen came after that, whatever date
+        a user has given the planner's run.
     :param by_hand: Whether a person has started the planner: the file counts as it is, whatever it has lost.
     """
     one = _Look(settings, stored, now, by_hand=by_hand)
     found = one.found()
     # Until its file could be read for the first time, a calendar is new.
     before = stored.plan if stored is not None and (stored.text or stored.plan.begun) else None
+    if came_at is not None and stored is not None:
+        came_at = max(came_at, stored.at)
     plan = decide(
         found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
         came_at=came_at, is_dry=settings.dry_run, records=records,

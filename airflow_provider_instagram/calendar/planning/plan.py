@@ -6,6 +6,7 @@ another run. The id of a run is never used again. No Airflow, no files, no calls
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 KEPT = timedelta(days=30)
 #: What separates the number of a later version from the id of its post, in the id of its run. No id in a file has it.
 VERSION_MARK: Final = "~v"
+#: After so many ids that users have taken, a version gets a number that nobody foresees.
+MOST_TAKEN: Final = 10
+MOST_NUMBERS: Final = 10**9
 #: The version of a run that was begun for a post, and that does not count any more.
 ENDED: Final = ""
 #: What is added to the version of a post that its DAG publishes in dry runs only.
@@ -244,11 +248,16 @@ class _Look:
         return None
 
     def _free_name(self, post_id: str, known: Collection[str]) -> str:
-        """Return an id that no run of a post has or had."""
-        for number in count(1):
+        """Return an id that no run of a post has or had. Users may take many of those that are next."""
+        taken = 0
+        for next_number in count(1):
+            number = next_number if taken < MOST_TAKEN else secrets.randbelow(MOST_NUMBERS) + MOST_NUMBERS
             run_id = f"{post_id}{VERSION_MARK}{number}" if number > 1 else post_id
-            if run_id not in known and not self.records.exists(run_id):
+            if run_id in known:
+                continue
+            if not self.records.exists(run_id):
                 return run_id
+            taken += 1
         raise AssertionError
 
     def _end(self, begun: Begun) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
 from os import PathLike
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from airflow.sdk import conf
 
@@ -28,6 +28,8 @@ from airflow_provider_instagram.utils.arguments import in_quotes
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.locations import is_web, shown
 
+#: The parameter of a run of the planner that the Posts page starts for one post. Its user says nothing of the file.
+BY_HAND: Final = "by_hand"
 FIRST_DELAY = timedelta(seconds=20)
 #: The longest delay is a twelfth of ``max_lateness``, within these bounds: a post waits for it after an outage.
 SHORTEST_DELAY, LONGEST_DELAY = timedelta(minutes=1), timedelta(minutes=5)

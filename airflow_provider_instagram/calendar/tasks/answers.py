@@ -75,7 +75,7 @@ class Answer:
         given = event.get("params_input") or {}
         person = (event.get("responded_by_user") or {}).get("name")
         approved = event.get("chosen_options") == ["Approve"] and person is not None
-        return cls(approved, person, given.get("caption", caption) or "", given.get("reason"))
+        return cls(approved, person, _text(given.get("caption", caption)), _text(given.get("reason")) or None)
 
     @property
     def refusal(self) -> Skipped | None:
@@ -86,6 +86,11 @@ class Answer:
             return NOBODY
         reason = self.reason or "no reason given"
         return Skipped(f"rejected: {reason}"[:80], f"Rejected by {self.person}: {reason}")
+
+
+def _text(value: Any) -> str:
+    """Return a text of an answer that can be shown. Airflow takes any JSON as one, which the task then refuses."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 class Approval(BaseModel):

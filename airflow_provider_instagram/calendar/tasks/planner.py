@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError
 from airflow_provider_instagram.calendar.planning.look import look, next_look
 from airflow_provider_instagram.calendar.planning.plan import ENDED, Begun, Records, post_of
 from airflow_provider_instagram.calendar.planning.rows import PostRows
-from airflow_provider_instagram.calendar.planning.settings import SHORTEST_DELAY
+from airflow_provider_instagram.calendar.planning.settings import BY_HAND, SHORTEST_DELAY
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_plan, store
 from airflow_provider_instagram.calendar.tasks.alerts import tell_failed_run
 from airflow_provider_instagram.calendar.tasks.base import CalendarTask
@@ -88,7 +88,11 @@ class PlanPosts(CalendarTask):
 
     def _look(self, context: Context, stored: StoredPlan | None, runs: PostRuns) -> tuple[StoredPlan, Due]:
         """Look at the calendar once. Nothing is stored."""
-        came_at: datetime = context["dag_run"].run_after  # the time of the first event since the last run
+        run = context["dag_run"]
+        is_manual = run.run_type == "manual"
+        # The time of the first event since the last run. A user may give a run of a new calendar any date.
+        came_at: datetime | None = None if is_manual and stored is None else run.run_after
+        by_hand = is_manual and (run.conf or {}).get(BY_HAND, True)
         records = Records(
             is_live=partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
             is_open=partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),
@@ -97,7 +101,6 @@ class PlanPosts(CalendarTask):
             stands=runs.stands,
             lost=runs.lost,
         )
-        by_hand = context["dag_run"].run_type == "manual"
         return look(self.settings, stored, CLOCK.now(), came_at=came_at, by_hand=by_hand, records=records)
 
     def _asked(self, context: Context, question: Callable[[Ledger, str], Any], default: Any, key: str) -> Any:

@@ -36,9 +36,9 @@ class PostRuns:
         return self._count([run_id]) > 0
 
     def stands(self, run_id: str) -> bool:
-        """Return whether Airflow has a run, and it has not failed."""
+        """Return whether Airflow has a run that the planner has started, and it has not failed."""
         run = self._run(run_id)
-        return run is not None and run.state in STANDING and not _is_dated_ahead(run)
+        return _is_own(run) and run.state in STANDING and not _is_dated_ahead(run)
 
     def lost(self, run_ids: Collection[str]) -> list[str]:
         """Return which of these runs Airflow does not have any more, or has with a date that a user has chosen."""
@@ -57,8 +57,7 @@ class PostRuns:
 
         if not isinstance(self._trigger(run_id, is_reset=False), ErrorResponse):
             return True
-        run = self._run(run_id)
-        return run is not None and run.run_type == "operator_triggered"
+        return _is_own(self._run(run_id))
 
     def end(self, run_id: str) -> None:
         """Start a run of an earlier version anew, if Airflow has it: its tasks find that, and skip themselves.
@@ -100,6 +99,11 @@ class PostRuns:
         now = CLOCK.now()
         asked = TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset)
         return SUPERVISOR_COMMS.send(asked)
+
+
+def _is_own(run: Any) -> bool:
+    """Return whether a task has started a run, and no user."""
+    return run is not None and run.run_type == "operator_triggered"
 
 
 def _is_dated_ahead(run: Any) -> bool:

@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
-from airflow_provider_instagram.calendar.planning.settings import planner_id
+from airflow_provider_instagram.calendar.planning.settings import BY_HAND, planner_id
 from airflow_provider_instagram.calendar.tasks.base import has_caption
 from airflow_provider_instagram.exceptions import MediaRejectedError, ValidationError
 from airflow_provider_instagram.ledger import database
@@ -184,7 +184,8 @@ async def _retry(act: Act) -> str:
     """
     post = act.facts.post
     if act.facts.run is None and act.facts.has_lost_run:
-        await _call(act, "POST", "/dagRuns", {"logical_date": None}, planner_id(act.dag_id))
+        body = {"logical_date": None, "conf": {BY_HAND: False}}
+        await _call(act, "POST", "/dagRuns", body, planner_id(act.dag_id))
         return "The planner has been started. It begins another run for this post."
     run = _run(act)
     first = await run_in_threadpool(_first_to_clear, act, run)
@@ -227,7 +228,7 @@ async def _publish_now(act: Act) -> str:
     post = act.facts.post
     now = utc_now()
     for run in act.board.source.runs.get(post.id, ()):
-        if run.is_active and run.at_once and not run.is_dated_ahead(now):
+        if run.is_active and run.at_once and not run.is_dry and not run.is_dated_ahead(now):
             raise HTTPException(409, "Another run is publishing this post already. Nothing was changed.")
     run_id = _new_run_id(f"{NOW}{post.id}__", act.board.source.run_ids)
     await _call(act, "POST", "/dagRuns", {**_run_body(run_id), "conf": {"post": post.id, "now": True}})

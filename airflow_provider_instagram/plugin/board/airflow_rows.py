@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.jobs.job import Job
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.hitl_history import HITLDetailHistory
@@ -29,9 +30,11 @@ from airflow.sdk import conf
 from airflow.utils.session import create_session
 from sqlalchemy import case, func, or_, select
 
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
-from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER, utc_now
+from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -40,8 +43,6 @@ from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, PostR
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from airflow_provider_instagram.calendar.file.problems import Problem
 
 #: What was stored this long before the last look is read again: clocks differ, and transactions end late.
 MARGIN: Final = timedelta(seconds=60)
@@ -81,7 +82,7 @@ class CalendarSource:
     :param runs: The runs of its DAG, by the posts that they are about.
     :param own: The ids of the runs that its planner has begun for posts. Their parameters count for nothing.
     :param rows: The rows of the ledgers, by account.
-    :param problems: The problems that only a worker finds.
+    :param problems: The problems that only a worker finds, and what keeps the planner from looking.
     :param previews: The pictures that were made before the preparation of their posts, by version.
     """
 
@@ -125,6 +126,7 @@ class CalendarSource:
             self._read_reports(session, of_posts)
             self._read_rows(session)
             self._read_told(session)
+            self.problems += tuple(_problems_of_planner(session, planner_id(self.dag_id)))
         self._asked = {*of_posts}
         self.runs = {}
         for run_id, post in of_posts.items():
@@ -250,6 +252,19 @@ class CalendarSource:
             self.rows[self._ledgers[uris[asset_id]]][key] = _row(value, key, uris[asset_id])
 
 
+def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
+    """Yield a problem if a user keeps the planner from looking: it is paused, or its runs are dated ahead."""
+    dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
+    ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now() + CLOCKS_DIFFER)
+    number = session.scalar(select(func.count()).select_from(run).where(*ahead)) or 0
+    for is_paused, most in session.execute(select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)):
+        if is_paused:
+            yield Problem(0, f"the DAG {dag_id} is paused, {so}", "Unpause it.")
+        if most and number >= most:
+            message = f"{number} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
+            yield Problem(0, message, "Delete these runs.")
+
+
 def _asked_before() -> Any:
     """Return the condition that an earlier try of a task instance has asked a person."""
     task, earlier, asked = TaskInstance, TaskInstanceHistory, HITLDetailHistory
@@ -290,10 +305,15 @@ def _row(value: Any, key: str, uri: str) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """Return the value of an XCom, which may be stored as JSON or as text that contains JSON."""
+    """Return the value of an XCom, which may be stored as JSON or as text that contains JSON.
+
+    Users may write it. What an answer of the page cannot contain, such as half of a surrogate pair, stays a text.
+    """
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
-            return json.loads(value)
+            content = json.loads(value)
+            json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+            return content
     return value
 
 

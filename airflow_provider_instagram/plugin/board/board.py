@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.calendar.file.model import Calendar, Idea, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
+from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_table
+from airflow_provider_instagram.calendar.planning.plan import next_moment
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
+from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
 from airflow_provider_instagram.calendar.tasks.answers import Approval, PostRecords
 from airflow_provider_instagram.exceptions import LedgerRowError
@@ -26,7 +29,6 @@ from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.locations import is_web, shown
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.calendar.file.problems import Problem
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
     from airflow_provider_instagram.ledger.records import Intent
 
@@ -40,6 +42,8 @@ LONG_AGO: Final = datetime.min.replace(tzinfo=timezone.utc)
 #: The most problems of a calendar that are sent.
 MOST_PROBLEMS: Final = 200
 LONGEST_LINE: Final = 120
+#: Beyond this, the planner does not begin a run late, but not at all. All slots may be busy for a while.
+OVERDUE_AFTER: Final = timedelta(minutes=15)
 
 
 def kind_of(post: ScheduledPost) -> str:
@@ -252,11 +256,19 @@ class BoardReader:
             content = stored.plan.timely
             own = {begun.run for begun in stored.plan.begun.values()}
             self._source.read(content.accounts, {post.id for post in content.posts}, own)
-            problems = (*content.problems, *self._source.problems)
+            problems = (*content.problems, *self._source.problems, *_overdue(calendar, stored, utc_now()))
             cards, facts = _Look(calendar, self._source, stored, content, utc_now(), is_still).cards_and_facts()
         # A card that has not changed stays the same object, which is written as JSON once.
         self._cards = {card.key: before if (before := self._cards.get(card.key)) == card else card for card in cards}
         return Board(calendar, self._source, stored, self._cards, facts, problems, utc_now().timestamp())
+
+
+def _overdue(calendar: CalendarDag, stored: StoredPlan, now: datetime) -> Iterator[Problem]:
+    """Yield a problem if the planner has begun no run for a post that has come near, whatever keeps it from looking."""
+    moment = next_moment(stored.plan, stored.about.prepare_ahead)
+    if moment is not None and now - moment > OVERDUE_AFTER and not calendar.is_lost:
+        message = "the planner does not look at the file: a post has come near, and no run has begun for it."
+        yield Problem(0, message, f"See the latest runs of the DAG {planner_id(calendar.dag_id)}.")
 
 
 @dataclass
@@ -341,6 +353,8 @@ class _Look:
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
         run = self._run(post, intents, is_live=done is not None)
+        is_undone = done is None and not intents and (run is None or not run.is_active)
+        has_lost_run = is_undone and self._has_lost_run(post)
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -348,8 +362,8 @@ class _Look:
             published_by=other,
             is_open=done is None and bool(intents),
             skipped_by=skipped_by,
-            run=run,
-            has_lost_run=run is None and self._has_lost_run(post),
+            run=None if has_lost_run else run,  # what a user has started, and has ended, tells nothing of that
+            has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
             is_approved=approval is not None and approval.is_yes and _is_of(approval, post, run),

@@ -190,9 +190,18 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
 
 
 def _reports(prepared: Any) -> list[dict[str, Any]]:
-    """Return the report of each file from the XCom of its preparation, which users may have edited."""
+    """Return the texts of each file's report from the XCom of its preparation, which users may have edited."""
     reports = prepared.get("reports") if isinstance(prepared, dict) else None
-    return [one if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
+    return [_texts(one) if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
+
+
+def _texts(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page shows of a report: with anything else in it, it could not be sent."""
+    texts: dict[str, Any] = {"tier": str(report.get("tier", ""))}
+    for name in ("reasons", "warnings"):
+        lines = report.get(name)
+        texts[name] = [one for one in lines if isinstance(one, str)] if isinstance(lines, list) else []
+    return texts
 
 
 def _needs_file(facts: Facts) -> bool:

@@ -30,6 +30,7 @@ COMMENT: Final = "comment"
 FOLDERS: Final = re.compile(r"(?<![\w:/.])/(?:[^/\s]+/)+(?=[^/\s])")
 SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
+ENDED_EARLY: Final = "its run has ended before its tasks"
 LOST_RUN: Final = "its run was deleted"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
@@ -345,7 +346,7 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         task = run.task(name)
         if task.state == "success":
             continue
-        if task.state == "up_for_reschedule" and task.said("state") == "later":
+        if task.state == "up_for_reschedule" and run.is_active and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
         if task.state == "skipped" and run.by_hand and task.said("mark").startswith(OUTDATED):
             return _without_run(facts, now, about)
@@ -356,6 +357,8 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             reason = without_folders(task.said("reason") or SEE_LOG)
             needs_login = task.said("mark") == AuthenticationError.__name__
             return Status(State.FAILED, reason, task.said("hint"), needs_login=needs_login)
+        if not run.is_active:  # a user has cleared or deleted a task, and Airflow begins nothing in this run
+            return Status(State.FAILED, ENDED_EARLY, "Try again, or publish it now.")
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:

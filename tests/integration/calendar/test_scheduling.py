@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from airflow.utils.state import DagRunState
 
 from airflow_provider_instagram.calendar import content_calendar_dag
 from airflow_provider_instagram.calendar.dag import _planner, _reporter
-from airflow_provider_instagram.calendar.planning.told import due_asset
+from airflow_provider_instagram.calendar.planning.told import due_asset, looked_asset
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.operators import PublishOperator
 from tests.integration.calendar.runs import made, planned, play_run, run_planner, settings_of
@@ -36,7 +37,8 @@ def no_runs(airflow_db: None) -> None:
     from sqlalchemy import delete
 
     with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id == "content"))
+        for name in ("content", "busy", "frozen"):
+            session.execute(delete(DagRun).where(DagRun.dag_id.startswith(name)))
         session.execute(delete(AssetStateStoreModel).where(AssetStateStoreModel.key.startswith("begun:")))
 
 
@@ -214,7 +216,7 @@ def test_a_post_gets_the_only_free_slot_before_the_32_posts_that_another_calenda
 def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_and_the_last_report(
     airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The planner has one run at a time: what waits for a slot in it keeps the next look from beginning."""
+    """The planner looks once at a time: what waits for a slot in it keeps the next look from beginning."""
     from airflow.executors.local_executor import LocalExecutor
     from airflow.jobs.job import Job
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -235,13 +237,15 @@ def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_a
     with create_session() as session:
         for number in range(32):
             _begun(session, posts, f"p{number}", prepare=TaskInstanceState.SCHEDULED)
-        done = {task_id: TaskInstanceState.SUCCESS for task_id in planner.task_ids if task_id != "problems"}
+        done: Any = {task_id: TaskInstanceState.SUCCESS for task_id in planner.task_ids if task_id != "problems"}
         _begun(session, planner, "look", **done)
         _begun(session, reporter, "report", problems=TaskInstanceState.SCHEDULED)
         edited = session.scalar(select(AssetModel.id).where(AssetModel.uri == due_asset("busy").uri))
         session.add(AssetDagRunQueue(asset_id=edited, target_dag_id=planner.dag_id))
     executor.running.add("another task")  # type: ignore[arg-type]
     with create_session() as session:
+        scheduler._do_scheduling(session)
+        time.sleep(1)  # SQLite's time has no fraction, so a run that was made in this second is still to come
         for _ in range(3):
             scheduler._do_scheduling(session)
         executor.running.clear()
@@ -251,22 +255,67 @@ def test_an_edit_is_read_with_the_next_free_slot_while_the_tasks_of_posts_wait_a
         assert session.execute(ours).all() == [(planner.dag_id, "plan")]
 
 
-def _begun(session: Any, dag: DAG, run_id: str, **states: Any) -> None:
-    """Store a running run, some of whose tasks have a state."""
+@pytest.mark.parametrize("task_id", ["plan", "problems"])
+def test_runs_that_a_user_dates_ahead_keep_no_planner_from_looking_which_two_never_do_at_once(
+    airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task_id: str
+) -> None:
+    """For an event, Airflow makes no run of a DAG that has as many queued runs as may be active, also years ahead."""
+    from airflow.executors.local_executor import LocalExecutor
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+    from airflow.models.asset import AssetDagRunQueue, AssetModel
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    (tmp_path / "posts.json").write_text(json.dumps({"posts": []}))
+    posts = content_calendar_dag("frozen", tmp_path / "posts.json")
+    make, event = (_planner, due_asset) if task_id == "plan" else (_reporter, looked_asset)
+    dag = make(settings_of(posts), {})
+    store_dag(dag)
+    scheduler = SchedulerJobRunner(job=Job(), executors=[LocalExecutor(parallelism=8)])
+    far = datetime(2099, 1, 1, tzinfo=timezone.utc)
+    with create_session() as session:
+        for number in range(9):
+            _begun(session, dag, f"by-a-user-{number}", run_after=far, state=DagRunState.QUEUED)
+        for number in range(2):
+            waiting: Any = {task_id: TaskInstanceState.SCHEDULED}
+            _begun(session, dag, f"look-{number}", **waiting)
+        asset_id = session.scalar(select(AssetModel.id).where(AssetModel.uri == event(posts.dag_id).uri))
+        session.add(AssetDagRunQueue(asset_id=asset_id, target_dag_id=dag.dag_id))
+    with create_session() as session:
+        scheduler._do_scheduling(session)
+        ours = select(DagRun.run_id).where(DagRun.dag_id == dag.dag_id, DagRun.run_type == "asset_triggered")
+        assert len(session.scalars(ours).all()) == 1
+        tasks = select(TaskInstance.run_id).where(TaskInstance.dag_id == dag.dag_id)
+        assert len(session.scalars(tasks.where(TaskInstance.state == TaskInstanceState.QUEUED)).all()) == 1
+
+
+def _begun(
+    session: Any,
+    dag: DAG,
+    run_id: str,
+    *,
+    run_after: datetime | None = None,
+    state: DagRunState = DagRunState.RUNNING,
+    **states: Any,
+) -> None:
+    """Store a run, some of whose tasks have a state."""
     from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     stored = SerializedDagModel.get_dag(dag.dag_id, session=session)
     assert stored is not None
-    now = datetime.now(timezone.utc)
     run = stored.create_dagrun(
         run_id=run_id,
         logical_date=None,
-        run_after=now,
+        run_after=run_after or datetime.now(timezone.utc),
         run_type=DagRunType.MANUAL,
         triggered_by=DagRunTriggeredByType.TEST,
-        state=DagRunState.RUNNING,
+        state=state,
         session=session,
     )
     for ti in run.get_task_instances(session=session):

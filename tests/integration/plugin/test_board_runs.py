@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_instagram.calendar.dag import MAX_LOOKS
 from airflow_provider_instagram.calendar.planning.stored_plan import plan_file, read_plan, store
 from airflow_provider_instagram.ledger.assets import ledger_asset
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -88,13 +89,14 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     assert links["Files ready"].endswith(f"/dags/{DAG_ID}/runs/hello/tasks/prepare")
 
 
-def states_of_planner() -> list[str]:
+def runs_of_planner() -> list[tuple[str, Any]]:
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
-        return list(map(str, session.scalars(select(DagRun.state).where(DagRun.dag_id == f"{DAG_ID}_plan"))))
+        rows = session.execute(select(DagRun.state, DagRun.conf).where(DagRun.dag_id == f"{DAG_ID}_plan"))
+        return [(str(state), conf) for state, conf in rows]
 
 
 def started() -> None:
@@ -136,9 +138,28 @@ def test_a_post_that_has_lost_its_run_says_so_and_gets_another(user: Any, is_rep
     assert "retry" in detail(ada, "hello")["acts"]
     answer = do(ada, "ada", "retry")
     assert answer.status_code == 200, answer.text
-    assert states_of_planner() == ["queued"]
+    assert runs_of_planner() == [("queued", {"by_hand": False})], "it accepts nothing that the file has lost"
     change(delete, f"{DAG_ID}_plan")
     store(plan, before)
+
+
+@pytest.mark.parametrize("conf", [{"post": "hello"}, {"post": "hello", "now": True}])
+def test_a_run_that_a_user_has_started_and_that_has_ended_hides_no_run_that_is_lost(
+    user: Any, conf: dict[str, Any]
+) -> None:
+    """Nor does what its XCom says."""
+    from sqlalchemy import delete
+
+    ada, skipped = user("ada", "USER"), dict.fromkeys(READY, "skipped")
+    begin(DAG_ID, "hello", READY)
+    started()
+    begin(DAG_ID, "hello", skipped, run_id="manual__1", state="success", conf=conf)
+    push_xcom(DAG_ID, "manual__1", "prepare", "outcome", {"state": "skipped", "mark": "edited", "try": 0})
+    assert look(ada)[0] == "ready"
+    change(lambda run: delete(run).where(run.run_id == "hello"))
+    assert look(ada) == ("failed", "its run was deleted")
+    begin(DAG_ID, "hello", READY, run_id="manual__1", conf=conf)
+    assert look(ada)[0] in ("ready", "going_out"), "it goes on"
 
 
 def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
@@ -151,6 +172,60 @@ def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
     assert tasks_of("now__hello__2")[0] == "queued"
     assert look(ada)[0] == "preparing"
     assert do(ada, "ada", "publish_now").status_code == 409
+
+
+def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(user: Any) -> None:
+    """As many runs as may be active, dated ahead: Airflow makes none for an event."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, update
+
+    planner, ada = f"{DAG_ID}_plan", user("ada", "USER")
+
+    def problems() -> list[str]:
+        routes.boards.board(DAG_ID, is_fresh=True)
+        answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+        (head,) = answer.json()["calendars"]
+        return [one["message"] for one in head["problems"] if planner in one["message"]]
+
+    with create_session() as session:
+        for number in range(MAX_LOOKS):
+            about: dict[str, Any] = {"run_type": "manual", "run_after": FAR, "state": "queued"}
+            session.add(DagRun(dag_id=planner, run_id=f"far-{number}", **about))
+    assert [text.partition(",")[0] for text in problems()] == [f"{MAX_LOOKS} runs of {planner} are dated ahead"]
+    change(lambda run: delete(run).where(run.run_id == "far-0"), planner)
+    assert problems() == []
+    change(delete, planner)
+    for is_paused in (True, False):
+        with create_session() as session:
+            session.execute(update(DagModel).where(DagModel.dag_id == planner).values(is_paused=is_paused))
+        assert len(problems()) == is_paused
+
+
+def test_a_dry_run_does_not_keep_a_post_from_being_published_now(user: Any) -> None:
+    ada, conf = user("ada", "USER"), {"post": "hello", "now": True, "dry_run": True}
+    begin(DAG_ID, "hello", PREPARED, run_id="now__hello__1", conf=conf)
+    answer = do(ada, "ada", "publish_now")
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_planner_that_does_not_look_although_posts_have_come_near_is_a_problem(user: Any) -> None:
+    """A user may mark its task as a success each time before it begins."""
+    file = plan_file(os.environ["AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS"], DAG_ID)
+    stored, ada = read_plan(file), user("ada", "USER")
+    assert stored is not None
+
+    def problems() -> list[str]:
+        routes.boards.board(DAG_ID, is_fresh=True)
+        answer = ada.get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID})
+        return [one["message"] for one in answer.json()["calendars"][0]["problems"]]
+
+    before = problems()
+    store(file, stored.model_copy(update={"plan": replace(stored.plan, begun={}, pending=())}))
+    assert len(problems()) == len(before) + 1
+    store(file, stored)
+    assert problems() == before
 
 
 @pytest.mark.parametrize("conf", [{}, {"post": "asked"}, {"post": "hello", "dry_run": True}])
@@ -305,6 +380,27 @@ def test_a_dry_run_that_a_user_started_says_nothing_about_the_post(user: Any) ->
     assert look(user("ada", "USER")) == ("planned", None)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"version": "x", "media": ["a"], "reports": [{"reasons": ["\\ud800"], "speed": NaN}]}',
+        '{"media": [1e999, {"a": null}], "reports": [{"reasons": -Infinity}]}',
+        '{"reports": [' + "[" * 900 + "]" * 900 + "]}",
+        '{"reports": [{"x": ' + '{"x": ' * 900 + "1" + "}" * 900 + "}]}",
+        '{"media": {"a": 1}, "reports": "x"}',
+    ],
+    ids=["surrogate", "infinite", "nested", "nested objects", "other types"],
+)
+def test_any_xcom_of_a_run_is_data(user: Any, value: str) -> None:
+    begin(DAG_ID, "hello", {**READY, "create": "failed", "publish": "upstream_failed"}, state="failed")
+    push_xcom(DAG_ID, "hello", "prepare", "return_value", value)
+    reported = '{"state": "failed", "mark": "\\udfff", "reason": "\\ud800", "hint": "\\ud800", "try": 0}'
+    push_xcom(DAG_ID, "hello", "create", "outcome", reported)
+    ada = user("ada", "USER")
+    assert look(ada)[0] == "failed"
+    assert detail(ada, "hello")["card"]["state"] == "failed"
+
+
 @pytest.mark.parametrize("conf", [[1], {"post": ["a"]}, {"post": {"a": 1}}, {"post": 7}, "x", None])
 def test_any_conf_of_a_run_is_data(user: Any, conf: Any) -> None:
     begin(DAG_ID, "hello", PREPARED, run_id="manual__2")
@@ -393,3 +489,32 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     ask(DAG_ID, "asked", approve="success", create="deferred")
     assert look(ada, "asked") == ("scheduled", None), "the run was deleted, and made anew with the same id"
     assert "Nobody has approved this" in [event["what"] for event in detail(ada, "asked")["history"]]
+
+
+@pytest.mark.parametrize(
+    "text", [{"x": 1}, ["\ud800"], "\ud800", 7, float("nan")], ids=["object", "list", "surrogate", "number", "nan"]
+)
+@pytest.mark.parametrize("option", ["Approve", "Reject"])
+@pytest.mark.parametrize("is_carried_out", [False, True])
+def test_any_answer_is_data(user: Any, text: Any, option: str, is_carried_out: bool) -> None:
+    """Airflow takes any JSON as an answer."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select, update
+
+    ada, given = user("ada", "USER"), {"caption": text, "reason": text}
+    ask(DAG_ID, "asked", approve="failed" if is_carried_out else "queued")
+    event = {"chosen_options": [option], "params_input": given, "responded_by_user": {"id": "bob", "name": "bob"}}
+    with create_session() as session:
+        ti = TaskInstance
+        ours = (ti.dag_id == DAG_ID, ti.run_id == "asked", ti.task_id == "approve")
+        ti_id = session.scalars(select(ti.id).where(*ours)).one()
+        session.execute(update(ti).where(ti.id == ti_id).values(next_kwargs={"event": event}))
+        session.execute(
+            update(HITLDetail)
+            .where(HITLDetail.ti_id == ti_id)
+            .values(params_input=given, chosen_options=[option], responded_by={"id": "bob", "name": "bob"})
+        )
+    assert look(ada, "asked")[0] != "unknown"
+    assert detail(ada, "asked")["card"]["id"] == "asked"

@@ -14,7 +14,8 @@ USED = {
     "airflow.models.asset.AssetModel": "id uri",
     "airflow.models.asset_state_store.AssetStateStoreModel": "asset_id key value updated_at",
     "airflow.models.dag.DagModel":
-        "dag_id dag_display_name is_paused is_stale last_parsed_time relative_fileloc has_import_errors",
+        "dag_id dag_display_name is_paused is_stale last_parsed_time relative_fileloc has_import_errors "
+        "max_active_runs",
     "airflow.models.dag.DagTag": "dag_id name",
     "airflow.models.dagrun.DagRun": "id dag_id run_id state queued_at run_after conf updated_at",
     "airflow.models.hitl.HITLDetail": "ti_id subject body responded_at responded_by chosen_options params_input",

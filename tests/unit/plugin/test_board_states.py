@@ -19,6 +19,7 @@ from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import (
     ASKED_AGAIN,
     AT_ONCE,
+    ENDED_EARLY,
     Facts,
     PostRun,
     State,
@@ -101,6 +102,27 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
 )
 def test_the_first_task_that_did_not_succeed_determines_the_state(facts: Facts, expected: State) -> None:
     assert state(facts).state is expected
+
+
+@pytest.mark.parametrize("run_state", ["success", "failed"])
+@pytest.mark.parametrize("cleared", ["prepare", "approve", "create", "publish"])
+def test_a_run_that_has_ended_before_its_tasks_publishes_nothing(run_state: str, cleared: str) -> None:
+    """A user may clear a task and leave its run ended, or delete a task: Airflow begins neither."""
+    steps = ("prepare", "approve", "create", "publish")
+    states: dict[str, Any] = dict.fromkeys(steps[: steps.index(cleared)], "success") | {cleared: None}
+    for at in (DAYS_AHEAD, DUE - HOUR / 2):
+        found = state(in_run(run_state=run_state, **states), at)
+        assert (found.state, found.text) == (State.FAILED, ENDED_EARLY)
+
+
+@pytest.mark.parametrize("mark", ["edited", "moved to 2026-12-10 12:00", "has a problem", "removed"])
+def test_the_run_of_the_present_version_that_says_it_is_outdated_is_skipped(mark: str) -> None:
+    """Users may write that. A run that a user started for a post leaves it to its own."""
+    outdated = in_run(run_state="success", prepare=Task("skipped", outcome={"state": "skipped", "mark": mark}))
+    assert state(outdated, DAYS_AHEAD) == Status(State.SKIPPED, mark)
+    assert outdated.run is not None
+    by_hand = replace(outdated, run=replace(outdated.run, by_hand=True))
+    assert state(by_hand, DAYS_AHEAD) == Status(State.PLANNED)
 
 
 DAYS_AHEAD = DUE - 50 * HOUR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -15,7 +15,7 @@ from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, 
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
 from airflow_provider_instagram.calendar.tasks.watch import CalendarTrigger
 from airflow_provider_instagram.exceptions import TransientError
-from tests.unit.calendar.simulated_runs import post
+from tests.unit.calendar.simulated_runs import after_noon, post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +38,14 @@ class Planner:
     def __init__(self, calendar: SimulatedCalendar) -> None:
         self.calendar, self.airflow = calendar, calendar.airflow
 
-    def look(self, at: float, run_type: str = "asset_triggered") -> list[str]:
+    def look(self, at: float, run_type: str = "asset_triggered", **conf: Any) -> list[str]:
         """Run the planner's task, and return which runs it has asked Airflow to start or to begin anew."""
         self.calendar.now = at
         task = PlanPosts(task_id="plan", settings=self.calendar.settings)
         try:
             context = self.calendar.context("scheduled__1")
             context["dag_run"].run_type = run_type
+            context["dag_run"].conf = conf
             task.execute(context)
         finally:
             self.requests = list(self.airflow.asked)
@@ -67,6 +68,63 @@ def test_a_person_who_starts_the_planner_says_that_what_the_file_has_lost_is_not
         planner.look(at, run_type)
         kept.append(len(calendar.stored().calendar.posts))
     assert kept == [3, 1, 1]
+
+
+def test_a_run_of_the_planner_that_the_page_starts_for_one_post_says_nothing_of_the_file(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.write(post("a", 600), post("b", 600), post("c", 600))
+    planner.look(0)
+    del calendar.airflow.found["a"]
+    calendar.write(post("a", 600))
+    assert planner.look(1, "manual", by_hand=False) == ["a~v2"]
+    assert len(calendar.stored().calendar.posts) == 3
+
+
+@pytest.mark.parametrize("run_type", ["asset_triggered", "manual"], ids=["an old run that is cleared", "by hand"])
+def test_a_date_that_a_user_gives_a_run_of_the_planner_makes_no_past_time_of_a_post_count(
+    planner: Planner, calendar: SimulatedCalendar, run_type: str
+) -> None:
+    calendar.write(post("a", 600))
+    planner.look(0)
+    planner.look(19)
+    calendar.write(post("a", 600), post("past", 15))
+    calendar.run_after = after_noon(-9 * DAY)
+    assert planner.look(20, run_type) == []
+    assert [one.partition(",")[0] for one in calendar.problems()] == ["its time"]
+
+
+def test_a_run_of_the_planner_that_a_user_dates_before_a_new_calendar_publishes_no_earlier_post(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    calendar.given = {"max_lateness": timedelta(days=9)}
+    calendar.write(post("a", 600), post("past", -10))
+    calendar.run_after = after_noon(-9 * DAY)
+    assert planner.look(0, "manual") == ["a"]
+
+
+def test_a_thousand_ids_that_a_user_has_taken_hold_no_post_back(
+    planner: Planner, calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    count = calendar.airflow.get_dr_count
+
+    def counted(dag_id: str, run_ids: list[str], states: list[str] | None = None) -> int:
+        asked.append(run_ids)
+        return count(dag_id, run_ids, states)
+
+    monkeypatch.setattr(calendar.airflow, "get_dr_count", counted)
+    calendar.airflow.add("a", run_type="manual")
+    for number in range(2, 1000):
+        calendar.airflow.add(f"a~v{number}", run_type="manual")
+    calendar.write(post("a", 60))
+    (run_id,) = planner.look(0)
+    assert calendar.step(run_id) == "wanted"
+    assert len(asked) < 50
+    calendar.write(post("a", 60, caption="better"))
+    begun = planner.look(1)
+    assert run_id in begun
+    assert calendar.step(planner.run_of("a") or "") == "wanted"
 
 
 def test_a_run_is_started_without_parameters_and_its_row_is_written_before(
@@ -238,6 +296,19 @@ def test_a_planner_that_has_lost_its_plan_adopts_what_it_had_begun_and_asks_nobo
     calendar.write(*(post(one, 60) for one in ("a", "b", "c", "rejected", "removed")))
     assert planner.look(2) == ["b~v2", "c~v2", "removed~v2"]
     assert calendar.step("a") == "wanted"
+
+
+def test_a_planner_that_has_lost_its_plan_adopts_no_run_that_a_stranger_has_put_in_place_of_its_own(
+    planner: Planner, calendar: SimulatedCalendar
+) -> None:
+    """One that ended as a success: nobody would ever publish the post."""
+    from pathlib import Path
+
+    calendar.write(post("a", 60))
+    planner.look(0)
+    Path(calendar.settings.plan_file).unlink()
+    calendar.airflow.add("a", state="success", run_type="manual")
+    assert planner.look(1) == ["a~v2"]
 
 
 def test_a_planner_that_has_lost_its_plan_while_it_was_away_loses_no_late_post(
