@@ -17,7 +17,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board.detail import acts_in
 from airflow_provider_instagram.plugin.board.states import Facts, State, status_of
-from tests.integration.calendar.runs import run_post
+from tests.integration.calendar.runs import run_by_hand, run_post
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def test_a_post_of_another_calendar_is_never_published_twice_and_only_its_calend
     assert not [text for text in (SECRET, live.media_id, str(live.permalink)) if text in said]
     assert {name.split()[0] for name in stored(live.media_id, SECRET)} == {"first"}
     assert len(instagram_sandbox.posts) == 1
-    moved = run_post(run_dag, content_calendar_dag("renamed", first), post_id)
+    moved = run_by_hand(run_dag, content_calendar_dag("renamed", first), post_id)
     assert moved.xcom("publish")["media_id"] == live.media_id, "its own, in another DAG"
 
 

@@ -142,7 +142,7 @@ def test_what_is_not_an_address_never_becomes_the_address_of_a_post(graph: Colle
     for address in STRANGE_ADDRESSES:
         graph.answers["media"] = {"data": [{"id": "18", "permalink": address}]}
         (line,) = [row for row in json.loads(shell("accounts", "--output", "json")) if row["connection"] == "odd"]
-        assert (line["last post"], line["problem"]) == ("", ""), address
+        assert (line["last_post"], line["problem"]) == ("", ""), address
 
 
 @pytest.mark.parametrize("address", ["https://www.instagram.com/reel/abc/", "http://127.0.0.1:8077/reel/abc/"])

@@ -78,7 +78,6 @@ def test_an_idea_is_put_on_no_day_that_no_post_can_have(user: Any, day: str) -> 
 
 def test_digits_of_other_scripts_are_no_month_and_no_time(user: Any, calendar: Path) -> None:
     ada, before = user("ada", "USER"), calendar.read_text()
-    assert send(ada, "months", month="20\u0663\u0660-01", to="2031-02").status_code == 422
     assert send(ada, "import", sheet="", time="0\u0663:00").status_code == 422
     assert calendar.read_text() == before
 
@@ -114,7 +113,6 @@ def test_a_file_that_became_no_text_is_said_to_be_none(user: Any, calendar: Path
     for path, body in (
         ("edits", {"do": "change", "post_id": "hello", "fields": {"caption": "Hi"}}),
         ("import", {"sheet": ""}),
-        ("months", {"month": f"{AT:%Y-%m}", "to": "2031-01"}),
     ):
         answer = send(ada, path, **body)
         assert (answer.status_code, "is not UTF-8 text" in answer.text) == (422, True), (path, answer.text)

@@ -76,7 +76,7 @@ def test_a_plan_in_a_storage_that_does_not_answer_stays_as_it_is(
         began_s = time.monotonic()
         with pytest.raises(TransientError, match="has not answered within 1 s") as failed:
             reads(settings)
-        assert time.monotonic() - began_s < 6
+        assert time.monotonic() - began_s < 30
         assert "[instagram] calendar_snapshots" in str(failed.value.hint)
 
 
@@ -89,7 +89,7 @@ def test_a_calendar_in_a_storage_that_does_not_answer_is_used_as_it_was(silent_s
     )
     began_s = time.monotonic()
     plan = planned_by(settings, NOON).plan
-    assert time.monotonic() - began_s < 6
+    assert time.monotonic() - began_s < 30
     assert ([post.id for post in plan.calendar.posts], plan.readable) == (["one"], False)
     assert "the storage has not answered within 1 s" in plan.calendar.problems[0].message
 

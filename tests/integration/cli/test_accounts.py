@@ -83,7 +83,7 @@ def test_an_account_is_connected_seen_and_refreshed(shell: Any, person: Any, ins
 
     listed = json.loads(shell("accounts", "--output", "json"))
     (row,) = [each for each in listed if each["connection"] == CONN_ID]
-    assert (row["account"], row["token"], row["posts, last 24 h"]) == ("@sandbox_studio", "59 days", "0 of 100")
+    assert (row["account"], row["token"], row["posts_last_24_h"]) == ("@sandbox_studio", "59 days", "0 of 100")
     shell("refresh", CONN_ID)
     assert "less than 24 hours old" in printed[-1]
     assert instagram_sandbox.calls("refresh") == 0
@@ -276,7 +276,7 @@ def test_the_doctor_looks_at_everything(
     said = doctors_lines(shell, capsys, 1)
     assert list(said) == [
         *("connection", "token", "scopes", "account", "quota", "clock", "upload host"),
-        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "snapshots", "queued tasks"),
+        *("machine", "ffmpeg", "ffprobe", "disk", "work_prefix", "public_prefix", "snapshots", "queued tasks"),
         *("fernet_key", "state store", "triggerer", "capacity", "waits", "calendars"),
     ]
     assert said["account"] == f"ok @sandbox_studio, BUSINESS, {instagram_sandbox.user_id}"
@@ -397,7 +397,7 @@ def test_each_line_of_the_doctor_says_what_to_do(
     said = doctors_lines(shell, capsys, 1)
     assert said[line].startswith("FIX"), what
     assert to_do in said[line]
-    assert len(said) == 20, "each has a line, also what cannot be checked"
+    assert len(said) == 21, "each has a line, also what cannot be checked"
 
 
 def test_a_host_that_cannot_be_reached_and_a_clock_that_is_wrong_are_said(

@@ -50,25 +50,6 @@ def page(browser: Any) -> Iterator[Page]:
     page.close()
 
 
-def test_a_chart_of_groups_has_a_dot_at_each_ratio_and_a_bar_between_its_ends_dark_if_they_exclude_one(
-    page: Page,
-) -> None:
-    spread = [20, 300.0, 200.0, 400.0]
-    rows = [
-        ["#a", *spread, "no clear difference", 1.0, 0.5, 1.5, "half of …"],
-        ["#b", 4, 7.0, 6.0, 8.0, "too few to tell", None, None, None, ""],
-        ["#c", *spread, "different", 2.5, 2.0, 4.0, "half of …"],
-        ["#d", *spread, "different", 3.0, 2.0, None, "half of …"],
-    ]
-    page.evaluate(DRAW, {"name": "tag", "title": "By tag", "chart": "groups", "rows": rows})
-    assert page.evaluate("window.plot.data") == [[0, 1], [1.0, 2.5], [0.5, 2.0], [1.5, 4.0]]
-    assert [page.evaluate(COLOUR, at) for at in ([0, 1.0], [1, 2.5])] == [RED, RED]
-    bars = {0: (0.45, 0.6, 1.4, 1.6), 1: (1.9, 2.1, 3.9, 4.1)}
-    opaque = {place: [page.evaluate(COLOUR, [place, value])[3] for value in values] for place, values in bars.items()}
-    assert [[0 < one < 255 for one in place] for place in opaque.values()] == 2 * [[False, True, True, False]]
-    assert opaque[1][1] > opaque[0][1], "the bar that excludes 1 is darker"
-
-
 def test_a_curve_has_the_post_beside_the_medians_and_a_gap_where_there_is_no_number(page: Page) -> None:
     rows = [
         ["1h", 20, 9, 30.0, 10.0, 40.0, "", ""],
