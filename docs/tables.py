@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.cli.cli_config import ActionCommand, GroupCommand
 
+from airflow_provider_instagram.calendar.dag import MAX_LOOKS
 from airflow_provider_instagram.calendar.file.model import CALENDAR_FIELDS, CalendarPost, WrittenPost
 from airflow_provider_instagram.calendar.tasks.previews import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.tell import TellPost
@@ -260,6 +261,7 @@ NUMBERS: Final[dict[str, int]] = {
     "insights percent": round(INSIGHTS_SHARE * 100),
     "token days": LONG_LIVED_LIFETIME.days,
     "warning days": EXPIRY_WARNING.days,
+    "looks": MAX_LOOKS,
     "previews": MOST_AT_ONCE,
     "few posts": FEW,
     "results posts": MOST_POSTS,

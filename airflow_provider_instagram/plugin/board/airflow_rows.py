@@ -33,7 +33,7 @@ from sqlalchemy import case, func, or_, select
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
-from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER, utc_now
+from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
@@ -255,7 +255,7 @@ class CalendarSource:
 def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
     """Yield a problem if a user keeps the planner from looking: it is paused, or its runs are dated ahead."""
     dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
-    ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now() + CLOCKS_DIFFER)
+    ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now())
     number = session.scalar(select(func.count()).select_from(run).where(*ahead)) or 0
     for is_paused, most in session.execute(select(dag.is_paused, dag.max_active_runs).where(dag.dag_id == dag_id)):
         if is_paused:
