@@ -27,7 +27,7 @@ test:  ## What every change has to pass: unit, integration, sandbox, and a sampl
 MINUTES := inf
 SEED := $(shell git rev-parse HEAD 2>/dev/null)
 
-test-all:  ## All that make test leaves out (2.9 hours; MINUTES=30 plays as much as fits, SEED decides what)
+test-all:  ## All that make test leaves out (3 hours; MINUTES=30 plays as much as fits, SEED decides what)
 	@scripts/install.sh --for-tests
 	@.venv/bin/python -m tests.run --rest --minutes $(MINUTES) --seed "$(SEED)"
 

@@ -100,7 +100,7 @@ REST: Final = (
     ),
     Part(
         "system, everything else",
-        22,
+        28,
         (
             *(PYTHON, "-m", "pytest", "tests/system"),
             *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "sheet", "board", "edits")),
