@@ -99,11 +99,19 @@ REST: Final = (
         (PYTHON, "-m", "pytest", "tests/system/test_board.py", "tests/system/test_edits.py"),
     ),
     Part(
+        "system, what users of Airflow may do, and a busy Airflow",
+        10,
+        (PYTHON, "-m", "pytest", "tests/system/test_rights.py", "tests/system/test_busy.py"),
+    ),
+    Part(
         "system, everything else",
-        28,
+        22,
         (
             *(PYTHON, "-m", "pytest", "tests/system"),
-            *(f"--ignore=tests/system/test_{name}.py" for name in ("calendar", "sheet", "board", "edits")),
+            *(
+                f"--ignore=tests/system/test_{name}.py"
+                for name in ("calendar", "sheet", "board", "edits", "rights", "busy")
+            ),
         ),
     ),
     Part("unit and integration tests on the next Airflow", 16, ("make", "test-next")),
