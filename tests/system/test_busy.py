@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ACCOUNT = "berlin"
 LIMIT_S = 240.0
 #: The triggerer looks at a file every 5 s, and the planner's task takes seconds to start beside two others.
-READ_WITHIN_S = 30.0
+READ_WITHIN_S = 60.0
 QUEUE = """\
 import time
 
