@@ -6,6 +6,7 @@ Nothing of it publishes what nobody approved, another post's text, or a post twi
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ RUNNER = {
 }
 APPROVER = {**RUNNER, "HITL Detail": ("can_read", "can_edit")}
 LIMIT_S = 240.0
+#: So long a person reads a question before the answer.
+READING_S = 5.0
 
 pytestmark = pytest.mark.timeout(1000)
 
@@ -74,11 +77,17 @@ class Person:
         self.airflow.call("DELETE", f"/dags/{dag_id}/dagRuns/{run_id}")
 
     def answer(self, dag_id: str, run_id: str, option: str, task_id: str = "approve") -> None:
-        """Answer the question of a task once it is asked."""
+        """Answer the question of a task once it waits. Airflow fails a task that is answered as it begins to wait."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        waits_since_s: float | None = None
 
         def answered() -> bool:
+            nonlocal waits_since_s
             if self.state(dag_id, run_id, task_id) != "awaiting_input":
+                waits_since_s = None
+                return False
+            waits_since_s = waits_since_s or time.monotonic()
+            if time.monotonic() < waits_since_s + READING_S:
                 return False
             self.airflow.call("PATCH", path, json={"chosen_options": [option], "params_input": {}})
             return True
