@@ -136,7 +136,6 @@ def test_each_state_shows_and_each_act_does_what_it_says(calendar: RunningCalend
     board.open()
     for post_id, state in {"planned": "planned", "mistyped": "problem"}.items():
         board.reaches(post_id, state)
-    expect(board.card("slow")).to_contain_text(re.compile(r"Preparing \d+ %"), timeout=1000 * LIMIT_S)
     board.reaches("slow", "preparing")
     board.reaches("lost", "ready")
     film = calendar.users[FILM]
