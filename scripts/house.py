@@ -183,8 +183,8 @@ MEASURES: Final = (
     Measure("scripts in circles", House.scripts_in_circles, 10, 0),
     Measure("places without the formatter", House.skipped_formats, 6, 0),
     Measure("nodes of the sandbox", House.nodes_of_sandbox, 71_799, 70_872),
-    Measure("lines of tests", House.lines_of_tests, 56_918, 38_000),
-    Measure("nodes of tests", House.nodes_of_tests, 422_163, 285_000),
+    Measure("lines of tests", House.lines_of_tests, 56_917, 38_000),
+    Measure("nodes of tests", House.nodes_of_tests, 422_138, 285_000),
     Measure("lines of the sandbox's tests", lambda house: house.lines_of_tests("sandbox/tests"), 8_818, 6_500),
 )
 
