@@ -97,7 +97,7 @@ def linked_dags(folder: Path) -> Path:
 
 @contextmanager
 def said_to_be_slow() -> Iterator[threading.Event]:
-    """Say each minute that the start goes on, until the event is set: a slow machine takes minutes."""
+    """Print a line each minute until the event is set, because a slow machine takes minutes to start."""
     is_ready = threading.Event()
     began_s = time.monotonic()
 
