@@ -333,7 +333,8 @@ def test_an_object_outside_the_allowed_prefixes_is_not_published_whatever_an_xco
     from airflow.sdk import ObjectStoragePath
 
     for name in ("media", "private"):
-        ObjectStoragePath(f"{bucket}/{name}/mine.mp4").write_bytes(portrait_video.read_bytes())
+        stored = ObjectStoragePath(f"{bucket}/{name}/mine.mp4")
+        stored.fs.pipe_file(stored.path, portrait_video.read_bytes(), ContentType="video/mp4")
     real = PreparePost.execute
 
     def edited(task: PreparePost, context: Any) -> dict[str, Any]:
