@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 #: The exit codes of what is done but not all well, and of what cannot be read or written.
 HAS_PROBLEMS, OPEN, FAILED = 1, 1, 2
-#: So many ideas are named.
-MOST_IDEAS: Final = 10
+#: So many drafts are named.
+MOST_DRAFTS: Final = 10
 
 
 def check_calendar(args: argparse.Namespace) -> None:
@@ -71,10 +71,10 @@ def check_calendar(args: argparse.Namespace) -> None:
         )
     if accounts is None and calendar.accounts not in ([], [DEFAULT_CONN_ID]):
         print(f"The DAG file must name the accounts: accounts={json.dumps(calendar.accounts)}")
-    if calendar.ideas:
-        named = ", ".join(f"{idea.id} ({idea.lacks})" for idea in calendar.ideas[:MOST_IDEAS])
-        more = f" and {len(calendar.ideas) - MOST_IDEAS} more" if len(calendar.ideas) > MOST_IDEAS else ""
-        print(f"{_count(len(calendar.ideas), 'idea')}, not published yet: {named}{more}.")
+    if calendar.drafts:
+        named = ", ".join(f"{draft.id} ({draft.lacks})" for draft in calendar.drafts[:MOST_DRAFTS])
+        more = f" and {len(calendar.drafts) - MOST_DRAFTS} more" if len(calendar.drafts) > MOST_DRAFTS else ""
+        print(f"{_count(len(calendar.drafts), 'draft')}, not published yet: {named}{more}.")
     owners = f" for {', '.join(calendar.accounts)}" if calendar.accounts else ""
     print(f"{_count(len(calendar.posts), 'post')}{owners}; {_count(len(problems), 'problem')}.")
     raise SystemExit(HAS_PROBLEMS if problems else 0)

@@ -136,7 +136,7 @@ def test_each_state_shows_and_each_act_does_what_it_says(calendar: RunningCalend
     board.open()
     for post_id, state in {"planned": "planned", "mistyped": "problem"}.items():
         board.reaches(post_id, state)
-    board.reaches("slow", "preparing")
+    board.reaches("slow", "in_work")
     board.reaches("lost", "ready")
     film = calendar.users[FILM]
     sandbox.fail("publish", drop="after", account=film)
@@ -202,7 +202,7 @@ def _publish_and_skip(calendar: RunningCalendar, board: Board) -> None:
     board.reaches("unwanted", "planned")
     calendar.sandbox.fail("publish", when="after", delay_s=15, account=calendar.users[STUDIO])
     board.act("early", "Publish now …", "Publish now")
-    board.reaches("early", "going_out")
+    board.reaches("early", "in_work")
     board.reaches("early", "published")
     assert len(calendar.requests()["early"]) == 1
     assert calendar.sandbox.truth.per_caption["early"] == 1

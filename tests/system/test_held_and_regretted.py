@@ -99,7 +99,7 @@ def test_a_published_post_leads_to_the_dag_that_deletes_it_after_a_yes(calendar:
     assert sandbox.calls("delete") == 0
     answer = {"chosen_options": ["Approve"], "params_input": {}}
     airflow.call("PATCH", f"{task}/-1/hitlDetails", json=answer)
-    board.reaches("regretted", "deleted")
+    board.reaches("regretted", "skipped")
     expect(board.card("regretted")).to_contain_text("by ")
     assert (sandbox.calls("delete"), [post.caption for post in sandbox.posts if post.caption == "regretted"]) == (1, [])
     assert board.errors == []

@@ -56,7 +56,7 @@ class Edit:
     :param post_id: The post; for a duplicate, the one that is copied.
     :param seen: What its author saw of the post. If the file says something else by now, the edit is refused.
     :param fields: The new values, in the form of :func:`values_to_edit`. ``publish_at`` is a local time of the post's
-        zone, or of the one that :func:`zone_of_new` returns; empty for an idea.
+        zone, or of the one that :func:`zone_of_new` returns; empty for a draft.
     :param lines: The text of the removed post that is restored.
     :param after: The post after which that one stood.
     """
@@ -139,8 +139,8 @@ def zone_of_new(calendar: Calendar, text: str) -> str:
 
 
 def post_of(calendar: Calendar, post_id: str) -> AnyPost | None:
-    """Return the post with an id: a valid one, one with a problem, or an idea."""
-    others: tuple[AnyPost, ...] = (*calendar.invalid, *calendar.ideas)
+    """Return the post with an id: a valid one, one with a problem, or a draft."""
+    others: tuple[AnyPost, ...] = (*calendar.invalid, *calendar.drafts)
     return calendar.post(post_id) or next((post for post in others if post.id == post_id), None)
 
 

@@ -191,7 +191,7 @@ class WrittenPost(BaseModel):
         Field(examples=["2030-05-06 08:30", "2030-05-06 08:30 Europe/Berlin"]),
         About(
             "Local time, such as 2030-05-06 08:30, which may end with an offset or a zone. airflow instagram calendar "
-            "fill writes it for posts without one. Without it, a post is an idea.",
+            "fill writes it for posts without one. Without it, a post is a draft.",
             arguments.text,
             "Write it like 2030-05-06 08:30.",
             titles=("publish at", "publish_at", "date and time", "date & time", "date/time", "datetime", "scheduled"),
@@ -238,7 +238,7 @@ class InvalidPost:
 
 
 @dataclass(frozen=True)
-class Idea:
+class Draft:
     """A post without a time or without a file, which is not published and is no problem.
 
     :param publish_at: None if it has no time.
@@ -263,7 +263,7 @@ class Idea:
 
 
 #: A post as a calendar has it.
-AnyPost: TypeAlias = ScheduledPost | InvalidPost | Idea
+AnyPost: TypeAlias = ScheduledPost | InvalidPost | Draft
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ class Calendar:
 
     :param left_out: The ids of the posts in the file that have problems.
     :param invalid: Those of them whose time is known.
-    :param ideas: The posts without a time or a file, in the order of the file.
+    :param drafts: The posts without a time or a file, in the order of the file.
     :param pin: Where its file was found; None in object storage.
     """
 
@@ -282,7 +282,7 @@ class Calendar:
     min_spacing: timedelta = DEFAULT_SPACING
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
-    ideas: tuple[Idea, ...] = ()
+    drafts: tuple[Draft, ...] = ()
     pin: Pin | None = None
 
     @property
@@ -294,6 +294,6 @@ class Calendar:
         """Return the post with an id, if the calendar has it."""
         return next((post for post in self.posts if post.id == post_id), None)
 
-    def idea(self, post_id: str) -> Idea | None:
-        """Return the idea with an id, if the calendar has it."""
-        return next((idea for idea in self.ideas if idea.id == post_id), None)
+    def draft(self, post_id: str) -> Draft | None:
+        """Return the draft with an id, if the calendar has it."""
+        return next((draft for draft in self.drafts if draft.id == post_id), None)

@@ -19,7 +19,7 @@ from airflow_provider_instagram.calendar.file.model import (
     DEFAULT_SPACING,
     ID,
     Calendar,
-    Idea,
+    Draft,
     InvalidPost,
     ScheduledPost,
 )
@@ -105,14 +105,14 @@ def parse_rows(rows: Rows, location: str, files: CalendarFiles | None = None, **
     found = {*reader.problems, *close.values(), *crowded.values()}
     problems = sorted(found, key=lambda problem: (problem.line, problem.message))
     left_out = {*reader.lines, *(post.id for post in (*posts, *reader.invalid))}
-    left_out -= {post.id for post in kept} | {idea.id for idea in reader.ideas}
+    left_out -= {post.id for post in kept} | {draft.id for draft in reader.drafts}
     invalid = tuple(
         InvalidPost(post.id, post.publish_at, str(post.account or ""), post.line)
         for post in sorted((*reader.invalid, *(post for post in posts if post.id in close)), key=in_order)
     )
     return Calendar(
         *(location, kept, tuple(problems), spacing, frozenset(left_out), invalid),
-        *(tuple(reader.ideas), files.pin),
+        *(tuple(reader.drafts), files.pin),
     )
 
 
@@ -125,7 +125,7 @@ class _Reader:
     rules: Rules
     problems: list[Problem]
     invalid: list[ScheduledPost] = field(default_factory=list)
-    ideas: list[Idea] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     lines: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     shared: dict[str, Value] = field(init=False)
 
@@ -164,7 +164,7 @@ class _Reader:
                 self._add(value.line, f"slots of {account}: {unnamed.message}", unnamed.remedy)
 
     def post(self, row: Row) -> ScheduledPost | None:
-        """Read a post, or return None if it has a problem or is an idea."""
+        """Read a post, or return None if it has a problem or is a draft."""
         try:
             return self._post(row)
         except Exception as error:  # a defect of the provider must not affect the other posts
@@ -187,7 +187,7 @@ class _Reader:
         content |= {"approval": approval} if (approval := self.rules.get("approval")) else {}
         publish_at = fields.publish_at(self.rules.get("now") if fields.has_file else None)
         if not (fields.has_file and fields.has("publish_at")):
-            self._add_idea(post_id, publish_at, account, row.line, fields.has_file, content)
+            self._add_draft(post_id, publish_at, account, row.line, fields.has_file, content)
             return None
         if post_id is None or publish_at is None:
             return None
@@ -199,12 +199,12 @@ class _Reader:
         self.invalid.append(post)
         return None
 
-    def _add_idea(
+    def _add_draft(
         self, post_id: str | None, at: datetime | None, account: str, line: int, has_file: bool, content: dict[str, Any]
     ) -> None:
         if post_id is not None and len(self.lines[post_id]) == 1:
             caption, note = (str(content.get(name) or "") for name in ("caption", "note"))
-            self.ideas.append(Idea(post_id, at, account, line, has_file, caption, note, content.get("tags", ())))
+            self.drafts.append(Draft(post_id, at, account, line, has_file, caption, note, content.get("tags", ())))
 
     def _id(self, row: Row) -> str | None:
         given = row.values.get("id")

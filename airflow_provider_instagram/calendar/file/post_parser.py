@@ -86,7 +86,7 @@ class PostFields:
         return any(map(self.has, MEDIA))
 
     def publish_at(self, now: datetime | None) -> datetime | None:
-        """Read when the post is published. An idea may have no time.
+        """Read when the post is published. A draft may have no time.
 
         :param now: The current time, if a time that has passed is a problem.
         """

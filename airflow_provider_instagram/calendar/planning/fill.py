@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
     from airflow_provider_instagram.calendar.file.model import AnyPost, Calendar
 
-#: Where an idea that is put on a day looks for a time, if no slot is free: each quarter of an hour from noon on.
+#: Where a draft that is put on a day looks for a time, if no slot is free: each quarter of an hour from noon on.
 QUARTER: Final = timedelta(minutes=15)
 QUARTERS: Final = 48
 
@@ -81,19 +81,19 @@ def proposal_for(
 def time_on(
     day: date, post_id: str, text: str, location: str, files: CalendarFiles, now: datetime, rules: Rules
 ) -> str:
-    """Return the time that an idea gets on a day: the first free slot of its account, or else one from noon on.
+    """Return the time that a draft gets on a day: the first free slot of its account, or else one from noon on.
 
     :return: The local time, as an edit of the page has it.
     :raises InvalidValue: If the day has no free time.
     """
     rows = read_rows(text, location)
     calendar = parse_rows(rows, location, files, **rules)
-    if (idea := calendar.idea(post_id)) is None:
-        raise InvalidValue(f"{post_id} is no idea any more.", "Look at the calendar again.")
+    if (draft := calendar.draft(post_id)) is None:
+        raise InvalidValue(f"{post_id} is no draft any more.", "Look at the calendar again.")
     row = next(row for row in rows.rows if row.text("id") == post_id)
     local = named_zone(row.text("timezone") or zone_of_new(calendar, text))
-    slots = _slots(rows, {idea.account}, "").get(idea.account, ())
-    of = AccountSlots(slots, _taken(calendar, idea.account), calendar.min_spacing, is_one_a_day=False)
+    slots = _slots(rows, {draft.account}, "").get(draft.account, ())
+    of = AccountSlots(slots, _taken(calendar, draft.account), calendar.min_spacing, is_one_a_day=False)
     begin = datetime.combine(day, time(), local)
     end = begin + timedelta(days=1) - timedelta(minutes=1)
     if (free := of.first_free(max(begin, now + AHEAD), end)) is not None:
@@ -106,15 +106,15 @@ def time_on(
 
 
 def _taken(calendar: Calendar, account: str) -> list[float]:
-    """Return the times that posts and ideas of an account have, in seconds since the epoch."""
-    times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.ideas)
+    """Return the times that posts and drafts of an account have, in seconds since the epoch."""
+    times: tuple[AnyPost, ...] = (*calendar.posts, *calendar.invalid, *calendar.drafts)
     return [one.publish_at.timestamp() for one in times if one.account == account and one.publish_at is not None]
 
 
 def _wanted(rows: Rows, calendar: Calendar) -> Iterator[Wanted]:
     """Yield the posts that need a time."""
     ids = Counter(row.text("id") for row in rows.rows)
-    without_file = {idea.id for idea in calendar.ideas if not idea.has_file}
+    without_file = {draft.id for draft in calendar.drafts if not draft.has_file}
     for row in rows.rows:
         post_id, written = row.text("id"), row.values.get("publish_at")
         has_time = written is not None and bool(str(written.value or "").strip())

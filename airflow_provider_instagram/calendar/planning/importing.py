@@ -62,7 +62,7 @@ class Additions:
     fill: Fill | None
     left_out: tuple[Problem, ...]
     posts: int = 0
-    ideas: int = 0
+    drafts: int = 0
     present: int = 0
     first: date | None = None
 
@@ -119,10 +119,10 @@ class Target:
             told.append(Problem(kept.pop(post.id).line, about, "Give it another time.", post.id))
         added = [{name: value.value for name, value in row.values.items()} for row in kept.values()]
         days = [post.publish_at.date() for post in calendar.posts if post.id in kept]
-        ideas = sum(idea.id in kept for idea in calendar.ideas)
+        drafts = sum(draft.id in kept for draft in calendar.drafts)
         fill = Fill(digest(self.text), added=added) if added else None
         told.sort(key=lambda one: one.line)
-        return Additions(fill, tuple(told), len(kept) - ideas, ideas, present, min(days, default=None))
+        return Additions(fill, tuple(told), len(kept) - drafts, drafts, present, min(days, default=None))
 
 
 def sheet_proposal(target: Target, sheet: str, reading: SheetReading, zone_name: str, account: str) -> SheetProposal:

@@ -122,14 +122,14 @@ class PostTask(CalendarTask, AccountTask):
         if (post := calendar.post(post_id)) is None:
             if post_id in calendar.left_out:
                 return _invalid_post(post_id, calendar, by_hand=by_hand)
-            idea = calendar.idea(post_id)
-            if by_hand and idea is not None:
-                raise ValidationError(f"{post_id} is an idea: it has {idea.lacks}.", hint="Add that first.")
+            draft = calendar.draft(post_id)
+            if by_hand and draft is not None:
+                raise ValidationError(f"{post_id} is a draft: it has {draft.lacks}.", hint="Add that first.")
             if by_hand:
                 raise ValidationError(f"{self.settings.location} has no post {post_id!r}.", hint="Check the id.")
             if is_reserved(post_id):
                 raise ValidationError("This run names no post.", hint="Trigger the DAG with the id of a post.")
-            was = "was removed from the calendar" if idea is None else f"is an idea now, with {idea.lacks}"
+            was = "was removed from the calendar" if draft is None else f"is a draft now, with {draft.lacks}"
             return Skipped("removed", f"{post_id} {was}, so it is not published.")
         self.use_account(post)
         if (reason := self._reason_to_drop(context, post, by_hand=by_hand)) is not None:

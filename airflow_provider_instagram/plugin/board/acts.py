@@ -138,11 +138,11 @@ def _require(act: Act, verb: str) -> None:
     is_answer = act.name in ANSWERS
     if is_answer and act.given.get("version") != act.facts.post.version:
         raise HTTPException(409, CHANGED)
-    state = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"].status.state
-    if act.name not in acts_in(state, act.facts):
+    status = act.board.cards[f"{act.dag_id}/{act.facts.post.id}"].status
+    if act.name not in acts_in(status, act.facts):
         by = _answered_by(act) if is_answer else None
         answered = f" {by} has answered already." if by else ""
-        now = f"The state of this post is now: {state.value.replace('_', ' ')}."
+        now = f"The state of this post is now: {status.state.in_words}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
     seen = (act.given.get("held"), act.given.get("sha256"))
     if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts))):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_instagram.calendar.file.model import Calendar, Idea, InvalidPost, ScheduledPost
+from airflow_provider_instagram.calendar.file.model import Calendar, Draft, InvalidPost, ScheduledPost
 from airflow_provider_instagram.calendar.file.parser import Rules
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.calendar.file.reader import is_table
@@ -56,7 +56,7 @@ class PostCard:
     """A card. If the file has its id twice, its line tells it from the other post."""
 
     dag_id: str
-    post: ScheduledPost | InvalidPost | Idea
+    post: ScheduledPost | InvalidPost | Draft
     status: Status
     has_cover: bool = False
     is_dry: bool = False
@@ -94,6 +94,7 @@ class PostCard:
             "state": status.state.value,
             "why": cut(status.text),
             "login": status.needs_login,
+            "late": status.is_late,
             "until": status.until and int(status.until.timestamp()),
             "cover": self.version,
             "dry": self.is_dry,
@@ -101,12 +102,12 @@ class PostCard:
             "problems": [problem_as_data(problem) for problem in self.problems],
         }
         if not isinstance(post, InvalidPost):
-            title = first_line(post.caption) or (first_line(post.note) if isinstance(post, Idea) else "")
+            title = first_line(post.caption) or (first_line(post.note) if isinstance(post, Draft) else "")
             content |= {"title": title, "caption": post.caption if post.caption != title else ""}
             content |= {"tags": list(post.tags), "note": post.note}
         if isinstance(post, ScheduledPost):
             content |= {"kind": kind_of(post), "asks": post.approval == "required"}
-        at, local = 0, ""  # of an idea without a time
+        at, local = 0, ""  # of a draft without a time
         if post.publish_at is not None:
             at, local = int(post.publish_at.timestamp()), post.publish_at.strftime("%Y-%m-%dT%H:%M")
         return {"id": post.id, "at": at, "local": local, **{name: value for name, value in content.items() if value}}
@@ -123,9 +124,9 @@ def invalid_card(
     return PostCard(dag_id, post, status, problems=problems, is_duplicate=is_duplicate)
 
 
-def idea_card(dag_id: str, idea: Idea) -> PostCard:
-    """Return the card of an idea."""
-    return PostCard(dag_id, idea, Status(State.IDEA, idea.lacks, "It is published once it has a time and a file."))
+def draft_card(dag_id: str, draft: Draft) -> PostCard:
+    """Return the card of a draft."""
+    return PostCard(dag_id, draft, Status(State.DRAFT, draft.lacks, "It is published once it has a time and a file."))
 
 
 def first_line(caption: str) -> str:
@@ -295,8 +296,8 @@ class _Look:
             else:
                 all_facts[post.id] = facts
             cards.append(card)
-        ideas = [idea_card(self.calendar.dag_id, idea) for idea in self.content.ideas]
-        return cards + self._invalid_cards() + ideas, all_facts
+        drafts = [draft_card(self.calendar.dag_id, draft) for draft in self.content.drafts]
+        return cards + self._invalid_cards() + drafts, all_facts
 
     @cached_property
     def _obstacle(self) -> str:

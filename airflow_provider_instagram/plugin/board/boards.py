@@ -68,7 +68,7 @@ def read_etag(text: str) -> tuple[float, str]:
 
 
 def _distance(card: PostCard, window: tuple[int, int]) -> float:
-    """Return by how many seconds the time of a post is outside of a window. An idea without a time is in each."""
+    """Return by how many seconds the time of a post is outside of a window. A draft without a time is in each."""
     if card.post.publish_at is None:
         return 0
     at = card.post.publish_at.timestamp()

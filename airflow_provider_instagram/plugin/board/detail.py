@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import Answer
     from airflow_provider_instagram.ledger.records import PublishedPost
+    from airflow_provider_instagram.plugin.board.states import Status
     from airflow_provider_instagram.plugin.users import PageUser
 
 MOST_EVENTS: Final = 500
@@ -72,11 +73,9 @@ NO_ANSWER: Final = "Nobody has approved this"
 #: What a user can do to a post in each state.
 ACTS_IN: Final[dict[State, tuple[str, ...]]] = {
     State.PLANNED: ("publish_now", "skip"),
-    State.SCHEDULED: ("publish_now", "skip"),
-    State.PREPARING: ("skip",),
+    State.IN_WORK: ("skip",),
     State.WAITING: ("approve", "reject"),
     State.READY: ("publish_now", "skip"),
-    State.LATE: ("publish_now", "skip"),
     State.SKIPPED: ("publish_now",),
     State.PROBLEM: ("skip",),
     State.FAILED: ("retry", "publish_now", "skip"),
@@ -103,9 +102,12 @@ ACT_NAMES: Final = {
 PUBLISHING_ACTS: Final = ("approve", "publish_now")
 
 
-def acts_in(state: State, facts: Facts) -> list[str]:
+def acts_in(status: Status, facts: Facts) -> list[str]:
     """Return what a user can do to a post."""
-    acts, run = list(ACTS_IN.get(state, ())), facts.run
+    state, run = status.state, facts.run
+    acts = list(ACTS_IN[State.READY] if status.is_late else ACTS_IN.get(state, ()))
+    if status.is_going_out and not status.is_late:
+        acts = []
     if facts.bad_row is not None and run is None:
         acts.remove("retry")  # both others delete the row
     is_undone = facts.is_rejected and facts.post.publish_at > utc_now()  # later, nobody would be asked any more
@@ -113,7 +115,7 @@ def acts_in(state: State, facts: Facts) -> list[str]:
         acts.insert(0, "unskip")
     if run is not None and run.by_hand and run.is_active:
         acts = [act for act in acts if act != "skip"]  # who started it wants the post, whatever the calendar says
-    if state is State.LATE and run is not None and run.has_begun and run.is_active:
+    if status.is_late and run is not None and run.has_begun and run.is_active:
         acts.remove("publish_now")  # its own run is about to
     if state is State.PUBLISHED and run is not None and run.has_failed(COMMENT):
         acts.append("retry")
@@ -167,7 +169,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     caption = answer.caption if answer is not None and answer.approved else post.caption
     return {
         **content,
-        "acts": acts_in(card.status.state, facts),
+        "acts": acts_in(card.status, facts),
         "report": _reports(prepared),
         "held": facts.is_held,
         "caption": caption,
@@ -309,7 +311,7 @@ def _about(details: dict[str, Any]) -> str:
 def _of_invalid(board: Board, post_id: str) -> dict[str, Any]:
     """Return the lines of a post that has a problem. Its line follows its id if the calendar has the id twice."""
     content = board.stored.plan.calendar if board.stored else None
-    all_posts: list[AnyPost] = [*content.posts, *content.invalid, *content.ideas] if content else []
+    all_posts: list[AnyPost] = [*content.posts, *content.invalid, *content.drafts] if content else []
     post_id, _, line = post_id.partition(":")
     found = [one for one in all_posts if one.id == post_id and line in ("", str(one.line))]
     return {"line": found[0].line, "lines": _lines(board, found[0])} if found else {"lines": ""}
@@ -319,5 +321,5 @@ def _lines(board: Board, post: AnyPost) -> str:
     if board.stored is None:
         return ""
     content = board.stored.plan.calendar
-    others = [one.line for posts in (content.posts, content.invalid, content.ideas) for one in posts]
+    others = [one.line for posts in (content.posts, content.invalid, content.drafts) for one in posts]
     return lines_of(post, board.stored.text, board.location, others)

@@ -25,7 +25,6 @@ from airflow_provider_instagram.calendar.planning.vanished import record_removal
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.plugin.board.airflow_rows import write_act
 from airflow_provider_instagram.plugin.board.forms import is_approved, writer_of
-from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.locations import shown
@@ -214,9 +213,8 @@ def _check_state(board: Board, given: EditRequest, facts: Facts | None) -> None:
         raise HTTPException(404, "The calendar has no such post any more, or it has to be corrected in the file.")
     if given.do == "duplicate":
         return
-    state = card.status.state
-    if is_over(state, facts):
-        raise HTTPException(409, f"The state of this post is now: {state.value}. Nothing was changed.")
+    if card.status.is_over:
+        raise HTTPException(409, f"The state of this post is now: {card.status.state.in_words}. Nothing was changed.")
     changes_version = given.do == "remove" or given.fields.keys() - NO_EDITS
     if is_approved(facts) and changes_version and not given.sure:
         raise HTTPException(409, {"detail": ASKED_AGAIN, "confirm": True})

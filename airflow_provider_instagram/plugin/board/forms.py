@@ -19,7 +19,6 @@ from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.stored_plan import content_digest, due_file, read_due
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.plugin.board.lines import without_queries
-from airflow_provider_instagram.plugin.board.states import is_over
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, LONGEST_COMMENT, MOST_ITEMS
 from airflow_provider_instagram.posts.post import MEDIA
 from airflow_provider_instagram.utils.locations import shown
@@ -41,9 +40,7 @@ def offered(board: Board, post_id: str) -> dict[str, Any]:
     card, facts = board.cards.get(f"{board.calendar.dag_id}/{post_id}"), board.facts.get(post_id)
     if card is None or card.is_duplicate or board.stored is None:
         return {"does": []}
-    does = (
-        ["duplicate"] if is_over(card.status.state, facts) else ["change", *(["duplicate"] if facts else []), "remove"]
-    )
+    does = ["duplicate"] if card.status.is_over else ["change", *(["duplicate"] if facts else []), "remove"]
     seen = _values(board, post_id)
     zone = facts.post.publish_at.tzname() if facts else None
     return {"does": does if seen else [], "seen": seen, "zone": zone, "approved": is_approved(facts)}

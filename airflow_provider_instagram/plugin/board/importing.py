@@ -1,4 +1,4 @@
-"""Posts that are added at once on the Posts page: the rows of a sheet; and an idea's time.
+"""Posts that are added at once on the Posts page: the rows of a sheet; and a draft's time.
 
 The page shows what would be written, and sends it again with the digest of that. Nothing else is written: if the file
 has changed meanwhile, or another answer makes other posts, the user sees those first.
@@ -115,9 +115,11 @@ def import_sheet(
     )
 
 
-@router.get("/api/ideas/time")
-def idea_time(dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: Day, user: users.Viewer) -> Response:
-    """Return the time that an idea gets on a day, as an edit has it."""
+@router.get("/api/drafts/time")
+def draft_time(
+    dag_id: str, post_id: Annotated[str, Query(pattern=f"^{ID}$")], day: Day, user: users.Viewer
+) -> Response:
+    """Return the time that a draft gets on a day, as an edit has it."""
     board = editable_board(user, dag_id)
     writer, now = writer_of(board), utc_now()
     with edits.errors_as_answers():
@@ -145,7 +147,7 @@ def _answer(
     told = [problem_as_data(problem) for problem in found.left_out]
     return {
         "posts": found.posts,
-        "ideas": found.ideas,
+        "drafts": found.drafts,
         "present": found.present,
         "first": found.first and found.first.isoformat(),
         "problems": told[:MOST_TOLD],

@@ -70,39 +70,35 @@ class State(str, Enum):
     """The state of a post, as a card shows it."""
 
     #: It has no time or no file yet.
-    IDEA = "idea"
+    DRAFT = "draft"
     PLANNED = "planned"
-    #: A run has transcoded the post, and a person has approved it if it requires that. Its container is still to come.
-    SCHEDULED = "scheduled"
-    PREPARING = "preparing"
+    IN_WORK = "in_work"
     WAITING = "waiting"
+    #: It is prepared, and approved if it requires that. It waits for its time.
     READY = "ready"
-    GOING_OUT = "going_out"
-    #: Its time has passed, and it is not live. It is published as soon as that is possible.
-    LATE = "late"
     PUBLISHED = "published"
-    DRY_RUN = "dry_run"
+    #: It is not on Instagram, and nothing is done for it any more.
     SKIPPED = "skipped"
-    DELETED = "deleted"
     FAILED = "failed"
     #: A request to publish the post was sent, and nothing but a person can determine whether it is live.
     UNKNOWN = "unknown"
     #: The calendar's file has to be corrected before the post can be published.
     PROBLEM = "problem"
 
+    @property
+    def in_words(self) -> str:
+        """The state as a message names it."""
+        return self.value.replace("_", " ")
 
-#: What a post is not late in, because it is over, or a person has to decide first.
-BEFORE_LIVE: Final = (State.PLANNED, State.SCHEDULED, State.PREPARING, State.READY, State.GOING_OUT)
-#: States in which a post takes no edit.
-OVER: Final = (State.PUBLISHED, State.GOING_OUT, State.UNKNOWN)
-#: Why a post is late of whose delay nothing else is known.
+
+#: Why a post is late of whose delay nothing else is known. In every other state, it is over, or a person decides first.
 NOT_BEGUN: Final = {
     State.PLANNED: "its run has not begun",
-    State.SCHEDULED: "Instagram has not got it yet",
-    State.PREPARING: "its preparation goes on",
+    State.IN_WORK: "its preparation goes on",
     State.READY: "its publication has not begun",
-    State.GOING_OUT: "its publication has not ended",
 }
+GOING_OUT: Final = "Instagram is asked to publish it"
+NOT_ENDED: Final = "its publication has not ended"
 
 
 @dataclass(frozen=True)
@@ -213,19 +209,9 @@ class Facts:
         return is_refused or any(one.state == "skipped" and one.said("mark").startswith(REJECTED) for one in tasks)
 
     @property
-    def is_about_to_publish(self) -> bool:
-        """Whether its publisher waits for no calendar any more, if its time has come."""
-        return self.run is not None and self.run.task("publish").state in AT_WORK
-
-    @property
     def answer(self) -> Answer | None:
         """The answer to the post's approval, until its task has carried it out."""
         return None if self.run is None or self.run.event is None else Answer.read(self.run.event, self.post.caption)
-
-
-def is_over(state: State, facts: Facts | None) -> bool:
-    """Return whether a post takes no edit any more: it is live, or may be."""
-    return state in OVER or (state is State.LATE and facts is not None and facts.is_about_to_publish)
 
 
 @dataclass(frozen=True)
@@ -233,6 +219,8 @@ class Status:
     """The state of a post, with its reason, and what a user can do about it.
 
     :param needs_login: Whether it failed because Instagram no longer accepts the account's token.
+    :param is_late: Whether its time has passed, and it is published as soon as that is possible.
+    :param is_going_out: Whether its publisher waits for no calendar any more.
     """
 
     state: State
@@ -240,6 +228,13 @@ class Status:
     hint: str = ""
     until: datetime | None = None
     needs_login: bool = False
+    is_late: bool = False
+    is_going_out: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the post takes no edit any more: it is live, or may be."""
+        return self.is_going_out or self.state in (State.PUBLISHED, State.UNKNOWN)
 
 
 def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> Status:
@@ -248,14 +243,16 @@ def status_of(facts: Facts, now: datetime, about: About, obstacle: str = "") -> 
     :param obstacle: What keeps all posts of its calendar from going on.
     """
     status, due = _status_of(facts, now, about), facts.post.publish_at
-    if status.state not in BEFORE_LIVE or facts.is_open or now - due <= LATE_AFTER:
+    if status.state not in NOT_BEGUN or facts.is_open or now - due <= LATE_AFTER:
         return status
     run = facts.run or PostRun("", "queued")
     if not obstacle and (run.at_once or run.task("publish").state == "success"):
         return status
     until = f"{due + about.max_lateness:%H:%M}"
     hint = f"It goes out as soon as it can. If that takes until {until}, it is skipped."
-    return Status(State.LATE, obstacle or status.text or NOT_BEGUN.get(status.state, ""), status.hint or hint)
+    known = status.text if status.text != GOING_OUT else NOT_ENDED
+    reason = obstacle or known or NOT_BEGUN[status.state]
+    return replace(status, text=reason, hint=status.hint or hint, is_late=True)
 
 
 def _status_of(facts: Facts, now: datetime, about: About) -> Status:
@@ -276,7 +273,8 @@ def _status_of(facts: Facts, now: datetime, about: About) -> Status:
     if run is None or not (run.has_begun or run.at_once):
         return _without_run(facts, now, about)
     status = _in_run(facts, run, now, about)
-    if facts.late is not None and facts.late.at is not None and status.state in (State.READY, State.GOING_OUT):
+    is_publishing = status.state is State.READY or status.is_going_out
+    if is_publishing and facts.late is not None and facts.late.at is not None:
         return replace(status, text=_late(facts, facts.late.at))
     return status
 
@@ -307,7 +305,7 @@ def _why_late(facts: Facts, at: datetime) -> str:
 def _undecided(publish: Task) -> Status:
     """Return the state of a post of which an attempt to publish it has an open outcome."""
     if publish.state in AT_WORK:
-        return Status(State.GOING_OUT)
+        return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
     text = publish.said("reason") or "The task that was about to publish it has recorded no answer of Instagram."
     return Status(State.UNKNOWN, text, publish.said("hint") or "Look at the account on Instagram first.")
 
@@ -316,7 +314,7 @@ def _published(facts: Facts, done: PublishedPost, publish: Task) -> Status:
     """Return the state of a post whose id has been published: by this post, or by an earlier one."""
     if done.deleted_at is not None:
         by = f" by {done.deleted_by}" if done.deleted_by else ""
-        return Status(State.DELETED, f"on {done.deleted_at[:16].replace('T', ' ')} UTC{by}")
+        return Status(State.SKIPPED, f"deleted from Instagram on {done.deleted_at[:16].replace('T', ' ')} UTC{by}")
     published_at = datetime.fromisoformat(done.published_at)
     if published_at + CLOCKS_DIFFER < facts.post.publish_at and publish.state != "success":
         text = f"id used before: {facts.post.id} was published on {done.published_at[:16].replace('T', ' ')}"
@@ -362,18 +360,18 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:
-            return Status(State.PREPARING, f"approved by {answer.person or 'default'}")
+            return Status(State.IN_WORK, f"approved by {answer.person or 'default'}")
         waits_for_lead_time = name == "create" and task.state in (None, *AT_WORK) and not run.at_once
         if waits_for_lead_time and now < due - about.lead_time:
-            return Status(State.SCHEDULED, "approved" if facts.is_approved else "")
+            return Status(State.READY, "approved" if facts.is_approved else "")
         if name == "approve" and run.at_once and task.state == "awaiting_input":
             return Status(State.WAITING, AT_ONCE, ASKED_AGAIN if task.is_asked_again else "", until=task.deadline)
         return _at_work(name, task, is_near=run.at_once or now >= due - LAST_MOMENT)
     if run.is_dry:
-        return Status(State.DRY_RUN, "everything was done except the publication")
+        return Status(State.SKIPPED, "dry run: everything was done except the publication")
     if not run.is_active:  # a user has marked a task as a success, or a row was deleted
         return Status(State.FAILED, NO_RECORD, "Look at the account on Instagram before you try again.")
-    return Status(State.GOING_OUT)  # the ledger has the post in a moment
+    return Status(State.IN_WORK, GOING_OUT, is_going_out=True)  # the ledger has the post in a moment
 
 
 def without_folders(text: str) -> str:
@@ -391,7 +389,9 @@ def _at_work(name: str, task: Task, *, is_near: bool) -> Status:
     if task.state == "up_for_retry" and task.outcome:
         again = f"tried again: {without_folders(task.said('reason'))}"
     if name == "publish":
-        return Status(State.GOING_OUT if is_near and task.state in AT_WORK else State.READY, again)
+        if is_near and task.state in AT_WORK:
+            return Status(State.IN_WORK, GOING_OUT, is_going_out=True)
+        return Status(State.READY, again)
     if task.state not in ("running", "deferred", "up_for_reschedule"):
-        return Status(State.PREPARING, again or WAITS_FOR.get(task.state or "", ""))
-    return Status(State.PREPARING, IN_WORDS[name])
+        return Status(State.IN_WORK, again or WAITS_FOR.get(task.state or "", ""))
+    return Status(State.IN_WORK, IN_WORDS[name])

@@ -117,4 +117,4 @@ def test_the_page_says_which_calendar_has_it_and_offers_no_button() -> None:
     hour = timedelta(hours=1)
     status = status_of(facts, at, About(lead_time=hour, max_lateness=hour, prepare_ahead=hour))
     assert (status.state, status.text) == (State.SKIPPED, "the DAG first has published the id b")
-    assert acts_in(status.state, facts) == []
+    assert acts_in(status, facts) == []

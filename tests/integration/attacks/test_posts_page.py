@@ -34,7 +34,7 @@ LIMIT_S = 5.0
 
 @pytest.fixture
 def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stored calendar with a post and an idea."""
+    """A stored calendar with a post and a draft."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
@@ -43,7 +43,10 @@ def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file = tmp_path / DAG_ID / "calendar.yaml"
     file.parent.mkdir()
     (file.parent / "a.mp4").touch()
-    posts = [{"id": "hello", "publish_at": f"{AT:%Y-%m-%d %H:%M}", "video": "a.mp4"}, {"id": "idea", "note": "Brunch?"}]
+    posts = [
+        {"id": "hello", "publish_at": f"{AT:%Y-%m-%d %H:%M}", "video": "a.mp4"},
+        {"id": "draft", "note": "Brunch?"},
+    ]
     file.write_text(yaml.safe_dump({"defaults": {"account": ACCOUNT, "timezone": "UTC"}, "posts": posts}))
     store_calendar(content_calendar_dag(DAG_ID, file, accounts=[ACCOUNT]))
     return file
@@ -72,8 +75,8 @@ def test_a_viewer_who_asks_for_a_time_without_end_is_refused(user: Any, moment: 
 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
-def test_an_idea_is_put_on_no_day_that_no_post_can_have(user: Any, day: str) -> None:
-    assert get(user("ada", "USER"), "ideas/time", post_id="idea", day=day).status_code == 422
+def test_a_draft_is_put_on_no_day_that_no_post_can_have(user: Any, day: str) -> None:
+    assert get(user("ada", "USER"), "drafts/time", post_id="draft", day=day).status_code == 422
 
 
 def test_digits_of_other_scripts_are_no_month_and_no_time(user: Any, calendar: Path) -> None:

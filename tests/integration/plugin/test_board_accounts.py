@@ -99,7 +99,7 @@ def test_a_deleted_post_says_when_and_who_agreed(user: Any) -> None:
     ada = user("ada", "USER")
     record_post(deleted_at="2040-01-02T08:30:00+00:00", deleted_by="bob")
     gone, shown = cards(ada)["hello"], detail(ada, "hello")
-    assert (gone["state"], gone["why"]) == ("deleted", "on 2040-01-02 08:30 UTC by bob")
+    assert (gone["state"], gone["why"]) == ("skipped", "deleted from Instagram on 2040-01-02 08:30 UTC by bob")
     assert (shown["acts"], shown["link"], shown["deletion"]) == ([], None, None), "its link leads nowhere"
     assert "Deleted from Instagram, by bob" in [event["what"] for event in shown["history"]]
 

@@ -67,10 +67,10 @@ def write(browser: TestClient, name: str, proposal: str, dag_id: str = DAG_ID, h
     return browser.post(ADDRESS, json=body, headers=OURS if headers is None else headers)
 
 
-def test_a_post_without_a_time_is_an_idea_on_the_page(user: Any) -> None:
+def test_a_post_without_a_time_is_a_draft_on_the_page(user: Any) -> None:
     answer = user("ada", "USER").get("/instagram/calendar/api/posts", params={"dag_id": DAG_ID}).json()
     assert [one for shown in answer["calendars"] for one in shown["problems"] if one["post"]] == []
-    assert {card["id"]: card["state"] for card in answer["cards"]} == {"timed": "planned", "open": "idea"}
+    assert {card["id"]: card["state"] for card in answer["cards"]} == {"timed": "planned", "open": "draft"}
 
 
 def test_an_editor_sees_the_proposal_and_writes_it(user: Any, calendar: Path) -> None:

@@ -80,9 +80,9 @@ def test_a_run_has_the_id_of_its_post_and_shows_how_far_that_is(user: Any) -> No
     ada = user("ada", "USER")
     assert look(ada) == ("planned", None)
     begin(DAG_ID, "hello", {"prepare": "running", "approve": None})
-    assert look(ada) == ("preparing", "the video is transcoded")
+    assert look(ada) == ("in_work", "the video is transcoded")
     begin(DAG_ID, "hello", PREPARED)
-    assert look(ada) == ("scheduled", None)
+    assert look(ada) == ("ready", None)
     begin(DAG_ID, "hello", READY)
     assert look(ada) == ("ready", None)
     links = {event["what"]: event["link"] for event in detail(ada, "hello")["history"]}
@@ -159,7 +159,7 @@ def test_a_run_that_a_user_has_started_and_that_has_ended_hides_no_run_that_is_l
     change(lambda run: delete(run).where(run.run_id == "hello"))
     assert look(ada) == ("failed", "its run was deleted")
     begin(DAG_ID, "hello", READY, run_id="manual__1", conf=conf)
-    assert look(ada)[0] in ("ready", "going_out"), "it goes on"
+    assert look(ada)[0] in ("ready", "in_work"), "it goes on"
 
 
 def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
@@ -170,7 +170,7 @@ def test_a_run_that_is_dated_ahead_freezes_no_card(user: Any) -> None:
     answer = do(ada, "ada", "publish_now")
     assert answer.status_code == 200, answer.text
     assert tasks_of("now__hello__2")[0] == "queued"
-    assert look(ada)[0] == "preparing"
+    assert look(ada)[0] == "in_work"
     assert do(ada, "ada", "publish_now").status_code == 409
 
 
@@ -364,12 +364,12 @@ def test_a_run_that_a_user_started_counts_until_it_has_ended(user: Any) -> None:
     ada = user("ada", "USER")
     begin(DAG_ID, "hello", PREPARED)
     assert do(ada, "ada", "publish_now").status_code == 200
-    assert look(ada) == ("preparing", None)
+    assert look(ada) == ("in_work", None)
     assert do(ada, "ada", "publish_now").status_code == 409
     begin(DAG_ID, "hello", READY, run_id=NOW_ID, conf={"post": "hello", "now": True})
-    assert look(ada) == ("going_out", None)
+    assert look(ada) == ("in_work", "Instagram is asked to publish it")
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
-    assert look(ada) == ("scheduled", None), "its own run goes on, and publishes it"
+    assert look(ada) == ("ready", None), "its own run goes on, and publishes it"
     begin(DAG_ID, "hello", dict.fromkeys(READY, "skipped"), state="success")
     begin(DAG_ID, "hello", {"prepare": "failed"}, run_id=NOW_ID, state="failed", conf={"post": "hello", "now": True})
     assert look(ada)[0] == "failed", "the last one"
@@ -436,7 +436,7 @@ def test_an_open_outcome_is_that_of_the_run_that_sent_the_request(user: Any) -> 
         ledger.record_claim(KEY, claim)
         ledger.record_intent(KEY, "1", claim)
     begin(DAG_ID, "hello", {**READY, "publish": "running"}, run_id=NOW_ID, conf=conf)
-    assert look(ada)[0] == "going_out"
+    assert look(ada) == ("in_work", "Instagram is asked to publish it")
     begin(DAG_ID, "hello", {**READY, "publish": "failed"}, run_id=NOW_ID, state="failed", conf=conf)
     assert look(ada)[0] == "unknown"
     assert detail(ada, "hello")["acts"] == ["live", "not_live", "retry"]
@@ -476,7 +476,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     uri, key = ledger_asset(post.account).uri, f"approval:{post.key}"
     push_xcom(DAG_ID, "asked", "approve", "return_value", {"approved_by": "eve"})
     write_row(uri, key, approval.model_dump(mode="json"))
-    assert look(ada, "asked") == ("scheduled", "approved")
+    assert look(ada, "asked") == ("ready", "approved")
     shown = detail(ada, "asked")
     assert shown["file_caption"] == "Asked"
     assert (shown["caption"], "Approved by bob" in [event["what"] for event in shown["history"]]) == ("Of bob", True)
@@ -484,10 +484,10 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
     shown = detail(ada, "asked")
     events = [event["what"] for event in shown["history"]]
     assert (shown["caption"], "Nobody has approved this" in events) == ("Asked", True)
-    assert look(ada, "asked") == ("scheduled", None), "its task was marked as a success"
+    assert look(ada, "asked") == ("ready", None), "its task was marked as a success"
     write_row(uri, key, approval.model_dump(mode="json"))
     ask(DAG_ID, "asked", approve="success", create="deferred")
-    assert look(ada, "asked") == ("scheduled", None), "the run was deleted, and made anew with the same id"
+    assert look(ada, "asked") == ("ready", None), "the run was deleted, and made anew with the same id"
     assert "Nobody has approved this" in [event["what"] for event in detail(ada, "asked")["history"]]
 
 

@@ -155,7 +155,7 @@ def test_who_is_second_reads_who_was_first_and_sees_the_caption_that_was_approve
     said = "The state of this post is now: preparing. bob has answered already. Nothing was changed."
     airflow.act = {"status": 409, "json": {"detail": said}}
     panel.get_by_label("Caption").fill("Mine")
-    airflow.detail = {**DETAIL, "card": {**CARD, "state": "preparing"}, "caption": "Of bob", "acts": ["skip"]}
+    airflow.detail = {**DETAIL, "card": {**CARD, "state": "in_work"}, "caption": "Of bob", "acts": ["skip"]}
     panel.get_by_role("button", name="Approve").click()
     expect(panel.locator(".caption")).to_contain_text("Of bob")
     expect(panel.locator(".error")).to_have_text(said)

@@ -64,24 +64,24 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
     ("facts", "expected"),
     [
         (Facts(POST), State.PLANNED),
-        (in_run(prepare=None, create=None, publish=None), State.PREPARING),
-        (in_run(prepare="running", create=None, publish=None), State.PREPARING),
+        (in_run(prepare=None, create=None, publish=None), State.IN_WORK),
+        (in_run(prepare="running", create=None, publish=None), State.IN_WORK),
         (in_run(prepare="success", approve="awaiting_input", create=None, publish=None), State.WAITING),
-        (in_run(prepare="success", approve="success", create="deferred", publish=None), State.PREPARING),
+        (in_run(prepare="success", approve="success", create="deferred", publish=None), State.IN_WORK),
         (in_run(prepare="success", approve="success", create="success", publish=None), State.READY),
         (in_run(prepare="success", approve="success", create="success", publish="deferred"), State.READY),
-        (in_run(prepare="success", approve="success"), State.PREPARING),
+        (in_run(prepare="success", approve="success"), State.IN_WORK),
         (in_run(run_state="queued", prepare=None, create=None), State.PLANNED),  # the calendar is paused
-        (in_run(run_state="queued", prepare="success", create=None), State.PREPARING),  # it was cleared
+        (in_run(run_state="queued", prepare="success", create=None), State.IN_WORK),  # it was cleared
         (in_run(prepare="success", approve="success", create="success", publish="up_for_retry"), State.READY),
         (
             in_run(prepare="success", approve="success", create="success", publish="running"),
             State.READY,
         ),  # it is about to wait
-        (in_run(prepare="success", approve="success", create="success", publish="success", is_dry=True), State.DRY_RUN),
+        (in_run(prepare="success", approve="success", create="success", publish="success", is_dry=True), State.SKIPPED),
         (in_run(prepare="success", approve="skipped", create="skipped", publish="skipped"), State.SKIPPED),
         (in_run(prepare="failed", create="upstream_failed", publish="upstream_failed"), State.FAILED),
-        (in_run(prepare="success", approve="success", create="success", publish="success"), State.GOING_OUT),
+        (in_run(prepare="success", approve="success", create="success", publish="success"), State.IN_WORK),
         (
             in_run(run_state="success", prepare="success", approve="success", create="success", publish="success"),
             State.FAILED,
@@ -96,7 +96,7 @@ def state(facts: Facts, at: datetime = DUE - HOUR / 2) -> Status:
         ),
         (
             replace(in_run(prepare="success", approve="success", create="success", publish="running"), is_open=True),
-            State.GOING_OUT,
+            State.IN_WORK,
         ),
     ],
 )
@@ -133,15 +133,15 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (in_run(prepare="running"), Status(State.PREPARING, "the video is transcoded")),
+        (in_run(prepare="running"), Status(State.IN_WORK, "the video is transcoded")),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE)), Status(State.WAITING, until=DUE)),
         (in_run(prepare="success", approve=Task("awaiting_input", deadline=DUE, is_asked_again=True)),
          Status(State.WAITING, "asked again", ASKED_AGAIN, until=DUE)),
-        (required(in_run(prepare="success", approve="success", create="deferred")), Status(State.SCHEDULED)),
+        (required(in_run(prepare="success", approve="success", create="deferred")), Status(State.READY)),
         (replace(in_run(prepare="success", approve="success", create="deferred"), is_approved=True),
-         Status(State.SCHEDULED, "approved")),
-        (in_run(prepare="success", approve="success", create="deferred"), Status(State.SCHEDULED)),
-        (in_run(prepare="success", approve="success", create=None), Status(State.SCHEDULED)),
+         Status(State.READY, "approved")),
+        (in_run(prepare="success", approve="success", create="deferred"), Status(State.READY)),
+        (in_run(prepare="success", approve="success", create=None), Status(State.READY)),
         (in_run(prepare="success", approve="success", create=Task("failed", outcome={"reason": "No."})),
          Status(State.FAILED, "No.")),
         (in_run(prepare=Task("failed", outcome={"reason": "No.", "mark": "AuthenticationError"})),
@@ -167,15 +167,15 @@ def test_a_row_that_cannot_be_read_leaves_the_outcome_unknown_whatever_the_run_s
     error = LedgerRowError("The row has no seal.", hint="Look at the account.")
     facts = replace(in_run(prepare="success", approve="success", create="success", publish="success"), bad_row=error)
     assert state(facts) == Status(State.UNKNOWN, "The row has no seal.", "Look at the account.")
-    assert acts_in(State.UNKNOWN, facts) == ["live", "not_live", "retry"]
-    assert acts_in(State.UNKNOWN, replace(facts, run=None)) == ["live", "not_live"]
+    assert acts_in(Status(State.UNKNOWN), facts) == ["live", "not_live", "retry"]
+    assert acts_in(Status(State.UNKNOWN), replace(facts, run=None)) == ["live", "not_live"]
 
 
 def test_a_publisher_that_waits_its_last_half_minute_is_publishing() -> None:
     waiting = in_run(prepare="success", approve="success", create="success", publish="deferred")
     assert state(waiting, DUE - timedelta(seconds=31)).state is State.READY
-    assert state(waiting, DUE - timedelta(seconds=29)).state is State.GOING_OUT
-    assert state(replace(waiting, run=replace(waiting.run, at_once=True))).state is State.GOING_OUT  # type: ignore[type-var]
+    assert state(waiting, DUE - timedelta(seconds=29)).is_going_out
+    assert state(replace(waiting, run=replace(waiting.run, at_once=True))).is_going_out  # type: ignore[type-var]
 
 
 def test_reasons_are_those_that_the_tasks_reported() -> None:
@@ -208,7 +208,7 @@ def test_a_container_that_is_held_waits_for_an_answer_and_says_why() -> None:
     [
         ("Reject", "Ada", Status(State.SKIPPED, "rejected: ugly", "Rejected by Ada: ugly")),
         ("Reject", None, Status(State.SKIPPED, "not approved", "Nobody has approved the post by its time.")),
-        ("Approve", "Ada", Status(State.PREPARING, "approved by Ada")),
+        ("Approve", "Ada", Status(State.IN_WORK, "approved by Ada")),
     ],
 )
 def test_an_answer_counts_as_soon_as_it_is_stored(task: str, option: str, person: str | None, expected: Status) -> None:
@@ -262,34 +262,43 @@ def test_a_post_over_its_time_is_late_from_the_first_minute_with_the_reason(
     facts: Facts, obstacle: str, why: str
 ) -> None:
     hint = "It goes out as soon as it can. If that takes until 09:30, it is skipped."
-    assert status_of(facts, SOON, ABOUT, obstacle) == Status(State.LATE, why, hint)
-    assert status_of(facts, DUE + timedelta(seconds=60), ABOUT, obstacle).state is not State.LATE
+    status = status_of(facts, SOON, ABOUT, obstacle)
+    assert (status.is_late, status.text, status.hint) == (True, why, hint)
+    assert not status_of(facts, DUE + timedelta(seconds=60), ABOUT, obstacle).is_late
 
 
 def test_a_post_that_may_be_live_or_waits_for_a_person_is_not_late() -> None:
     for facts, expected in (
-        (replace(DEFERRED, is_open=True), State.GOING_OUT),
+        (replace(DEFERRED, is_open=True), State.IN_WORK),
         (replace(DEFERRED, done=DONE), State.PUBLISHED),
         (in_run(prepare="success", approve="awaiting_input"), State.WAITING),
         (in_run(prepare="failed"), State.FAILED),
         (replace(DEFERRED, skipped_by="ada"), State.SKIPPED),
     ):
-        assert status_of(facts, SOON, ABOUT, STILL).state is expected
+        status = status_of(facts, SOON, ABOUT, STILL)
+        assert (status.state, status.is_late) == (expected, False)
 
 
 def test_a_late_post_is_published_at_once_by_a_user_only_while_its_own_run_does_not_work() -> None:
-    assert acts_in(State.LATE, Facts(POST)) == ["publish_now", "skip"]
-    assert acts_in(State.LATE, DEFERRED) == ["skip"]
+    late = Status(State.PLANNED, is_late=True)
+    assert acts_in(late, Facts(POST)) == ["publish_now", "skip"]
+    assert acts_in(late, DEFERRED) == ["skip"]
+
+
+def test_a_post_that_is_going_out_takes_no_edit_and_no_act() -> None:
+    going_out = state(DEFERRED, DUE)
+    assert (going_out.state, going_out.is_over, acts_in(going_out, DEFERRED)) == (State.IN_WORK, True, [])
+    assert status_of(DEFERRED, SOON, ABOUT).is_over, "also when it is late"
 
 
 def test_a_skip_by_a_user_holds_until_a_user_publishes_the_post_now() -> None:
     skipped = replace(in_run(prepare="success", approve="success", create="deferred"), skipped_by="ada")
     assert state(skipped) == Status(State.SKIPPED, "by ada")
-    assert acts_in(State.SKIPPED, skipped) == ["unskip", "publish_now"]
+    assert acts_in(Status(State.SKIPPED), skipped) == ["unskip", "publish_now"]
     assert skipped.run is not None
     by_hand = replace(skipped, run=replace(skipped.run, by_hand=True, at_once=True))
-    assert state(by_hand).state is State.PREPARING
-    assert acts_in(State.PREPARING, by_hand) == [], "it would be published all the same"
+    assert state(by_hand).state is State.IN_WORK
+    assert acts_in(Status(State.IN_WORK), by_hand) == [], "it would be published all the same"
 
 
 def test_an_id_that_was_published_before_is_not_taken_for_this_post() -> None:
@@ -305,13 +314,13 @@ def test_a_first_comment_that_failed_leaves_the_post_published_and_is_tried_agai
         in_run(prepare="success", approve="success", create="success", publish="success", comment=failed), done=DONE
     )
     assert state(facts) == Status(State.PUBLISHED, "No right to comment.", "Reconnect.")
-    assert acts_in(State.PUBLISHED, facts) == ["retry"]
-    assert acts_in(State.PUBLISHED, replace(facts, run=None)) == []
+    assert acts_in(Status(State.PUBLISHED), facts) == ["retry"]
+    assert acts_in(Status(State.PUBLISHED), replace(facts, run=None)) == []
 
 
 @pytest.mark.parametrize("kind", list(State))
 def test_nothing_is_offered_that_could_publish_a_live_post_again(kind: State) -> None:
-    assert "publish_now" not in acts_in(kind, Facts(POST, done=DONE))
+    assert "publish_now" not in acts_in(Status(kind), Facts(POST, done=DONE))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import { addDays, inWords, isDay, moment, today } from "./dates.js";
 import { byId, counted, h, icon, isLow, isNarrow, roving } from "./dom.js";
-import { addPost, editable, fillTimes } from "./edit.js";
-import { ideasButton } from "./ideas.js";
+import { fillTimes } from "./edit.js";
+import { addPost } from "./form.js";
+import { draftsButton } from "./drafts.js";
 import { importButton } from "./importing.js";
 import { openPost } from "./panel.js";
+import { problemElement } from "./sections.js";
 import { chooseByClick, tryAgain } from "./select.js";
 import {
   DAYS_IN_LIST,
@@ -27,6 +29,7 @@ import {
   stateText,
   view,
 } from "./state.js";
+import { editable } from "./writes.js";
 
 /** @typedef {import("./state.js").Calendar} Calendar */
 /** @typedef {import("./state.js").Card} Card */
@@ -158,7 +161,7 @@ function views() {
     "div",
     { class: "group push" },
     editable().length ? [h("button", add, "Add post"), h("button", fill, "Fill in times"), importButton()] : null,
-    ideasButton(),
+    draftsButton(),
     data.cards.size && view.view !== "results" ? h("button", select, "Select") : null,
     h("div", { class: "tabs" }, buttons),
   );
@@ -192,29 +195,18 @@ function search() {
 
 function selects() {
   const cards = [...data.cards.values()];
+  const accounts = cards.map((card) => card.account);
+  const kinds = cards.map((card) => card.kind);
+  const tags = cards.flatMap((card) => card.tags ?? []);
   const names = new Map(data.calendars.map((one) => [one.dag, one.name]));
   const isChoice = data.calendars.length > 1 || (view.dag && !isTab());
   const all = h(
     "div",
     { class: "selects", role: "group", "aria-label": "Filters" },
     isChoice ? select("dag", "All calendars", [...names.keys()], names) : null,
-    select(
-      "account",
-      "All accounts",
-      cards.map((card) => card.account),
-    ),
-    select(
-      "kind",
-      "All kinds",
-      cards.map((card) => card.kind),
-    ),
-    cards.some((card) => card.tags)
-      ? select(
-          "tag",
-          "All tags",
-          cards.flatMap((card) => card.tags ?? []),
-        )
-      : null,
+    select("account", "All accounts", accounts),
+    select("kind", "All kinds", kinds),
+    tags.length ? select("tag", "All tags", tags) : null,
     select("zone", "Time zone", ["mine"], new Map([["mine", "My time"]])),
   );
   return roving(all);
@@ -231,12 +223,8 @@ function chips() {
     const isChosen = chosen.includes(name);
     const turn = () => go({ state: (isChosen ? chosen.filter((one) => one !== name) : [...chosen, name]).join(",") });
     const about = { "data-state": name, "data-go": `state-${name}`, "aria-pressed": isChosen, click: turn };
-    return h(
-      "button",
-      { class: "chip", type: "button", title: MEANINGS[name], ...about },
-      `${text} `,
-      h("b", {}, String(counts.get(name) ?? 0)),
-    );
+    const number = h("b", {}, String(counts.get(name) ?? 0));
+    return h("button", { class: "chip", type: "button", title: MEANINGS[name], ...about }, `${text} `, number);
   });
   return roving(h("div", { class: "chips", role: "group", "aria-label": "States" }, buttons));
 }
@@ -269,7 +257,7 @@ export function drawNotices() {
       calendar.lost && notice("failed", name + lostText(calendar.lost)),
       !calendar.read && !calendar.problems.length && notice("waiting", name + NOT_HERE),
       calendar.paused && notice("waiting", name + PAUSED),
-      calendar.dry && notice("dry_run", name + ONLY_DRY),
+      calendar.dry && notice("skipped", name + ONLY_DRY),
       calendar.problems.length > 0 && problemsElement(calendar, name),
     ];
   });
@@ -319,12 +307,9 @@ function waitingElement() {
   if (!first) return null;
   const buttons = cards.slice(0, FEW_WAITING).map((card) => {
     const about = { class: "btn", type: "button", "data-state": card.state, "data-waits": keyOf(card) };
-    const words = `${card.title || card.id}. ${stateText(card)}`;
-    return h(
-      "button",
-      { ...about, title: words, click: () => openPost(keyOf(card)) },
-      h("span", { class: "cut" }, words),
-    );
+    const words = `${card.title || card.id} · ${stateText(card)}`;
+    const open = () => openPost(keyOf(card));
+    return h("button", { ...about, title: words, click: open }, h("span", { class: "cut" }, words));
   });
   const all = () => go({ view: "list", day: first.local.slice(0, 10), state: NEEDS.join() });
   const more = cards.length > FEW_WAITING || isNarrow() || isLow();
@@ -357,17 +342,5 @@ function problemsElement(calendar, name) {
     { class: "notice", "data-state": "problem", open, toggle: (_, self) => unfolded.set(dag, self.open) },
     h("summary", {}, `${name}${counted(number, "problem")} in ${file}`),
     h("ul", {}, items, more ? h("li", {}, `… and ${more} more`) : null),
-  );
-}
-
-/** @param {string} file @param {Problem} problem */
-export function problemElement(file, problem) {
-  return h(
-    "li",
-    {},
-    h("code", { class: "where" }, problem.line ? `${file}:${problem.line}` : file),
-    problem.post ? h("b", {}, `${problem.post}: `) : null,
-    problem.message,
-    h("span", { class: "remedy" }, problem.remedy),
   );
 }

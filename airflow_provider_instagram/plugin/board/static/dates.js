@@ -65,3 +65,5 @@ export function length(seconds) {
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours} h${minutes % 60 ? ` ${minutes % 60} min` : ""}` : `${Math.floor(hours / 24)} days`;
 }
+/** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
+export const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);

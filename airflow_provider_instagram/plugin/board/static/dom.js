@@ -77,16 +77,12 @@ const ICONS = {
   problem: "M12 4l9 16H3zM12 10v4M12 17h.01",
   // the states
   planned: "M5 6h14v14H5zM5 10h14M9 4v3M15 4v3",
-  preparing: "M12 4a8 8 0 108 8M12 8v4l3 2",
+  in_work: "M12 4a8 8 0 108 8M12 8v4l3 2",
   waiting: "M9.2 9a2.9 2.9 0 115 2c-1.2 1-2.2 1.4-2.2 3M12 18h.01",
-  scheduled: "M12 4a8 8 0 110 16 8 8 0 010-16zM12 8v4l3 2",
   ready: "M5 12l5 5 9-10",
-  going_out: "M12 20V5M6 11l6-6 6 6",
   late: "M6 4h12M6 20h12M7 4c0 5 10 11 10 16M17 4c0 5-10 11-10 16",
   published: "M12 4a8 8 0 110 16 8 8 0 010-16zM8 12l3 3 5-6",
-  dry_run: "M4 12h4M10 12h4M16 12h4",
   skipped: "M5 6l7 6-7 6zM18 6v12",
-  deleted: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13",
   failed: "M6 6l12 12M18 6L6 18",
   unknown: "M9.2 9a2.9 2.9 0 115 2c-1.2 1-2.2 1.4-2.2 3M12 18h.01M4 4h16v16H4z",
 };

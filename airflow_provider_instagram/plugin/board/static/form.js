@@ -1,14 +1,14 @@
 // The form of a post: a new one, a change, or a copy. What is refused is said beside its field, and nothing typed is lost.
 
 import { request } from "./api.js";
-import { moment } from "./dates.js";
+import { later, moment } from "./dates.js";
 import { h, messageOf, say } from "./dom.js";
-import { draftOf, keepDraft } from "./drafts.js";
-import { editable, sendEdit, tell } from "./edit.js";
+import { unsavedOf, keepUnsaved } from "./unsaved.js";
 import { fieldElement, idOf, labelled, same, selectElement, setValue, showError, valueOf } from "./fields.js";
 import { filesElement, itemsOf, kindOf, valuesOf } from "./files.js";
 import { formPreview } from "./formpreview.js";
 import { data, edited, refresh, view } from "./state.js";
+import { editable, sendEdit, tell } from "./writes.js";
 
 /**
  * @typedef {import("./state.js").Card} Card
@@ -41,9 +41,6 @@ const SURE = { add: "Add", change: "Save", duplicate: "Duplicate" };
 const FIRST = ["placement", "caption", "first_comment", "tags", "approval"];
 /** What belongs to the files of a picture or a carousel, and stands beside them. */
 const OF_FILES = ["video", "image", "carousel", "alt_text"];
-
-/** Return a local time that is so many minutes later. @param {string} local @param {number} minutes */
-export const later = (local, minutes) => new Date(Date.parse(`${local}Z`) + minutes * 60000).toISOString().slice(0, 16);
 
 /** Open a form for a new post. @param {string} day @param {File[]} files Files to upload at once. */
 export async function addPost(day, files = []) {
@@ -99,7 +96,7 @@ class Form {
       dag,
       items: this.items,
       names: about.files,
-      seals: draftOf(this.key)?.items.flatMap((/** @type {Item} */ item) => item.seal ?? []) ?? [],
+      seals: unsavedOf(this.key)?.items.flatMap((/** @type {Item} */ item) => item.seal ?? []) ?? [],
       changed: () => this.changed(),
       show: (item) => this.preview.show(this.items.indexOf(item)),
       isStory: () => this.kind() === "story",
@@ -123,7 +120,7 @@ class Form {
     const first = FIRST.flatMap((one) => all.find(({ field }) => field.name === one)?.element ?? []);
     const more = all.filter(({ field }) => !FIRST.includes(field.name)).map(({ element }) => element);
     const zone = name === "add" ? this.about.zone : this.opened.zone;
-    const required = name === "add" || Boolean(shown.publish_at); // an idea may have none
+    const required = name === "add" || Boolean(shown.publish_at); // a draft may have none
     const time = h("input", { name: "publish_at", type: "datetime-local", value: shown.publish_at ?? "", required });
     const account = name === "add" ? selectElement("account", this.about.accounts) : null;
     const sure = SURE[name];
@@ -192,7 +189,7 @@ class Form {
 
   /** Offer what was typed here before and not sent. */
   offer() {
-    const draft = draftOf(this.key);
+    const draft = unsavedOf(this.key);
     if (!draft) return null;
     const box = h("div", { class: "notice", "data-state": "waiting", role: "status" });
     const use = () => {
@@ -207,7 +204,7 @@ class Form {
     };
     const discard = () => {
       box.remove();
-      keepDraft(this.key, null);
+      keepUnsaved(this.key, null);
     };
     box.append(
       `What you typed here at ${moment(draft.at)} was not saved. `,
@@ -305,7 +302,7 @@ class Form {
     if (!this.element.isConnected) return; // an upload that is given up ends after its form
     const items = this.items.filter((item) => !item.upload && !item.error);
     const entries = [...new FormData(this.form)].filter(([name, value]) => name && name !== "calendar" && value);
-    keepDraft(this.key, { items, values: Object.fromEntries(entries) });
+    keepUnsaved(this.key, { items, values: Object.fromEntries(entries) });
   }
 
   async submit() {
@@ -352,15 +349,15 @@ class Form {
   }
 
   done() {
-    keepDraft(this.key, null);
+    keepUnsaved(this.key, null);
     this.isSaved = true;
     this.close();
   }
 
   /** Leave no file behind that no post names. What was typed is still offered. */
   end() {
-    const draft = draftOf(this.key);
-    if (draft) keepDraft(this.key, { ...draft, items: draft.items.filter((/** @type {Item} */ one) => !one.seal) });
+    const draft = unsavedOf(this.key);
+    if (draft) keepUnsaved(this.key, { ...draft, items: draft.items.filter((/** @type {Item} */ one) => !one.seal) });
     tell(() => this.files.end(this.isSaved));
   }
 
@@ -416,7 +413,7 @@ function shownAtOnce(card, fields, at) {
     });
   }
   const { title, note } = { ...card, ...values };
-  const isNoted = !title || (!("caption" in fields) && title === firstLine(card.note)); // an idea without a caption
-  if (card.state === "idea" && isNoted) values.title = firstLine(note) || undefined;
+  const isNoted = !title || (!("caption" in fields) && title === firstLine(card.note)); // a draft without a caption
+  if (card.state === "draft" && isNoted) values.title = firstLine(note) || undefined;
   return values;
 }

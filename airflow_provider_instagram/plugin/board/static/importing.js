@@ -2,9 +2,9 @@
 
 import { send } from "./api.js";
 import { counted, h, messageOf, say } from "./dom.js";
-import { editable, preformatted, showPatch } from "./edit.js";
-import { problemElement } from "./bar.js";
+import { problemElement } from "./sections.js";
 import { go, refresh, view } from "./state.js";
+import { editable, preformatted, showPatch } from "./writes.js";
 
 /**
  * @typedef {{ title: string, field: string, cells: string[] }} Column
@@ -12,7 +12,7 @@ import { go, refresh, view } from "./state.js";
  *
  * @typedef {object} Found What a sheet adds.
  * @property {number} posts
- * @property {number} ideas
+ * @property {number} drafts
  * @property {number} present How many posts the file has already.
  * @property {string | null} first
  * @property {import("./state.js").Problem[]} problems Why rows are left out.
@@ -150,7 +150,7 @@ class Import {
   elements(found) {
     const parts = [
       found.posts ? counted(found.posts, "post") : "",
-      found.ideas ? counted(found.ideas, "idea") : "",
+      found.drafts ? counted(found.drafts, "draft") : "",
     ].filter(Boolean);
     const words = parts.join(" and ");
     const already = found.present ? `${counted(found.present, "row")} in the file already.` : "";

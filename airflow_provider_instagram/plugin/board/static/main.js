@@ -1,13 +1,14 @@
 // Drawing, moving about, keys, and looking for changes.
 
 import { drawBar, drawNotices } from "./bar.js";
+import { cardElements, cardOf, mark } from "./cards.js";
 import { today } from "./dates.js";
 import { byId, followTheme, h, isNarrow } from "./dom.js";
 import { cancelDrag, chooseByKey, choose, choosing, drawChosen, endReview, followDrags } from "./select.js";
-import { drawIdeas, followIdeas } from "./ideas.js";
+import { drawDrafts, followDrafts } from "./drafts.js";
 import { closePart, drawPanel, follow, openPost } from "./panel.js";
 import { data, go, listen, readAddress, refresh, view } from "./state.js";
-import { cardElements, cardOf, mark, viewElement } from "./views.js";
+import { viewElement } from "./views.js";
 
 const EVERY_MS = 2500;
 const COUNTDOWN_MS = 30000; // how often the time that is left for an answer is drawn
@@ -121,7 +122,7 @@ matchMedia("(max-width: 640px)").addEventListener("change", () => {
   drawPanel();
 });
 setInterval(() => {
-  if (isVisible() && [...data.cards.values()].some((card) => ["waiting", "late"].includes(card.state))) draw();
+  if (isVisible() && [...data.cards.values()].some((card) => card.late || card.state === "waiting")) draw();
 }, COUNTDOWN_MS);
 
 byId("skip").addEventListener("click", () =>
@@ -141,8 +142,8 @@ listen(draw);
 listen(follow);
 listen(drawChosen);
 followDrags();
-listen(drawIdeas);
-followIdeas();
+listen(drawDrafts);
+followDrafts();
 draw();
 await refresh();
 await watch();

@@ -1,8 +1,9 @@
 // The side panel: one post, as Instagram shows it, with its history and what can be done about it.
 
 import { post, request } from "./api.js";
+import { cardOf, mark } from "./cards.js";
 import { byId, h, icon, isNarrow, messageOf, outward, say } from "./dom.js";
-import { draftOf, keepDraft } from "./drafts.js";
+import { unsavedOf, keepUnsaved } from "./unsaved.js";
 import { editPost, editSection } from "./edit.js";
 import { counterOf } from "./fields.js";
 import { previewSection } from "./preview.js";
@@ -16,7 +17,6 @@ import {
   transcodeSection,
 } from "./sections.js";
 import { MEANINGS, STATES, data, refresh, stateText, view, writeAddress } from "./state.js";
-import { cardOf, mark } from "./views.js";
 
 /**
  * @typedef {import("./state.js").Card} Card
@@ -283,10 +283,10 @@ const deletionElement = ({ link, key }) =>
 function captionField(caption) {
   const area = h("textarea", { name: "caption", rows: 6, dir: "auto", "aria-label": "Caption" }); // no maxlength: it cuts
   area.addEventListener("input", () =>
-    keepDraft(`${view.post}/approve`, area.value === caption ? null : { of: caption, text: area.value }),
+    keepUnsaved(`${view.post}/approve`, area.value === caption ? null : { of: caption, text: area.value }),
   );
   area.defaultValue = caption;
-  const draft = draftOf(`${view.post}/approve`);
+  const draft = unsavedOf(`${view.post}/approve`);
   if (draft && draft.of === caption) area.value = draft.text;
   return h("label", { class: "field" }, "Caption, as it is published", area, counterOf(LONGEST_CAPTION, area));
 }
@@ -382,7 +382,7 @@ async function act(name, given = {}) {
       ...given,
     });
     Object.assign(current, { asked: "", typed: "" });
-    if (name === "approve") keepDraft(`${current.dag}/${current.id}/approve`, null);
+    if (name === "approve") keepUnsaved(`${current.dag}/${current.id}/approve`, null);
     data.etag = seen; // whichever process of the API server answers next, it does not show what was before
     say(done);
     current.refused = "";

@@ -1,6 +1,5 @@
 // The sections of the side panel below the preview: the facts of a post, its history, and its lines in the file.
 
-import { problemElement } from "./bar.js";
 import { inWords, moment, timeOfDay } from "./dates.js";
 import { h, outward } from "./dom.js";
 import { data } from "./state.js";
@@ -8,6 +7,7 @@ import { data } from "./state.js";
 /** @typedef {import("./panel.js").Detail} Detail */
 /** @typedef {import("./panel.js").PostDetail} PostDetail */
 /** @typedef {import("./dom.js").Child} Child */
+/** @typedef {import("./state.js").Problem} Problem */
 
 /** @param {string} heading @param {(Child | Child[])[]} content */
 const section = (heading, ...content) => h("section", {}, h("h3", {}, heading), ...content);
@@ -133,4 +133,16 @@ export function problemSection({ dag, problems }) {
   const file = data.calendars.find((one) => one.dag === dag)?.file ?? "";
   const items = problems.map((problem) => problemElement(file, { ...problem, post: null }));
   return section("What has to be corrected", h("ul", { class: "notice", "data-state": "problem" }, items));
+}
+
+/** @param {string} file @param {Problem} problem */
+export function problemElement(file, problem) {
+  return h(
+    "li",
+    {},
+    h("code", { class: "where" }, problem.line ? `${file}:${problem.line}` : file),
+    problem.post ? h("b", {}, `${problem.post}: `) : null,
+    problem.message,
+    h("span", { class: "remedy" }, problem.remedy),
+  );
 }

@@ -1,13 +1,15 @@
 // Cards that are dragged to another day, and several posts that are chosen at once.
 
 import { post, request } from "./api.js";
+import { cardElements, cardOf } from "./cards.js";
 import { fromDay, today, whenOf } from "./dates.js";
 import { byId, counted, h, messageOf, say } from "./dom.js";
-import { addPost, editable, mayEdit, moveByDays, movedTo, offerUndo, question, sendChanges, tell } from "./edit.js";
-import { droppedOnIdeas } from "./ideas.js";
+import { moveByDays, movedTo } from "./edit.js";
+import { addPost } from "./form.js";
+import { droppedOnDrafts } from "./drafts.js";
 import { actOn, closePart, openPost } from "./panel.js";
 import { data, editedAll, keyOf, placeOf, refresh, view } from "./state.js";
-import { cardElements, cardOf } from "./views.js";
+import { editable, mayEdit, offerUndo, question, sendChanges, tell } from "./writes.js";
 
 /** @typedef {import("./state.js").Card} Card */
 
@@ -388,7 +390,7 @@ function drop(event) {
   catchClick();
   const place = placeAt(event);
   const card = data.cards.get(dragged.key);
-  if (!card || droppedOnIdeas(event, card) || !place) return;
+  if (!card || droppedOnDrafts(event, card) || !place) return;
   if (view.view === "profile") return exchange(card, data.cards.get(place.dataset.key ?? ""));
   const from = whenOf(card, view.zone).day; // in the zone that the page shows
   const days = (fromDay(place.dataset.day ?? from).getTime() - fromDay(from).getTime()) / DAY_MS;

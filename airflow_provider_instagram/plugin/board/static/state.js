@@ -12,13 +12,14 @@ import { hostWindow, messageOf, say } from "./dom.js";
  * @property {string} dag
  * @property {string} id
  * @property {string} account
- * @property {number} at Seconds since the epoch; 0 for an idea without a time.
- * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30; empty for an idea without a time.
+ * @property {number} at Seconds since the epoch; 0 for a draft without a time.
+ * @property {string} local The same in the calendar's zone, as 2030-05-06T08:30; empty for a draft without a time.
  * @property {string} state A key of `STATES`.
  * @property {string} [kind]
  * @property {string} [title]
  * @property {string} [caption]
  * @property {string} [why]
+ * @property {boolean} [late] Whether its time has passed, and it goes out as soon as it can.
  * @property {boolean} [login] Whether it failed because Instagram no longer accepts the account's token.
  * @property {number} [until] Until when a person can answer, in seconds since the epoch.
  * @property {string} [cover]
@@ -62,35 +63,24 @@ const DAYS_IN_PROFILE = 45; // so many before the chosen day, and so many after 
 /** @type {Record<string, string>} */
 export const STATES = {
   planned: "Planned",
-  preparing: "Preparing",
+  in_work: "In work",
   waiting: "Waiting for approval",
-  scheduled: "Scheduled",
   ready: "Ready",
-  going_out: "Going out",
-  late: "Late",
   published: "Published",
-  dry_run: "Dry run",
   skipped: "Skipped",
-  deleted: "Deleted",
   failed: "Failed",
   unknown: "Unknown",
   problem: "Needs correction",
-  idea: "Idea",
+  draft: "Draft",
 };
 /** What each state means. @type {Record<string, string>} */
 export const MEANINGS = {
   planned: "It is in the plan, and nothing has been done for it yet.",
-  preparing: "Its files are made ready for Instagram.",
+  in_work: "Its files are made ready, or Instagram is asked to publish it.",
   waiting: "Somebody has to approve it. Without an answer by its time, it does not go out.",
-  scheduled:
-    "Its files are ready, and it is approved if it has to be. It is handed to Instagram shortly before its time.",
-  ready: "Instagram has it. It goes out at its time.",
-  going_out: "Instagram is asked to publish it right now.",
-  late: "Its time has passed, and it is not live. It goes out as soon as it can.",
+  ready: "It is prepared, and approved if it has to be. It goes out at its time.",
   published: "It is live on Instagram.",
-  dry_run: "A rehearsal: everything was done except the publication.",
-  skipped: "It is not published.",
-  deleted: "It was live, and has been deleted from Instagram.",
+  skipped: "It is not on Instagram, and nothing is done for it.",
   failed: "A step failed, and it is not live.",
   unknown: "It may be live or not, because Instagram's answer was lost. Somebody has to look at the account.",
   problem: "Something in the plan has to be corrected before it can go out.",
@@ -278,9 +268,9 @@ export function stateText(card) {
     const left = `${word}, ${length(card.until - Date.now() / 1000)} left`;
     return card.why ? `${left}: ${card.why}` : left;
   }
-  if (card.state === "late") return `${word} by ${length(Date.now() / 1000 - card.at)}: ${card.why}`;
+  if (card.late) return `${word}, late by ${length(Date.now() / 1000 - card.at)}: ${card.why}`;
   const still = card.asks && card.state === "planned" ? `${word}, needs an approval` : word;
-  return card.why && card.state !== "preparing" ? `${still}: ${card.why}` : still;
+  return card.why && card.state !== "in_work" ? `${still}: ${card.why}` : still;
 }
 
 /** Return the texts in which the search looks. @param {Card} card */
@@ -305,7 +295,7 @@ export function shown(except = "") {
   const active = FILTERS.filter((name) => view[name] && name !== except);
   return [...data.cards.values()]
     .filter((card) => {
-      if (!card.local) return false; // an idea without a time stands beside the views
+      if (!card.local) return false; // a draft without a time stands beside the views
       const { day } = whenOf(card, view.zone);
       const isShown = isFound() || (day >= first && day <= last);
       return isShown && active.every((name) => PASSES[name](card));
@@ -322,7 +312,7 @@ export function foundElsewhere() {
 }
 
 /** Return the posts without a time that pass the filters. @param {string} [only] The filters that count. */
-export function ideas(only = "account,tag,q") {
+export function drafts(only = "account,tag,q") {
   const active = FILTERS.filter((name) => view[name] && only.includes(name));
   return [...data.cards.values()].filter((card) => !card.local && active.every((name) => PASSES[name](card)));
 }

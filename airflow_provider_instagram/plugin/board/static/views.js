@@ -29,7 +29,14 @@ function cardElement(card, form = view.view) {
   const signature = JSON.stringify([card, form, day, time, state]);
   const known = elements.get(key);
   if (known && known.signature === signature) return known.element;
-  const about = { class: "card", type: "button", tabindex: -1, "data-key": key, "data-state": card.state };
+  const about = {
+    class: "card",
+    type: "button",
+    tabindex: -1,
+    "data-key": key,
+    "data-state": card.state,
+    "data-late": card.late,
+  };
   const element = h(
     "button",
     { ...about, title: `${card.title || card.id}. ${state}.\n${MEANINGS[card.state] ?? ""}` },
@@ -71,7 +78,7 @@ function rowParts(card, time, state) {
 
 /** Return a card in one line: the sign of its state, its time and its title. @param {Card} card @param {string} time @param {string} state */
 const lineParts = (card, time, state) => [
-  icon(card.state),
+  icon(card.late ? "late" : card.state),
   h("b", {}, time),
   h("span", { class: "spoken" }, ` ${short(card.account)} `),
   titleOf(card),
@@ -83,7 +90,8 @@ function cellParts(card, time, state, form) {
   if (form === "profile") {
     const { day } = whenOf(card, view.zone);
     const at = `${inWords(day, { day: "numeric", month: "short" })}, ${time}`;
-    const sign = card.state === "published" ? null : h("span", { class: "sign" }, icon(card.state));
+    const sign =
+      card.state === "published" ? null : h("span", { class: "sign" }, icon(card.late ? "late" : card.state));
     const text = h("span", { class: "text", "aria-hidden": "true" }, h("b", {}, at), badgeOf(state));
     return [h("span", { class: "spoken" }, `${card.title || card.id}, ${at}, ${state}`), sign, text].filter(Boolean);
   }
@@ -162,11 +170,13 @@ function monthDay(day, days) {
 }
 
 /** Whether somebody has to look at a post. @param {Card} card */
-const needs = (card) => [...NEEDS, "problem", "late"].includes(card.state);
+const needs = (card) => card.late || [...NEEDS, "problem"].includes(card.state);
 
 /** @param {string} day @param {Card[]} cards */
 function narrowDay(day, cards) {
-  const dots = cards.slice(0, 6).map((card) => h("i", { "data-state": card.state }, needs(card) ? "!" : ""));
+  const dots = cards
+    .slice(0, 6)
+    .map((card) => h("i", { "data-state": card.state, "data-late": card.late }, needs(card) ? "!" : ""));
   const open = cards.filter(needs).length;
   const label = `${inWords(day, { day: "numeric", month: "long" })}, ${counted(cards.length, "post")}${open ? `, ${open} to look at` : ""}`;
   return h(
@@ -235,7 +245,7 @@ function listView(cards) {
 const MOST_PROFILES = 6; // the others are one filter away
 /** What a profile does not show: a story, and what does not go out. @param {Card} card */
 const isInProfile = (card) =>
-  card.kind && card.kind !== "story" && !["skipped", "deleted", "failed", "problem"].includes(card.state);
+  card.kind && card.kind !== "story" && !["skipped", "failed", "problem"].includes(card.state);
 
 /** Return the posts as the grid of each account's profile will show them, the newest first. @param {Card[]} cards */
 function profileView(cards) {
@@ -293,16 +303,4 @@ export function viewElement() {
   if (view.view === "list") return listView(cards);
   if (view.view === "profile") return profileView(cards);
   return view.view === "week" ? weekView(cards) : weeksView(cards);
-}
-
-/** @returns {HTMLElement[]} */
-export const cardElements = () =>
-  [...document.querySelectorAll("#view .card")].map((card) => /** @type {HTMLElement} */ (card));
-/** @param {string} key */
-export const cardOf = (key) => cardElements().find((card) => card.dataset.key === key);
-
-/** Show which card is open. */
-export function mark() {
-  for (const card of cardElements()) if (card.ariaCurrent) card.removeAttribute("aria-current");
-  if (view.post) cardOf(view.post)?.setAttribute("aria-current", "true");
 }

@@ -159,7 +159,7 @@ def test_a_column_means_what_the_user_says() -> None:
     sheet = "When,What,Notes\n2030-12-05 12:00,Hello,Secret\n"
     assert [name for _, name, _ in look(sheet).columns] == ["", "", "note"]
     found = look(sheet, columns={"When": "publish_at", "What": "caption", "Notes": ""})
-    assert (found.additions.ideas, added(found.additions)) == (
+    assert (found.additions.drafts, added(found.additions)) == (
         1,
         [{"id": "2030-12-05-hello", "publish_at": "2030-12-05 12:00", "caption": "Hello"}],
     )

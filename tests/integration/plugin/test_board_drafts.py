@@ -1,4 +1,4 @@
-"""Ideas and imports on the Posts page: over HTTP, and in a browser."""
+"""Drafts and imports on the Posts page: over HTTP, and in a browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
     from playwright.sync_api import Page
 
-DAG_ID, OTHER_ID = "posts_with_ideas", "ideas_of_others"
+DAG_ID, OTHER_ID = "posts_with_drafts", "drafts_of_others"
 STUDIO, SHOP = "instagram_studio", "instagram_shop"
 API = "/instagram/calendar/api"
 #: A Monday at least a month ahead.
@@ -60,7 +60,7 @@ def day(later: int) -> str:
 
 @pytest.fixture
 def calendar(airflow_pages: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stored calendar with an idea, a post that is planned, and slots; and one of another team."""
+    """A stored calendar with a draft, a post that is planned, and slots; and one of another team."""
     from airflow_provider_instagram.calendar import content_calendar_dag
 
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
@@ -100,23 +100,23 @@ def as_sheet(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def test_ideas_stand_beside_the_calendar_and_are_no_problem(user: Any) -> None:
+def test_drafts_stand_beside_the_calendar_and_are_no_problem(user: Any) -> None:
     answer = user("ada", "USER").get(f"{API}/posts", params={"dag_id": DAG_ID, "from": 0, "to": 1}).json()
-    (idea,) = answer["cards"]
-    assert (idea["id"], idea["state"], idea["local"], idea["why"]) == ("brunch", "idea", "", "no time and no file")
-    assert (idea["title"], idea["note"]) == ("Brunch? Ask Lena", "Brunch? Ask Lena")
+    (draft,) = answer["cards"]
+    assert (draft["id"], draft["state"], draft["local"], draft["why"]) == ("brunch", "draft", "", "no time and no file")
+    assert (draft["title"], draft["note"]) == ("Brunch? Ask Lena", "Brunch? Ask Lena")
     assert answer["calendars"][0]["problems"] == []
     everything = user("ada", "USER").get(f"{API}/posts", params={"dag_id": DAG_ID}).json()["cards"]
     states = {card["id"]: (card["state"], card.get("note", "")) for card in everything}
     assert states["planned"] == ("planned", "ok")
-    assert states["placeholder"] == ("idea", "")
+    assert states["placeholder"] == ("draft", "")
 
 
-def test_an_idea_gets_a_free_slot_of_the_day_or_a_time_from_noon_on(user: Any, calendar: Path) -> None:
+def test_a_draft_gets_a_free_slot_of_the_day_or_a_time_from_noon_on(user: Any, calendar: Path) -> None:
     ada = user("ada", "USER")
 
     def time_on(later: int) -> str:
-        answer = ada.get(f"{API}/ideas/time", params={"dag_id": DAG_ID, "post_id": "brunch", "day": day(later)})
+        answer = ada.get(f"{API}/drafts/time", params={"dag_id": DAG_ID, "post_id": "brunch", "day": day(later)})
         return str(answer.json()["at"])
 
     assert [time_on(later) for later in (0, 2)] == [f"{day(0)}T19:00", f"{day(2)}T12:00"]
@@ -142,7 +142,7 @@ def test_a_sheet_is_looked_at_asked_about_and_written_once(user: Any, calendar: 
     assert (ask["word"], ask["lines"], ask["choices"]) == ("LinkedIn", [3], [STUDIO, SHOP])
     (left_out,) = found["problems"]
     assert (left_out["line"], left_out["message"]) == (4, "caption holds a formula: '=1+1'.")
-    assert (found["posts"], found["ideas"], found["missing"], found["zone"]) == (1, 1, ["brot.jpg"], "Europe/Berlin")
+    assert (found["posts"], found["drafts"], found["missing"], found["zone"]) == (1, 1, ["brot.jpg"], "Europe/Berlin")
     assert calendar.read_text() == before
     told: dict[str, Any] = {**sheet, "words": {"account": {"LinkedIn": ""}}}
     found = send(ada, "import", **told).json()
@@ -158,7 +158,7 @@ def test_a_sheet_is_looked_at_asked_about_and_written_once(user: Any, calendar: 
     event = audit(DAG_ID)[-1]
     assert (event["event"], event["owner"], event["posts"]) == ("instagram_post_import", "ada", 2)
     again = send(ada, "import", **told).json()
-    assert (again["posts"], again["ideas"], again["present"], again["proposal"]) == (0, 0, 2, "")
+    assert (again["posts"], again["drafts"], again["present"], again["proposal"]) == (0, 0, 2, "")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_who_may_not_edit_imports_nothing(user: Any, calendar: Path, monkeypatch
     before, sheet = calendar.read_text(), {"sheet": as_sheet(german())}
     vera, ada = user("vera", "VIEWER"), user("ada", "USER")
     time = {"dag_id": DAG_ID, "post_id": "brunch", "day": day(2)}
-    assert vera.get(f"{API}/ideas/time", params=time).status_code == 403
+    assert vera.get(f"{API}/drafts/time", params=time).status_code == 403
     assert send(vera, "import", "vera", **sheet).status_code == 403
     assert send(ada, "import", "eve", **sheet).status_code == 403
     assert send(ada, "import", headers={"Origin": "https://evil.example"}, **sheet).status_code == 403
@@ -232,19 +232,19 @@ def look_again(calendar: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[..., Page], calendar: Path) -> None:
+def test_a_draft_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[..., Page], calendar: Path) -> None:
     page = open_page()
-    column = page.locator("#ideas")
+    column = page.locator("#drafts")
     expect(column.get_by_role("button", name="Brunch? Ask Lena")).to_be_visible()
-    column.get_by_label("New idea").fill("Frühstück & Käse <b>fett</b>")
+    column.get_by_label("New draft").fill("Frühstück & Käse <b>fett</b>")
     column.get_by_role("button", name="Add").click()
-    wait_until(lambda: len(in_file(calendar)) == 4, "the idea is written", 30)
+    wait_until(lambda: len(in_file(calendar)) == 4, "the draft is written", 30)
     new = [*in_file(calendar).values()][-1]
     assert (new["note"], new["account"]) == ("Frühstück & Käse <b>fett</b>", STUDIO)
     assert new["id"].startswith("fruehstueck-kaese-b-fett-b-")
     look_again(calendar)
     expect(column.get_by_role("button", name="Frühstück & Käse <b>fett</b>")).to_be_visible(timeout=30_000)
-    expect(column.get_by_label("New idea")).to_have_value("")
+    expect(column.get_by_label("New draft")).to_have_value("")
     column.get_by_role("button", name="Frühstück").click()
     page.locator("#panel").get_by_role("button", name="Edit", exact=True).click()
     page.locator("dialog").get_by_text("More", exact=True).click()
@@ -258,7 +258,7 @@ def test_an_idea_is_noted_dragged_onto_a_day_and_taken_back(open_page: Callable[
     expect(card).to_contain_text("Brunch? Ask Lena")
     look_again(calendar)
     expect(card).not_to_contain_text("Airflow reads it soon", timeout=30_000)
-    expect(card).to_contain_text("Idea: no file")
+    expect(card).to_contain_text("Draft: no file")
     assert Axe().run(page).response["violations"] == []
     card.drag_to(column)
     wait_until(lambda: in_file(calendar)["brunch"].get("publish_at") is None, "it has no time any more", 30)
@@ -278,7 +278,7 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     expect(dialog.get_by_role("cell", name="Grüße aus Köln")).to_be_visible()
     expect(dialog.get_by_label("Account", exact=True)).to_have_value(STUDIO)  # as the file has it
     linked_in = dialog.get_by_label("Account “LinkedIn”")
-    for said, words in (("", "1 post and 1 idea"), (SHOP, "2 posts and 1 idea"), ("", "1 post and 1 idea")):
+    for said, words in (("", "1 post and 1 draft"), (SHOP, "2 posts and 1 draft"), ("", "1 post and 1 draft")):
         linked_in.select_option(said)
         expect(dialog.get_by_role("button", name=f"Write {words}")).to_be_visible()
         expect(linked_in).to_have_value(said)
@@ -290,6 +290,6 @@ def test_a_german_sheet_is_imported_on_the_page(open_page: Callable[..., Page], 
     expect(dialog.locator("details")).to_contain_text("caption holds a formula")
     expect(dialog.get_by_label("Meaning of Notiz")).to_be_focused()
     assert Axe().run(page).response["violations"] == []
-    dialog.get_by_role("button", name="Write 1 post and 1 idea").click()
+    dialog.get_by_role("button", name="Write 1 post and 1 draft").click()
     expect(dialog).to_have_count(0)
     assert [post.get("caption") for post in in_file(calendar).values()][-2:] == ["Grüße aus Köln", "Noch ohne Datum"]

@@ -1,4 +1,4 @@
-"""Ideas, which have no time or no file yet, and notes, which people alone read."""
+"""Drafts, which have no time or no file yet, and notes, which people alone read."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def read(text: str, ending: str = "yaml") -> Calendar:
     return parse_calendar(text, f"/calendars/plan.{ending}")
 
 
-def test_a_post_without_a_time_or_a_file_is_an_idea_and_no_problem() -> None:
+def test_a_post_without_a_time_or_a_file_is_a_draft_and_no_problem() -> None:
     calendar = read(YAML)
     assert calendar.problems == ()
-    assert {idea.id: (idea.lacks, idea.line) for idea in calendar.ideas} == {
+    assert {draft.id: (draft.lacks, draft.line) for draft in calendar.drafts} == {
         "only-words": ("no time and no file", 3),
         "file": ("no time", 5),
         "day": ("no file", 6),
     }
     assert ([post.id for post in calendar.posts], calendar.left_out) == (["post"], frozenset())
-    assert [idea.id for idea in read(CSV, "csv").ideas] == ["file", "words"]
+    assert [draft.id for draft in read(CSV, "csv").drafts] == ["file", "words"]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_post_without_a_time_or_a_file_is_an_idea_and_no_problem() -> None:
         ("{id: a, video: a.mp4, alt_text: A tree}", "A reel does not take alt_text."),
     ],
 )
-def test_what_is_wrong_in_an_idea_is_still_a_problem(post: str, told: str) -> None:
+def test_what_is_wrong_in_a_draft_is_still_a_problem(post: str, told: str) -> None:
     assert [problem.message for problem in read(f"posts: [{post}]").problems] == [told]
 
 
-def test_of_two_ideas_with_one_id_none_is_shown() -> None:
+def test_of_two_drafts_with_one_id_none_is_shown() -> None:
     calendar = read("posts:\n- {id: a, note: one}\n- {id: a, note: two}\n")
-    assert calendar.ideas == ()
+    assert calendar.drafts == ()
     assert (len(calendar.problems), calendar.left_out) == (2, frozenset({"a"}))
 
 
@@ -83,22 +83,22 @@ def edited(text: str, name: str, edit: Edit) -> str:
     return apply(text, f"/calendars/{name}", [edit], CalendarFiles(f"/calendars/{name}"), NOW, {}).text
 
 
-def test_an_idea_becomes_a_post_in_the_calendars_zone_and_an_idea_again() -> None:
+def test_a_draft_becomes_a_post_in_the_calendars_zone_and_a_draft_again() -> None:
     put = Edit("change", "file", {"publish_at": None}, {"publish_at": "2030-05-08T12:00"})
     text = edited(YAML, "plan.yaml", put)
     assert '{id: file, video: a.mp4, caption: Hello, publish_at: "2030-05-08 12:00"}' in text
     assert [post.id for post in read(text).posts] == ["post", "file"]
     back = edited(text, "plan.yaml", Edit("change", "file", {"publish_at": "2030-05-08T12:00"}, {"publish_at": ""}))
-    assert {idea.id for idea in read(back).ideas} == {"only-words", "file", "day"}
+    assert {draft.id for draft in read(back).drafts} == {"only-words", "file", "day"}
 
 
-def test_an_idea_in_a_file_without_a_zone_gets_that_of_its_posts() -> None:
+def test_a_draft_in_a_file_without_a_zone_gets_that_of_its_posts() -> None:
     text = "posts:\n- {id: a, publish_at: 2030-05-07 08:30 Asia/Tokyo, video: a.mp4}\n- {id: b, video: a.mp4}\n"
     put = Edit("change", "b", {}, {"publish_at": "2030-05-08T12:00"})
     assert 'publish_at: "2030-05-08 12:00 Asia/Tokyo"' in edited(text, "plan.yaml", put)
 
 
-def test_an_idea_that_somebody_else_has_put_on_a_day_is_not_moved() -> None:
+def test_a_draft_that_somebody_else_has_put_on_a_day_is_not_moved() -> None:
     text = YAML.replace("caption: Hello", "caption: Hello, publish_at: 2030-05-09 08:30")
     with pytest.raises(SeenOther) as other:
         edited(text, "plan.yaml", Edit("change", "file", {"publish_at": None}, {"publish_at": "2030-05-08T12:00"}))
@@ -122,12 +122,12 @@ def test_new_posts_stand_after_all_others(tmp_path: Path, name: str, text: str) 
         {"id": "new", "publish_at": "2030-06-01 09:00 UTC", "video": "a.mp4", "caption": "One\n\n- two: #three"},
         {"id": "newer", "note": "Käse; 5 €, \"heute\""},
     ]  # fmt: skip
-    before = len(parse_calendar(text, location).ideas) + len(parse_calendar(text, location).posts)
+    before = len(parse_calendar(text, location).drafts) + len(parse_calendar(text, location).posts)
     written = apply_fill(text, location, Fill(digest(text), added=added), CalendarFiles(location), {}).text
     calendar = parse_calendar(written, location)
     assert (calendar.post("new") or calendar.posts[0]).caption == "One\n\n- two: #three"
-    assert [idea.note for idea in calendar.ideas][-1] == 'Käse; 5 €, "heute"'
-    assert len(calendar.ideas) + len(calendar.posts) == before + 2
+    assert [draft.note for draft in calendar.drafts][-1] == 'Käse; 5 €, "heute"'
+    assert len(calendar.drafts) + len(calendar.posts) == before + 2
     assert written.startswith(text.rstrip("\n]}").removesuffix("["))
 
 
