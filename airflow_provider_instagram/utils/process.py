@@ -26,9 +26,6 @@ STDERR_KEPT_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
 LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
 
-#: The file descriptors that every process gets.
-_shared: set[int] = set()
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
@@ -147,7 +144,7 @@ def run(
     """
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
-    process = start(command, limits, pass_fds=(*pass_fds, *_shared))
+    process = start(command, limits, pass_fds=pass_fds)
     assert process.stdout is not None  # noqa: S101  Popen made both
     assert process.stderr is not None  # noqa: S101
     try:
@@ -194,16 +191,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
-
-
-@contextmanager
-def sharing(descriptor: int) -> Iterator[None]:
-    """Pass a file descriptor to every process that :func:`run` starts inside the block."""
-    _shared.add(descriptor)
-    try:
-        yield
-    finally:
-        _shared.discard(descriptor)
 
 
 @contextmanager
