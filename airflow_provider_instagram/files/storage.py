@@ -20,8 +20,7 @@ from airflow_provider_instagram.files.access import FileCheck, object_path, read
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
-from airflow_provider_instagram.utils.process import Cancel
-from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+from airflow_provider_instagram.utils.time_limit import Cancel, within_small_file_timeout
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.utils.time_limit import Cancel
 
 T = TypeVar("T")
 
@@ -69,45 +70,6 @@ class Finished:
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
         ending = signal.strsignal(-self.returncode) if self.crashed else f"exit code {self.returncode}"
         return " · ".join(lines[-3:]) or str(ending)
-
-
-class Cancel:
-    """Cancels work from another thread, or from a signal handler such as ``on_kill``."""
-
-    def __init__(self) -> None:
-        self._requested = False
-        self._ends: tuple[Callable[[], None], ...] = ()
-
-    @property
-    def requested(self) -> bool:
-        """Whether the work was cancelled."""
-        return self._requested
-
-    def cancel(self) -> None:
-        """End the current work, including all processes of a group, and start no more."""
-        self._requested = True
-        for end in self._ends:
-            end()
-
-    def raise_if_requested(self) -> None:
-        """Raise an error if the work was cancelled."""
-        if self._requested:
-            raise TranscodeError("The work on the video was cancelled.")
-
-    @contextmanager
-    def watching(self, end: Callable[[], None]) -> Iterator[None]:
-        """Add a function that ends the work inside the block. Blocks may be nested, within one thread.
-
-        :param end: The function. It must not take a lock, because a signal handler may call it.
-        """
-        outer = self._ends
-        self._ends = (*outer, end)
-        try:
-            if self._requested:  # cancelled between the last check and this moment
-                end()
-            yield
-        finally:
-            self._ends = outer
 
 
 def processors() -> int:
