@@ -12,7 +12,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -26,8 +26,10 @@ from airflow_provider_instagram.utils.time_limit import within_small_file_timeou
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-#: Where Linux shows which files this process has open.
-DESCRIPTORS: Final = Path("/proc/self/fd")
+#: How a folder is opened: never through a link.
+FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
+BESIDE: Final = "@"
 #: How long reading one small local file may take, in seconds.
 READ_TIMEOUT_S: Final = 30.0
 BLOCK_BYTES: Final = 1 << 16
@@ -100,21 +102,30 @@ class FileAccess:
 
     @contextmanager
     def opened(self, location: str) -> Iterator[IO[bytes]]:
-        """Open a local file that a user named. On Linux, the open file itself is checked.
-
-        1. The path is checked, so that nothing elsewhere is opened in vain.
-        2. The file is opened. In the meantime, a user who can write to the folder may have put a link in its place, or
-           in that of one of its parents.
-        3. Linux says where the open file is, and this is checked. Another file under the same name changes nothing
-           any more.
+        """Open a local file that a user named.
 
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with open_regular(str(self.resolved(location)), os.O_NOFOLLOW) as file:
-            if DESCRIPTORS.is_dir():
-                self._inside((DESCRIPTORS / str(file.fileno())).readlink(), location)
+        with self.opened_folder(location) as (folder, name), open_regular(name, folder) as file:
             yield file
+
+    @contextmanager
+    def opened_folder(self, location: str) -> Iterator[tuple[int, str]]:
+        """Open the folder of a local file that a user named, and yield it with the name of the file in it.
+
+        Each folder is opened in the one above, from an allowed one down. So no link is followed that a user puts there
+        after the location was resolved.
+        """
+        path = self.resolved(location)
+        root = next(root for root in self.folders if path.is_relative_to(root))
+        with ExitStack() as opened:
+            folder = os.open(root, FOLDER)
+            opened.callback(os.close, folder)
+            for name in path.relative_to(root).parts[:-1]:
+                folder = os.open(name, FOLDER, dir_fd=folder)
+                opened.callback(os.close, folder)
+            yield folder, path.name
 
     def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
@@ -160,12 +171,10 @@ class FileCheck:
     """What must be true of a file that a user named.
 
     :param sha256: The digest of the content that was approved. None if any content will do.
-    :param as_copy: Whether a local file is copied before it is read, so that its owner cannot change it in between.
     """
 
     access: FileAccess
     sha256: str | None = None
-    as_copy: bool = False
 
     def check_digest(self, sha256: str, location: str) -> None:
         """Check that a file has the content that was approved."""
@@ -248,10 +257,17 @@ def _check_size(data: bytes | bytearray, location: str, max_bytes: int) -> None:
 
 
 @contextmanager
-def open_regular(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
-    """Open a local file that is a regular one: reading a pipe would wait for a writer."""
+def open_regular(location: str, folder: int | None = None) -> Iterator[IO[bytes]]:
+    """Open a local file that is a regular one: reading a pipe would wait for a writer.
+
+    :param folder: The open folder in which the location is a name. Then a link is not followed.
+    """
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
-    number = os.open(local_path(location), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    if folder is None:
+        number = os.open(local_path(location), flags)
+    else:
+        number = os.open(location, flags | os.O_NOFOLLOW, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise ValidationError(
@@ -259,3 +275,31 @@ def open_regular(location: str, flags: int = 0) -> Iterator[IO[bytes]]:
         )
     with os.fdopen(number, "rb") as file:
         yield file
+
+
+def place_of(file: Path) -> str:
+    """Return where a file is: its path without links, so that one that is put on its way later is noticed.
+
+    A link that leads to a place in its own folder is not followed, but marked: an update may change it.
+    """
+    try:
+        return str(_without_links(file))
+    except (OSError, RuntimeError):  # links in a circle: whoever opens the file gets the error
+        return str(file)
+
+
+def _without_links(path: Path) -> Path:
+    place = real = Path(path.anchor)
+    for name in path.parts[1:]:
+        step = real / name
+        there = step.resolve()
+        if name == "..":
+            place = there
+        elif not step.is_symlink():
+            place /= name
+        elif there.is_relative_to(real):
+            place /= f"{name}{BESIDE}"
+        else:
+            place = _without_links(real / step.readlink())
+        real = there
+    return place

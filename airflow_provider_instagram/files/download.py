@@ -19,8 +19,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, TransientError, ValidationError
 from airflow_provider_instagram.files.scratch import require_space
 from airflow_provider_instagram.utils.locations import shown
-from airflow_provider_instagram.utils.process import Cancel
-from airflow_provider_instagram.utils.time_limit import Connections, run_with_time_limit
+from airflow_provider_instagram.utils.time_limit import Cancel, Connections, run_with_time_limit
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import conf
 
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess
 from airflow_provider_instagram.utils.locations import is_local
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.files.access import FileAccess
 
 #: Half of this is longer than a result is needed after a transcode: from the preparation of a post, by default three
 #: days ahead, to its time, and then for a day, while Instagram may fetch it.
@@ -47,20 +49,13 @@ def remove_old(folder: str, is_ours: Callable[[str], bool], before: datetime, mo
 
 
 def _remove_local(folder: str, is_ours: Callable[[str], bool], before: datetime, most: int, access: FileAccess) -> int:
-    """Remove files from a folder that stays the same one, also if a link takes its place in the meantime."""
     removed = 0
-    opened = os.open(access.resolved(folder), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if DESCRIPTORS.is_dir():
-            access.resolved(str(DESCRIPTORS / str(opened)))
-        with os.scandir(opened) as entries:
-            for entry in entries:
-                if removed == most or not is_ours(entry.name) or not entry.is_file(follow_symlinks=False):
-                    continue
-                with suppress(FileNotFoundError):  # another run removes it as well
-                    if entry.stat(follow_symlinks=False).st_mtime < before.timestamp():
-                        os.unlink(entry.name, dir_fd=opened)
-                        removed += 1
-    finally:
-        os.close(opened)
+    with access.opened_folder(f"{folder}/any") as (opened, _), os.scandir(opened) as entries:
+        for entry in entries:
+            if removed == most or not is_ours(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(FileNotFoundError):  # another run removes it as well
+                if entry.stat(follow_symlinks=False).st_mtime < before.timestamp():
+                    os.unlink(entry.name, dir_fd=opened)
+                    removed += 1
     return removed

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.access import DESCRIPTORS, FileAccess, object_path, read_file
+from airflow_provider_instagram.files.access import FileAccess, object_path, read_file
 from airflow_provider_instagram.utils.locations import is_local, shown
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout, within_timeout
 
@@ -99,12 +100,10 @@ def replace(
             if _content(location, len(content)) != content:
                 raise
         return
-    file = access.resolved(location)
     try:
-        with _folder(file.parent) as folder, _lock(folder, f".{file.name}.lock"):
-            status = os.stat(file.name, dir_fd=folder, follow_symlinks=False)
-            part = f".{file.name}.{secrets.token_hex(6)}.part"
-            try:
+        with access.opened_folder(location) as (folder, name), _lock(folder, name):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            with _part(folder) as part:
                 with _new_file(part, folder, stat.S_IMODE(status.st_mode)) as out:
                     with suppress(OSError):  # only members of a group may give it a file
                         os.fchown(out.fileno(), -1, status.st_gid)
@@ -112,10 +111,7 @@ def replace(
                 if access.read(location, len(before.content) + 1) != before.content:
                     raise ChangedMeanwhileError
                 check()
-                os.rename(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(part, dir_fd=folder)
+                os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
     except ValidationError:  # longer than it was
         raise ChangedMeanwhileError from None
@@ -159,19 +155,12 @@ def add(source: Path, location: str, access: FileAccess) -> str:
             if _upload_of(path) != about[UPLOAD]:  # as above
                 raise
         return about[UPLOAD]
-    file = access.resolved(location)
     try:
-        with _folder(file.parent) as folder:
-            part = f".{secrets.token_hex(8)}.part"
-            try:
-                with _new_file(part, folder, 0o644) as out, source.open("rb") as given:
-                    while block := given.read(1 << 20):
-                        out.write(block)
-                os.link(part, file.name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
-                return _inode(file.name, folder)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(part, dir_fd=folder)
+        with access.opened_folder(location) as (folder, name), _part(folder) as part:
+            with _new_file(part, folder, 0o644) as out, source.open("rb") as given:
+                shutil.copyfileobj(given, out)
+            os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
+            return _inode(name, folder)
     except FileExistsError:
         raise ChangedMeanwhileError from None
     except OSError as error:
@@ -191,10 +180,9 @@ def remove_added(location: str, access: FileAccess, number: str, beside: str, is
             return False
         within_small_file_timeout(lambda: path.fs.rm_file(path.path))
         return True
-    file = access.resolved(location)
-    with _folder(file.parent) as folder, _lock(folder, f".{beside}.lock"), suppress(FileNotFoundError):
-        if not is_wanted() and _inode(file.name, folder) == number:
-            os.unlink(file.name, dir_fd=folder)
+    with access.opened_folder(location) as (folder, name), _lock(folder, beside), suppress(FileNotFoundError):
+        if not is_wanted() and _inode(name, folder) == number:
+            os.unlink(name, dir_fd=folder)
             return True
     return False
 
@@ -219,20 +207,20 @@ def _refusals(location: str) -> Iterator[None]:
 
 
 @contextmanager
-def _folder(folder: Path) -> Iterator[int]:
-    """Open the folder of a checked path. A link that was put in its place since then is not followed."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _part(folder: int) -> Iterator[str]:
+    """Yield the name of a new file in an open folder, and remove it afterwards, unless it was renamed."""
+    name = f".{secrets.token_hex(8)}.part"
     try:
-        if DESCRIPTORS.is_dir() and (DESCRIPTORS / str(number)).readlink() != folder:
-            raise NotWritableError(f"The folder {folder} was replaced.")
-        yield number
+        yield name
     finally:
-        os.close(number)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 @contextmanager
 def _lock(folder: int, name: str) -> Iterator[None]:
-    number = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
+    lock = f".{name}.lock"
+    number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660, dir_fd=folder)
     try:
         deadline_s = time.monotonic() + LOCK_TIMEOUT_S
         while True:
@@ -242,7 +230,7 @@ def _lock(folder: int, name: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline_s:
                     raise NotWritableError(
-                        f"The file cannot be written: another program holds its lock {name}."
+                        f"The file cannot be written: another program holds its lock {lock}."
                     ) from None
                 time.sleep(LOCK_PAUSE_S)
         yield

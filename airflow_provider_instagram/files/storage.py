@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any
@@ -17,12 +16,11 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import scratch
-from airflow_provider_instagram.files.access import DESCRIPTORS, FileCheck, object_path, read_file
+from airflow_provider_instagram.files.access import FileCheck, object_path, read_file
 from airflow_provider_instagram.utils import locations
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
-from airflow_provider_instagram.utils.process import Cancel, sharing
-from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+from airflow_provider_instagram.utils.time_limit import Cancel, within_small_file_timeout
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
@@ -66,55 +64,29 @@ def as_local_file(
 ) -> Iterator[Path]:
     """Yield a video or a picture as a local file: the file itself, or a copy that is removed afterwards.
 
+    A local file that a user named is copied, too: ffmpeg opens it many times by its name, under which its owner may put
+    another one, or a link to a file of others.
+
     :param location: A local path, ``file://``, ``https://``, or any URI that ObjectStoragePath opens.
     :param check: What must be true of the file. None if the author of a DAG named it.
-    :param until_s: When a copy from elsewhere must be complete, in seconds of :func:`time.monotonic`.
+    :param until_s: When a copy must be complete, in seconds of :func:`time.monotonic`.
     :raises TransientError: If this worker's disk has no space for the copy, or it is not complete in time.
     """
     scratch.remove_left_behind()
-    if not is_local(location):
-        if check is not None:
-            check.access.check(location)
-        with scratch.scratch_folder() as folder:
-            copy = _fetched(location, folder, max_bytes, until_s)
-            if check is not None and check.sha256 is not None:
-                check.check_digest(file_digest(copy), location)
-            with _named(copy, shown(location)):
-                yield copy
-        return
-    path = local_path(location)
-    regular_file(path)
-    if check is None:
-        yield path
-        return
-    with _checked(location, check, max_bytes) as path:
-        yield path
-
-
-@contextmanager
-def _checked(location: str, check: FileCheck, max_bytes: int) -> Iterator[Path]:
-    """Yield a local file that stays the one that was checked, whatever is put in its place.
-
-    This is a copy, or a link to the open file, whose content its owner can still change. Each process resolves such a
-    link by itself, so ffmpeg must get the open file, too.
-    """
-    path = local_path(location)
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(check.access.opened(location))
-        except OSError as error:
-            raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
-        known_as = stack.enter_context(scratch.scratch_folder()) / path.name
-        if check.as_copy:
-            size = os.fstat(file.fileno()).st_size
-            check.check_digest(_copied(file, known_as, location, size, max_bytes), location)
-        elif DESCRIPTORS.is_dir():
-            stack.enter_context(sharing(file.fileno()))
-            known_as.symlink_to(DESCRIPTORS / str(file.fileno()))
-        else:
-            known_as = path
-        with _named(known_as, str(path)):
-            yield known_as
+    if is_local(location):
+        path = local_path(location)
+        regular_file(path)
+        if check is None:
+            yield path
+            return
+    elif check is not None:
+        check.access.check(location)
+    with scratch.scratch_folder() as folder:
+        copy = _fetched(location, folder, check, max_bytes, until_s)
+        if check is not None and check.sha256 is not None:
+            check.check_digest(file_digest(copy), location)
+        with _named(copy, shown(location)):
+            yield copy
 
 
 @contextmanager
@@ -127,8 +99,8 @@ def _named(copy: Path, name: str) -> Iterator[None]:
         raise
 
 
-def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float = math.inf) -> str:
-    """Copy an open file, and return the SHA-256 digest of the copy.
+def _copy(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: int, until_s: float) -> None:
+    """Copy an open file.
 
     :param size: Its size. The file may grow meanwhile, but the copy does not become larger.
     :raises TransientError: If the disk has no space for it, or if it has another size meanwhile.
@@ -138,10 +110,8 @@ def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: in
             f"{shown(location)} has {size:,} bytes; the limit is {max_bytes:,} bytes.", hint="Use a smaller file."
         )
     scratch.require_space(copy.parent, size)
-    digest = hashlib.sha256()
     with copy.open("wb") as out:
         while block := file.read(min(BLOCK_BYTES, size - out.tell())):
-            digest.update(block)
             out.write(block)
             if time.monotonic() > until_s:
                 raise TransientError(f"{shown(location)} could not be copied in time.", hint="Use a faster storage.")
@@ -150,10 +120,10 @@ def _copied(file: IO[bytes], copy: Path, location: str, size: int, max_bytes: in
                 f"{shown(location)} was changed while it was being read.",
                 hint="Wait until the file is complete, and run again.",
             )
-    return digest.hexdigest()
 
 
-def _fetched(location: str, folder: Path, max_bytes: int, until_s: float) -> Path:
+def _fetched(location: str, folder: Path, check: FileCheck | None, max_bytes: int, until_s: float) -> Path:
+    """Copy a file into a folder. Without a check, it is not a local one."""
     if is_web(location):
         from airflow_provider_instagram.files.download import TOTAL_TIMEOUT_S, download
 
@@ -163,6 +133,16 @@ def _fetched(location: str, folder: Path, max_bytes: int, until_s: float) -> Pat
             return download(location, folder, max_bytes=max_bytes, cancel=cancel, total_s=total_s)
         finally:
             _downloads.discard(cancel)
+    if check is not None and is_local(location):
+        copy = folder / local_path(location).name
+        try:
+            with check.access.opened(location) as file:
+                _copy(file, copy, location, os.fstat(file.fileno()).st_size, max_bytes, until_s)
+        except PermissionError as error:
+            raise ValidationError(
+                f"{shown(location)} cannot be read: {error.strerror}.", hint="Check its permissions."
+            ) from error
+        return copy
     source = object_path(location)
     try:
         about = source.stat()
@@ -172,7 +152,7 @@ def _fetched(location: str, folder: Path, max_bytes: int, until_s: float) -> Pat
         ) from None
     copy = folder / (source.name or "video")
     with source.open("rb") as remote:
-        _copied(remote, copy, location, about.st_size, max_bytes, until_s)
+        _copy(remote, copy, location, about.st_size, max_bytes, until_s)
     return copy
 
 

@@ -20,8 +20,8 @@ from typing import Any
 def main() -> None:
     """Load Pillow once, and do what is asked for each picture in a copy of this process."""
     from airflow_provider_instagram.media import _pillow
+    from airflow_provider_instagram.media.fork_server import serve
     from airflow_provider_instagram.media.kind import HEAD_BYTES
-    from airflow_provider_instagram.utils.fork_server import serve
 
     warnings.simplefilter("ignore")  # Pillow's, about what is checked here anyway
     gc.freeze()  # the copies share what is not touched
@@ -31,7 +31,7 @@ def main() -> None:
 def answer(request: dict[str, Any], files: list[int]) -> None:
     """Print the properties of a picture, or of its JPEG, or why it cannot be used. SIGPROF ends what takes too long."""
     from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
-    from airflow_provider_instagram.utils._launch import limit
+    from airflow_provider_instagram.media._launch import limit
 
     path = request["source"]
     limit(resource.RLIMIT_FSIZE, request["spec"]["max_size_bytes"])

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media import command
 from airflow_provider_instagram.media.loudness import Loudness, LoudnessReader
+from airflow_provider_instagram.media.process import Finished, ProcessLimits, beside, run
 from airflow_provider_instagram.media.spec import Progress
-from airflow_provider_instagram.utils.process import Cancel, Finished, ProcessLimits, beside, run
-from airflow_provider_instagram.utils.throttle import Throttle
+from airflow_provider_instagram.media.throttle import Throttle
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: The time that ffmpeg may take: a minimum, and for each second of the video, in seconds.
 LEAST_S: Final = 120.0

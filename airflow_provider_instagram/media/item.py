@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import Info
     from airflow_provider_instagram.media.plan import Plan
     from airflow_provider_instagram.media.spec import Options, Spec
-    from airflow_provider_instagram.utils.process import Cancel
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 PREFIX: Final = ".instagram-work-"
 

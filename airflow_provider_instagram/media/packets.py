@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
+from airflow_provider_instagram.media.process import ProcessLimits, run
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: The most packets of priming that an AAC encoder puts before the audio, plus one.
 FIRST_PACKETS: Final = 4

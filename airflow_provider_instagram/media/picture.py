@@ -20,9 +20,9 @@ from airflow_provider_instagram.media.geometry import Layout, picture_layout
 from airflow_provider_instagram.media.info import Info, PictureInfo
 from airflow_provider_instagram.media.item import Item, copy_whole
 from airflow_provider_instagram.media.plan import Plan, plan_picture
+from airflow_provider_instagram.media.process import Finished, ProcessLimits
 from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec
 from airflow_provider_instagram.utils.local_files import FileInfo, regular_file
-from airflow_provider_instagram.utils.process import Finished, ProcessLimits
 
 #: Increment this when a default changes, or when the same source, profile and Pillow give a different result.
 RECIPE: Final = 1

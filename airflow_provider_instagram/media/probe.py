@@ -6,14 +6,17 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.boxes import Mp4Layout, begins_like_mp4, has_only_idr_frames, read_layout
 from airflow_provider_instagram.media.info import Audio, Video, VideoInfo
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
+from airflow_provider_instagram.media.process import ProcessLimits, run
 from airflow_provider_instagram.utils.local_files import ends_with, regular_file
-from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, run
+
+if TYPE_CHECKING:
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: The allowed containers. None of them can refer to another file, unlike playlists and scripts.
 FORMATS: Final = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,ogg,gif"

@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
+from airflow_provider_instagram.media.fork_server import ForkServers
 from airflow_provider_instagram.utils import locations
-from airflow_provider_instagram.utils.fork_server import ForkServers
-from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.utils.time_limit import Cancel
 
 Fit = Literal["pad", "blur", "crop"]
 Trim = Literal["error", "end"]

@@ -19,12 +19,13 @@ from airflow_provider_instagram.media.loudness import TARGET_LUFS, WARN_FROM_LU,
 from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import Plan, Reason, plan_video
 from airflow_provider_instagram.media.probe import ONLY_THIS_FILE, probe
+from airflow_provider_instagram.media.process import ProcessLimits, beside, run
 from airflow_provider_instagram.media.spec import DEFAULTS, Options, PictureSpec, Profile, VideoSpec
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.utils.process import Cancel, ProcessLimits, beside, run
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.info import Info, VideoInfo
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 #: Increment this when a default changes, or when the same source, profile and ffmpeg give a different result.
 RECIPE: Final = 1

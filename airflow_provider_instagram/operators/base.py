@@ -24,7 +24,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, NoConne
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
-    from airflow_provider_instagram.utils.process import Cancel
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
 FIRST_DELAY = timedelta(seconds=15)
 LONGEST_DELAY = timedelta(minutes=15)

@@ -143,7 +143,7 @@ def transcode(
 ) -> list[Result]:
     """Run :class:`~airflow_provider_instagram.publishing.transcode.Transcode` in a task, until the task is killed."""
     from airflow_provider_instagram.publishing.transcode import Transcode
-    from airflow_provider_instagram.utils.process import Cancel
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
     task.cancel = Cancel()
     programs: dict[str, Any] = {name: conf.get("instagram", name) for name in ("ffmpeg", "ffprobe")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -103,7 +103,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
     if not locations.is_local(location):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
         return _linked(location, ItemKind.PICTURE, check, hint)
-    path = files.enter_context(storage.as_local_file(location, check=check and replace(check, as_copy=True)))
+    path = files.enter_context(storage.as_local_file(location, check=check))
     with path.open("rb") as file:
         is_jpeg = format_of(file.read(HEAD_BYTES)) == "JPEG"
     if not is_jpeg:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_provider_instagram.exceptions import TranscodeError, ValidationError
 from airflow_provider_instagram.files import old_files, scratch, storage
 from airflow_provider_instagram.media.picture import PictureItem
+from airflow_provider_instagram.media.process import processors, side_by_side
 from airflow_provider_instagram.media.spec import Options, Profile, check_ending
 from airflow_provider_instagram.media.video import read_item
 from airflow_provider_instagram.utils import locations
-from airflow_provider_instagram.utils.process import processors, side_by_side
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
     from airflow_provider_instagram.media.item import Item
     from airflow_provider_instagram.media.report import Report
-    from airflow_provider_instagram.utils.process import Cancel
+    from airflow_provider_instagram.utils.time_limit import Cancel
 
     #: Calls a function in a thread, with what cancels it.
     Begin = Callable[[Callable[[Cancel], Report]], Future[Report]]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.exceptions import TranscodeError
 
 T = TypeVar("T")
 
@@ -30,6 +30,45 @@ RUNNABLE: Final = "R"
 STORAGE_THREAD: Final = "fsspecIO"
 #: How long to wait for a thread whose connections were closed.
 JOIN_TIMEOUT_S: Final = 1.0
+
+
+class Cancel:
+    """Cancels work from another thread, or from a signal handler such as ``on_kill``."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        self._ends: tuple[Callable[[], None], ...] = ()
+
+    @property
+    def requested(self) -> bool:
+        """Whether the work was cancelled."""
+        return self._requested
+
+    def cancel(self) -> None:
+        """End the current work, including all processes of a group, and start no more."""
+        self._requested = True
+        for end in self._ends:
+            end()
+
+    def raise_if_requested(self) -> None:
+        """Raise an error if the work was cancelled."""
+        if self._requested:
+            raise TranscodeError("The work on the video was cancelled.")
+
+    @contextmanager
+    def watching(self, end: Callable[[], None]) -> Iterator[None]:
+        """Add a function that ends the work inside the block. Blocks may be nested, within one thread.
+
+        :param end: The function. It must not take a lock, because a signal handler may call it.
+        """
+        outer = self._ends
+        self._ends = (*outer, end)
+        try:
+            if self._requested:  # cancelled between the last check and this moment
+                end()
+            yield
+        finally:
+            self._ends = outer
 
 
 class Connections:

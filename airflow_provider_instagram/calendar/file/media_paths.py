@@ -12,8 +12,7 @@ from airflow.sdk import conf
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.access import FileAccess, read_file
-from airflow_provider_instagram.files.pins import Pin
+from airflow_provider_instagram.files.access import FileAccess, place_of, read_file
 from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 
 T = TypeVar("T")
@@ -31,18 +30,19 @@ class CalendarFiles:
     the file must be, and ``moved`` the error of a file that is elsewhere.
     """
 
-    def __init__(self, location: str, pin: Pin | None = None) -> None:
-        self.pin: Pin | None = None
+    def __init__(self, location: str, pin: str | None = None) -> None:
+        self.pin: str | None = None
         self.moved: InstagramError | None = None
         self._is_sheet = is_web(location)
         if self._is_sheet:
             self._beside, self.own = "", FileAccess()
         elif is_local(location):
             file = local_path(location).absolute()
-            here, folder = Pin.of(file)
-            self.moved = None if pin is None else pin.broken_by(here, location)
-            self.pin = pin if self.moved else here
-            self._beside, self.own = str(file.parent), FileAccess(() if self.moved else (folder,))
+            here = place_of(file)
+            self.pin = pin or here
+            self._beside, self.own = str(file.parent), FileAccess.of(str(file.parent))
+            if self.pin != here:
+                self.moved, self.own = _moved(location), FileAccess()
         else:
             self._beside = location.rpartition("/")[0]
             self.own = FileAccess.of(self._beside)
@@ -117,6 +117,14 @@ class CalendarFiles:
                 self._allowed.add(folder)
         if folder not in self._allowed or os.path.islink(location):  # noqa: PTH114
             self.access.check(location)
+
+
+def _moved(location: str) -> ValidationError:
+    return ValidationError(
+        f"{location}: a link or a folder on this path was replaced since Airflow first read the calendar. Nothing is "
+        "read from where it leads now.",
+        hint="Put it back. If the calendar has moved, name its new place in the DAG file.",
+    )
 
 
 def read_or_invalid(location: str, read: Callable[[], T]) -> T:

@@ -14,7 +14,6 @@ from typing_extensions import Self  # noqa: TC002 -- pydantic resolves it
 from airflow_provider_instagram.calendar.file.problems import Problem  # noqa: TC001 -- pydantic resolves these
 from airflow_provider_instagram.calendar.file.times import dump_moment, load_moment
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.files.pins import Pin  # noqa: TC001
 from airflow_provider_instagram.media.spec import COLOUR, Fit, Trim, rgb
 from airflow_provider_instagram.posts.fields import (
     EVERY_KIND,
@@ -283,7 +282,7 @@ class Calendar:
     left_out: frozenset[str] = frozenset()
     invalid: tuple[InvalidPost, ...] = ()
     drafts: tuple[Draft, ...] = ()
-    pin: Pin | None = None
+    pin: str | None = None
 
     @property
     def accounts(self) -> list[str]:

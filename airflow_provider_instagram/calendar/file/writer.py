@@ -46,7 +46,6 @@ from airflow_provider_instagram.utils.locations import is_local, local_path, sho
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost
     from airflow_provider_instagram.calendar.file.parser import Rules
-    from airflow_provider_instagram.files.pins import Pin
 
 MOST_FILES: Final = 1_000
 #: The bytes in a name that are no UTF-8, as Python reads them. No calendar can name such a file, and no page show it.
@@ -83,7 +82,7 @@ class CalendarWriter:
     """
 
     def __init__(
-        self, location: str, pin: Pin | None, last_read: str, public: Callable[[list[str]], Iterable[str]] = list
+        self, location: str, pin: str | None, last_read: str, public: Callable[[list[str]], Iterable[str]] = list
     ) -> None:
         self._location = location
         self._folder = location.rpartition("/")[0]

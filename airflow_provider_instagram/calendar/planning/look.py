@@ -73,7 +73,7 @@ class _Look:
         self.stored = stored if stored is not None and stored.location == settings.location else None
         pin = self.stored.plan.calendar.pin if self.stored is not None else None
         # The file must be where it was when the calendar was new.
-        self.files = CalendarFiles(settings.calendar, pin and replace(pin, machine=""))
+        self.files = CalendarFiles(settings.calendar, pin)
         self.content: str | None = None
 
     def found(self) -> StoredPlan:
@@ -161,10 +161,7 @@ class _Look:
 
     def _is_current(self, stored: StoredPlan, made_of: str) -> bool:
         """Return whether the posts of the last plan still hold."""
-        known, pin = stored.plan.calendar.pin, self.files.pin
-        if known != pin and not (known and pin and known.holds(pin)):
-            return False  # the folder is a new one, which the tasks have to expect
-        return stored.made_of == made_of
+        return stored.plan.calendar.pin == self.files.pin and stored.made_of == made_of
 
     def _read(self) -> SheetText:
         """Return the text of the file or the sheet."""
@@ -201,9 +198,7 @@ def change_since(due: Due, read: Callable[[], str] | None = None) -> str:
 
     :param read: Reads the calendar, if it is a sheet.
     """
-    files = CalendarFiles(due.calendar, due.pin and replace(due.pin, machine=""))
-    if due.pin is not None and files.pin is not None and not due.pin.holds(files.pin):
-        return str(files.pin.inode)  # its folder was replaced, for which tasks wait
+    files = CalendarFiles(due.calendar, due.pin)
     try:
         text = read_text(due.calendar, files) if read is None else read()
     except InvalidValue:

@@ -14,7 +14,6 @@ from airflow_provider_instagram.calendar.planning.plan import Plan
 from airflow_provider_instagram.calendar.planning.vanished import Vanished
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.files.pins import Pin
 from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import CALENDAR_TAG
 
@@ -78,14 +77,14 @@ class Due(Stored):
     """When the planner has to look again. The trigger that wakes it reads this small file every few seconds.
 
     :param calendar: The calendar's file, or the whole address of a sheet.
-    :param pin: Where its folder was found.
+    :param pin: Where the calendar was found.
     :param settings: A digest of the DAG's settings at the last look.
     :param content: The digest of the file; None if it could not be read.
     :param at: When it is to look although nothing has changed, in seconds since the epoch.
     """
 
     calendar: str
-    pin: Pin | None = None
+    pin: str | None = None
     settings: str
     content: str | None
     at: float

@@ -158,7 +158,7 @@ class CreatePost(PostTask):
             return Order(created, publish_at, waits=True)
         digests = (approval and approval.sha256) or (None,) * len(created.items)
         checks = [
-            replace(self.file_check(location), sha256=sha256, as_copy=sha256 is not None)
+            replace(self.file_check(location), sha256=sha256)
             for location, sha256 in zip(created.media, digests, strict=True)
         ]
         if not is_dry_run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,7 +106,7 @@ class PreparePost(PostTask):
         if not self.needs_approval(post) or is_sent_as_link(post.media[place], post.upload, report.as_data()):
             self._write_cover(post, name, location, check)
             return {}
-        with storage.as_local_file(location, check=replace(check, as_copy=True)) as copy:
+        with storage.as_local_file(location, check=check) as copy:
             self._write_cover(post, name, str(copy))
             return {"sha256": file_digest(copy)}
 

@@ -13,7 +13,6 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.spec import Options
-from airflow_provider_instagram.utils.process import ProcessLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,6 @@ INJECTIONS = (
     "black@2",
     "bl\u0430ck",
 )
-LIMITS = ProcessLimits(wall_s=10, cpu_s=10)
 
 
 @pytest.fixture

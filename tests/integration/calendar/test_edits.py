@@ -17,7 +17,7 @@ from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles
 from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.calendar.file.reader import read_rows
 from airflow_provider_instagram.calendar.file.writer import CalendarWriter, scratch_file
-from airflow_provider_instagram.exceptions import TransientError
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import replace, storage
 from airflow_provider_instagram.files.access import FileAccess, object_path
 
@@ -306,8 +306,7 @@ def test_the_files_of_a_folder_that_was_replaced_are_not_touched(tmp_path: Path)
     file.write_text(TEXT)
     pin = CalendarFiles(str(file)).pin
     file.parent.rename(tmp_path / "was")
-    file.parent.mkdir()
-    file.write_text(TEXT)
-    with pytest.raises(TransientError, match="its folder was replaced"):
+    file.parent.symlink_to(tmp_path / "was")
+    with pytest.raises(ValidationError, match="a link or a folder on this path was replaced"):
         CalendarWriter(str(file), pin, TEXT)
     assert file.read_text() == TEXT

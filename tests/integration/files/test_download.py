@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, TransientError, ValidationError
 from airflow_provider_instagram.files.download import download
-from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.utils.time_limit import Cancel
 from tests.integration.certificate import certificate
 
 if TYPE_CHECKING:

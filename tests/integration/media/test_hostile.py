@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_instagram.exceptions import InstagramError, TranscodeError, ValidationError
 from airflow_provider_instagram.media.boxes import has_only_idr_frames, read_layout
 from airflow_provider_instagram.media.probe import probe
+from airflow_provider_instagram.media.process import ProcessLimits
 from airflow_provider_instagram.media.spec import REELS, Options
 from airflow_provider_instagram.media.video import VideoItem
-from airflow_provider_instagram.utils.process import ProcessLimits
 from tests.integration.media.hostile_boxes import BEHIND, IN_MOVIE, with_boxes
 
 Make = Callable[..., Path]

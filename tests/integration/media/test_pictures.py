@@ -20,7 +20,7 @@ from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.plan import plan_picture
 from airflow_provider_instagram.media.spec import FEED_PICTURE, Options, profile_for
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.utils.time_limit import Cancel
 from tests.integration.media.picture_corpus import (
     CUT,
     HOSTILE,

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_instagram.exceptions import TranscodeError
 from airflow_provider_instagram.media.spec import REELS, Options
 from airflow_provider_instagram.media.video import VideoItem
-from airflow_provider_instagram.utils.process import Cancel
+from airflow_provider_instagram.utils.time_limit import Cancel
 from tests.processes import running_with, wait_for
 
 Make = Callable[..., Path]
@@ -48,9 +48,8 @@ def test_cancel_from_another_thread_ends_the_encoder_and_leaves_no_file(clip: Ma
 WORKER = """
 import signal, sys
 from pathlib import Path
-from airflow_provider_instagram.media.spec import Options
-from airflow_provider_instagram.utils.process import Cancel
-from airflow_provider_instagram.media.spec import REELS
+from airflow_provider_instagram.media.spec import REELS, Options
+from airflow_provider_instagram.utils.time_limit import Cancel
 from airflow_provider_instagram.media.video import VideoItem
 cancel = Cancel()
 signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.packets import Timeline, read_timelines
-from airflow_provider_instagram.utils.process import ProcessLimits
+from airflow_provider_instagram.media.process import ProcessLimits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.probe import probe
-from airflow_provider_instagram.utils.process import ProcessLimits
+from airflow_provider_instagram.media.process import ProcessLimits
 
 if TYPE_CHECKING:
     from pathlib import Path

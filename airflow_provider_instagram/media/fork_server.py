@@ -3,6 +3,9 @@
 To start Python and to load a library takes longer than many a piece of work. Such a process has done both, and forks
 for each piece. Therefore each piece has all limits for itself, and changes nothing that the next one finds.
 :func:`serve` is what the process does, :class:`ForkServers` is its caller.
+
+Not that of :mod:`multiprocessing`: a task of Celery may not start its processes, they get the worker's environment, and
+each of them executes the worker's main program again.
 """
 
 from __future__ import annotations
@@ -12,17 +15,16 @@ import os
 import select
 import socket
 import sys
-import time
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow_provider_instagram.utils._launch import end_with
-from airflow_provider_instagram.utils.process import (
-    Cancel,
+from airflow_provider_instagram.media._launch import end_with
+from airflow_provider_instagram.media.process import (
+    STDERR_KEPT_BYTES,
     Finished,
-    OutputReader,
     ProcessLimits,
     end,
     end_group,
@@ -30,9 +32,12 @@ from airflow_provider_instagram.utils.process import (
     start,
 )
 
+if TYPE_CHECKING:
+    from airflow_provider_instagram.utils.time_limit import Cancel
+
 MOST_FILES: Final = 8
-MESSAGE_BYTES: Final = 64 * 1024
-END: Final = b"\n"
+#: The first files of each piece of work: its input, its output and its errors.
+STANDARD_FILES: Final = 3
 
 
 class ForkServer:
@@ -43,7 +48,6 @@ class ForkServer:
     """
 
     def __init__(self, command: Sequence[str], limits: ProcessLimits) -> None:
-        self.made_for = (command, limits)
         self._limits = limits
         self._control, theirs = socket.socketpair()
         with theirs:
@@ -54,23 +58,22 @@ class ForkServer:
 
         :param files: The open files of the work, which get other numbers.
         """
-        until = time.monotonic() + self._limits.wall_s
         with ExitStack() as stack, cancel.watching(lambda: end_group(self._process)):
-            (out, writes_out), (err, writes_err) = os.pipe(), os.pipe()
-            reader = OutputReader(
-                stack.enter_context(os.fdopen(out, "rb", buffering=0)),
-                stack.enter_context(os.fdopen(err, "rb", buffering=0)),
-                self._limits.stdout_bytes,
-            )
-            try:
-                self._send(request, [writes_out, writes_err, *files])
-            finally:
-                os.close(writes_out)
-                os.close(writes_err)
-            in_time = reader.read_until(until) and self._answers_until(until)
-        if in_time and (status := self._answer()):
-            return Finished(int(status), reader.stdout, reader.stderr, timed_out=False)
-        return self._failed(reader, timed_out=not in_time)
+            asked, said, complained = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(STANDARD_FILES))
+            asked.write(json.dumps(request, default=str).encode())
+            asked.seek(0)
+            standard = [file.fileno() for file in (asked, said, complained)]
+            with suppress(BrokenPipeError):  # it has ended, which is found when its answer is read
+                socket.send_fds(self._control, [b"."], [*standard, *files])
+            in_time = bool(select.select([self._control], [], [], self._limits.wall_s)[0])
+            status = self._status() if in_time else b""
+            stderr = _end_of(complained, STDERR_KEPT_BYTES)
+            if status:
+                return Finished(int(status), _end_of(said, self._limits.stdout_bytes), stderr, timed_out=False)
+        end_group(self._process)
+        assert self._process.stderr is not None  # noqa: S101  Popen made it
+        stderr = stderr or self._process.stderr.read().decode("utf-8", "replace")
+        return Finished(self._process.wait(), "", stderr, timed_out=not in_time)
 
     @property
     def is_running(self) -> bool:
@@ -82,31 +85,21 @@ class ForkServer:
         end(self._process)
         self._control.close()
 
-    def _send(self, request: dict[str, Any], files: list[int]) -> None:
-        message = json.dumps(request, default=str).encode() + END
-        with suppress(BrokenPipeError):  # it has ended, which is found when its answer is read
-            sent = socket.send_fds(self._control, [message], files)
-            self._control.sendall(message[sent:])
-
-    def _answers_until(self, deadline: float) -> bool:
-        return bool(select.select([self._control], [], [], max(0.0, deadline - time.monotonic()))[0])
-
-    def _answer(self) -> bytes:
+    def _status(self) -> bytes:
         """Return the exit code of the copy, or nothing if the process itself has ended."""
         with suppress(ConnectionResetError):
-            return self._control.recv(MESSAGE_BYTES)
+            return self._control.recv(MOST_FILES)
         return b""
 
-    def _failed(self, reader: OutputReader, *, timed_out: bool) -> Finished:
-        """Return how the process itself ended, which it does not do by itself."""
-        end_group(self._process)
-        assert self._process.stderr is not None  # noqa: S101  Popen made it
-        stderr = reader.stderr or self._process.stderr.read().decode("utf-8", "replace")
-        return Finished(self._process.wait(), "", stderr, timed_out)
+
+def _end_of(file: IO[bytes], most_bytes: int) -> str:
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size_bytes - most_bytes))
+    return file.read().decode("utf-8", "replace")
 
 
 class ForkServers:
-    """The processes of one task. Several threads may use them at once, each with a process to itself."""
+    """The processes of one task, all of one program. Several threads may use them, each with a process to itself."""
 
     def __init__(self) -> None:
         self._idle: list[ForkServer] = []
@@ -136,7 +129,7 @@ class ForkServers:
         :raises TranscodeError: If the work was cancelled.
         """
         cancel.raise_if_requested()
-        server = self._taken(command, limits) or ForkServer(command, limits)
+        server = self._idle_server() or ForkServer(command, limits)
         is_fine = False
         try:
             finished = server.run(request, files, cancel)
@@ -149,15 +142,13 @@ class ForkServers:
         cancel.raise_if_requested()
         return finished
 
-    def _taken(self, command: Sequence[str], limits: ProcessLimits) -> ForkServer | None:
-        while True:
-            try:
-                server = self._idle.pop()
-            except IndexError:
-                return None
-            if server.made_for == (command, limits) and server.is_running:
+    def _idle_server(self) -> ForkServer | None:
+        with suppress(IndexError):
+            server = self._idle.pop()
+            if server.is_running:
                 return server
             server.end()
+        return None
 
 
 def serve(prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any], list[int]], None]) -> None:
@@ -167,38 +158,31 @@ def serve(prepare: Callable[[list[int]], object], work: Callable[[dict[str, Any]
         may be hostile.
     :param work: Called with the request and its files in the copy. It prints its answer.
     """
+    server_pid = os.getpid()
     with socket.socket(fileno=os.dup(0)) as control:
         while True:
-            message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, MOST_FILES)
-            while message and not message.endswith(END):
-                message += (more := control.recv(MESSAGE_BYTES))
-                if not more:
-                    return
+            message, files, _, _ = socket.recv_fds(control, 1, MOST_FILES)
             if not message:
                 return
-            prepare(files[2:])
-            server_pid = os.getpid()
+            prepare(files[STANDARD_FILES:])
             copy_pid = os.fork()
             if copy_pid == 0:
                 control.close()
-                _work(server_pid, message, files, work)
+                _work(server_pid, files, work)
             for file in files:
                 os.close(file)
             control.sendall(b"%d" % os.waitstatus_to_exitcode(os.waitpid(copy_pid, 0)[1]))
 
 
-def _work(
-    server_pid: int, message: bytes, files: list[int], work: Callable[[dict[str, Any], list[int]], None]
-) -> NoReturn:
+def _work(server_pid: int, files: list[int], work: Callable[[dict[str, Any], list[int]], None]) -> NoReturn:
     """Do one piece of work in this copy of the server, and end."""
     code = 1
     try:
         end_with(server_pid)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for number, file in enumerate((nothing, *files[:2])):
+        for number, file in enumerate(files[:STANDARD_FILES]):
             os.dup2(file, number)
             os.close(file)
-        work(json.loads(message), files[2:])
+        work(json.load(sys.stdin.buffer), files[STANDARD_FILES:])
         sys.stdout.flush()
         code = 0
     except SystemExit as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 from airflow_provider_instagram.exceptions import TranscodeError
+from airflow_provider_instagram.utils.time_limit import Cancel
 
 T = TypeVar("T")
 
@@ -25,9 +26,6 @@ POLL_S: Final = 0.1
 STDERR_KEPT_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 64 * 1024
 LAUNCHER: Final = str(Path(__file__).with_name("_launch.py"))
-
-#: The file descriptors that every process gets.
-_shared: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,45 +72,6 @@ class Finished:
         return " · ".join(lines[-3:]) or str(ending)
 
 
-class Cancel:
-    """Cancels work from another thread, or from a signal handler such as ``on_kill``."""
-
-    def __init__(self) -> None:
-        self._requested = False
-        self._ends: tuple[Callable[[], None], ...] = ()
-
-    @property
-    def requested(self) -> bool:
-        """Whether the work was cancelled."""
-        return self._requested
-
-    def cancel(self) -> None:
-        """End the current work, including all processes of a group, and start no more."""
-        self._requested = True
-        for end in self._ends:
-            end()
-
-    def raise_if_requested(self) -> None:
-        """Raise an error if the work was cancelled."""
-        if self._requested:
-            raise TranscodeError("The work on the video was cancelled.")
-
-    @contextmanager
-    def watching(self, end: Callable[[], None]) -> Iterator[None]:
-        """Add a function that ends the work inside the block. Blocks may be nested, within one thread.
-
-        :param end: The function. It must not take a lock, because a signal handler may call it.
-        """
-        outer = self._ends
-        self._ends = (*outer, end)
-        try:
-            if self._requested:  # cancelled between the last check and this moment
-                end()
-            yield
-        finally:
-            self._ends = outer
-
-
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -147,7 +106,7 @@ def run(
     """
     cancel = cancel or Cancel()
     cancel.raise_if_requested()
-    process = start(command, limits, pass_fds=(*pass_fds, *_shared))
+    process = start(command, limits, pass_fds=pass_fds)
     assert process.stdout is not None  # noqa: S101  Popen made both
     assert process.stderr is not None  # noqa: S101
     try:
@@ -194,16 +153,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
-
-
-@contextmanager
-def sharing(descriptor: int) -> Iterator[None]:
-    """Pass a file descriptor to every process that :func:`run` starts inside the block."""
-    _shared.add(descriptor)
-    try:
-        yield
-    finally:
-        _shared.discard(descriptor)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Limit the resources of this process, tie its life to its parent's, and execute a program in its place.
 
-:mod:`~airflow_provider_instagram.utils.process` runs this script in a new interpreter. A ``preexec_fn`` would do the
+:mod:`~airflow_provider_instagram.media.process` runs this script in a new interpreter. A ``preexec_fn`` would do the
 same in a copy of a worker with threads, where a lock that another thread held could block the child for ever.
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_instagram.exceptions import TranscodeError
-from airflow_provider_instagram.utils.process import ProcessLimits, end_group, run, start
+from airflow_provider_instagram.media.process import ProcessLimits, end_group, run, start
 from tests.processes import alive, running_with, wait_for
 
 AMPLE = ProcessLimits(wall_s=30, cpu_s=30, output_bytes=10**6)
@@ -66,7 +66,7 @@ def test_a_signal_may_cancel_a_program_whose_exit_code_is_just_being_read() -> N
 
 SILENT_WORKER = """
 import sys
-from airflow_provider_instagram.utils.process import ProcessLimits, end_group, run, start
+from airflow_provider_instagram.media.process import ProcessLimits, end_group, run, start
 run(["sleep", sys.argv[1]], ProcessLimits(wall_s=100, cpu_s=10))
 """
 

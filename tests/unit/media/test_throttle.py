@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_instagram.utils.throttle import Throttle
+from airflow_provider_instagram.media.throttle import Throttle
 
 
 def test_a_report_is_due_once_in_five_seconds_and_not_at_once() -> None:
