@@ -54,9 +54,15 @@ def look(
     if came_at is not None and stored is not None:
         came_at = max(came_at, stored.at)
     plan = decide(
-        found.plan.calendar, before, now, prepare_ahead=settings.work_ahead, max_lateness=settings.max_lateness,
-        came_at=came_at, is_dry=settings.dry_run, records=records,
-    )  # fmt: skip
+        found.plan.calendar,
+        before,
+        now,
+        prepare_ahead=settings.work_ahead,
+        max_lateness=settings.max_lateness,
+        came_at=came_at,
+        is_dry=settings.dry_run,
+        records=records,
+    )
     planned = found.model_copy(update={"plan": replace(plan, readable=found.plan.readable)})
     return planned, one.due(planned)
 

@@ -152,9 +152,14 @@ class CalendarSettings:
     def about(self) -> About:
         """Return what a page needs to know of the DAG."""
         return About(
-            lead_time=self.lead_time, max_lateness=self.max_lateness, prepare_ahead=self.work_ahead,
-            is_dry=self.dry_run, min_spacing=self.min_spacing, approval=self.approval, accounts=self.accounts,
-        )  # fmt: skip
+            lead_time=self.lead_time,
+            max_lateness=self.max_lateness,
+            prepare_ahead=self.work_ahead,
+            is_dry=self.dry_run,
+            min_spacing=self.min_spacing,
+            approval=self.approval,
+            accounts=self.accounts,
+        )
 
     def stored(self) -> StoredPlan:
         """Read the plan that the planner has stored.

@@ -195,10 +195,16 @@ class CalendarSource:
         given = row.conf if isinstance(row.conf, dict) else {}
         by_hand = self._is_by_hand(row)
         self._made[run_id] = run = PostRun(
-            run_id, str(row.state), tasks, row.queued_at or row.run_after, by_hand=by_hand,
-            at_once=by_hand and bool(given.get("now")), is_dry=by_hand and bool(given.get("dry_run")),
-            event=_event(self._tasks.get((run_id, "approve"))), run_after=row.run_after,
-        )  # fmt: skip
+            run_id,
+            str(row.state),
+            tasks,
+            row.queued_at or row.run_after,
+            by_hand=by_hand,
+            at_once=by_hand and bool(given.get("now")),
+            is_dry=by_hand and bool(given.get("dry_run")),
+            event=_event(self._tasks.get((run_id, "approve"))),
+            run_after=row.run_after,
+        )
         return run
 
     def _is_by_hand(self, row: Any) -> bool:

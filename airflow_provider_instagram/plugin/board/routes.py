@@ -16,7 +16,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.plugin import users
-from airflow_provider_instagram.plugin.board import acts, changes, edits, forms, media, uploads
+from airflow_provider_instagram.plugin.board import acts, edits, forms, media, uploads
 from airflow_provider_instagram.plugin.board.boards import Boards, etag, read_etag
 from airflow_provider_instagram.plugin.board.detail import cannot, deletion_of, detail_of
 from airflow_provider_instagram.plugin.bodies import json_body
@@ -57,9 +57,10 @@ def page(user: users.Viewer) -> Response:
 
 @router.get("/static/{version}/{name}.{kind}")
 def static(
-    name: Annotated[str, InPath(pattern="^[a-z]+$")], kind: Annotated[str, InPath(pattern="^(css|m?js)$")],
+    name: Annotated[str, InPath(pattern="^[a-z]+$")],
+    kind: Annotated[str, InPath(pattern="^(css|m?js)$")],
     user: users.Viewer,
-) -> Response:  # fmt: skip
+) -> Response:
     """Return a module of the page's script, or its style. The version is in the path, so that modules share it."""
     file = FOLDER / f"{name}.{kind}"
     if not file.exists():
@@ -178,7 +179,7 @@ async def edit(
 
 @router.post("/api/changes")
 def change_all(
-    request: Request, given: Annotated[changes.ChangesRequest, json_body(changes.ChangesRequest)], user: users.Viewer
+    request: Request, given: Annotated[edits.ChangesRequest, json_body(edits.ChangesRequest)], user: users.Viewer
 ) -> Response:
     """Change several posts in the calendar's file at once."""
     users.check_form(request, given.form_token, user)
