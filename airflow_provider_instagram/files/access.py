@@ -119,13 +119,14 @@ class FileAccess:
         """
         path = self.resolved(location)
         root = next(root for root in self.folders if path.is_relative_to(root))
+        names = path.relative_to(root).parts or (".",)
         with ExitStack() as opened:
             folder = os.open(root, FOLDER)
             opened.callback(os.close, folder)
-            for name in path.relative_to(root).parts[:-1]:
+            for name in names[:-1]:
                 folder = os.open(name, FOLDER, dir_fd=folder)
                 opened.callback(os.close, folder)
-            yield folder, path.name
+            yield folder, names[-1]
 
     def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
