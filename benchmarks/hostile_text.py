@@ -14,7 +14,7 @@ from airflow_provider_instagram.calendar.file.model import ScheduledPost
 from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.redaction import quoted, redact
 from airflow_provider_instagram.plugin.board.lines import MOST_LINES, lines_of, without_queries
-from airflow_provider_instagram.utils.locations import shown_in
+from airflow_provider_instagram.utils.urls import shown_in
 from benchmarks.program import as_program
 
 LIMIT = 12

@@ -48,9 +48,9 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas, time_until_quota_frees
-from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 from airflow_provider_instagram.utils.pages import redirect_uri
+from airflow_provider_instagram.utils.urls import web_address
 
 SHORTEST_DAYS = 30
 TRIGGER = "airflow_provider_instagram.triggers.container.ContainerStatusTrigger"

@@ -18,7 +18,7 @@ from airflow_provider_instagram.media.report import facts_of
 from airflow_provider_instagram.media.spec import Options, Profile, Spec, profile_for
 from airflow_provider_instagram.media.video import read_item
 from airflow_provider_instagram.posts.kinds import ItemKind
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.item import Item

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
-from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+from airflow_provider_instagram.utils.urls import is_local, is_web, local_path, shown
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

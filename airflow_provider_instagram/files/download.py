@@ -1,25 +1,24 @@
-"""Download a video over https, from public servers only, and check links that Instagram fetches."""
+"""Read from the web: a video from public servers only, a sheet, and the first byte of a link that Instagram fetches."""
 
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import InstagramError, MediaNotFetchedError, TransientError, ValidationError
 from airflow_provider_instagram.files.scratch import require_space
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.time_limit import Cancel, Connections, run_with_time_limit
+from airflow_provider_instagram.utils.urls import Origin, ending, shown
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +29,8 @@ TOTAL_TIMEOUT_S: Final = 3600.0
 THREAD: Final = "instagram-download"
 #: How long the check of a link may take.
 CHECK_TIMEOUT_S: Final = 15.0
+#: Longer endings are no endings of files.
+LONGEST_SUFFIX: Final = 6
 #: Refusals that a server takes back by itself, beside those of 500 and more.
 TEMPORARY: Final = (408, 425, 429)
 
@@ -72,25 +73,29 @@ def download(
     :param total_s: How long the whole download may take, in seconds: lookups, connections, handshakes, headers, bodies.
     :param stall_s: How long the server may send nothing, in seconds.
     """
-    address = _address(url)
-    cancel = cancel or Cancel()
-    _keep_headers_out_of_logs()
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as work:
         part = Path(work) / "part"
-        job = _Download(address, part, max_bytes, stall_s)
+
+        def save(answer: httpx.Response, address: httpx.URL) -> None:
+            _raise_for_status(answer, address)
+            _save(answer, part, max_bytes, shown(url))
+
         try:
-            run_with_time_limit(job.run, total_s, cancel, THREAD)
+            _get(url, save, _public, total_s=total_s, stall_s=stall_s, cancel=cancel)
         except TimeoutError:
             raise TransientError(
-                f"The download of {_public_link(address)} was too slow and was stopped after {total_s:g} s.",
+                f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
                 hint="Use a faster server.",
             ) from None
         except httpx.TransportError as error:
             why = str(error) or type(error).__name__
             raise TransientError(
-                f"{_public_link(address)} could not be downloaded: {why}.", hint="Check the link and try again."
+                f"{shown(url)} could not be downloaded: {why}.", hint="Check the link and try again."
             ) from error
-        return part.replace(folder / f"source{_suffix(address)}")
+        except (httpx.InvalidURL, UnicodeError):
+            raise _not_valid() from None
+        suffix = ending(url)
+        return part.replace(folder / f"source{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
 
 
 def read_web(
@@ -103,39 +108,58 @@ def read_web(
     :raises TransientError: If the server does not answer in time.
     :raises ValidationError: If it answers with too much, or redirects too often.
     """
-    answers: list[WebAnswer] = []
-    _keep_headers_out_of_logs()
 
-    def ask(connections: Connections) -> None:
-        def request(address: httpx.URL) -> httpx.Request:
-            check(str(address))
-            given = {"Host": address.netloc.decode("ascii"), "Accept-Encoding": "identity", **headers}
-            extensions = {"timeout": httpx.Timeout(total_s).as_dict(), "trace": connections.trace}
-            return httpx.Request("GET", address, headers=given, extensions=extensions)
+    def checked(address: httpx.URL) -> httpx.URL:
+        check(str(address))
+        return address
 
-        with _followed(httpx.URL(url), request, httpx.URL.join) as (answer, _):
-            answers.append(WebAnswer(answer.status_code, answer.headers, _body(answer, max_bytes)))
+    def read(answer: httpx.Response, _: httpx.URL) -> WebAnswer:
+        body = bytearray()
+        for block in answer.iter_raw():
+            body += block
+            if len(body) > max_bytes:
+                raise ValidationError(f"it has more than {max_bytes:,} bytes.", hint="Make it smaller.")
+        return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
     try:
-        run_with_time_limit(ask, total_s, Cancel(), THREAD)
+        return _get(url, read, checked, total_s=total_s, stall_s=total_s, headers=headers)
     except TimeoutError:
         raise TransientError(f"it has not answered within {total_s:g} s.", hint="Use a faster server.") from None
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise TransientError(shown(str(error) or type(error).__name__), hint="Check the link.") from None
-    return answers[0]
 
 
-def _body(answer: httpx.Response, max_bytes: int) -> bytes:
-    body = bytearray()
-    for block in answer.iter_raw():
-        body += block
-        if len(body) > max_bytes:
-            raise ValidationError(f"it has more than {max_bytes:,} bytes.", hint="Make it smaller.")
-    return bytes(body)
+def check_link(link: str, kind: str) -> None:
+    """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
+
+    :raises MediaNotFetchedError: If the server fails at this moment.
+    :raises ValidationError: If it refuses, or answers with something else.
+    """
+    headers = {"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"}
+    limits: dict[str, Any] = {"total_s": CHECK_TIMEOUT_S, "stall_s": CHECK_TIMEOUT_S}
+    try:
+        answer = _get(link, lambda answer, _: answer, _public, headers=headers, redirects=0, **limits)
+    except (InstagramError, httpx.HTTPError, TimeoutError) as error:
+        log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
+        return
+    if _is_temporary(answer.status_code):
+        raise MediaNotFetchedError(
+            f"{shown(link)} answers {answer.status_code}.", hint="Its server must work again first."
+        )
+    if not answer.is_success:
+        raise ValidationError(
+            f"Instagram cannot fetch {shown(link)}, which answers {answer.status_code} to this worker as well.",
+            hint="Check that the link is right, public, not expired, and without redirects.",
+        )
+    content_type = answer.headers.get("content-type", "no content type")
+    if not content_type.lower().startswith(f"{kind}/"):
+        raise ValidationError(
+            f"Instagram cannot use {shown(link)}, which is served as {content_type[:80]}.",
+            hint=f"Serve it with the content type of {'a picture' if kind == 'image' else 'a video'}.",
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class WebAnswer:
+class WebAnswer(NamedTuple):
     """What a web server has answered."""
 
     status: int
@@ -143,125 +167,110 @@ class WebAnswer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Download:
-    """One download, with its arguments."""
-
-    address: httpx.URL
-    part: Path
-    max_bytes: int
-    stall_s: float
-
-    def run(self, connections: Connections) -> None:
-        """Follow all redirects, and write the body to a file."""
-
-        def request(address: httpx.URL) -> httpx.Request:
-            return _request(address, connections, self.stall_s)
-
-        with _followed(self.address, request, lambda base, link: _address(link, base)) as (response, address):
-            _raise_for_status(response, address)
-            self._save(response)
-
-    def _save(self, response: httpx.Response) -> None:
-        length = response.headers.get("content-length", "")
-        expected, received = int(length) if length.isdigit() else 0, 0
-        self._check_size(expected)
-        require_space(self.part.parent, expected)
-        with self.part.open("wb") as file:
-            for block in response.iter_raw():
-                received += len(block)
-                self._check_size(received)
-                file.write(block)
-
-    def _check_size(self, size: int) -> None:
-        if size > self.max_bytes:
-            what = f"{_public_link(self.address)} is larger than {self.max_bytes:,} bytes."
-            raise ValidationError(what, hint="Use a smaller file.")
-
-
-@contextmanager
-def _followed(
-    address: httpx.URL, request: Callable[[httpx.URL], httpx.Request], join: Callable[[httpx.URL, str], httpx.URL]
-) -> Iterator[tuple[httpx.Response, httpx.URL]]:
-    """Yield the answer at the end of all redirects, and its address. ``request`` checks each address first.
+def _get(
+    url: str,
+    use: Callable[[httpx.Response, httpx.URL], T],
+    checked: Callable[[httpx.URL], httpx.URL],
+    *,
+    total_s: float,
+    stall_s: float,
+    headers: dict[str, str] | None = None,
+    redirects: int = MAX_REDIRECTS,
+    cancel: Cancel | None = None,
+) -> T:
+    """Return what ``use`` makes of the answer at the end of all redirects, and of its address.
 
     The transport is used without httpx's client, which would log every link with its signature.
+
+    :param checked: Checks each address, and returns where the request for it is sent.
+    :raises TimeoutError: If all of it takes longer than ``total_s``.
     """
-    with httpx.HTTPTransport() as transport:
-        for _ in range(MAX_REDIRECTS + 1):
-            response = transport.handle_request(request(address))
-            try:
-                if not response.has_redirect_location:
-                    yield response, address
-                    return
-                address = join(address, response.headers["location"])
-            finally:
-                response.close()
-    raise ValidationError(
-        f"{_public_link(address)} redirects more than {MAX_REDIRECTS} times.", hint="Use the final link."
-    )
+    timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
+    given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 
-
-def _request(address: httpx.URL, connections: Connections, stall_s: float) -> httpx.Request:
-    """Return a request to the address that was checked, so that a later change of the DNS name has no effect."""
-    url = address.copy_with(host=_checked_ip(address))
-    headers = {"Host": address.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
-    timeout = httpx.Timeout(stall_s, connect=CONNECT_TIMEOUT_S, pool=CONNECT_TIMEOUT_S).as_dict()
-    extensions = {"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace}
-    return httpx.Request("GET", url, headers=headers, extensions=extensions)
-
-
-def _public_link(address: httpx.URL) -> str:
-    """Return a link without the parts that may be secret."""
-    return f"{address.scheme}://{address.netloc.decode('ascii')}{address.path}"
-
-
-def _address(link: str, base: httpx.URL | None = None) -> httpx.URL:
-    """Read a link. A link from a redirect may be relative to the previous one."""
-    try:
-        address = base.join(link) if base else httpx.URL(link)
-        address.host.encode("idna")  # as the DNS lookup does
-    except (httpx.InvalidURL, UnicodeError) as error:
-        why = "it contains a user name or password" if "@" in link else error  # httpx quotes a password as a port
-        raise ValidationError(f"The link to the video is not valid: {why}.", hint="Use an https:// link.") from None
-    if address.scheme != "https" or not address.host:
+    def ask(connections: Connections) -> T:
+        address = httpx.URL(url)
+        with httpx.HTTPTransport() as transport:
+            for _ in range(redirects + 1):
+                request = httpx.Request(
+                    "GET",
+                    checked(address),
+                    headers={"Host": address.netloc.decode("ascii"), **given},
+                    extensions={"sni_hostname": address.host, "timeout": timeout, "trace": connections.trace},
+                )
+                answer = transport.handle_request(request)
+                try:
+                    if not redirects or not answer.has_redirect_location:
+                        return use(answer, address)
+                    address = address.join(answer.headers["location"])
+                finally:
+                    answer.close()
         raise ValidationError(
-            f"{_public_link(address)} is not an https:// link.", hint="Use an https:// link, or a local path."
+            f"{shown(str(address))} redirects more than {redirects} times.", hint="Use the final link."
         )
-    if address.userinfo:
+
+    _keep_headers_out_of_logs()
+    return run_with_time_limit(ask, total_s, cancel or Cancel(), THREAD)
+
+
+def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str) -> None:
+    length = answer.headers.get("content-length", "")
+    expected, received = int(length) if length.isdigit() else 0, 0
+    too_large = ValidationError(f"{name} is larger than {max_bytes:,} bytes.", hint="Use a smaller file.")
+    if expected > max_bytes:
+        raise too_large
+    require_space(part.parent, expected)
+    with part.open("wb") as file:
+        for block in answer.iter_raw():
+            received += len(block)
+            if received > max_bytes:
+                raise too_large
+            file.write(block)
+
+
+def _public(address: httpx.URL) -> httpx.URL:
+    """Return a public address by its number, so that a later change of the DNS name has no effect."""
+    origin = Origin.of(str(address))
+    if origin is None:
+        raise _not_valid()
+    if origin.scheme != "https":
         raise ValidationError(
-            f"The link to {address.host} contains a user name or password.", hint="Use a signed or public link."
+            f"{shown(str(address))} is not an https:// link.", hint="Use an https:// link, or a local path."
         )
-    return address
-
-
-def _checked_ip(address: httpx.URL) -> str:
     try:
-        entries = socket.getaddrinfo(address.host, address.port or 443, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(address.host, origin.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise TransientError(
-            f"The host {address.host} could not be found: {error}.", hint="Check the link and try again."
+            f"The host {origin.host} could not be found: {error}.", hint="Check the link and try again."
         ) from error
     ips = [str(entry[4][0]) for entry in entries]
     for ip in ips:
         if not is_public(ip) and not conf.getboolean("instagram", "private_sources", fallback=False):
             raise ValidationError(
-                f"{address.host} is {ip}, which is not a public address.",
+                f"{origin.host} is {ip}, which is not a public address.",
                 hint="Use a link to a public server. If every user who can start a run may read what this worker can "
                 "reach, you can set [instagram] private_sources = True in Airflow's configuration.",
             )
-    return ips[0]
+    return address.copy_with(host=ips[0])
 
 
-def _raise_for_status(response: httpx.Response, address: httpx.URL) -> None:
-    if response.status_code == 200:
-        return
-    message = f"{_public_link(address)} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
-    is_temporary = response.status_code in (408, 429) or response.status_code >= 500
-    error: type[InstagramError] = TransientError if is_temporary else ValidationError
-    raise error(
-        message, hint="Try again later." if is_temporary else "Check that the link is right, public and not expired."
+def _not_valid() -> ValidationError:
+    return ValidationError(
+        "The link to the video is not valid.", hint="Use an https:// link without a user name and a password."
     )
+
+
+def _raise_for_status(answer: httpx.Response, address: httpx.URL) -> None:
+    if answer.status_code == 200:
+        return
+    message = f"{shown(str(address))} answered {answer.status_code} {answer.reason_phrase}".rstrip() + "."
+    if _is_temporary(answer.status_code):
+        raise TransientError(message, hint="Try again later.")
+    raise ValidationError(message, hint="Check that the link is right, public and not expired.")
+
+
+def _is_temporary(status: int) -> bool:
+    return status in TEMPORARY or status >= 500
 
 
 def _keep_headers_out_of_logs() -> None:
@@ -272,11 +281,6 @@ def _keep_headers_out_of_logs() -> None:
 
 def _is_of_another_thread(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD
-
-
-def _suffix(address: httpx.URL) -> str:
-    ending = re.search(r"\.[A-Za-z0-9]{1,5}$", address.path)
-    return ending[0].lower() if ending else ""
 
 
 def is_public(ip: str) -> bool:
@@ -297,40 +301,3 @@ def is_public(ip: str) -> bool:
         return False
     is_assigned = address in GLOBAL_UNICAST_V6 and address.is_global
     return is_assigned and not any(address in network for network in NOT_PUBLIC_V6)
-
-
-def check_link(link: str, kind: str) -> None:
-    """Read the first byte behind a link, without redirects. A server that only Instagram can reach passes.
-
-    :raises MediaNotFetchedError: If the server fails at this moment.
-    :raises ValidationError: If it refuses, or answers with something else.
-    """
-    answers: list[httpx.Response] = []
-    _keep_headers_out_of_logs()
-
-    def ask(connections: Connections) -> None:
-        request = _request(httpx.URL(link), connections, CHECK_TIMEOUT_S)
-        request.headers.update({"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"})
-        with httpx.HTTPTransport() as transport:
-            answer = transport.handle_request(request)
-            answer.close()
-            answers.append(answer)
-
-    try:
-        run_with_time_limit(ask, CHECK_TIMEOUT_S, Cancel(), THREAD)
-    except (InstagramError, httpx.HTTPError, TimeoutError) as error:
-        log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
-        return
-    status, content_type = answers[0].status_code, answers[0].headers.get("content-type", "no content type")
-    if status in TEMPORARY or status >= 500:
-        raise MediaNotFetchedError(f"{shown(link)} answers {status}.", hint="Its server must work again first.")
-    if not answers[0].is_success:
-        raise ValidationError(
-            f"Instagram cannot fetch {shown(link)}, which answers {status} to this worker as well.",
-            hint="Check that the link is right, public, not expired, and without redirects.",
-        )
-    if not content_type.lower().startswith(f"{kind}/"):
-        raise ValidationError(
-            f"Instagram cannot use {shown(link)}, which is served as {content_type[:80]}.",
-            hint=f"Serve it with the content type of {'a picture' if kind == 'image' else 'a video'}.",
-        )

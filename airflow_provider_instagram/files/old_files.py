@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import conf
 
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.utils.locations import is_local
+from airflow_provider_instagram.utils.urls import is_local
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileAccess

@@ -26,8 +26,8 @@ from typing import Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileAccess, object_path, read_file
-from airflow_provider_instagram.utils.locations import is_local, shown
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout, within_timeout
+from airflow_provider_instagram.utils.urls import is_local, shown
 
 #: S3's answers to a request whose condition does not hold, as botocore and s3fs name them.
 REFUSED: Final = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")

@@ -21,7 +21,7 @@ from airflow_provider_instagram.graph.fields import (
     read_rows,
     read_text,
 )
-from airflow_provider_instagram.utils.addresses import safe_link
+from airflow_provider_instagram.utils.urls import safe_link
 
 #: The logins, by the types of their tokens.
 _LOGINS: Final = {"PAGE": MetaLogin.FACEBOOK, "USER": MetaLogin.FACEBOOK, "SYSTEM_USER": MetaLogin.UNIFIED}

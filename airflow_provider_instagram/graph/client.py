@@ -34,7 +34,7 @@ from airflow_provider_instagram.graph.errors import error_from_answer
 from airflow_provider_instagram.graph.fields import cut
 from airflow_provider_instagram.graph.redaction import redact, redact_http_logs
 from airflow_provider_instagram.graph.usage import Usage
-from airflow_provider_instagram.utils.addresses import is_loopback
+from airflow_provider_instagram.utils.urls import is_loopback
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack

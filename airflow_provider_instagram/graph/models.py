@@ -28,7 +28,7 @@ from airflow_provider_instagram.graph.fields import (
 )
 from airflow_provider_instagram.graph.redaction import quoted
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.addresses import web_address
+from airflow_provider_instagram.utils.urls import web_address
 
 #: The most errors of a phase that are read.
 MOST_ERRORS: Final = 10

@@ -11,7 +11,7 @@ import httpx
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
-from airflow_provider_instagram.utils.addresses import Origin
+from airflow_provider_instagram.utils.urls import Origin
 
 INSTAGRAM: Final = "https://graph.instagram.com"
 FACEBOOK: Final = "https://graph.facebook.com"

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from airflow_provider_instagram.graph.fields import cut
-from airflow_provider_instagram.utils.locations import shown_in
+from airflow_provider_instagram.utils.urls import shown_in
 
 HTML_PAGE: Final = "an HTML page"
 _PARAMETER: Final = re.compile(

@@ -16,7 +16,7 @@ from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
 from airflow_provider_instagram.insights.results import Measured, Reading
 from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of
 from airflow_provider_instagram.insights.targets import SqlTarget, chunks, stored
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.media.fork_server import ForkServers
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.time_limit import Cancel
 
 Fit = Literal["pad", "blur", "crop"]
@@ -248,14 +248,14 @@ def check_ending(name: str, location: str | None, *suffixes: str) -> None:
     """Check that the name of a result promises one of these formats, the keys of ``ENDINGS``, and no other."""
     if not location or location.endswith("/"):
         return
-    if locations.is_web(location):
+    if urls.is_web(location):
         raise ValidationError(
-            f"{name}={locations.shown(location)!r} is a web address, which nothing can be written to.",
+            f"{name}={urls.shown(location)!r} is a web address, which nothing can be written to.",
             hint="Use a path, or a URI of object storage.",
         )
-    if (found := locations.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
+    if (found := urls.ending(location)) not in [one for suffix in suffixes for one in ENDINGS[suffix]]:
         made = " or ".join({".mp4": "an MP4", ".jpg": "a JPEG"}[suffix] for suffix in suffixes)
         raise ValidationError(
-            f"{name}={locations.shown(location)!r} ends in {found}, but the result is {made}.",
+            f"{name}={urls.shown(location)!r} ends in {found}, but the result is {made}.",
             hint=f"End it in {' or '.join(suffixes)}.",
         )

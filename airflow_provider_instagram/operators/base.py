@@ -18,7 +18,7 @@ from jinja2 import TemplateError
 from airflow_provider_instagram.exceptions import InstagramError, RateLimitError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.ledger.assets import ledger_asset
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID, NoConnectionError
 
 if TYPE_CHECKING:
@@ -208,8 +208,8 @@ def _mask_addresses(value: Any) -> None:
     A text that only mentions an address, such as a caption, is not masked: it will be public.
     """
     for text in _texts(value):
-        if locations.is_web(text) and not any(letter.isspace() for letter in text.strip()):
-            for secret in locations.secrets_in(text.strip()):
+        if urls.is_web(text) and not any(letter.isspace() for letter in text.strip()):
+            for secret in urls.secrets_in(text.strip()):
                 mask_secret(secret)
 
 
@@ -234,6 +234,6 @@ class InstagramPostLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the post's permalink."""
-        from airflow_provider_instagram.utils.addresses import safe_link
+        from airflow_provider_instagram.utils.urls import safe_link
 
         return safe_link(getattr(operator, "permalink", None)) or ""

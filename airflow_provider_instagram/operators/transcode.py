@@ -24,7 +24,7 @@ from airflow_provider_instagram.operators.authored import AuthoredTask
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import check_link
+from airflow_provider_instagram.utils.urls import check_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import Fit, ProfileName, Trim

@@ -30,8 +30,8 @@ from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.pages import UncachedErrors, page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import pages_path, redirect_uri
+from airflow_provider_instagram.utils.urls import shown
 
 COOKIE = "instagram_login"
 MAX_FORM_BYTES = 20_000

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
 
-from airflow_provider_instagram.utils.addresses import Origin, safe_link
 from airflow_provider_instagram.utils.pages import pages_path
+from airflow_provider_instagram.utils.urls import Origin, safe_link
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

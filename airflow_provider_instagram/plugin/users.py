@@ -32,8 +32,8 @@ from airflow_provider_instagram.accounts.login import LoginApp
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.hooks.logins import read_login
-from airflow_provider_instagram.utils.addresses import Origin
 from airflow_provider_instagram.utils.encryption import derived_fernet
+from airflow_provider_instagram.utils.urls import Origin
 
 LOGIN_LIFE: Final = timedelta(minutes=10)
 _FORM_LIFE: Final = timedelta(hours=12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Literal, get_args
 
-from airflow_provider_instagram.utils.locations import ending
+from airflow_provider_instagram.utils.urls import ending
 
 
 class PostKind(str, Enum):

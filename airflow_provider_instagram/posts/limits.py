@@ -18,7 +18,7 @@ from airflow_provider_instagram.posts.item import Item
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import FIELDS, MEDIA, Post, kind_in
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import is_public_url, is_web, shown
+from airflow_provider_instagram.utils.urls import is_public_url, is_web, shown
 
 # Source: Meta, IG User Media reference. The unit of the caption's length is undocumented: UTF-16 is the strictest.
 LONGEST_CAPTION: Final = 2200

@@ -27,7 +27,7 @@ from airflow_provider_instagram.posts.fields import (
 )
 from airflow_provider_instagram.posts.item import Item, Tags, read_items, sent
 from airflow_provider_instagram.posts.kinds import PLACEMENTS, ItemKind, OnCopyrightMatch, PostKind
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils import arguments, urls
 
 Upload = Literal["auto", "file", "url"]
 TrialGraduation = Literal["MANUAL", "SS_PERFORMANCE"]
@@ -41,7 +41,7 @@ A_FILE: Final = "a path, a URI of object storage, or an https address"
 
 
 def _public(address: str) -> str:
-    if not locations.is_public_url(address):
+    if not urls.is_public_url(address):
         raise ValueError("not public")
     return address
 
@@ -349,8 +349,8 @@ class Post(BaseModel):
 
     def without_signatures(self) -> Self:
         """Return the post as it may be stored and shown. The query of a link may be a signature, which is a secret."""
-        links = {name: locations.shown(link) for name in LOCATIONS if (link := getattr(self, name)) is not None}
-        items = (item.model_copy(update={"location": locations.shown(item.location)}) for item in self.carousel)
+        links = {name: urls.shown(link) for name in LOCATIONS if (link := getattr(self, name)) is not None}
+        items = (item.model_copy(update={"location": urls.shown(item.location)}) for item in self.carousel)
         changes = {**links, "carousel": tuple(items)}
         same = all(getattr(self, name) == value for name, value in changes.items())
         return self if same else self.model_copy(update=changes)

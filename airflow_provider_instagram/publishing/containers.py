@@ -32,7 +32,7 @@ from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.outcome import undecided
 from airflow_provider_instagram.publishing.sources import MediaSource, check_link, not_fetched
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.client import GraphClient

@@ -35,7 +35,7 @@ from airflow_provider_instagram.publishing.sources import (
     raise_if_not_fetched,
 )
 from airflow_provider_instagram.publishing.use_case import Account, WaitForContainers
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
@@ -193,8 +193,8 @@ class Create:
                 return self._container(creator, sources)
         except PermissionDeniedError as error:
             videos = [item.location for item in items if item.kind is ItemKind.VIDEO]
-            is_sent = [location for location in videos if not locations.is_web(location)]
-            if upload != "auto" or not is_sent or any(map(locations.is_local, is_sent)):
+            is_sent = [location for location in videos if not urls.is_web(location)]
+            if upload != "auto" or not is_sent or any(map(urls.is_local, is_sent)):
                 raise
             log.warning("%s Sending Instagram a link instead.", error.message)
         with open_sources(items, "url", order.checks) as sources, self._creator(order) as creator:

@@ -17,7 +17,7 @@ from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of, kind_of
 from airflow_provider_instagram.posts.kinds import OTHER_ENDINGS, ItemKind, kind_by_name
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.local_files import file_digest
 
 if TYPE_CHECKING:
@@ -90,17 +90,17 @@ def open_sources(
 
 
 def _video(location: str, upload: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
-    if upload == "url" or (upload == "auto" and locations.is_web(location)):
+    if upload == "url" or (upload == "auto" and urls.is_web(location)):
         hint = 'Send the bytes of a local file: upload="file". In a link, percent-encode all other characters.'
         return _linked(location, ItemKind.VIDEO, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check))
     if kind_of(path) is not ItemKind.VIDEO:
-        raise ValidationError(f"{locations.shown(location)} is a picture, not a video.", hint="Use image= instead.")
+        raise ValidationError(f"{urls.shown(location)} is a picture, not a video.", hint="Use image= instead.")
     return MediaSource(location, path, sha256=check.sha256 if check else None)
 
 
 def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaSource:
-    if not locations.is_local(location):
+    if not urls.is_local(location):
         hint = "Use its public https address, with characters outside ASCII percent-encoded."
         return _linked(location, ItemKind.PICTURE, check, hint)
     path = files.enter_context(storage.as_local_file(location, check=check))
@@ -111,7 +111,7 @@ def _picture(location: str, check: FileCheck | None, files: ExitStack) -> MediaS
             f"{path} is not a JPEG, the only format of pictures that Instagram takes.",
             hint="Run it through TranscodeOperator first. A video belongs in video=.",
         )
-    check_public_prefix(locations.local_path(location))
+    check_public_prefix(urls.local_path(location))
     return MediaSource(location, path, kind=ItemKind.PICTURE, sha256=check.sha256 if check else None)
 
 
@@ -123,22 +123,22 @@ def _linked(location: str, kind: ItemKind, check: FileCheck | None, hint: str) -
     if check is not None:
         check.access.check(location)
     link = _link(location, hint)
-    if check is None or check.sha256 is None or locations.is_web(location):
+    if check is None or check.sha256 is None or urls.is_web(location):
         return MediaSource(location, link=link, kind=kind)
     with storage.as_local_file(location, check=check):
         return MediaSource(location, link=link, kind=kind, sha256=check.sha256)
 
 
 def _link(location: str, hint: str) -> str:
-    if locations.ending(location) in OTHER_ENDINGS:
+    if urls.ending(location) in OTHER_ENDINGS:
         raise ValidationError(
-            f"{locations.shown(location)} is neither a picture nor a video.", hint="Name a picture or a video."
+            f"{urls.shown(location)} is neither a picture nor a video.", hint="Name a picture or a video."
         )
-    is_object = not locations.is_web(location) and not locations.is_local(location)
+    is_object = not urls.is_web(location) and not urls.is_local(location)
     link = storage.presigned(location, CONTAINER_LIFE) if is_object else location
-    if not locations.is_public_url(link):
+    if not urls.is_public_url(link):
         raise ValidationError(
-            f"Instagram cannot fetch {locations.shown(location)}: a link must be https, in plain ASCII, and public.",
+            f"Instagram cannot fetch {urls.shown(location)}: a link must be https, in plain ASCII, and public.",
             hint=hint,
         )
     return link
@@ -152,10 +152,10 @@ def with_kind(item: Item) -> Item:
     if item.kind is not None:
         return item
     at = item.location
-    kind = kind_of(locations.local_path(at)) if locations.is_local(at) else kind_by_name(at)
+    kind = kind_of(urls.local_path(at)) if urls.is_local(at) else kind_by_name(at)
     if kind is None:
         raise ValidationError(
-            f"The name of {locations.shown(at)} does not show whether it is a video or a picture.",
+            f"The name of {urls.shown(at)} does not show whether it is a video or a picture.",
             hint='Write which it is: {"image": …} or {"video": …}.',
         )
     return item.model_copy(update={"kind": kind})

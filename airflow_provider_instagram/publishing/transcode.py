@@ -18,7 +18,7 @@ from airflow_provider_instagram.media.picture import PictureItem
 from airflow_provider_instagram.media.process import processors, side_by_side
 from airflow_provider_instagram.media.spec import Options, Profile, check_ending
 from airflow_provider_instagram.media.video import read_item
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.files.access import FileCheck
@@ -106,7 +106,7 @@ class Transcode:
         works: list[Work] = []
         profile = self.profile
         for source in sources:
-            with _folded(f"Read {locations.shown(source)}"):
+            with _folded(f"Read {urls.shown(source)}"):
                 local = files.enter_context(storage.as_local_file(source, check=self.file_check(source)))
                 work = Work(source, local, read_item(local, profile, self.options, is_written_next=True))
                 check_ending("output", self.output, work.item.suffix)
@@ -116,7 +116,7 @@ class Transcode:
 
     def _begin(self, work: Work, made: dict[str, Made], files: ExitStack, begin: Begin) -> str:
         """Begin to make a file, unless it is among those that are made, and return its location."""
-        is_kept = self.output is None and not locations.secrets_in(work.source)
+        is_kept = self.output is None and not urls.secrets_in(work.source)
         if is_kept and work.item.complies:
             made[work.source] = self._writing(work, work.local, begin)
             return work.source
@@ -125,9 +125,9 @@ class Transcode:
             return location
         if location != self.output and _is_own(location) and (report := self._earlier_result(work, location)):
             made[location] = Made(None, _done(report))
-        elif locations.is_local(location):
+        elif urls.is_local(location):
             self._warn_if_other_workers_lack(location, work.source)
-            path = locations.local_path(location)
+            path = urls.local_path(location)
             storage.make_folder(path.parent)
             made[location] = self._writing(work, path, begin)
         else:
@@ -142,23 +142,23 @@ class Transcode:
         """Write a video, or begin to write a picture."""
         if isinstance(work.item, PictureItem):
             return Made(path, begin(lambda cancel: work.item.cancelled_by(cancel).write(path)))
-        with _folded(f"Transcode {locations.shown(work.source)}"):
+        with _folded(f"Transcode {urls.shown(work.source)}"):
             return Made(path, _done(work.item.write(path)))
 
     def _finished(self, work: Work, location: str, made: Made) -> Result:
         report = made.report.result()
         if made.path is not None:
             self._write_preview(work, made.path)
-            if not locations.is_local(location) and location != work.source:
+            if not urls.is_local(location) and location != work.source:
                 storage.put(made.path, location)
-        log.info("%s", locations.shown(work.source))
+        log.info("%s", urls.shown(work.source))
         for line in report.table():
             log.info("%s", line)
         return Result(location, report)
 
     def _warn_if_other_workers_lack(self, location: str, source: str) -> None:
         """Log a warning if the next task may run on a machine that does not have the output."""
-        if not self.other_machines or locations.is_local(source):
+        if not self.other_machines or urls.is_local(source):
             return  # a local source shows that the workers share its folder, or run on one machine
         log.warning(
             "%s is a local file of this worker. With %s, the next task may run on another machine. Set output= or "
@@ -181,13 +181,13 @@ class Transcode:
     def _keyed_location(self, work: Work) -> str:
         """Return the output's name, which depends on the content, the profile, the options and the tool's version."""
         folder = self.output
-        if folder is None and locations.is_local(work.source):
-            folder = f"{locations.local_path(work.source).parent}/"
+        if folder is None and urls.is_local(work.source):
+            folder = f"{urls.local_path(work.source).parent}/"
         folder = folder or self.work_prefix
         if not folder:
-            why = "; its link may be signed, so it cannot be used itself" if locations.secrets_in(work.source) else ""
+            why = "; its link may be signed, so it cannot be used itself" if urls.secrets_in(work.source) else ""
             raise ValidationError(
-                f"No location is set for the compliant copy of {locations.shown(work.source)}{why}.",
+                f"No location is set for the compliant copy of {urls.shown(work.source)}{why}.",
                 hint="Set output= on the task, or [instagram] work_prefix for all tasks.",
             )
         ending = f".{work.item.spec.name}.{work.item.key()}{work.item.suffix}"
@@ -196,7 +196,7 @@ class Transcode:
 
     def _write_preview(self, work: Work, made: Path) -> None:
         if self.preview:
-            jpeg = locations.local_path(self.preview)
+            jpeg = urls.local_path(self.preview)
             storage.make_folder(jpeg.parent)
             work.item.write_preview(made, jpeg)
 
@@ -222,5 +222,5 @@ def _is_own(location: str) -> bool:
 
     A file that is removed soon does not count: it is written again.
     """
-    is_link = locations.is_local(location) and locations.local_path(location).is_symlink()
+    is_link = urls.is_local(location) and urls.local_path(location).is_symlink()
     return not is_link and old_files.is_reusable(location)

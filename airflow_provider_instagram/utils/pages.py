@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.utils.addresses import safe_link
+from airflow_provider_instagram.utils.urls import safe_link
 
 #: The tag of the DAGs of calendars, by which the Posts page and the command line find them. From Airflow 3.4 on, no
 #: other DAG has the tab *Posts*.

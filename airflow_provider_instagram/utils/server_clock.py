@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from airflow_provider_instagram.utils.addresses import is_loopback
 from airflow_provider_instagram.utils.time_limit import within_timeout
+from airflow_provider_instagram.utils.urls import is_loopback
 
 log = logging.getLogger(__name__)
 

@@ -102,9 +102,9 @@ class Connections:
 
 
 def run_with_time_limit(
-    work: Callable[[Connections], None], total_s: float, cancel: Cancel, name: str, *, own_time_counts: bool = True
-) -> None:
-    """Run work in its own thread, and abandon the thread after a timeout or a cancel.
+    work: Callable[[Connections], T], total_s: float, cancel: Cancel, name: str, *, own_time_counts: bool = True
+) -> T:
+    """Return the result of work in its own thread, and abandon the thread after a timeout or a cancel.
 
     A DNS lookup and an opening connection cannot be ended from outside. A thread in such a phase is abandoned: it ends
     with its own timeout, and its connections are shut down before it can send or write anything.
@@ -113,12 +113,12 @@ def run_with_time_limit(
     :param own_time_counts: Whether the time counts in which this process computes or waits for a processor.
     """
     cancel.raise_if_requested()
-    connections = Connections()
+    connections, done = Connections(), list[T]()
     ends: SimpleQueue[BaseException | None] = SimpleQueue()  # SimpleQueue, because a signal handler may put into it
 
     def go() -> None:
         try:
-            work(connections)
+            done.append(work(connections))
         except BaseException as error:  # noqa: BLE001  the waiting thread raises it
             ends.put(error)
         else:
@@ -139,6 +139,7 @@ def run_with_time_limit(
     cancel.raise_if_requested()  # a connection that was shut down can look like the end of a file
     if error is not None:
         raise error
+    return done[0]
 
 
 def _end_of(thread: threading.Thread, ends: SimpleQueue[BaseException | None], total_s: float) -> BaseException | None:
@@ -187,9 +188,7 @@ def within_timeout(
     :param own_time_counts: Whether the time counts in which this process computes or waits for a processor.
     :raises TimeoutError: If it takes longer. The work goes on, and may have an effect later.
     """
-    done: list[T] = []
     try:
-        run_with_time_limit(lambda _: done.append(work()), total_s, Cancel(), what, own_time_counts=own_time_counts)
+        return run_with_time_limit(lambda _: work(), total_s, Cancel(), what, own_time_counts=own_time_counts)
     except TimeoutError:
         raise TimeoutError(f"{what} has not answered within {total_s:.0f} s") from None
-    return done[0]

@@ -13,7 +13,7 @@ from airflow_provider_instagram.calendar.file.problems import InvalidValue
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import FileAccess, place_of, read_file
-from airflow_provider_instagram.utils.locations import is_local, is_web, local_path, shown
+from airflow_provider_instagram.utils.urls import is_local, is_web, local_path, shown
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from airflow_provider_instagram.posts.limits import (
     may_have_video,
 )
 from airflow_provider_instagram.posts.post import MEDIA, OPTIONS, kind_in
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -194,14 +194,14 @@ class PostFields:
     def _check_links(self, values: dict[str, Any], named: str) -> None:
         how, items = values.get("upload", "auto"), values.get("carousel", ())
         for location in (*(item.location for item in items), *filter(None, map(values.get, ItemKind))):
-            if how == "url" and locations.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
+            if how == "url" and urls.is_local(location) and kind_by_name(location) is not ItemKind.PICTURE:
                 message = "upload is url, but Instagram cannot fetch a local file."
                 name = "upload" if "upload" in self.row.values else named
                 self._add_problem(name, message, f"Write upload: file, or give the {named}'s https address.")
                 continue
-            is_fetched = locations.is_public_url(location) or (how == "file" and location.lower().startswith("https:"))
-            if locations.is_web(location) and not is_fetched:
-                message = f"{named} {locations.shown(location)}: a link must be https, in plain ASCII."
+            is_fetched = urls.is_public_url(location) or (how == "file" and location.lower().startswith("https:"))
+            if urls.is_web(location) and not is_fetched:
+                message = f"{named} {urls.shown(location)}: a link must be https, in plain ASCII."
                 remedy = "Write its https address, with characters outside ASCII percent-encoded."
                 self._add_problem(named, message, remedy)
 
@@ -229,7 +229,7 @@ class PostFields:
             location = self.files.found(written, check=check)
         except InvalidValue:
             names = [one for one in re.split(r"[\s;|,]+", written) if kind_by_name(one)]
-            if len(names) > 1 and not locations.is_web(written):
+            if len(names) > 1 and not urls.is_web(written):
                 raise InvalidValue(f"these are {len(names)} files.", SEVERAL) from None
             raise
         if location != written:
@@ -275,13 +275,11 @@ def unnamed_account(name: str, accounts: Collection[str] | None) -> InvalidValue
 
 def _check_kind(name: str | None, location: str) -> None:
     """Check that the name of a file fits the field that contains it; None for an item whose kind is not written."""
-    if locations.ending(location) in OTHER_ENDINGS:
-        raise InvalidValue(
-            f"{locations.shown(location)} is neither a picture nor a video.", "Name a picture or a video."
-        )
+    if urls.ending(location) in OTHER_ENDINGS:
+        raise InvalidValue(f"{urls.shown(location)} is neither a picture nor a video.", "Name a picture or a video.")
     kind = kind_by_name(location)
     if kind is not None and name is not None and kind != name:
-        message = f"{name} is {locations.shown(location)}, which is {kind.in_words}."
+        message = f"{name} is {urls.shown(location)}, which is {kind.in_words}."
         raise InvalidValue(message, f"Write it after {kind}: instead.")
 
 
@@ -330,7 +328,7 @@ def _without_flags(value: Any) -> Any:
 def _check_separators(text: str) -> None:
     """Check that a text is not the names of several files with semicolons between them."""
     names = [one.strip() for one in text.split(";") if one.strip()]
-    if len(names) > 1 and all(map(kind_by_name, names)) and (not locations.is_web(text) or locations.is_web(names[1])):
+    if len(names) > 1 and all(map(kind_by_name, names)) and (not urls.is_web(text) or urls.is_web(names[1])):
         message = f"these are {len(names)} files, with semicolons between them."
         raise InvalidValue(message, SEVERAL)
 

@@ -23,7 +23,7 @@ from airflow_provider_instagram.calendar.file.names import SETTINGS, remedy_for_
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
 from airflow_provider_instagram.calendar.file.rows import MAX_POSTS, Row, Rows, Value, check_count, public_name
 from airflow_provider_instagram.files.access import read_file
-from airflow_provider_instagram.utils.locations import is_web
+from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles

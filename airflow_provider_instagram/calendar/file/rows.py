@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_instagram.calendar.file.problems import InvalidValue, Problem
-from airflow_provider_instagram.utils.locations import is_web, shown, shown_in
+from airflow_provider_instagram.utils.urls import is_web, shown, shown_in
 
 #: More posts than a team plans in years, and few enough to parse the DAG file in seconds.
 MAX_POSTS = 10_000

@@ -13,8 +13,7 @@ from airflow_provider_instagram.calendar.file.reader import MAX_BYTES, as_text, 
 from airflow_provider_instagram.calendar.file.sheet_import import MEANINGS, SheetReading, import_sheet
 from airflow_provider_instagram.calendar.file.sheet_times import DateOrder
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
-from airflow_provider_instagram.utils.addresses import Origin
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import Origin, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.rows import Rows

@@ -18,7 +18,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind, kind_by_name
 from airflow_provider_instagram.posts.post import MEDIA
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost

@@ -41,7 +41,7 @@ from airflow_provider_instagram.files.replace import (
 )
 from airflow_provider_instagram.posts.kinds import kind_by_name
 from airflow_provider_instagram.publishing.transcode import OWN_NAME
-from airflow_provider_instagram.utils.locations import is_local, local_path, shown
+from airflow_provider_instagram.utils.urls import is_local, local_path, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost

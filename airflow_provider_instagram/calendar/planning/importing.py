@@ -24,7 +24,7 @@ from airflow_provider_instagram.calendar.planning.proposal import next_id
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.posts.post import MEDIA
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.media_paths import CalendarFiles

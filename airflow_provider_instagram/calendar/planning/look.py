@@ -18,7 +18,7 @@ from airflow_provider_instagram.calendar.file.sheet import SheetText, read_sheet
 from airflow_provider_instagram.calendar.planning.plan import NO_RECORDS, Plan, Records, decide, next_moment
 from airflow_provider_instagram.calendar.planning.stored_plan import Due, StoredPlan, content_digest
 from airflow_provider_instagram.calendar.planning.vanished import Vanished, kept_for, removed_on_page, vanished_now
-from airflow_provider_instagram.utils.locations import is_web
+from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings

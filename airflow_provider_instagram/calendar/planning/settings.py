@@ -26,7 +26,7 @@ from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MAR
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.utils.arguments import in_quotes
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.urls import is_web, shown
 
 #: The parameter of a run of the planner that the Posts page starts for one post. Its user says nothing of the file.
 BY_HAND: Final = "by_hand"

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from airflow_provider_instagram.calendar.file.problems import Problem
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar

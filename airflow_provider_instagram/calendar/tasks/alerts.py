@@ -24,9 +24,9 @@ from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.ledger.events import become_first_emitter
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.seal import SealedStore
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.pages import post_page
 from airflow_provider_instagram.utils.time_limit import within_timeout
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost

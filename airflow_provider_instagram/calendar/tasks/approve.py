@@ -30,8 +30,8 @@ from airflow_provider_instagram.operators.base import APPROVE
 from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost

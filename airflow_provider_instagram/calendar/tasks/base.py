@@ -31,8 +31,8 @@ from airflow_provider_instagram.operators.base import AccountTask
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.locations import is_local, is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost

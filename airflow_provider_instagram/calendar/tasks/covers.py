@@ -11,7 +11,7 @@ from airflow.sdk import conf
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files import storage
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 
 #: The largest width and height of a thumbnail: twice the size of a card, for sharp screens.
 THUMBNAIL_PIXELS: Final = (320, 568)
@@ -85,5 +85,5 @@ def write_cover(name: str, picture: Path) -> None:
 
 def _checked(content: bytes, location: str) -> bytes:
     if not content.startswith(b"\xff\xd8\xff"):
-        raise ValidationError(f"{locations.shown(location)} is not a JPEG.", hint="Transcode the post again.")
+        raise ValidationError(f"{urls.shown(location)} is not a JPEG.", hint="Transcode the post again.")
     return content

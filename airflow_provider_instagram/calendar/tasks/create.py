@@ -39,7 +39,7 @@ from airflow_provider_instagram.posts.limits import checked_post
 from airflow_provider_instagram.posts.post import FIELDS, Post
 from airflow_provider_instagram.publishing.create import Order
 from airflow_provider_instagram.quota.reservations import time_until_quota_frees
-from airflow_provider_instagram.utils import arguments, locations
+from airflow_provider_instagram.utils import arguments, urls
 from airflow_provider_instagram.utils.deferral import shortest_deferral
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
@@ -219,13 +219,13 @@ class CreatePost(PostTask):
         kind = kind_in(report)
         if item.kind not in (None, kind):  # the name of a file need not show its kind
             raise ValidationError(
-                f"The calendar calls {locations.shown(item.location)} {item.kind}, but it is {kind.in_words}.",
+                f"The calendar calls {urls.shown(item.location)} {item.kind}, but it is {kind.in_words}.",
                 hint=f"Write {kind}: before its name.",
             )
         if is_sent_as_link(item.location, upload, report):
             return item.model_copy(update={"kind": kind})
         made = _result_now(item.location, made)
-        if made != item.location and locations.is_local(made) and locations.local_path(made).is_symlink():
+        if made != item.location and urls.is_local(made) and urls.local_path(made).is_symlink():
             raise ValidationError(
                 f"{made} is a symbolic link, not the output of the transcode.",
                 hint="Remove it, and clear prepare.",
@@ -263,4 +263,4 @@ def _result_now(source: str, made: str) -> str:
     """
     folder, _, name = source.rpartition("/")
     made_name = made.rpartition("/")[2]
-    return f"{folder}/{made_name}" if locations.is_local(source) or made_name == name else made
+    return f"{folder}/{made_name}" if urls.is_local(source) or made_name == name else made

@@ -33,7 +33,7 @@ from airflow_provider_instagram.files.old_files import kept_for
 from airflow_provider_instagram.ledger.seal import SealedStore
 from airflow_provider_instagram.media.spec import Options, profile_for
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.locations import is_web
+from airflow_provider_instagram.utils.urls import is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost

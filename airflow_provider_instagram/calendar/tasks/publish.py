@@ -25,8 +25,8 @@ from airflow_provider_instagram.operators.publish import PublishingTask, publish
 from airflow_provider_instagram.posts.limits import read_message
 from airflow_provider_instagram.publishing.use_case import Skipped
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_instagram.calendar.planning.stored_plan import due_file, read_due
-from airflow_provider_instagram.utils.locations import is_local, is_web, shown
 from airflow_provider_instagram.utils.server_clock import CLOCK
+from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.sheet import SheetText

@@ -31,8 +31,8 @@ from airflow_provider_instagram.plugin.board.forms import has_unread_edit
 from airflow_provider_instagram.plugin.board.states import COMMENT, HOLDS, STEPS, Facts, PostRun
 from airflow_provider_instagram.plugin.users import may_act, may_edit
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION, broken_by_values
-from airflow_provider_instagram.utils.addresses import web_address
 from airflow_provider_instagram.utils.arguments import check_printable
+from airflow_provider_instagram.utils.urls import web_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection

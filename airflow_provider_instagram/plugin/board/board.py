@@ -26,7 +26,7 @@ from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.locations import is_web, shown
+from airflow_provider_instagram.utils.urls import is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan

@@ -28,7 +28,7 @@ from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts
 from airflow_provider_instagram.plugin.users import dag_that_deletes, own_accounts
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.posts.limits import caption_warning
-from airflow_provider_instagram.utils.addresses import safe_link
+from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost

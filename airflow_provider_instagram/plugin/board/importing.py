@@ -39,7 +39,7 @@ from airflow_provider_instagram.plugin.board.routes import editable_board
 from airflow_provider_instagram.plugin.bodies import json_body
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.posts.kinds import ItemKind, PostKind
-from airflow_provider_instagram.utils.locations import shown
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.writer import CalendarWriter

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_instagram.calendar.file.parser import KEYS
-from airflow_provider_instagram.utils.locations import QUESTION_MARK, SLASH
+from airflow_provider_instagram.utils.urls import QUESTION_MARK, SLASH
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost

@@ -19,8 +19,8 @@ from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.spec import PictureSpec
 from airflow_provider_instagram.plugin.board.airflow_rows import returned
 from airflow_provider_instagram.plugin.pages import HEADERS
-from airflow_provider_instagram.utils.locations import is_local, is_web
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
+from airflow_provider_instagram.utils.urls import is_local, is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import Board

@@ -27,7 +27,7 @@ from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.plugin.users import Viewer, own_accounts, require_read
 from airflow_provider_instagram.posts.kinds import PostKind
-from airflow_provider_instagram.utils.addresses import safe_link
+from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost

@@ -23,8 +23,8 @@ from airflow_provider_instagram.plugin.board.forms import writer_of
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.users import opened, sealed
 from airflow_provider_instagram.posts.kinds import kind_by_name
-from airflow_provider_instagram.utils.locations import shown
 from airflow_provider_instagram.utils.owned_folder import lack_of_space
+from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
     from starlette.requests import Request

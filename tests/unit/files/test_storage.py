@@ -9,7 +9,7 @@ from airflow_provider_instagram.exceptions import InstagramError, ValidationErro
 from airflow_provider_instagram.files import storage
 from airflow_provider_instagram.files.access import inside_media_roots
 from airflow_provider_instagram.operators import CreateContainerOperator, TranscodeOperator
-from airflow_provider_instagram.utils import locations
+from airflow_provider_instagram.utils import urls
 from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
 
@@ -47,14 +47,14 @@ def test_another_spelling_does_not_lead_around_the_media_roots(roots: Path, sche
 
 
 def test_what_a_link_carries_behind_its_path_is_not_shown() -> None:
-    assert locations.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
-    assert locations.shown("HTTPS://me:secret@example.com/a.mp4#secret") == "HTTPS://example.com/a.mp4#…"
-    assert locations.shown("simplecache::https://example.com/a?secret") == "simplecache::https://example.com/a?…"
-    assert locations.shown("link 'https://example.com/a.mp4?…'.") == "link 'https://example.com/a.mp4?…'."
-    assert locations.shown("https://example.com/a.mp4?…').secret") == "https://example.com/a.mp4?…"
-    assert locations.shown("/data/really?.mov") == "/data/really?.mov"
-    assert locations.shown("https://example.com/a@b.mp4") == "https://example.com/a@b.mp4"
-    assert locations.shown("https://example.com:8443/a@b.mp4") == "https://example.com:8443/a@b.mp4"
+    assert urls.shown("https://example.com/a.mp4?signature=secret") == "https://example.com/a.mp4?…"
+    assert urls.shown("HTTPS://me:secret@example.com/a.mp4#secret") == "HTTPS://example.com/a.mp4#…"
+    assert urls.shown("simplecache::https://example.com/a?secret") == "simplecache::https://example.com/a?…"
+    assert urls.shown("link 'https://example.com/a.mp4?…'.") == "link 'https://example.com/a.mp4?…'."
+    assert urls.shown("https://example.com/a.mp4?…').secret") == "https://example.com/a.mp4?…"
+    assert urls.shown("/data/really?.mov") == "/data/really?.mov"
+    assert urls.shown("https://example.com/a@b.mp4") == "https://example.com/a@b.mp4"
+    assert urls.shown("https://example.com:8443/a@b.mp4") == "https://example.com:8443/a@b.mp4"
 
 
 #: Texts with a secret, and what is shown of them.
@@ -87,8 +87,8 @@ SECRETS = {
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_no_spelling_of_a_link_shows_its_secret(text: str) -> None:
-    assert locations.shown(text) == SECRETS[text]
-    assert "@" in text or locations.shown(SECRETS[text]) == SECRETS[text], "what is shown already stays"
+    assert urls.shown(text) == SECRETS[text]
+    assert "@" in text or urls.shown(SECRETS[text]) == SECRETS[text], "what is shown already stays"
 
 
 @pytest.mark.parametrize(
@@ -104,23 +104,23 @@ def test_no_spelling_of_a_link_shows_its_secret(text: str) -> None:
     ],
 )
 def test_a_text_without_a_secret_is_shown_as_it_is(text: str) -> None:
-    assert locations.shown(text) == text
+    assert urls.shown(text) == text
 
 
 def test_a_password_with_a_slash_is_not_shown() -> None:
     """As in the secret keys of AWS."""
-    assert locations.shown("s3://KEY:sec/ret@bucket/a.mp4") == "s3://…@bucket/a.mp4"
-    assert locations.shown(f"s3://KEY:{'long' * 100}@bucket/a.mp4") == "s3://…@bucket/a.mp4"
-    assert locations.shown("https://me:sec/ret@example.com/a.mp4") == "https://…@example.com/a.mp4"
-    assert locations.shown("s3://media@bucket/a:b@c.mp4") == "s3://media@bucket/a:b@c.mp4"
-    assert locations.secrets_in("https://me:sec/ret@example.com/a.mp4") == ("me:sec/ret",)
-    assert locations.secrets_in("https://me:secret@example.com/a.mp4?b=c") == ("me:secret", "b=c")
+    assert urls.shown("s3://KEY:sec/ret@bucket/a.mp4") == "s3://…@bucket/a.mp4"
+    assert urls.shown(f"s3://KEY:{'long' * 100}@bucket/a.mp4") == "s3://…@bucket/a.mp4"
+    assert urls.shown("https://me:sec/ret@example.com/a.mp4") == "https://…@example.com/a.mp4"
+    assert urls.shown("s3://media@bucket/a:b@c.mp4") == "s3://media@bucket/a:b@c.mp4"
+    assert urls.secrets_in("https://me:sec/ret@example.com/a.mp4") == ("me:sec/ret",)
+    assert urls.secrets_in("https://me:secret@example.com/a.mp4?b=c") == ("me:secret", "b=c")
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("part", ["x://", "x://:", ":", "a:", "@:", "://"])
 def test_a_location_of_a_million_characters_is_shown_in_seconds(part: str) -> None:
-    assert len(locations.shown("x://" + part * (1_000_000 // len(part)))) < 400
+    assert len(urls.shown("x://" + part * (1_000_000 // len(part)))) < 400
 
 
 def test_without_media_roots_no_local_file_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_a_run_may_not_read_another_place_of_object_storage_nor_by_another_conne
     ],
 )
 def test_only_what_instagram_can_fetch_is_public(link: str, public: bool) -> None:
-    assert locations.is_public_url(link) is public
+    assert urls.is_public_url(link) is public
 
 
 @pytest.mark.usefixtures("connection")

@@ -1,23 +1,37 @@
-"""What a location is: a web address, a local path, or a URI of object storage."""
+"""Addresses and locations: what they are, which may be followed, and what of them may be shown.
+
+A location is a web address, a local path, or a URI of object storage. One from an untrusted source is read by one
+strict parser, :class:`Origin`. Its login and its query, which may hold a signature, are in no message.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_instagram.exceptions import ValidationError
 
-LOCAL_SCHEMES = ("file", "local")
+#: Visible ASCII without the backslash, which browsers read as a slash and other parsers do not.
+_VISIBLE: Final = re.compile(r"[!-\[\]-~]+")
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+#: Source: RFC 1035, 2.3.4.
+_LONGEST_NAME: Final = 253
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_IN_BRACKETS: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]*)?")
+_PORTS: Final = {"http": 80, "https": 443}
+LOCAL_SCHEMES: Final = ("file", "local")
 
 
-def spelled(sign: str) -> str:
-    """Return a pattern for a sign as it is, and as URLs, YAML, JSON and HTML spell it. It ignores case."""
-    code = ord(sign)
-    escapes = rf"%(?:25)*{code:02x}|\\x{code:02x}|\\u{code:04x}|\\U{code:08x}|&\#0*{code};|&\#x0*{code:x};"
-    return rf"{re.escape(sign)}|{escapes}"
+def spelled(signs: str) -> str:
+    """Return a pattern for signs as they are, and as URLs, YAML, JSON and HTML spell them. It ignores case."""
+    escapes = r"%(?:25)*|\\x|\\u00|\\U000000|&\#x0*"
+    each = (rf"{re.escape(sign)}|(?:{escapes}){ord(sign):x};?|&\#0*{ord(sign)};" for sign in signs)
+    return "|".join(each)
 
 
 SLASH: Final = rf"{spelled('/')}|&sol;"
@@ -32,12 +46,12 @@ _WHOLE: Final = re.compile(rf"\s*(?:(?:[a-z][a-z0-9+.-]*::?)*{_SLASH}{{2}}|https
 _NAMED: Final = rf"(?=[\w.~-]{{1,99}}{_EQUALS})"
 #: Where the path of an address ends, and what follows may be a signature.
 _PATH_ENDS: Final = re.compile(
-    rf"[?\#;]|{QUESTION_MARK}|(?:{'|'.join(map(spelled, '#;&'))}){_NAMED}|(?:\bsig|signature|token){_EQUALS}",
+    rf"[?\#;]|{QUESTION_MARK}|(?:{spelled('#;&')}){_NAMED}|(?:\bsig|signature|token){_EQUALS}",
     re.IGNORECASE,
 )
 #: The same in a word that does not begin as an address.
 _SIGNED: Final = re.compile(
-    rf"(?:{'|'.join(map(spelled, '?#;&'))}){_NAMED}|(?:\bsig|signature|token|secret|password|credential){_EQUALS}",
+    rf"(?:{spelled('?#;&')}){_NAMED}|(?:\bsig|signature|token|secret|password|credential){_EQUALS}",
     re.IGNORECASE,
 )
 #: A user name and a password, as far as the next slash. Of other addresses than web addresses, a name alone is that of
@@ -56,22 +70,78 @@ _CLOSING: Final = "'\"].,:;)}>"
 LONGEST_SHOWN: Final = 300
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of an address, in normalised form.
+
+    :param host: Host name or IP address in lower-case ASCII, without brackets.
+    :param port: The port, even if it is the scheme's default.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, address: str | None) -> Origin | None:
+        """Return the origin of an address, or None for anything but a plain http or https address with a host."""
+        if address is None or not _VISIBLE.fullmatch(address):
+            return None
+        try:
+            parts = urlsplit(address)
+            port, host = parts.port, _host(parts.netloc, parts.hostname or "")
+        except ValueError:
+            return None
+        if parts.scheme not in _PORTS or host is None or port == 0:
+            return None
+        return cls(parts.scheme, host, port or _PORTS[parts.scheme])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host can only mean this machine."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name can only mean this machine."""
+    try:
+        address = ip_address(host)
+        # Python 3.13 and newer count an IPv4 address inside an IPv6 address, older ones do not.
+        return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
+    except ValueError:
+        return host == "localhost"
+
+
+def web_address(text: str | None) -> str | None:
+    """Return an http or https address as it is, or None when `text` is anything else, such as ``javascript:…``."""
+    return text if Origin.of(text) is not None else None
+
+
+def safe_link(text: str | None) -> str | None:
+    """Return an address that a page may link to, or None: https, and http on this machine."""
+    origin = Origin.of(text)
+    return text if origin is not None and (origin.scheme == "https" or origin.is_loopback) else None
+
+
+def _host(netloc: str, host: str) -> str | None:
+    if "[" in netloc:
+        match = _IN_BRACKETS.fullmatch(netloc)
+        return IPv6Address(match[1]).compressed if match else None
+    return host if "@" not in netloc and len(host) <= _LONGEST_NAME and _NAME.fullmatch(host) else None
+
+
 def is_web(location: str) -> bool:
     """Return whether a location is a web address."""
     return location.lower().startswith(("https://", "http://"))
 
 
 def is_public_url(location: str) -> bool:
-    """Return whether Instagram may get a location: https, ASCII, no white space. Plain http is for a local sandbox."""
-    if not location.isascii() or re.search(r"\s", location):
-        return False
-    try:
-        parts = _parts(location)
-    except ValidationError:
-        return False
-    if not parts.hostname or "\\" in location:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
+    """Return whether Instagram may get a location: https, or http on this machine for a local sandbox."""
+    return safe_link(location) is not None
 
 
 def check_link(name: str, location: str) -> None:
