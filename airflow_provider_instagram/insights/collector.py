@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, or_, select
 
 from airflow_provider_instagram.exceptions import (
     AuthenticationError,
@@ -14,25 +16,34 @@ from airflow_provider_instagram.exceptions import (
     PermissionDeniedError,
     RateLimitError,
 )
-from airflow_provider_instagram.graph.insight_reader import InsightReader, Reason
+from airflow_provider_instagram.graph.insight_reader import InsightReader, Reading, Reason
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, metrics_of
 from airflow_provider_instagram.graph.responses import read_responses
-from airflow_provider_instagram.insights import schema
-from airflow_provider_instagram.insights.schema import MISSED, READ, Age, Row, columns_of
-from airflow_provider_instagram.insights.tracking import Discovery, PostEvent, TrackedPost, Tracking
-from airflow_provider_instagram.ledger.insights import (
-    LatestNumbers,
-    StoredRefusals,
-    record_numbers,
-    record_unnamed_rows,
-    unnamed_rows,
+from airflow_provider_instagram.insights.discovery import Discovery, PostEvent, Progress, oldest_age
+from airflow_provider_instagram.insights.schema import (
+    ACCOUNT_DAYS,
+    DEFAULT_AGES,
+    KEPT,
+    MISSED,
+    OLDER,
+    POSTS,
+    READ,
+    SNAPSHOTS,
+    Age,
+    Row,
+    ages_of,
+    columns_of,
+    kind_of,
 )
-from airflow_provider_instagram.posts.kinds import PostKind
+from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from airflow_provider_instagram.graph.client import GraphClient
     from airflow_provider_instagram.insights.targets import SqlTarget
     from airflow_provider_instagram.ledger.ledger import Ledger
+    from airflow_provider_instagram.posts.kinds import PostKind
     from airflow_provider_instagram.quota.call_budget import InsightsBudget
 
 log = logging.getLogger(__name__)
@@ -50,6 +61,7 @@ EVENTS_OVERLAP: Final = timedelta(minutes=10)
 MOST_FAILURES: Final = 3
 #: When an older post that could not be read is read again.
 OLDER_AGAIN: Final = timedelta(days=1)
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass
@@ -62,7 +74,6 @@ class Batch:
     posts: list[Row] = field(default_factory=list)
     snapshots: list[Row] = field(default_factory=list)
     days: list[Row] = field(default_factory=list)
-    latest: dict[str, LatestNumbers] = field(default_factory=dict)
     left: int = 0
     error: InstagramError | None = None
 
@@ -77,20 +88,56 @@ class Batch:
         return {**self.rows(), "left": self.left}
 
 
+@dataclass(frozen=True)
+class Post:
+    """A post that may have ages without a snapshot.
+
+    :param origin: Its key, its DAG and its calendar, as its snapshots repeat them.
+    :param ages: The ages at which it is read. One that was too old for all of them when it was found is read once.
+    :param done: The ages that have a snapshot.
+    """
+
+    media_id: str
+    kind: PostKind
+    published: datetime
+    origin: Row
+    ages: tuple[Age, ...]
+    done: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, row: Any, ages: Sequence[timedelta]) -> Post:
+        """Return the post of a row, without its snapshots."""
+        kind = kind_of(row)
+        of_kind, published = ages_of(kind.value, ages), row["created_timestamp"]
+        if published + of_kind[-1].until <= row["found_timestamp"]:
+            of_kind = (Age(OLDER, of_kind[-1].until, KEPT),)
+        origin = {name: row[name] for name in ("post_key", "dag_id", "calendar")}
+        return cls(row["post_id"], kind, published, origin, of_kind)
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it was too old for all ages when it was found."""
+        return self.ages[0].name == OLDER
+
+    def open_ages(self) -> list[Age]:
+        """Return the ages that have no snapshot, the youngest first."""
+        return [age for age in self.ages if age.name not in self.done]
+
+
 @dataclass
 class Collector:
     """Reads the metrics of an account that are due, once each.
 
-    1. Find new posts.
-    2. Of each post, mark the ages that can no longer be read, and read the present one.
+    1. Find new posts, and write their rows.
+    2. Of each post, mark the ages that can no longer be read, and read the present one. The tables tell which ages
+       have a snapshot.
     3. Read the account's days whose metrics are complete.
     4. With the calls that are left, read older posts, and find a page of those that are still older.
-    5. Write all rows to the target, by key.
-    6. Record in the ledger the latest metrics of its posts, and how many rows no event has announced yet.
-    7. Record in the ledger what is done.
+    5. Write the snapshots and days, by key.
+    6. Record in the ledger how many rows no event has announced yet, and what is to be read again later.
 
-    If the process dies before step 7, the next run reads the same again, and rows that exist stay as they are. If it
-    dies after that, the event of the next run announces the rows. If the calls are used up, the rest is for that run.
+    If the process dies before step 5, the next run reads the same again. If it dies after that, that run finds in the
+    tables what is done. If the calls are used up, the rest is for that run.
 
     :param backfill: Up to which age posts from before the first run are read, once each. Default: none is.
     :param is_of_facebook: Whether the login is on Facebook's host. It has more metrics, and says how people respond to
@@ -102,29 +149,31 @@ class Collector:
     user_id: str
     target: SqlTarget
     budget: InsightsBudget
-    ages: Sequence[timedelta] = schema.DEFAULT_AGES
+    ages: Sequence[timedelta] = DEFAULT_AGES
     look_every: timedelta = LOOK_EVERY
     backfill: timedelta | None = None
     is_of_facebook: bool = False
 
     def __post_init__(self) -> None:
         self.budget.charge(self.client)
-        self.tracking = Tracking(self.ledger.store, self.ages, self.target.identity)
+        self.progress = Progress.of(self.ledger.store, self.target.identity)
         self._reader = InsightReader(self.client, StoredRefusals(self.ledger.store, self.ledger.clock))
 
     def run(self, events: Iterable[PostEvent]) -> Batch:
         """Read and write what is due."""
         batch = Batch()
-        discovery = Discovery(self.client, self.budget, self.ledger, self.tracking, self.user_id, self.look_every)
+        discovery = Discovery(
+            self.client, self.budget, self.ledger, self.target, self.user_id, self.ages, self.progress, batch.posts
+        )
         try:
-            batch.posts.extend(discovery.find(events))
-            self._read_posts(batch)
-            if batch.error is None:
-                self._read_days(batch)
-                if self.backfill is not None:
-                    self._read_posts(batch, older=True)
-                    if not batch.left and self.budget.left():
-                        batch.posts.extend(discovery.find_older(self.backfill))
+            discovery.find(events, self.look_every)
+            posts = self._unread_posts()
+            self._read_new(posts, batch)
+            self._read_days(batch)
+            if self.backfill is not None:
+                self._read_older(posts, batch)
+                if not batch.left and self.budget.left():
+                    discovery.find_older(self.backfill)
         except RateLimitError as error:
             self.budget.stop(error.retry_after)
             log.warning("%s The rest is left for a later run.", error)
@@ -134,102 +183,134 @@ class Collector:
             until = self.budget.available_at()
             log.warning("Posts and days left: %d. The calls for insights are used up until %s.", batch.left, until)
         try:
-            rows = (batch.posts, batch.snapshots, batch.days)
-            for table, some in zip(schema.TABLES, rows, strict=True):
-                if some:
-                    self.target.write(table, some)
-            for media_id, numbers in batch.latest.items():
-                record_numbers(self.ledger.store, media_id, numbers)
-            unnamed, new = unnamed_rows(self.ledger.store, self.target.identity), batch.rows()
-            if unnamed or new["read"] or new["days"]:  # posts and missed ages alone have no event
-                unnamed = {kind: unnamed.get(kind, 0) + number for kind, number in new.items()}
-                record_unnamed_rows(self.ledger.store, self.target.identity, unnamed)
-            self.tracking.save()
+            self.target.write(SNAPSHOTS, batch.snapshots)
+            self.target.write(ACCOUNT_DAYS, batch.days)
+            self.progress.unnamed.update(batch.rows())
+            self.progress.save(self.ledger.store, self.target.identity)
         finally:
             self.budget.save()
         return batch
 
     def events_since(self) -> datetime:
         """Return the time since which events of posts are needed."""
-        until = self.tracking.head.events_until
-        first = self.ledger.clock() - LOOK_EVERY  # the first look at the media list shows what is older
-        return datetime.fromisoformat(until) - EVENTS_OVERLAP if until else first
+        if self.progress.events_until is None:
+            return self.ledger.clock() - LOOK_EVERY  # the first look at the media list shows what is older
+        return self.progress.events_until - EVENTS_OVERLAP
 
-    def _read_posts(self, batch: Batch, *, older: bool = False) -> None:
-        due, failed, left = self._due(batch, older=older), list[InstagramError](), batch.left
-        for number, (_, post, age) in enumerate(due):
-            batch.left = left + len(due) - number + len(failed)
-            if not self.budget.left():
-                return
+    def _unread_posts(self) -> list[Post]:
+        """Return the posts that may have ages without a snapshot: all but old ones, and old ones without any."""
+        since = self.ledger.clock() - 2 * oldest_age(self.ages)
+        statement = (
+            select(POSTS, SNAPSHOTS.c.age)
+            .select_from(POSTS.outerjoin(SNAPSHOTS, SNAPSHOTS.c.post_id == POSTS.c.post_id))
+            .where(POSTS.c.user_id == self.user_id)
+            .where(or_(POSTS.c.created_timestamp > since, SNAPSHOTS.c.age.is_(None)))
+        )
+        posts = dict[str, Post]()
+        for row in self.target.read(statement):
+            media_id = row["post_id"]
+            if media_id not in posts:
+                posts[media_id] = Post.of(row, self.ages)
+            posts[media_id].done.add(row["age"])
+        return list(posts.values())
+
+    def _read_new(self, posts: Iterable[Post], batch: Batch) -> None:
+        """Read the posts that were found in time.
+
+        :raises InstagramError: If none can be read, or too many cannot.
+        """
+        due = self._due([post for post in posts if not post.is_older], batch)
+        failed = list(self._read_due(due, batch).values())
+        if failed and len(failed) == min(len(due), MOST_FAILURES):
+            raise failed[-1]
+
+    def _read_older(self, posts: Iterable[Post], batch: Batch) -> None:
+        """Read the posts that were too old for all ages when they were found."""
+        due = self._due([post for post in posts if post.is_older], batch)
+        again_at = self.ledger.clock() + OLDER_AGAIN
+        self.progress.again_at |= dict.fromkeys(self._read_due(due, batch), again_at)
+
+    def _due(self, posts: Iterable[Post], batch: Batch) -> list[tuple[Post, Age]]:
+        """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
+        now, again_at = self.ledger.clock(), self.progress.again_at
+        due = list[tuple[datetime, Post, Age]]()
+        for post in posts:
+            for age in post.open_ages():
+                until = post.published + age.until
+                if until <= now:
+                    status = MISSED if again_at.pop(post.media_id, None) is None else Reason.NO_DATA.value
+                    batch.snapshots.append(self._row(post, age, status))
+                elif max(post.published + age.after, again_at.get(post.media_id, post.published)) <= now:
+                    due.append((until, post, age))
+        due.sort(key=lambda entry: entry[0])
+        return [(post, age) for _, post, age in due]
+
+    def _read_due(self, due: Sequence[tuple[Post, Age]], batch: Batch) -> dict[str, InstagramError]:
+        """Read posts as far as the calls suffice, and return those that cannot be read, by their media ids."""
+        failed = dict[str, InstagramError]()
+        batch.left += len(due)
+        for post, age in due:
+            if not self.budget.left() or len(failed) == MOST_FAILURES:
+                break
             try:
-                batch.snapshots.extend(self._read(post, age, batch))
+                batch.snapshots.extend(self._read(post, age))
+                batch.left -= 1
             except (AuthenticationError, PermissionDeniedError, RateLimitError):
                 raise
             except InstagramError as error:  # perhaps of this post only, so the others are read all the same
                 log.warning("%s The post is left for a later run.", error)
-                failed.append(error)
-                if older:
-                    post.again_at = (self.ledger.clock() + OLDER_AGAIN).timestamp()
-                    self.tracking.changed(post)
-                if len(failed) == MOST_FAILURES:
-                    break
-        else:
-            batch.left = left + len(failed)
-        if failed and not older and len(failed) == min(len(due), MOST_FAILURES):
-            batch.error = failed[-1]
+                failed[post.media_id] = error
+        return failed
 
-    def _due(self, batch: Batch, *, older: bool) -> list[tuple[datetime, TrackedPost, Age]]:
-        """Mark the ages that can no longer be read, and return what is to be read now, the most urgent first."""
+    def _read(self, post: Post, age: Age) -> list[Row]:
+        """Read a post, and return its rows: none if it is to be read again, because it has no numbers yet."""
+        metrics = metrics_of(post.kind, of_facebook=self.is_of_facebook)
+        reading = self._reader.of_media(post.media_id, post.kind.value, metrics)
+        if reading.reason is Reason.NO_DATA and self._is_put_off(post, age):
+            return []
+
         now = self.ledger.clock()
-        due: list[tuple[datetime, TrackedPost, Age]] = []
-        for post in [one for one in self.tracking.due(now.timestamp()) if one.older is older]:
-            for age in post.open_ages(self.ages):
-                if post.published + age.until <= now:
-                    status = MISSED if post.again_at is None else Reason.NO_DATA.value
-                    batch.snapshots.append(self._row(post, age, status))
-                    self._close(post, age)
-                elif post.published + age.after <= now and (post.again_at or 0.0) <= now.timestamp():
-                    due.append((post.published + age.until, post, age))
-        return sorted(due, key=lambda entry: entry[0])
-
-    def _read(self, post: TrackedPost, age: Age, batch: Batch) -> Iterator[Row]:
-        metrics = metrics_of(PostKind(post.kind), of_facebook=self.is_of_facebook)
-        reading = self._reader.of_media(post.media_id, post.kind, metrics)
-        if reading.reason is Reason.NO_DATA and post.again_at is None and not post.older:
-            middle = post.published + age.after + (age.until - age.after) / 2
-            if middle > self.ledger.clock():
-                post.again_at = middle.timestamp()
-                self.tracking.changed(post)
-                return
-        row = self._row(post, age, reading.reason.value or READ, self.ledger.clock())
-        read_at_age = age.name
-        if post.older:
-            so_old = self.ledger.clock() - post.published
-            row["age_seconds"], read_at_age = int(so_old.total_seconds()), f"{so_old.days}d"
-        for metric, value in reading.values.items():
-            row |= dict.fromkeys(columns_of(post.kind, metric), value)
-        numbers = {metric: value for metric, value in reading.values.items() if value is not None}
-        post_key = post.post_key if self.is_of_facebook and reading.reason is not Reason.GONE else None
+        row = self._row(post, age, reading.reason.value or READ, now)
         row["refused_metrics"] = _listed(reading.refused)
-        responses = read_responses(self.client, post.media_id, self.ledger.response_edges(post_key))
-        row |= responses.numbers
-        if (numbers or responses.words) and post.post_key is not None:  # the page shows only posts of the ledger
-            batch.latest[post.media_id] = LatestNumbers(
-                post.post_key, read_at_age, self.ledger.now(), numbers, responses.words, tuple(sorted(reading.refused))
-            )
-        self._close(post, age)
-        yield row
-        if reading.reason is Reason.GONE:
-            for later in post.open_ages(self.ages):
-                yield self._row(post, later, Reason.GONE.value)
-                self._close(post, later)
+        if post.is_older:
+            row["age_seconds"] = int((now - post.published).total_seconds())
+        for metric, value in reading.values.items():
+            row |= dict.fromkeys(columns_of(post.kind.value, metric), value)
+        row |= self._record_latest(post, age, reading)
+        self.progress.again_at.pop(post.media_id, None)
+        if reading.reason is not Reason.GONE:
+            return [row]
+        later_ages = [later for later in post.open_ages() if later.after > age.after]
+        return [row, *(self._row(post, later, Reason.GONE.value) for later in later_ages)]
 
-    def _close(self, post: TrackedPost, age: Age) -> None:
-        post.done.append(age.name)
-        post.again_at = None
-        self.tracking.changed(post)
+    def _is_put_off(self, post: Post, age: Age) -> bool:
+        """Whether a post without numbers is read a second time, halfway to its next age."""
+        if post.is_older or post.media_id in self.progress.again_at:
+            return False
+        middle = post.published + (age.after + age.until) / 2
+        if middle <= self.ledger.clock():
+            return False
+        self.progress.again_at[post.media_id] = middle
+        return True
 
-    def _row(self, post: TrackedPost, age: Age, status: str, read_at: datetime | None = None) -> Row:
+    def _record_latest(self, post: Post, age: Age, reading: Reading) -> Row:
+        """Record the latest numbers of a post of the ledger, and return those of its responses.
+
+        The page shows only posts of the ledger.
+        """
+        key: str | None = post.origin["post_key"]
+        may_have_responses = self.is_of_facebook and reading.reason is not Reason.GONE
+        edges = self.ledger.response_edges(key if may_have_responses else None)
+        responses = read_responses(self.client, post.media_id, edges)
+        numbers = {metric: value for metric, value in reading.values.items() if value is not None}
+        if key is not None and (numbers or responses.words):
+            read_at_age = f"{(self.ledger.clock() - post.published).days}d" if post.is_older else age.name
+            refused = tuple(sorted(reading.refused))
+            latest = LatestNumbers(key, read_at_age, self.ledger.now(), numbers, responses.words, refused)
+            record_numbers(self.ledger.store, post.media_id, latest)
+        return dict(responses.numbers)
+
+    def _row(self, post: Post, age: Age, status: str, read_at: datetime | None = None) -> Row:
         return {
             "post_id": post.media_id,
             "age": age.name,
@@ -239,27 +320,25 @@ class Collector:
             "snapshot_timestamp": read_at,
             "user_id": self.user_id,
             "conn_id": self.ledger.conn_id,
-            "post_key": post.post_key,
-            "dag_id": post.dag_id,
-            "calendar": post.calendar,
+            **post.origin,
         }
 
     def _read_days(self, batch: Batch) -> None:
         """Read the days whose metrics are complete: the last one, and after an outage those before it."""
-        head, now = self.tracking.head, self.ledger.clock()
-        last = (now - ACCOUNT_AFTER).date() - timedelta(days=1)
-        first = date.fromisoformat(head.account_day) + timedelta(days=1) if head.account_day else last
-        first = max(first, last - timedelta(days=ACCOUNT_DAYS_BACK - 1))
-        while first <= last and self.budget.left():
-            batch.days.append(self._day_row(first))
-            head.account_day = first.isoformat()
-            first += timedelta(days=1)
-        batch.left += max(0, (last - first).days + 1)
+        days = select(func.max(ACCOUNT_DAYS.c.day).label("day")).where(ACCOUNT_DAYS.c.user_id == self.user_id)
+        newest: date | None = self.target.read(days)[0]["day"]
+        last = (self.ledger.clock() - ACCOUNT_AFTER).date() - _DAY
+        day = last
+        if newest is not None:
+            day = max(newest + _DAY, last - (ACCOUNT_DAYS_BACK - 1) * _DAY)
+        while day <= last and self.budget.left():
+            batch.days.append(self._day_row(day))
+            day += _DAY
+        batch.left += max(0, (last - day).days + 1)
 
     def _day_row(self, day: date) -> Row:
         begins = datetime.combine(day, time(), timezone.utc)
-        reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + timedelta(days=1))
-        values: dict[str, Any] = {f"account_{metric}": value for metric, value in reading.values.items()}
+        reading = self._reader.of_account(self.user_id, ACCOUNT_METRICS, begins, begins + _DAY)
         return {
             "user_id": self.user_id,
             "day": day,
@@ -267,7 +346,7 @@ class Collector:
             "conn_id": self.ledger.conn_id,
             "snapshot_timestamp": self.ledger.clock(),
             "refused_metrics": _listed(reading.refused),
-            **values,
+            **{f"account_{metric}": value for metric, value in reading.values.items()},
         }
 
 

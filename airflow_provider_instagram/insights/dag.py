@@ -15,7 +15,7 @@ from airflow_provider_instagram.insights.schema import DEFAULT_AGES, TABLES, che
 from airflow_provider_instagram.insights.targets import SqlTarget
 from airflow_provider_instagram.ledger.assets import insights_alias, insights_asset, ledger_alias, posts_asset
 from airflow_provider_instagram.ledger.events import become_first_emitter, pin_ledger_asset
-from airflow_provider_instagram.ledger.insights import record_refusal, record_unnamed_rows, unnamed_rows
+from airflow_provider_instagram.ledger.insights import record_refusal
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators.authored import InstagramBaseOperator
 from airflow_provider_instagram.utils import arguments
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from airflow_provider_instagram.insights.collector import Batch
-    from airflow_provider_instagram.insights.tracking import PostEvent
+    from airflow_provider_instagram.insights.discovery import PostEvent
 
 
 class CollectInsights(InstagramBaseOperator):
@@ -80,7 +80,9 @@ class CollectInsights(InstagramBaseOperator):
         try:
             scopes.require(INSIGHTS)
             batch = self._collect(context, ledger)
-            if isinstance(batch.error, PermissionDeniedError):
+            counts = batch.counts()
+            self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {n}" for name, n in counts.items()))
+            if batch.error is not None:
                 raise batch.error
         except PermissionDeniedError as error:
             if (ended := scopes.end_of_access(ledger.clock())) is not None:
@@ -90,10 +92,6 @@ class CollectInsights(InstagramBaseOperator):
             record_refusal(ledger.store, str(error), ledger.clock(), INSIGHTS.name)
             raise AirflowSkipException(str(error)) from error
         record_refusal(ledger.store, None, ledger.clock(), INSIGHTS.name)
-        counts = batch.counts()
-        self.log.info("%s: %s", self.instagram_conn_id, ", ".join(f"{name} {count}" for name, count in counts.items()))
-        if batch.error is not None:
-            raise batch.error
         self._emit(context, ledger, batch)
         return counts
 
@@ -109,37 +107,46 @@ class CollectInsights(InstagramBaseOperator):
         with hook.get_conn() as client:
             user_id = hook.ig_user_id(client)
             collector = Collector(
-                client, ledger, user_id, self.target, budget, ages=self.ages, look_every=self.look_every,
+                client,
+                ledger,
+                user_id,
+                self.target,
+                budget,
+                ages=self.ages,
+                look_every=self.look_every,
                 backfill=self.backfill,
                 is_of_facebook=bool(INVITE_ANSWERS.scopes(hook.settings.login)),
-            )  # fmt: skip
+            )
             return collector.run(self._events(context, collector.events_since()))
 
     def _events(self, context: Context, since: datetime) -> Iterator[PostEvent]:
-        from airflow_provider_instagram.insights.tracking import PostEvent
+        from airflow_provider_instagram.insights.discovery import PostEvent
 
         events = cast("Any", context["inlet_events"])[posts_asset(self.instagram_conn_id)]
         for event in events.after(since.isoformat()):
             extra = event.extra or {}
             if media_id := extra.get("media_id"):
-                at = event.timestamp.astimezone(timezone.utc).isoformat()
-                dag_id, calendar = event.source_dag_id, extra.get("calendar")
-                yield PostEvent(str(media_id), at, extra.get("post_key"), dag_id, calendar)
+                yield PostEvent(
+                    str(media_id), event.timestamp, extra.get("post_key"), event.source_dag_id, extra.get("calendar")
+                )
 
     def _emit(self, context: Context, ledger: Ledger, batch: Batch) -> None:
         """Emit the event of the rows that no event has announced yet: of this batch, and of tries that failed later.
 
         If the process dies between the end of this method and that of the task, the event is lost.
         """
-        rows = unnamed_rows(ledger.store, self.target.identity)
-        if not rows:
+        from airflow_provider_instagram.insights.discovery import Progress
+
+        progress = Progress.of(ledger.store, self.target.identity)
+        if not (progress.unnamed["read"] or progress.unnamed["days"]):
             return
         pin_ledger_asset(context, ledger)
         alias = insights_alias(self.instagram_conn_id)
         become_first_emitter(context, ledger, alias)
-        extra: dict[str, JsonValue] = {**rows, "left": batch.left, "target": self.target.name}
+        extra: dict[str, JsonValue] = {**progress.unnamed, "left": batch.left, "target": self.target.name}
         context["outlet_events"][alias].add(insights_asset(self.instagram_conn_id), extra=extra)
-        record_unnamed_rows(ledger.store, self.target.identity, {})
+        progress.unnamed.clear()
+        progress.save(ledger.store, self.target.identity)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the account in, the tables out."""
@@ -203,9 +210,13 @@ def insights_dag(
     ) as dag:
         for conn_id in _checked_accounts(accounts):
             CollectInsights(
-                task_id=f"read_{conn_id}", target=opened, ages=ordered, look_every=look_every, backfill=backfill,
+                task_id=f"read_{conn_id}",
+                target=opened,
+                ages=ordered,
+                look_every=look_every,
+                backfill=backfill,
                 instagram_conn_id=conn_id,
-            )  # fmt: skip
+            )
     return dag
 
 

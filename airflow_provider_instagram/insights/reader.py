@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, null, select, text
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.insight_reader import Reason
-from airflow_provider_instagram.graph.models import MEDIA_METRICS, Media
+from airflow_provider_instagram.graph.models import MEDIA_METRICS
 from airflow_provider_instagram.insights.results import Measured, Reading
-from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of
-from airflow_provider_instagram.insights.targets import SqlTarget, chunks, stored
+from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of, kind_of
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from sqlalchemy import Connection, RowMapping
+
+    from airflow_provider_instagram.insights.targets import SqlTarget
 
 log = logging.getLogger(__name__)
 
 #: The most posts that are read, the newest ones, and the most days of a period.
 MOST_POSTS, MOST_DAYS = 5_000, 366
-#: Further queries for a request begin only within this time.
-LONGEST_READ_S: Final = 10
-#: What makes a connection unable to write, and a query that takes long fail, by the type of the connection.
+READ_OF_SNAPSHOTS: Final = ("post_id", "age", "age_seconds", "status", "snapshot_timestamp", "refused_metrics")
+#: What makes a connection unable to write, and a query that takes long fail, by the name of the database.
 GUARDS: Final = {
-    "postgres": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
+    "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = '5s'"),
     "sqlite": ("PRAGMA query_only = ON",),
 }
 
@@ -41,77 +41,62 @@ def read_posts(
 
     :raises ValidationError: If the database cannot be read.
     """
+    newest = (
+        select(POSTS)
+        .where(POSTS.c.conn_id.in_(accounts))
+        .where(POSTS.c.created_timestamp >= since, POSTS.c.created_timestamp < until)
+        .order_by(POSTS.c.created_timestamp.desc())
+        .limit(MOST_POSTS + 1)
+    )
     try:
-        hook = target.hook()
-        with _guarded_cursor(hook) as cursor:
-            marks = ", ".join([hook.placeholder] * len(accounts))
-            cursor.execute(
-                "SELECT post_id, conn_id, post_caption, created_timestamp, media_type, media_product_type, post_url, "  # noqa: S608
-                f"post_key FROM {target.full(POSTS.name)} WHERE conn_id IN ({marks}) "
-                f"AND created_timestamp >= {hook.placeholder} AND created_timestamp < {hook.placeholder} "
-                f"ORDER BY created_timestamp DESC LIMIT {MOST_POSTS + 1}",
-                (*accounts, stored(since), stored(until)),
-            )
-            rows = cursor.fetchall()
-            readings = _readings(hook, cursor, target, metric, [row[0] for row in rows[:MOST_POSTS]])
+        with target.connection() as connection:
+            guard(connection)
+            rows = connection.execute(newest).mappings().all()
+            posts = rows[:MOST_POSTS]
+            readings = _readings(connection, metric, [row["post_id"] for row in posts])
     except Exception as error:  # noqa: BLE001 -- each database has errors of its own
         log.warning("%s cannot be read: %s", target.name, shown(str(error)))
         raise ValidationError(
             f"The metrics cannot be read from {target.name}.",
             hint="The insights DAG makes the tables at its first run. The log of the API server says more.",
         ) from None
-    return [_measured(row, readings[row[0]]) for row in rows[:MOST_POSTS]], len(rows) > MOST_POSTS
+    return [_measured(row, readings[row["post_id"]]) for row in posts], len(rows) > MOST_POSTS
 
 
-@contextmanager
-def _guarded_cursor(hook: DbApiHook) -> Iterator[Any]:
-    """Open a cursor that cannot write, where the database allows that."""
-    connection: Any = hook.get_conn()
-    with closing(connection), closing(connection.cursor()) as cursor:
-        for guard in GUARDS.get(hook.conn_type, ()):
-            cursor.execute(guard)
-        yield cursor
+def guard(connection: Connection) -> None:
+    """Make a connection unable to write, where the database allows that."""
+    for statement in GUARDS.get(connection.dialect.name, ()):
+        connection.execute(text(statement))
 
 
-def _readings(
-    hook: DbApiHook, cursor: Any, target: SqlTarget, metric: str, post_ids: Sequence[str]
-) -> dict[str, dict[str, Reading]]:
+def _readings(connection: Connection, metric: str, post_ids: Sequence[str]) -> dict[str, dict[str, Reading]]:
     """Return the readings of posts by post and age. The rows are found by their key, however large the table is."""
-    columns = dict.fromkeys(columns_of(kind, metric)[0] for kind, names in MEDIA_METRICS.items() if metric in names)
-    value = f"COALESCE({', '.join(columns)})" if len(columns) > 1 else next(iter(columns))
+    names = {columns_of(kind, metric)[0] for kind, metrics in MEDIA_METRICS.items() if metric in metrics}
+    values = [SNAPSHOTS.c[name] for name in sorted(names)]
+    columns = [SNAPSHOTS.c[name] for name in READ_OF_SNAPSHOTS]
+    snapshots = (
+        select(*columns, func.coalesce(*values, null()).label("value"))
+        .where(SNAPSHOTS.c.post_id.in_(post_ids))
+        .where(SNAPSHOTS.c.age != OLDER)  # of no age at which posts can be compared
+    )
     readings = defaultdict[str, dict[str, Reading]](dict)
-    until_s = time.monotonic() + LONGEST_READ_S
-    for some in chunks(post_ids):
-        if time.monotonic() > until_s:
-            raise TimeoutError(f"the rows were not read within {LONGEST_READ_S} s")
-        marks = ", ".join([hook.placeholder] * len(some))
-        cursor.execute(
-            f"SELECT post_id, age, age_seconds, status, {value}, snapshot_timestamp, refused_metrics "  # noqa: S608
-            f"FROM {target.full(SNAPSHOTS.name)} "
-            f"WHERE post_id IN ({marks}) AND age <> '{OLDER}'",  # of no age at which posts can be compared
-            tuple(some),
+    for row in connection.execute(snapshots).mappings():
+        is_refused = metric in (row["refused_metrics"] or "").split(", ")
+        status = Reason.REFUSED.value if is_refused else row["status"]
+        readings[row["post_id"]][row["age"]] = Reading(
+            row["age_seconds"], status, row["value"], row["snapshot_timestamp"]
         )
-        for post_id, age, age_s, status_of_all, number, taken, refused in cursor.fetchall():
-            status = Reason.REFUSED.value if metric in (refused or "").split(", ") else status_of_all
-            readings[post_id][age] = Reading(age_s, status, number, _moment(taken) if taken else None)
     return readings
 
 
-def _measured(row: Sequence[Any], readings: dict[str, Reading]) -> Measured:
-    post_id, conn_id, caption, created, media_type, product_type, link, post_key = row
+def _measured(row: RowMapping, readings: dict[str, Reading]) -> Measured:
     return Measured(
-        media_id=post_id,
-        conn_id=conn_id,
-        kind=Media(post_id, media_type=media_type, media_product_type=product_type).kind,
-        at=_moment(created),
-        caption=caption or "",
-        link=link,
-        post_key=post_key,
+        media_id=row["post_id"],
+        conn_id=row["conn_id"],
+        kind=kind_of(row),
+        at=row["created_timestamp"],
+        caption=row["post_caption"] or "",
+        link=row["post_url"],
+        post_key=row["post_key"],
         readings=readings,
     )
-
-
-def _moment(written: str | datetime) -> datetime:
-    """Return a time as a database has it: as text, or without its zone, which is UTC."""
-    at = datetime.fromisoformat(written) if isinstance(written, str) else written
-    return at.replace(tzinfo=at.tzinfo or timezone.utc)

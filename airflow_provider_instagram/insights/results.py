@@ -175,23 +175,17 @@ class Results:
         return self.compared(self.posts, self.age_s)
 
     @cached_property
-    def by_kind(self) -> Mapping[tuple[str, PostKind], list[float]]:
-        """The numbers at the age, by account and kind."""
-        groups = defaultdict(list)
-        for post in self.posts:
-            if post.media_id in self.values:
-                groups[post.conn_id, post.kind].append(self.values[post.media_id])
-        return groups
-
-    @cached_property
     def multiples(self) -> dict[str, float]:
         """The numbers as multiples of the median of the same account and kind, by media id."""
-        middle = {kind: median(values) for kind, values in self.by_kind.items()}
-        return {
-            post.media_id: self.values[post.media_id] / middle[post.conn_id, post.kind]
-            for post in self.posts
-            if post.media_id in self.values and middle[post.conn_id, post.kind]
-        }
+        groups = defaultdict[tuple[str, PostKind], dict[str, float]](dict)
+        for post in self.posts:
+            if post.media_id in self.values:
+                groups[post.conn_id, post.kind][post.media_id] = self.values[post.media_id]
+        multiples = dict[str, float]()
+        for values in groups.values():
+            if middle := median(values.values()):
+                multiples |= {media_id: value / middle for media_id, value in values.items()}
+        return multiples
 
     def notes(self) -> list[str]:
         """Return what a reader has to know before the tables."""
@@ -218,15 +212,31 @@ class Results:
 
     def _posts(self, name: str, title: str, posts: Iterable[Measured]) -> Table:
         columns = (
-            *("Published", "Account", "Kind", "Post", self.metric, "Times the median", "Age", "Read at"),
-            *("Tags", "Link", "Media id"),
+            "Published",
+            "Account",
+            "Kind",
+            "Post",
+            self.metric,
+            "Times the median",
+            "Age",
+            "Read at",
+            "Tags",
+            "Link",
+            "Media id",
         )
         rows = [
             (
-                *(self._local(post.at), post.conn_id, str(post.kind), post.title),
-                *(_rounded(self.reached(post, self.age_s)), _rounded(self.multiples.get(post.media_id))),
-                *(name_of(post.age(self.age_s)), self._read_at(post, self.age_s)),
-                *(", ".join(post.labels), post.link, post.media_id),
+                self._local(post.at),
+                post.conn_id,
+                post.kind.value,
+                post.title,
+                _rounded(self.reached(post, self.age_s)),
+                _rounded(self.multiples.get(post.media_id)),
+                name_of(post.age(self.age_s)),
+                self._read_at(post, self.age_s),
+                ", ".join(post.labels),
+                post.link,
+                post.media_id,
             )
             for post in posts
         ]

@@ -1,56 +1,69 @@
 """The tables of posts, snapshots and account days, and the ages at which posts are read.
 
-Columns are only added: a target reads what a table has, and adds what it lacks.
+Columns are only added: a target adds what a table lacks, and writes what it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final, Literal
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS, Media
 from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
 
 Row = dict[str, Any]
 #: The status of a snapshot whose metrics were read, and of one whose age had passed before.
 READ, MISSED = "read", "missed"
-Type = Literal["id", "text", "time", "day", "integer", "number", "boolean"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column. A time is in UTC.
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC, to the second. Only PostgreSQL is told that it is in UTC."""
 
-    :param about: What it holds, for whoever looks at the table.
-    """
+    impl = TIMESTAMP
+    cache_ok = True
 
-    name: str
-    type: Type
-    about: str
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type in a database."""
+        return dialect.type_descriptor(TIMESTAMP(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what is written."""
+        if value is None:
+            return None
+        at = value.astimezone(timezone.utc).replace(microsecond=0)
+        return at if dialect.name == "postgresql" else at.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what was written."""
+        return value and value.replace(tzinfo=value.tzinfo or timezone.utc)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table.
-
-    :param key: The columns that identify a row. A row that exists is never changed.
-    :param index: The columns by which a database finds rows fast, beside the key.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    about: str
-    columns: tuple[Column, ...]
-    index: tuple[str, ...] = ()
-
-    def key_of(self, row: Row) -> tuple[str, ...]:
-        """Return the key of a row as text."""
-        return tuple(str(row[name]) for name in self.key)
-
+_ID: Final = String(64)
+#: A name, a type, and what the column holds, for whoever looks at the table.
+_About = tuple[str, "TypeEngine[Any]", str]
 
 #: How the names of columns begin, where that is not the name of the kind.
 _PREFIX: Final = {PostKind.PICTURE: "video_photo", PostKind.CAROUSEL: "carousel_album"}
@@ -61,109 +74,134 @@ _UNITS: Final = {
     "ig_reels_avg_watch_time": ", in milliseconds",
     "ig_reels_video_view_total_time": ", in milliseconds",
 }
-
-
-#: The columns that posts of all kinds share.
-_OF_ALL: Final = {"like_count": "likes", "comment_count": "comments"}
+#: The columns that posts of all kinds share, by their metrics.
+_OF_ALL: Final = {"likes": "like_count", "comments": "comment_count"}
 
 
 def columns_of(kind: str, metric: str) -> tuple[str, ...]:
     """Return the columns of a number."""
     prefix = _PREFIX.get(PostKind(kind), kind)
     own = f"{prefix}_{metric.removeprefix('ig_').removeprefix('reels_')}"
-    count = next((name for name, common in _OF_ALL.items() if common == metric), None)
-    if count is None:
+    if metric not in _OF_ALL:
         return (own,)
-    return (count, own) if kind == PostKind.REEL.value else (count,)
+    if kind == PostKind.REEL:
+        return (_OF_ALL[metric], own)
+    return (_OF_ALL[metric],)
 
 
-def _metric_columns() -> tuple[Column, ...]:
-    columns: dict[str, Column] = {}
+def _type_of(*, is_whole: bool) -> TypeEngine[Any]:
+    return BigInteger() if is_whole else Double()
+
+
+def _metric_columns() -> Iterable[_About]:
+    columns = dict[str, _About]()
     for kind, metrics in MEDIA_METRICS.items():
         for metric in metrics:
-            number: Type = "number" if metric in _FRACTIONS else "integer"
             about = f"Meta's {metric} of a {kind.value}{_UNITS.get(metric, '')}"
-            columns |= {name: Column(name, number, about) for name in columns_of(kind.value, metric)}
-    for name, metric in _OF_ALL.items():
-        columns[name] = Column(name, "integer", f"Meta's {metric} of a post of any kind")
-    return tuple(columns.values())
+            for name in columns_of(kind.value, metric):
+                columns[name] = (name, _type_of(is_whole=metric not in _FRACTIONS), about)
+    for metric, name in _OF_ALL.items():
+        columns[name] = (name, BigInteger(), f"Meta's {metric} of a post of any kind")
+    return columns.values()
 
 
-_REFUSED: Final = Column("refused_metrics", "text", "The metrics that Instagram refused, separated by commas")
-_CONN: Final = Column("conn_id", "text", "The Airflow connection of the account")
-_USER: Final = Column("user_id", "id", "Instagram's id of the account")
+def _response_columns() -> Iterable[_About]:
+    for name, is_whole in NUMBERS.items():
+        yield name, _type_of(is_whole=is_whole), f"{name.replace('_', ' ').capitalize()} of the post"
+
+
+def _table(name: str, key: tuple[str, ...], about: str, columns: Iterable[_About], *indexes: Index) -> Table:
+    """Return a table. A row that exists is never changed.
+
+    :param key: The columns that identify a row.
+    """
+    made = [Column(column, type_, primary_key=column in key, comment=text) for column, type_, text in columns]
+    return Table(name, METADATA, *made, *indexes, comment=about)
+
+
+METADATA: Final = MetaData()
+_POST: Final = ("post_id", _ID, "Instagram's id of the post")
+_USER: Final = ("user_id", _ID, "Instagram's id of the account")
+_CONN: Final = ("conn_id", Text(), "The Airflow connection of the account")
+_REFUSED: Final = ("refused_metrics", Text(), "The metrics that Instagram refused, separated by commas")
 _ORIGIN: Final = (
     _CONN,
-    Column("post_key", "text", "The key of the post; empty if it was made in the app"),
-    Column("dag_id", "text", "The DAG that published the post; empty if it was made in the app"),
-    Column("calendar", "text", "The calendar that names the post; empty if none does"),
+    ("post_key", Text(), "The key of the post; empty if it was made in the app"),
+    ("dag_id", Text(), "The DAG that published the post; empty if it was made in the app"),
+    ("calendar", Text(), "The calendar that names the post; empty if none does"),
 )
 
-POSTS: Final = Table(
+POSTS: Final = _table(
     "instagram_posts",
     ("post_id",),
     "One row for each post of an account on Instagram",
     (
-        Column("post_id", "id", "Instagram's id of the post"),
+        _POST,
         _USER,
-        Column("username", "text", "The name of the account when the post was found"),
-        Column("post_caption", "text", "The caption of the post when it was found"),
-        Column("created_timestamp", "time", "When the post was published"),
-        Column("is_story", "boolean", "Whether the post is a story"),
-        Column("media_type", "text", "Meta's media_type: IMAGE, VIDEO or CAROUSEL_ALBUM"),
-        Column("media_product_type", "text", "Meta's media_product_type: FEED, REELS or STORY"),
-        Column("post_url", "text", "The address of the post"),
-        Column("shortcode", "text", "Instagram's short code, which is part of the address"),
+        ("username", Text(), "The name of the account when the post was found"),
+        ("post_caption", Text(), "The caption of the post when it was found"),
+        ("created_timestamp", UtcTime(), "When the post was published"),
+        ("is_story", Boolean(), "Whether the post is a story"),
+        ("media_type", Text(), "Meta's media_type: IMAGE, VIDEO or CAROUSEL_ALBUM"),
+        ("media_product_type", Text(), "Meta's media_product_type: FEED, REELS or STORY"),
+        ("post_url", Text(), "The address of the post"),
+        ("shortcode", Text(), "Instagram's short code, which is part of the address"),
         *_ORIGIN,
-        Column("found_timestamp", "time", "When the post was found"),
+        ("found_timestamp", UtcTime(), "When the post was found"),
     ),
-    index=("conn_id", "created_timestamp"),
+    Index("instagram_posts_conn_id_created_timestamp", "conn_id", "created_timestamp"),
 )
-SNAPSHOTS: Final = Table(
+SNAPSHOTS: Final = _table(
     "instagram_post_snapshots",
     ("post_id", "age"),
     "One row for each post and age; a number that does not exist is null, never 0",
     (
-        Column("post_id", "id", "Instagram's id of the post"),
-        Column("age", "id", "The age of the post, such as 24h or 7d; older if it was past all ages when found"),
-        Column(
-            "age_seconds", "integer", "The same age in seconds; of an older post, its age when its metrics were read"
+        _POST,
+        ("age", _ID, "The age of the post, such as 24h or 7d; older if it was past all ages when found"),
+        (
+            "age_seconds",
+            BigInteger(),
+            "The same age in seconds; of an older post, its age when its metrics were read",
         ),
-        Column("status", "text", "read, or why it has no metrics"),
-        Column("due_timestamp", "time", "When the post reached this age"),
-        Column("snapshot_timestamp", "time", "When the metrics were read; empty if they were missed"),
+        ("status", Text(), "read, or why it has no metrics"),
+        ("due_timestamp", UtcTime(), "When the post reached this age"),
+        ("snapshot_timestamp", UtcTime(), "When the metrics were read; empty if they were missed"),
         _USER,
         *_ORIGIN,
         _REFUSED,
         *_metric_columns(),
-        *(
-            Column(name, "integer" if is_whole else "number", f"{name.replace('_', ' ').capitalize()} of the post")
-            for name, is_whole in NUMBERS.items()
-        ),
+        *_response_columns(),
     ),
 )
-ACCOUNT_DAYS: Final = Table(
+ACCOUNT_DAYS: Final = _table(
     "instagram_account_days",
     ("user_id", "day"),
     "One row for each account and day of UTC",
     (
         _USER,
-        Column("day", "day", "The day"),
-        Column("status", "text", "read, or why it has no metrics"),
+        ("day", Date(), "The day"),
+        ("status", Text(), "read, or why it has no metrics"),
         _CONN,
-        Column("snapshot_timestamp", "time", "When the metrics were read"),
+        ("snapshot_timestamp", UtcTime(), "When the metrics were read"),
         _REFUSED,
-        *(Column(f"account_{metric}", "integer", f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
+        *((f"account_{metric}", BigInteger(), f"Meta's {metric} of the account") for metric in ACCOUNT_METRICS),
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
+
+
+def kind_of(row: Any) -> PostKind:
+    """Return what the post of a row of :data:`POSTS` is."""
+    media = Media(row["post_id"], media_type=row["media_type"], media_product_type=row["media_product_type"])
+    return media.kind
+
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 DEFAULT_AGES: Final = (_HOUR, 6 * _HOUR, 24 * _HOUR, 3 * _DAY, 7 * _DAY, 28 * _DAY)
 # Source: Meta, Instagram Media Insights: a story and its numbers exist for 24 hours.
 STORY_LIFE: Final = timedelta(hours=24)
-#: Later, the numbers of a post change little, and a calendar would wait longer for what it learns.
+#: Later, the numbers of a post change little.
 COMPARED_WITHIN: Final = timedelta(hours=24)
 #: When a story is read for the last time.
 LAST_AGE_OF_STORY: Final = timedelta(hours=23)

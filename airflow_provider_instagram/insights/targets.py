@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import logging
-import random
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sqlalchemy import bindparam, exists, false, insert, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateColumn, SetColumnComment
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.insights.schema import TABLES, Column, Row, Table, Type
+from airflow_provider_instagram.insights.schema import TABLES, Row
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from sqlalchemy import Column, Connection, Executable, Insert, RowMapping, Table
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: The types of SQL that PostgreSQL, SQLite, DuckDB and most other databases know.
-SQL_TYPES: Final[Mapping[Type, str]] = {
-    "id": "VARCHAR(64)",
-    "text": "TEXT",
-    "time": "TIMESTAMP",
-    "day": "DATE",
-    "integer": "BIGINT",
-    "number": "DOUBLE PRECISION",
-    "boolean": "BOOLEAN",
-}
-#: How many keys a query looks for at once.
-KEYS_AT_ONCE: Final = 100
-#: How often a write is tried, within about 15 s. Its pauses are random, so that two tasks do not meet again.
+#: How often work with the database is tried, within about 15 s. Pauses are random, so that two tasks do not meet again.
 MOST_TRIES: Final = 8
+#: How often a column is added. Who may not add it is refused each time.
+TRIES_TO_ADD: Final = 3
 
 
 @dataclass
@@ -48,11 +43,11 @@ class SqlTarget:
 
     conn_id: str
     schema: str | None = None
+    _columns: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.schema is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.schema):
             raise ValidationError(f"{self.schema!r} is not a valid name of a schema.", hint="Use letters, digits, `_`.")
-        self._columns: dict[str, list[str]] = {}
 
     @property
     def name(self) -> str:
@@ -68,46 +63,16 @@ class SqlTarget:
         """Return the namespace and the name of a table, for lineage."""
         return f"airflow://{self.conn_id}", self.full(table.name)
 
-    def prepare(self) -> None:
-        """Make the tables, and check that rows can be written, before any call is spent on them."""
-        self._tried(lambda hook: [self._columns_of(hook, table) for table in TABLES])
-
-    def write(self, table: Table, rows: Sequence[Row]) -> int:
-        """Write the rows whose key is new, and return their number."""
-        return self._tried(lambda hook: self._write(hook, table, rows))
-
-    def _tried(self, work: Callable[[DbApiHook], T]) -> T:
-        """Return what the work with the database returns.
-
-        If the database refuses it, it is tried again: the task of another account may have made the same table or
-        written the same row at this moment, or may hold the file of a DuckDB. What it has written is then left out.
-        """
-        for tries in range(1, MOST_TRIES):
-            try:
-                return work(self.hook())
-            except ValidationError:  # noqa: PERF203 -- each try is a whole one
-                raise
-            except Exception as error:  # noqa: BLE001 -- each database has errors of its own
-                log.info("%s refuses the rows: %s. Trying again.", self.name, error)
-                time.sleep(random.uniform(0.2, tries))  # noqa: S311 -- no secret
-        return work(self.hook())
-
-    def _write(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> int:
-        columns = self._columns_of(hook, table)
-        existing = self._existing(hook, table, rows)
-        new = list({key: row for row in rows if (key := table.key_of(row)) not in existing}.values())
-        if new:
-            values = [tuple(stored(row.get(name)) for name in columns) for row in new]
-            # In one transaction. With commit_every=0, Airflow's PostgreSQL hook inserts none.
-            hook.insert_rows(self.full(table.name), values, target_fields=columns, commit_every=len(values))
-        return len(new)
+    def full(self, name: str) -> str:
+        """Return the name of a table with its schema."""
+        return f"{self.schema}.{name}" if self.schema else name
 
     def hook(self) -> DbApiHook:
         """Return the hook of the database."""
         from airflow.sdk import BaseHook
 
         hook: Any = BaseHook.get_connection(self.conn_id).get_hook()
-        if not hasattr(hook, "insert_rows") or not hasattr(hook, "get_records"):
+        if not hasattr(hook, "get_sqlalchemy_engine"):
             raise ValidationError(
                 f"Connection {self.conn_id!r} is not a database.",
                 hint="Use the connection of a database whose provider builds on apache-airflow-providers-common-sql.",
@@ -115,103 +80,92 @@ class SqlTarget:
         db_hook: DbApiHook = hook
         return db_hook
 
-    def full(self, name: str) -> str:
-        """Return the name of a table with its schema."""
-        return f"{self.schema}.{name}" if self.schema else name
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Open a connection with a transaction, which is committed if the block ends without an error."""
+        hook = self.hook()
+        options: dict[str, Any] = {"poolclass": NullPool}
+        if hook.conn_type != "duckdb":  # SQLAlchemy wraps the connections of DuckDB
+            options["creator"] = hook.get_conn  # knows the extra of the connection, such as sslmode
+        engine = hook.get_sqlalchemy_engine(options)
+        with engine.execution_options(schema_translate_map={None: self.schema}).begin() as connection:
+            yield connection
 
-    def _columns_of(self, hook: DbApiHook, table: Table) -> list[str]:
+    def prepare(self) -> None:
+        """Make the tables, and check that rows can be written, before any call is spent on them."""
+        for table in TABLES:
+            self._columns_of(table)
+
+    def write(self, table: Table, rows: Sequence[Row]) -> None:
+        """Write the rows whose key is new."""
+        names = self._columns_of(table)
+        values = [{f"new_{name}": row.get(name) for name in names} for row in rows]
+        if values:
+            self._run(lambda connection: connection.execute(_insert_new(table, names), values))
+
+    def read(self, statement: Executable) -> Sequence[RowMapping]:
+        """Return the rows that a statement selects."""
+        return self._run(lambda connection: connection.execute(statement).mappings().all())
+
+    def _run(self, work: Callable[[Connection], T], tries: int | None = None) -> T:
+        """Return what work with the database returns. It is done in one transaction.
+
+        If the database refuses it, it is tried again: the task of another account may make the same table or write the
+        same row at this moment, or may hold the file of a DuckDB.
+        """
+
+        def once() -> T:
+            with self.connection() as connection:
+                return work(connection)
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(DBAPIError),
+            stop=stop_after_attempt(tries or MOST_TRIES),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            reraise=True,
+        )
+        return retrying(once)
+
+    def _columns_of(self, table: Table) -> list[str]:
         """Return our columns that a table has, once it exists and what it lacks was added."""
         if table.name not in self._columns:
-            name = self.full(table.name)
-            try:
-                existing = _names(hook, name)
-            except Exception:  # noqa: BLE001 -- each database has its own error for a missing table
-                hook.run(self._create(hook, table))
-                existing = _names(hook, name)
-            for column in table.columns:
-                if column.name not in existing:
-                    existing |= self._added(hook, name, column)
-            if table.index:
-                self._add_index(hook, table)
-            columns = [column.name for column in table.columns if column.name in existing]
-            listed = ", ".join(columns)
-            hook.run(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {name} WHERE 1 = 0")  # noqa: S608
-            self._columns[table.name] = columns
+            self._run(lambda connection: table.create(connection, checkfirst=True))
+            existing = self._run(lambda connection: _existing(connection, table))
+            names = [column.name for column in table.columns if column.name in existing or self._add(table, column)]
+            # Writes nothing. It fails if the connection may not write.
+            nothing = insert(table).from_select(names, select(*(table.c[name] for name in names)).where(false()))
+            self._run(lambda connection: connection.execute(nothing))
+            self._columns[table.name] = names
         return self._columns[table.name]
 
-    def _added(self, hook: DbApiHook, table: str, column: Column) -> set[str]:
-        """Add a column, unless another task just does, and return the names of those that the table has then."""
-        for _ in range(3):
-            try:
-                added = f"ALTER TABLE {table} ADD COLUMN {column.name} {_type(hook, column)}"
-                hook.run([added, *_comments(hook, table, [column])])
-            except Exception as error:  # noqa: BLE001, PERF203 -- another task adds it, or only an administrator may
-                refused = error
-                if column.name in (existing := _names(hook, table)):
-                    return existing
-                time.sleep(0.2)
-            else:
-                return {column.name}
-        log.warning("%s in %s lacks the column %s, and its values are lost: %s", table, self.name, column.name, refused)
-        return existing
+    def _add(self, table: Table, column: Column[Any]) -> bool:
+        """Add a column, unless another task has added it, and return whether the table has it then."""
 
-    def _add_index(self, hook: DbApiHook, table: Table) -> None:
-        """Add the index by which results are read. Without it, rows are written all the same."""
-        index = f"{table.name}_{'_'.join(table.index)}"
+        def add(connection: Connection) -> None:
+            if column.name in _existing(connection, table):
+                return
+            defined = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {self.full(table.name)} ADD COLUMN {defined}"))
+            if connection.dialect.supports_comments and not connection.dialect.inline_comments:
+                connection.execute(SetColumnComment(column))
+
         try:
-            hook.run(f"CREATE INDEX IF NOT EXISTS {index} ON {self.full(table.name)} ({', '.join(table.index)})")
-        except Exception as error:  # noqa: BLE001 -- another task makes it, or only the owner of the table may
-            log.info("The index %s is not added in %s: %s", index, self.name, error)
-
-    def _create(self, hook: DbApiHook, table: Table) -> list[str]:
-        name, columns = self.full(table.name), table.columns
-        written = [
-            f"{column.name} {_type(hook, column)}{' NOT NULL' if column.name in table.key else ''}"
-            for column in columns
-        ]
-        key = f"PRIMARY KEY ({', '.join(table.key)})"
-        created = f"CREATE TABLE IF NOT EXISTS {name} ({', '.join([*written, key])})"
-        return [created, *_comments(hook, name, columns, table.about)]
-
-    def _existing(self, hook: DbApiHook, table: Table, rows: Sequence[Row]) -> set[tuple[str, ...]]:
-        first = table.key[0]
-        values = list(dict.fromkeys(str(row[first]) for row in rows))
-        existing: set[tuple[str, ...]] = set()
-        for some in chunks(values):
-            marks = ", ".join([hook.placeholder] * len(some))
-            query = f"SELECT {', '.join(table.key)} FROM {self.full(table.name)} WHERE {first} IN ({marks})"  # noqa: S608
-            existing |= {tuple(str(part) for part in row) for row in hook.get_records(query, parameters=tuple(some))}
-        return existing
+            self._run(add, TRIES_TO_ADD)
+        except DBAPIError as error:
+            lacks = "%s in %s lacks the column %s, and its values are lost: %s"
+            log.warning(lacks, self.full(table.name), self.name, column.name, error.orig)
+            return False
+        return True
 
 
-def _type(hook: DbApiHook, column: Column) -> str:
-    return "TIMESTAMPTZ" if column.type == "time" and hook.conn_type == "postgres" else SQL_TYPES[column.type]
+def _existing(connection: Connection, table: Table) -> Collection[str]:
+    """Return the names of the columns that a table has in the database."""
+    everything = select(text("*")).select_from(table).where(false())
+    return set(map(str.lower, connection.execute(everything).keys()))
 
 
-def _comments(hook: DbApiHook, table: str, columns: Sequence[Column], about: str | None = None) -> list[str]:
-    """Return the statements that say in the database what columns hold, and a new table. Only PostgreSQL has them."""
-    if hook.conn_type != "postgres":
-        return []
-    texts = {f"COLUMN {table}.{column.name}": column.about for column in columns}
-    texts |= {f"TABLE {table}": about} if about else {}
-    return [f"COMMENT ON {what} IS '{text.replace(chr(39), chr(39) * 2)}'" for what, text in texts.items()]
-
-
-def _names(hook: DbApiHook, table: str) -> set[str]:
-    described: Any = hook.run(f"SELECT * FROM {table} WHERE 1 = 0", handler=lambda cursor: cursor.description)  # noqa: S608
-    return {str(column[0]).lower() for column in described}
-
-
-def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield as many keys as a query looks for at once."""
-    for start in range(0, len(values), KEYS_AT_ONCE):
-        yield values[start : start + KEYS_AT_ONCE]
-
-
-def stored(value: Any) -> Any:
-    """Return a value in a form that every driver takes: times in UTC and booleans as text."""
-    if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat(timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(int(value)) if isinstance(value, bool) else value
+def _insert_new(table: Table, names: Sequence[str]) -> Insert:
+    """Return the statement that writes a row unless its key exists. Each database knows it."""
+    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    has_key = exists().where(*(column == values[column.name] for column in table.primary_key))
+    return insert(table).from_select(names, select(*values.values()).where(~has_key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -73,20 +72,6 @@ def latest_numbers(store: StateStore, media_id: str) -> LatestNumbers | None:
         return None
     responses, refused = row.get("responses") or {}, tuple(row.get("refused") or ())
     return LatestNumbers(row["post_key"], row["age"], row["read_at"], row["values"], responses, refused)
-
-
-def record_unnamed_rows(store: StateStore, target: str, rows: Mapping[str, int]) -> None:
-    """Record how many rows of each kind were written to a target and not named in an event yet; empty once they are."""
-    store.set(_event_row(target), dict(rows))
-
-
-def unnamed_rows(store: StateStore, target: str) -> dict[str, int]:
-    """Return how many rows of each kind were written to a target since the last event of the account's insights."""
-    return dict(store.get(_event_row(target)) or {})
-
-
-def _event_row(target: str) -> str:
-    return f"insights-event:{hashlib.sha256(target.encode()).hexdigest()[:16]}"
 
 
 class Refusal(BaseModel):

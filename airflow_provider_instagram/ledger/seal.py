@@ -33,7 +33,7 @@ READ_FORMS: Final = frozenset({FORM})
 REPLACEABLE: Final = frozenset(
     {
         *("quota-door", "quota-taken", "quota-attempt", "quota-end", "late"),
-        *("insights", "insights-refused", "insights-event", "insights-calls", "insights-state", "insights-posts"),
+        *("insights", "insights-refused", "insights-calls", "insights-state"),
         *("first-event", "refused", "media", "comment-id", "problems", "previews", "told"),
     }
 )

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_instagram.insights.schema import Row, Table
+    from sqlalchemy import Table
+
+    from airflow_provider_instagram.insights.schema import Row
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,8 @@ def sql(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 def rows_of(target: SqlTarget, table: Table) -> list[Row]:
     """Read all rows of a table, ordered by key, as whoever looks at the database does."""
     columns = [column.name for column in table.columns]
-    query = f"SELECT {', '.join(columns)} FROM {target.full(table.name)} ORDER BY {', '.join(table.key)}"  # noqa: S608
+    key = ", ".join(column.name for column in table.primary_key)
+    query = f"SELECT {', '.join(columns)} FROM {target.full(table.name)} ORDER BY {key}"  # noqa: S608
     return [dict(zip(columns, row, strict=True)) for row in target.hook().get_records(query)]
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import create_engine, select
+from sqlalchemy.pool import StaticPool
+
 from airflow_provider_instagram.graph import calls
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.insights.collector import Collector
+from airflow_provider_instagram.insights.discovery import PostEvent
 from airflow_provider_instagram.insights.targets import SqlTarget
-from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
@@ -29,8 +32,10 @@ from tests.integration.account import DictStore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sqlalchemy import Connection, Table
+
     from airflow_provider_instagram.insights.collector import Batch
-    from airflow_provider_instagram.insights.schema import Row, Table
+    from airflow_provider_instagram.insights.schema import Row
 
 START: Final = datetime(2026, 9, 1, tzinfo=timezone.utc)
 HALF_HOUR: Final = timedelta(minutes=30)
@@ -40,22 +45,25 @@ KINDS: Final = ("reel", "reel", "story", "reel", "app", "reel", "reel")
 
 
 class MemoryTarget(SqlTarget):
-    """Rows by table and key. A row that exists is not changed."""
+    """A SQLite in memory, and what was written to it."""
 
     def __init__(self) -> None:
         super().__init__("memory")
-        self.tables: dict[str, dict[tuple[str, ...], Row]] = {}
+        self.engine = create_engine("sqlite://", poolclass=StaticPool)
         self.batches: list[tuple[Table, list[Row]]] = []
+        self.prepare()
 
-    def write(self, table: Table, rows: Sequence[Row]) -> int:
-        known = self.tables.setdefault(table.name, {})
-        new = {table.key_of(row): dict(row) for row in rows if table.key_of(row) not in known}
-        self.batches.append((table, list(new.values())))
-        known.update(new)
-        return len(new)
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    def write(self, table: Table, rows: Sequence[Row]) -> None:
+        self.batches.append((table, list(rows)))
+        super().write(table, rows)
 
     def rows(self, table: Table) -> list[Row]:
-        return [row for _, row in sorted(self.tables.get(table.name, {}).items())]
+        return [dict(row) for row in self.read(select(table).order_by(*table.primary_key))]
 
 
 @dataclass
@@ -111,7 +119,7 @@ class Quarter:
         self.now += timedelta(seconds=70)
         media_id, key = self.client().send(calls.publish(user_id, container_id)), f"brand/post-{number}"
         self.ledger.record_post(PublishedPost(key, container_id, self.now.isoformat(), media_id, user_id))
-        self.events.append(PostEvent(media_id, self.now.isoformat(), key, "content", "spring.yaml"))
+        self.events.append(PostEvent(media_id, self.now, key, "content", "spring.yaml"))
         self.made.append(Made(media_id, kind, self.now.replace(microsecond=0), key))
 
     def run(self, *, rerun: bool = True) -> Batch:
@@ -137,7 +145,7 @@ class Quarter:
         collector = Collector(
             self.client(), self.ledger, self.sandbox.user_id, self.target, budget, backfill=self.backfill
         )
-        since = collector.events_since().isoformat()
+        since = collector.events_since()
         return collector.run([event for event in self.events if event.at >= since])
 
     def _compare(self, batch: Batch) -> None:

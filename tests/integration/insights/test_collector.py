@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from airflow_provider_instagram.exceptions import TransientError
 from airflow_provider_instagram.graph.models import ACCOUNT_METRICS
 from airflow_provider_instagram.graph.usage import Usage
+from airflow_provider_instagram.insights.discovery import Progress
 from airflow_provider_instagram.insights.schema import ACCOUNT_DAYS, POSTS, SNAPSHOTS
-from airflow_provider_instagram.ledger.insights import latest_numbers, unnamed_rows
+from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.quota.call_budget import InsightsBudget
 from tests.integration.insights.quarter import CALLS_PER_HOUR, START, Quarter, opened
 
@@ -42,6 +44,20 @@ def test_a_post_that_cannot_be_read_keeps_no_other_from_being_read() -> None:
         assert (batch.error, batch.counts()["left"]) == (None, 1)
         assert quarter.run(rerun=False).counts()["left"] == 0
         assert statuses(quarter)[first] == "read"
+
+
+def test_the_tables_tell_what_is_read_although_the_rows_of_the_ledger_are_lost() -> None:
+    """A snapshot that was deleted is read again."""
+    with opened() as quarter:
+        first, _ = account_of(quarter, 2)
+        quarter.run(rerun=False)
+        asked = quarter.sandbox.calls("insights")
+        quarter.store.clear()
+        assert quarter.run(rerun=False).counts() == {"posts": 0, "read": 0, "missed": 0, "days": 0, "left": 0}
+        assert quarter.sandbox.calls("insights") == asked
+        with quarter.target.connection() as connection:
+            connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.post_id == first))
+        assert [row["post_id"] for row in quarter.run(rerun=False).snapshots] == [first]
 
 
 @pytest.mark.parametrize(("posts", "asked"), [(1, 1), (5, 3)])
@@ -122,9 +138,9 @@ def test_rows_that_no_event_has_named_are_counted_until_one_does() -> None:
         account_of(quarter, 2)
         quarter.run(rerun=False)
         written = {"posts": 2, "read": 2, "missed": 0, "days": 1}
-        assert unnamed_rows(quarter.store, quarter.target.identity) == written
+        assert Progress.of(quarter.store, quarter.target.identity).unnamed == written
         quarter.run(rerun=False)
-        assert unnamed_rows(quarter.store, quarter.target.identity) == written
+        assert Progress.of(quarter.store, quarter.target.identity).unnamed == written
         quarter.now += 6 * HOUR
         quarter.run(rerun=False)
-        assert unnamed_rows(quarter.store, quarter.target.identity) == written | {"read": 4}
+        assert Progress.of(quarter.store, quarter.target.identity).unnamed == written | {"read": 4}

@@ -19,7 +19,8 @@ from airflow_provider_instagram.utils.server_clock import CLOCK
 from tests.integration.insights.conftest import rows_of
 
 if TYPE_CHECKING:
-    from airflow_provider_instagram.insights.schema import Table
+    from sqlalchemy import Table
+
     from instagram_sandbox.testing.handle import SandboxHandle
 
 HOUR = 3600

@@ -14,8 +14,8 @@ from airflow_provider_instagram.exceptions import PermissionDeniedError, Transie
 from airflow_provider_instagram.graph import API_VERSION
 from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.insights.collector import Collector
+from airflow_provider_instagram.insights.discovery import PostEvent
 from airflow_provider_instagram.insights.schema import SNAPSHOTS
-from airflow_provider_instagram.insights.tracking import PostEvent
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.operators import CreateContainerOperator, InsightsOperator, PublishOperator
@@ -147,7 +147,7 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
     instagram_sandbox.advance(3700)
     now = datetime.fromtimestamp(instagram_sandbox.now(), timezone.utc)
     rows: Any = OpenRows(store)
-    ledger, event = Ledger(rows, "instagram_default", lambda: now), (now - timedelta(seconds=3700)).isoformat()
+    ledger, event = Ledger(rows, "instagram_default", lambda: now), now - timedelta(seconds=3700)
     insights_token = instagram_sandbox.add_token(instagram_sandbox.user_id, kind="page", scopes=ALL_SCOPES)
     with GraphClient(insights_token, base_url=instagram_sandbox.url) as client:
         budget = InsightsBudget(rows, lambda: now, 5000)
@@ -169,7 +169,7 @@ def test_how_people_respond_to_a_post_is_read_with_its_insights(
     shares = [row["poll_option_a_share"], row["poll_option_b_share"]]
     assert shares == [poll["option_a_votes_percentage"], poll["option_b_votes_percentage"]]
     assert sum(shares) == pytest.approx(1, abs=0.02)
-    assert "prompt_responses" not in row, "nothing is asked that the post does not have"
+    assert row["prompt_responses"] is None, "nothing is asked that the post does not have"
     numbers = latest_numbers(rows, media_id)
     assert numbers is not None
     assert numbers.responses == {
