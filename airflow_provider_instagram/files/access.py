@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
 BESIDE: Final = "@"
-#: How long reading one small local file may take, in seconds.
-READ_TIMEOUT_S: Final = 30.0
-BLOCK_BYTES: Final = 1 << 16
 #: So often an object is read that others write at the same moment.
 MOST_READS: Final = 5
 #: The longest location that is looked at: the longest path of Linux, and room for a signature. To resolve a path of a
@@ -207,7 +203,7 @@ def read_file(location: str, max_bytes: int) -> bytes:
     def read(attempt: int = 1) -> bytes:
         try:
             with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
-                return bytes(file.read(max_bytes + 1))
+                return _content(file, location, max_bytes)
         except OSError as error:
             if error.errno != errno.EBUSY or attempt == MOST_READS:
                 raise
@@ -215,13 +211,11 @@ def read_file(location: str, max_bytes: int) -> bytes:
         return read(attempt + 1)
 
     try:
-        content = within_small_file_timeout(read)
+        return within_small_file_timeout(read)
     except TimeoutError as error:
         raise TransientError(
             f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
         ) from None
-    _check_size(content, location, max_bytes)
-    return content
 
 
 def object_path(location: str) -> ObjectStoragePath:
@@ -241,20 +235,10 @@ def object_path(location: str) -> ObjectStoragePath:
 
 
 def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
-    data, deadline_s = bytearray(), time.monotonic() + READ_TIMEOUT_S
-    while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
-        data += block
-        _check_size(data, location, max_bytes)
-        if time.monotonic() > deadline_s:
-            raise ValidationError(
-                f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
-            )
-    return bytes(data)
-
-
-def _check_size(data: bytes | bytearray, location: str, max_bytes: int) -> None:
+    data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller.")
+    return data
 
 
 @contextmanager

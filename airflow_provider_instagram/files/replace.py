@@ -93,12 +93,11 @@ def replace(
         path = object_path(location)
         check()
         try:
-            with _refusals(location):
-                within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
-        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
+            within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+        except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
             # The answer to the write may be lost, and the client's next attempt is refused because of the first.
             if _content(location, len(content)) != content:
-                raise
+                raise _refusal(location, error) from None
         return
     try:
         with access.opened_folder(location) as (folder, name), _lock(folder, name):
@@ -147,13 +146,12 @@ def add(source: Path, location: str, access: FileAccess) -> str:
         if path.protocol not in S3:
             raise NotWritableError(f"{path.protocol}:// has no writes that fail where a file exists.")
         about = {UPLOAD: secrets.token_hex(8)}
+        put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
         try:
-            with _refusals(location):
-                put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
-                within_timeout(UPLOAD_TIMEOUT_S, put)
-        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
-            if _upload_of(path) != about[UPLOAD]:  # as above
-                raise
+            within_timeout(UPLOAD_TIMEOUT_S, put)
+        except Exception as error:  # noqa: BLE001 -- as above
+            if _upload_of(path) != about[UPLOAD]:
+                raise _refusal(location, error) from None
         return about[UPLOAD]
     try:
         with access.opened_folder(location) as (folder, name), _part(folder) as part:
@@ -192,18 +190,14 @@ def _inode(name: str, folder: int) -> str:
     return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
-@contextmanager
-def _refusals(location: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
-        cause = error.__cause__ or error
-        code = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
-        if isinstance(error, FileExistsError) or code in REFUSED:
-            raise ChangedMeanwhileError from None
-        if isinstance(error, TimeoutError):
-            raise MayBeWrittenError(f"{shown(location)} may have been written: {error}.") from None
-        raise NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.") from None
+def _refusal(location: str, error: Exception) -> Exception:
+    """Return our error for that of a storage."""
+    code = str(getattr(error.__cause__ or error, "response", {}).get("Error", {}).get("Code", ""))
+    if isinstance(error, FileExistsError) or code in REFUSED:
+        return ChangedMeanwhileError()
+    if isinstance(error, TimeoutError):
+        return MayBeWrittenError(f"{shown(location)} may have been written: {error}.")
+    return NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.")
 
 
 @contextmanager
