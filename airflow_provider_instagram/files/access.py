@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How a folder is opened: never through a link.
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: How one is opened on the way to a file. On Linux, this needs no right to list it.
+ON_THE_WAY: Final = FOLDER | getattr(os, "O_PATH", 0)
 #: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
 BESIDE: Final = "@"
 #: So often an object is read that others write at the same moment.
@@ -35,8 +37,9 @@ MOST_READS: Final = 5
 #: million parts would take minutes.
 LONGEST_LOCATION: Final = 8192
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed.
-OBJECT_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
+#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed, and none that chains file
+#: systems with two colons.
+OBJECT_URI: Final = re.compile(r"(?!.*::)([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
 NOT_ALLOWED_HINT: Final = "Move the file to an allowed location, or add its location to [instagram] media_roots."
 
 
@@ -75,16 +78,11 @@ class FileAccess:
             )
         if CONTROL_CHARACTER.search(location):
             raise ValidationError(f"{shown(location)!r} contains a control character.", hint="Type the name again.")
-        if is_local(location) and "::" not in location:
+        if is_local(location):
             self.resolved(location)
         elif is_web(location):
             if not location.lower().startswith("https:"):
                 raise ValidationError(f"{shown(location)} is not https.", hint="Use an https:// address.")
-        elif "::" in location:
-            raise ValidationError(
-                f"{shown(location)} chains file systems with '::', which is not allowed.",
-                hint="Use the location of the file itself: a path, an https:// address, or a URI of object storage.",
-            )
         else:
             self._check_object(location)
 
@@ -103,11 +101,11 @@ class FileAccess:
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with self.opened_folder(location) as (folder, name), open_regular(name, folder) as file:
+        with self.opened_folder(location, ON_THE_WAY) as (folder, name), open_regular(name, folder) as file:
             yield file
 
     @contextmanager
-    def opened_folder(self, location: str) -> Iterator[tuple[int, str]]:
+    def opened_folder(self, location: str, flags: int = FOLDER) -> Iterator[tuple[int, str]]:
         """Open the folder of a local file that a user named, and yield it with the name of the file in it.
 
         Each folder is opened in the one above, from an allowed one down. So no link is followed that a user puts there
@@ -115,14 +113,14 @@ class FileAccess:
         """
         path = self.resolved(location)
         root = next(root for root in self.folders if path.is_relative_to(root))
-        names = path.relative_to(root).parts or (".",)
+        *folders, name = path.relative_to(root).parts or (".",)
         with ExitStack() as opened:
-            folder = os.open(root, FOLDER)
+            folder = os.open(root, ON_THE_WAY)
             opened.callback(os.close, folder)
-            for name in names[:-1]:
-                folder = os.open(name, FOLDER, dir_fd=folder)
+            for each, how in [*((each, ON_THE_WAY) for each in folders), (".", flags)]:
+                folder = os.open(each, how, dir_fd=folder)
                 opened.callback(os.close, folder)
-            yield folder, names[-1]
+            yield folder, name
 
     def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
@@ -137,7 +135,7 @@ class FileAccess:
         if parts is None or {".", ".."} & set(parts[2].split("/")):
             raise ValidationError(
                 f"{shown(location)} is not a plain URI of object storage.",
-                hint="Use the form s3://connection@bucket/folder/file.mp4, without '.' and '..'.",
+                hint="Use the form s3://connection@bucket/folder/file.mp4, without '.', '..' and '::'.",
             )
         if not any(location.startswith(prefix) for prefix in self.prefixes):
             raise ValidationError(

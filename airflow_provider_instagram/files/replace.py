@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileAccess, object_path, read_file
@@ -102,11 +102,11 @@ def replace(
     try:
         with access.opened_folder(location) as (folder, name), _lock(folder, name):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            with _part(folder) as part:
-                with _new_file(part, folder, stat.S_IMODE(status.st_mode)) as out:
-                    with suppress(OSError):  # only members of a group may give it a file
-                        os.fchown(out.fileno(), -1, status.st_gid)
-                    out.write(content)
+            with _part(folder) as (part, out):
+                with suppress(OSError):  # only members of a group may give it a file
+                    os.fchown(out.fileno(), -1, status.st_gid)
+                out.write(content)
+                _to_disk(out, stat.S_IMODE(status.st_mode))
                 if access.read(location, len(before.content) + 1) != before.content:
                     raise ChangedMeanwhileError
                 check()
@@ -154,9 +154,10 @@ def add(source: Path, location: str, access: FileAccess) -> str:
                 raise _refusal(location, error) from None
         return about[UPLOAD]
     try:
-        with access.opened_folder(location) as (folder, name), _part(folder) as part:
-            with _new_file(part, folder, 0o644) as out, source.open("rb") as given:
+        with access.opened_folder(location) as (folder, name), _part(folder) as (part, out):
+            with source.open("rb") as given:
                 shutil.copyfileobj(given, out)
+            _to_disk(out, 0o644)
             os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
             return _inode(name, folder)
     except FileExistsError:
@@ -201,14 +202,22 @@ def _refusal(location: str, error: Exception) -> Exception:
 
 
 @contextmanager
-def _part(folder: int) -> Iterator[str]:
-    """Yield the name of a new file in an open folder, and remove it afterwards, unless it was renamed."""
+def _part(folder: int) -> Iterator[tuple[str, IO[bytes]]]:
+    """Create a file in an open folder, and remove it afterwards, unless it was renamed."""
     name = f".{secrets.token_hex(8)}.part"
+    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
-        yield name
+        with os.fdopen(number, "wb") as out:
+            yield name, out
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
+
+
+def _to_disk(out: IO[bytes], mode: int) -> None:
+    os.fchmod(out.fileno(), mode)  # whatever the umask says: the tasks may run as another user
+    out.flush()
+    os.fsync(out.fileno())
 
 
 @contextmanager
@@ -230,14 +239,3 @@ def _lock(folder: int, name: str) -> Iterator[None]:
         yield
     finally:
         os.close(number)
-
-
-@contextmanager
-def _new_file(name: str, folder: int, mode: int) -> Iterator[Any]:
-    """Create a file, and write it to the disk when it is complete."""
-    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
-    with os.fdopen(number, "wb") as out:
-        yield out
-        os.fchmod(number, mode)  # whatever the umask says: the tasks may run as another user
-        out.flush()
-        os.fsync(number)
