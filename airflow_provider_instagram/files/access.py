@@ -10,7 +10,6 @@ import errno
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,19 +27,19 @@ if TYPE_CHECKING:
 
 #: How a folder is opened: never through a link.
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: How one is opened on the way to a file. On Linux, this needs no right to list it.
+ON_THE_WAY: Final = FOLDER | getattr(os, "O_PATH", 0)
 #: What marks a link that leads to a place beside it, as a checkout and a ConfigMap have them: an update changes it.
 BESIDE: Final = "@"
-#: How long reading one small local file may take, in seconds.
-READ_TIMEOUT_S: Final = 30.0
-BLOCK_BYTES: Final = 1 << 16
 #: So often an object is read that others write at the same moment.
 MOST_READS: Final = 5
 #: The longest location that is looked at: the longest path of Linux, and room for a signature. To resolve a path of a
 #: million parts would take minutes.
 LONGEST_LOCATION: Final = 8192
 CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed.
-OBJECT_URI: Final = re.compile(r"([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
+#: A URI of object storage: scheme, connection and bucket, key. No other form is allowed, and none that chains file
+#: systems with two colons.
+OBJECT_URI: Final = re.compile(r"(?!.*::)([a-z][a-z0-9+.-]*://(?:[^/?#@\\\s]+@)?[^/?#@\\\s]*/)(.*)")
 NOT_ALLOWED_HINT: Final = "Move the file to an allowed location, or add its location to [instagram] media_roots."
 
 
@@ -79,16 +78,11 @@ class FileAccess:
             )
         if CONTROL_CHARACTER.search(location):
             raise ValidationError(f"{shown(location)!r} contains a control character.", hint="Type the name again.")
-        if is_local(location) and "::" not in location:
+        if is_local(location):
             self.resolved(location)
         elif is_web(location):
             if not location.lower().startswith("https:"):
                 raise ValidationError(f"{shown(location)} is not https.", hint="Use an https:// address.")
-        elif "::" in location:
-            raise ValidationError(
-                f"{shown(location)} chains file systems with '::', which is not allowed.",
-                hint="Use the location of the file itself: a path, an https:// address, or a URI of object storage.",
-            )
         else:
             self._check_object(location)
 
@@ -107,11 +101,11 @@ class FileAccess:
         :raises ValidationError: If the file is outside the folders, or is not a regular file.
         :raises FileNotFoundError: If the file does not exist.
         """
-        with self.opened_folder(location) as (folder, name), open_regular(name, folder) as file:
+        with self.opened_folder(location, ON_THE_WAY) as (folder, name), open_regular(name, folder) as file:
             yield file
 
     @contextmanager
-    def opened_folder(self, location: str) -> Iterator[tuple[int, str]]:
+    def opened_folder(self, location: str, flags: int = FOLDER) -> Iterator[tuple[int, str]]:
         """Open the folder of a local file that a user named, and yield it with the name of the file in it.
 
         Each folder is opened in the one above, from an allowed one down. So no link is followed that a user puts there
@@ -119,14 +113,14 @@ class FileAccess:
         """
         path = self.resolved(location)
         root = next(root for root in self.folders if path.is_relative_to(root))
-        names = path.relative_to(root).parts or (".",)
+        *folders, name = path.relative_to(root).parts or (".",)
         with ExitStack() as opened:
-            folder = os.open(root, FOLDER)
+            folder = os.open(root, ON_THE_WAY)
             opened.callback(os.close, folder)
-            for name in names[:-1]:
-                folder = os.open(name, FOLDER, dir_fd=folder)
+            for each, how in [*((each, ON_THE_WAY) for each in folders), (".", flags)]:
+                folder = os.open(each, how, dir_fd=folder)
                 opened.callback(os.close, folder)
-            yield folder, names[-1]
+            yield folder, name
 
     def _inside(self, path: Path, location: str) -> Path:
         if any(path.is_relative_to(folder) for folder in self.folders):
@@ -141,7 +135,7 @@ class FileAccess:
         if parts is None or {".", ".."} & set(parts[2].split("/")):
             raise ValidationError(
                 f"{shown(location)} is not a plain URI of object storage.",
-                hint="Use the form s3://connection@bucket/folder/file.mp4, without '.' and '..'.",
+                hint="Use the form s3://connection@bucket/folder/file.mp4, without '.', '..' and '::'.",
             )
         if not any(location.startswith(prefix) for prefix in self.prefixes):
             raise ValidationError(
@@ -207,7 +201,7 @@ def read_file(location: str, max_bytes: int) -> bytes:
     def read(attempt: int = 1) -> bytes:
         try:
             with path.open("rb", cache_type="none") as file:  # with its cache, s3fs would read 50 MB at once
-                return bytes(file.read(max_bytes + 1))
+                return _content(file, location, max_bytes)
         except OSError as error:
             if error.errno != errno.EBUSY or attempt == MOST_READS:
                 raise
@@ -215,13 +209,11 @@ def read_file(location: str, max_bytes: int) -> bytes:
         return read(attempt + 1)
 
     try:
-        content = within_small_file_timeout(read)
+        return within_small_file_timeout(read)
     except TimeoutError as error:
         raise TransientError(
             f"{shown(location)} cannot be read: {error}.", hint="Check the storage and its connection."
         ) from None
-    _check_size(content, location, max_bytes)
-    return content
 
 
 def object_path(location: str) -> ObjectStoragePath:
@@ -241,20 +233,10 @@ def object_path(location: str) -> ObjectStoragePath:
 
 
 def _content(file: IO[bytes], location: str, max_bytes: int) -> bytes:
-    data, deadline_s = bytearray(), time.monotonic() + READ_TIMEOUT_S
-    while block := file.read(min(BLOCK_BYTES, max_bytes + 1 - len(data))):
-        data += block
-        _check_size(data, location, max_bytes)
-        if time.monotonic() > deadline_s:
-            raise ValidationError(
-                f"{shown(location)} could not be read within {READ_TIMEOUT_S:.0f} s.", hint="Use a faster storage."
-            )
-    return bytes(data)
-
-
-def _check_size(data: bytes | bytearray, location: str, max_bytes: int) -> None:
+    data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ValidationError(f"{shown(location)} has more than {max_bytes:,} bytes.", hint="Make the file smaller.")
+    return data
 
 
 @contextmanager

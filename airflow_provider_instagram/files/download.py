@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import tempfile
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import httpx
 from airflow.sdk import conf
@@ -122,7 +123,7 @@ def read_web(
         return WebAnswer(answer.status_code, answer.headers, bytes(body))
 
     try:
-        return _get(url, read, checked, total_s=total_s, stall_s=total_s, headers=headers)
+        return _get(url, read, checked, total_s=total_s, headers=headers)
     except TimeoutError:
         raise TransientError(f"it has not answered within {total_s:g} s.", hint="Use a faster server.") from None
     except (httpx.TransportError, httpx.InvalidURL) as error:
@@ -136,9 +137,8 @@ def check_link(link: str, kind: str) -> None:
     :raises ValidationError: If it refuses, or answers with something else.
     """
     headers = {"Range": "bytes=0-0", "User-Agent": "airflow-provider-instagram"}
-    limits: dict[str, Any] = {"total_s": CHECK_TIMEOUT_S, "stall_s": CHECK_TIMEOUT_S}
     try:
-        answer = _get(link, lambda answer, _: answer, _public, headers=headers, redirects=0, **limits)
+        answer = _get(link, lambda answer, _: answer, _public, total_s=CHECK_TIMEOUT_S, headers=headers, redirects=0)
     except (InstagramError, httpx.HTTPError, TimeoutError) as error:
         log.info("%s could not be checked from here: %s", shown(link), type(error).__name__)
         return
@@ -173,7 +173,7 @@ def _get(
     checked: Callable[[httpx.URL], httpx.URL],
     *,
     total_s: float,
-    stall_s: float,
+    stall_s: float = math.inf,
     headers: dict[str, str] | None = None,
     redirects: int = MAX_REDIRECTS,
     cancel: Cancel | None = None,
@@ -185,6 +185,7 @@ def _get(
     :param checked: Checks each address, and returns where the request for it is sent.
     :raises TimeoutError: If all of it takes longer than ``total_s``.
     """
+    stall_s = min(stall_s, total_s)
     timeout = httpx.Timeout(stall_s, connect=min(stall_s, CONNECT_TIMEOUT_S)).as_dict()
     given = {"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.files.access import FileAccess, object_path, read_file
@@ -93,21 +93,20 @@ def replace(
         path = object_path(location)
         check()
         try:
-            with _refusals(location):
-                within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
-        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
+            within_small_file_timeout(lambda: path.fs.pipe_file(path.path, content, IfMatch=before.etag))
+        except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
             # The answer to the write may be lost, and the client's next attempt is refused because of the first.
             if _content(location, len(content)) != content:
-                raise
+                raise _refusal(location, error) from None
         return
     try:
         with access.opened_folder(location) as (folder, name), _lock(folder, name):
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            with _part(folder) as part:
-                with _new_file(part, folder, stat.S_IMODE(status.st_mode)) as out:
-                    with suppress(OSError):  # only members of a group may give it a file
-                        os.fchown(out.fileno(), -1, status.st_gid)
-                    out.write(content)
+            with _part(folder) as (part, out):
+                with suppress(OSError):  # only members of a group may give it a file
+                    os.fchown(out.fileno(), -1, status.st_gid)
+                out.write(content)
+                _to_disk(out, stat.S_IMODE(status.st_mode))
                 if access.read(location, len(before.content) + 1) != before.content:
                     raise ChangedMeanwhileError
                 check()
@@ -147,18 +146,18 @@ def add(source: Path, location: str, access: FileAccess) -> str:
         if path.protocol not in S3:
             raise NotWritableError(f"{path.protocol}:// has no writes that fail where a file exists.")
         about = {UPLOAD: secrets.token_hex(8)}
+        put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
         try:
-            with _refusals(location):
-                put = partial(path.fs.put_file, str(source), path.path, mode="create", Metadata=about)
-                within_timeout(UPLOAD_TIMEOUT_S, put)
-        except (ChangedMeanwhileError, NotWritableError, MayBeWrittenError):
-            if _upload_of(path) != about[UPLOAD]:  # as above
-                raise
+            within_timeout(UPLOAD_TIMEOUT_S, put)
+        except Exception as error:  # noqa: BLE001 -- as above
+            if _upload_of(path) != about[UPLOAD]:
+                raise _refusal(location, error) from None
         return about[UPLOAD]
     try:
-        with access.opened_folder(location) as (folder, name), _part(folder) as part:
-            with _new_file(part, folder, 0o644) as out, source.open("rb") as given:
+        with access.opened_folder(location) as (folder, name), _part(folder) as (part, out):
+            with source.open("rb") as given:
                 shutil.copyfileobj(given, out)
+            _to_disk(out, 0o644)
             os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder)  # fails where a file is
             return _inode(name, folder)
     except FileExistsError:
@@ -192,29 +191,33 @@ def _inode(name: str, folder: int) -> str:
     return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
-@contextmanager
-def _refusals(location: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 -- s3fs turns some of botocore's errors into an OSError
-        cause = error.__cause__ or error
-        code = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
-        if isinstance(error, FileExistsError) or code in REFUSED:
-            raise ChangedMeanwhileError from None
-        if isinstance(error, TimeoutError):
-            raise MayBeWrittenError(f"{shown(location)} may have been written: {error}.") from None
-        raise NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.") from None
+def _refusal(location: str, error: Exception) -> Exception:
+    """Return our error for that of a storage."""
+    code = str(getattr(error.__cause__ or error, "response", {}).get("Error", {}).get("Code", ""))
+    if isinstance(error, FileExistsError) or code in REFUSED:
+        return ChangedMeanwhileError()
+    if isinstance(error, TimeoutError):
+        return MayBeWrittenError(f"{shown(location)} may have been written: {error}.")
+    return NotWritableError(f"{shown(location)} cannot be written: {shown(str(error))}.")
 
 
 @contextmanager
-def _part(folder: int) -> Iterator[str]:
-    """Yield the name of a new file in an open folder, and remove it afterwards, unless it was renamed."""
+def _part(folder: int) -> Iterator[tuple[str, IO[bytes]]]:
+    """Create a file in an open folder, and remove it afterwards, unless it was renamed."""
     name = f".{secrets.token_hex(8)}.part"
+    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
-        yield name
+        with os.fdopen(number, "wb") as out:
+            yield name, out
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
+
+
+def _to_disk(out: IO[bytes], mode: int) -> None:
+    os.fchmod(out.fileno(), mode)  # whatever the umask says: the tasks may run as another user
+    out.flush()
+    os.fsync(out.fileno())
 
 
 @contextmanager
@@ -236,14 +239,3 @@ def _lock(folder: int, name: str) -> Iterator[None]:
         yield
     finally:
         os.close(number)
-
-
-@contextmanager
-def _new_file(name: str, folder: int, mode: int) -> Iterator[Any]:
-    """Create a file, and write it to the disk when it is complete."""
-    number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
-    with os.fdopen(number, "wb") as out:
-        yield out
-        os.fchmod(number, mode)  # whatever the umask says: the tasks may run as another user
-        out.flush()
-        os.fsync(number)

@@ -222,7 +222,7 @@ def unwritable_because(folder: str) -> str | None:
     try:
         write(f"{folder}/.write-test", b"")
     except Exception as error:  # noqa: BLE001 -- each storage has errors of its own
-        return shown(str(error.strerror if isinstance(error, OSError) and error.strerror else error))
+        return shown(str(getattr(error, "strerror", None) or error))
     with suppress(Exception):  # the right to write is enough
         remove(f"{folder}/.write-test")
     return None

@@ -24,7 +24,7 @@ from airflow_provider_instagram.operators.authored import AuthoredTask
 from airflow_provider_instagram.operators.base import TRANSCODE, InstagramTask
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
 from airflow_provider_instagram.utils import arguments
-from airflow_provider_instagram.utils.urls import check_link
+from airflow_provider_instagram.utils.urls import is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.media.spec import Fit, ProfileName, Trim
@@ -110,7 +110,7 @@ class TranscodeOperator(AuthoredTask):
         if "source" in known:
             sources = _sources(known["source"], known.get("output"), known.get("preview"))
             for source in sources or [arguments.required_text("source", known["source"])]:
-                check_link("source", source)
+                _check_link(source)
                 made = [MADE_OF[kind] for kind in (kind_by_name(source),) if kind] or made
         check_ending("output", arguments.text("output", known.get("output")), *made)
         _preview(known.get("preview"))
@@ -202,3 +202,11 @@ def _options(fit: Any = None, background: Any = None, trim: Any = None) -> Optio
     given = {"fit": fit, "background": background, "trim": trim}
     texts: dict[str, Any] = {name: arguments.text(name, value) for name, value in given.items()}
     return Options(**{name: text for name, text in texts.items() if text is not None})
+
+
+def _check_link(source: str) -> None:
+    """Check that a web address is https, so that it can be downloaded."""
+    if is_web(source) and not source.lower().startswith("https:"):
+        raise ValidationError(
+            f"source={shown(source)!r} is not https.", hint="Write its https:// address, a path, or a URI of storage."
+        )

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -136,13 +137,11 @@ def number(name: str, value: Any) -> float | None:
     value = given(value)
     if value is None:
         return None
-    try:
-        result = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        result = float("nan")
-    if not math.isfinite(result):
-        raise ValidationError(f"{name} must be a number, not {in_quotes(value)}.")
-    return result
+    with suppress(TypeError, ValueError):
+        result = float(value)
+        if math.isfinite(result) and not isinstance(value, bool):
+            return result
+    raise ValidationError(f"{name} must be a number, not {in_quotes(value)}.")
 
 
 def whole_number(name: str, value: Any) -> int | None:
@@ -187,15 +186,11 @@ def sequence(name: str, value: Any) -> list[Any]:
 
 
 def _list_of_text(name: str, text: str) -> list[Any]:
-    try:
+    with suppress(ValueError, RecursionError):
         return list(json.loads(text))
-    except (ValueError, RecursionError):
-        pass
-    try:
+    with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         if len(text) <= LONGEST_PYTHON_LIST:
             return list(ast.literal_eval(text))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        pass
     raise ValidationError(  # without the text, which may contain signed links
         f"{name} begins like a list, and is not a valid one.",
         hint='Write it in JSON: ["a.jpg", "b.jpg"]. In a template: {{ params.files | tojson }}.',
@@ -276,12 +271,11 @@ SETTLED: Final = "settled:"
 def container_id(name: str, value: Any) -> str:
     """Read the id of a container."""
     container = required_text(name, value)
-    if not (container.isascii() and container.isdigit()) and not container.startswith(SETTLED):
-        raise ValidationError(
-            f"{name}={container[:80]!r} is not the id of a container.",
-            hint="Pass the output of the task that creates it: create.output.",
-        )
-    return container
+    if container.startswith(SETTLED):
+        return container
+    return _digits(
+        name, container, "the id of a container", "Pass the output of the task that creates it: create.output."
+    )
 
 
 def media_id(name: str, value: Any) -> str:
@@ -296,20 +290,18 @@ def media_id(name: str, value: Any) -> str:
             hint="If the publish task succeeded without a media id, its post is live but could not be told apart from "
             "others. Then use the Instagram app.",
         )
-    if not (post.isascii() and post.isdigit()):
-        raise ValidationError(
-            f"{post[:80]!r} is not a media id.",
-            hint="Pass the output of the publish task, publish.output, or its media_id: publish.output['media_id'].",
-        )
-    return post
+    hint = "Pass the output of the publish task, publish.output, or its media_id: publish.output['media_id']."
+    return _digits(name, post, "a media id", hint)
 
 
 def comment_id(name: str, value: Any) -> str:
     """Read the id of a comment, also from the payload of an event of InstagramCommentTrigger."""
     comment = required_text(name, value.get("comment_id") if isinstance(value, dict) else value)
-    if not (comment.isascii() and comment.isdigit()):
-        raise ValidationError(
-            f"{comment[:80]!r} is not the id of a comment.",
-            hint="Pass the payload of an event of InstagramCommentTrigger, or its comment_id.",
-        )
-    return comment
+    hint = "Pass the payload of an event of InstagramCommentTrigger, or its comment_id."
+    return _digits(name, comment, "the id of a comment", hint)
+
+
+def _digits(name: str, written: str, what: str, hint: str) -> str:
+    if not (written.isascii() and written.isdigit()):
+        raise ValidationError(f"{name}={written[:80]!r} is not {what}.", hint=hint)
+    return written

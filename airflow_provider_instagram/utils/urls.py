@@ -144,14 +144,6 @@ def is_public_url(location: str) -> bool:
     return safe_link(location) is not None
 
 
-def check_link(name: str, location: str) -> None:
-    """Check that a web address is https, so that it can be downloaded."""
-    if is_web(location) and not location.lower().startswith("https:"):
-        raise ValidationError(
-            f"{name}={shown(location)!r} is not https.", hint="Write its https:// address, a path, or a URI of storage."
-        )
-
-
 def is_local(location: str) -> bool:
     """Return whether a location is a path on this machine, plain or as ``file://`` in any form.
 
@@ -184,9 +176,9 @@ def shown_in(text: str) -> str:
 
 def secrets_in(location: str) -> tuple[str, ...]:
     """Return the parts of a location that :func:`shown` leaves out."""
-    logins = [found[2] for found in _LOGIN.finditer(location)] + [found[1] for found in _PASSWORD.finditer(location)]
-    query = location[_path_ends(location) :]
-    return tuple(dict.fromkeys(filter(None, [*logins, query])))
+    logins = [login for _, login in _LOGIN.findall(location)]
+    secrets = [*logins, *_PASSWORD.findall(location), location[_path_ends(location) :]]
+    return tuple(dict.fromkeys(filter(None, secrets)))
 
 
 def _public(address: str) -> str:
