@@ -319,7 +319,7 @@ function waitingElement() {
   if (!first) return null;
   const buttons = cards.slice(0, FEW_WAITING).map((card) => {
     const about = { class: "btn", type: "button", "data-state": card.state, "data-waits": keyOf(card) };
-    const words = `${card.title || card.id}. ${stateText(card)}`;
+    const words = `${(card.title || card.id).replace(/\.$/, "")}. ${stateText(card)}`;
     return h(
       "button",
       { ...about, title: words, click: () => openPost(keyOf(card)) },
