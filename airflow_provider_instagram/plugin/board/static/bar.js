@@ -307,7 +307,7 @@ function waitingElement() {
   if (!first) return null;
   const buttons = cards.slice(0, FEW_WAITING).map((card) => {
     const about = { class: "btn", type: "button", "data-state": card.state, "data-waits": keyOf(card) };
-    const words = `${card.title || card.id} · ${stateText(card)}`;
+    const words = `${(card.title || card.id).replace(/\.$/, "")}. ${stateText(card)}`;
     const open = () => openPost(keyOf(card));
     return h("button", { ...about, title: words, click: open }, h("span", { class: "cut" }, words));
   });

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
@@ -27,7 +26,6 @@ DAY = 24 * 60
 
 @pytest.fixture
 def planner(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Planner:
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", calendar.airflow, raising=False)
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.SECOND_LOOK_AFTER_S", 0)
     return Planner(calendar)
 
@@ -64,10 +62,10 @@ def test_a_person_who_starts_the_planner_says_that_what_the_file_has_lost_is_not
     planner.look(0)
     calendar.write(post("a", 600))
     kept = []
-    for at, run_type in ((1, "asset_triggered"), (2, "manual"), (3, "asset_triggered")):
+    for at, run_type in ((1, "manual"), (2, "asset_triggered"), (3, "manual"), (4, "asset_triggered")):
         planner.look(at, run_type)
         kept.append(len(calendar.stored().calendar.posts))
-    assert kept == [3, 1, 1]
+    assert kept == [3, 3, 1, 1], "a run that was dated ahead has seen no loss before"
 
 
 def test_a_run_of_the_planner_that_the_page_starts_for_one_post_says_nothing_of_the_file(
