@@ -167,12 +167,12 @@ MEASURES: Final = (
     Measure("nodes of the provider", House.nodes, 244_256, 212_000),
     *_rooms(
         {
-            "calendar": (66_003, 46_000),
+            "calendar": (65_768, 46_000),
             "plugin": (32_906, 28_000),
             "insights": (11_273, 9_500),
             "graph": (19_646, 17_500),
-            "utils": (6_188, 6_000),
-            "files": (7_429, 6_300),
+            "utils": (6_120, 6_000),
+            "files": (7_271, 6_300),
         }
     ),
     Measure("tenths of nodes a line of code", House.tenths_of_nodes_a_line, 98, 80),
