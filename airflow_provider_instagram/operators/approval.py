@@ -82,13 +82,14 @@ class Question(BaseModel):
         return self.clear_number < now.clear_number
 
     def is_of_earlier_try(self, context: Context) -> bool:
-        """Return whether an earlier try of the task has asked it, and the task was not cleared since.
+        """Return whether an earlier try of the task has asked it, and the task was not cleared or deleted since.
 
         Airflow then has the question still, and its answer if there is one.
         """
         now = Question.of(context)
         is_of_task = (self.task_id, self.map_index) == (now.task_id, now.map_index)
-        return is_of_task and self.max_tries == now.max_tries and self.is_of_run(context)
+        is_earlier = self.try_number < now.try_number or self.ti_id == now.ti_id
+        return is_of_task and is_earlier and self.max_tries == now.max_tries and self.is_of_run(context)
 
 
 @dataclass(frozen=True)
