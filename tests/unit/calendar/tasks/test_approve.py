@@ -107,7 +107,7 @@ class Approval:
         context, step = self.calendar.context(run_id, **params), self.task(PublishPost, container_id=container_id)
         if step.prepared(context, step.wanted_post(context)).container_id is None:
             with pytest.MonkeyPatch.context() as patch:
-                approved = SimpleNamespace(sha256=(DIGEST,))
+                approved = SimpleNamespace(sha256=(DIGEST,), answer=SimpleNamespace(caption="As written"))
                 patch.setattr(CreatePost, "_approval", lambda *_: approved, raising=True)
                 self.create("17901", "As written", run_id, **params)
         return step.publication_time(context)
