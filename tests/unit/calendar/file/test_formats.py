@@ -366,7 +366,7 @@ def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Ca
         '"video":"https://example.com/b.mp4?signature=x","video_cover_timestamp_ms":1500}'
     )
     assert [post.version for post in calendar.posts] == [
-        hashlib.sha256(text.encode()).hexdigest()[:16] for text in (plain, full)
+        hashlib.sha256(text.encode()).hexdigest()[:32] for text in (plain, full)
     ]
 
 
