@@ -91,13 +91,14 @@ class Question(BaseModel):
         return (last.run_id, last.try_number) == (self.run_id, self.try_number) and last.start_date <= self.began
 
     def is_of_earlier_try(self, context: Context) -> bool:
-        """Return whether an earlier try of the task has asked it, and no task of the run was cleared since.
+        """Return whether an earlier try of the task has asked it, and no task of the run was cleared or deleted since.
 
         Airflow then has the question still, and its answer if there is one.
         """
         now = Question.of(context)
         same = {"ti_id": now.ti_id, "try_number": now.try_number, "began": now.began}
-        return self.model_copy(update=same) == now
+        is_earlier = self.try_number < now.try_number or self.ti_id == now.ti_id
+        return is_earlier and self.model_copy(update=same) == now
 
 
 @dataclass(frozen=True)

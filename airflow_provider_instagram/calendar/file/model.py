@@ -33,7 +33,7 @@ from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
 #: The fields of a post, and of an item of a carousel, that contain the location of a file.
 LOCATED: Final = {*ItemKind, "location"}
 DEFAULT_SPACING = timedelta(minutes=5)
-VERSION = "^[0-9a-f]{16}$"
+VERSION = "^[0-9a-f]{32}$"
 ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 #: A time of which a store keeps the name of its zone.
 Moment = Annotated[datetime, PlainValidator(load_moment), PlainSerializer(dump_moment)]
@@ -168,7 +168,7 @@ class ScheduledPost(CalendarPost):
             for name in LOCATED & one.keys():
                 one[name] = self.names.get(one[name], one[name])
         text = canonical({**content, "publish_at": self.publish_at.timestamp()})
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class WrittenPost(BaseModel):

@@ -38,12 +38,14 @@ class PreparedPost(BaseModel):
     :param media: The file of each item.
     :param reports: What the transcode of each item did, and the digest of its file.
     :param container_id: The container that was made of them last.
+    :param container_caption: The caption with which that container was approved. None without an approval.
     :param container_sha256: The digest of each file of that container, as it was approved. Empty without an approval.
     """
 
     media: list[str]
     reports: list[dict[str, Any]]
     container_id: str | None = None
+    container_caption: str | None = None
     container_sha256: tuple[str | None, ...] = ()
 
     @property

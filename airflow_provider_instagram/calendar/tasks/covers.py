@@ -19,7 +19,7 @@ THUMBNAIL_PIXELS: Final = (320, 568)
 MAX_BYTES: Final = 8_000_000
 MAX_PIXELS: Final = 8192 * 2048
 #: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first.
-NAME = "^[0-9a-f]{16}(-[1-9][0-9]?)?$"
+NAME = "^[0-9a-f]{32}(-[1-9][0-9]?)?$"
 
 
 def cover_name(version: str, place: int = 1) -> str:

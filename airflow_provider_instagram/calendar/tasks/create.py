@@ -127,11 +127,12 @@ class CreatePost(PostTask):
 
     def _record_container(self, context: Context, post: ScheduledPost, container_id: str | None) -> None:
         """Record the container that is published for this version of the post, and no other one is. None: none is."""
-        prepared, sha256 = self.prepared(context, post), tuple[str | None, ...]()
+        prepared = self.prepared(context, post)
+        made: dict[str, Any] = {"container_id": container_id, "container_caption": None, "container_sha256": ()}
         if container_id is not None and (approval := self._approval(context, post, prepared)) is not None:
-            sha256 = approval.sha256
-        made = prepared.model_copy(update={"container_id": container_id, "container_sha256": sha256})
-        self.records(context, post).record_prepared(post.version, made)
+            made["container_sha256"] = approval.sha256
+            made["container_caption"] = approval.answer and approval.answer.caption
+        self.records(context, post).record_prepared(post.version, prepared.model_copy(update=made))
 
     def _tell_that_it_is_held(self, context: Context, post: ScheduledPost, finding: str) -> None:
         """Report what the copyright check found, to the Posts page and to whom the calendar tells."""

@@ -89,10 +89,10 @@ class PlanPosts(CalendarTask):
     def _look(self, context: Context, stored: StoredPlan | None, runs: PostRuns) -> tuple[StoredPlan, Due]:
         """Look at the calendar once. Nothing is stored."""
         run = context["dag_run"]
-        is_manual = run.run_type == "manual"
+        is_of_user = run.run_type != "asset_triggered"
         # The time of the first event since the last run. A user may give a run of a new calendar any date.
-        came_at: datetime | None = None if is_manual and stored is None else run.run_after
-        by_hand = is_manual and (run.conf or {}).get(BY_HAND, True)
+        came_at: datetime | None = None if is_of_user and stored is None else run.run_after
+        by_hand = is_of_user and (run.conf or {}).get(BY_HAND, True)
         records = Records(
             is_live=partial(self._asked, context, lambda ledger, key: ledger.post(key) is not None, False),
             is_open=partial(self._asked, context, lambda ledger, key: bool(ledger.open_intents(key)), False),

@@ -159,9 +159,9 @@ class PublishPost(PostTask, PublishingTask):
         if approval.answer.refusal is not None:
             self.skip_post(context, *approval.answer.refusal)
         caption = approval.answer.caption if has_caption(post) else post.caption
-        record = Ledger.of(context, post.account).container(self.container_id)
-        made_of = (record and record.caption, self.prepared(context, post).container_sha256)
-        if made_of != (digest(caption), approval.sha256):
+        record, prepared = Ledger.of(context, post.account).container(self.container_id), self.prepared(context, post)
+        made_of = (record and record.caption, prepared.container_caption, prepared.container_sha256)
+        if made_of != (digest(caption), approval.answer.caption, approval.sha256):  # that digest leaves out lines
             raise ValidationError(
                 f"Container {self.container_id} has another caption or other files than {post.id} was approved with.",
                 hint=CLEAR_CREATE,

@@ -210,6 +210,8 @@ async def _clear(act: Act, run_id: str, tasks: dict[str, Any]) -> None:
 
 
 def _first_to_clear(act: Act, run: PostRun) -> str:
+    if act.facts.lacks_approval:
+        return "approve"
     failed = next(filter(run.has_failed, (*STEPS, COMMENT)), "publish")
     if failed == "publish" and not act.facts.is_open and _container_is_old(act):
         failed = "create"

@@ -354,8 +354,12 @@ class _Look:
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
         run = self._run(post, intents, is_live=done is not None)
-        is_undone = done is None and not intents and (run is None or not run.is_active)
+        is_to_come = done is None and not intents
+        is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
+        is_approved = approval is not None and approval.is_yes and self._is_of(approval, post, run)
+        is_asked = "required" in (post.approval, self.stored.about.approval)
+        has_gone_on = run is not None and not run.is_dry and run.task("approve").state == "success"
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
         return Facts(
             post=post,
@@ -367,7 +371,8 @@ class _Look:
             has_lost_run=has_lost_run,
             has_passed=post.id in self.stored.plan.passed,
             late=late if late is not None and late.version == post.version else None,
-            is_approved=approval is not None and approval.is_yes and _is_of(approval, post, run),
+            is_approved=is_approved,
+            lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )
 
     def _run(self, post: ScheduledPost, intents: Collection[Intent] = (), *, is_live: bool = False) -> PostRun | None:
@@ -403,6 +408,16 @@ class _Look:
             return False
         return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
 
+    def _is_of(self, approval: Approval, post: ScheduledPost, run: PostRun | None) -> bool:
+        """Return whether a question is about this version of a post, and of the run that the page shows.
+
+        The run of a DAG that was renamed takes what was answered in the DAG of the former name.
+        """
+        if run is None or approval.version != post.version:
+            return False
+        is_renamed = not run.by_hand and approval.question.dag_id != self.calendar.dag_id
+        return is_renamed or approval.is_of(post.version, run.run_id, run.run_after)
+
     def _has_lost_run(self, post: ScheduledPost) -> bool:
         """Return whether a user has deleted the run that the planner has begun for a post."""
         begun = self.stored.plan.begun.get(post.id)
@@ -410,11 +425,6 @@ class _Look:
             return False
         runs = self.source.runs.get(post.id, ())
         return not any(run.run_id == begun.run and not run.is_dated_ahead(self.now) for run in runs)
-
-
-def _is_of(approval: Approval, post: ScheduledPost, run: PostRun | None) -> bool:
-    """Return whether a question is about this version of a post, and of the run that the page shows."""
-    return run is not None and approval.is_of(post.version, run.run_id, run.run_after)
 
 
 def _by_post(problems: tuple[Problem, ...]) -> defaultdict[str | None, list[Problem]]:

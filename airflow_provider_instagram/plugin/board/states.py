@@ -32,6 +32,7 @@ SEE_LOG: Final = "See the log of its task."
 NO_RECORD: Final = "its run has ended, and the ledger does not have the post"
 ENDED_EARLY: Final = "its run has ended before its tasks"
 LOST_RUN: Final = "its run was deleted"
+NO_APPROVAL: Final = "its approval does not count: another run has asked about it since, or nobody has approved it"
 NO_COMMENT: Final = "its first comment is not written"
 ASKED_AGAIN: Final = "Its task was cleared or tried again after it had asked. An answer from before does not count."
 AT_ONCE: Final = "it is published at once, not at its time"
@@ -180,6 +181,7 @@ class Facts:
     :param has_passed: Whether its time had passed when Airflow began to follow the calendar.
     :param late: The time that its publisher chose when its own had passed, and why.
     :param is_approved: Whether the ledger has a yes to the last question about it.
+    :param lacks_approval: Whether its run has gone on with a yes that it needs, and that does not count any more.
     """
 
     post: ScheduledPost
@@ -193,6 +195,7 @@ class Facts:
     has_passed: bool = False
     late: LateTime | None = None
     is_approved: bool = False
+    lacks_approval: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -357,6 +360,8 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             return Status(State.FAILED, reason, task.said("hint"), needs_login=needs_login)
         if not run.is_active:  # a user has cleared or deleted a task, and Airflow begins nothing in this run
             return Status(State.FAILED, ENDED_EARLY, "Try again, or publish it now.")
+        if name in ("create", "publish") and facts.lacks_approval:
+            return Status(State.FAILED, NO_APPROVAL, "Try again: its run then asks for an approval.")
         if name == "approve" and answer is not None and answer.refusal is not None:
             return Status(State.SKIPPED, *answer.refusal)
         if name == "approve" and answer is not None:

@@ -51,8 +51,8 @@ def test_a_run_removes_the_covers_and_results_of_posts_that_are_long_past(
 ) -> None:
     covers = tmp_path / "snapshots" / "covers"
     old = [
-        written(covers / "0123456789abcdef.jpg", 40),
-        written(covers / "0123456789abcdef-2.small.jpg", 40),
+        written(covers / "0123456789abcdef0123456789abcdef.jpg", 40),
+        written(covers / "0123456789abcdef0123456789abcdef-2.small.jpg", 40),
         written(work / f"clip.reels.{KEY}.mp4", 40),
         written(work / f"still.carousel.{KEY}.jpg", 40),
         written(tmp_path / f"clip.feed.{KEY}.mp4", 40),
@@ -62,7 +62,7 @@ def test_a_run_removes_the_covers_and_results_of_posts_that_are_long_past(
     os.utime(link, (time.time() - 40 * DAY_S,) * 2, follow_symlinks=False)
     kept = [
         link,
-        written(covers / "fedcba9876543210.jpg", 20),
+        written(covers / "fedcba9876543210fedcba9876543210.jpg", 20),
         written(covers / "portrait.jpg", 40),
         written(work / f"young.reels.{KEY}.mp4", 20),
         written(work / "mine.mp4", 40),

@@ -189,7 +189,7 @@ def test_a_user_without_a_right_to_the_dag_sees_nothing_of_it(user: Any, monkeyp
     manager = get_auth_manager()
     monkeypatch.setattr(manager, "is_authorized_dag", lambda **asked: asked["details"].id != DAG_ID)
     ada = user("ada", "ADMIN")
-    for path in ("posts", "post", "video", "covers/0123456789abcdef.jpg"):
+    for path in ("posts", "post", "video", "covers/0123456789abcdef0123456789abcdef.jpg"):
         answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
         assert answer.status_code == 403, path
         assert "A new week" not in answer.text
@@ -385,7 +385,7 @@ def test_an_answer_is_about_what_the_page_showed(user: Any, calendar: Path, act:
     seen = {name: detail(ada, post_id)[name] for name in ("version", "sha256", "held")}
     assert seen["sha256"] == ["a1"]
     report_of(post_id, "b2")
-    changes = [seen, {**seen, "version": "0" * 16, "sha256": ["b2"]}, {"version": None}, {**seen, "sha256": {"a": 1}}]
+    changes = [seen, {**seen, "version": "0" * 32, "sha256": ["b2"]}, {"version": None}, {**seen, "sha256": {"a": 1}}]
     changes.append({**detail(ada, post_id), "held": True})
     for stale in changes:
         refused = do(ada, "ada", act, post_id, **stale)
@@ -670,6 +670,6 @@ def test_nothing_is_offered_for_a_post_that_has_to_be_corrected(user: Any) -> No
 
 def test_a_cover_and_a_video_that_are_not_there_are_not_found(user: Any) -> None:
     ada = user("ada", "USER")
-    for path in ("covers/0123456789abcdef.jpg", "video"):
+    for path in ("covers/0123456789abcdef0123456789abcdef.jpg", "video"):
         answer = ada.get(f"/instagram/calendar/api/{path}", params={"dag_id": DAG_ID, "post_id": "hello"})
         assert answer.status_code == 404

@@ -27,7 +27,7 @@ TWICE = [
     {**CARD, "id": "twice", "line": line, "state": "problem", "title": "", "why": "the same id"} for line in (7, 12)
 ]
 DETAIL = {
-    "card": CARD, "hint": "", "why": "", "acts": ["approve", "reject"], "caption": "A new week", "version": "a" * 16,
+    "card": CARD, "hint": "", "why": "", "acts": ["approve", "reject"], "caption": "A new week", "version": "a" * 32,
     "sha256": ["a1"], "held": False, "kind": "reel", "zone": "UTC", "options": {}, "media": [], "comment": None,
     "line": 4, "lines": "- id: hello", "history": [], "insights": None, "link": None, "run": "r",
 }  # fmt: skip
@@ -88,7 +88,7 @@ def panel(page: Page) -> Any:
 def test_an_answer_contains_what_the_page_showed(panel: Any, airflow: Answers) -> None:
     panel.get_by_role("button", name="Approve").click()
     expect(panel.page.locator("#live")).to_have_text("Approved.")
-    assert [airflow.sent[0][name] for name in ("version", "sha256", "held")] == ["a" * 16, ["a1"], False]
+    assert [airflow.sent[0][name] for name in ("version", "sha256", "held")] == ["a" * 32, ["a1"], False]
 
 
 def test_a_post_that_failed_because_of_its_file_offers_another_file_first(page: Page, airflow: Answers) -> None:

@@ -153,6 +153,8 @@ class SimulatedCalendar:
     :param clear_number: How often tasks of the run were cleared.
     :param run_started: When the run began.
     :param date: Its logical date, which a user may choose.
+    :param started_by: Who started it.
+    :param made_anew: How often a user has deleted the task, and Airflow has made it anew.
     """
 
     file: Path
@@ -172,6 +174,8 @@ class SimulatedCalendar:
     run_started: datetime = NOON
     run_after: datetime | None = None
     date: datetime | None = NOON
+    started_by: str | None = None
+    made_anew: int = 0
 
     @property
     def settings(self) -> CalendarSettings:
@@ -222,7 +226,7 @@ class SimulatedCalendar:
 
     def context(self, run_id: str = "a", **params: Any) -> Any:
         ti = SimpleNamespace(
-            id=uuid5(NAMESPACE_URL, f"{run_id}/{self.try_number}"),
+            id=uuid5(NAMESPACE_URL, f"{run_id}/{self.made_anew}/{self.try_number}"),
             dag_id=self.dag_id,
             run_id=run_id,
             task_id="t",

@@ -366,8 +366,13 @@ def test_the_version_of_a_post_is_a_digest_of_what_is_set(read: Callable[..., Ca
         '"video":"https://example.com/b.mp4?signature=x","video_cover_timestamp_ms":1500}'
     )
     assert [post.version for post in calendar.posts] == [
-        hashlib.sha256(text.encode()).hexdigest()[:16] for text in (plain, full)
+        hashlib.sha256(text.encode()).hexdigest()[:32] for text in (plain, full)
     ]
+
+
+def test_nobody_writes_two_texts_with_one_version(read_post: Callable[..., ScheduledPost]) -> None:
+    """Of 64 bits, an author of a calendar finds two in minutes, and replaces the one that was approved."""
+    assert 4 * len(read_post("  video: a.mp4\n").version) >= 128
 
 
 def test_a_post_says_how_its_files_are_fitted(read_post: Callable[..., ScheduledPost]) -> None:

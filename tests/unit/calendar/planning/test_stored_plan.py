@@ -33,7 +33,7 @@ CLIP: Final = 1796212800.0
 ALBUM: Final = 1796320800.0
 #: What the versions of posts are digests of: a release that changes this asks about each post again.
 VERSIONS: Final = {
-    name: hashlib.sha256(text.encode()).hexdigest()[:16]
+    name: hashlib.sha256(text.encode()).hexdigest()[:32]
     for name, text in {
         "clip": f'{{"account":"new","id":"clip","publish_at":{CLIP},"video":"https://example.com/a.mp4"}}',
         "album": '{"account":"new","carousel":[{"location":"https://example.com/a.jpg"},{"alt_text":"B","kind":"image",'

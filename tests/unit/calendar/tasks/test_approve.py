@@ -107,7 +107,7 @@ class Approval:
         context, step = self.calendar.context(run_id, **params), self.task(PublishPost, container_id=container_id)
         if step.prepared(context, step.wanted_post(context)).container_id is None:
             with pytest.MonkeyPatch.context() as patch:
-                approved = SimpleNamespace(sha256=(DIGEST,))
+                approved = SimpleNamespace(sha256=(DIGEST,), answer=SimpleNamespace(caption="As written"))
                 patch.setattr(CreatePost, "_approval", lambda *_: approved, raising=True)
                 self.create("17901", "As written", run_id, **params)
         return step.publication_time(context)
@@ -478,6 +478,18 @@ def test_a_question_that_airflow_may_not_have_is_written_again(
     assert len(approval.questions) == 1
 
 
+@pytest.mark.parametrize("option", [None, "Approve"], ids=["open", "answered"])
+def test_a_task_that_was_deleted_and_is_made_anew_asks_again(approval: Approval, option: str | None) -> None:
+    """Airflow has deleted its question with it. Without another one, nobody could answer."""
+    approval.ask()
+    if option is not None:
+        approval.answer(option)
+    approval.calendar.clear_number += 1
+    approval.calendar.made_anew += 1
+    approval.ask()
+    assert len(approval.questions) == 2
+
+
 def raise_error(error: Exception) -> NoReturn:
     raise error
 
@@ -528,16 +540,19 @@ def test_a_container_with_the_caption_of_another_answer_is_not_published(
         approval.published_at("17902")
 
 
-def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_published(approval: Approval) -> None:
+@pytest.mark.parametrize("second", ["Second", "One\n\ntwo"], ids=["words", "lines"])
+def test_a_container_with_the_caption_of_an_earlier_answer_in_the_run_is_not_published(
+    approval: Approval, second: str
+) -> None:
     """Only approve was cleared. Whoever answers again reads that the caption of their answer goes out."""
-    approval.answer("Approve", params_input={"caption": "First"})
-    approval.create("17902", "First")
+    approval.answer("Approve", params_input={"caption": "One two"})
+    approval.create("17902", "One two")
     approval.clear()
     approval.ask()
-    approval.answer("Approve", params_input={"caption": "Second"})
+    approval.answer("Approve", params_input={"caption": second})
     with pytest.raises(ValidationError, match="Container 17902"):
         approval.published_at("17902")
-    approval.create("17903", "Second")
+    approval.create("17903", second)
     assert approval.published_at("17903") == after_noon(60)
 
 

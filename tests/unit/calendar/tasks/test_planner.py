@@ -92,13 +92,15 @@ def test_a_date_that_a_user_gives_a_run_of_the_planner_makes_no_past_time_of_a_p
     assert [one.partition(",")[0] for one in calendar.problems()] == ["its time"]
 
 
+@pytest.mark.parametrize("run_type", ["manual", "asset_materialization"])
 def test_a_run_of_the_planner_that_a_user_dates_before_a_new_calendar_publishes_no_earlier_post(
-    planner: Planner, calendar: SimulatedCalendar
+    planner: Planner, calendar: SimulatedCalendar, run_type: str
 ) -> None:
+    """A user who may write assets dates the run that makes one as well."""
     calendar.given = {"max_lateness": timedelta(days=9)}
     calendar.write(post("a", 600), post("past", -10))
     calendar.run_after = after_noon(-9 * DAY)
-    assert planner.look(0, "manual") == ["a"]
+    assert planner.look(0, run_type) == ["a"]
 
 
 def test_a_thousand_ids_that_a_user_has_taken_hold_no_post_back(

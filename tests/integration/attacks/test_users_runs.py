@@ -1,0 +1,104 @@
+"""No run that a user starts for a post, and ends, makes the page Posts say that the post goes out if it does not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
+from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.plugin.board import routes
+from airflow_provider_instagram.plugin.board.boards import Boards
+from airflow_provider_instagram.plugin.users import sealed
+from tests.integration.pages import OURS, browser_of
+from tests.integration.plugin.runs import begin, push_xcom, store_calendar, write_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fastapi import FastAPI
+    from fastapi.testclient import TestClient
+
+DAG_ID, ACCOUNT = "users_runs", "users_studio"
+API = "/instagram/calendar/api"
+NOW = datetime.now(timezone.utc)
+READY = {"prepare": "success", "approve": "success", "create": "deferred"}
+
+
+@pytest.fixture
+def ada(
+    airflow_pages: None, airflow_app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], TestClient]:
+    """A browser in which a user is logged in to a whole Airflow, which has a calendar with one post."""
+    from airflow_provider_instagram.calendar import content_calendar_dag
+
+    monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
+    monkeypatch.setattr(routes, "boards", Boards())
+    (tmp_path / "a.mp4").touch()
+    due = f"{NOW + timedelta(days=2):%Y-%m-%d %H:%M} UTC"
+    post = {"id": "hello", "publish_at": due, "account": ACCOUNT, "video": "a.mp4", "approval": "required"}
+    file = tmp_path / "calendar.yaml"
+    file.write_text(yaml.safe_dump({"posts": [post]}))
+    store_calendar(content_calendar_dag(DAG_ID, file, accounts=[ACCOUNT]))
+    return partial(browser_of, airflow_app, "ada", "USER")
+
+
+def card(browser: TestClient) -> Any:
+    routes.boards.board(DAG_ID, is_fresh=True)
+    return browser.get(f"{API}/posts", params={"dag_id": DAG_ID}).json()["cards"][0]
+
+
+def do(browser: TestClient, act: str) -> Any:
+    token = sealed("form", {"user": "ada"})
+    body = {"act": act, "dag_id": DAG_ID, "post_id": "hello", "form_token": token}
+    return browser.post(f"{API}/acts", json=body, headers=OURS)
+
+
+def record_yes(run_id: str, dag_id: str = DAG_ID) -> None:
+    """Record a yes that was given in a run, as the task of that run does."""
+    run_after = NOW - timedelta(hours=1)
+    post = begin(DAG_ID, "hello", READY, run_after=run_after)
+    at = run_after.isoformat()
+    question = {"dag_id": dag_id, "run_id": run_id, "task_id": "approve", "map_index": -1, "run_after": at}
+    question |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 1}
+    answer = {"approved": True, "person": "ada", "caption": ""}
+    about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": "", "answer": answer}
+    write_row(ledger_asset(ACCOUNT).uri, f"approval:{post.key}", {"question": question, **about})
+
+
+@pytest.mark.parametrize(
+    ("run_id", "dag_id", "state"),
+    [("hello", DAG_ID, "ready"), ("hello", "former_name", "ready"), ("manual__1", DAG_ID, "failed")],
+    ids=["of its own run", "of a renamed DAG", "of a run that a user has started and ended"],
+)
+def test_an_approval_that_a_users_run_has_made_void_is_missed_on_the_card(
+    ada: Callable[[], TestClient], run_id: str, dag_id: str, state: str
+) -> None:
+    """The post does not go out. Nobody would notice before its container is made."""
+    record_yes(run_id, dag_id)
+    browser = ada()
+    begin(DAG_ID, "hello", {"prepare": "success", "approve": "failed"}, run_id="manual__1", state="failed",
+          conf={"post": "hello"})  # fmt: skip
+    assert card(browser)["state"] == state
+    if state == "failed":
+        assert do(browser, "retry").json()["done"] == "It is tried again, from approve on."
+
+
+def test_a_users_run_that_says_it_is_outdated_hides_no_failure(ada: Callable[[], TestClient]) -> None:
+    """Its task is marked as skipped, and a user has written why."""
+    begin(DAG_ID, "hello", {"prepare": "failed"}, state="failed")
+    begin(DAG_ID, "hello", {"prepare": "skipped"}, run_id="manual__1", state="success", conf={"post": "hello"})
+    push_xcom(DAG_ID, "manual__1", "prepare", OUTCOME, {"state": "skipped", "mark": "edited", "try": 0})
+    assert card(ada())["state"] == "failed"
+
+
+def test_a_users_run_that_is_dated_days_ago_keeps_nobody_from_publishing_now(ada: Callable[[], TestClient]) -> None:
+    """It was started to publish at once. Its tasks wait for the post's time, as after a Clear on another day."""
+    conf, ago = {"post": "hello", "now": True}, NOW - timedelta(days=3)
+    begin(DAG_ID, "hello", READY, run_id="manual__1", conf=conf, run_after=ago)
+    assert do(ada(), "publish_now").status_code == 200
