@@ -462,6 +462,14 @@ def test_a_question_that_airflow_may_not_have_is_written_again(
     assert len(approval.questions) == 1
 
 
+def test_a_task_that_is_cleared_while_it_runs_asks_again(approval: Approval) -> None:
+    """A person withdraws a yes as soon as it is given. Airflow kills the task, and gives it no more tries than before."""
+    approval.answer("Approve")
+    approval.calendar.clear_number, approval.calendar.try_number = 1, 2
+    approval.ask()
+    assert len(approval.questions) == 2
+
+
 @pytest.mark.parametrize("option", [None, "Approve"], ids=["open", "answered"])
 def test_a_task_that_was_deleted_and_is_made_anew_asks_again(approval: Approval, option: str | None) -> None:
     """Airflow has deleted its question with it. Without another one, nobody could answer."""
