@@ -84,12 +84,14 @@ class Question(BaseModel):
     def is_of_earlier_try(self, context: Context) -> bool:
         """Return whether an earlier try of the task has asked it, and the task was not cleared or deleted since.
 
-        Airflow then has the question still, and its answer if there is one.
+        Airflow then has the question still, and its answer if there is one. A Clear of a task that runs gives it no
+        more tries, and one that leaves the state of the run does not count as one of the run.
         """
         now = Question.of(context)
         is_of_task = (self.task_id, self.map_index) == (now.task_id, now.map_index)
         is_earlier = self.try_number < now.try_number or self.ti_id == now.ti_id
-        return is_of_task and is_earlier and self.max_tries == now.max_tries and self.is_of_run(context)
+        is_cleared = (self.max_tries, self.clear_number) != (now.max_tries, now.clear_number)
+        return is_of_task and is_earlier and not is_cleared and self.is_of_run(context)
 
 
 @dataclass(frozen=True)
