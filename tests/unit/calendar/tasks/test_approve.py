@@ -366,6 +366,19 @@ def test_a_yes_does_not_count_for_a_run_that_was_started_anew_in_another_way(
         approval.published_at(run_id="manual__1", **BY_HAND, **more)
 
 
+@pytest.mark.parametrize("void", [asked_again, asked_by_another_run])
+def test_people_are_told_if_a_post_waits_again_after_an_answer(
+    approval: Approval, void: Callable[[Approval], None]
+) -> None:
+    """A user who may clear or start runs would take an approval back without a word."""
+    told: list[str] = []
+    approval.calendar.given["notify"] = lambda context: told.append(context["event"].event)
+    approval.answer("Approve")
+    assert told == ["waiting"]
+    void(approval)
+    assert told == ["waiting"] * 2
+
+
 def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> None:
     approval.answer("Approve")
     approval.calendar.clear_number, approval.calendar.run_started = 2, after_noon(5)
