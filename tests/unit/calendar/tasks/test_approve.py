@@ -476,7 +476,7 @@ def test_a_question_that_airflow_may_not_have_is_written_again(
 
 
 def test_a_task_that_is_cleared_while_it_runs_asks_again(approval: Approval) -> None:
-    """A person withdraws a yes as soon as it is given. Airflow kills the task, and gives it no more tries than before."""
+    """A person withdraws a yes as soon as it is given. Airflow kills the task, and gives it no more tries."""
     approval.answer("Approve")
     approval.calendar.clear_number, approval.calendar.try_number = 1, 2
     approval.ask()
