@@ -93,7 +93,8 @@ class Question(BaseModel):
     def is_of_earlier_try(self, context: Context) -> bool:
         """Return whether an earlier try of the task has asked it, and no task of the run was cleared or deleted since.
 
-        Airflow then has the question still, and its answer if there is one.
+        Airflow then has the question still, and its answer if there is one. A Clear of a task that runs gives it no
+        more tries, and one that leaves the state of the run does not count as one of the run.
         """
         now = Question.of(context)
         same = {"ti_id": now.ti_id, "try_number": now.try_number, "began": now.began}

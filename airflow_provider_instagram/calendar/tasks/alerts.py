@@ -49,6 +49,8 @@ class Told(NamedTuple):
     remedy: str = ""
     #: Under which name this is recorded, if the event is told more than once.
     once: str = ""
+    #: Whether it is told although it was told before.
+    is_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def tell_post(
     record = PostRecord.of(store.get(key))
     before = record.told if record.version == post.version else {}
     name = told.once or told.event
-    if before.get(name):
+    if before.get(name) and not told.is_again:
         return True
     at, day = f"{post.publish_at:%a %d %b, %H:%M %Z}", f"{post.publish_at:%Y-%m-%d}"
     text = " ".join(f"{post.id} ({post.account}, {at}): {told.message} {told.remedy}".split())

@@ -83,8 +83,10 @@ class ApprovePost(PostTask):
             self.skip_post(
                 context, "not approved", f"Its time, {post.publish_at.isoformat()}, has passed, so nobody is asked."
             )
-        self.tell_that_it_waits(context, post, emits=False)  # if the own attempt of prepare failed
         records = self.records(context, post)
+        before = records.approval()
+        is_again = before is not None and before.answer is not None
+        self.tell_that_it_waits(context, post, emits=False, is_again=is_again)  # if that of prepare failed, too
         approval = Approval(
             question=Question.of(context),
             post_id=post.id,

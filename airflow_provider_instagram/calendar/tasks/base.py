@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 #: A run that a user started to publish a post at once counts for so long. A Clear on another day follows the calendar.
 REQUEST_COUNTS_FOR = CONTAINER_LIFE
 CLEAR_PREPARE = "Clear prepare with all downstream tasks."
+WAITS = "waits for an approval."
 
 
 class CalendarTask(BaseOperator):
@@ -343,11 +344,15 @@ class PostTask(CalendarTask, AccountTask):
         is_asked = bool(self.requested_post(context)) and bool(context["params"].get("dry_run"))
         return self.settings.dry_run or is_asked
 
-    def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool) -> None:
-        """Report once that a post waits for an approval."""
+    def tell_that_it_waits(self, context: Context, post: ScheduledPost, *, emits: bool, is_again: bool = False) -> None:
+        """Report once that a post waits for an approval.
+
+        :param is_again: Whether an answer was given, and does not count any more: people think that all is done.
+        """
         if not self.needs_approval(post):
             return
-        told = Told("waiting", "waits for an approval.", "It goes out only if somebody approves it in time.")
+        message = "waits for an approval again: an earlier answer does not count." if is_again else WAITS
+        told = Told("waiting", message, "It goes out only if somebody approves it in time.", is_again=is_again)
         self._tell(context, post, told, emits=emits)
 
     def tell_that_it_is_late(self, context: Context, post: ScheduledPost, at: datetime) -> None:

@@ -44,6 +44,8 @@ class TellPost(PostTask):
             return  # it was removed, or has a problem, which the planner tells
         self.use_account(post)
         told = self._told(context, post)
+        if told is not None and self.requested_post(context):  # it keeps nothing of the post's own run from being told
+            told = told._replace(once=f"{told.event} by hand")
         if told is not None and not tell_post(context, self.settings, post, told) and not is_last_try(context):
             raise notifier_failed()
 

@@ -35,6 +35,7 @@ from airflow_provider_instagram.calendar.planning import told
 from airflow_provider_instagram.calendar.planning.plan import post_of
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
+from airflow_provider_instagram.calendar.tasks.base import REQUEST_COUNTS_FOR
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.assets import ledger_asset
@@ -202,7 +203,7 @@ class CalendarSource:
             tasks,
             row.queued_at or row.run_after,
             by_hand=by_hand,
-            at_once=by_hand and bool(given.get("now")),
+            at_once=by_hand and bool(given.get("now")) and row.run_after > utc_now() - REQUEST_COUNTS_FOR,
             is_dry=by_hand and bool(given.get("dry_run")),
             event=_event(self._tasks.get((run_id, "approve"))),
             run_after=row.run_after,

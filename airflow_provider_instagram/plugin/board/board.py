@@ -402,7 +402,7 @@ class _Look:
         if run.is_dated_ahead(self.now):
             return False
         if run.by_hand:
-            return may_be_dry or not run.is_dry
+            return (may_be_dry or not run.is_dry) and not run.is_outdated
         begun = self.stored.plan.begun.get(post.id)
         if begun is None or begun.run != run.run_id:
             return False

@@ -163,6 +163,12 @@ class PostRun:
         """Return a task, also one that Airflow has not created yet."""
         return self.tasks.get(name) or Task(None)
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a user started it for another version than that of the plan, as it says: it tells nothing of that."""
+        marks = (task.said("mark") for task in map(self.task, STEPS) if task.state == "skipped")
+        return self.by_hand and next(marks, "").startswith(OUTDATED)
+
     def has_failed(self, step: str) -> bool:
         """Return whether a task of the post failed, or could not begin because one before it failed."""
         return self.task(step).state in ENDED_BADLY
@@ -349,8 +355,6 @@ def _in_run(facts: Facts, run: PostRun, now: datetime, about: About) -> Status:
             continue
         if task.state == "up_for_reschedule" and run.is_active and task.said("state") == "later":
             return Status(State.PLANNED, task.said("mark"))
-        if task.state == "skipped" and run.by_hand and task.said("mark").startswith(OUTDATED):
-            return _without_run(facts, now, about)
         if task.state == "skipped":
             mark = task.said("mark") or "see the log of its task"
             return Status(State.SKIPPED, mark.removeprefix("skipped: "), task.said("reason"))

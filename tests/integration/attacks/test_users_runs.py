@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import yaml
 
 from airflow_provider_instagram.calendar.tasks.outcome import OUTCOME
 from airflow_provider_instagram.ledger.assets import ledger_asset
+from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import routes
 from airflow_provider_instagram.plugin.board.boards import Boards
 from airflow_provider_instagram.plugin.users import sealed
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 DAG_ID, ACCOUNT = "users_runs", "users_studio"
 API = "/instagram/calendar/api"
 NOW = datetime.now(timezone.utc)
+LIVE = {"prepare": "success", "approve": "success", "create": "success", "publish": "success", "comment": "success"}
 READY = {"prepare": "success", "approve": "success", "create": "deferred"}
 
 
@@ -102,3 +105,12 @@ def test_a_users_run_that_is_dated_days_ago_keeps_nobody_from_publishing_now(ada
     conf, ago = {"post": "hello", "now": True}, NOW - timedelta(days=3)
     begin(DAG_ID, "hello", READY, run_id="manual__1", conf=conf, run_after=ago)
     assert do(ada(), "publish_now").status_code == 200
+
+
+def test_what_a_user_marks_in_another_run_tells_nothing_of_a_post_that_is_live(ada: Callable[[], TestClient]) -> None:
+    """Nor does Try again clear the tasks of that run."""
+    post = begin(DAG_ID, "hello", LIVE, state="success")
+    done = PublishedPost(post.key, "17901", NOW.isoformat(), "17902", dag_id=DAG_ID, run_id="hello")
+    write_row(ledger_asset(ACCOUNT).uri, f"done:{post.key}", asdict(done))
+    begin(DAG_ID, "hello", LIVE | {"comment": "failed"}, run_id="manual__1", conf={"post": "hello"})
+    assert "why" not in card(ada())

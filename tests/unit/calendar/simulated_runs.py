@@ -153,7 +153,6 @@ class SimulatedCalendar:
     :param clear_number: How often tasks of the run were cleared.
     :param run_started: When the run began.
     :param date: Its logical date, which a user may choose.
-    :param started_by: Who started it.
     :param made_anew: How often a user has deleted the task, and Airflow has made it anew.
     """
 
@@ -174,7 +173,6 @@ class SimulatedCalendar:
     run_started: datetime = NOON
     run_after: datetime | None = None
     date: datetime | None = NOON
-    started_by: str | None = None
     made_anew: int = 0
 
     @property

@@ -40,11 +40,6 @@ def in_run(*, is_dry: bool = False, run_state: str = "running", **states: Task |
     return Facts(POST, run=PostRun("hello", run_state, tasks, is_dry=is_dry))
 
 
-def by_hand(facts: Facts) -> Facts:
-    assert facts.run is not None
-    return replace(facts, run=replace(facts.run, by_hand=True))
-
-
 def required(facts: Facts) -> Facts:
     return replace(facts, post=POST.model_copy(update={"approval": "required"}))
 
@@ -121,8 +116,8 @@ def test_the_run_of_the_present_version_that_says_it_is_outdated_is_skipped(mark
     outdated = in_run(run_state="success", prepare=Task("skipped", outcome={"state": "skipped", "mark": mark}))
     assert state(outdated, DAYS_AHEAD) == Status(State.SKIPPED, mark)
     assert outdated.run is not None
-    by_hand = replace(outdated, run=replace(outdated.run, by_hand=True))
-    assert state(by_hand, DAYS_AHEAD) == Status(State.PLANNED)
+    assert not outdated.run.is_outdated
+    assert replace(outdated.run, by_hand=True).is_outdated
 
 
 DAYS_AHEAD = DUE - 50 * HOUR
@@ -151,10 +146,6 @@ REJECTED = Task("skipped", outcome={"state": "skipped", "mark": "rejected: loud"
          Status(State.SKIPPED, "rejected: loud", "Rejected by Ada: loud")),
         (in_run(prepare=Task("failed", outcome={"reason": "It is damaged."}), approve="upstream_failed"),
          Status(State.FAILED, "It is damaged.")),
-        *(
-            (by_hand(in_run(prepare=Task("skipped", outcome={"mark": mark}))), Status(State.PLANNED))
-            for mark in ("edited", "moved to 2026-12-10 12:00", "has a problem", "removed")
-        ),
         # The planner begins no other run for this version: a user has marked the task, and written what it reports.
         (in_run(prepare=Task("skipped", outcome={"mark": "edited"})), Status(State.SKIPPED, "edited")),
     ],

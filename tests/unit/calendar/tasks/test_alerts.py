@@ -15,6 +15,7 @@ from airflow_provider_instagram.calendar.planning.told import ProblemRecord, eve
 from airflow_provider_instagram.calendar.tasks.alerts import MOST_AT_ONCE
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.calendar.tasks.problems import missing_files
+from airflow_provider_instagram.calendar.tasks.tell import TellPost
 from airflow_provider_instagram.exceptions import TransientError
 from tests.unit.calendar.simulated_runs import after_noon, post
 
@@ -143,6 +144,19 @@ def test_what_only_a_worker_finds_is_in_the_row_for_the_page(
     assert problem.post_id == "a"
     assert problem.message.startswith(f"{calendar.file.with_name('a.jpg')} is a local picture.")
     assert "public_prefix" in problem.remedy
+
+
+def test_what_is_told_of_a_run_by_hand_keeps_nothing_of_the_posts_own_run_from_being_told(
+    calendar: SimulatedCalendar, told: list[Any]
+) -> None:
+    """A user starts a run for the post, and marks a task as failed."""
+    calendar.write(post("a", HOUR))
+    calendar.plan(0)
+    calendar.states["prepare"] = "failed"
+    tell = TellPost(task_id="tell", settings=calendar.settings)
+    for run in ({"run_id": "manual__1", "post": "a"}, {"run_id": "manual__2", "post": "a"}, {}, {}):
+        tell.execute(calendar.context(**run))
+    assert [one.event for one in told] == ["failed"] * 2
 
 
 def test_a_notifier_that_hangs_keeps_no_late_post_from_being_published(

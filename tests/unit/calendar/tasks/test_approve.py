@@ -367,6 +367,19 @@ def test_a_yes_outlives_a_clear_of_later_tasks_but_not_its_run(
         approval.published_at()
 
 
+@pytest.mark.parametrize("void", [asked_again, asked_by_another_run])
+def test_people_are_told_if_a_post_waits_again_after_an_answer(
+    approval: Approval, void: Callable[[Approval], None]
+) -> None:
+    """A user who may clear or start runs would take an approval back without a word."""
+    told: list[str] = []
+    approval.calendar.given["notify"] = lambda context: told.append(context["event"].event)
+    approval.answer("Approve")
+    assert told == ["waiting"]
+    void(approval)
+    assert told == ["waiting"] * 2
+
+
 @pytest.mark.parametrize("is_cleared", [True, False])
 def test_approve_takes_no_answer_of_a_run_that_was_made_anew(approval: Approval, is_cleared: bool) -> None:
     """Its number of tries is that of the deleted run."""
@@ -476,6 +489,14 @@ def test_a_question_that_airflow_may_not_have_is_written_again(
     approval.calendar.try_number = 2
     approval.ask()
     assert len(approval.questions) == 1
+
+
+def test_a_task_that_is_cleared_while_it_runs_asks_again(approval: Approval) -> None:
+    """A person withdraws a yes as soon as it is given. Airflow kills the task, and gives it no more tries."""
+    approval.answer("Approve")
+    approval.calendar.clear_number, approval.calendar.try_number = 1, 2
+    approval.ask()
+    assert len(approval.questions) == 2
 
 
 @pytest.mark.parametrize("option", [None, "Approve"], ids=["open", "answered"])
