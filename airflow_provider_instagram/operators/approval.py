@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.ledger.ledger import Ledger, row_key
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE, EXPIRY_MARGIN, Owner
-from airflow_provider_instagram.posts.fields import canonical
+from airflow_provider_instagram.operators.base import send
 from airflow_provider_instagram.posts.kinds import ItemKind, OnCopyrightMatch
 from airflow_provider_instagram.posts.post import FIELDS
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 #: The answers, in the words of Airflow's ApprovalOperator.
 APPROVE, REJECT = "Approve", "Reject"
 SHORTEST_QUESTION: Final = timedelta(seconds=1)
+#: Airflow finds the last task instance before a date.
+NEXT: Final = timedelta(microseconds=1)
 
 
 class Question(BaseModel):
@@ -37,7 +38,7 @@ class Question(BaseModel):
     :param clear_number: How often tasks of the run had been cleared.
     :param max_tries: How many tries the task had in all. A Clear adds to them, and a retry does not.
     :param ti_id: Airflow's id of the try.
-    :param request: A digest of how the run was started: by whom, and with which parameters.
+    :param began: When the try began, or a moment later.
     """
 
     dag_id: str
@@ -50,13 +51,12 @@ class Question(BaseModel):
     max_tries: int
     ti_id: str
     try_number: int
-    request: str = ""
+    began: AwareDatetime
 
     @classmethod
     def of(cls, context: Context) -> Question:
         """Return the question that the task of a context asks now."""
         ti, run = context["ti"], context["dag_run"]
-        request = canonical([run.run_type, run.triggering_user_name, run.conf])
         return cls(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
@@ -68,27 +68,36 @@ class Question(BaseModel):
             max_tries=ti.max_tries,
             ti_id=str(ti.id),
             try_number=ti.try_number,
-            request=hashlib.sha256(request.encode()).hexdigest(),
+            began=ti.start_date,
         )
 
     def is_of_run(self, context: Context) -> bool:
-        """Return whether it was asked in the run of a context, not in a deleted one with the same id."""
-        now = Question.of(context)
-        is_same = (self.dag_id, self.run_id, self.run_after) == (now.dag_id, now.run_id, now.run_after)
-        if not is_same or self.request != now.request:
+        """Return whether it was asked in the run of a context, not in a deleted one with the same id.
+
+        Users choose the id, the date and the parameters of a run, and clear it. They do not choose when its tasks begin.
+        """
+        from airflow.sdk.execution_time.comms import GetPreviousTI
+
+        now, date = Question.of(context), context["dag_run"].logical_date
+        if (self.dag_id, self.run_id) != (now.dag_id, now.run_id):
             return False
-        if self.clear_number == now.clear_number:
-            return self.run_started == now.run_started
-        return self.clear_number < now.clear_number
+        if (self.run_started, self.clear_number) == (now.run_started, now.clear_number):
+            return True
+        if date is None:
+            return False
+        last = send(GetPreviousTI(dag_id=self.dag_id, task_id=self.task_id, logical_date=date + NEXT)).task_instance
+        if last is None or last.start_date is None:
+            return False
+        return (last.run_id, last.try_number) == (self.run_id, self.try_number) and last.start_date <= self.began
 
     def is_of_earlier_try(self, context: Context) -> bool:
-        """Return whether an earlier try of the task has asked it, and the task was not cleared since.
+        """Return whether an earlier try of the task has asked it, and no task of the run was cleared since.
 
         Airflow then has the question still, and its answer if there is one.
         """
         now = Question.of(context)
-        is_of_task = (self.task_id, self.map_index) == (now.task_id, now.map_index)
-        return is_of_task and self.max_tries == now.max_tries and self.is_of_run(context)
+        same = {"ti_id": now.ti_id, "try_number": now.try_number, "began": now.began}
+        return self.model_copy(update=same) == now
 
 
 @dataclass(frozen=True)
@@ -145,18 +154,23 @@ def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timede
     raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
 
 
-def open_question(context: Context, subject: str, body: str, form: ParamsDict) -> None:
-    """Write a question into Airflow, which deletes the answer of an earlier one of the same task instance."""
-    from airflow.sdk.execution_time import hitl
+def open_question(context: Context, subject: str, body: str, form: ParamsDict) -> str:
+    """Write a question into Airflow, and return the body of the one that Airflow has.
 
-    hitl.upsert_hitl_detail(
+    Airflow keeps the first question of a task instance, and deletes its answer.
+    """
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+
+    question = CreateHITLDetailPayload(
         ti_id=context["ti"].id,
         options=[APPROVE, REJECT],
         subject=subject,
         body=body,
         defaults=[REJECT],
+        assigned_users=[],
         params={name: form.get_param(name).serialize() for name in form},
     )
+    return send(question).body or ""
 
 
 def on_match(name: str, value: Any) -> str:

@@ -35,6 +35,16 @@ LONGEST_WAIT = timedelta(days=1)
 MISTAKES = (XComNotFound, TemplateError, TypeError, NoConnectionError)
 
 
+def send(request: Any) -> Any:
+    """Send a request to Airflow's API for tasks, and return its answer.
+
+    :raises AirflowRuntimeError: If Airflow refuses it.
+    """
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    return SUPERVISOR_COMMS.send(request)
+
+
 class InstagramRetryPolicy(RetryPolicy):
     """Retry or fail a task, depending on the class of its error.
 

@@ -38,6 +38,18 @@ def task_context(store: DictStore) -> Any:
     return {"ti": ti, "dag_run": run, "asset_state_store": ledgers, **events}
 
 
+def keep_questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Keep the questions to persons, instead of Airflow, and return them."""
+    kept: list[dict[str, Any]] = []
+
+    def send(question: Any) -> Any:
+        kept.append(question.model_dump())
+        return question
+
+    monkeypatch.setattr("airflow_provider_instagram.operators.approval.send", send)
+    return kept
+
+
 def connect_page(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxHandle, scopes: Sequence[str] = SCOPES) -> str:
     """Make the default connection that of a Page, by Facebook Login, and return its token."""
     sandbox.switch(login="any", fresh_id_unknown_s=0, visible_after_s=0)

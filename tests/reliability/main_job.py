@@ -53,7 +53,7 @@ class ApprovedDelete(DeleteOperator):
         """Send the question, and continue with the yes."""
         from airflow.sdk.exceptions import TaskAwaitingInput
 
-        with mock.patch("airflow.sdk.execution_time.hitl.upsert_hitl_detail"):
+        with mock.patch("airflow_provider_instagram.operators.approval.send"):
             try:
                 return super().execute(context)
             except TaskAwaitingInput as asked:

@@ -33,14 +33,12 @@ class LateTime(BaseModel):
 
 
 class Runs(BaseModel):
-    """The row of a post's runs.
+    """The row of a post's runs, which only the planner writes.
 
-    :param runs: Its versions, by the ids of the runs that the planner has begun for them. Only the planner writes them.
-    :param asked: What each run has asked a person about.
+    :param runs: Its versions, by the ids of the runs that the planner has begun for them.
     """
 
     runs: dict[str, str] = {}
-    asked: dict[str, str] = {}
 
 
 class Skip(BaseModel):
@@ -61,26 +59,14 @@ class PostRows:
 
     def runs(self, key: str) -> dict[str, str]:
         """Return the versions of a post, by the runs that a planner has begun for them."""
-        return self._begun(key).runs
+        begun = self._read(Runs, row_key("begun", key))
+        return begun.runs if begun is not None else {}
 
     def record_run(self, key: str, run_id: str, version: str) -> None:
         """Record which run the planner begins for a version of a post, also for a DAG with another name."""
-        begun = self._begun(key)
-        if begun.runs.get(run_id) != version:
-            self._write(key, Runs(runs=begun.runs | {run_id: version}, asked=begun.asked))
-
-    def asks_first(self, key: str, run_id: str, about: str) -> bool:
-        """Record what a run asks about. Return whether it has not asked about something else before."""
-        begun = self._begun(key)
-        if run_id not in begun.asked:
-            self._write(key, Runs(runs=begun.runs, asked=begun.asked | {run_id: about}))
-        return begun.asked.get(run_id, about) == about
-
-    def _begun(self, key: str) -> Runs:
-        return self._read(Runs, row_key("begun", key)) or Runs()
-
-    def _write(self, key: str, begun: Runs) -> None:
-        self.store.set(row_key("begun", key), begun.model_dump(exclude_defaults=True))
+        runs = self.runs(key)
+        if runs.get(run_id) != version:
+            self.store.set(row_key("begun", key), Runs(runs=runs | {run_id: version}).model_dump())
 
     def skipped_by(self, post: ScheduledPost) -> str | None:
         """Return the user that decided that this version of a post is not published."""

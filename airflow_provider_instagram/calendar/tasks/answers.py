@@ -130,13 +130,11 @@ class PostRecords:
 
     :param key: Its key in the ledger.
     :param is_dry: Whether its run is a dry run. What is made and answered for a dry run has rows of its own.
-    :param is_by_hand: Whether a user started its run. Such a run asks anew, whatever was answered in another DAG.
     """
 
     store: StateStore
     key: str
     is_dry: bool = False
-    is_by_hand: bool = True
 
     def prepared(self, version: str) -> PreparedPost | None:
         """Return what was made of a version."""
@@ -155,15 +153,11 @@ class PostRecords:
         self.store.set(self._of_approval, approval.model_dump(mode="json"))
 
     def answer(self, context: Context, version: str) -> Approval | None:
-        """Return the last question, if it was asked in this run, is about this version and has an answer.
-
-        The run of a DAG that was renamed takes what was answered in the DAG of the former name.
-        """
+        """Return the last question, if it was asked in this run, is about this version and has an answer."""
         approval = self.approval()
         if approval is None or approval.version != version or approval.answer is None:
             return None
-        is_renamed = not self.is_by_hand and approval.question.dag_id != context["ti"].dag_id
-        return approval if is_renamed or approval.question.is_of_run(context) else None
+        return approval if approval.question.is_of_run(context) else None
 
     @property
     def _of_approval(self) -> str:

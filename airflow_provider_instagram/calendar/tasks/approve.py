@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,7 +10,6 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import ParamValidationError, TaskAwaitingInput
 
-from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval, PostRecords
 from airflow_provider_instagram.calendar.tasks.base import PostTask, check_bound, has_caption
 from airflow_provider_instagram.calendar.tasks.covers import cover_address, cover_name, has_cover
@@ -27,7 +25,6 @@ from airflow_provider_instagram.operators.approval import (
     open_question,
 )
 from airflow_provider_instagram.operators.base import APPROVE
-from airflow_provider_instagram.posts.fields import canonical
 from airflow_provider_instagram.posts.limits import LONGEST_CAPTION
 from airflow_provider_instagram.utils import arguments
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -37,8 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import ScheduledPost
     from airflow_provider_instagram.calendar.tasks.answers import PreparedPost
 
-#: How the row of a question begins that names the version of the post.
-VERSION = "| Version | "
+#: How the row of a question begins that names the version of the post, and the line with the digest of a file.
+VERSION, SHA256 = "| Version | ", "SHA-256 of the file: "
 
 
 class ApprovePost(PostTask):
@@ -48,10 +45,10 @@ class ApprovePost(PostTask):
     day. The question and its answer are a row of the ledger:
 
     1. Record what is asked. Every earlier answer about the post is void from here on.
-    2. Open the question in Airflow, and record that. A retry that finds this asks nobody again: it waits with the
-       question that Airflow has, and goes on at once if Airflow has its answer.
+    2. Open the question in Airflow, and record that, unless Airflow keeps one about something else. A retry that finds
+       this asks nobody again: it waits with the question that Airflow has, and goes on at once if that is answered.
     3. Resumed by an answer, record it if the question is still the last one, before anything that can fail.
-    4. Carry it out. A retry begins with this step if the row has the answer.
+    4. Carry it out. A retry begins with this step if the row has the answer. So does a DAG that was renamed.
 
     A Clear of the task closes the question and opens it again. An edited post is asked about in another run.
     """
@@ -67,33 +64,17 @@ class ApprovePost(PostTask):
             return None
         prepared = self.prepared(context, post)
         check_bound(post, prepared, prepared.digests)
-        self._check_first(context, post, prepared)
         records = self.records(context, post)
         approval = records.approval()
         about = (post.version, prepared.digests)
         if approval is None or (approval.version, approval.sha256) != about:
             return self._ask(context, post, prepared)
-        is_of_another_dag = approval.question.dag_id != context["ti"].dag_id
-        if not is_of_another_dag and not approval.question.is_of_earlier_try(context):
-            return self._ask(context, post, prepared)
-        answered = records.answer(context, post.version)
-        if answered is not None and answered.answer is not None:
-            return self._carry_out(context, answered.answer)
-        return self._ask(context, post, prepared, is_open=approval.is_open and not is_of_another_dag)
-
-    def _check_first(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
-        """Check that this run asks about nothing else than before. Airflow keeps the first question of a task instance.
-
-        :raises ValidationError: If a file has been replaced since, or the DAG is no dry run any more.
-        """
-        about, run_id = canonical([post.version, prepared.digests, self.is_dry_run(context)]), context["ti"].run_id
-        rows = PostRows(Ledger.of(context, post.account).store)
-        if not rows.asks_first(post.key, run_id, hashlib.sha256(about.encode()).hexdigest()):
-            raise ValidationError(
-                f"{post.id}, a file of it or dry_run has changed since this run asked, and Airflow keeps its question.",
-                hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
-                f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
-            )
+        is_of_earlier_try = approval.question.is_of_earlier_try(context)
+        is_of_former_name = approval.question.dag_id != context["ti"].dag_id and not self.requested_post(context)
+        if approval.answer is not None and (is_of_earlier_try or is_of_former_name):
+            records.record_approval(approval.model_copy(update={"question": Question.of(context)}))
+            return self._carry_out(context, approval.answer)
+        return self._ask(context, post, prepared, is_open=approval.is_open and is_of_earlier_try)
 
     def _ask(self, context: Context, post: ScheduledPost, prepared: PreparedPost, *, is_open: bool = False) -> NoReturn:
         """Open the question, unless Airflow has it from an earlier try, and wait for its answer."""
@@ -120,13 +101,21 @@ class ApprovePost(PostTask):
         raise TaskAwaitingInput(method_name="execute_complete", kwargs=about, timeout=max(left, SHORTEST_QUESTION))
 
     def _open(self, context: Context, post: ScheduledPost, prepared: PreparedPost) -> None:
-        """Open the question in Airflow, or open it again if the task was cleared."""
+        """Open the question in Airflow, or open it again if the task was cleared.
+
+        :raises ValidationError: If Airflow keeps a question about another file, or about a dry run.
+        """
         form = _form(post.caption if has_caption(post) else None)
         at = "once" if self.is_requested_now(context, post) else f"{post.publish_at:%a %d %b %Y, %H:%M %Z}"
         subject, body = f"{_about(post)}{at}?", question(post, prepared.reports)
         if self.is_dry_run(context):
             subject, body = f"{subject} (dry run)", f"{DRY_RUN}\n\n{body}"
-        open_question(context, subject, body, form)
+        if _bound_by(open_question(context, subject, body, form)) != _bound_by(body):
+            raise ValidationError(
+                f"{post.id}, a file of it or dry_run has changed since this run asked, and Airflow keeps its question.",
+                hint="Put back the file that the question shows, and clear prepare with all downstream tasks. To "
+                f"publish the new one, trigger the DAG with the post {post.id}: that run asks about it.",
+            )
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], account: str, post_key: str, is_dry: bool
@@ -134,7 +123,7 @@ class ApprovePost(PostTask):
         """Record the answer, and return if a person approved the post. Skip the post otherwise."""
         records = PostRecords(Ledger.of(context, account).store, post_key, is_dry)
         approval = records.approval()
-        if approval is None or approval.question != Question.of(context):
+        if approval is None or not approval.is_open or approval.question.ti_id != str(context["ti"].id):
             raise ValidationError(
                 f"This answer about {post_key} is to a question that does not count any more.",
                 hint="Clear this task. It asks again.",
@@ -184,8 +173,16 @@ def is_about(post: ScheduledPost, subject: str, body: str | None, *, is_held: bo
     """
     if is_held:
         return subject == held_subject(post.key)
-    rows = (line for line in (body or "").splitlines() if line.startswith(VERSION))  # a caption may hold another one
-    return subject.startswith(_about(post)) and next(rows, "") == f"{VERSION}{as_code(post.version)} |"
+    versions = (line for line in _bound_by(body or "") if line.startswith(VERSION))
+    return subject.startswith(_about(post)) and next(versions, "") == f"{VERSION}{as_code(post.version)} |"
+
+
+def _bound_by(body: str) -> list[str]:
+    """Return the lines of a question that say what it binds: whether it is about a dry run, the version, the files.
+
+    A caption may hold such lines, too. They come after the version, and are part of it.
+    """
+    return [line for line in body.splitlines() if line.startswith((DRY_RUN, VERSION, SHA256))]
 
 
 def _about(post: ScheduledPost) -> str:
@@ -276,5 +273,5 @@ def _measures(report: Mapping[str, Any]) -> list[str]:
     lines = [f"Transcoded as {as_code(report.get('tier'))}."]
     lines += [f"* {as_code(reason)}" for reason in (*report.get("reasons", ()), *report.get("warnings", ()))]
     if sha256 := report.get("sha256"):
-        lines += ["", f"SHA-256 of the file: {as_code(sha256)}"]
+        lines += ["", f"{SHA256}{as_code(sha256)}"]
     return lines

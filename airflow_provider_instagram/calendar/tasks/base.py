@@ -168,9 +168,7 @@ class PostTask(CalendarTask, AccountTask):
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
-        store = Ledger.of(context, post.account).store
-        is_by_hand = bool(self.requested_post(context))
-        return PostRecords(store, post.key, self.is_dry_run(context), is_by_hand)
+        return PostRecords(Ledger.of(context, post.account).store, post.key, self.is_dry_run(context))
 
     def prepared(self, context: Context, post: ScheduledPost) -> PreparedPost:
         """Return what was made of this version of a post.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_provider_instagram.calendar.planning.schedule import CLOCKS_DIFFER
+from airflow_provider_instagram.operators.base import send
 from airflow_provider_instagram.utils.server_clock import CLOCK
 
 #: The states of a run that Airflow has begun, or that has ended.
@@ -86,19 +87,16 @@ class PostRuns:
     def _run(self, run_id: str) -> Any:
         """Return what Airflow says of a run, or None if Airflow does not have it."""
         from airflow.sdk.execution_time.comms import GetDagRun
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         if not self.exists(run_id):
             return None
-        return SUPERVISOR_COMMS.send(GetDagRun(dag_id=self.dag_id, run_id=run_id))
+        return send(GetDagRun(dag_id=self.dag_id, run_id=run_id))
 
     def _trigger(self, run_id: str, *, is_reset: bool) -> Any:
         from airflow.sdk.execution_time.comms import TriggerDagRun
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         now = CLOCK.now()
-        asked = TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset)
-        return SUPERVISOR_COMMS.send(asked)
+        return send(TriggerDagRun(dag_id=self.dag_id, run_id=run_id, logical_date=now, reset_dag_run=is_reset))
 
 
 def _is_own(run: Any) -> bool:

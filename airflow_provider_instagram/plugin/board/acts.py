@@ -242,7 +242,7 @@ def _new_run_id(prefix: str, taken: Collection[str]) -> str:
 
 
 def _run_body(run_id: str) -> dict[str, Any]:
-    return {"dag_run_id": run_id, "logical_date": None}
+    return {"dag_run_id": run_id, "logical_date": utc_now().isoformat()}
 
 
 async def _skip(act: Act) -> str:

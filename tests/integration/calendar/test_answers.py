@@ -90,6 +90,23 @@ def test_a_retry_publishes_with_the_answer_that_there_is(
     assert len(instagram_sandbox.posts) == 1
 
 
+def test_a_yes_counts_after_a_clear_because_airflow_still_has_the_try_that_asked(
+    instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = CreatePost.execute
+
+    def cleared(task: CreatePost, context: Any, event: Any = None) -> Any:
+        context["dag_run"].clear_number = 1
+        return execute(task, context, event)
+
+    monkeypatch.setattr(CreatePost, "execute", cleared)
+    dag = made(calendar({"cleared": 40}, cleared={"approval": "required"}))
+    planned(dag)
+    with person("Approve") as asked:
+        run_by_hand(run_dag, dag, "cleared", now=True)
+    assert (len(asked), len(instagram_sandbox.posts)) == (1, 1)
+
+
 def test_the_answer_of_a_dry_run_publishes_nothing_in_a_run_of_the_same_id(
     instagram_sandbox: SandboxHandle, run_dag: Any, calendar: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

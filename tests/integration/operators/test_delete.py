@@ -20,7 +20,7 @@ from airflow_provider_instagram.graph.client import GraphClient
 from airflow_provider_instagram.ledger.insights import refusals
 from airflow_provider_instagram.operators import CreateContainerOperator, DeleteOperator, PublishOperator
 from tests.integration.account import DictStore, OpenRows
-from tests.integration.tasks import SCOPES, connect_page, task_context
+from tests.integration.tasks import SCOPES, connect_page, keep_questions, task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,7 @@ class Airflow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = OpenRows(DictStore())
-        self.questions: list[dict[str, Any]] = []
-        monkeypatch.setattr(
-            "airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: self.questions.append(row)
-        )
+        self.questions = keep_questions(monkeypatch)
 
     def context(self) -> Any:
         return task_context(self.store.rows)

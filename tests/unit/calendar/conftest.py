@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from airflow_provider_instagram.utils.server_clock import CLOCK
@@ -25,5 +26,6 @@ def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimulatedCalend
     monkeypatch.setenv("AIRFLOW__INSTAGRAM__CALENDAR_SNAPSHOTS", str(tmp_path / "snapshots"))
     simulated = SimulatedCalendar(tmp_path / "posts.yaml")
     monkeypatch.setattr(CLOCK, "now", lambda: after_noon(simulated.now))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", simulated.airflow, raising=False)
     monkeypatch.setattr(InstagramHook, "compare_clock", lambda _: None)
     return simulated

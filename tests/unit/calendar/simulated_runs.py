@@ -10,7 +10,13 @@ from uuid import NAMESPACE_URL, uuid5
 
 import yaml
 from airflow.sdk.exceptions import AirflowRuntimeError, AirflowSkipException, ErrorType
-from airflow.sdk.execution_time.comms import ErrorResponse, GetDagRun, OKResponse
+from airflow.sdk.execution_time.comms import (
+    CreateHITLDetailPayload,
+    ErrorResponse,
+    GetDagRun,
+    GetPreviousTI,
+    OKResponse,
+)
 from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_instagram.calendar.planning.look import look
@@ -86,11 +92,19 @@ class AirflowRuns:
     :param found: The runs by their ids.
     :param refuses: The ids of runs that Airflow cannot start.
     :param asked: The requests, in order.
+    :param questions: The questions to persons, the newest last.
+    :param bodies: What they say, by run: Airflow keeps the first one.
+    :param run_ids: The runs of tries, by the ids of the tries.
+    :param approve: What Airflow has of the task that asks: its run, its try, and when that began.
     """
 
     found: dict[str, Any] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
     asked: list[Any] = field(default_factory=list)
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    bodies: dict[str, Any] = field(default_factory=dict)
+    run_ids: dict[Any, str] = field(default_factory=dict)
+    approve: Any = None
 
     def add(self, run_id: str, *, at: float = 0, state: str = "running", run_type: str = "operator_triggered") -> None:
         self.found[run_id] = SimpleNamespace(state=state, run_after=after_noon(at), run_type=run_type)
@@ -102,6 +116,11 @@ class AirflowRuns:
     def send(self, message: Any) -> Any:
         if isinstance(message, GetDagRun):
             return self.found[message.run_id]
+        if isinstance(message, GetPreviousTI):
+            return SimpleNamespace(task_instance=self.approve)
+        if isinstance(message, CreateHITLDetailPayload):
+            self.questions.append(message.model_dump())
+            return SimpleNamespace(body=self.bodies.setdefault(self.run_ids[message.ti_id], message.body))
         self.asked.append(message)
         if message.run_id in self.refuses:
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
@@ -133,7 +152,7 @@ class SimulatedCalendar:
     :param airflow: The runs that Airflow has, for the planner's own task.
     :param clear_number: How often tasks of the run were cleared.
     :param run_started: When the run began.
-    :param started_by: Who started it.
+    :param date: Its logical date, which a user may choose.
     """
 
     file: Path
@@ -152,7 +171,7 @@ class SimulatedCalendar:
     clear_number: int = 0
     run_started: datetime = NOON
     run_after: datetime | None = None
-    started_by: str | None = None
+    date: datetime | None = NOON
 
     @property
     def settings(self) -> CalendarSettings:
@@ -210,21 +229,24 @@ class SimulatedCalendar:
             map_index=-1,
             try_number=self.try_number,
             max_tries=self.max_tries,
+            start_date=after_noon(self.now),
             get_task_states=lambda *_, run_ids, **__: {run_ids[0]: dict(self.states)},
             get_dr_count=self.airflow.get_dr_count,
             xcom_push=lambda key, value: self.pushed.update({key: value}),
             xcom_pull=lambda task_id, key: self.pushed.get(key),
         )
+        self.airflow.run_ids[ti.id] = run_id
         return {
             "ti": ti,
             "task_instance": ti,
             "params": params,
             "dag_run": SimpleNamespace(
                 run_after=self.run_after or after_noon(self.now),
+                logical_date=self.date,
                 start_date=self.run_started,
                 clear_number=self.clear_number,
                 run_type="asset_triggered",
-                triggering_user_name=self.started_by,
+                triggering_user_name=None,
                 conf=params,
             ),
             "asset_state_store": self.ledgers,

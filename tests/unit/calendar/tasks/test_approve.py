@@ -43,8 +43,8 @@ class Approval:
     :param questions: What Airflow keeps of the questions, the newest last.
     """
 
-    def __init__(self, calendar: SimulatedCalendar, questions: list[dict[str, Any]], **more: Any) -> None:
-        self.calendar, self.questions, self.kept = calendar, questions, dict[str, Any]()
+    def __init__(self, calendar: SimulatedCalendar, **more: Any) -> None:
+        self.calendar, self.questions, self.kept = calendar, calendar.airflow.questions, dict[str, Any]()
         reports = more.pop("reports", None)
         written = {"caption": "As written", "approval": "required", **more}
         if more.get("placement") == "story":
@@ -114,15 +114,8 @@ class Approval:
 
 
 @pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
-    return asked
-
-
-@pytest.fixture
-def approval(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Approval:
-    return Approval(calendar, questions)
+def approval(calendar: SimulatedCalendar) -> Approval:
+    return Approval(calendar)
 
 
 @pytest.mark.parametrize(
@@ -232,14 +225,14 @@ def test_a_worker_with_a_wrong_clock_asks_about_a_post_that_is_not_late(
 
 
 def test_nobody_is_asked_about_a_post_that_is_over_although_the_clock_of_the_worker_is_slow(
-    approval: Approval, questions: list[dict[str, Any]], instagrams_time: list[datetime]
+    approval: Approval, instagrams_time: list[datetime]
 ) -> None:
     approval.calendar.given["late"] = "skip"
     instagrams_time.append(after_noon(61))
     approval.calendar.now = 59
     with pytest.raises(AirflowSkipException, match="has passed, so nobody is asked"):
         approval.task().execute(approval.calendar.context())
-    assert questions == []
+    assert approval.questions == []
 
 
 @pytest.mark.parametrize(
@@ -257,9 +250,9 @@ def test_an_answer_that_does_not_fit_the_form_is_explained(approval: Approval, g
 
 
 def test_a_post_that_needs_no_approval_or_is_live_asks_nobody(
-    calendar: SimulatedCalendar, questions: list[dict[str, Any]]
+    calendar: SimulatedCalendar
 ) -> None:
-    none = Approval(calendar, questions, approval="none")
+    none = Approval(calendar, approval="none")
     assert none.task().execute(calendar.context()) is None
     assert none.made_with() is None
     calendar.given = {"approval": "required"}
@@ -351,25 +344,51 @@ def test_what_voids_a_yes_is_remembered_by_the_ledger_and_not_by_a_state(
         approval.made_with()
 
 
-@pytest.mark.parametrize(("by", "more"), [("eve", {}), ("ada", {"now": True})])
-def test_a_yes_does_not_count_for_a_run_that_was_started_anew_in_another_way(
-    approval: Approval, by: str, more: dict[str, Any]
+@pytest.mark.parametrize(
+    ("has", "counts"),
+    [
+        ({}, True),
+        ({"start_date": after_noon(2)}, False),
+        ({"start_date": None}, False),
+        ({"try_number": 2}, False),
+        ({"run_id": "b"}, False),
+    ],
+)
+def test_a_yes_outlives_a_clear_of_later_tasks_but_not_its_run(
+    approval: Approval, has: dict[str, Any], counts: bool
 ) -> None:
-    """The run was deleted, started again with the same id and the same date, which users choose, and cleared."""
-    approval.calendar.started_by = "ada"
-    approval.answer("Approve", run_id="manual__1", params=BY_HAND)
-    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60)
-    approval.calendar.clear_number, approval.calendar.run_started = 1, after_noon(2)
-    assert approval.published_at(run_id="manual__1", **BY_HAND) == after_noon(60), "it may as well be a Clear"
-    approval.calendar.started_by = by
-    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
-        approval.published_at(run_id="manual__1", **BY_HAND, **more)
-
-
-def test_a_yes_stays_if_only_tasks_after_it_are_cleared(approval: Approval) -> None:
+    """Its run was cleared, or deleted, started again with the same id, date and parameters, and cleared."""
     approval.answer("Approve")
     approval.calendar.clear_number, approval.calendar.run_started = 2, after_noon(5)
-    assert approval.published_at() == after_noon(60)
+    began = {"run_id": "a", "try_number": 1, "start_date": after_noon(0)}
+    approval.calendar.airflow.approve = SimpleNamespace(**began | has)
+    with nullcontext() if counts else pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at()
+    approval.calendar.date = None
+    with pytest.raises(AirflowSkipException, match="Nobody has approved"):
+        approval.published_at()
+
+
+@pytest.mark.parametrize("is_cleared", [True, False])
+def test_approve_takes_no_answer_of_a_run_that_was_made_anew(approval: Approval, is_cleared: bool) -> None:
+    """Its number of tries is that of the deleted run."""
+    approval.answer("Approve")
+    approval.calendar.clear_number, approval.calendar.run_started = int(is_cleared), after_noon(5)
+    approval.ask()
+
+
+def test_a_question_is_not_opened_if_airflow_keeps_one_about_another_file(approval: Approval) -> None:
+    """Somebody with rights on assets deletes each row but that of the preparation, which another run has renewed."""
+    approval.ask()
+    rows = approval.calendar.ledgers[LEDGER]
+    for key in [key for key in rows if not key.startswith("prepared")]:
+        del rows[key]
+    approval.calendar.prepared(reports=[{"tier": "full", "sha256": "1" * 64}])
+    approval.clear()
+    with pytest.raises(ValidationError, match="Airflow keeps its question"):
+        approval.ask()
+    with pytest.raises(ValidationError, match="does not count any more"):
+        approval.answer("Approve")
 
 
 def test_a_dag_that_was_renamed_takes_the_answer_that_there_is(approval: Approval) -> None:
@@ -453,8 +472,7 @@ def test_a_question_that_airflow_may_not_have_is_written_again(
     approval: Approval, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        where = "airflow.sdk.execution_time.hitl.upsert_hitl_detail"
-        broken.setattr(where, lambda **_: raise_error(ConnectionError()))
+        broken.setattr(approval.calendar.airflow, "send", lambda _: raise_error(ConnectionError()))
         with pytest.raises(ConnectionError):
             approval.task().execute(approval.calendar.context())
     approval.calendar.try_number = 2
@@ -469,10 +487,10 @@ def raise_error(error: Exception) -> NoReturn:
 @pytest.mark.parametrize("demand", ["none", "required"])
 @pytest.mark.parametrize("container_id", ["17902", "17903", "17904"])
 def test_no_other_container_than_the_one_that_create_has_recorded_is_published(
-    calendar: SimulatedCalendar, questions: list[dict[str, Any]], container_id: str, demand: str
+    calendar: SimulatedCalendar, container_id: str, demand: str
 ) -> None:
     """Neither that of another post, nor that of another version, nor one of which the ledger knows nothing."""
-    approval = Approval(calendar, questions, approval=demand)
+    approval = Approval(calendar, approval=demand)
     if demand == "required":
         approval.answer("Approve")
     for known, key in (("17902", "b"), ("17903", "a")):
@@ -545,12 +563,12 @@ def test_who_may_read_assets_reads_no_word_of_an_approval(approval: Approval) ->
 
 
 def test_the_first_comment_is_the_one_that_was_approved(
-    calendar: SimulatedCalendar, questions: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[Any] = []
     where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
     monkeypatch.setattr(where, lambda *given: written.append((given[2]["media_id"], given[3])))
-    approval = Approval(calendar, questions, first_comment="{{ 1 }} #first")
+    approval = Approval(calendar, first_comment="{{ 1 }} #first")
     approval.answer("Approve")
     post_key = f"{ACCOUNT}/a"
     step = approval.task(CommentPost, published={"post_key": post_key, "media_id": "of another post"})
@@ -569,10 +587,10 @@ def test_the_first_comment_is_the_one_that_was_approved(
 
 @pytest.mark.parametrize(("due", "params"), [(60, {"now": True}), (-5, {})])
 def test_who_is_asked_about_a_post_that_goes_out_at_once_reads_that(
-    calendar: SimulatedCalendar, questions: list[dict[str, Any]], due: float, params: dict[str, Any]
+    calendar: SimulatedCalendar, due: float, params: dict[str, Any]
 ) -> None:
     """Not at its time, which may be weeks ahead."""
-    approval = Approval(calendar, questions)
+    approval = Approval(calendar)
     calendar.plan(-10)
     calendar.write(post("a", due, approval="required"))
     calendar.plan(0)
@@ -587,11 +605,11 @@ def test_an_approval_of_a_dry_run_is_asked_as_one(approval: Approval) -> None:
 
 
 @pytest.fixture
-def asked(calendar: SimulatedCalendar, questions: list[dict[str, Any]]) -> Any:
+def asked(calendar: SimulatedCalendar) -> Any:
     """Open the question about a post, and return its approval and the question."""
 
     def ask(*, reports: list[dict[str, Any]], covers: tuple[str, ...] = (), **more: Any) -> Any:
-        approval = Approval(calendar, questions, reports=reports, **more)
+        approval = Approval(calendar, reports=reports, **more)
         version = calendar.prepared(reports=reports)
         for place in covers:
             storage.write(cover_file(f"{version}{place}"), b"")

@@ -104,11 +104,8 @@ def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run
     assert create.prepared(context, wanted).container_id == "17901"
 
 
-def test_the_question_of_a_dry_run_is_not_answered_for_one_that_publishes(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_question_of_a_dry_run_is_not_answered_for_one_that_publishes(calendar: SimulatedCalendar) -> None:
     """The DAG is no dry run any more, and the run is cleared: Airflow keeps its first question, *nothing is sent*."""
-    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **_: None)
     calendar.given = {"dry_run": True}
     calendar.write(post("a", 60, approval="required"))
     calendar.plan(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.tasks.planner import PlanPosts
@@ -44,7 +43,6 @@ def test_the_planner_starts_the_runs_of_a_calendar_with_a_foreign_row(
     calendar.write(post("a", 90), post("b", 60), post("c", 90))
     for run_id in ("a", "b"):
         calendar.airflow.add(run_id)
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", calendar.airflow, raising=False)
     PlanPosts(task_id="plan", settings=calendar.settings).execute(calendar.context())
     assert calendar.airflow.started() == ["a", "a~v2", "c"]
 

@@ -21,14 +21,12 @@ YES = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def asked(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The questions. Each container is processed, and has a finding."""
-    questions: list[dict[str, Any]] = []
-    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: questions.append(row))
     monkeypatch.setattr(readiness, "copyright_finding", lambda *_: "A song.")
     monkeypatch.setattr(module, "create", lambda *_, **__: "17901")
     monkeypatch.setattr(InstagramHook, "get_conn", lambda _: nullcontext())
-    return questions
+    return calendar.airflow.questions
 
 
 def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any]:

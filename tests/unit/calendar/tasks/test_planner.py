@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.stored_plan import read_plan, store
@@ -27,7 +26,6 @@ DAY = 24 * 60
 
 @pytest.fixture
 def planner(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> Planner:
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", calendar.airflow, raising=False)
     monkeypatch.setattr("airflow_provider_instagram.calendar.tasks.planner.SECOND_LOOK_AFTER_S", 0)
     return Planner(calendar)
 
