@@ -153,7 +153,12 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
                 return result
 
     def publication_time(self, context: Context) -> datetime | None:
-        """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once."""
+        """Return when to publish the post, which must not be longer ago than ``max_lateness``, or None for at once.
+
+        :raises ValidationError: If that has passed, or the container, whose id may be in an XCom that users edit, was
+            created under another key. One that no operator has created, such as a hook's, counts.
+        """
+        self._refuse_container_of_another_key(context)
         publish_at = arguments.moment("publish_at", self.publish_at)
         max_lateness = arguments.duration("max_lateness", self.max_lateness)
         if publish_at is None:
@@ -167,6 +172,16 @@ class PublishOperator(InstagramBaseOperator, PublishingTask):
         if late > max_lateness:
             raise too_late(publish_at, late, max_lateness)
         return publish_at
+
+    def _refuse_container_of_another_key(self, context: Context) -> None:
+        post_key = arguments.key("post_key", self.post_key)
+        container_id = arguments.container_id("container_id", self.container_id)
+        record = Ledger.of(context, self.instagram_conn_id).container(container_id)
+        if post_key is not None and record is not None and record.post_key != post_key:
+            raise ValidationError(
+                f"Container {container_id} was created for {record.post_key!r}, not for {post_key!r}.",
+                hint="Give create and publish the same post_key, and clear create with all downstream tasks.",
+            )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage of the task, for OpenLineage: the container in, the post out."""

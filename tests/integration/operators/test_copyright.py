@@ -13,7 +13,7 @@ from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.operators import CreateContainerOperator, PublishOperator
 from airflow_provider_instagram.sensors import ContainerStatusSensor
 from tests.integration.account import DictStore
-from tests.integration.tasks import task_context
+from tests.integration.tasks import keep_questions, task_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,7 @@ pytestmark = pytest.mark.usefixtures("no_stored_tokens")
 @pytest.fixture
 def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The questions that were written to Airflow's database."""
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("airflow.sdk.execution_time.hitl.upsert_hitl_detail", lambda **row: asked.append(row))
-    return asked
+    return keep_questions(monkeypatch)
 
 
 @pytest.fixture
@@ -174,3 +172,15 @@ def test_a_picture_has_no_check(
     )
     assert story.execute(context)
     assert questions == []
+
+
+def test_a_container_of_another_key_is_not_published(
+    instagram_sandbox: SandboxHandle, context: Any, portrait_video: Path
+) -> None:
+    """A user has edited the XCom of the task that created one. A container that no row names is a hook's."""
+    song = create(portrait_video, wait_for_completion=True).execute(context)
+    with pytest.raises(ValidationError, match=f"Container {song} was created for 'song', not for 'own'"):
+        PublishOperator(task_id="t", container_id=song, post_key="own").execute(context)
+    assert instagram_sandbox.calls("publish") == 0
+    unknown = task_context(DictStore())
+    assert PublishOperator(task_id="t", container_id=song, post_key="own").execute(unknown)["media_id"]
