@@ -23,8 +23,8 @@ from airflow_provider_instagram.utils.urls import is_web
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 
-#: Tokens expire, and the files of tomorrow's posts may be missing: the planner looks once a day at least.
-LOOK_AGAIN_AFTER: Final = timedelta(days=1)
+#: Tokens expire, files of the next posts may be missing, and users delete runs: the planner looks again after so long.
+LOOK_AGAIN_AFTER: Final = timedelta(hours=6)
 #: When the planner looks again if it is not certain that all runs were started, or whether a post is live.
 START_AGAIN_AFTER: Final = timedelta(minutes=2)
 
@@ -45,7 +45,7 @@ def look(
     :param stored: The plan of the last look, if there is one.
     :param came_at: When the triggerer woke the planner. What the last look has not seen came after that, whatever date
         a user has given the planner's run.
-    :param by_hand: Whether a person has started the planner: the file counts as it is, whatever it has lost.
+    :param by_hand: Whether a person has started the planner: the file counts as it is, if its loss was told before.
     """
     one = _Look(settings, stored, now, by_hand=by_hand)
     found = one.found()
@@ -128,12 +128,14 @@ class _Look:
     def _kept(self, calendar: Calendar) -> StoredPlan | None:
         """Return the plan of the last version, for a while, if the file has lost most of the posts to come."""
         stored, keeps_for = self.stored, kept_for()
-        if stored is None or not keeps_for or self.by_hand:
+        if stored is None or not keeps_for:
             return None
         removed = partial(removed_on_page, self.settings.plan_file, self.now)
         vanished = vanished_now(stored.vanished, stored.plan.calendar, calendar, self.now, removed)
         if vanished is None or self.now >= (until := vanished.until(keeps_for)):
             return None
+        if self.by_hand and vanished is stored.vanished:
+            return None  # who started the planner for a date to come has not seen what was lost since
         zone = posts[-1].publish_at.tzinfo if (posts := stored.plan.calendar.posts) else None
         return self._last_version(stored, vanished.problem(until.astimezone(zone)), vanished)
 

@@ -56,6 +56,8 @@ KINDS: Final = ("done:", "intent:", "claim:", "skip:", "late:", "approval:")
 NEEDED: Final = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer"}
 #: How the names begin under which acts of users are in Airflow's audit log.
 EVENT: Final = "instagram_post_"
+#: So many runs of the planner that fail one after another are a problem.
+MOST_FAILED: Final = 3
 
 
 class Rows(dict[str, Any]):
@@ -259,7 +261,10 @@ class CalendarSource:
 
 
 def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
-    """Yield a problem if a user keeps the planner from looking: it is paused, or its runs are dated ahead."""
+    """Yield a problem if the planner does not look: it is paused, its runs are dated ahead, or fail one after another.
+
+    Also a run that users end at once, by marking it, has failed.
+    """
     dag, run, so = DagModel, DagRun, "so no run of a post begins, and no edit counts."
     ahead = (run.dag_id == dag_id, run.state == "queued", run.run_after > utc_now())
     number = session.scalar(select(func.count()).select_from(run).where(*ahead)) or 0
@@ -269,6 +274,11 @@ def _problems_of_planner(session: Session, dag_id: str) -> Iterator[Problem]:
         if most and number >= most:
             message = f"{number} runs of {dag_id} are dated ahead, and Airflow makes no other beside them, {so}"
             yield Problem(0, message, "Delete these runs.")
+    ended = (run.dag_id == dag_id, run.state.in_(("success", "failed")))
+    last = session.scalars(select(run.state).where(*ended).order_by(run.end_date.desc()).limit(MOST_FAILED)).all()
+    if [str(state) for state in last] == ["failed"] * MOST_FAILED:
+        message = f"the last {MOST_FAILED} runs of {dag_id} have failed, or were marked so, {so}"
+        yield Problem(0, message, "Its log says why. Its audit log says who has marked them.")
 
 
 def _asked_before() -> Any:

@@ -197,6 +197,13 @@ def test_a_planner_that_a_user_keeps_from_looking_is_a_problem_of_the_calendar(u
     change(lambda run: delete(run).where(run.run_id == "far-0"), planner)
     assert problems() == []
     change(delete, planner)
+    for number in range(3):
+        assert problems() == []
+        with create_session() as session:
+            about = {"run_type": "asset_triggered", "run_after": FAR, "state": "failed"}
+            session.add(DagRun(dag_id=planner, run_id=f"ended-{number}", **about))
+    assert [text.partition(",")[0] for text in problems()] == [f"the last 3 runs of {planner} have failed"]
+    change(delete, planner)
     for is_paused in (True, False):
         with create_session() as session:
             session.execute(update(DagModel).where(DagModel.dag_id == planner).values(is_paused=is_paused))
@@ -464,6 +471,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
         max_tries=0,
         ti_id="1",
         try_number=1,
+        began=post.publish_at,
     )
     approval = Approval(
         question=question,

@@ -240,7 +240,7 @@ def test_a_dag_that_goes_live_publishes_what_had_a_dry_run(calendar: SimulatedCa
     assert calendar.plan(1) == []
 
 
-def test_the_planner_looks_again_when_a_post_comes_near_and_once_a_day(calendar: SimulatedCalendar) -> None:
+def test_the_planner_looks_again_when_a_post_comes_near_and_four_times_a_day(calendar: SimulatedCalendar) -> None:
     calendar.given = {"prepare_ahead": timedelta(hours=2)}
     calendar.write(post("a", 300))
 
@@ -255,7 +255,7 @@ def test_the_planner_looks_again_when_a_post_comes_near_and_once_a_day(calendar:
     assert next_look() == 182, "it is not certain that the run was started"
     assert calendar.plan(182) == ["a"]
     assert calendar.plan(184) == []
-    assert next_look() == 184 + DAY
+    assert next_look() == 184 + DAY / 4
 
 
 def test_a_run_that_has_begun_goes_on_if_posts_are_to_be_prepared_later(calendar: SimulatedCalendar) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.unit.calendar.simulated_runs import SimulatedCalendar
 
-DAY = 24 * 60
+LOOKS = 6 * 60
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_the_planner_is_woken_for_a_new_file_an_edit_a_setting_and_a_moment(
     assert why() == "settings"
     calendar.plan(2)
     calendar.plan(3)
-    calendar.now = 3 + DAY - 1
+    calendar.now = 3 + LOOKS - 1
     assert why() == ""
-    calendar.now = 3 + DAY
+    calendar.now = 3 + LOOKS
     assert why() == "time"
 
 
