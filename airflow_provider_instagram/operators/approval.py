@@ -74,7 +74,7 @@ class Question(BaseModel):
     def is_of_run(self, context: Context) -> bool:
         """Return whether it was asked in the run of a context, not in a deleted one with the same id.
 
-        Users choose the id, the date and the parameters of a run, and clear it. They do not choose when its tasks begin.
+        Users choose the id, the date and the parameters of a run, and clear it, but not when its tasks begin.
         """
         from airflow.sdk.execution_time.comms import GetPreviousTI
 

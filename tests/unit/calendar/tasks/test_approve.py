@@ -249,9 +249,7 @@ def test_an_answer_that_does_not_fit_the_form_is_explained(approval: Approval, g
         approval.answer("Approve", params_input=given)
 
 
-def test_a_post_that_needs_no_approval_or_is_live_asks_nobody(
-    calendar: SimulatedCalendar
-) -> None:
+def test_a_post_that_needs_no_approval_or_is_live_asks_nobody(calendar: SimulatedCalendar) -> None:
     none = Approval(calendar, approval="none")
     assert none.task().execute(calendar.context()) is None
     assert none.made_with() is None
