@@ -11,11 +11,11 @@ from pydantic.dataclasses import dataclass
 from airflow_provider_instagram.exceptions import PermissionDeniedError
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.fields import (
-    Answer,
     Duration,
     Id,
     Link,
     ListPage,
+    Model,
     Moment,
     Name,
     Names,
@@ -35,7 +35,7 @@ _LINKED: Final = "instagram_business_account"
 
 
 @dataclass(frozen=True, slots=True)
-class Token(Answer):
+class Token(Model):
     """An access token. Its ``repr`` does not show the token itself.
 
     :param expires_in: Its remaining lifetime, or None if unknown.
@@ -57,7 +57,7 @@ def _targets(value: object) -> Mapping[str, tuple[str, ...]]:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenInfo(Answer):
+class TokenInfo(Model):
     """What Meta tells of a token. Instagram Login has no call for it. Source: Meta, Access Tokens, debug_token.
 
     :param expires_at: When it expires, or None if it does not.
@@ -89,7 +89,7 @@ class TokenInfo(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Account(Answer):
+class Account(Model):
     """The Instagram account that a token belongs to.
 
     :param account_type: Its type, such as BUSINESS or MEDIA_CREATOR, or None if unknown.
@@ -125,7 +125,7 @@ def _linked(value: object) -> Account | None:
 
 
 @dataclass(frozen=True, slots=True)
-class FacebookPage(Answer):
+class FacebookPage(Model):
     """A Facebook Page that a person manages.
 
     :param access_token: Its token, or None if the person has no task on the Page.

@@ -92,6 +92,10 @@ def _number_or_none(value: object) -> object:
     return value if is_number else None
 
 
+def _as_number(value: object) -> object:
+    return float(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 #: The types of fields. A field that is missing has its default; one without a default is required.
 Text = Annotated[str | None, PlainValidator(read_text)]
 Name = Annotated[str, PlainValidator(lambda value: read_text(value) or "")]
@@ -103,13 +107,13 @@ Id = Annotated[str, Field(pattern=rf"^[0-9]{{1,{LONGEST_ID}}}$", coerce_numbers_
 Figure = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
 Count = Annotated[Figure | None, BeforeValidator(_number_or_none)]
 Flag = Annotated[bool, PlainValidator(lambda value: value is True)]
-Duration = Annotated[timedelta, Field(ge=timedelta(), le=LONGEST_SPAN)]
-#: A time in seconds, for which 0 stands for never.
-Moment = Annotated[datetime | None, BeforeValidator(lambda value: value or None)]
+#: A span of time, and a time, for which 0 stands for never: in seconds, as a number or as text.
+Duration = Annotated[timedelta, BeforeValidator(_as_number), Field(ge=timedelta(), le=LONGEST_SPAN)]
+Moment = Annotated[datetime | None, BeforeValidator(lambda value: _as_number(value) or None)]
 
 
-class Answer:
-    """Base class of dataclasses of pydantic that are read from an answer."""
+class Model:
+    """Base class of dataclasses of pydantic that are read from objects in answers."""
 
     __slots__ = ()
 
@@ -130,7 +134,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Object(Answer):
+class _Object(Model):
     id: Id
 
 

@@ -14,15 +14,15 @@ from pydantic import AliasPath, BeforeValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
-from airflow_provider_instagram.graph.errors import rule_for
+from airflow_provider_instagram.graph.errors import Rule, rule_for
 from airflow_provider_instagram.graph.fields import (
-    Answer,
     Count,
     Duration,
     Figure,
     Flag,
     Id,
     ListPage,
+    Model,
     Text,
     Time,
     as_mapping,
@@ -42,7 +42,7 @@ _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Container(Answer):
+class Container(Model):
     """A container of a video, a picture or a carousel. Without ``upload_uri``, Instagram fetches its media."""
 
     id: Id
@@ -68,7 +68,7 @@ def _errors(value: object) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Phase(Answer):
+class Phase(Model):
     """One phase of a container: uploading or processing. Anything else is an empty one.
 
     :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends none.
@@ -79,7 +79,7 @@ class Phase(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class CopyrightCheck(Answer):
+class CopyrightCheck(Model):
     """Where the search for another's work in a video stands. Source: Meta, IG Container reference.
 
     :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not asked for. Meta's
@@ -101,6 +101,13 @@ class CopyrightCheck(Answer):
         return "Instagram's copyright check of the video has not ended."
 
 
+_UNKNOWN_FAILURE: Final = Rule(
+    None,
+    None,
+    MediaRejectedError,
+    "Instagram could not use the media",
+    "Run the media through TranscodeOperator first. If you already did, use others.",
+)
 _UPLOADING: Final = ("video_status", "uploading_phase")
 #: What is no object is read as an empty one.
 _Phase = Annotated[Phase, BeforeValidator(as_mapping)]
@@ -108,7 +115,7 @@ _Copyright = Annotated[CopyrightCheck, BeforeValidator(as_mapping)]
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerStatus(Answer):
+class ContainerStatus(Model):
     """The status of a container. Every field but the id may be missing. Source: Meta, IG Container reference.
 
     :param status_code: May be empty although the container has failed.
@@ -188,21 +195,16 @@ class ContainerStatus(Answer):
             )
         if self.state is not ContainerState.ERROR:
             return None
-        rule = rule_for(None, self.subcode) if self.subcode else None
-        error = rule.error if rule and not rule.error.retryable else MediaRejectedError
+        rule = (self.subcode and rule_for(None, self.subcode)) or _UNKNOWN_FAILURE
+        error = MediaRejectedError if rule.error.retryable else rule.error
         details = cut("; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors))))
-        meaning = rule.meaning if rule else "Instagram could not use the media"
-        return error(
-            f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
-            hint=rule.hint
-            if rule
-            else "Run the media through TranscodeOperator first. If you already did, use others.",
-            subcode=self.subcode,
-        )
+        said = f" (Meta: {details})" if details else ""
+        message = f"Container {self.id} has failed: {rule.meaning}{said}."
+        return error(message, hint=rule.hint, subcode=self.subcode)
 
 
 @dataclass(frozen=True, slots=True)
-class Media(Answer):
+class Media(Model):
     """A post. Every field but the id may be missing, because Instagram omits fields that it does not know.
 
     :param permalink: Its address. Always http or https; any other address in the answer is dropped.
@@ -227,7 +229,7 @@ class Media(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class PublishingLimit(Answer):
+class PublishingLimit(Model):
     """How many posts the account has published in a period, and how many Instagram allows.
 
     None of the three figures is safe to assume. Source: Meta, content_publishing_limit.
@@ -244,7 +246,7 @@ class PublishingLimit(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Comment(Answer):
+class Comment(Model):
     """A comment, or a reply to one. Every field but the id may be missing.
 
     :param media_id: The post that it is on.
@@ -261,7 +263,7 @@ class Comment(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class CommentCount(Answer):
+class CommentCount(Model):
     """How many comments and replies a post has; None if Instagram does not tell it."""
 
     media_id: Id = Field(validation_alias="id")

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 from pydantic.dataclasses import dataclass
 
-from airflow_provider_instagram.graph.fields import Answer, Count, Id, Name, as_mapping, read_rows, read_text
+from airflow_provider_instagram.graph.fields import Count, Id, Model, Name, as_mapping, read_rows, read_text
 
 
 @dataclass(frozen=True, slots=True)
-class Audio(Answer):
+class Audio(Model):
     """Music of an artist, or the sound of a user's reel. Source: Meta, Instagram Audio API, 2026-06-16."""
 
     audio_id: Id
@@ -43,7 +43,7 @@ def _address(location: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Answer):
+class Place(Model):
     """A Facebook Page with a location. Source: Meta, Pages Search; IG User Media, location_id."""
 
     id: Id
