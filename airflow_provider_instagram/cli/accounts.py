@@ -158,7 +158,7 @@ def audio(args: argparse.Namespace) -> None:
     with hook.get_readonly_conn() as client:
         audio_type = "original_sound" if args.sounds else "music"
         found = client.send(calls.search_audio(hook.ig_user_id(client), audio_type, " ".join(args.query) or None))
-    AirflowConsole().print_as(data=[one._asdict() for one in found], output=args.output)
+    AirflowConsole().print_as(data=[one.as_row() for one in found], output=args.output)
 
 
 def places(args: argparse.Namespace) -> None:
@@ -181,7 +181,7 @@ def places(args: argparse.Namespace) -> None:
         raise
     if not found:
         raise SystemExit(f"Meta found no Page with a location for {' '.join(args.query)!r}. Try fewer words.")
-    AirflowConsole().print_as(data=[one._asdict() for one in found], output=args.output)
+    AirflowConsole().print_as(data=[one.as_row() for one in found], output=args.output)
 
 
 def describe(conn_id: str) -> Iterator[tuple[str, str]]:

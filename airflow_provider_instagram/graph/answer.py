@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -86,44 +86,6 @@ class Deadline:
         stream.read = read_in_time
 
 
-@dataclass(slots=True)
-class _Body:
-    """A body, unzipped as it arrives, so that a small one cannot become a large one in memory."""
-
-    response: httpx.Response
-    content: bytearray = field(default_factory=bytearray)
-    _unzip: Any = None
-
-    def __post_init__(self) -> None:
-        encoding = self.response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding == "gzip":
-            self._unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        elif encoding != "identity":
-            raise self._error("its encoding is neither gzip nor identity")
-
-    def add(self, chunk: bytes) -> None:
-        """Add bytes as they arrived. Those after the end of a gzip are ignored: zlib would keep all of them."""
-        if self._unzip and self._unzip.eof:
-            return
-        try:
-            self.content += self._unzip.decompress(chunk, MAX_BYTES + 1 - len(self.content)) if self._unzip else chunk
-        except zlib.error:
-            raise self._error("it is not valid gzip") from None
-        if len(self.content) > MAX_BYTES:
-            raise self._error(f"it has more than {MAX_BYTES:,} bytes")
-
-    def answer(self) -> Answer:
-        """Return the whole answer."""
-        if self._unzip and self.content and not self._unzip.eof:
-            raise self._error("its end is missing")
-        if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_SIGNS:
-            raise self._error(f"it has more than {MAX_SIGNS:,} commas and brackets")
-        return Answer(self.response.status_code, self.response.headers, bytes(self.content), self.response.url.host)
-
-    def _error(self, why: str) -> httpx.DecodingError:
-        return httpx.DecodingError(why, request=self.response.request)
-
-
 def exchange(http: httpx.Client, request: httpx.Request, deadline: Deadline) -> Answer:
     """Send a request and read its answer.
 
@@ -131,30 +93,56 @@ def exchange(http: httpx.Client, request: httpx.Request, deadline: Deadline) -> 
     """
     request.extensions = {**request.extensions, "trace": deadline.trace}
     deadline.start()
+    body = bytearray()
     try:
         with closing(http.send(request, stream=True)) as response:
-            body = _Body(response)
             for chunk in response.iter_raw():
-                body.add(chunk)
+                _add(body, chunk, request)
     except TimeoutError:
         raise _too_late(request) from None
-    return body.answer()
+    return _answer(response, body)
 
 
 async def exchange_async(http: httpx.AsyncClient, request: httpx.Request) -> Answer:
     """Send a request and read its answer, as :func:`exchange` does."""
 
     async def read() -> Answer:
+        body = bytearray()
         async with aclosing(await http.send(request, stream=True)) as response:
-            body = _Body(response)
             async for chunk in response.aiter_raw():
-                body.add(chunk)
-        return body.answer()
+                _add(body, chunk, request)
+        return _answer(response, body)
 
     try:
         return await asyncio.wait_for(read(), ANSWER_S)
     except (TimeoutError, asyncio.TimeoutError):  # one class from Python 3.11 on
         raise _too_late(request) from None
+
+
+def _add(body: bytearray, more: bytes, request: httpx.Request) -> None:
+    body += more
+    if len(body) > MAX_BYTES:
+        raise httpx.DecodingError(f"it has more than {MAX_BYTES:,} bytes", request=request)
+
+
+def _answer(response: httpx.Response, sent: bytearray) -> Answer:
+    """Return a whole answer. A small one does not become a large one in memory."""
+    encoding, body = response.headers.get("content-encoding", "identity").strip().lower(), bytearray()
+    if encoding == "identity":
+        body = sent
+    elif encoding != "gzip":
+        raise httpx.DecodingError("its encoding is neither gzip nor identity", request=response.request)
+    elif sent:
+        unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        try:
+            _add(body, unzip.decompress(sent, MAX_BYTES + 1), response.request)
+        except zlib.error:
+            raise httpx.DecodingError("it is not valid gzip", request=response.request) from None
+        if not unzip.eof:
+            raise httpx.DecodingError("its end is missing", request=response.request)
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_SIGNS:
+        raise httpx.DecodingError(f"it has more than {MAX_SIGNS:,} commas and brackets", request=response.request)
+    return Answer(response.status_code, response.headers, bytes(body), response.url.host)
 
 
 def _too_late(request: httpx.Request) -> httpx.ReadTimeout:

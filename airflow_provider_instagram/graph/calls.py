@@ -16,8 +16,7 @@ from airflow_provider_instagram.graph.accounts import (
     read_facebook_pages,
     read_portfolios,
 )
-from airflow_provider_instagram.graph.audio import Audio, read_audio
-from airflow_provider_instagram.graph.fields import ListPage, read_id, read_mapping, read_success, read_text
+from airflow_provider_instagram.graph.fields import ListPage, as_mapping, read_id, read_success, read_text
 from airflow_provider_instagram.graph.models import (
     Comment,
     CommentCount,
@@ -31,7 +30,7 @@ from airflow_provider_instagram.graph.models import (
     read_insights,
     read_media_page,
 )
-from airflow_provider_instagram.graph.places import Place, read_places
+from airflow_provider_instagram.graph.search import Audio, Place, read_audio, read_places
 
 T = TypeVar("T")
 
@@ -138,7 +137,7 @@ def publish(ig_user_id: str, container_id: str) -> Call[str]:
     params = {"creation_id": _id(container_id, "container id")}
     path = f"{_id(ig_user_id, 'Instagram user id')}/media_publish"
     action = f"publish container {container_id}"
-    return Call(action, "POST", path, params, lambda data: Media.read(data).id, safe=False, once=True)
+    return Call(action, "POST", path, params, read_id, safe=False, once=True)
 
 
 def publishing_limit(ig_user_id: str) -> Call[PublishingLimit]:
@@ -315,11 +314,11 @@ def token_info(access_token: str) -> Call[TokenInfo]:
 
 
 def _read_discovered(data: Mapping[str, Any]) -> Account:
-    return Account.read_of_id(read_mapping(data, "business_discovery"))
+    return Account.read_of_id(as_mapping(data.get("business_discovery")))
 
 
 def _read_message_id(data: Mapping[str, Any]) -> str:
-    if (message_id := read_text(data, "message_id")) is None:
+    if (message_id := read_text(data.get("message_id"))) is None:
         raise ValueError("no message_id")
     return message_id
 

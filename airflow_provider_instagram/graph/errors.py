@@ -28,7 +28,7 @@ from airflow_provider_instagram.exceptions import (
     TransientError,
 )
 from airflow_provider_instagram.graph.capabilities import FEATURES
-from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, read_object
+from airflow_provider_instagram.graph.fields import LARGEST_NUMBER, as_mapping, read_json
 from airflow_provider_instagram.graph.redaction import HTML_PAGE, quoted
 from airflow_provider_instagram.graph.usage import Usage
 
@@ -355,7 +355,7 @@ def error_from_answer(
     action: str, status: int, headers: Mapping[str, str], body: bytes, *, changes: bool, host: str = ""
 ) -> InstagramError:
     """Turn an error answer into an exception. If the call ``changes`` something, its outcome can be unknown."""
-    answer = read_object(body)
+    answer = as_mapping(read_json(body))
     if isinstance(error := answer.get("error"), dict):
         return _graph_error(action, status, headers, error, changes=changes)
     if isinstance(debug := answer.get("debug_info"), dict):

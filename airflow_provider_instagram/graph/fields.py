@@ -1,13 +1,21 @@
-"""Reading fields of Meta's answers: strict about ids, tolerant of everything else."""
+"""The fields of Meta's answers: strict about ids and numbers that cannot be, tolerant of everything else."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from airflow_provider_instagram.utils.urls import safe_link
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 A = TypeVar("A")
 
@@ -16,9 +24,9 @@ LONGEST_TEXT: Final = 4_000
 LONGEST_ID: Final = 40
 #: The most names in a list, such as those of scopes.
 MOST_NAMES: Final = 1_000
-#: No number of Meta is larger, and no time or span of time in seconds.
+#: No number of Meta is larger, and no span of time.
 LARGEST_NUMBER: Final = 10**15
-MOST_SECONDS: Final = 10**10
+LONGEST_SPAN: Final = timedelta(days=100_000)
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -34,17 +42,112 @@ def read_json(text: str | bytes) -> Any:
         return None
 
 
-def read_object(text: str | bytes) -> Mapping[str, Any]:
-    """Read a JSON object, or an empty one if the text is anything else."""
-    data = read_json(text)
-    return data if isinstance(data, dict) else {}
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LONGEST_ID else float("inf")
 
 
-def first_row(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Unwrap ``{"data": [{…}]}``, which Meta documents but does not always send."""
-    rows = data.get("data", data)
-    row = rows[0] if isinstance(rows, list) and rows else rows
-    return row if isinstance(row, Mapping) else {}
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return an object, or an empty one if the value is anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def read_text(value: object) -> str | None:
+    """Return a text, or None if the value is anything else."""
+    if not isinstance(value, str):
+        return None
+    # JSON can contain half of a surrogate pair, which cannot be encoded, and NUL, which PostgreSQL cannot store.
+    return cut(value).replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def read_number(value: object) -> int | float | None:
+    """Return a number, or None if the value is anything else.
+
+    :raises ValueError: If it is too large, or not a number although JSON says so, as NaN does.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+        raise ValueError("is not a possible number")
+    return value
+
+
+def _time(value: object) -> datetime | None:
+    """Return a time in Meta's format, or None if it is not one. Those near the first and last year have no UTC."""
+    try:
+        time = datetime.strptime(read_text(value) or "", "%Y-%m-%dT%H:%M:%S%z")
+    except ValueError:
+        return None
+    return time if 1 < time.year < 9999 else None
+
+
+def read_names(value: object) -> tuple[str, ...]:
+    """Return names: a list, or one text with commas."""
+    if isinstance(value, str):
+        value = cut(value).split(",")
+    return tuple(cut(str(name)) for name in value[:MOST_NAMES]) if isinstance(value, Sequence) else ()
+
+
+def _number_or_none(value: object) -> object:
+    is_number = value.isdigit() if isinstance(value, str) else isinstance(value, (int, float))
+    return value if is_number else None
+
+
+def _as_number(value: object) -> object:
+    return float(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+#: The types of fields. A field that is missing has its default; one without a default is required.
+Text = Annotated[str | None, PlainValidator(read_text)]
+Name = Annotated[str, PlainValidator(lambda value: read_text(value) or "")]
+Link = Annotated[str | None, PlainValidator(lambda value: safe_link(read_text(value)))]
+Names = Annotated[tuple[str, ...], PlainValidator(read_names)]
+Time = Annotated[datetime | None, PlainValidator(_time)]
+#: Decimal strings, or at login, numbers that are too large for a float.
+Id = Annotated[str, Field(pattern=rf"^[0-9]{{1,{LONGEST_ID}}}$", coerce_numbers_to_str=True)]
+Figure = Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+Count = Annotated[Figure | None, BeforeValidator(_number_or_none)]
+Flag = Annotated[bool, PlainValidator(lambda value: value is True)]
+#: A span of time, and a time, for which 0 stands for never: in seconds, as a number or as text.
+Duration = Annotated[timedelta, BeforeValidator(_as_number), Field(ge=timedelta(), le=LONGEST_SPAN)]
+Moment = Annotated[datetime | None, BeforeValidator(lambda value: _as_number(value) or None)]
+
+
+class Model:
+    """Base class of dataclasses of pydantic that are read from objects in answers."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Read an object, flat, or in the ``{"data": [{…}]}`` that Meta documents but does not always send.
+
+        :raises ValueError: If a field that is needed is missing, or one cannot be.
+        """
+        rows = data.get("data", data)
+        row = rows[0] if isinstance(rows, list) and rows else rows
+        try:
+            return TypeAdapter(cls).validate_python(as_mapping(row))
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, wrong["loc"]))
+            raise ValueError(f"{where}: {wrong['msg']}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Object(Model):
+    id: Id
+
+
+def read_id(data: Mapping[str, Any]) -> str:
+    """Read the id of an object."""
+    return _Object.read(data).id
+
+
+def read_success(data: Mapping[str, Any]) -> bool:
+    """Read the answer to a change that returns nothing else."""
+    if data.get("success") is not True:
+        raise ValueError("no success")
+    return True
 
 
 def read_rows(data: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
@@ -55,80 +158,7 @@ def read_rows(data: Mapping[str, Any], what: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)]
 
 
-def read_id(data: Mapping[str, Any], key: str = "id") -> str:
-    """Read an id. Ids are decimal strings, or at login, numbers that are too large for a float."""
-    value = data.get(key)
-    text = str(value) if isinstance(value, int) else value
-    if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= LONGEST_ID):
-        raise ValueError(f"no {key}")
-    return text
-
-
-def read_text(data: Mapping[str, Any], key: str) -> str | None:
-    """Read a text, or None if the field is missing or is not a text."""
-    value = data.get(key)
-    # JSON can contain half of a surrogate pair, which cannot be encoded, and NUL, which PostgreSQL cannot store.
-    return cut(value).replace("\0", "\ufffd").encode(errors="replace").decode() if isinstance(value, str) else None
-
-
-def read_success(data: Mapping[str, Any]) -> bool:
-    """Read the answer to a change that returns nothing else."""
-    if data.get("success") is not True:
-        raise ValueError("no success")
-    return True
-
-
-def read_integer(data: Mapping[str, Any], key: str, most: int = LARGEST_NUMBER) -> int | None:
-    """Read a whole number, also if it is sent as text, or None if it is not one.
-
-    :raises ValueError: If it is larger than ``most``.
-    """
-    value = data.get(key)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = _integer(value)
-    number = read_number(value, key, most)
-    return number if isinstance(number, int) and number >= 0 else None
-
-
-def read_number(value: object, what: str, most: int = LARGEST_NUMBER) -> int | float | None:
-    """Read a number, or None if it is not one.
-
-    :raises ValueError: If it is larger than ``most``, or not a number although JSON says so, as NaN does.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if not -most <= value <= most:
-        raise ValueError(f"{what} is not a possible number")
-    return value
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= LONGEST_ID else float("inf")
-
-
-def read_mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Read an object, or an empty one if the field is missing or is not an object."""
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def read_names(value: object) -> tuple[str, ...]:
-    """Read names: a list, or one text with commas."""
-    if isinstance(value, str):
-        value = cut(value).split(",")
-    return tuple(cut(str(name)) for name in value[:MOST_NAMES]) if isinstance(value, Sequence) else ()
-
-
-def read_time(data: Mapping[str, Any], key: str) -> datetime | None:
-    """Read a time in Meta's format, or None if it is not one. Those near the first and last year have no UTC."""
-    try:
-        time = datetime.strptime(read_text(data, key) or "", "%Y-%m-%dT%H:%M:%S%z")
-    except ValueError:
-        return None
-    return time if 1 < time.year < 9999 else None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ListPage(Generic[A]):
     """A page of a list. Without ``after``, it is the last one."""
 
@@ -141,8 +171,8 @@ def read_cursor(data: Mapping[str, Any]) -> str | None:
 
     The link to the next page is never followed, because Meta puts the access token into it.
     """
-    paging = read_mapping(data, "paging")
-    if not (following := read_text(paging, "next")):
+    paging = as_mapping(data.get("paging"))
+    if not (following := read_text(paging.get("next"))):
         return None
-    after = read_text(read_mapping(paging, "cursors"), "after")
+    after = read_text(as_mapping(paging.get("cursors")).get("after"))
     return after or parse_qs(urlsplit(following).query).get("after", [""])[0] or None

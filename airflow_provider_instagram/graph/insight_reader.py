@@ -101,49 +101,37 @@ class InsightReader:
     def _read(
         self, kind: str, metrics: Sequence[str], call: Callable[[Sequence[str]], Call[dict[str, int | float]]]
     ) -> Reading:
+        """Read metrics. If Meta refuses some of them, read each half, until the refused ones stand alone."""
         left_out = self.refused.of(kind).intersection(metrics)
         asked = [name for name in metrics if name not in left_out]
-        values: dict[str, int | float | None] = dict.fromkeys(metrics)
-        if not asked:
-            return Reading(values, Reason.REFUSED, left_out)
-        refused: list[str] = []
-        try:
-            values |= self._split(asked, call, refused)
-        except _NoNumbersError as error:
-            return Reading(values, error.reason, left_out)
-        if len(refused) == len(asked) > 1:  # the medium is refused rather than each of its metrics
-            return Reading(values, Reason.REFUSED, left_out)
+        nothing: dict[str, int | float | None] = dict.fromkeys(metrics)
+        waiting = [asked] if asked else []
+        values, refused = dict[str, int | float](), list[str]()
+        while waiting:
+            names = waiting.pop()
+            try:
+                found = self.client.send(call(names))
+            except InstagramError as error:
+                cause = cause_of(error)
+                if cause in NO_NUMBERS:
+                    return Reading(nothing, NO_NUMBERS[cause], left_out)
+                if cause is not Cause.INVALID_PARAMETER:
+                    raise
+                half = len(names) // 2
+                if half:
+                    waiting += [names[half:], names[:half]]
+                else:
+                    refused += names
+            else:
+                values |= {name: found[name] for name in names if name in found}
+
+        all_are_refused = len(refused) == len(asked)
+        if all_are_refused and len(asked) > 1:  # the medium is refused rather than each of its metrics
+            return Reading(nothing, Reason.REFUSED, left_out)
         if refused:
             self.refused.add(kind, refused)
             log.warning("Instagram refuses %s for %s.", ", ".join(refused), kind)
-        has_numbers = any(value is not None for value in values.values())
-        reason = Reason.NONE if has_numbers else Reason.REFUSED if len(refused) == len(asked) else Reason.NO_DATA
-        return Reading(values, reason, left_out.union(refused))
-
-    def _split(
-        self, names: Sequence[str], call: Callable[[Sequence[str]], Call[dict[str, int | float]]], refused: list[str]
-    ) -> dict[str, int | float]:
-        """Read metrics. If Meta refuses them, read each half, until the refused names stand alone."""
-        try:
-            values = self.client.send(call(names))
-        except InstagramError as error:
-            cause = cause_of(error)
-            if cause in NO_NUMBERS:
-                raise _NoNumbersError(NO_NUMBERS[cause]) from error
-            if cause is not Cause.INVALID_PARAMETER:
-                raise
-        else:
-            return {name: values[name] for name in names if name in values}
-        if len(names) == 1:
-            refused.extend(names)
-            return {}
-        half = len(names) // 2
-        return self._split(names[:half], call, refused) | self._split(names[half:], call, refused)
-
-
-class _NoNumbersError(Exception):
-    """Meta has no metrics of the medium, whatever the metrics."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        reason = Reason.NONE if values else Reason.NO_DATA
+        if all_are_refused:
+            reason = Reason.REFUSED
+        return Reading({**nothing, **values}, reason, left_out.union(refused))

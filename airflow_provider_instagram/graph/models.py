@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AliasPath, BeforeValidator, Field, PlainValidator
+from pydantic.dataclasses import dataclass
 
 from airflow_provider_instagram.exceptions import ContainerExpiredError, InstagramError, MediaRejectedError
-from airflow_provider_instagram.graph.errors import rule_for
+from airflow_provider_instagram.graph.errors import Rule, rule_for
 from airflow_provider_instagram.graph.fields import (
-    MOST_SECONDS,
+    Count,
+    Duration,
+    Figure,
+    Flag,
+    Id,
     ListPage,
+    Model,
+    Text,
+    Time,
+    as_mapping,
     cut,
-    first_row,
     read_cursor,
-    read_id,
-    read_integer,
-    read_mapping,
     read_number,
     read_rows,
     read_text,
-    read_time,
 )
 from airflow_provider_instagram.graph.redaction import quoted
 from airflow_provider_instagram.posts.kinds import PostKind
@@ -36,16 +42,11 @@ _SUBCODE: Final = re.compile(r"\b(?:2207\d{3}|1363008)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class Container(Model):
     """A container of a video, a picture or a carousel. Without ``upload_uri``, Instagram fetches its media."""
 
-    id: str
-    upload_uri: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Container:
-        """Read the answer to a creation."""
-        return cls(read_id(data), read_text(data, "uri"))
+    id: Id
+    upload_uri: Text = Field(default=None, validation_alias="uri")
 
 
 class ContainerState(str, Enum):
@@ -58,87 +59,77 @@ class ContainerState(str, Enum):
     EXPIRED = "EXPIRED"
 
 
+_Lower = Annotated[str, PlainValidator(lambda value: (read_text(value) or "").lower())]
+
+
+def _errors(value: object) -> tuple[str, ...]:
+    errors = value if isinstance(value, list) else [value] if value else []
+    return tuple(quoted(error if isinstance(error, str) else json.dumps(error)) for error in errors[:MOST_ERRORS])
+
+
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """One phase of a container: uploading or processing.
+class Phase(Model):
+    """One phase of a container: uploading or processing. Anything else is an empty one.
 
     :param status: Meta's status: not_started, in_progress, complete or error. Empty if Meta sends none.
     """
 
-    status: str = ""
-    errors: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, data: object) -> Phase:
-        """Read one phase. Anything that is not a phase becomes an empty one."""
-        if not isinstance(data, Mapping):
-            return cls()
-        errors = data.get("errors")
-        errors = errors if isinstance(errors, list) else [errors] if errors else []
-        parts = tuple(quoted(error if isinstance(error, str) else json.dumps(error)) for error in errors[:MOST_ERRORS])
-        return cls((read_text(data, "status") or "").lower(), parts)
+    status: _Lower = ""
+    errors: Annotated[tuple[str, ...], PlainValidator(_errors)] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class CopyrightCheck:
+class CopyrightCheck(Model):
     """Where the search for another's work in a video stands. Source: Meta, IG Container reference.
 
-    :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not asked for.
+    :param status: Meta's status: not_started, in_progress, completed or error. Empty if it was not asked for. Meta's
+        table says ``completed``, its sample ``complete``.
     """
 
-    status: str = ""
-    matches_found: bool = False
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> CopyrightCheck:
-        """Read the check of a container. Meta's table says ``completed``, its sample ``complete``."""
-        status = (read_text(data, "status") or "").lower()
-        return cls("completed" if status == "complete" else status, data.get("matches_found") is True)
+    status: _Lower = ""
+    matches_found: Flag = False
 
     @property
     def finding(self) -> str | None:
         """What a person should know before the video is published, or None."""
         if self.matches_found:
             return "Instagram's copyright check has found the work of somebody else in the video."
-        if self.status == "completed":
+        if self.status in ("complete", "completed"):
             return None
         if self.status == "error":
             return "Instagram's copyright check of the video has failed."
         return "Instagram's copyright check of the video has not ended."
 
 
+_UNKNOWN_FAILURE: Final = Rule(
+    None,
+    None,
+    MediaRejectedError,
+    "Instagram could not use the media",
+    "Run the media through TranscodeOperator first. If you already did, use others.",
+)
+_UPLOADING: Final = ("video_status", "uploading_phase")
+#: What is no object is read as an empty one.
+_Phase = Annotated[Phase, BeforeValidator(as_mapping)]
+_Copyright = Annotated[CopyrightCheck, BeforeValidator(as_mapping)]
+
+
 @dataclass(frozen=True, slots=True)
-class ContainerStatus:
-    """The status of a container. Source: Meta, IG Container reference.
+class ContainerStatus(Model):
+    """The status of a container. Every field but the id may be missing. Source: Meta, IG Container reference.
 
     :param status_code: May be empty although the container has failed.
     :param bytes_transferred: Bytes of an upload that Instagram has, or None if unknown.
     """
 
-    id: str
-    status_code: str = ""
-    status: str = ""
-    uploading: Phase = Phase()
-    processing: Phase = Phase()
-    bytes_transferred: int | None = None
-    source_file_size_bytes: int | None = None
-    copyright: CopyrightCheck = CopyrightCheck()
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> ContainerStatus:
-        """Read a container's status. Every field but the id may be missing."""
-        video = read_mapping(data, "video_status")
-        uploading = read_mapping(video, "uploading_phase")
-        return cls(
-            id=read_id(data),
-            status_code=(read_text(data, "status_code") or "").upper(),
-            status=quoted(read_text(data, "status") or ""),
-            uploading=Phase.read(uploading),
-            processing=Phase.read(video.get("processing_phase")),
-            bytes_transferred=read_integer(uploading, "bytes_transferred"),
-            source_file_size_bytes=read_integer(uploading, "source_file_size"),
-            copyright=CopyrightCheck.read(read_mapping(data, "copyright_check_status")),
-        )
+    id: Id
+    status_code: Annotated[str, PlainValidator(lambda value: (read_text(value) or "").upper())] = ""
+    status: Annotated[str, PlainValidator(lambda value: quoted(read_text(value) or ""))] = ""
+    uploading: _Phase = Field(default=Phase(), validation_alias=AliasPath(*_UPLOADING))
+    processing: _Phase = Field(default=Phase(), validation_alias=AliasPath("video_status", "processing_phase"))
+    bytes_transferred: Count = Field(default=None, validation_alias=AliasPath(*_UPLOADING, "bytes_transferred"))
+    source_file_size_bytes: Count = Field(default=None, validation_alias=AliasPath(*_UPLOADING, "source_file_size"))
+    copyright: _Copyright = Field(default=CopyrightCheck(), validation_alias="copyright_check_status")
 
     @property
     def state(self) -> ContainerState:
@@ -204,35 +195,30 @@ class ContainerStatus:
             )
         if self.state is not ContainerState.ERROR:
             return None
-        rule = rule_for(None, self.subcode) if self.subcode else None
-        error = rule.error if rule and not rule.error.retryable else MediaRejectedError
+        rule = (self.subcode and rule_for(None, self.subcode)) or _UNKNOWN_FAILURE
+        error = MediaRejectedError if rule.error.retryable else rule.error
         details = cut("; ".join(filter(None, (self.status, *self.uploading.errors, *self.processing.errors))))
-        meaning = rule.meaning if rule else "Instagram could not use the media"
-        return error(
-            f"Container {self.id} has failed: {meaning}{f' (Meta: {details})' if details else ''}.",
-            hint=rule.hint
-            if rule
-            else "Run the media through TranscodeOperator first. If you already did, use others.",
-            subcode=self.subcode,
-        )
+        said = f" (Meta: {details})" if details else ""
+        message = f"Container {self.id} has failed: {rule.meaning}{said}."
+        return error(message, hint=rule.hint, subcode=self.subcode)
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class Media(Model):
     """A post. Every field but the id may be missing, because Instagram omits fields that it does not know.
 
     :param permalink: Its address. Always http or https; any other address in the answer is dropped.
     :param timestamp: When it was published, with its time zone.
     """
 
-    id: str
-    permalink: str | None = None
-    shortcode: str | None = None
-    caption: str | None = None
-    timestamp: datetime | None = None
-    media_type: str | None = None
-    media_product_type: str | None = None
-    username: str | None = None
+    id: Id
+    permalink: Annotated[str | None, PlainValidator(lambda value: web_address(read_text(value)))] = None
+    shortcode: Text = None
+    caption: Text = None
+    timestamp: Time = None
+    media_type: Text = None
+    media_product_type: Text = None
+    username: Text = None
 
     @property
     def kind(self) -> PostKind:
@@ -241,89 +227,48 @@ class Media:
         in_feed = PostKind.CAROUSEL if self.media_type == "CAROUSEL_ALBUM" else PostKind.PICTURE
         return of_products.get(self.media_product_type or "", in_feed)
 
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Media:
-        """Read a post."""
-        plain = ("shortcode", "caption", "media_type", "media_product_type", "username")
-        return cls(
-            id=read_id(data),
-            permalink=web_address(read_text(data, "permalink")),
-            timestamp=read_time(data, "timestamp"),
-            **{name: read_text(data, name) for name in plain},
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class PublishingLimit:
+class PublishingLimit(Model):
     """How many posts the account has published in a period, and how many Instagram allows.
 
-    Source: Meta, content_publishing_limit.
+    None of the three figures is safe to assume. Source: Meta, content_publishing_limit.
     """
 
-    quota_usage: int
-    quota_total: int
-    quota_duration: timedelta
+    quota_usage: Figure
+    quota_total: Figure = Field(validation_alias=AliasPath("config", "quota_total"))
+    quota_duration: Duration = Field(validation_alias=AliasPath("config", "quota_duration"))
 
     @property
     def remaining(self) -> int:
         """Posts that Instagram still allows in the period. The connection's own limits may allow fewer."""
         return max(0, self.quota_total - self.quota_usage)
 
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> PublishingLimit:
-        """Read the limit.
-
-        :raises ValueError: If the answer lacks one of the three figures, because none is safe to assume.
-        """
-        row = first_row(data)
-        config = read_mapping(row, "config")
-        usage, total = read_integer(row, "quota_usage"), read_integer(config, "quota_total")
-        duration_s = read_integer(config, "quota_duration", MOST_SECONDS)
-        if usage is None or total is None or duration_s is None:
-            raise ValueError("no quota_usage, quota_total or quota_duration")
-        return cls(usage, total, timedelta(seconds=duration_s))
-
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Model):
     """A comment, or a reply to one. Every field but the id may be missing.
 
     :param media_id: The post that it is on.
     :param parent_id: The comment that it replies to.
     """
 
-    id: str
-    text: str | None = None
-    timestamp: datetime | None = None
-    username: str | None = None
-    hidden: bool = False
-    media_id: str | None = None
-    parent_id: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> Comment:
-        """Read a comment."""
-        return cls(
-            read_id(data),
-            timestamp=read_time(data, "timestamp"),
-            hidden=data.get("hidden") is True,
-            media_id=read_text(read_mapping(data, "media"), "id"),
-            **{name: read_text(data, name) for name in ("text", "username", "parent_id")},
-        )
+    id: Id
+    text: Text = None
+    timestamp: Time = None
+    username: Text = None
+    hidden: Flag = False
+    media_id: Text = Field(default=None, validation_alias=AliasPath("media", "id"))
+    parent_id: Text = None
 
 
 @dataclass(frozen=True, slots=True)
-class CommentCount:
+class CommentCount(Model):
     """How many comments and replies a post has; None if Instagram does not tell it."""
 
-    media_id: str
-    count: int | None = None
-    username: str | None = None
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any]) -> CommentCount:
-        """Read the count of one post."""
-        return cls(read_id(data), read_integer(data, "comments_count"), read_text(data, "username"))
+    media_id: Id = Field(validation_alias="id")
+    count: Count = Field(default=None, validation_alias="comments_count")
+    username: Text = None
 
 
 def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
@@ -334,7 +279,7 @@ def read_comment_counts(data: Mapping[str, Any]) -> tuple[CommentCount, ...]:
 T = TypeVar("T", Media, Comment)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Page(ListPage[T]):
     """A page of posts or comments, newest first."""
 
@@ -391,11 +336,12 @@ def metrics_of(kind: PostKind, *, of_facebook: bool) -> tuple[str, ...]:
 def read_insights(data: Mapping[str, Any]) -> dict[str, int | float]:
     """Read numbers by their metrics. A metric without a number is missing: it has none yet, which is not zero."""
     rows = read_rows(data, "insights")
-    return {name: one for row in rows if (name := read_text(row, "name")) and (one := _number(row)) is not None}
+    numbers = {read_text(row.get("name")): _number(row) for row in rows}
+    return {name: number for name, number in numbers.items() if name and number is not None}
 
 
 def _number(row: Mapping[str, Any]) -> int | float | None:
     values = row.get("values")
     last = values[-1] if isinstance(values, list) and values else None
-    value = last.get("value") if isinstance(last, Mapping) else read_mapping(row, "total_value").get("value")
-    return read_number(value, str(row.get("name")))
+    number = last if isinstance(last, Mapping) else as_mapping(row.get("total_value"))
+    return read_number(number.get("value"))

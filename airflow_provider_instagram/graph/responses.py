@@ -75,7 +75,7 @@ def read_responses(client: GraphClient, media_id: str, edges: Iterable[str]) -> 
 def _read_poll(data: Mapping[str, Any]) -> Responses:
     numbers, words = dict[str, int | float](), dict[str, str]()
     for option in OPTIONS:
-        text, share = read_text(data, option), read_number(data.get(f"{option}_votes_percentage"), option)
+        text, share = read_text(data.get(option)), read_number(data.get(f"{option}_votes_percentage"))
         if text and share is not None:
             numbers[f"poll_{option}_share"] = share
             words[f"Poll: {text}"] = f"{share:.0%}"
@@ -89,7 +89,9 @@ def _read_prompt(data: Mapping[str, Any]) -> Responses:
 
 def _read_collaborators(data: Mapping[str, Any]) -> Responses:
     invited = read_rows(data, "collaborators")
-    answers = {read_text(row, "username") or "": (read_text(row, "invite_status") or "").lower() for row in invited}
+    answers = {
+        read_text(row.get("username")) or "": (read_text(row.get("invite_status")) or "").lower() for row in invited
+    }
     count = Counter(answers.values())
     numbers = {f"collaborators_{status}": count[status] for status in STATUSES}
     return Responses(numbers, {f"Collaborator {name}": answer for name, answer in answers.items() if name})

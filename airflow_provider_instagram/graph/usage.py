@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from airflow_provider_instagram.graph.fields import read_object
+from airflow_provider_instagram.graph.fields import as_mapping, read_json
 
 #: From this used share on, fewer calls are sent.
 SLOW_FROM_PERCENT: Final = 75
@@ -28,10 +28,10 @@ class Usage:
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Usage | None:
         """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``, if any. Source: Meta, Graph API rate limiting."""
-        business = read_object(headers.get("X-Business-Use-Case-Usage", "")).values()
+        business = as_mapping(read_json(headers.get("X-Business-Use-Case-Usage", ""))).values()
         listed = [report for reports in business if isinstance(reports, list) for report in reports]
         reports = [report for report in listed if isinstance(report, dict)]
-        if application := read_object(headers.get("X-App-Usage", "")):
+        if application := as_mapping(read_json(headers.get("X-App-Usage", ""))):
             reports.append(dict(application))
         if not reports:
             return None

@@ -24,6 +24,11 @@ def more(after: str) -> dict[str, Any]:
     return {"next": f"https://graph.facebook.com/x?access_token=EAAsecret&after={after}", "cursors": {"after": after}}
 
 
+def about(scopes: tuple[str, ...], *pages: str) -> TokenInfo:
+    granular = [{"scope": "pages_show_list", "target_ids": pages}]
+    return TokenInfo.read({"is_valid": True, "scopes": scopes, "granular_scopes": granular})
+
+
 def read(server: WebServer, info: TokenInfo, lists: int | None = None) -> list[list[str]]:
     """Return the ids of the Pages, list by list, from as many lists as are wanted."""
     with GraphClient("EAAperson0123456789abcdefgh", base_url=server.url, sleep=lambda _: None) as client:
@@ -48,7 +53,7 @@ def test_the_pages_of_a_person_are_read_to_the_end_and_then_those_of_each_portfo
     server.answer({"data": [page("4")]})
     for each in ([], [page("5")], []):
         server.answer({"data": each})
-    found = read(server, TokenInfo(None, None, SCOPES))
+    found = read(server, about(SCOPES))
     assert found == [["1", "2"], [], ["3", "4"], [], ["5"], []]
     assert paths(server) == [
         *("me/accounts?", "me/accounts?A", "me/businesses?", "me/businesses?B"),
@@ -62,14 +67,13 @@ def test_without_the_permission_the_pages_that_the_token_names_are_read(server: 
     server.answer({"data": [page("1")]})
     server.answer(page("2"))
     server.answer({"error": {"code": 100, "error_subcode": 33, "message": "Unsupported get request."}}, 400)
-    info = TokenInfo(None, None, SCOPES[:1], page_ids=("1", "2", "3"))
-    assert read(server, info) == [["1"], ["2"]]
+    assert read(server, about(SCOPES[:1], "1", "2", "3")) == [["1"], ["2"]]
     assert paths(server) == ["me/accounts?", "2?", "3?"]
 
 
 def test_nothing_more_is_asked_for_than_what_is_wanted(server: WebServer) -> None:
     server.answer({"data": [page("1")]})
-    assert read(server, TokenInfo(None, None, SCOPES, page_ids=("7",)), lists=1) == [["1"]]
+    assert read(server, about(SCOPES, "7"), lists=1) == [["1"]]
     assert paths(server) == ["me/accounts?"]
 
 

@@ -208,8 +208,9 @@ def test_token_and_account_are_read_nested_and_flat(nested: bool) -> None:
     assert Account.read(wrapped[1]) == Account("17841400000000001", "ada", "BUSINESS")
 
 
-def test_a_token_knows_its_life_and_does_not_print_itself() -> None:
-    token = Token.read({"access_token": "IGsecret", "token_type": "bearer", "expires_in": 5183944})
+@pytest.mark.parametrize("seconds", [5183944, "5183944"])
+def test_a_token_knows_its_life_and_does_not_print_itself(seconds: int | str) -> None:
+    token = Token.read({"access_token": "IGsecret", "token_type": "bearer", "expires_in": seconds})
     assert token.expires_in == timedelta(seconds=5183944)
     assert "IGsecret" not in repr(token)
     with pytest.raises(ValueError, match="access_token"):
