@@ -40,7 +40,7 @@ from airflow_provider_instagram.graph import calls, oauth
 from airflow_provider_instagram.graph.capabilities import MUSIC, MetaLogin
 from airflow_provider_instagram.graph.usage import SLOW_FROM_PERCENT, Usage
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.hooks.logins import read_login
+from airflow_provider_instagram.hooks.logins import read_login, redirect_uri
 from airflow_provider_instagram.hooks.scopes import known_scopes
 from airflow_provider_instagram.ledger import database
 from airflow_provider_instagram.ledger.database import NoLedgerError, open_ledger
@@ -49,7 +49,6 @@ from airflow_provider_instagram.ledger.records import Owner
 from airflow_provider_instagram.quota.call_budget import POLLING_SHARE, STEADY_SHARE, UNSTATED_STOP
 from airflow_provider_instagram.quota.reservations import Quota, QuotaReservations, post_quotas, time_until_quota_frees
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.pages import redirect_uri
 from airflow_provider_instagram.utils.urls import web_address
 
 SHORTEST_DAYS = 30

@@ -93,7 +93,7 @@ def download(
             raise TransientError(
                 f"{shown(url)} could not be downloaded: {why}.", hint="Check the link and try again."
             ) from error
-        except (httpx.InvalidURL, UnicodeError):
+        except httpx.InvalidURL:
             raise _not_valid() from None
         suffix = ending(url)
         return part.replace(folder / f"source{suffix if len(suffix) <= LONGEST_SUFFIX else ''}")
@@ -155,7 +155,7 @@ def check_link(link: str, kind: str) -> None:
     if not content_type.lower().startswith(f"{kind}/"):
         raise ValidationError(
             f"Instagram cannot use {shown(link)}, which is served as {content_type[:80]}.",
-            hint=f"Serve it with the content type of {'a picture' if kind == 'image' else 'a video'}.",
+            hint=f"Serve it with a content type that begins with {kind}/.",
         )
 
 
@@ -240,6 +240,8 @@ def _public(address: httpx.URL) -> httpx.URL:
         )
     try:
         entries = socket.getaddrinfo(address.host, origin.port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # no host has such a name
+        raise _not_valid() from None
     except OSError as error:
         raise TransientError(
             f"The host {origin.host} could not be found: {error}.", hint="Check the link and try again."

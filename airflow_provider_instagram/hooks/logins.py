@@ -13,7 +13,8 @@ from airflow_provider_instagram.graph import calls, oauth, origin
 from airflow_provider_instagram.graph.capabilities import MetaLogin
 from airflow_provider_instagram.graph.errors import Cause, cause_of
 from airflow_provider_instagram.hooks.token_store import StoredToken
-from airflow_provider_instagram.utils.pages import reconnect_hint
+from airflow_provider_instagram.utils.pages import connect_page, reconnect_hint
+from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.graph.accounts import Account, TokenInfo
@@ -141,3 +142,22 @@ def secret_record(app_secret: str, base_url: str, oauth_host: str | None) -> str
     """Return the record of the hosts that a secret was entered for: an HMAC, which nobody makes without the secret."""
     text = "\n".join(("airflow-provider-instagram/app-secret/1", oauth_host or origin.CODE, base_url))
     return hmac.new(app_secret.encode(), text.encode(), "sha256").hexdigest()
+
+
+def redirect_uri(given: str | None = None) -> str:
+    """Return the URL that Meta sends a person back to after a login: the given one, or that of this Airflow's page.
+
+    :raises ValidationError: It is not known, or is not https: others could read the login code in it.
+    """
+    uri = given or ((page := connect_page()) and f"{page}callback")
+    if not uri:
+        raise ValidationError(
+            "Meta must send you back to Airflow, but Airflow does not know its own URL.",
+            hint="Set [api] base_url, for example https://airflow.example.com. In a shell, --redirect-uri also does.",
+        )
+    if safe_link(uri) is None:
+        raise ValidationError(
+            f"The redirect URI {uri} is not https, so others could read the login code on its way.",
+            hint="Serve Airflow over https, for example behind a proxy, and set [api] base_url.",
+        )
+    return uri

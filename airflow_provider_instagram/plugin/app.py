@@ -22,7 +22,7 @@ from airflow_provider_instagram.calendar.tasks.covers import NAME as COVER_NAME
 from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.exceptions import InstagramError, PermissionDeniedError, ValidationError
 from airflow_provider_instagram.hooks.instagram import InstagramHook, trusted_hosts
-from airflow_provider_instagram.hooks.logins import read_login
+from airflow_provider_instagram.hooks.logins import read_login, redirect_uri
 from airflow_provider_instagram.plugin import users
 from airflow_provider_instagram.plugin.board import importing as importing_routes
 from airflow_provider_instagram.plugin.board import results as results_routes
@@ -30,7 +30,7 @@ from airflow_provider_instagram.plugin.board import routes as board_routes
 from airflow_provider_instagram.plugin.bodies import received
 from airflow_provider_instagram.plugin.pages import UncachedErrors, page, problem
 from airflow_provider_instagram.utils.connection import DEFAULT_CONN_ID
-from airflow_provider_instagram.utils.pages import pages_path, redirect_uri
+from airflow_provider_instagram.utils.pages import pages_path
 from airflow_provider_instagram.utils.urls import shown
 
 COOKIE = "instagram_login"

@@ -203,14 +203,10 @@ def moment(name: str, value: Any) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-        except ValueError:
-            raise ValidationError(
-                f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {in_quotes(value)}."
-            ) from None
     if not isinstance(value, datetime):
-        raise ValidationError(f"{name} must be a datetime or ISO 8601 text, not {in_quotes(value)}.")
+        raise ValidationError(f"{name} must be a time like 2026-12-24T18:00:00+01:00, not {in_quotes(value)}.")
     if value.tzinfo is None:
         raise ValidationError(
             f"{name} has no time zone: {value.isoformat()}.", hint="Add one, for example +01:00, or Z for UTC."

@@ -52,14 +52,12 @@ def regular_file(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except FileNotFoundError:
-        to_do = (
-            "Check the path." if path.is_absolute() else f"Write the whole path: {path} is below the worker's folder."
-        )
         raise ValidationError(
             f"The file {path.absolute()} does not exist on this worker.",
-            hint=f"{to_do} If another worker created the file, clear the task that created it (such as "
-            "transcode) instead of this one. Storage that all workers can access prevents this: set output= of "
-            "TranscodeOperator, or work_prefix in the section [instagram] of Airflow's configuration.",
+            hint="Check the path, and write it whole: a relative one is below the worker's folder. If another worker "
+            "created the file, clear the task that created it (such as transcode) instead of this one. Storage that "
+            "all workers can access prevents this: set output= of TranscodeOperator, or work_prefix in the section "
+            "[instagram] of Airflow's configuration.",
         ) from None
     except OSError as error:
         raise ValidationError(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
@@ -72,8 +70,8 @@ def regular_file(path: Path) -> os.stat_result:
 
 def ends_with(file: BinaryIO, end: bytes) -> bool:
     """Return whether an open file ends with these bytes, and zeros. Its position stays."""
-    size_bytes = os.fstat(file.fileno()).st_size
-    tail = os.pread(file.fileno(), PADDING_BYTES, max(0, size_bytes - PADDING_BYTES))
+    number = file.fileno()
+    tail = os.pread(number, PADDING_BYTES, max(0, os.fstat(number).st_size - PADDING_BYTES))
     return tail.rstrip(b"\x00").endswith(end)
 
 

@@ -7,9 +7,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import conf
 
-from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.utils.urls import safe_link
-
 #: The tag of the DAGs of calendars, by which the Posts page and the command line find them. From Airflow 3.4 on, no
 #: other DAG has the tab *Posts*.
 CALENDAR_TAG: Final = "instagram calendar"
@@ -27,25 +24,6 @@ def connect_page(conn_id: str | None = None) -> str | None:
     if not (base := conf.get("api", "base_url", fallback="")):
         return None
     return f"{base.rstrip('/')}{PAGES}/" + (f"connect?conn_id={quote(conn_id)}" if conn_id else "")
-
-
-def redirect_uri(given: str | None = None) -> str:
-    """Return the URL that Meta sends a person back to after a login: the given one, or that of this Airflow's page.
-
-    :raises ValidationError: It is not known, or is not https: others could read the login code in it.
-    """
-    uri = given or ((page := connect_page()) and f"{page}callback")
-    if not uri:
-        raise ValidationError(
-            "Meta must send you back to Airflow, but Airflow does not know its own URL.",
-            hint="Set [api] base_url, for example https://airflow.example.com. In a shell, --redirect-uri also does.",
-        )
-    if safe_link(uri) is None:
-        raise ValidationError(
-            f"The redirect URI {uri} is not https, so others could read the login code on its way.",
-            hint="Serve Airflow over https, for example behind a proxy, and set [api] base_url.",
-        )
-    return uri
 
 
 def post_page(dag_id: str, post_id: str | None = None, day: str | None = None) -> str:

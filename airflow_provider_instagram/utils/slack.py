@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 
 def slack_text(text: object) -> str:
     """Return a text that Slack shows as it is: it notifies nobody, as ``<!channel>`` would, and hides no link.
@@ -10,5 +12,4 @@ def slack_text(text: object) -> str:
 
     :param text: A text of others, such as a caption. None is shown as an empty text.
     """
-    shown = "" if text is None else str(text)
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape("" if text is None else str(text), quote=False)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SOON_S: Final = 600
 MOST_AT_ONCE: Final = 100
 TIME_LIMIT_S: Final = 60.0
-#: A video or picture in object storage or on the web is copied for its preview if it is not larger.
+#: A video or picture is copied for its preview if it is not larger.
 MOST_SOURCE_BYTES: Final = 500 * 10**6
 TRY_AGAIN_AFTER_S: Final = 86_400
 LONGEST_TEXT: Final = 200

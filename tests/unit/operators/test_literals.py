@@ -73,7 +73,7 @@ MISTAKES: list[tuple[Any, dict[str, Any], str]] = [
         {"video": "a.mp4", "video_cover_timestamp_ms": float("nan")},
         r"must be a number",
     ),
-    (CreateContainerOperator, {"video": "a.mp4", "publish_at": 1_800_000_000}, r"publish_at must be a datetime"),
+    (CreateContainerOperator, {"video": "a.mp4", "publish_at": 1_800_000_000}, r"publish_at must be a time"),
     (PublishOperator, {"container_id": "create"}, r"container_id='create' is not the id of a container.*create.output"),
     (PublishOperator, {"container_id": ["1"]}, r"container_id must be text"),
     (PublishOperator, {"container_id": "1", "max_lateness": float("inf")}, r"max_lateness must be a number, not inf"),
