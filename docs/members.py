@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,15 +54,27 @@ def _described(shown: Any) -> Iterator[str]:
     if not callable(shown):
         return
     signature = inspect.signature(shown)
-    taken = {**_of_bases(shown), **signature.parameters}
+    taken = {**_of_bases(shown), **_parameters(shown)}
     is_whole = not inspect.isclass(shown) or "__dataclass_fields__" in vars(shown)  # operators inherit BaseOperator's
-    own = [name for name, one in signature.parameters.items() if name in fields or (is_whole and _is_shown(one))]
+    own = [name for name, one in _parameters(shown).items() if name in fields or (is_whole and _is_shown(one))]
     named = dict.fromkeys([*own, *(name for name in fields if name in taken)])
     rows = [(f"`{name}`", _type(taken[name]), _default(taken[name]), fields.get(name, "")) for name in named]
     if rows:
         yield table(("name", "type", "default", "meaning"), rows)
     if not inspect.isclass(shown):
         yield f"Returns `{signature.return_annotation}`. {' '.join(fields.get('return', '').split())}".rstrip()
+
+
+def _parameters(shown: Any) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a call. A model of Meta's answers has the types of its values, not of their readers."""
+    if not hasattr(shown, "__pydantic_fields__"):
+        return dict(inspect.signature(shown).parameters)
+    hints, found = get_type_hints(shown), dict[str, inspect.Parameter]()
+    for name, field in shown.__pydantic_fields__.items():
+        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        hint = inspect.formatannotation(hints[name]).replace("datetime.", "")
+        found[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+    return found
 
 
 def _of_bases(shown: Any) -> dict[str, inspect.Parameter]:

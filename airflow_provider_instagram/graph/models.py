@@ -232,7 +232,7 @@ class Media(Model):
 class PublishingLimit(Model):
     """How many posts the account has published in a period, and how many Instagram allows.
 
-    None of the three figures is safe to assume. Source: Meta, content_publishing_limit.
+    An answer that lacks one of the figures is refused. Source: Meta, content_publishing_limit.
     """
 
     quota_usage: Figure
