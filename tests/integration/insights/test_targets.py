@@ -90,12 +90,6 @@ def test_a_database_returns_what_was_written_and_a_rerun_changes_nothing(sql: Ca
         assert read(rows_of(sql(), table)) == found
 
 
-def test_new_keys_are_added_beside_those_that_exist(sql: Callable[..., SqlTarget]) -> None:
-    sql().write(SNAPSHOTS, [SNAPSHOT])
-    sql().write(SNAPSHOTS, [SNAPSHOT, SNAPSHOT | {"age": "6h"}, SNAPSHOT | {"age": "6h"}])
-    assert [row["age"] for row in rows_of(sql(), SNAPSHOTS)] == ["1h", "6h"]
-
-
 WITH_A_NEW_METRIC = SNAPSHOTS.to_metadata(MetaData())
 WITH_A_NEW_METRIC.append_column(Column("reel_new", BigInteger, comment="Meta's new number"))
 NEWER: dict[str, Any] = SNAPSHOT | {"age": "6h", "reel_new": 7}
@@ -106,6 +100,14 @@ def test_a_table_receives_the_column_of_a_new_metric(sql: Callable[..., SqlTarge
     sql().write(SNAPSHOTS, [SNAPSHOT])
     sql().write(WITH_A_NEW_METRIC, [NEWER])
     assert [(row["age"], row["reel_new"]) for row in rows_of(sql(), WITH_A_NEW_METRIC)] == [("1h", None), ("6h", 7)]
+
+
+@pytest.mark.parametrize("sql", ["duckdb", "postgres"], indirect=True)
+def test_tables_are_made_and_extended_in_the_schema_that_a_target_names(sql: Callable[..., SqlTarget]) -> None:
+    sql().hook().run("CREATE SCHEMA marketing")
+    for table, row in ((SNAPSHOTS, SNAPSHOT), (WITH_A_NEW_METRIC, NEWER)):
+        sql(schema="marketing").write(table, [row])
+    assert [row["reel_new"] for row in rows_of(sql(schema="marketing"), WITH_A_NEW_METRIC)] == [None, 7]
 
 
 def test_an_earlier_provider_writes_what_it_knows_into_a_later_table(sql: Callable[..., SqlTarget]) -> None:
