@@ -30,7 +30,6 @@ from airflow_provider_instagram.utils.urls import is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.planning.stored_plan import StoredPlan
-    from airflow_provider_instagram.ledger.records import Intent
 
 log = logging.getLogger(__name__)
 #: The state of a post of which Airflow has an XCom in a form that no task of this version has written.
@@ -353,7 +352,7 @@ class _Look:
             approval = PostRecords(rows, post.key).approval()
         except LedgerRowError as error:
             return Facts(post, bad_row=error, run=self._run(post))
-        run = self._run(post, intents, is_live=done is not None)
+        run = self._run(post, {done.run_id} if done is not None else {one.claim.owner.run_id for one in intents})
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
@@ -375,22 +374,20 @@ class _Look:
             lacks_approval=is_to_come and is_asked and has_gone_on and not is_approved,
         )
 
-    def _run(self, post: ScheduledPost, intents: Collection[Intent] = (), *, is_live: bool = False) -> PostRun | None:
+    def _run(self, post: ScheduledPost, senders: Collection[str | None] = ()) -> PostRun | None:
         """Return the run whose tasks tell the state of a post.
 
         That is the one that has published it or sent the request, or else one that has not ended, or the last one.
+
+        :param senders: The ids of the former, by the ledger.
         """
-        senders = {intent.claim.owner.run_id for intent in intents}
         may_be_dry = self.stored.about.is_dry
 
-        def has_sent(run: PostRun) -> bool:
-            return run.run_id in senders or (is_live and run.task("publish").state == "success")
-
         def order(run: PostRun) -> tuple[bool, bool, datetime]:
-            return has_sent(run), run.is_active, run.queued_at or LONG_AGO
+            return run.run_id in senders, run.is_active, run.queued_at or LONG_AGO
 
         runs = self.source.runs.get(post.id, ())
-        counting = [run for run in runs if has_sent(run) or self._counts(post, run, may_be_dry=may_be_dry)]
+        counting = [run for run in runs if run.run_id in senders or self._counts(post, run, may_be_dry=may_be_dry)]
         run = max(counting, key=order, default=None)
         return run if run is None or run.is_dry or not may_be_dry else replace(run, is_dry=True)
 

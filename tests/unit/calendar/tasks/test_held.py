@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks import create as module
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
+from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph import readiness
 from airflow_provider_instagram.hooks.instagram import InstagramHook
 from tests.unit.calendar.simulated_runs import post
@@ -58,6 +59,22 @@ def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
     assert published_container(calendar, step, context) is None, "whoever marks create as success publishes nothing"
     assert step.resume_execution("answered", {"event": YES, "container_id": "17901"}, context) == "17901"
     assert published_container(calendar, step, context) == "17901"
+
+
+@pytest.mark.parametrize("found", ["A song.", "Another song."])
+def test_nobody_answers_about_another_finding_than_they_read(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """The file was replaced, and create cleared. Airflow keeps the first question of a task."""
+    step, context = task(calendar, on_copyright_match="hold")
+    with pytest.raises(TaskAwaitingInput):
+        step.execute(context)
+    monkeypatch.setattr(readiness, "copyright_finding", lambda *_: found)
+    monkeypatch.setattr(module, "create", lambda *_, **__: "17902")
+    calendar.clear_number, calendar.try_number, calendar.max_tries = 1, 2, 4
+    expected = TaskAwaitingInput if found == "A song." else ValidationError
+    with pytest.raises(expected):
+        step.execute(calendar.context())
 
 
 @pytest.mark.parametrize("answer", [{"params_input": {"reason": "no"}}, {"responded_by_user": None}])
