@@ -37,6 +37,7 @@ class Due:
     :param dag_id: The DAG that publishes it.
     :param shows: What it shows, as a name of the test's.
     :param is_skipped: Whether no run may publish it, because it is too late by the time that its DAG runs.
+    :param is_removed: Whether it was removed from the file, so that it must not be there.
     :param edited_caption: Its caption, if that is not its id.
     """
 
@@ -47,7 +48,13 @@ class Due:
     dag_id: str = DAG_ID
     shows: str = "reel"
     is_skipped: bool = False
+    is_removed: bool = False
     edited_caption: str | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it must not be there."""
+        return self.is_skipped or self.is_removed
 
     @property
     def caption(self) -> str:
@@ -95,7 +102,7 @@ class Fate:
     @property
     def problem(self) -> str | None:
         """What is wrong, for the person who looks for the cause."""
-        if self.made == (0 if self.due.is_skipped else 1) and self.is_true:
+        if self.made == (0 if self.due.is_dropped else 1) and self.is_true:
             return None
         tasks = ", ".join(f"{task} {state}" for task, state in self.tasks.items())
         late = "" if self.late_s is None else f", {self.late_s:+.1f} s"
@@ -151,7 +158,7 @@ def table(found: Sequence[Fate]) -> Iterator[str]:
         shown = f"{late[0]:+.1f}, {late[len(late) // 2]:+.1f}, {late[-1]:+.1f} s" if late else "-"
         problems = [fate.problem for fate in same if fate.problem]
         yield LINE.format(
-            around, len(same), _counts([fate.made for fate in same if not fate.due.is_skipped]),
+            around, len(same), _counts([fate.made for fate in same if not fate.due.is_dropped]),
             "true" if all(fate.is_true for fate in same) else "FALSE", shown, "; ".join(problems) or "-",
         )  # fmt: skip
 

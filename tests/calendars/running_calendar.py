@@ -61,6 +61,26 @@ dag = content_calendar_dag(
 """
 
 
+def queue_file(tasks: int, least_s: int) -> str:
+    """Return the text of the DAG ``queue``, whose tasks take all slots. Its weight is between ours.
+
+    :param least_s: How long the shortest task takes, in seconds. The others take up to four seconds more.
+    """
+    return f"""\
+import time
+
+from airflow.sdk import DAG, task
+
+with DAG("queue", schedule=None):
+
+    @task(priority_weight=50, weight_rule="absolute")
+    def work(number):
+        time.sleep({least_s} + number % 5)
+
+    work.expand(number=list(range({tasks})))
+"""
+
+
 @dataclass
 class RunningCalendar:
     """A calendar in a running Airflow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -16,19 +17,21 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
+from airflow_provider_instagram.calendar.planning.stored_plan import plan_file
 from demo.scene import ROOT
 from demo.stack import end_on_sigterm, wait_until
 from demo.ui import connect
-from tests.calendars.fate import ENDED, Fate, is_good, observed, table
+from tests.calendars.fate import ENDED, Due, Fate, is_good, observed, table
 from tests.calendars.running_calendar import (
     DAG_ID,
     dag_file,
     entry,
     make_reel,
+    queue_file,
     task_instances,
     whole_second,
 )
-from tests.cluster.cluster import EXECUTORS, GROUPS, STORAGE, WORKERS, Cluster, cluster
+from tests.cluster.cluster import BUCKET, EXECUTORS, GROUPS, SLOTS, STORAGE, WORKERS, Cluster, cluster
 from tests.cluster.programme import (
     ACCOUNTS,
     CUT_ACCOUNT,
@@ -64,6 +67,10 @@ LAST_LOOK = timedelta(minutes=2)
 #: A question is answered once it has been there for as long as a person reads: Airflow 3.3.2 fails a task that is
 #: answered before its scheduler has seen that it waits.
 READING = timedelta(seconds=4)
+#: An edit counts within so many seconds, also while other tasks have all slots.
+READ_WITHIN_S = 10.0
+#: The file with what people were told of the posts that are answered while S3 refuses, and what it says of a question.
+TOLD, WAITS = "told", "waits for an approval"
 #: Its upload is cut when half of the file has arrived.
 CUT_AFTER = 0.5
 
@@ -77,7 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two disturbances, for CI")
     parser.add_argument(
-        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks (30 minutes)"
+        "--only", choices=["outages"], help="what must lose no post: S3, first runs, clocks, slots (40 min)"
     )
     parser.add_argument(
         "--disturb", action="append", metavar="WHAT", help="only this, such as 'stop redis 120'; may be repeated"
@@ -94,18 +101,24 @@ def main() -> int:
         _main_job(running)
         posts, spacing_s = (12, 6.0) if options.short or options.only else (24, 10.0)
         possible = [one for one in disturbances if one.component not in GROUPS or running.group(one.component)]
-        found = _play(running, possible, options.posts or posts, spacing_s)
+        found, is_kept = _play(running, possible, options.posts or posts, spacing_s)
         left, doctor = _after(running)
     for line in table(found):
         _say(line)
     _say(f"instagram_doctor on both workers: {doctor}")
     _say("bytes left behind: " + ", ".join(f"{name} {count:,}" for name, count in left.items()))
     _say(f"{time.monotonic() - began_s:.0f} s in all")
-    return 0 if is_good(found) and not any(left.values()) and doctor == "success" else 1
+    is_clean = not any(left.values())
+    return 0 if is_good(found) and is_kept and is_clean and doctor == "success" else 1
 
 
-def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spacing_s: float) -> list[Fate]:
-    """Publish the calendar's posts, and disturb; return what became of each post."""
+def _play(
+    running: Cluster, disturbances: Sequence[Disturbance], posts: int, spacing_s: float
+) -> tuple[list[Fate], bool]:
+    """Publish the calendar's posts, and disturb.
+
+    :return: What became of each post, and whether edits were read in time and nobody was asked twice.
+    """
     reel = running.folder / "reel.mp4"
     make_reel(reel)
     for name, file in {"reel.mp4": reel, **_pictures_of(reel)}.items():
@@ -115,17 +128,17 @@ def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spa
     )
     plan = programme(whole_second(timedelta(seconds=START_S + LEAD_S)), posts, spacing_s, disturbances)
     _write(running, plan)
-    _answer(running, plan)
+    _wait_for_questions(running, DAG_ID, plan.asked)
+    _answer(running, DAG_ID, plan.asked)
     with ThreadPoolExecutor() as pool:  # a paused DAG waits beside the next disturbance
         disturbing = []
         for begin, disturbance in plan.disturbances:
             _sleep_until(begin - timedelta(seconds=15))
-            if disturbance.component == "worker":
+            if disturbance.component == "worker" and disturbance.what != "fill":
                 _keep_a_worker_busy(running)
             _sleep_until(begin)
             disturbing.append(pool.submit(_disturb, running, plan, disturbance))
-    for each in disturbing:
-        each.result()
+    are_kept = [each.result() for each in disturbing]
     _sleep_until(plan.end)
     with suppress(TimeoutError):
         wait_until(lambda: _all_over(running, plan), "every post is there", LAST_LIMIT_S, 5.0)
@@ -133,7 +146,7 @@ def _play(running: Cluster, disturbances: Sequence[Disturbance], posts: int, spa
     if not is_good(found):
         _say("Not all posts are as they should be; what has not ended, or failed:")
         _show_failures(running, plan)
-    return found
+    return found, all(are_kept) and _was_told_once(running, found)
 
 
 def _all_over(running: Cluster, plan: Programme) -> bool:
@@ -155,21 +168,28 @@ def _instances(running: Cluster, plan: Programme) -> list[dict[str, Any]]:
 
 def _write(running: Cluster, plan: Programme) -> None:
     """Write the calendar with all posts, and its DAG."""
-    _write_calendar(running, plan, DAG_ID)
-    _write_dag(running, DAG_ID)
-
-
-def _write_calendar(running: Cluster, plan: Programme, dag_id: str) -> None:
-    posts = [entry(post.post_id, post.at, post.account, **MEDIA[post.shows]) for post in plan.of_dag(dag_id)]
+    posts = _entries(plan.of_dag(DAG_ID))
     asked = [post.post_id for post in plan.asked]
     for post in posts:
         post |= {"approval": "required"} if post["id"] in asked else {}
-    document = {"min_spacing": "0 s", "posts": posts}
-    running.upload(f"calendar/{dag_id}.yaml", yaml.safe_dump(document, sort_keys=False).encode())
+    _write_calendar(running, posts, DAG_ID)
+    _write_dag(running, DAG_ID)
 
 
-def _write_dag(running: Cluster, dag_id: str, more: str = "") -> None:
-    text = dag_file(dag_id, _calendar(dag_id), running.users, lead_s=LEAD_S, more=more)
+def _entries(posts: Sequence[Due]) -> list[dict[str, Any]]:
+    return [entry(post.post_id, post.at, post.account, **MEDIA[post.shows]) for post in posts]
+
+
+def _write_calendar(running: Cluster, posts: Sequence[dict[str, Any]], dag_id: str) -> str:
+    """Write the calendar of a DAG, and return its text."""
+    document = {"min_spacing": "0 s", "posts": [*posts]}
+    text = yaml.safe_dump(document, sort_keys=False)
+    running.upload(f"calendar/{dag_id}.yaml", text.encode())
+    return text
+
+
+def _write_dag(running: Cluster, dag_id: str, more: str = "", ahead_s: int = 0) -> None:
+    text = dag_file(dag_id, _calendar(dag_id), running.users, lead_s=LEAD_S, ahead_s=ahead_s, more=more)
     (running.folder / "dags" / f"{dag_id}.py").write_text(text)
 
 
@@ -212,25 +232,33 @@ def _make_landscape(video: Path, seconds: int) -> None:
     subprocess.run([*command, str(video)], check=True)
 
 
-def _answer(running: Cluster, plan: Programme) -> None:
-    """Answer the two questions over the REST API: one with the option alone, one with a caption and no reason."""
+def _answer(running: Cluster, dag_id: str, posts: Sequence[Due], pause_s: float = 0.0) -> None:
+    """Approve posts over the REST API, with their caption if it is edited in the answer.
+
+    :param pause_s: How long to wait after each answer.
+    """
+    for post in posts:
+        question = f"/dags/{dag_id}/dagRuns/{post.post_id}/taskInstances/approve/-1/hitlDetails"
+        fields = {"caption": post.edited_caption} if post.edited_caption else {}
+        body = {"chosen_options": ["Approve"]} | ({"params_input": fields} if fields else {})
+        running.airflow.call("PATCH", question, json=body)
+        _say(f"approved {post.post_id} over REST with {body}")
+        time.sleep(pause_s)
+
+
+def _wait_for_questions(running: Cluster, dag_id: str, posts: Sequence[Due]) -> None:
+    """Wait until each post's question has been there for as long as a person reads."""
 
     def are_asked() -> bool:
         read = datetime.now(timezone.utc) - READING
         asked = {
             one["task_instance"]["dag_run_id"]
-            for one in running.airflow.call("GET", f"/dags/{DAG_ID}/dagRuns/~/hitlDetails")["hitl_details"]
+            for one in running.airflow.call("GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails")["hitl_details"]
             if datetime.fromisoformat(one["created_at"]) < read
         }
-        return {post.post_id for post in plan.asked} <= asked
+        return {post.post_id for post in posts} <= asked
 
     wait_until(are_asked, "the questions are asked", RUN_LIMIT_S, 1.0)
-    for post in plan.asked:
-        question = f"/dags/{DAG_ID}/dagRuns/{post.post_id}/taskInstances/approve/-1/hitlDetails"
-        fields = {"caption": post.edited_caption} if post.edited_caption else {}
-        body = {"chosen_options": ["Approve"]} | ({"params_input": fields} if fields else {})
-        running.airflow.call("PATCH", question, json=body)
-        _say(f"approved {post.post_id} over REST with {body}")
 
 
 def _keep_a_worker_busy(running: Cluster) -> None:
@@ -239,7 +267,9 @@ def _keep_a_worker_busy(running: Cluster) -> None:
     _start_main_job(running, run_id, seconds=20)
 
 
-def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> None:
+def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> bool:
+    """Disturb. Return whether every edit was read in time."""
+    took_s: list[float] = []
     _say(f"{disturbance} begins")
     if disturbance.what == "refuse":
         with running.refusing(REFUSED[disturbance.component]):
@@ -252,16 +282,85 @@ def _disturb(running: Cluster, plan: Programme, disturbance: Disturbance) -> Non
             time.sleep(disturbance.seconds / 4)
     elif disturbance.what == "create":
         _keep_from_its_first_run(running, plan, disturbance)
+    elif disturbance.what == "answer":
+        _answer_without_s3(running, plan.of_dag(disturbance.dag_id), disturbance)
+    elif disturbance.what == "fill":
+        took_s = _edit_beside_a_queue(running, plan.of_dag(disturbance.dag_id), disturbance)
     else:
         _end(running, disturbance)
     _say(f"{disturbance} is over")
+    return all(one <= READ_WITHIN_S for one in took_s)
+
+
+def _answer_without_s3(running: Cluster, posts: Sequence[Due], disturbance: Disturbance) -> None:
+    """Have the questions about posts asked and told, and answer them one after the other while S3 refuses."""
+    dag_id = disturbance.dag_id
+    told = f"open({str(running.folder / TOLD)!r}, 'a').write(f\"{{given['event']}}\\n\")"
+    _write_calendar(running, _entries(posts), dag_id)
+    _write_dag(running, dag_id, f"approval='required', notify=lambda given: {told}", ahead_s=RUN_LIMIT_S * 2)
+    _wait_for_questions(running, dag_id, posts)
+    with running.refusing(REFUSED["everybody"]):
+        _say("S3 refuses")
+        _answer(running, dag_id, posts, disturbance.seconds / len(posts))
+    _say("S3 answers")
+
+
+def _was_told_once(running: Cluster, found: Sequence[Fate]) -> bool:
+    """Return whether people were told once of each question that was answered while S3 refused."""
+    fates = [fate for fate in found if fate.due.around.startswith("answer")]
+    if not fates:
+        return True
+    lines = (running.folder / TOLD).read_text().splitlines()
+    told = sorted(line.partition(" ")[0] for line in lines if WAITS in line)
+    _say(f"{len(fates)} posts were answered while S3 refused; told of a question: {len(told)} times")
+    _say("their tasks: " + ", ".join(f"{fate.due.post_id} approve {fate.tasks.get('approve')}" for fate in fates))
+    return told == sorted(fate.due.post_id for fate in fates)
+
+
+def _edit_beside_a_queue(running: Cluster, posts: Sequence[Due], disturbance: Disturbance) -> list[float]:
+    """Edit a post and remove another while tasks of another DAG have all slots; return how long each took to count."""
+    dag_id, entries = disturbance.dag_id, _entries(posts)
+    text = _write_calendar(running, entries, dag_id)
+    _write_dag(running, dag_id)
+    wait_until(partial(_is_read, running, dag_id, text), "the calendar is read", RUN_LIMIT_S)
+    began_s = time.monotonic()
+    (running.folder / "dags" / "queue.py").write_text(queue_file(tasks=disturbance.seconds * 2, least_s=8))
+    running.airflow.wait_for_dag("queue")
+    running.trigger("queue", "busy", {})
+    wait_until(lambda: _slots_taken(running) == SLOTS, "all slots are taken", RUN_LIMIT_S)
+    edited = [{**one, "caption": post.caption} for one, post in zip(entries, posts, strict=True)]
+    kept = [one for one, post in zip(edited, posts, strict=True) if not post.is_removed]
+    took_s = []
+    for what, written in (("an edit", edited), ("a removal", kept)):
+        text = _write_calendar(running, written, dag_id)
+        written_s = time.monotonic()
+        wait_until(partial(_is_read, running, dag_id, text), f"{what} is read", RUN_LIMIT_S)
+        took_s.append(time.monotonic() - written_s)
+        _say(f"{what} was read after {took_s[-1]:.1f} s; {_slots_taken(running)} of {SLOTS} slots were taken")
+    time.sleep(max(0.0, began_s + disturbance.seconds - time.monotonic()))
+    running.airflow.call("PATCH", "/dags/queue/dagRuns/busy", json={"state": "failed"})
+    return took_s
+
+
+def _is_read(running: Cluster, dag_id: str, text: str) -> bool:
+    """Return whether the planner of a DAG has stored the plan of a text."""
+    key = plan_file("snapshots", dag_id)
+    if not running.s3.list_objects_v2(Bucket=BUCKET, Prefix=key).get("Contents"):
+        return False
+    return bool(json.loads(running.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["text"] == text)
+
+
+def _slots_taken(running: Cluster) -> int:
+    """Return how many slots the tasks of the queue have, or are about to have."""
+    path = "/dags/queue/dagRuns/busy/taskInstances"
+    return int(running.airflow.call("GET", path, params={"state": ["queued", "running"]})["total_entries"])
 
 
 def _keep_from_its_first_run(running: Cluster, plan: Programme, disturbance: Disturbance) -> None:
     """Create a DAG that is paused, or whose scheduler is away, until the disturbance is over."""
     dag_id, is_paused = disturbance.dag_id, disturbance.component == PAUSED
     more = f"max_lateness=timedelta(seconds={disturbance.max_lateness_s}), is_paused_upon_creation=True"
-    _write_calendar(running, plan, dag_id)
+    _write_calendar(running, _entries(plan.of_dag(dag_id)), dag_id)
     _write_dag(running, dag_id, more if is_paused else "")
     if is_paused:
         time.sleep(disturbance.seconds)

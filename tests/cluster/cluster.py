@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 BUCKET = "clips"
 STORAGE = f"s3://media@{BUCKET}"
 WORKERS = ("worker-1", "worker-2")
+#: How many tasks the workers can run at a time.
+SLOTS_OF_WORKER = 4
+SLOTS = SLOTS_OF_WORKER * len(WORKERS)
 CELERY, LOCAL = EXECUTORS = ("CeleryExecutor", "LocalExecutor")
 START_LIMIT_S = 180
 #: What can be disturbed, and the processes that it is.
@@ -262,12 +265,12 @@ def _settings(folder: Path, ports: dict[str, int], executor: str) -> dict[str, s
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__PARALLELISM": "12" if executor == CELERY else "6",  # as its one machine can carry
+        "AIRFLOW__CORE__PARALLELISM": str(SLOTS if executor == CELERY else 6),  # the broker knows no weights
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{ports['redis']}/0",
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
-        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS_OF_WORKER),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": str(POOL_SIZE),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",

@@ -33,6 +33,10 @@ REFUSED = {"meta": "facebookexternalhit", "everybody": ""}
 SKEW_S = 90
 CUT = "upload cut"
 EDITED = "edited in the answer"
+#: What has posts in a DAG of its own.
+OWN_DAG = ("create", "answer", "fill")
+#: How many posts are answered while S3 refuses.
+ANSWERED = 6
 #: Between the end of a disturbance and the beginning of the next one.
 RECOVERY_S = 60
 
@@ -45,7 +49,9 @@ class Disturbance:
         ``freeze`` halts all its processes for a while, and ``stop`` ends them and starts them again after that.
         ``skew`` starts the component's processes with clocks that are wrong by ``SKEW_S``, in turn slow and fast, and
         stops the scheduler for half of the time, so that posts are late. ``refuse`` makes S3 answer 503. ``create``
-        makes a new DAG, and its first run is to begin in the meantime.
+        makes a new DAG, and its first run is to begin in the meantime. ``answer`` has a person approve posts while S3
+        answers 503. ``fill`` takes all slots of the workers, and the first post of a calendar is edited and its second
+        one removed.
     :param component: A key of ``GROUPS``. For ``refuse``, whom S3 refuses: a key of ``REFUSED``. For ``create``, what
         keeps the DAG from its first run: ``scheduler`` is away, or the DAG is ``paused``.
     :param seconds: How long it lasts.
@@ -66,7 +72,7 @@ class Disturbance:
     @property
     def dag_id(self) -> str:
         """The DAG of its posts."""
-        return self.name if self.what == "create" else DAG_ID
+        return self.name if self.what in OWN_DAG else DAG_ID
 
     @property
     def max_lateness_s(self) -> int | None:
@@ -97,6 +103,10 @@ class Disturbance:
             return (*(self.seconds * share for share in (0.05, 0.1, 0.85, 0.95)), self.seconds + 45.0)
         if self.what == "create":  # a post is due a lead time after its run begins
             return (LEAD_S + 10.0, LEAD_S + 30.0, self.seconds - 30.0, self.seconds + 20.0, self.seconds + 70.0)
+        if self.what == "answer":  # a question and the retries of its answer take minutes
+            return tuple(self.seconds + 300.0 + 5.0 * number for number in range(ANSWERED))
+        if self.what == "fill":
+            return tuple(self.seconds + 120.0 + 5.0 * number for number in range(3))
         if self.what == "skew":  # the scheduler is away from a quarter on to three quarters
             return tuple(self.seconds * share for share in (0.12, 0.17, 0.22, 0.27, 0.35, 0.45, 0.6, 0.9))
         return (3.0, self.seconds / 2, self.seconds + 5.0)
@@ -123,16 +133,19 @@ OUTAGES = (
     Disturbance("create", PAUSED, 240),
     Disturbance("create", "scheduler", 180),
     Disturbance("skew", "worker", 240),
+    Disturbance("answer", "s3", 70),
+    Disturbance("fill", "worker", 60),
 )
 
 
 def parsed(text: str) -> Disturbance:
     """Read a disturbance from a text such as ``kill redis`` or ``stop api-server 120``."""
     what, component, *seconds = text.split()
-    components = {"refuse": REFUSED, "create": (PAUSED, "scheduler")}.get(what, GROUPS)
-    if what not in ("kill", "freeze", "stop", "skew", "refuse", "create") or component not in components:
+    some = {"refuse": REFUSED, "create": (PAUSED, "scheduler"), "answer": ("s3",), "fill": ("worker",)}
+    components = some.get(what, GROUPS)
+    if what not in ("kill", "freeze", "stop", "skew", *some) or component not in components:
         possible = ", ".join(components)
-        raise ValueError(f"{text!r}: use kill, freeze, stop, skew, refuse or create, and one of {possible}.")
+        raise ValueError(f"{text!r}: use kill, freeze, stop, skew, {', '.join(some)}, and one of {possible}.")
     return killed(component) if what == "kill" else Disturbance(what, component, int(seconds[0]))
 
 
@@ -196,10 +209,24 @@ def _around(starts: Sequence[tuple[datetime, Disturbance]]) -> Iterator[Due]:
     for begin, disturbance in starts:
         for number, (after_s, shows) in enumerate(disturbance.due):
             at = (begin + timedelta(seconds=after_s)).replace(microsecond=0)
-            yield Due(
-                f"{disturbance.name}-{number}", at, _account(number), str(disturbance),
-                disturbance.dag_id, shows, disturbance.is_beyond(after_s),
-            )  # fmt: skip
+            post_id = f"{disturbance.name}-{number}"
+            due = Due(
+                post_id,
+                at,
+                _account(number),
+                str(disturbance),
+                disturbance.dag_id,
+                shows,
+                disturbance.is_beyond(after_s),
+            )
+            yield _changed(due, number) if disturbance.what == "fill" else due
+
+
+def _changed(due: Due, number: int) -> Due:
+    """Return what must become of a post: the first one is edited, and the second one removed."""
+    if number == 0:
+        return replace(due, edited_caption=f"{due.post_id}, edited in the file")
+    return replace(due, is_removed=number == 1)
 
 
 def _account(number: int) -> str:

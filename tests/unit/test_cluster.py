@@ -75,6 +75,14 @@ def test_a_post_that_is_too_late_is_good_if_it_is_skipped_with_the_reason() -> N
     assert not is_good(fates([too_late], {"monday": 1}, {}, [instance("publish", "success")], shown))
 
 
+def test_a_post_that_was_removed_is_good_if_it_is_not_there() -> None:
+    removed = replace(DUE, is_removed=True)
+    assert is_good(fates([removed], {}, {}, [], {}))
+    assert not is_good(
+        fates([removed], {"monday": 1}, {}, [instance("publish", "success")], {"monday": ("published", "")})
+    )
+
+
 def test_a_page_that_shows_a_live_post_as_failed_is_not_good() -> None:
     live = instance("publish", "success")
     assert not is_good(fates([DUE], {"monday": 1}, {"monday": [AT.timestamp()]}, [live], {"monday": ("failed", "")}))

@@ -19,9 +19,10 @@ from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.sheet import SheetText
 
-#: How often a file on this machine is looked at, one in object storage, and a sheet.
-LOOK_EVERY_S: Final = 5.0
-LOOK_AT_OBJECT_EVERY_S: Final = 15.0
+#: How often a file on this machine is looked at, one in object storage, and a sheet. An edit of the first two is read
+#: within 10 s, of which the start of the planner's task takes several on a busy Airflow.
+LOOK_EVERY_S: Final = 2.0
+LOOK_AT_OBJECT_EVERY_S: Final = 5.0
 LOOK_AT_SHEET_EVERY_S: Final = 60.0
 #: How long the planner may take before it is woken again.
 WAKE_AGAIN_AFTER_S: Final = 60.0
