@@ -51,8 +51,7 @@ class Token(Model):
 
 def _targets(value: object) -> Mapping[str, tuple[str, ...]]:
     """Return the ids that each scope reaches."""
-    listed = value if isinstance(value, list) else []
-    scopes = [as_mapping(one) for one in listed]
+    scopes = map(as_mapping, value if isinstance(value, list) else ())
     return {str(one.get("scope")): read_names(one.get("target_ids")) for one in scopes}
 
 

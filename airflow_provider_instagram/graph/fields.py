@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -126,11 +127,17 @@ class Model:
         rows = data.get("data", data)
         row = rows[0] if isinstance(rows, list) and rows else rows
         try:
-            return TypeAdapter(cls).validate_python(as_mapping(row))
+            read: Self = cls._adapter().validate_python(as_mapping(row))
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, wrong["loc"]))
             raise ValueError(f"{where}: {wrong['msg']}") from None
+        return read
+
+    @classmethod
+    @cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        return TypeAdapter(cls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,9 @@ _Lower = Annotated[str, PlainValidator(lambda value: (read_text(value) or "").lo
 
 
 def _errors(value: object) -> tuple[str, ...]:
-    errors = value if isinstance(value, list) else [value] if value else []
-    return tuple(quoted(error if isinstance(error, str) else json.dumps(error)) for error in errors[:MOST_ERRORS])
+    errors = value if isinstance(value, list) else [value]
+    said = (error if isinstance(error, str) else json.dumps(error) for error in errors[:MOST_ERRORS] if error)
+    return tuple(map(quoted, said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,7 @@ class Audio(Model):
 
 def read_audio(data: Mapping[str, Any]) -> tuple[Audio, ...]:
     """Read the answer to a search, which has a list of audio."""
-    found = read_rows({"data": data.get("audio")}, "audio")
-    return tuple(map(Audio.read, found))
+    return tuple(map(Audio.read, read_rows({"data": data.get("audio")}, "audio")))
 
 
 def _address(location: object) -> str:

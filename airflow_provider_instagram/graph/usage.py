@@ -28,12 +28,12 @@ class Usage:
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Usage | None:
         """Read ``X-Business-Use-Case-Usage`` and ``X-App-Usage``, if any. Source: Meta, Graph API rate limiting."""
-        business = as_mapping(read_json(headers.get("X-Business-Use-Case-Usage", ""))).values()
-        listed = [report for reports in business if isinstance(reports, list) for report in reports]
-        reports = [report for report in listed if isinstance(report, dict)]
-        if application := as_mapping(read_json(headers.get("X-App-Usage", ""))):
-            reports.append(dict(application))
-        if not reports:
+        reports = [as_mapping(read_json(headers.get("X-App-Usage", "")))]
+        business = as_mapping(read_json(headers.get("X-Business-Use-Case-Usage", "")))
+        for listed in business.values():
+            if isinstance(listed, list):
+                reports += map(as_mapping, listed)
+        if not any(reports):
             return None
         percent = max(_number(report.get(counter)) for report in reports for counter in _COUNTERS)
         regain_min = max(_number(report.get("estimated_time_to_regain_access")) for report in reports)
