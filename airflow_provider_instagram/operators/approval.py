@@ -135,7 +135,8 @@ def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timede
     :param conn_id: The account, whose ledger remembers the question.
     :param body: What they need to know to decide, in Markdown.
     :param known: Further arguments of ``answered``.
-    :raises TaskAwaitingInput: Always.
+    :raises TaskAwaitingInput: If Airflow has the question.
+    :raises ValidationError: If Airflow keeps another one of this task.
     """
     from airflow.sdk import Param
     from airflow.sdk.definitions.param import ParamsDict
@@ -151,7 +152,11 @@ def ask(context: Context, conn_id: str, subject: str, body: str, timeout: timede
     )
     if not is_open:
         reason = Param(None, type=["string", "null"], title="Reason", description="If you reject: the reason.")
-        open_question(context, subject, body, ParamsDict({"reason": reason}))
+        if open_question(context, subject, body, ParamsDict({"reason": reason})) != body:
+            raise ValidationError(
+                "Another question would have to be asked than this task has asked before, which Airflow keeps.",
+                hint="Start another run, which asks it.",
+            )
         store.set(name, {"question": Question.of(context).model_dump(mode="json"), "about": about})
     raise TaskAwaitingInput(method_name="answered", kwargs=known, timeout=max(timeout, SHORTEST_QUESTION))
 
@@ -221,8 +226,8 @@ def review_copyright(
     name, now = record.post_key if record else f"container {container_id}", ledger.clock()
     expires = (record.expires if record else now + CONTAINER_LIFE) - EXPIRY_MARGIN
     body = (
-        f"**{finding}**\n\nIt is container {container_id} of {as_code(task.instagram_conn_id)}. If you approve, it is "
-        "published as it is. Instagram may mute or block it afterwards."
+        f"**{finding}**\n\nIt is a post of {as_code(task.instagram_conn_id)}. If you approve, it is published as it "
+        "is. Instagram may mute or block it afterwards."
     )
     ask(
         context,

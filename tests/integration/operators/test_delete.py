@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
@@ -122,6 +123,18 @@ def test_without_a_yes_of_a_person_nothing_is_sent(
         airflow.answer(answer, airflow.ask(post_key="teaser"), post_key="teaser")
     assert instagram_sandbox.calls("delete") == 0
     assert _is_live(instagram_sandbox, post)
+
+
+def test_nobody_agrees_to_delete_another_post_than_they_read(
+    airflow: Airflow, instagram_sandbox: SandboxHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user has edited the XCom that names the post, and cleared the task, whose first question Airflow keeps."""
+    read, other = (instagram_sandbox.add_foreign_post(caption) for caption in ("An old one", "Our best one"))
+    airflow.ask(media_id=read)
+    shown = SimpleNamespace(body=airflow.questions[0]["body"])
+    monkeypatch.setattr("airflow_provider_instagram.operators.approval.send", lambda _: shown)
+    with pytest.raises(ValidationError, match="which Airflow keeps"):
+        DeleteOperator(task_id="t", media_id=other).execute(airflow.context())
 
 
 def test_a_post_of_the_app_is_deleted_by_its_media_id(airflow: Airflow, instagram_sandbox: SandboxHandle) -> None:
