@@ -122,3 +122,21 @@ def test_what_a_user_marks_in_another_run_tells_nothing_of_a_post_that_is_live(a
     write_row(ledger_asset(ACCOUNT).uri, f"done:{post.key}", asdict(done))
     begin(DAG_ID, "hello", LIVE | {"comment": "failed"}, run_id="manual__1", conf={"post": "hello"})
     assert "why" not in card(ada())
+
+
+def test_an_xcom_changes_neither_the_video_on_the_page_nor_what_it_says_of_the_file(
+    ada: Callable[[], TestClient], tmp_path: Path
+) -> None:
+    """A person looks at both before they approve."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"\0\0\0\x20ftypisom" + name.encode())
+    post = begin(DAG_ID, "hello", {"prepare": "success", "approve": "awaiting_input"})
+    made: dict[str, Any] = {"media": [str(tmp_path / "a.mp4")], "reports": [{"tier": "full", "sha256": "1" * 64}]}
+    write_row(ledger_asset(ACCOUNT).uri, f"prepared:{post.key}/{post.version}", made)
+    edited = {"media": [str(tmp_path / "b.mp4")], "reports": [{"tier": "pass"}]}
+    push_xcom(DAG_ID, "hello", "prepare", "return_value", edited)
+    browser, asked = ada(), {"dag_id": DAG_ID, "post_id": "hello"}
+    card(browser)
+    assert browser.get(f"{API}/video", params=asked).content.endswith(b"isoma")
+    (report,) = browser.get(f"{API}/post", params=asked).json()["report"]
+    assert report["tier"] == "full"
