@@ -203,7 +203,7 @@ def question(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> str:
         *(("Tags", ", ".join(post.tags)) for _ in post.tags[:1]),
     ]
     lines = ["| | |", "|---|---|", *(f"| {name} | {as_code(value)} |" for name, value in rows)]
-    lines += _covers(post)
+    lines += _covers(post, reports)
     if has_caption(post):
         lines += ["", "**Caption**", "", *as_block(post.caption)]
     if post.first_comment:
@@ -230,12 +230,13 @@ def _shown_media(post: ScheduledPost) -> Iterator[tuple[str, Any]]:
         yield "Cover", shown(str(post.cover_url or (f"{cover} ms" if cover else "the first frame")))
 
 
-def _covers(post: ScheduledPost) -> Iterator[str]:
+def _covers(post: ScheduledPost, reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Return the picture of each item, as far as it is stored, as lines of Markdown."""
     if post.cover_url:
         return
     for place in range(1, len(post.media) + 1):
-        name = cover_name(post.version, place)
+        report = reports[place - 1] if place <= len(reports) else {}
+        name = cover_name(post.version, place, report.get("sha256"))
         if has_cover(name):
             yield ""
             yield f"![{f'Item {place}' if post.carousel else 'Cover'}](<{cover_address(name)}>)"

@@ -18,13 +18,18 @@ THUMBNAIL_PIXELS: Final = (320, 568)
 #: The largest cover. A picture that complies has at most 8 MB, and a frame of a video has fewer pixels.
 MAX_BYTES: Final = 8_000_000
 MAX_PIXELS: Final = 8192 * 2048
-#: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first.
-NAME = "^[0-9a-f]{32}(-[1-9][0-9]?)?$"
+#: The names of covers: the version of a post, then the place of the item in its carousel, unless that is the first, and
+#: half of the digest of its file, if an approval binds that.
+NAME = "^[0-9a-f]{32}(-[1-9][0-9]?)?(-[0-9a-f]{32})?$"
 
 
-def cover_name(version: str, place: int = 1) -> str:
-    """Return the name of a cover."""
-    return version if place == 1 else f"{version}-{place}"
+def cover_name(version: str, place: int = 1, sha256: str | None = None) -> str:
+    """Return the name of a cover.
+
+    :param sha256: The digest of its file, if an approval binds that: another file then has another cover.
+    """
+    name = version if place == 1 else f"{version}-{place}"
+    return name if sha256 is None else f"{name}-{sha256[:32]}"
 
 
 def covers_folder() -> str:

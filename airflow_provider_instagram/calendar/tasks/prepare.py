@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,13 +105,16 @@ class PreparePost(PostTask):
         """
         name, check = cover_name(post.version, place + 1), self.file_check(location)
         if not self.needs_approval(post) or is_sent_as_link(post.media[place], post.upload, report.as_data()):
-            self._write_cover(post, name, location, check)
+            self._write_cover(post, [name], location, check)
             return {}
         with storage.as_local_file(location, check=check) as copy:
-            self._write_cover(post, name, str(copy))
-            return {"sha256": file_digest(copy)}
+            sha256 = file_digest(copy)
+            self._write_cover(post, [name, cover_name(post.version, place + 1, sha256)], str(copy))
+            return {"sha256": sha256}
 
-    def _write_cover(self, post: ScheduledPost, name: str, made: str, check: FileCheck | None = None) -> None:
+    def _write_cover(
+        self, post: ScheduledPost, names: Sequence[str], made: str, check: FileCheck | None = None
+    ) -> None:
         """Store the picture, or a frame of the video. If that fails, the form lacks this picture."""
         if post.cover_url:
             return  # it overrides the frame
@@ -124,6 +128,7 @@ class PreparePost(PostTask):
                 if kind_of(file) is ItemKind.VIDEO:
                     shown = folder / "cover.jpg"
                     write_preview(file, shown, at_ms, ffmpeg=conf.get("instagram", "ffmpeg"))
-                write_cover(name, shown)
+                for name in names:
+                    write_cover(name, shown)
         except Exception as error:  # noqa: BLE001 -- each storage has errors of its own, and a cover is not needed
             self.log.warning("The cover could not be made: %s", error)

@@ -177,7 +177,7 @@ def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHE
 #: The names of results: those of their sources, the profile, the key of the work, and an ending.
 RESULT: Final = re.compile(r".+\.[a-z_]+\.[0-9a-f]{24}\.(?:mp4|jpg)", re.DOTALL)
 #: The names of covers, and of their small copies.
-COVER: Final = re.compile(r"[0-9a-f]{32}(?:-[1-9][0-9]?)?(?:\.small)?\.jpg")
+COVER: Final = re.compile(r"[0-9a-f]{32}(?:-[1-9][0-9]?)?(?:-[0-9a-f]{32})?(?:\.small)?\.jpg")
 EVERY: Final = timedelta(days=1)
 MOST_FILES: Final = 500
 

@@ -24,6 +24,7 @@ from airflow_provider_instagram.calendar.tasks.answers import Approval, PostReco
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
+from airflow_provider_instagram.plugin.board.questions import is_of_run
 from airflow_provider_instagram.plugin.board.states import Facts, PostRun, State, Status, status_of, without_folders
 from airflow_provider_instagram.posts.kinds import PostKind
 from airflow_provider_instagram.utils.urls import is_web, shown
@@ -413,7 +414,7 @@ class _Look:
         if run is None or approval.version != post.version:
             return False
         is_renamed = not run.by_hand and approval.question.dag_id != self.calendar.dag_id
-        return is_renamed or approval.is_of(post.version, run.run_id, run.run_after)
+        return is_renamed or is_of_run(approval, post, run)
 
     def _has_lost_run(self, post: ScheduledPost) -> bool:
         """Return whether a user has deleted the run that the planner has begun for a post."""

@@ -166,6 +166,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         *_acts_of_users(board.calendar.dag_id, post_id),
     ]
     made = prepared.get("media") if isinstance(prepared, dict) else None
+    digests = questions.digests_of(facts)
     caption = answer.caption if answer is not None and answer.approved else post.caption
     return {
         **content,
@@ -177,11 +178,11 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
         "version": post.version,
-        "sha256": list(questions.digests_of(facts)),
+        "sha256": list(digests),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
-        "media": _media(post, card.version, made if isinstance(made, list) else []),
+        "media": _media(post, card.version, made if isinstance(made, list) else [], digests),
         "comment": post.first_comment,
         "line": post.line,
         "lines": _lines(board, post),
@@ -220,7 +221,9 @@ def _link(done: PublishedPost | None) -> str | None:
     return safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
 
 
-def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str, Any]]:
+def _media(
+    post: ScheduledPost, version: str, made: list[Any], digests: Sequence[str | None]
+) -> list[dict[str, Any]]:
     """Return what the page shows of each item of a post.
 
     :param version: The name of its cover; empty if there is none.
@@ -228,7 +231,8 @@ def _media(post: ScheduledPost, version: str, made: list[Any]) -> list[dict[str,
     items = []
     for place, location in enumerate(post.without_signatures().media, 1):
         result = str(made[place - 1]) if place <= len(made) else ""
-        name = cover_name(version, place) if version else ""
+        sha256 = digests[place - 1] if place <= len(digests) else None
+        name = cover_name(version, place, sha256) if version else ""
         is_video = kind_by_name(result) is ItemKind.VIDEO
         alt = post.carousel[place - 1].alt_text if post.carousel else post.alt_text
         items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})

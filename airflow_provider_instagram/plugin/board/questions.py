@@ -53,9 +53,21 @@ def approval_of(dag_id: str, post: ScheduledPost, run: PostRun) -> Approval | No
         approval = PostRecords(store, post.key, run.is_dry).approval()
         if approval is None or approval.question.dag_id != dag_id:
             return None
-        if approval.is_of(post.version, run.run_id, run.run_after):
+        if is_of_run(approval, post, run):
             return approval
     return None
+
+
+def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
+    """Return whether a question is about this version of a post, and was asked in this run, not in a deleted one.
+
+    A user may give a run the id and the date of a deleted one, and mark its task, but that then has begun later.
+    """
+    task, question = run.task("approve"), approval.question
+    is_later = task.started is not None and task.started > question.began
+    if task.state == "success" and (is_later or task.try_number != question.try_number):
+        return False
+    return approval.is_of(post.version, run.run_id, run.run_after)
 
 
 def digests_of(facts: Facts) -> tuple[str | None, ...]:

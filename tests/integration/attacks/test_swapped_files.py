@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,8 +16,11 @@ import yaml
 from PIL import Image
 
 from airflow_provider_instagram.calendar import content_calendar_dag
+from airflow_provider_instagram.calendar.file.model import ScheduledPost
+from airflow_provider_instagram.calendar.planning.settings import CalendarSettings
 from airflow_provider_instagram.calendar.tasks.answers import Answer, Approval
-from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
+from airflow_provider_instagram.calendar.tasks.approve import ApprovePost, question
+from airflow_provider_instagram.calendar.tasks.covers import read_cover
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.prepare import PreparePost
 from airflow_provider_instagram.files import storage
@@ -387,3 +392,24 @@ def test_nothing_is_sent_under_an_approval_if_the_digest_of_the_file_is_missing(
     approved()
     assert folder.run(approval="required", **media["a video that complies"]).state == "failed"
     assert not instagram_sandbox.containers
+
+
+def test_the_picture_in_a_question_is_of_the_file_that_is_sent(
+    folder: Folder, square_picture: Path
+) -> None:
+    """A dry run prepares another file under the same name, while a person reads the question. Then it is put back."""
+    (folder.path / "a.jpg").write_bytes(square_picture.read_bytes())
+    at = datetime.now(timezone.utc) + timedelta(days=1)
+    post = ScheduledPost(id="a", publish_at=at, account="b", image=str(folder.path / "a.jpg"), approval="required")
+    settings = CalendarSettings.of("content", str(folder.path / "posts.yaml"))
+    data = {"tier": "pass", "kind": "image"}
+
+    def prepare() -> dict[str, Any]:
+        task, report = PreparePost(task_id="prepare", settings=settings), SimpleNamespace(as_data=lambda: data)
+        return {**data, **task._about_result(post, 0, str(post.image), report)}  # type: ignore[arg-type]
+
+    asked = question(post, [prepare()])
+    Image.new("RGB", (320, 320)).save(folder.path / "a.jpg")
+    prepare()
+    (name,) = re.findall(r"!\[Cover\]\(</instagram/covers/(\S+)\.jpg>\)", asked)
+    assert read_cover(name) == square_picture.read_bytes()

@@ -68,7 +68,7 @@ def record_yes(run_id: str, dag_id: str = DAG_ID) -> None:
     post = begin(DAG_ID, "hello", READY, run_after=run_after)
     at = run_after.isoformat()
     question = {"dag_id": dag_id, "run_id": run_id, "task_id": "approve", "map_index": -1, "run_after": at}
-    question |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 1}
+    question |= {"run_started": at, "clear_number": 0, "max_tries": 9, "ti_id": "1", "try_number": 0, "began": at}
     answer = {"approved": True, "person": "ada", "caption": ""}
     about = {"post_id": "hello", "version": post.version, "sha256": [None], "caption": "", "answer": answer}
     write_row(ledger_asset(ACCOUNT).uri, f"approval:{post.key}", {"question": question, **about})
@@ -90,6 +90,14 @@ def test_an_approval_that_a_users_run_has_made_void_is_missed_on_the_card(
     assert card(browser)["state"] == state
     if state == "failed":
         assert do(browser, "retry").json()["done"] == "It is tried again, from approve on."
+
+
+def test_a_run_that_a_user_has_made_anew_has_no_approval_on_the_card(ada: Callable[[], TestClient]) -> None:
+    """It has the id and the date of the deleted one, which was approved, and the user has marked its approve."""
+    record_yes("hello")
+    run_after = NOW - timedelta(hours=1)
+    begin(DAG_ID, "hello", READY, run_after=run_after, started=NOW)
+    assert card(ada())["state"] == "failed"
 
 
 def test_a_users_run_that_says_it_is_outdated_hides_no_failure(ada: Callable[[], TestClient]) -> None:
@@ -114,3 +122,21 @@ def test_what_a_user_marks_in_another_run_tells_nothing_of_a_post_that_is_live(a
     write_row(ledger_asset(ACCOUNT).uri, f"done:{post.key}", asdict(done))
     begin(DAG_ID, "hello", LIVE | {"comment": "failed"}, run_id="manual__1", conf={"post": "hello"})
     assert "why" not in card(ada())
+
+
+def test_an_xcom_changes_neither_the_video_on_the_page_nor_what_it_says_of_the_file(
+    ada: Callable[[], TestClient], tmp_path: Path
+) -> None:
+    """A person looks at both before they approve."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"\0\0\0\x20ftypisom" + name.encode())
+    post = begin(DAG_ID, "hello", {"prepare": "success", "approve": "awaiting_input"})
+    made: dict[str, Any] = {"media": [str(tmp_path / "a.mp4")], "reports": [{"tier": "full", "sha256": "1" * 64}]}
+    write_row(ledger_asset(ACCOUNT).uri, f"prepared:{post.key}/{post.version}", made)
+    edited = {"media": [str(tmp_path / "b.mp4")], "reports": [{"tier": "pass"}]}
+    push_xcom(DAG_ID, "hello", "prepare", "return_value", edited)
+    browser, asked = ada(), {"dag_id": DAG_ID, "post_id": "hello"}
+    card(browser)
+    assert browser.get(f"{API}/video", params=asked).content.endswith(b"isoma")
+    (report,) = browser.get(f"{API}/post", params=asked).json()["report"]
+    assert report["tier"] == "full"

@@ -32,12 +32,13 @@ def store_calendar(dag: DAG) -> None:
 
 def begin(
     dag_id: str, post_id: str, tasks: Mapping[str, str | None], *, run_id: str = "", state: str = "running",
-    conf: Any = None, run_after: datetime | None = None,
+    conf: Any = None, run_after: datetime | None = None, started: datetime | None = None,
 ) -> ScheduledPost:  # fmt: skip
     """Store a run of a post with its tasks, as Airflow and the planner do.
 
     :param tasks: The states of its tasks. Those that are missing have not been created.
     :param run_id: Its id, if that is not the post's.
+    :param started: When its tasks began, if that is not the date of the run.
     """
     from airflow.models.dag_version import DagVersion
     from airflow.models.dagrun import DagRun
@@ -69,6 +70,7 @@ def begin(
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == dag_id))
         index = TaskInstance.map_index.expression.name  # from 3.4 on, the column has another name
         common = {"dag_id": dag_id, "run_id": run_id, "pool": "default_pool", "dag_version_id": version, index: -1}
+        common["start_date"] = started or run_after
         rows = [{**common, "task_id": name, "state": one, "updated_at": now} for name, one in tasks.items()]
         if rows:
             session.execute(insert(TaskInstance), rows)

@@ -470,7 +470,7 @@ def test_who_approved_is_what_the_task_has_sealed(user: Any) -> None:
         clear_number=0,
         max_tries=0,
         ti_id="1",
-        try_number=1,
+        try_number=0,
         began=post.publish_at,
     )
     approval = Approval(

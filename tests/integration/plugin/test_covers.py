@@ -39,7 +39,7 @@ def test_a_cover_is_kept_named_in_the_question_and_served_to_those_who_are_logge
     step = PreparePost(task_id="prepare", settings=settings)
     assert "![Cover]" not in question(post, [])
 
-    step._write_cover(post, cover_name(post.version), str(portrait_video))
+    step._write_cover(post, [cover_name(post.version)], str(portrait_video))
 
     address = f"/instagram/covers/{post.version}.jpg"
     assert f"![Cover](<{address}>)" in question(post, [])
@@ -90,7 +90,7 @@ def test_the_cover_of_a_post_with_a_cover_url_is_named_and_not_fetched_by_the_fo
     at = datetime(2030, 1, 1, tzinfo=timezone.utc)
     post = ScheduledPost(id="a", publish_at=at, account="b", video=str(portrait_video), **options, approval="required")
     step = PreparePost(task_id="prepare", settings=CalendarSettings.of("content", "posts.yaml"))
-    step._write_cover(post, cover_name(post.version), str(portrait_video))
+    step._write_cover(post, [cover_name(post.version)], str(portrait_video))
     assert not storage.exists(cover_file(post.version))
 
     storage.write(cover_file(post.version), b"from before")
@@ -117,7 +117,7 @@ def test_each_item_of_a_carousel_has_a_cover(
     post = ScheduledPost(id="a", publish_at=at, account="b", carousel=items, approval="required")
     step = PreparePost(task_id="prepare", settings=CalendarSettings.of("content", "posts.yaml"))
     for place, location in enumerate(made, 1):
-        step._write_cover(post, cover_name(post.version, place), location)
+        step._write_cover(post, [cover_name(post.version, place)], location)
 
     client = TestClient(app)
     assert client.get(f"/covers/{post.version}.jpg").content == square_picture.read_bytes()

@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from airflow_provider_instagram.calendar.tasks.approve import ApprovePost
-from airflow_provider_instagram.calendar.tasks.covers import cover_file
+from airflow_provider_instagram.calendar.tasks.covers import cover_file, cover_name
 from airflow_provider_instagram.calendar.tasks.create import CreatePost
 from airflow_provider_instagram.calendar.tasks.publish import CommentPost, PublishPost
 from airflow_provider_instagram.exceptions import TransientError, ValidationError
@@ -642,11 +642,11 @@ def test_an_approval_of_a_dry_run_is_asked_as_one(approval: Approval) -> None:
 def asked(calendar: SimulatedCalendar) -> Any:
     """Open the question about a post, and return its approval and the question."""
 
-    def ask(*, reports: list[dict[str, Any]], covers: tuple[str, ...] = (), **more: Any) -> Any:
+    def ask(*, reports: list[dict[str, Any]], covers: tuple[int, ...] = (), **more: Any) -> Any:
         approval = Approval(calendar, reports=reports, **more)
         version = calendar.prepared(reports=reports)
         for place in covers:
-            storage.write(cover_file(f"{version}{place}"), b"")
+            storage.write(cover_file(cover_name(version, place, reports[place - 1].get("sha256"))), b"")
         return approval, approval.ask()
 
     return ask
@@ -668,7 +668,7 @@ def test_a_person_sees_every_item_of_a_carousel(asked: Any) -> None:
     made = {"tier": "full", "reasons": ["4:3"], "sha256": "a1"}, {"tier": "remux", "warnings": ["mute"], "sha256": "b2"}
     reports = [{"tier": "pass", "kind": "image"}, *made]
     _, question = asked(
-        video=None, carousel=CAROUSEL, caption="Three", first_comment="#one", reports=reports, covers=("", "-3")
+        video=None, carousel=CAROUSEL, caption="Three", first_comment="#one", reports=reports, covers=(1, 3)
     )
     body = question["body"]
     for line in (
