@@ -145,7 +145,7 @@ def _require(act: Act, verb: str) -> None:
         now = f"The state of this post is now: {status.state.in_words}."
         raise HTTPException(409, f"{now}{answered} Nothing was changed.")
     seen = (act.given.get("held"), act.given.get("sha256"))
-    if is_answer and seen != (act.facts.is_held, list(questions.digests_of(act.facts))):
+    if is_answer and seen != (act.facts.is_held, list(questions.prepared_of(act.facts).digests)):
         raise HTTPException(409, CHANGED)
     if act.facts.is_held and act.given.get("caption") is not None:
         raise HTTPException(422, "The container has its caption already. Nothing was answered.")

@@ -334,14 +334,6 @@ def decoded(value: Any) -> Any:
     return value
 
 
-def returned(dag_id: str, run_id: str, task_id: str) -> Any:
-    """Return what a task of a post has returned, or None. Users may edit it."""
-    xcom = XComModel
-    of_task = (xcom.dag_id == dag_id, xcom.run_id == run_id, xcom.task_id == task_id, xcom.key == "return_value")
-    with create_session(scoped=False) as session:
-        return decoded(session.scalar(select(xcom.value).where(*of_task)))
-
-
 def asked_by(dag_id: str, run_id: str, task_id: str) -> Any:
     """Return the row of a task instance with its question and the answer, or None. Without one, ``subject`` is None."""
     task, asked = TaskInstance, HITLDetail

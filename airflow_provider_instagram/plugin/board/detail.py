@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +22,7 @@ from airflow_provider_instagram.ledger.database import open_ledger
 from airflow_provider_instagram.ledger.insights import latest_numbers
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board import questions
-from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users, returned
+from airflow_provider_instagram.plugin.board.airflow_rows import acts_of_users
 from airflow_provider_instagram.plugin.board.board import Board, kind_of
 from airflow_provider_instagram.plugin.board.lines import lines_of
 from airflow_provider_instagram.plugin.board.states import COMMENT, STEPS, Facts, State
@@ -32,7 +33,7 @@ from airflow_provider_instagram.utils.urls import safe_link
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import AnyPost, ScheduledPost
-    from airflow_provider_instagram.calendar.tasks.answers import Answer
+    from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
     from airflow_provider_instagram.ledger.records import PublishedPost
     from airflow_provider_instagram.plugin.board.states import Status
     from airflow_provider_instagram.plugin.users import PageUser
@@ -155,7 +156,7 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     if facts is None:
         return {**content, "acts": [], **_of_invalid(board, post_id)}
     post = facts.post
-    prepared = returned(board.calendar.dag_id, facts.run.run_id, "prepare") if facts.run is not None else None
+    prepared = questions.prepared_of(facts)
     containers, insights = _of_ledger(facts)
     answer, answered_at = None, ""
     if facts.run is not None and post.approval == "required":
@@ -165,24 +166,22 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
         *containers,
         *_acts_of_users(board.calendar.dag_id, post_id),
     ]
-    made = prepared.get("media") if isinstance(prepared, dict) else None
-    digests = questions.digests_of(facts)
     caption = answer.caption if answer is not None and answer.approved else post.caption
     return {
         **content,
         "acts": acts_in(card.status, facts),
-        "report": _reports(prepared),
+        "report": list(map(_texts, prepared.reports)),
         "held": facts.is_held,
         "caption": caption,
         "file_caption": post.caption if caption != post.caption else None,
         "needs_file": _needs_file(facts),
         "warning": caption_warning(caption),
         "version": post.version,
-        "sha256": list(digests),
+        "sha256": list(prepared.digests),
         "kind": kind_of(post),
         "zone": post.publish_at.tzname(),
         "options": {name: value for name, value in post.without_signatures().options.items() if name != "caption"},
-        "media": _media(post, card.version, made if isinstance(made, list) else [], digests),
+        "media": _media(post, card.version, prepared),
         "comment": post.first_comment,
         "line": post.line,
         "lines": _lines(board, post),
@@ -192,19 +191,10 @@ def detail_of(board: Board, post_id: str) -> dict[str, Any]:
     }
 
 
-def _reports(prepared: Any) -> list[dict[str, Any]]:
-    """Return the texts of each file's report from the XCom of its preparation, which users may have edited."""
-    reports = prepared.get("reports") if isinstance(prepared, dict) else None
-    return [_texts(one) if isinstance(one, dict) else {} for one in reports] if isinstance(reports, list) else []
-
-
 def _texts(report: dict[str, Any]) -> dict[str, Any]:
-    """Return what the page shows of a report: with anything else in it, it could not be sent."""
-    texts: dict[str, Any] = {"tier": str(report.get("tier", ""))}
-    for name in ("reasons", "warnings"):
-        lines = report.get(name)
-        texts[name] = [one for one in lines if isinstance(one, str)] if isinstance(lines, list) else []
-    return texts
+    """Return what the page shows of the report of a file."""
+    lines = {name: list(report.get(name, ())) for name in ("reasons", "warnings")}
+    return {"tier": str(report.get("tier", "")), **lines}
 
 
 def _needs_file(facts: Facts) -> bool:
@@ -221,19 +211,16 @@ def _link(done: PublishedPost | None) -> str | None:
     return safe_link(done.permalink) if done and done.permalink and done.deleted_at is None else None
 
 
-def _media(
-    post: ScheduledPost, version: str, made: list[Any], digests: Sequence[str | None]
-) -> list[dict[str, Any]]:
+def _media(post: ScheduledPost, version: str, prepared: PreparedPost) -> list[dict[str, Any]]:
     """Return what the page shows of each item of a post.
 
     :param version: The name of its cover; empty if there is none.
     """
     items = []
-    for place, location in enumerate(post.without_signatures().media, 1):
-        result = str(made[place - 1]) if place <= len(made) else ""
-        sha256 = digests[place - 1] if place <= len(digests) else None
+    named = zip_longest(post.without_signatures().media, prepared.media, prepared.digests)
+    for place, (location, made, sha256) in enumerate(named, 1):
         name = cover_name(version, place, sha256) if version else ""
-        is_video = kind_by_name(result) is ItemKind.VIDEO
+        is_video = kind_by_name(made or "") is ItemKind.VIDEO
         alt = post.carousel[place - 1].alt_text if post.carousel else post.alt_text
         items.append({"file": location.rpartition("/")[2], "cover": name, "video": is_video, "alt": alt or ""})
     return items

@@ -17,13 +17,14 @@ from airflow_provider_instagram.calendar.file.writer import scratch_file
 from airflow_provider_instagram.exceptions import InstagramError, ValidationError
 from airflow_provider_instagram.media.kind import HEAD_BYTES, format_of
 from airflow_provider_instagram.media.spec import PictureSpec
-from airflow_provider_instagram.plugin.board.airflow_rows import returned
+from airflow_provider_instagram.plugin.board.questions import prepared_of
 from airflow_provider_instagram.plugin.pages import HEADERS
 from airflow_provider_instagram.utils.time_limit import within_small_file_timeout
 from airflow_provider_instagram.utils.urls import is_local, is_web
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.plugin.board.board import Board
+    from airflow_provider_instagram.plugin.board.states import Facts
 
 #: The most that one answer contains of a video. A browser asks for the next part by itself.
 PART_BYTES: Final = 2 * 1024 * 1024
@@ -47,14 +48,14 @@ _places: Final = threading.BoundedSemaphore(MOST_WAITING)
 _turn: Final = threading.Lock()
 
 
-def video_part(board: Board, run_id: str, place: int, asked: str) -> Response:
-    """Return a part of the video that a run has made for a post, which is read in bounds and never decoded here.
+def video_part(board: Board, facts: Facts, place: int, asked: str) -> Response:
+    """Return a part of the video that was made for a post, which is read in bounds and never decoded here.
 
     :param place: The place of the video in a carousel, from 1.
     :param asked: The header ``Range``.
     :raises HTTPException: 404 if there is no such video on this machine, 416 if it has no such part.
     """
-    location = _result(board.calendar.dag_id, run_id, place)
+    location = _result(facts, place)
     pin = board.stored.plan.calendar.pin if board.stored is not None else None
     try:
         with _opened(location, CalendarFiles(board.location, pin)) as (file, size):
@@ -116,20 +117,18 @@ def _as_jpeg(content: bytes) -> bytes:
         _places.release()
 
 
-def _result(dag_id: str, run_id: str, place: int) -> str:
-    prepared = returned(dag_id, run_id, "prepare")
-    made = prepared.get("media") if isinstance(prepared, dict) else None
-    location = made[place - 1] if isinstance(made, list) and place <= len(made) else None
-    if not isinstance(location, str) or is_web(location):
+def _result(facts: Facts, place: int) -> str:
+    made = prepared_of(facts).media
+    if place > len(made) or is_web(made[place - 1]):
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return location
+    return made[place - 1]
 
 
 @contextmanager
 def _opened(location: str, files: CalendarFiles) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file that may be shown, and yield its size, too.
 
-    An XCom is data, which a user may have edited. So the file must be where the calendar's files or transcodes are.
+    The file must be where the calendar's files or transcodes are.
 
     :raises ValidationError: If it is not.
     """

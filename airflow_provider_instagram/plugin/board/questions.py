@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords
+from airflow_provider_instagram.calendar.tasks.answers import Answer, PostRecords, PreparedPost
 from airflow_provider_instagram.calendar.tasks.approve import is_about
 from airflow_provider_instagram.exceptions import InstagramError
 from airflow_provider_instagram.ledger.database import open_ledger
@@ -70,10 +70,10 @@ def is_of_run(approval: Approval, post: ScheduledPost, run: PostRun) -> bool:
     return approval.is_of(post.version, run.run_id, run.run_after)
 
 
-def digests_of(facts: Facts) -> tuple[str | None, ...]:
-    """Return the digests of the files that were made of this version of a post."""
+def prepared_of(facts: Facts) -> PreparedPost:
+    """Return what was made of this version of a post."""
     post, is_dry = facts.post, facts.run is not None and facts.run.is_dry
+    prepared = None
     with suppress(InstagramError), open_ledger(post.account) as store:
         prepared = PostRecords(store, post.key, is_dry).prepared(post.version)
-        return prepared.digests if prepared is not None else ()
-    return ()
+    return prepared or PreparedPost(media=[], reports=[])

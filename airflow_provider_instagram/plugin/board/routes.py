@@ -143,9 +143,9 @@ def video(
     users.require_read(user, dag_id)
     board = boards.board(dag_id)
     facts = board.facts.get(post_id)
-    if facts is None or facts.run is None:
+    if facts is None:
         raise HTTPException(404, "There is no transcoded video of this post.")
-    return media.video_part(board, facts.run.run_id, item, request.headers.get("range", ""))
+    return media.video_part(board, facts, item, request.headers.get("range", ""))
 
 
 @router.post("/api/acts")

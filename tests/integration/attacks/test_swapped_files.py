@@ -394,9 +394,7 @@ def test_nothing_is_sent_under_an_approval_if_the_digest_of_the_file_is_missing(
     assert not instagram_sandbox.containers
 
 
-def test_the_picture_in_a_question_is_of_the_file_that_is_sent(
-    folder: Folder, square_picture: Path
-) -> None:
+def test_the_picture_in_a_question_is_of_the_file_that_is_sent(folder: Folder, square_picture: Path) -> None:
     """A dry run prepares another file under the same name, while a person reads the question. Then it is put back."""
     (folder.path / "a.jpg").write_bytes(square_picture.read_bytes())
     at = datetime.now(timezone.utc) + timedelta(days=1)

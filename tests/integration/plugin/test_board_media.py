@@ -41,7 +41,7 @@ def video(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes
 
 
 def part(bucket: str, asked: str) -> Any:
-    return media.video_part(BoardOf(f"{bucket}/calendar.yaml"), "a-run", 1, asked)  # type: ignore[arg-type]
+    return media.video_part(BoardOf(f"{bucket}/calendar.yaml"), None, 1, asked)  # type: ignore[arg-type]
 
 
 def test_a_part_of_a_video_is_read_without_what_is_around_it(

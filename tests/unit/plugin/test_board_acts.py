@@ -77,7 +77,8 @@ def test_an_answer_about_a_held_container_goes_to_the_task_that_asked(
         sent.append((method, path, body["chosen_options"]))
 
     monkeypatch.setattr(acts, "_call", call)
-    monkeypatch.setattr(questions, "digests_of", lambda _: (None,))
+    prepared = SimpleNamespace(digests=(None,))
+    monkeypatch.setattr(questions, "prepared_of", lambda _: prepared)
     for module_function in ("may_act", "_log"):
         monkeypatch.setattr(acts, module_function, lambda *_: True)
     monkeypatch.setattr(questions, "is_asked_about", lambda *_: True)

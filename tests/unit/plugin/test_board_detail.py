@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_instagram.calendar.file.model import ScheduledPost
-from airflow_provider_instagram.calendar.tasks.answers import Answer
+from airflow_provider_instagram.calendar.tasks.answers import Answer, PreparedPost
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.ledger.records import PublishedPost
 from airflow_provider_instagram.plugin.board import detail
@@ -81,16 +81,17 @@ def test_a_ledger_without_numbers_of_the_post_shows_none(store: DictStore, media
 
 def test_each_item_of_a_carousel_has_its_own_alt_text() -> None:
     items = (Item(location="a.jpg", alt_text="A tree"), Item(location="b.mov"))
-    shown = detail._media(post(carousel=items), "0123456789abcdef", ["/work/a.jpg", "/work/b.mp4"])
-    assert shown == [
-        {"file": "a.jpg", "cover": "0123456789abcdef", "video": False, "alt": "A tree"},
+    prepared = PreparedPost(media=["/work/a.jpg", "/work/b.mp4"], reports=[{"sha256": "1" * 64}, {}])
+    assert detail._media(post(carousel=items), "0123456789abcdef", prepared) == [
+        {"file": "a.jpg", "cover": f"0123456789abcdef-{'1' * 32}", "video": False, "alt": "A tree"},
         {"file": "b.mov", "cover": "0123456789abcdef-2", "video": True, "alt": ""},
     ]
 
 
 def test_a_picture_that_is_not_prepared_has_an_alt_text_and_no_cover() -> None:
     picture = post(image="a.jpg", alt_text=EVIL)
-    assert detail._media(picture, "", [None]) == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
+    shown = detail._media(picture, "", PreparedPost(media=[], reports=[]))
+    assert shown == [{"file": "a.jpg", "cover": "", "video": False, "alt": EVIL}]
 
 
 AGREED = Answer(True, "ada", "v", "")

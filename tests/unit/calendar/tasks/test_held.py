@@ -30,13 +30,13 @@ def asked(calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch) -> list[
     return calendar.airflow.questions
 
 
-def task(calendar: SimulatedCalendar, **more: Any) -> tuple[CreatePost, Any]:
+def task(calendar: SimulatedCalendar, run_id: str = "a", **more: Any) -> tuple[CreatePost, Any]:
     """Return the task of a post that is due at 13:00, and its context."""
     calendar.write(post("a", 60, **more))
     calendar.plan(0)
     step = CreatePost(task_id="create", settings=calendar.settings)
     calendar.prepared()
-    return step, calendar.context()
+    return step, calendar.context(run_id, **({"post": "a", "now": True} if run_id != "a" else {}))
 
 
 def published_container(calendar: SimulatedCalendar, step: CreatePost, context: Any) -> str | None:
@@ -94,3 +94,34 @@ def test_a_post_is_not_held_unless_its_calendar_says_so(
     step, context = task(calendar)
     assert step.execute(context) == "17901"
     assert asked == []
+
+
+@pytest.mark.parametrize("waits", ["for its upload", "for Instagram", "for an answer"])
+def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_one(
+    calendar: SimulatedCalendar, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, waits: str
+) -> None:
+    """The post is edited while the run waits, and the new version's own run has prepared that."""
+    hold = {"on_copyright_match": "hold"} if waits == "for an answer" else {}
+    step, context = task(calendar, "manual__1", **hold)
+
+    def edit(*_: Any) -> str:
+        calendar.write(post("a", 60, caption="new", **hold))
+        calendar.plan(1)
+        calendar.prepared()
+        return "17901"
+
+    if waits == "for an answer":
+        with pytest.raises(TaskAwaitingInput) as waiting:
+            step.execute(context)
+        edit()
+        with pytest.raises(AirflowSkipException, match="was edited"):
+            step.resume_execution("answered", {"event": YES, **waiting.value.kwargs}, context)
+    elif waits == "for its upload":
+        monkeypatch.setattr(module, "create", edit)
+        with pytest.raises(AirflowSkipException, match="was edited"):
+            step.execute(context)
+    else:
+        edit()
+        monkeypatch.setattr(module, "create", lambda task, context, event, *_: "17901" if event else "17902")
+        assert step.execute(context, {"error": None, "known": None, "container_id": "17901"}) == "17902"
+    assert published_container(calendar, step, context) != "17901"
