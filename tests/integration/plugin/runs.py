@@ -69,7 +69,13 @@ def begin(
         session.flush()
         version = session.scalar(select(DagVersion.id).where(DagVersion.dag_id == dag_id))
         index = TaskInstance.map_index.expression.name  # from 3.4 on, the column has another name
-        common = {"dag_id": dag_id, "run_id": run_id, "pool": "default_pool", "dag_version_id": version, index: -1}
+        common: dict[str, Any] = {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "pool": "default_pool",
+            "dag_version_id": version,
+            index: -1,
+        }
         common["start_date"] = started or run_after
         rows = [{**common, "task_id": name, "state": one, "updated_at": now} for name, one in tasks.items()]
         if rows:
