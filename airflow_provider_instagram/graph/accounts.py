@@ -65,7 +65,7 @@ class TokenInfo(Model):
     """
 
     is_valid: Literal[True]
-    type: Text = None
+    type: Name = ""
     expires_at: Moment = None
     scopes: Names = ()
     granular_scopes: Annotated[Mapping[str, tuple[str, ...]], PlainValidator(_targets)] = Field(default_factory=dict)
@@ -74,7 +74,7 @@ class TokenInfo(Model):
     @property
     def login(self) -> MetaLogin | None:
         """The login that the token comes from, or None if its type is unknown."""
-        return _LOGINS.get(self.type or "")
+        return _LOGINS.get(self.type)
 
     @property
     def account_ids(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from airflow_provider_instagram.graph.fields import (
     Id,
     ListPage,
     Model,
+    Name,
     Text,
     Time,
     as_mapping,
@@ -124,7 +125,7 @@ class ContainerStatus(Model):
     """
 
     id: Id
-    status_code: Annotated[str, PlainValidator(lambda value: (read_text(value) or "").upper())] = ""
+    status_code: Name = ""
     status: Annotated[str, PlainValidator(lambda value: quoted(read_text(value) or ""))] = ""
     uploading: _Phase = Field(default=Phase(), validation_alias=AliasPath(*_UPLOADING))
     processing: _Phase = Field(default=Phase(), validation_alias=AliasPath("video_status", "processing_phase"))
@@ -204,6 +205,13 @@ class ContainerStatus(Model):
         return error(message, hint=rule.hint, subcode=self.subcode)
 
 
+def kind_of(media_type: str | None, media_product_type: str | None) -> PostKind:
+    """Return what a post is. One of which Meta tells no kind, and an old feed video, have the insights of a picture."""
+    of_products = {"STORY": PostKind.STORY, "REELS": PostKind.REEL}
+    in_feed = PostKind.CAROUSEL if media_type == "CAROUSEL_ALBUM" else PostKind.PICTURE
+    return of_products.get(media_product_type or "", in_feed)
+
+
 @dataclass(frozen=True, slots=True)
 class Media(Model):
     """A post. Every field but the id may be missing, because Instagram omits fields that it does not know.
@@ -223,10 +231,8 @@ class Media(Model):
 
     @property
     def kind(self) -> PostKind:
-        """What the post is. One of which Meta tells no kind, and an old feed video, have the insights of a picture."""
-        of_products = {"STORY": PostKind.STORY, "REELS": PostKind.REEL}
-        in_feed = PostKind.CAROUSEL if self.media_type == "CAROUSEL_ALBUM" else PostKind.PICTURE
-        return of_products.get(self.media_product_type or "", in_feed)
+        """What the post is."""
+        return kind_of(self.media_type, self.media_product_type)
 
 
 @dataclass(frozen=True, slots=True)

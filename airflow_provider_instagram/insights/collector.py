@@ -17,7 +17,7 @@ from airflow_provider_instagram.exceptions import (
     RateLimitError,
 )
 from airflow_provider_instagram.graph.insight_reader import InsightReader, Reading, Reason
-from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, metrics_of
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, kind_of, metrics_of
 from airflow_provider_instagram.graph.responses import read_responses
 from airflow_provider_instagram.insights.discovery import Discovery, PostEvent, Progress, oldest_age
 from airflow_provider_instagram.insights.schema import (
@@ -33,7 +33,6 @@ from airflow_provider_instagram.insights.schema import (
     Row,
     ages_of,
     columns_of,
-    kind_of,
 )
 from airflow_provider_instagram.ledger.insights import LatestNumbers, StoredRefusals, record_numbers
 
@@ -107,7 +106,7 @@ class Post:
     @classmethod
     def of(cls, row: Any, ages: Sequence[timedelta]) -> Post:
         """Return the post of a row, without its snapshots."""
-        kind = kind_of(row)
+        kind = kind_of(row["media_type"], row["media_product_type"])
         of_kind, published = ages_of(kind.value, ages), row["created_timestamp"]
         if published + of_kind[-1].until <= row["found_timestamp"]:
             of_kind = (Age(OLDER, of_kind[-1].until, KEPT),)

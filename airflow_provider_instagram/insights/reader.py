@@ -12,9 +12,9 @@ from sqlalchemy import func, null, select, text
 
 from airflow_provider_instagram.exceptions import ValidationError
 from airflow_provider_instagram.graph.insight_reader import Reason
-from airflow_provider_instagram.graph.models import MEDIA_METRICS
+from airflow_provider_instagram.graph.models import MEDIA_METRICS, kind_of
 from airflow_provider_instagram.insights.results import Measured, Reading
-from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of, kind_of
+from airflow_provider_instagram.insights.schema import OLDER, POSTS, SNAPSHOTS, columns_of
 from airflow_provider_instagram.utils.urls import shown
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _measured(row: RowMapping, readings: dict[str, Reading]) -> Measured:
     return Measured(
         media_id=row["post_id"],
         conn_id=row["conn_id"],
-        kind=kind_of(row),
+        kind=kind_of(row["media_type"], row["media_product_type"]),
         at=row["created_timestamp"],
         caption=row["post_caption"] or "",
         link=row["post_url"],

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from airflow_provider_instagram.exceptions import ValidationError
-from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS, Media
+from airflow_provider_instagram.graph.models import ACCOUNT_METRICS, MEDIA_METRICS
 from airflow_provider_instagram.graph.responses import NUMBERS
 from airflow_provider_instagram.posts.kinds import PostKind
 
@@ -188,13 +188,6 @@ ACCOUNT_DAYS: Final = _table(
     ),
 )
 TABLES: Final = (POSTS, SNAPSHOTS, ACCOUNT_DAYS)
-
-
-def kind_of(row: Any) -> PostKind:
-    """Return what the post of a row of :data:`POSTS` is."""
-    media = Media(row["post_id"], media_type=row["media_type"], media_product_type=row["media_product_type"])
-    return media.kind
-
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
