@@ -195,12 +195,14 @@ def review_copyright(
     wanted: Any,
     until: datetime | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    **known: Any,
 ) -> None:
     """Read the copyright check of a container, unless it does not matter, and ask a person if it must.
 
     :param wanted: What the author wrote: ``publish``, ``hold`` or ``fail``.
     :param until: When the answer comes too late, if that is before the container expires.
     :param tell: Is called with the finding before a person is asked.
+    :param known: Further arguments of ``answered``.
     :raises ValidationError: If there is a finding, and ``on_match`` is ``fail``.
     :raises TaskAwaitingInput: If there is one, and it is ``hold``.
     """
@@ -236,6 +238,7 @@ def review_copyright(
         body,
         min(until or expires, expires) - now,
         container_id=container_id,
+        **known,
     )
 
 

@@ -165,7 +165,7 @@ class PostTask(CalendarTask, AccountTask):
             return None
         if not by_hand:
             raise ValidationError(f"Nothing was prepared for this version of {post.id}.", hint=CLEAR_PREPARE)
-        return Skipped("edited", f"{post.id} was edited. Trigger the DAG again for the new version.")
+        return edited(post)
 
     def records(self, context: Context, post: ScheduledPost) -> PostRecords:
         """Return the rows of a post that its tasks leave to each other."""
@@ -379,6 +379,11 @@ class PostTask(CalendarTask, AccountTask):
         self.log.warning("%s", reason)
         report_state(context, "skipped", mark, reason)
         raise AirflowSkipException(reason)
+
+
+def edited(post: ScheduledPost) -> Skipped:
+    """Return why a run by hand drops a post of which it has worked on another version."""
+    return Skipped("edited", f"{post.id} was edited. Trigger the DAG again for the new version.")
 
 
 def has_caption(post: ScheduledPost) -> bool:

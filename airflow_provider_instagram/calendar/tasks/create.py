@@ -12,6 +12,7 @@ from airflow_provider_instagram.calendar.tasks.alerts import Told
 from airflow_provider_instagram.calendar.tasks.base import (
     PostTask,
     check_bound,
+    edited,
     has_caption,
     is_sent_as_link,
     kind_in,
@@ -79,6 +80,8 @@ class CreatePost(PostTask):
         if event is None:
             self._approval(context, post, self.prepared(context, post))  # or the page waits for days until this fails
             self._wait_for_lead_time(context, post)
+        elif not event["error"] and self.requested_post(context):
+            event = None  # it may be about the container of an earlier version: that of this one is looked for
         try:
             self.container_id = create(self, context, event, post.key, partial(self.order, context, post))
         except MediaRejectedError as error:
@@ -93,11 +96,11 @@ class CreatePost(PostTask):
             if isinstance(error, MediaNotFetchedError) and not self._may_be_fetched_later(context, post, error):
                 raise InstagramError.from_data(error.as_data() | {"error": MediaRejectedError.__name__}) from None
             raise
-        post = self.wanted_post(context)
+        post = self._unedited(context, post.version)
         self._record_container(context, post, None)  # until the copyright check allows it
         until = self.answer_by(context, post) if post.on_copyright_match == "hold" else None
         told = partial(self._tell_that_it_is_held, context, post)
-        review_copyright(self, context, self.container_id, post.on_copyright_match, until, told)
+        review_copyright(self, context, self.container_id, post.on_copyright_match, until, told, version=post.version)
         self._record_container(context, post, self.container_id)
         return self.container_id
 
@@ -114,16 +117,23 @@ class CreatePost(PostTask):
         self.log.info("Creating the container at %s", moment.isoformat())
         self.defer(trigger=at_moment(moment), method_name="lead_time_begins", timeout=left)
 
-    def answered(self, context: Context, event: dict[str, Any], container_id: str) -> str:
+    def answered(self, context: Context, event: dict[str, Any], container_id: str, version: str) -> str:
         """Continue after a person has answered what to do with a container that is held."""
         verdict = Verdict.read(event)
         if not verdict.approved:
             why = f"The copyright check held the post, and it was not published: {verdict}."
             self.skip_post(context, f"copyright: {verdict}"[:80], why)
-        post = self.wanted_post(context)
+        post = self._unedited(context, version)
         self.container_id = approved_container(self, event, container_id)
         self._record_container(context, post, self.container_id)
         return self.container_id
+
+    def _unedited(self, context: Context, version: str) -> ScheduledPost:
+        """Return the post, or skip it if it has another version by now, which its own run may have prepared."""
+        post = self.wanted_post(context)
+        if post.version != version:
+            self.skip_post(context, *edited(post))
+        return post
 
     def _record_container(self, context: Context, post: ScheduledPost, container_id: str | None) -> None:
         """Record the container that is published for this version of the post, and no other one is. None: none is."""

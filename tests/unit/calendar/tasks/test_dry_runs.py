@@ -98,9 +98,9 @@ def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run
     create, context = CreatePost(task_id="create", settings=calendar.settings), calendar.context()
     wanted = create.wanted_post(context)
     yes = {"chosen_options": ["Approve"], "responded_by_user": {"id": "1", "name": "anna"}}
-    create.answered(calendar.context("manual__1", post="a", dry_run=True), yes, "17901")
+    create.answered(calendar.context("manual__1", post="a", dry_run=True), yes, "17901", wanted.version)
     assert create.prepared(context, wanted).container_id is None
-    create.answered(context, yes, "17901")
+    create.answered(context, yes, "17901", wanted.version)
     assert create.prepared(context, wanted).container_id == "17901"
 
 

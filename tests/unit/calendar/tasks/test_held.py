@@ -55,9 +55,9 @@ def test_a_held_post_asks_until_its_time_and_says_why_on_the_page(
     assert "**A song.**" in asked[0]["body"]
     held = {"state": "held", "mark": "copyright", "reason": "A song.", "hint": None, "try": 1}
     assert calendar.pushed == {"outcome": held}
-    assert waiting.value.kwargs == {"container_id": "17901"}
+    assert waiting.value.kwargs == {"container_id": "17901", "version": calendar.stored().calendar.posts[0].version}
     assert published_container(calendar, step, context) is None, "whoever marks create as success publishes nothing"
-    assert step.resume_execution("answered", {"event": YES, "container_id": "17901"}, context) == "17901"
+    assert step.resume_execution("answered", {"event": YES, **waiting.value.kwargs}, context) == "17901"
     assert published_container(calendar, step, context) == "17901"
 
 
@@ -84,7 +84,7 @@ def test_a_no_and_silence_skip_the_post(
     step, context = task(calendar, on_copyright_match="hold")
     event = {**YES, "chosen_options": ["Reject"], **answer}
     with pytest.raises(AirflowSkipException, match="The copyright check held the post"):
-        step.resume_execution("answered", {"event": event, "container_id": "17901"}, context)
+        step.resume_execution("answered", {"event": event, "container_id": "17901", "version": ""}, context)
     assert calendar.pushed["outcome"]["mark"].startswith("copyright: ")
 
 
