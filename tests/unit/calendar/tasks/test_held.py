@@ -115,7 +115,7 @@ def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_
             step.execute(context)
         edit()
         with pytest.raises(AirflowSkipException, match="was edited"):
-            step.resume_execution("answered", {"event": YES, **waiting.value.kwargs}, context)
+            step.resume_execution("answered", {"event": YES, **(waiting.value.kwargs or {})}, context)
     elif waits == "for its upload":
         monkeypatch.setattr(module, "create", edit)
         with pytest.raises(AirflowSkipException, match="was edited"):
