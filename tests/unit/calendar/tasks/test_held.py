@@ -101,7 +101,7 @@ def test_a_run_by_hand_makes_no_container_of_an_earlier_version_that_of_a_later_
     calendar: SimulatedCalendar, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, waits: str
 ) -> None:
     """The post is edited while the run waits, and the new version's own run has prepared that."""
-    hold = {"on_copyright_match": "hold"} if waits == "for an answer" else {}
+    hold: dict[str, Any] = {"on_copyright_match": "hold"} if waits == "for an answer" else {}
     step, context = task(calendar, "manual__1", **hold)
 
     def edit(*_: Any) -> str:
