@@ -91,6 +91,25 @@ def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(
     assert written == []
 
 
+@pytest.mark.parametrize("edit", [{"comment_enabled": False}, {"first_comment": "#other"}])
+def test_an_edit_of_a_live_post_that_nobody_has_approved_touches_no_comment(
+    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, edit: dict[str, Any]
+) -> None:
+    """A run that a user starts for a live post asks nobody."""
+    written: list[Any] = []
+    where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
+    monkeypatch.setattr(where, lambda *given: written.append(given))
+    calendar.write(post("a", 60, approval="required", **edit))
+    calendar.plan(0)
+    calendar.prepared()
+    key = f"{ACCOUNT}/a"
+    calendar.ledger().record_post(PublishedPost(key, "17901", after_noon(0).isoformat(), media_id="180"))
+    comment = CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+    with pytest.raises(ValidationError, match="has no approval"):
+        comment.execute(calendar.context("manual__1", post="a"))
+    assert written == []
+
+
 def test_what_a_copyright_check_held_is_not_published_by_the_answer_in_a_dry_run(calendar: SimulatedCalendar) -> None:
     calendar.write(post("a", 60, on_copyright_match="hold"))
     calendar.plan(0)
