@@ -199,23 +199,21 @@ class CommentPost(PostTask):
         act, lacks = acts.COMMENT, "its first comment is not written"
         if not post.comment_enabled:
             act, lacks = acts.SWITCH_OFF, "its comments are not switched off"
+        if post.comment_enabled and not post.first_comment:
+            raise AirflowSkipException(f"{post.id} has no first comment.")
         try:
-            message = self._message(context, post) if post.comment_enabled else ""
+            self._check_approval(context, post)
+            message = read_message(arguments.literal(post.first_comment)) if post.comment_enabled else ""
             target = {"media_id": done.media_id, "published_at": done.published_at}
             return write_comment(self, context, target, message, post.key, act)
         except InstagramError as error:
             error.message = f"{post.id} is published, but {lacks}: {error.message}"
             raise
 
-    def _message(self, context: Context, post: ScheduledPost) -> str | None:
-        """Return the first comment, as it was approved."""
-        text = post.first_comment
-        if not text:
-            raise AirflowSkipException(f"{post.id} has no first comment.")
-        if self.needs_approval(post):
-            approval = self.records(context, post).answer(context, post.version)
-            if approval is None or approval.answer is None or not approval.answer.approved:
-                raise ValidationError(
-                    "the ledger has no approval of the comment in this run.", hint="Write the comment in the app."
-                )
-        return read_message(arguments.literal(text))
+    def _check_approval(self, context: Context, post: ScheduledPost) -> None:
+        """Check that a person has approved this version: it may be an edit of a post that is live already."""
+        if not self.needs_approval(post):
+            return
+        approval = self.records(context, post).answer(context, post.version)
+        if approval is None or not approval.is_yes:
+            raise ValidationError("the ledger has no approval of that in this run.", hint="Do it in the app.")
