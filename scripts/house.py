@@ -164,11 +164,11 @@ def _rooms(limits: Mapping[str, tuple[int, int]]) -> Iterator[Measure]:
 
 
 MEASURES: Final = (
-    Measure("nodes of the provider", House.nodes, 243_956, 212_000),
+    Measure("nodes of the provider", House.nodes, 243_986, 212_000),
     *_rooms(
         {
-            "calendar": (65_768, 46_000),
-            "plugin": (32_906, 28_000),
+            "calendar": (66_107, 46_000),
+            "plugin": (32_991, 28_000),
             "insights": (11_251, 9_500),
             "graph": (19_053, 17_500),
             "utils": (5_997, 6_000),
@@ -183,8 +183,8 @@ MEASURES: Final = (
     Measure("scripts in circles", House.scripts_in_circles, 0, 0),
     Measure("places without the formatter", House.skipped_formats, 0, 0),
     Measure("nodes of the sandbox", House.nodes_of_sandbox, 71_799, 70_872),
-    Measure("lines of tests", House.lines_of_tests, 56_820, 38_000),
-    Measure("nodes of tests", House.nodes_of_tests, 421_365, 285_000),
+    Measure("lines of tests", House.lines_of_tests, 57_372, 38_000),
+    Measure("nodes of tests", House.nodes_of_tests, 426_013, 285_000),
     Measure("lines of the sandbox's tests", lambda house: house.lines_of_tests("sandbox/tests"), 8_818, 6_500),
 )
 
