@@ -28,7 +28,7 @@ def test_a_relative_name_that_is_not_found_says_from_where_it_is_taken(
     with pytest.raises(ValidationError) as missing:
         kind_of(Path("videos/teaser.mp4"))
     assert f"The file {tmp_path}/videos/teaser.mp4 does not exist" in missing.value.message
-    assert "whole path" in str(missing.value.hint)
+    assert "write it whole" in str(missing.value.hint)
 
 
 @pytest.mark.parametrize(
