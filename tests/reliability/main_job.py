@@ -53,7 +53,7 @@ class ApprovedDelete(DeleteOperator):
         """Send the question, and continue with the yes."""
         from airflow.sdk.exceptions import TaskAwaitingInput
 
-        with mock.patch("airflow_provider_instagram.operators.approval.send"):
+        with mock.patch("airflow_provider_instagram.operators.approval.send", side_effect=lambda asked: asked):
             try:
                 return super().execute(context)
             except TaskAwaitingInput as asked:
