@@ -82,7 +82,7 @@ def download(
             _save(answer, part, max_bytes, shown(url))
 
         try:
-            _get(url, save, _public, total_s=total_s, stall_s=stall_s, cancel=cancel)
+            _get(url, save, _secure, total_s=total_s, stall_s=stall_s, cancel=cancel)
         except TimeoutError:
             raise TransientError(
                 f"The download of {shown(url)} was too slow and was stopped after {total_s:g} s.",
@@ -229,15 +229,20 @@ def _save(answer: httpx.Response, part: Path, max_bytes: int, name: str) -> None
             file.write(block)
 
 
+def _secure(address: httpx.URL) -> httpx.URL:
+    """Return a public address by its number, if it is one of https."""
+    if address.scheme != "https":
+        raise ValidationError(
+            f"{shown(str(address))} is not an https:// link.", hint="Use an https:// link, or a local path."
+        )
+    return _public(address)
+
+
 def _public(address: httpx.URL) -> httpx.URL:
     """Return a public address by its number, so that a later change of the DNS name has no effect."""
     origin = Origin.of(str(address))
     if origin is None:
         raise _not_valid()
-    if origin.scheme != "https":
-        raise ValidationError(
-            f"{shown(str(address))} is not an https:// link.", hint="Use an https:// link, or a local path."
-        )
     try:
         entries = socket.getaddrinfo(address.host, origin.port, type=socket.SOCK_STREAM)
     except UnicodeError:  # no host has such a name
