@@ -229,7 +229,7 @@ def test_the_posts_that_wait_are_answered_one_after_the_other_by_keys_only(
     expect(board.frame.locator("dialog").get_by_label("Reason")).to_be_focused()
     keys.type("too dark")
     keys.press("Enter")
-    board.reaches("asked", "scheduled")
+    board.reaches("asked", "ready")
     board.reaches("asked-too", "skipped")
     expect(board.card("asked-too")).to_contain_text("rejected: too dark")
     board.reaches("asked-last", "waiting")
