@@ -117,9 +117,11 @@ class FileAccess:
         with ExitStack() as opened:
             folder = os.open(root, ON_THE_WAY)
             opened.callback(os.close, folder)
-            for each, how in [*((each, ON_THE_WAY) for each in folders), (".", flags)]:
-                folder = os.open(each, how, dir_fd=folder)
+            for each in folders:
+                folder = os.open(each, ON_THE_WAY, dir_fd=folder)
                 opened.callback(os.close, folder)
+            folder = os.open(".", flags, dir_fd=folder)
+            opened.callback(os.close, folder)
             yield folder, name
 
     def _inside(self, path: Path, location: str) -> Path:
@@ -189,7 +191,7 @@ def inside_media_roots(location: str) -> str:
 
 
 def read_file(location: str, max_bytes: int) -> bytes:
-    """Read a small file, with limits on its size and on the time.
+    """Read a small file, with a limit on its size, and in object storage also on the time.
 
     :raises TransientError: If a storage does not answer.
     """

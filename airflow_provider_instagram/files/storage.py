@@ -17,10 +17,9 @@ from airflow.sdk import conf
 from airflow_provider_instagram.exceptions import InstagramError, TransientError, ValidationError
 from airflow_provider_instagram.files import scratch
 from airflow_provider_instagram.files.access import FileCheck, object_path, read_file
-from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.local_files import file_digest, regular_file
 from airflow_provider_instagram.utils.time_limit import Cancel, within_small_file_timeout
-from airflow_provider_instagram.utils.urls import is_local, is_web, local_path, shown
+from airflow_provider_instagram.utils.urls import is_local, is_public_url, is_web, local_path, shown
 
 BLOCK_BYTES = 1 << 20
 LARGEST_SOURCE_BYTES = 20 * 10**9
@@ -269,12 +268,12 @@ def why_no_link(*, has_keys: bool = False) -> str | None:
     prefix, public_url = _public("prefix"), _public("url")
     if not prefix:
         return "[instagram] public_prefix is not set"
-    named = f"[instagram] public_prefix is {urls.shown(prefix)}"
+    named = f"[instagram] public_prefix is {shown(prefix)}"
     try:
         if is_local(prefix) or is_web(prefix):
             return f"{named}, which is not in object storage"
-        if public_url and not urls.is_public_url(public_url):
-            return f"[instagram] public_url is {urls.shown(public_url)}, which is not an https address"
+        if public_url and not is_public_url(public_url):
+            return f"[instagram] public_url is {shown(public_url)}, which is not an https address"
         if not public_url:
             presigned(f"{prefix}/picture.jpg", timedelta(minutes=1))
     except ValidationError as error:

@@ -31,10 +31,9 @@ from airflow_provider_instagram.hooks.scopes import AccountScopes, known_scopes
 from airflow_provider_instagram.hooks.token_store import EXPIRY_WARNING
 from airflow_provider_instagram.ledger.records import CONTAINER_LIFE
 from airflow_provider_instagram.posts.kinds import ItemKind, kind_by_name
-from airflow_provider_instagram.utils import urls
 from airflow_provider_instagram.utils.pages import reconnect_hint
 from airflow_provider_instagram.utils.server_clock import CLOCK
-from airflow_provider_instagram.utils.urls import is_local, shown
+from airflow_provider_instagram.utils.urls import is_local, is_web, shown
 
 if TYPE_CHECKING:
     from airflow_provider_instagram.calendar.file.model import Calendar, ScheduledPost
@@ -147,7 +146,7 @@ def pictures_without_link(calendar: Calendar, now: datetime, *, has_keys: bool) 
 
 def local_pictures(post: ScheduledPost) -> list[str]:
     """Return the local pictures of a post."""
-    return [one for one in post.media if urls.is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
+    return [one for one in post.media if is_local(one) and kind_by_name(one) is ItemKind.PICTURE]
 
 
 def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHEAD) -> list[Problem]:
@@ -156,7 +155,7 @@ def missing_files(calendar: Calendar, now: datetime, ahead: timedelta = LOOK_AHE
     problems: list[Problem] = []
     until_s = time.monotonic() + CHECK_FOR_S
     for post, location in ((one, location) for one in soon for location in one.media):
-        if urls.is_web(location):
+        if is_web(location):
             continue
         if len(problems) == MOST_MISSING or time.monotonic() >= until_s:
             break

@@ -20,7 +20,7 @@ from airflow_provider_instagram.calendar.planning.rows import PostRows
 from airflow_provider_instagram.calendar.planning.schedule import utc_now
 from airflow_provider_instagram.calendar.planning.settings import planner_id
 from airflow_provider_instagram.calendar.stored_dags import CalendarDag, PlanReader
-from airflow_provider_instagram.calendar.tasks.answers import Approval, PostRecords
+from airflow_provider_instagram.calendar.tasks.answers import PostRecords
 from airflow_provider_instagram.exceptions import LedgerRowError
 from airflow_provider_instagram.ledger.ledger import Ledger
 from airflow_provider_instagram.plugin.board.airflow_rows import CalendarSource
@@ -357,7 +357,7 @@ class _Look:
         is_to_come = done is None and not intents
         is_undone = is_to_come and (run is None or not run.is_active)
         has_lost_run = is_undone and self._has_lost_run(post)
-        is_approved = approval is not None and approval.is_yes and self._is_of(approval, post, run)
+        is_approved = approval is not None and approval.is_yes and run is not None and is_of_run(approval, post, run)
         is_asked = "required" in (post.approval, self.stored.about.approval)
         has_gone_on = run is not None and not run.is_dry and run.task("approve").state == "success"
         other = None if done is None else done.other_publisher(self.calendar.dag_id, shown(self.stored.location))
@@ -405,16 +405,6 @@ class _Look:
         if begun is None or begun.run != run.run_id:
             return False
         return run.run_id not in self._pending or (run.queued_at or LONG_AGO) >= self.stored.at
-
-    def _is_of(self, approval: Approval, post: ScheduledPost, run: PostRun | None) -> bool:
-        """Return whether a question is about this version of a post, and of the run that the page shows.
-
-        The run of a DAG that was renamed takes what was answered in the DAG of the former name.
-        """
-        if run is None or approval.version != post.version:
-            return False
-        is_renamed = not run.by_hand and approval.question.dag_id != self.calendar.dag_id
-        return is_renamed or is_of_run(approval, post, run)
 
     def _has_lost_run(self, post: ScheduledPost) -> bool:
         """Return whether a user has deleted the run that the planner has begun for a post."""

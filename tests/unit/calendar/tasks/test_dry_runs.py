@@ -73,19 +73,28 @@ def test_a_dry_run_of_a_post_that_is_over_is_skipped_when_it_is_cleared_in_a_dag
     assert calendar.step("a") == "skipped (edited)"
 
 
-def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The person who approved the comment was told that nothing is published."""
-    written: list[Any] = []
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is written about comments."""
+    found: list[Any] = []
     where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
-    monkeypatch.setattr(where, lambda *given: written.append(given))
-    calendar.write(post("a", 60, first_comment="#first"))
+    monkeypatch.setattr(where, lambda *given: found.append(given))
+    return found
+
+
+def comment_of_live_post(calendar: SimulatedCalendar) -> CommentPost:
+    """Return the task of a comment on the post, which is live."""
     calendar.plan(0)
     calendar.prepared()
     key = f"{ACCOUNT}/a"
     calendar.ledger().record_post(PublishedPost(key, "17901", after_noon(0).isoformat(), media_id="180"))
-    comment = CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+    return CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+
+
+def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(calendar: SimulatedCalendar, written: list[Any]) -> None:
+    """The person who approved the comment was told that nothing is published."""
+    calendar.write(post("a", 60, first_comment="#first"))
+    comment = comment_of_live_post(calendar)
     with pytest.raises(AirflowSkipException, match="is not published"):
         comment.execute(calendar.context("manual__1", post="a", dry_run=True))
     assert written == []
@@ -93,18 +102,11 @@ def test_a_dry_run_writes_no_comment_on_a_post_that_is_live(
 
 @pytest.mark.parametrize("edit", [{"comment_enabled": False}, {"first_comment": "#other"}])
 def test_an_edit_of_a_live_post_that_nobody_has_approved_touches_no_comment(
-    calendar: SimulatedCalendar, monkeypatch: pytest.MonkeyPatch, edit: dict[str, Any]
+    calendar: SimulatedCalendar, written: list[Any], edit: dict[str, Any]
 ) -> None:
     """A run that a user starts for a live post asks nobody."""
-    written: list[Any] = []
-    where = "airflow_provider_instagram.calendar.tasks.publish.write_comment"
-    monkeypatch.setattr(where, lambda *given: written.append(given))
     calendar.write(post("a", 60, approval="required", **edit))
-    calendar.plan(0)
-    calendar.prepared()
-    key = f"{ACCOUNT}/a"
-    calendar.ledger().record_post(PublishedPost(key, "17901", after_noon(0).isoformat(), media_id="180"))
-    comment = CommentPost(task_id="comment", settings=calendar.settings, published={"post_key": key})
+    comment = comment_of_live_post(calendar)
     with pytest.raises(ValidationError, match="has no approval"):
         comment.execute(calendar.context("manual__1", post="a"))
     assert written == []
