@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_instagram.insights import SqlTarget
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 #: The issue's ages, each with the age from which it can no longer be read.
